@@ -1,0 +1,85 @@
+"""Every setting that comes from the environment, in one place.
+
+Hyperparameters, weights and thresholds are not here: their only home is params.yaml.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Settings of one installation: environment variables first, then the file `.env`.
+
+    Fields without an alias read ``SHORTLIST_<NAME>``; those with one share the
+    variable that the tool they configure already reads.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SHORTLIST_",
+        env_file=REPOSITORY / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    home: Path = REPOSITORY / ".shortlist"
+    """Runtime state of this installation: embedded database, logs, secrets, stored bundles."""
+
+    workspace: Path = REPOSITORY
+    """Folder of params.yaml, dvc.yaml and data/: where a snapshot is learned from."""
+
+    inbox: Path = REPOSITORY / "inbox"
+    """Files dropped here are ingested by the next daily run."""
+
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    """An external PostgreSQL; without it the embedded one runs under `home`."""
+
+    airflow_port: int = 8080
+    mlflow_port: int = 5000
+    service_port: int = 3000
+    service_host: str = "127.0.0.1"
+    service_workers: int = 2
+
+    mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
+    """An external MLflow; without it the one on `mlflow_port`."""
+
+    airflow_url: str | None = None
+    """An external Airflow API server; without it the one on `airflow_port`."""
+
+    airflow_username: str | None = None
+    airflow_password: SecretStr | None = None
+
+    api_keys: SecretStr | None = None
+    """Comma-separated keys; with them set, writes, training and administration need one."""
+
+    webhook_url: str | None = None
+    """Where failures of scheduled runs are posted as JSON."""
+
+    log_level: str = "INFO"
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Data directory of the embedded PostgreSQL."""
+        return self.home / "postgres"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of the MLflow server in use."""
+        return self.mlflow_tracking_uri or f"http://127.0.0.1:{self.mlflow_port}"
+
+    @property
+    def airflow_address(self) -> str:
+        """Address of the Airflow API server in use."""
+        return self.airflow_url or f"http://127.0.0.1:{self.airflow_port}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Read the environment once; tests call `get_settings.cache_clear()`."""
+    return Settings()
