@@ -1,0 +1,172 @@
+"""Great Expectations over a snapshot: suites as data, HTML Data Docs.
+
+The suites are the JSON files of `suites/`. They are read on every run, so an edit of
+a suite takes effect without code. Each expectation says why it is there.
+"""
+
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from data_checks.report import DataCheckFailed, Finding, Report
+
+logger = logging.getLogger(__name__)
+
+SUITES = Path(__file__).parent / "suites"
+EARLIEST = "1995-01-01T00:00:00+00:00"
+CLOCK_TOLERANCE_HOURS = 24
+"""How far after the snapshot an event may lie: clients' clocks differ."""
+HISTORY = 10
+"""Validations that stay in the Data Docs: building them grows slow with each."""
+
+
+def validate(snapshot: Path, output: Path) -> Report:
+    """Check the Parquet files of `snapshot`; write `result.json` and Data Docs to `output`.
+
+    Every failing expectation is logged by name.
+
+    Raises:
+        DataCheckFailed: an expectation failed; the report is written all the same.
+    """
+    suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
+    frames = _read_frames(snapshot)
+    with _quiet():
+        findings = _run_suites(suites, frames, output / "great_expectations", _parameters(snapshot))
+    report = Report({name: len(frame) for name, frame in frames.items()}, tuple(findings))
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "result.json").write_text(json.dumps(report.as_dict(), indent=1, sort_keys=True) + "\n")
+    _publish_docs(output)
+    for finding in report.failures:
+        logger.error("Expectation %s", finding.describe())
+    if report.failures:
+        raise DataCheckFailed(report)
+    logger.info("All %d expectations hold on %s.", len(report.findings), report.rows)
+    return report
+
+
+def _read_frames(snapshot: Path) -> dict[str, Any]:
+    """The tables that suites speak of, as pandas frames; `item_known` is added to the interactions."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = [
+        "item_id",
+        "kind",
+        "title",
+        "rating",
+        "rating_count",
+        "price",
+        "original_price",
+        "discount_ratio",
+    ]
+    items = pq.read_table(snapshot / "items.parquet", columns=columns)
+    interactions = pq.read_table(
+        snapshot / "interactions.parquet",
+        columns=["interaction_id", "item_id", "event_type", "value", "occurred_at"],
+    )
+    ids = interactions.column("item_id")
+    known = pc.or_(pc.is_null(ids), pc.is_in(ids, value_set=items.column("item_id")))
+    interactions = interactions.append_column("item_known", known)
+    return {"items": items.to_pandas(), "interactions": interactions.to_pandas()}
+
+
+def _parameters(snapshot: Path) -> dict[str, Any]:
+    """Bounds that depend on the snapshot: events may not lie after it."""
+    import pandas as pd
+
+    created = json.loads((snapshot / "snapshot.json").read_text())["created_at"]
+    latest = pd.Timestamp(created) + pd.Timedelta(hours=CLOCK_TOLERANCE_HOURS)
+    return {"earliest": pd.Timestamp(EARLIEST).isoformat(), "latest": latest.isoformat()}
+
+
+def _run_suites(
+    suites: Sequence[dict[str, Any]], frames: dict[str, Any], project: Path, parameters: dict[str, Any]
+) -> Iterator[Finding]:
+    """Run all suites in a file context under `project`."""
+    import great_expectations as gx
+
+    _forget_old_runs(project)
+    context = gx.get_context(mode="file", project_root_dir=str(project))
+    source = context.data_sources.add_or_update_pandas("snapshot")
+    definitions = []
+    for suite in suites:
+        asset = source.add_dataframe_asset(suite["table"])
+        batch = asset.add_batch_definition_whole_dataframe("whole")
+        expectations = [
+            {"type": entry["type"], "kwargs": entry["kwargs"], "meta": entry["meta"]}
+            for entry in suite["expectations"]
+        ]
+        suite_object = context.suites.add_or_update(
+            gx.ExpectationSuite(name=suite["name"], expectations=expectations)
+        )
+        definitions.append(
+            (suite, gx.ValidationDefinition(name=suite["name"], data=batch, suite=suite_object))
+        )
+    findings: list[Finding] = []
+    for suite, definition in definitions:
+        context.validation_definitions.add_or_update(definition)
+        result = definition.run(
+            batch_parameters={"dataframe": frames[suite["table"]]},
+            expectation_parameters=parameters,
+            result_format="SUMMARY",
+        )
+        findings.extend(_finding(suite["name"], entry) for entry in result.results)
+    context.build_data_docs()
+    return iter(findings)
+
+
+def _finding(suite: str, result: Any) -> Finding:
+    """Translate one result of Great Expectations."""
+    detail = result.result
+    config = result.expectation_config
+    if result.exception_info and result.exception_info.get("raised_exception"):
+        observed = str(result.exception_info.get("exception_message"))
+    elif "partial_unexpected_list" in detail:
+        observed = f"such as {sorted({str(value) for value in detail['partial_unexpected_list']})[:5]}"
+    else:
+        observed = f"observed {detail.get('observed_value')}"
+    return Finding(
+        suite=suite,
+        expectation=config.type,
+        column=config.kwargs.get("column"),
+        passed=bool(result.success),
+        unexpected=int(detail.get("unexpected_count", 0)),
+        observed="" if result.success else observed,
+        why=(config.meta or {}).get("why", ""),
+    )
+
+
+def _forget_old_runs(project: Path) -> None:
+    """Keep the latest validations of each suite; the configuration is rebuilt on every run."""
+    for suite in (project / "gx" / "uncommitted" / "validations").glob("*/"):
+        runs = sorted((path for path in suite.glob("*/*") if path.is_dir()), key=lambda path: path.name)
+        for run in runs[: 1 - HISTORY]:
+            shutil.rmtree(run)
+    for name in ("expectations", "validation_definitions", "checkpoints"):
+        shutil.rmtree(project / "gx" / name, ignore_errors=True)
+    (project / "gx" / "great_expectations.yml").unlink(missing_ok=True)
+
+
+def _publish_docs(output: Path) -> None:
+    """Copy the Data Docs to `docs/`, whose index.html a person opens."""
+    built = output / "great_expectations" / "gx" / "uncommitted" / "data_docs" / "local_site"
+    shutil.rmtree(output / "docs", ignore_errors=True)
+    shutil.copytree(built, output / "docs")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the library's progress bars, analytics, log lines and its own deprecations."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    for name in ("great_expectations", "posthog"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
