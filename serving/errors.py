@@ -1,0 +1,79 @@
+"""The service's errors: one small tree, each carrying the data that a message or a status code needs.
+
+ServingError
+├── NotFound            ItemNotFound, UserNotFound            404
+├── AlreadyExists       ItemExists, UserExists                409
+├── ModelNotReady       no bundle, or not this item in it     503
+├── DatabaseUnavailable a write (or a read that needs it)     503
+└── BundleRefused       never leaves the service: /status tells it
+"""
+
+
+class ServingError(Exception):
+    """Root of the errors that the live plane raises on purpose."""
+
+
+class NotFound(ServingError):
+    """The thing named by the request does not exist (or has been deleted)."""
+
+
+class ItemNotFound(NotFound):
+    """No live item has this id."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"no item {item_id!r}")
+        self.item_id = item_id
+
+
+class UserNotFound(NotFound):
+    """No user has this id. Raised only where a user is edited or shown: to recommend, it is a cold start."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"no user {user_id!r}")
+        self.user_id = user_id
+
+
+class AlreadyExists(ServingError):
+    """The id of a new thing is taken."""
+
+
+class ItemExists(AlreadyExists):
+    """A live item has this id already."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"item {item_id!r} exists already")
+        self.item_id = item_id
+
+
+class UserExists(AlreadyExists):
+    """A user has this id already."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"user {user_id!r} exists already")
+        self.user_id = user_id
+
+
+class ModelNotReady(ServingError):
+    """The model that the request needs is not in the service yet."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"model {model!r} is not ready: {reason}")
+        self.model = model
+        self.reason = reason
+
+
+class DatabaseUnavailable(ServingError):
+    """PostgreSQL does not answer; nothing was written."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"the database does not answer: {operation} was not done")
+        self.operation = operation
+
+
+class BundleRefused(ServingError):
+    """A deployed bundle cannot serve: missing, corrupt, or failing its smoke test."""
+
+    def __init__(self, bundle_id: str, reason: str) -> None:
+        super().__init__(f"bundle {bundle_id} refused: {reason}")
+        self.bundle_id = bundle_id
+        self.reason = reason

@@ -1,0 +1,98 @@
+"""What consumers write: drafts on their way in, and users and interactions as they are read back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDraft:
+    """A new item. Without an `item_id` (articles) the database numbers it: `article_id`, and the id made of it."""
+
+    kind: str
+    item_id: str | None = None
+    title: str
+    description: str | None = None
+    category: str | None = None
+    sub_category: str | None = None
+    tags: tuple[str, ...] = ()
+    image_url: str | None = None
+    link: str | None = None
+    rating: float | None = None
+    rating_count: int | None = None
+    price: float | None = None
+    original_price: float | None = None
+    discount_ratio: float | None = None
+
+
+class ItemChanges(TypedDict, total=False):
+    """The fields of an item to change; one that is absent keeps its value, None clears it."""
+
+    title: str
+    description: str | None
+    category: str | None
+    sub_category: str | None
+    tags: tuple[str, ...]
+    image_url: str | None
+    link: str | None
+    rating: float | None
+    rating_count: int | None
+    price: float | None
+    original_price: float | None
+    discount_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDraft:
+    """A new user and what they say of themselves."""
+
+    user_id: str
+    interests: tuple[str, ...] = ()
+    skill_level: str | None = None
+
+
+class UserChanges(TypedDict, total=False):
+    """The fields of a user to change; one that is absent keeps its value."""
+
+    interests: tuple[str, ...]
+    skill_level: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as stored."""
+
+    user_id: str
+    interests: tuple[str, ...]
+    skill_level: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InteractionDraft:
+    """Something a user did. `value`: stars of a rating, seconds of a view, +1/0/-1 of feedback."""
+
+    user_id: str
+    event_type: str
+    item_id: str | None = None
+    query: str | None = None
+    value: float | None = None
+    session_id: str | None = None
+    occurred_at: datetime | None = None
+    dedup_key: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """An interaction as stored."""
+
+    interaction_id: int
+    user_id: str
+    event_type: str
+    item_id: str | None
+    query: str | None
+    value: float | None
+    session_id: str | None
+    occurred_at: datetime

@@ -1,0 +1,67 @@
+"""What the ranking functions take and give: items, and items placed in a list with their reason."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+KINDS = ("product", "content", "article")
+"""Kinds of items; their position is the kind's code in arrays."""
+
+Kinds = frozenset[str] | None
+"""The kinds a list may hold; None is all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of the live catalogue, as the service shows it."""
+
+    item_id: str
+    kind: str
+    title: str | None
+    description: str | None = None
+    category: str | None = None
+    sub_category: str | None = None
+    tags: tuple[str, ...] = ()
+    image_url: str | None = None
+    link: str | None = None
+    rating: float | None = None
+    rating_count: int | None = None
+    price: float | None = None
+    original_price: float | None = None
+    discount_ratio: float | None = None
+    article_id: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What a reason calls the item: its title, or its id while only interactions know it."""
+        return self.title or self.item_id
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """An item in a list: how good, put there by which model, and why in words."""
+
+    item: Item
+    score: float
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HomeLists:
+    """The five lists of the home page."""
+
+    personalized: list[Ranked] = field(default_factory=list)
+    trending: list[Ranked] = field(default_factory=list)
+    best_value: list[Ranked] = field(default_factory=list)
+    top_categories: dict[str, list[Ranked]] = field(default_factory=dict)
+    diverse_picks: list[Ranked] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Search results, and why they are trending items when nothing matched."""
+
+    results: list[Ranked]
+    fallback_reason: str | None = None
