@@ -1,0 +1,116 @@
+"""The environment that circus.ini is filled from: settings, addresses, secrets, folders.
+
+circus.ini names the variables made here as ``$(circus.env.NAME)``. Nothing else reads them.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from database.settings import REPOSITORY, Settings
+from operations.secrets import load_secrets
+
+MARKER = "SHORTLIST_PLATFORM"
+"""Environment variable that every process of one platform carries: whose it is."""
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes; a Unix socket's address holds 107."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one installation keeps what operations needs."""
+
+    home: Path
+
+    @property
+    def marker(self) -> str:
+        """Value of MARKER for the processes of this installation."""
+        return str(self.home)
+
+    @property
+    def logs(self) -> Path:
+        """One rotated file a process."""
+        return self.home / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """JSON file that only its owner reads."""
+        return self.home / "secrets.json"
+
+    @property
+    def pidfile(self) -> Path:
+        """Where circusd writes its process id."""
+        return self.home / "circusd.pid"
+
+    @property
+    def sockets(self) -> Path:
+        """Folder of the supervisor's two sockets: in the temporary folder where `home` is too long for one."""
+        folder = self.home / "run"
+        if len(os.fsencode(folder / "control.sock")) <= LONGEST_SOCKET_PATH:
+            return folder
+        digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"shortlist-{os.getuid()}-{digest}"
+
+    @property
+    def endpoint(self) -> str:
+        """Address at which the supervisor takes commands."""
+        return f"ipc://{self.sockets / 'control.sock'}"
+
+    def create(self) -> None:
+        """Make the folders; the sockets' one is closed to other users, for who reaches them commands us."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        for folder in (self.logs, self.home / "airflow"):
+            folder.mkdir(exist_ok=True)
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+
+
+def layout(settings: Settings) -> Layout:
+    """Where the installation that these settings describe lies."""
+    return Layout(settings.home.resolve())
+
+
+def supervisor_environment(settings: Settings, databases: dict[str, str]) -> dict[str, str]:
+    """All variables of the supervisor and, through it, of every process.
+
+    Args:
+        settings: of the installation.
+        databases: SQLAlchemy URL of each database (`airflow`, `mlflow`).
+
+    Returns:
+        This process's environment with the platform's own variables over it.
+    """
+    place = layout(settings)
+    made = load_secrets(place.secrets)
+    optional = {
+        "DATABASE_URL": settings.database_url,
+        "SHORTLIST_AIRFLOW_URL": settings.airflow_url,
+    }
+    return {
+        **os.environ,
+        MARKER: place.marker,
+        "SPT_NOENV": "1",  # process titles then leave the environment readable, and so the marker
+        "PLATFORM_BIN": str(Path(sys.executable).parent),
+        "PLATFORM_REPOSITORY": str(REPOSITORY),
+        "PLATFORM_SOCKETS": str(place.sockets),
+        "PLATFORM_ENDPOINT": place.endpoint,
+        "PLATFORM_AIRFLOW_DATABASE": databases["airflow"],
+        "PLATFORM_MLFLOW_DATABASE": databases["mlflow"],
+        "PLATFORM_JWT_SECRET": made.jwt_secret,
+        "PLATFORM_API_SECRET": made.api_secret,
+        "PLATFORM_FERNET_KEY": made.fernet_key,
+        "PLATFORM_ARTIFACTS": (settings.workspace.resolve() / "mlruns").as_uri(),
+        "SHORTLIST_HOME": str(place.home),
+        "SHORTLIST_WORKSPACE": str(settings.workspace.resolve()),
+        "SHORTLIST_INBOX": str(settings.inbox.resolve()),
+        "SHORTLIST_AIRFLOW_PORT": str(settings.airflow_port),
+        "SHORTLIST_MLFLOW_PORT": str(settings.mlflow_port),
+        "SHORTLIST_SERVICE_HOST": settings.service_host,
+        "SHORTLIST_SERVICE_PORT": str(settings.service_port),
+        "SHORTLIST_SERVICE_WORKERS": str(settings.service_workers),
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+        **{name: value for name, value in optional.items() if value is not None},
+    }

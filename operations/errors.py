@@ -1,0 +1,31 @@
+"""Errors of the operations room: what went wrong, and what mends it."""
+
+
+class OperationsError(Exception):
+    """The platform can't start, run or stop; shown to the operator as one line.
+
+    Attributes:
+        cause: what is wrong, with the value at fault.
+        mend: what the operator can do about it.
+    """
+
+    def __init__(self, cause: str, mend: str) -> None:
+        super().__init__(f"{cause}. {mend}")
+        self.cause = cause
+        self.mend = mend
+
+
+class PreflightError(OperationsError):
+    """Something outside the platform is in the way; nothing was started."""
+
+
+class SupervisorError(OperationsError):
+    """The supervisor can't be started, reached or stopped."""
+
+
+class StartError(OperationsError):
+    """A process was started and did not come up."""
+
+
+class RunFailed(OperationsError):
+    """A DAG run that the start waits for ended without success."""

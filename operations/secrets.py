@@ -1,0 +1,61 @@
+"""Secrets of one installation: made once, kept in a file that only its owner reads."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from operations.errors import PreflightError
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What Airflow's processes must share."""
+
+    jwt_secret: str
+    """Signs the tokens that tasks and users show to the API server."""
+
+    api_secret: str
+    """Signs the API server's cookies and requests for logs."""
+
+    fernet_key: str
+    """Encrypts connections and variables at rest."""
+
+
+def load_secrets(path: Path) -> Secrets:
+    """Read the secrets, making them on the first call.
+
+    Args:
+        path: a JSON file; its folder exists.
+
+    Raises:
+        PreflightError: the file is there and does not hold the secrets.
+    """
+    if not path.exists():
+        _write_new(path)
+    try:
+        return Secrets(**json.loads(path.read_text()))
+    except (TypeError, ValueError) as error:
+        raise PreflightError(
+            f"{path} does not hold this installation's secrets ({error})",
+            "Restore it from a backup, or delete it to have new ones made (saved Airflow connections are lost)",
+        ) from error
+
+
+def _write_new(path: Path) -> None:
+    """Write new secrets so that a start that is killed half-way leaves no half file."""
+    made = Secrets(
+        jwt_secret=secrets.token_urlsafe(48),
+        api_secret=secrets.token_urlsafe(48),
+        fernet_key=Fernet.generate_key().decode(),
+    )
+    temporary = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(asdict(made), file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

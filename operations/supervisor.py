@@ -1,0 +1,148 @@
+"""The supervisor: circusd, which keeps the processes of circus.ini running."""
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+from circus.client import CircusClient
+from circus.exc import CallError
+
+from database.settings import REPOSITORY
+from operations import processes
+from operations.environment import MARKER, Layout
+from operations.errors import SupervisorError
+
+logger = logging.getLogger(__name__)
+
+CONFIGURATION = REPOSITORY / "circus.ini"
+START_SECONDS = 20
+STOP_SECONDS = 45
+REPLY_SECONDS = 45.0
+BUSY = "already running"
+"""Part of circusd's answer while another command, or its own look at the processes, is under way."""
+
+LAST = "postgres"
+"""The process that the others need until they have ended."""
+
+
+class Supervisor:
+    """One installation's circusd: start it, command it, stop it and everything it started."""
+
+    def __init__(self, place: Layout) -> None:
+        self.place = place
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start circusd apart from this terminal; no process of circus.ini runs yet.
+
+        Raises SupervisorError when it does not answer within 20 seconds.
+        """
+        log = self.place.logs / "circusd.log"
+        with log.open("ab") as output:
+            started = subprocess.Popen(
+                [sys.executable, "-m", "circus.circusd", str(CONFIGURATION)],
+                cwd=REPOSITORY,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while started.poll() is None and time.monotonic() < deadline:
+            try:
+                self.call("numwatchers", seconds=0.3)
+            except SupervisorError:
+                continue
+            return
+        raise SupervisorError("The supervisor (circusd) did not start", f"See {log}")
+
+    def call(self, command: str, *, seconds: float = REPLY_SECONDS, **properties: Any) -> dict[str, Any]:
+        """Send one command and return its reply.
+
+        Raises SupervisorError when it is not there, does not reply in time, or says no.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            reply = self._send(command, seconds, properties)
+            if reply.get("status") != "error":
+                return reply
+            reason = str(reply.get("reason"))
+            if BUSY not in reason or time.monotonic() > deadline:
+                raise SupervisorError(f"The supervisor refused '{command}' ({reason})", "Run `make down`")
+            time.sleep(0.1)
+
+    def _send(self, command: str, seconds: float, properties: dict[str, Any]) -> dict[str, Any]:
+        client = CircusClient(endpoint=self.place.endpoint, timeout=seconds)
+        try:
+            reply: dict[str, Any] = client.send_message(command, **properties)
+        except CallError as error:
+            raise SupervisorError(f"The supervisor does not reply to '{command}' ({error})", "Run `make down`") from error
+        finally:
+            client.stop()
+        return reply
+
+    def start_process(self, name: str) -> None:
+        """Start one process of circus.ini; does nothing when it runs."""
+        self.call("start", name=name, waiting=True, match="simple")
+
+    def process_ids(self, name: str) -> list[int]:
+        """Process ids that the watcher `name` has now."""
+        return [int(pid) for pid in self.call("list", name=name)["pids"]]
+
+    def states(self) -> dict[str, str]:
+        """State of every process of circus.ini: active, stopped, starting, stopping."""
+        return dict(self.call("status", seconds=5)["statuses"])
+
+    def circusd(self) -> psutil.Process | None:
+        """The running supervisor of this installation, whoever started it."""
+        try:
+            process = psutil.Process(int(self.place.pidfile.read_text()))
+            return process if process.environ().get(MARKER) == self.place.marker else None
+        except (OSError, ValueError, *processes.GONE):
+            return None
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Every running process that carries this installation's marker."""
+        return processes.carriers(lambda env: env.get(MARKER) == self.place.marker)
+
+    def stop(self) -> int:
+        """Stop everything of this installation, the database last, and nothing else.
+
+        Works without a living supervisor too. Returns how many processes were running.
+        """
+        running = self.leftovers()
+        circusd = self.circusd()
+        if circusd is not None:
+            self._stop_orderly(circusd)
+        rest = self.leftovers()
+        servers = [process for process in rest if _is(process, LAST)]
+        processes.end([process for process in rest if process not in servers])
+        processes.end(servers, sign=signal.SIGINT, patience=30)
+        self.place.pidfile.unlink(missing_ok=True)
+        return len(running)
+
+    def _stop_orderly(self, circusd: psutil.Process) -> None:
+        try:
+            others = [name for name, state in self.states().items() if state != "stopped" and name != LAST]
+            for name in others:
+                self.call("stop", name=name, match="simple", seconds=5)
+            deadline = time.monotonic() + STOP_SECONDS
+            while time.monotonic() < deadline and any(self.states()[name] != "stopped" for name in others):
+                time.sleep(0.2)
+            self.call("quit", seconds=5)
+            circusd.wait(timeout=STOP_SECONDS)
+        except (SupervisorError, psutil.TimeoutExpired) as error:
+            logger.warning("the supervisor does not stop by itself: %s", error)
+            processes.end([circusd])
+
+
+def _is(process: psutil.Process, name: str) -> bool:
+    try:
+        return process.environ().get(processes.PROCESS) == name
+    except processes.GONE:
+        return False
