@@ -74,6 +74,7 @@ async def create_pool(minimum: int, maximum: int, settings: Settings | None = No
         max_size=maximum,
         timeout=_CONNECT_SECONDS,
         command_timeout=60,
+        server_settings={"jit": "off"},
         reset=_reset,
     )
 

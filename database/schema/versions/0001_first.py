@@ -73,6 +73,7 @@ create table users (
     user_id text primary key check (user_id <> '' and length(user_id) <= 128),
     interests text[] not null default '{}',
     skill_level text null,
+    registered_at timestamptz null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
@@ -102,6 +103,37 @@ create index interactions_user on interactions (user_id, occurred_at desc);
 create index interactions_item on interactions (item_id, occurred_at);
 create index interactions_session on interactions (session_id);
 create index interactions_recorded on interactions (recorded_at);
+"""
+
+# A month that a partition is made for may already have rows in the default partition: they move.
+PARTITIONS = """
+create function ensure_interaction_partitions(first_day timestamptz, last_day timestamptz)
+returns integer language plpgsql set timezone = 'UTC' as $$
+declare
+    month timestamptz;
+    part text;
+    made integer := 0;
+begin
+    if (select relkind from pg_class where oid = 'interactions'::regclass) <> 'p' then
+        return 0;
+    end if;
+    perform pg_advisory_xact_lock(7302601002);
+    for month in select generate_series(date_trunc('month', first_day), last_day, interval '1 month') loop
+        part := to_char(month, '"interactions_y"YYYY"m"MM');
+        continue when to_regclass(part) is not null;
+        create temporary table moved_interactions on commit drop as
+            select * from interactions_default
+            where occurred_at >= month and occurred_at < month + interval '1 month';
+        delete from interactions_default
+            where occurred_at >= month and occurred_at < month + interval '1 month';
+        execute format('create table %I partition of interactions for values from (%L) to (%L)',
+            part, month, month + interval '1 month');
+        insert into interactions overriding system value select * from moved_interactions;
+        drop table moved_interactions;
+        made := made + 1;
+    end loop;
+    return made;
+end $$;
 """
 
 OPERATION = """
@@ -200,6 +232,7 @@ def _interactions() -> None:
         op.execute(INTERACTIONS + " partition by range (occurred_at)")
         op.execute("create table interactions_default partition of interactions default")
     op.execute(INTERACTION_INDEXES)
+    op.execute(PARTITIONS)
 
 
 def downgrade() -> None:
@@ -208,3 +241,4 @@ def downgrade() -> None:
         op.execute(f"drop table {table} cascade")
     op.execute("drop sequence article_id_seq")
     op.execute("drop function embedding_text")
+    op.execute("drop function ensure_interaction_partitions")

@@ -1,0 +1,104 @@
+"""Interactions: what users did, one table partitioned by month of `occurred_at`.
+
+Rows outside every month's partition stand in the default one, and move when their month is made.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+EVENT_TYPES = (
+    "product_click",
+    "search_query",
+    "click",
+    "like",
+    "skip",
+    "view_time",
+    "purchase",
+    "rating",
+    "feedback",
+)
+
+_FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at"
+_ENSURE = "select ensure_interaction_partitions({}, {})"
+_RECORD = """
+    with known as (insert into users (user_id) values ($1) on conflict do nothing)
+    insert into interactions
+        (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
+    values ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, $9)
+    returning interaction_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionRow:
+    """One event. `value`: stars of a rating, seconds of a view, number bought, +1/0/-1 of feedback."""
+
+    interaction_id: int
+    user_id: str
+    event_type: str
+    item_id: str | None
+    query: str | None
+    value: float | None
+    session_id: str | None
+    occurred_at: datetime
+
+
+async def record(
+    conn: asyncpg.Connection,
+    *,
+    user_id: str,
+    event_type: str,
+    item_id: str | None = None,
+    query: str | None = None,
+    value: float | None = None,
+    session_id: str | None = None,
+    occurred_at: datetime | None = None,
+    dedup_key: UUID | None = None,
+    source: str = "service",
+) -> int:
+    """Store one interaction, and its user when new; returns its id.
+
+    It is on disk when this returns, unless the caller holds a transaction open: then when that commits.
+    One round trip. With a `dedup_key` the same event sent again gives the id of the first.
+    Raises asyncpg.CheckViolationError for an unknown event type.
+    """
+    values = (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
+    if dedup_key is None:
+        stored: int = await conn.fetchval(_RECORD, *values)
+        return stored
+    async with conn.transaction():
+        await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(dedup_key))
+        known: int | None = await conn.fetchval(
+            "select interaction_id from interactions where dedup_key = $1 limit 1", dedup_key
+        )
+        return known if known is not None else await conn.fetchval(_RECORD, *values)
+
+
+async def recent(conn: asyncpg.Connection, user_id: str, since: datetime, limit: int) -> list[InteractionRow]:
+    """A user's interactions since a moment, newest first, at most `limit`."""
+    rows = await conn.fetch(
+        f"""select {_FIELDS} from interactions where user_id = $1 and occurred_at >= $2
+        order by occurred_at desc, interaction_id desc limit $3""",
+        user_id,
+        since,
+        limit,
+    )
+    return [InteractionRow(**dict(row)) for row in rows]
+
+
+async def ensure_partitions(conn: asyncpg.Connection, start: datetime, end: datetime) -> int:
+    """Make the monthly partitions that hold `start` to `end` (inclusive, UTC); returns how many it made."""
+    made: int = await conn.fetchval(_ENSURE.format("$1", "$2"), start, end)
+    return made
+
+
+def ensure_partitions_sync(conn: Connection, start: datetime, end: datetime) -> int:
+    """The same on a psycopg2 connection; the caller commits, soon, for it locks the default partition."""
+    with conn.cursor() as cursor:
+        cursor.execute(_ENSURE.format("%s", "%s"), (start, end))
+        row = cursor.fetchone()
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,312 @@
+"""The catalogue: one row an item, and a change feed by sequence number.
+
+Every writing transaction takes the next number of `change_state.catalogue_seq` first, whose row lock it
+holds until it commits: the order of the numbers is the order of the commits, and a reader that has
+applied number n has seen every change up to n. A deleted item stays as a row that says so.
+
+A *bare* item has no title: only interactions mention it. Creating an item under its id fills it.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import numpy as np
+from numpy.typing import NDArray
+
+CONTENT = (
+    "kind",
+    "title",
+    "description",
+    "category",
+    "sub_category",
+    "tags",
+    "image_url",
+    "link",
+    "rating",
+    "rating_count",
+    "price",
+    "original_price",
+    "discount_ratio",
+)
+"""The columns that describe an item; a writer sets these and no others."""
+
+_COLUMNS = ", i.".join(
+    [
+        *("item_id", *CONTENT),
+        *(
+            "article_id",
+            "text_hash",
+            "attributes::text",
+            "created_at",
+            "updated_at",
+            "deleted_at",
+            "change_seq",
+        ),
+    ]
+)
+_SELECT = f"""
+    select i.{_COLUMNS}, e.model as vector_model, e.vector from items i
+    left join embeddings e on e.item_id = i.item_id and e.text_hash = i.text_hash and i.deleted_at is null
+"""
+_NEXT_SEQ = "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
+_ARTICLE_ID = "A{:09d}"
+
+
+class StaleEmbedding(Exception):  # noqa: N818
+    """The item's text is no longer the one that its new vector was made of: read it, encode, try again."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"the text of {item_id} changed while it was encoded")
+        self.item_id = item_id
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of one text: float32[dimension], of length 1."""
+
+    model: str
+    text_hash: str
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemContent:
+    """What describes an item. Prices are in the source's currency; `discount_ratio` is 0..1."""
+
+    kind: str
+    title: str | None = None
+    description: str | None = None
+    category: str | None = None
+    sub_category: str | None = None
+    tags: tuple[str, ...] = ()
+    image_url: str | None = None
+    link: str | None = None
+    rating: float | None = None
+    rating_count: int | None = None
+    price: float | None = None
+    original_price: float | None = None
+    discount_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow(ItemContent):
+    """An item as stored. `vector` is float32 little-endian bytes, None when missing or of an older text."""
+
+    item_id: str
+    article_id: int | None
+    text_hash: str | None
+    attributes: str = field(default="{}")
+    """JSON text of what the source said beside the columns."""
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    change_seq: int
+    vector_model: str | None = None
+    vector: bytes | None = None
+
+
+def embedding_text(
+    title: str | None,
+    category: str | None,
+    sub_category: str | None,
+    tags: Sequence[str],
+    description: str | None,
+) -> str:
+    """The text that an item's vector is made of: its non-empty parts joined by ". ".
+
+    The SQL function of the same name in the schema says the same; `items.text_hash` is made by it.
+    """
+    parts = (title, category, sub_category, ", ".join(tags), description)
+    return ". ".join(part for part in parts if part)
+
+
+def text_hash(text: str) -> str:
+    """Hash that tells whether a stored vector still belongs to its item's text (MD5, hexadecimal)."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+async def get_item(conn: asyncpg.Connection, item_id: str) -> ItemRow | None:
+    """One item, deleted or not; None when the id is unknown."""
+    record = await conn.fetchrow(f"{_SELECT} where i.item_id = $1", item_id)
+    return None if record is None else _row(record)
+
+
+async def insert_item(
+    conn: asyncpg.Connection, item_id: str | None, content: ItemContent, embedding: Embedding | None
+) -> ItemRow | None:
+    """Create an item and store its vector, in one transaction; an article without an id is numbered.
+
+    A bare or deleted item of that id is filled anew. Returns None when a described one stands there.
+    Raises StaleEmbedding when the vector is of another text, ValueError for no id and no article.
+    """
+    async with conn.transaction():
+        seq = await conn.fetchval(_NEXT_SEQ)
+        if item_id is None and content.kind != "article":
+            raise ValueError("only articles are numbered by the database")
+        article_id = (
+            await conn.fetchval("select nextval('article_id_seq')") if content.kind == "article" else None
+        )
+        found = item_id if item_id is not None else _ARTICLE_ID.format(article_id)
+        values = [getattr(content, name) for name in CONTENT]
+        marks = ", ".join(f"${number}" for number in range(4, 4 + len(CONTENT)))
+        updates = ", ".join(f"{name} = excluded.{name}" for name in CONTENT)
+        created = await conn.fetchval(
+            f"""insert into items (item_id, article_id, change_seq, {", ".join(CONTENT)})
+            values ($1, $2, $3, {marks})
+            on conflict (item_id) do update set {updates}, change_seq = excluded.change_seq,
+                article_id = coalesce(items.article_id, excluded.article_id),
+                deleted_at = null, created_at = now(), updated_at = now()
+            where items.deleted_at is not null or items.title is null
+            returning item_id""",
+            found,
+            article_id,
+            seq,
+            *values,
+        )
+        if created is None:
+            return None
+        return await _finish(conn, found, embedding)
+
+
+async def update_item(
+    conn: asyncpg.Connection, item_id: str, changes: Mapping[str, Any], embedding: Embedding | None
+) -> ItemRow | None:
+    """Set the columns named in `changes` (see CONTENT) and store the new vector, in one transaction.
+
+    `embedding` None keeps the stored vector, right when the text is unchanged. Returns None when the
+    id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of CONTENT.
+    """
+    unknown = set(changes) - set(CONTENT)
+    if unknown:
+        raise ValueError(f"not columns of an item: {', '.join(sorted(unknown))}")
+    names = list(changes)
+    sets = "".join(f"{name} = ${number}, " for number, name in enumerate(names, start=3))
+    async with conn.transaction():
+        seq = await conn.fetchval(_NEXT_SEQ)
+        status = await conn.execute(
+            f"""update items set {sets} updated_at = now(), change_seq = $2
+            where item_id = $1 and deleted_at is null""",
+            item_id,
+            seq,
+            *(changes[name] for name in names),
+        )
+        return None if status == "UPDATE 0" else await _finish(conn, item_id, embedding)
+
+
+async def delete_item(conn: asyncpg.Connection, item_id: str) -> int | None:
+    """Mark an item deleted and drop its vector, in one transaction.
+
+    Returns the change's sequence number; None when the id is unknown or already deleted.
+    """
+    async with conn.transaction():
+        seq: int = await conn.fetchval(_NEXT_SEQ)
+        deleted = await conn.fetchval(
+            """update items set deleted_at = now(), updated_at = now(), change_seq = $2
+            where item_id = $1 and deleted_at is null returning true""",
+            item_id,
+            seq,
+        )
+        await conn.execute("delete from embeddings where item_id = $1", item_id)
+        return seq if deleted else None
+
+
+async def delete_kind(conn: asyncpg.Connection, kind: str) -> int:
+    """Mark every item of a kind deleted and drop their vectors, in one transaction; returns how many."""
+    async with conn.transaction():
+        seq = await conn.fetchval(_NEXT_SEQ)
+        rows = await conn.fetch(
+            """update items set deleted_at = now(), updated_at = now(), change_seq = $2
+            where kind = $1 and deleted_at is null returning item_id""",
+            kind,
+            seq,
+        )
+        ids = [row["item_id"] for row in rows]
+        await conn.execute("delete from embeddings where item_id = any($1)", ids)
+        return len(ids)
+
+
+async def fetch_changes(
+    conn: asyncpg.Connection, after_seq: int, limit: int, after_item: str | None = None
+) -> list[ItemRow]:
+    """Up to `limit` changed items, deleted ones among them, ordered by (change_seq, item_id).
+
+    One transaction may change many items under one number: go on within it by passing the last row's
+    number and id. `changes` does so for the caller.
+    """
+    if after_item is None:
+        rows = await conn.fetch(
+            f"{_SELECT} where i.change_seq > $1 order by i.change_seq, i.item_id limit $2", after_seq, limit
+        )
+    else:
+        rows = await conn.fetch(
+            f"{_SELECT} where (i.change_seq, i.item_id) > ($1, $2) order by i.change_seq, i.item_id limit $3",
+            after_seq,
+            after_item,
+            limit,
+        )
+    return [_row(row) for row in rows]
+
+
+async def changes(
+    conn: asyncpg.Connection, after_seq: int, batch: int = 2000
+) -> AsyncIterator[list[ItemRow]]:
+    """Every change after `after_seq`, in batches. Only at the end is the last row's number wholly applied."""
+    rows = await fetch_changes(conn, after_seq, batch)
+    while rows:
+        yield rows
+        if len(rows) < batch:
+            return
+        rows = await fetch_changes(conn, rows[-1].change_seq, batch, rows[-1].item_id)
+
+
+async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIterator[list[ItemRow]]:
+    """Stream every item that is not deleted, bare ones among them, as of one moment, in batches.
+
+    To know the moment, call inside a REPEATABLE READ transaction and read the state in it.
+    """
+    async with conn.transaction():
+        rows = []
+        async for record in conn.cursor(
+            f"{_SELECT} where i.deleted_at is null order by i.item_id", prefetch=batch
+        ):
+            rows.append(_row(record))
+            if len(rows) == batch:
+                yield rows
+                rows = []
+        if rows:
+            yield rows
+
+
+async def _finish(conn: asyncpg.Connection, item_id: str, embedding: Embedding | None) -> ItemRow:
+    if embedding is not None:
+        await _store(conn, item_id, embedding)
+    row = await get_item(conn, item_id)
+    if row is None:
+        raise LookupError(item_id)
+    if embedding is not None and row.text_hash != embedding.text_hash:
+        raise StaleEmbedding(item_id)
+    return row
+
+
+async def _store(conn: asyncpg.Connection, item_id: str, embedding: Embedding) -> None:
+    vector = np.ascontiguousarray(embedding.vector, dtype="<f4")
+    await conn.execute(
+        """insert into embeddings (item_id, model, dimension, text_hash, vector) values ($1, $2, $3, $4, $5)
+        on conflict (item_id) do update set model = excluded.model, dimension = excluded.dimension,
+            text_hash = excluded.text_hash, vector = excluded.vector, updated_at = now()""",
+        item_id,
+        embedding.model,
+        vector.size,
+        embedding.text_hash,
+        vector.tobytes(),
+    )
+
+
+def _row(record: asyncpg.Record) -> ItemRow:
+    fields = dict(record)
+    fields["tags"] = tuple(fields["tags"])
+    return ItemRow(**fields)

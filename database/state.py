@@ -1,0 +1,69 @@
+"""The one row that tells a worker what has changed, read together with a user's recent interactions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from database.interactions import InteractionRow
+
+_FIELDS = "catalogue_seq, trending_version, deployment_id"
+_REQUEST = """
+    select s.catalogue_seq, s.trending_version, s.deployment_id, i.*
+    from change_state s left join lateral (
+        select interaction_id, event_type, item_id, query, value, session_id, occurred_at
+        from interactions where user_id = $1 and occurred_at >= $2
+        order by occurred_at desc, interaction_id desc limit $3
+    ) i on true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the database has come: last catalogue change, last trending scores, deployed bundle."""
+
+    catalogue_seq: int
+    trending_version: int
+    deployment_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows there are to recommend from; items without a title or deleted are not counted."""
+
+    items: int
+    bare_items: int
+    users: int
+    interactions: int
+    embeddings: int
+
+
+async def read_state(conn: asyncpg.Connection) -> State:
+    """Read the state."""
+    return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
+
+
+async def read_request(
+    conn: asyncpg.Connection, user_id: str | None, since: datetime, limit: int
+) -> tuple[State, list[InteractionRow]]:
+    """The state and the user's interactions since a moment (newest first), in one round trip."""
+    if user_id is None:
+        return await read_state(conn), []
+    rows = await conn.fetch(_REQUEST, user_id, since, limit)
+    state = State(*tuple(rows[0])[:3])
+    interactions = [
+        InteractionRow(row[3], user_id, *tuple(row)[4:]) for row in rows if row["interaction_id"] is not None
+    ]
+    return state, interactions
+
+
+async def read_counts(conn: asyncpg.Connection) -> Counts:
+    """Count the tables: exact, tens of milliseconds at half a million interactions."""
+    record = await conn.fetchrow(
+        """select count(*) filter (where title is not null) as items,
+            count(*) filter (where title is null) as bare_items,
+            (select count(*) from users) as users, (select count(*) from interactions) as interactions,
+            (select count(*) from embeddings) as embeddings
+        from items where deleted_at is null"""
+    )
+    return Counts(**dict(record))

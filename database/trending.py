@@ -1,0 +1,81 @@
+"""Trending scores: popularity in which an event's weight decays with its age."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
+
+_COMPUTE = """
+    insert into trending_scores (item_id, score, events, computed_at)
+    select item_id,
+        sum(weight * power(%(decay)s, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s)),
+        count(*), %(now)s
+    from (
+        select item_id, occurred_at, (%(weights)s::jsonb ->> event_type)::float8 * case event_type
+            when 'rating' then value - %(neutral)s when 'feedback' then value else 1 end as weight
+        from interactions
+        where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
+            and item_id is not null
+    ) weighed
+    where weight is not null and item_id not in (select item_id from items where deleted_at is not null)
+    group by item_id having sum(weight) > 0
+"""
+_NEUTRAL_STARS = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trending:
+    """One item's score, and how many events of the window it was made of."""
+
+    item_id: str
+    score: float
+    events: int
+
+
+def compute_trending(
+    conn: Connection,
+    now: datetime,
+    *,
+    decay_rate: float,
+    step_hours: float,
+    window_days: int,
+    weights: Mapping[str, float],
+) -> int:
+    """Replace the scores by those at `now` and bump the trending version; returns how many items have one.
+
+    score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
+    counts its stars less 2.5, feedback its sign; an event type without a weight counts nothing. Items
+    with no positive sum have no score. The caller commits: readers see the old scores until then.
+    """
+    values = {
+        "now": now,
+        "decay": decay_rate,
+        "step": step_hours,
+        "window": window_days,
+        "weights": Json(dict(weights)),
+        "neutral": _NEUTRAL_STARS,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(7302601003)")
+        cursor.execute("delete from trending_scores")
+        cursor.execute(_COMPUTE, values)
+        scored = cursor.rowcount
+        cursor.execute("update change_state set trending_version = trending_version + 1")
+    return scored
+
+
+async def load_trending(conn: asyncpg.Connection, limit: int | None = None) -> list[Trending]:
+    """The scores, best first; all of them without a limit."""
+    rows = await conn.fetch(
+        "select item_id, score, events from trending_scores order by score desc, item_id limit $1", limit
+    )
+    return [Trending(**dict(row)) for row in rows]
+
+
+async def trending_age(conn: asyncpg.Connection) -> datetime | None:
+    """When the scores were computed; None before the first time."""
+    computed: datetime | None = await conn.fetchval("select max(computed_at) from trending_scores")
+    return computed

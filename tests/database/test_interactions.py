@@ -1,0 +1,85 @@
+"""Interactions, users and the one-round-trip read of a request."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from database.interactions import ensure_partitions, recent, record
+from database.state import State, read_counts, read_request, read_state
+from database.users import get_user, insert_user, update_user
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        for minutes in (3, 1, 2):
+            await record(
+                conn,
+                user_id="ann",
+                event_type="click",
+                item_id=f"I{minutes}",
+                occurred_at=NOW - timedelta(minutes=minutes),
+            )
+        await record(conn, user_id="bob", event_type="search_query", query="lamp")
+        rows = await recent(conn, "ann", NOW - timedelta(minutes=2), 10)
+        assert [row.item_id for row in rows] == ["I1", "I2"]
+        assert await get_user(conn, "ann") is not None
+        state, same = await read_request(conn, "ann", NOW - timedelta(minutes=2), 1)
+        assert state == State(0, 0, None)
+        assert same == rows[:1]
+
+
+@pytest.mark.parametrize("user_id", [None, "nobody"])
+async def test_a_request_without_history_still_reads_the_state(
+    pool: asyncpg.Pool, user_id: str | None
+) -> None:
+    async with pool.acquire() as conn:
+        assert await read_request(conn, user_id, NOW, 10) == (await read_state(conn), [])
+
+
+async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Pool) -> None:
+    key = uuid4()
+
+    async def send() -> int:
+        async with pool.acquire() as conn:
+            return await record(conn, user_id="ann", event_type="like", item_id="I1", dedup_key=key)
+
+    assert len(set(await asyncio.gather(*(send() for _ in range(8))))) == 1
+    async with pool.acquire() as conn:
+        assert (await read_counts(conn)).interactions == 1
+
+
+async def test_an_unknown_event_type_is_refused(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await record(conn, user_id="ann", event_type="stare")
+        assert await get_user(conn, "ann") is None
+
+
+async def test_rows_move_out_of_the_default_partition(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        kept = await record(conn, user_id="ann", event_type="click", item_id="I1", occurred_at=NOW)
+        assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 3
+        assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 0
+        tables = await conn.fetch("select tableoid::regclass::text, interaction_id from interactions")
+        assert [tuple(row) for row in tables] == [("interactions_y2026m03", kept)]
+
+
+async def test_users_are_registered_once(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        await record(conn, user_id="ann", event_type="click", item_id="I1")
+        made = await insert_user(conn, "ann", ["tea"], "beginner")
+        assert made is not None and made.interests == ("tea",)
+        assert await insert_user(conn, "ann", [], None) is None
+        changed = await update_user(conn, "ann", {"interests": ("tea", "cups")})
+        assert changed is not None and (changed.interests, changed.skill_level) == (
+            ("tea", "cups"),
+            "beginner",
+        )
+        assert await update_user(conn, "nobody", {"skill_level": "expert"}) is None
+        with pytest.raises(ValueError, match="user_id"):
+            await update_user(conn, "ann", {"user_id": "eve"})
