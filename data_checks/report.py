@@ -48,7 +48,7 @@ class Report:
         }
 
 
-class DataCheckFailed(Exception):
+class DataCheckError(Exception):
     """The snapshot breaks at least one expectation; nothing may learn from it."""
 
     def __init__(self, report: Report) -> None:

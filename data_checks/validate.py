@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_checks.report import DataCheckFailed, Finding, Report
+from data_checks.report import DataCheckError, Finding, Report
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def validate(snapshot: Path, output: Path) -> Report:
     Every failing expectation is logged by name.
 
     Raises:
-        DataCheckFailed: an expectation failed; the report is written all the same.
+        DataCheckError: an expectation failed; the report is written all the same.
     """
     suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
     frames = _read_frames(snapshot)
@@ -45,7 +45,7 @@ def validate(snapshot: Path, output: Path) -> Report:
     for finding in report.failures:
         logger.error("Expectation %s", finding.describe())
     if report.failures:
-        raise DataCheckFailed(report)
+        raise DataCheckError(report)
     logger.info("All %d expectations hold on %s.", len(report.findings), report.rows)
     return report
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_checks.report import DataCheckFailed
+from data_checks.report import DataCheckError
 from data_checks.validate import validate
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -51,7 +51,7 @@ def good_items() -> list[dict[str, Any]]:
 
 
 def good_interactions() -> list[dict[str, Any]]:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "item_id": f"ITEM{n % 3}",
             "event_type": "purchase",
@@ -91,7 +91,7 @@ def test_every_kind_of_bad_row_is_named(tmp_path: Path, caplog: pytest.LogCaptur
     interactions = [*good_interactions(), *({"interaction_id": 100 + n, **row} for n, row in enumerate(bad))]
     write_snapshot(tmp_path / "snapshot", items, interactions)
 
-    with caplog.at_level(logging.ERROR), pytest.raises(DataCheckFailed) as failure:
+    with caplog.at_level(logging.ERROR), pytest.raises(DataCheckError) as failure:
         validate(tmp_path / "snapshot", tmp_path / "validation")
 
     named = {(f.suite, f.expectation, f.column) for f in failure.value.report.failures}
@@ -115,7 +115,7 @@ def test_every_kind_of_bad_row_is_named(tmp_path: Path, caplog: pytest.LogCaptur
 def test_empty_snapshot_is_refused(tmp_path: Path) -> None:
     write_snapshot(tmp_path / "snapshot", [], [])
 
-    with pytest.raises(DataCheckFailed, match="expect_table_row_count_to_be_between"):
+    with pytest.raises(DataCheckError, match="expect_table_row_count_to_be_between"):
         validate(tmp_path / "snapshot", tmp_path / "validation")
 
 
