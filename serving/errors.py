@@ -13,7 +13,7 @@ class ServingError(Exception):
     """Root of the errors that the live plane raises on purpose."""
 
 
-class NotFound(ServingError):
+class NotFound(ServingError):  # noqa: N818
     """The thing named by the request does not exist (or has been deleted)."""
 
 
@@ -33,7 +33,7 @@ class UserNotFound(NotFound):
         self.user_id = user_id
 
 
-class AlreadyExists(ServingError):
+class AlreadyExists(ServingError):  # noqa: N818
     """The id of a new thing is taken."""
 
 
@@ -53,7 +53,7 @@ class UserExists(AlreadyExists):
         self.user_id = user_id
 
 
-class ModelNotReady(ServingError):
+class ModelNotReady(ServingError):  # noqa: N818
     """The model that the request needs is not in the service yet."""
 
     def __init__(self, model: str, reason: str) -> None:
@@ -62,7 +62,7 @@ class ModelNotReady(ServingError):
         self.reason = reason
 
 
-class DatabaseUnavailable(ServingError):
+class DatabaseUnavailable(ServingError):  # noqa: N818
     """PostgreSQL does not answer; nothing was written."""
 
     def __init__(self, operation: str) -> None:
@@ -70,7 +70,7 @@ class DatabaseUnavailable(ServingError):
         self.operation = operation
 
 
-class BundleRefused(ServingError):
+class BundleRefused(ServingError):  # noqa: N818
     """A deployed bundle cannot serve: missing, corrupt, or failing its smoke test."""
 
     def __init__(self, bundle_id: str, reason: str) -> None:

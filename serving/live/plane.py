@@ -72,6 +72,7 @@ class LivePlane:
         self,
         user_id: str,
         n: int,
+        *,
         use_cf: bool = True,
         use_embeddings: bool = True,
         cf_weight: float | None = None,

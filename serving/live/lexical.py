@@ -1,0 +1,153 @@
+"""Search by words over the live catalogue: BM25 with boosted fields, synonyms, typing mistakes."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from serving.live.postings import Postings
+from serving.live.synonyms import Phrase, Synonyms
+from serving.live.words import phrase, terms
+from serving.ranking.types import Item
+
+Scores = NDArray[np.float32]
+
+FIELD_BOOSTS = {"title": 3.0, "tags": 2.0, "category": 1.5, "sub_category": 1.5, "description": 1.0}
+"""How many times a term counts by the field it stands in (part of the index's shape, not tuned)."""
+
+_SYNONYM = 0.7
+_TYPO = 0.6
+_REMEMBERED_TYPOS = 4096
+
+
+@dataclass(frozen=True)
+class LexicalHits:
+    """Scores of one query: `scores` float32[n_rows] in 0..1 (0 = no match), and what was understood."""
+
+    scores: Scores
+    corrected: dict[str, str]
+    """Term as typed → term as searched, for those that had to be guessed."""
+
+
+class LexicalIndex:
+    """All searchable items by their words; items come and go while it answers."""
+
+    def __init__(self, synonyms: Synonyms) -> None:
+        self._postings = Postings()
+        self._synonyms = synonyms
+        self._guesses: dict[str, list[str]] = {}
+        self._guessed_at = -1
+        self._vocabulary: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._postings)
+
+    def put(self, row: int, item: Item) -> None:
+        """Index an item, in place of what `row` held; an item without words is left out."""
+        self._postings.remove(row)
+        if document := document_of(item):
+            self._postings.add(row, document)
+
+    def remove(self, row: int) -> None:
+        """Take the item of `row` out."""
+        self._postings.remove(row)
+
+    def search(self, query: str, n_rows: int) -> LexicalHits:
+        """Score every row for a query.
+
+        A row's score is covered × (1 + bm25 / best bm25) / 2, where `covered` is the share of the
+        query's weight (by idf) whose concepts stand in the item: matching all of a query beats
+        matching one word of it often. A concept is a term or a known phrase, with its synonyms
+        (weight 0.7), or, for a term that stands nowhere, the nearest terms (weight 0.6).
+        """
+        total = np.zeros(n_rows, dtype=np.float32)
+        covered = np.zeros(n_rows, dtype=np.float32)
+        asked = 0.0
+        corrected: dict[str, str] = {}
+        for concept in self._concepts(phrase(query)):
+            alternatives = [(concept, 1.0), *((other, _SYNONYM) for other in self._synonyms.others(concept))]
+            if not any(self._known(words) for words, _ in alternatives):
+                guesses = self._guess(concept[0])
+                alternatives = [((guess,), _TYPO) for guess in guesses]
+                if guesses:
+                    corrected[concept[0]] = guesses[0]
+            rarity = max((self._rarity(words) for words, _ in alternatives), default=self._rarity(concept))
+            best = self._best(alternatives, n_rows)
+            asked += rarity
+            total += best
+            covered += np.where(best > 0, np.float32(rarity), np.float32(0))
+        top = float(total.max(initial=0.0))
+        if top > 0:
+            total = covered / np.float32(asked) * (np.float32(0.5) + total / np.float32(2 * top))
+        return LexicalHits(total.astype(np.float32, copy=False), corrected)
+
+    def _concepts(self, query: Phrase) -> list[Phrase]:
+        """Cut a query into phrases that have synonyms (longest first) and terms; repeats count once."""
+        found: dict[Phrase, None] = {}
+        start = 0
+        while start < len(query):
+            for length in range(min(self._synonyms.longest, len(query) - start), 1, -1):
+                if self._synonyms.others(query[start : start + length]):
+                    break
+            else:
+                length = 1
+            found[query[start : start + length]] = None
+            start += length
+        return list(found)
+
+    def _known(self, words: Phrase) -> bool:
+        return all(self._postings.frequency(word) for word in words)
+
+    def _rarity(self, words: Phrase) -> float:
+        return sum(self._postings.idf(word) for word in words)
+
+    def _best(self, alternatives: list[tuple[Phrase, float]], n_rows: int) -> Scores:
+        best = np.zeros(n_rows, dtype=np.float32)
+        for words, weight in alternatives:
+            if len(words) == 1:
+                rows, scores = self._postings.bm25(words[0])
+                scores = scores * np.float32(weight * self._postings.idf(words[0]))
+                best[rows] = np.maximum(best[rows], scores)
+            else:
+                np.maximum(best, self._phrase_scores(words, weight, n_rows), out=best)
+        return best
+
+    def _phrase_scores(self, words: Phrase, weight: float, n_rows: int) -> Scores:
+        """Sum over the phrase's terms where all of them stand; 0 elsewhere."""
+        total = np.zeros(n_rows, dtype=np.float32)
+        held = np.zeros(n_rows, dtype=np.int32)
+        for word in words:
+            rows, scores = self._postings.bm25(word)
+            total[rows] += scores * np.float32(weight * self._postings.idf(word))
+            held[rows] += 1
+        return np.where(held == len(words), total, np.float32(0))
+
+    def _guess(self, term: str) -> list[str]:
+        """The known terms nearest to one that stands nowhere: one edit apart, two from eight letters on."""
+        if len(term) < 4:
+            return []
+        if self._guessed_at != self._postings.revision:
+            self._guesses.clear()
+            self._vocabulary = self._postings.vocabulary()
+            self._guessed_at = self._postings.revision
+        if term not in self._guesses:
+            if len(self._guesses) >= _REMEMBERED_TYPOS:
+                self._guesses.clear()
+            edits = 1 if len(term) < 8 else 2
+            near = process.extract(term, self._vocabulary, scorer=OSA.distance, score_cutoff=edits, limit=8)
+            near.sort(key=lambda hit: (hit[1], -self._postings.frequency(hit[0]), hit[0]))
+            self._guesses[term] = [word for word, distance, _ in near if distance == near[0][1]][:3]
+        return self._guesses[term]
+
+
+def document_of(item: Item) -> dict[str, float]:
+    """Weighted terms of an item: occurrences times the boost of their field; empty for a bare item."""
+    document: Counter[str] = Counter()
+    for field, boost in FIELD_BOOSTS.items():
+        text = " ".join(item.tags) if field == "tags" else getattr(item, field)
+        for term in terms(text or ""):
+            document[term] += boost  # type: ignore[assignment]  # a Counter of floats adds as one of ints does
+    return dict(document)

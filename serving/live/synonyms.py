@@ -1,0 +1,61 @@
+"""Synonyms from a file that the operator edits; reread when it changes."""
+
+import logging
+from pathlib import Path
+
+from serving.live.words import phrase
+
+log = logging.getLogger(__name__)
+
+Phrase = tuple[str, ...]
+
+
+class Synonyms:
+    """Groups of phrases that mean the same.
+
+    The file has one group a line, phrases separated by commas; `#` begins a comment. A file that is
+    absent is no synonyms. `groups_of` looks at the file's time and size on each call, so that an edit
+    counts from the next search on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._groups: dict[Phrase, list[Phrase]] = {}
+        self._longest = 1
+
+    @property
+    def longest(self) -> int:
+        """Terms of the longest phrase."""
+        self._refresh()
+        return self._longest
+
+    def others(self, asked: Phrase) -> list[Phrase]:
+        """The phrases that stand in a group with this one, itself left out; [] when it is in none."""
+        self._refresh()
+        return self._groups.get(asked, [])
+
+    def _refresh(self) -> None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            stamp = None
+        else:
+            stamp = (found.st_mtime_ns, found.st_size)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        self._groups = {} if stamp is None else self._read()
+        self._longest = max((len(known) for known in self._groups), default=1)
+        log.info("read synonyms of %d phrases from %s", len(self._groups), self._path)
+
+    def _read(self) -> dict[Phrase, list[Phrase]]:
+        groups: dict[Phrase, list[Phrase]] = {}
+        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.lstrip().startswith("#"):
+                continue
+            group = list(dict.fromkeys(found for part in line.split(",") if (found := phrase(part))))
+            for member in group:
+                known = groups.setdefault(member, [])
+                known.extend(other for other in group if other != member and other not in known)
+        return groups

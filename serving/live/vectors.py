@@ -1,0 +1,167 @@
+"""Vector search over all live items: the bundle's FAISS index, corrected by an overlay, merged exactly."""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int32]
+Vector = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class VectorBase:
+    """A bundle's vectors, by the bundle's item indexes."""
+
+    vectors: NDArray[np.float32]
+    """float32[n, d], memory-mapped, normalised; a row of zeros is an item without a vector."""
+    index: Any
+    """Their FAISS index (inner product), whose ids are those indexes."""
+    rows: Rows
+    """int32[n], the catalogue row of each."""
+    present: Mask
+    """bool[n], which have a vector."""
+
+
+class VectorIndex:
+    """Vectors by catalogue row.
+
+    A row's vector is the overlay's if it has one there, else the base's unless that is masked (the item
+    was edited since). `dimension` is that of all vectors; a vector of another is refused (ValueError).
+    """
+
+    def __init__(self, dimension: int, base: VectorBase | None = None) -> None:
+        self.dimension = dimension
+        self._base = base
+        self._overlay = np.zeros((256, dimension), dtype=np.float32)
+        self._overlay_rows = np.zeros(256, dtype=np.int32)
+        self._slots: dict[int, int] = {}
+        self._base_places = _inverse(np.zeros(0, dtype=np.int32) if base is None else base.rows)
+        self._base_valid: Mask = np.zeros(0, dtype=np.bool_) if base is None else base.present.copy()
+
+    def __len__(self) -> int:
+        return int(self._base_valid.sum()) + len(self._slots)
+
+    @property
+    def overlaid(self) -> int:
+        """How many vectors are in the overlay."""
+        return len(self._slots)
+
+    def put(self, row: int, vector: Vector) -> None:
+        """Set a row's vector (float32[d], normalised), over whatever it had."""
+        if vector.shape != (self.dimension,):
+            raise ValueError(f"a vector of {vector.shape} in an index of dimension {self.dimension}")
+        self._mask_base(row)
+        slot = self._slots.get(row)
+        if slot is None:
+            slot = len(self._slots)
+            if slot == len(self._overlay):
+                self._overlay = np.concatenate([self._overlay, np.zeros_like(self._overlay)])
+                self._overlay_rows = np.concatenate([self._overlay_rows, np.zeros_like(self._overlay_rows)])
+            self._slots[row] = slot
+            self._overlay_rows[slot] = row
+        self._overlay[slot] = vector
+
+    def remove(self, row: int) -> None:
+        """Drop a row's vector, if it has one."""
+        self._mask_base(row)
+        slot = self._slots.pop(row, None)
+        if slot is None:
+            return
+        last = len(self._slots)  # the slots stay dense: the last one moves into the gap
+        if slot != last:
+            moved = int(self._overlay_rows[last])
+            self._overlay[slot] = self._overlay[last]
+            self._overlay_rows[slot] = moved
+            self._slots[moved] = slot
+
+    def get(self, row: int) -> Vector | None:
+        """A row's vector, float32[d]; None when it has none."""
+        slot = self._slots.get(row)
+        if slot is not None:
+            return self._overlay[slot].copy()
+        place = self._place(row)
+        if self._base is None or place < 0 or not self._base_valid[place]:
+            return None
+        return np.array(self._base.vectors[place], dtype=np.float32)
+
+    def gather(self, rows: Rows) -> NDArray[np.float32]:
+        """float32[len(rows), d]; zeros where a row has no vector."""
+        found = np.zeros((len(rows), self.dimension), dtype=np.float32)
+        if self._base is not None:
+            known = rows < len(self._base_places)
+            places = np.where(known, self._base_places[np.where(known, rows, 0)], -1)
+            valid = (places >= 0) & self._base_valid[np.maximum(places, 0)]
+            found[valid] = self._base.vectors[places[valid]]
+        for place, row in enumerate(rows.tolist()):
+            if row in self._slots:
+                found[place] = self._overlay[self._slots[row]]
+        return found
+
+    def search(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
+        """The k nearest allowed rows: rows int32[m], cosines float32[m], best first, m <= k.
+
+        `allowed` is bool[n_rows] over catalogue rows.
+        """
+        parts = [self._search_base(query, k, allowed), self._search_overlay(query, k, allowed)]
+        rows = np.concatenate([part[0] for part in parts])
+        cosines = np.concatenate([part[1] for part in parts])
+        order = np.argsort(-cosines, kind="stable")[:k]
+        return rows[order], cosines[order]
+
+    def _search_base(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
+        if self._base is None:
+            return _nothing()
+        valid = self._base_valid & allowed[self._base.rows]
+        count = min(k, int(valid.sum()))
+        if count == 0:
+            return _nothing()
+        parameters = _parameters(self._base.index, np.packbits(valid, bitorder="little"))
+        cosines, places = self._base.index.search(query.reshape(1, -1), count, params=parameters)
+        found = places[0] >= 0
+        return self._base.rows[places[0][found]], cosines[0][found].astype(np.float32)
+
+    def _search_overlay(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
+        count = len(self._slots)
+        if count == 0:
+            return _nothing()
+        rows = self._overlay_rows[:count]
+        places = np.flatnonzero(allowed[rows])
+        cosines = (self._overlay[:count] @ query)[places]
+        if len(places) > k:
+            best = np.argpartition(-cosines, k - 1)[:k]
+            places, cosines = places[best], cosines[best]
+        return rows[places], cosines
+
+    def _mask_base(self, row: int) -> None:
+        place = self._place(row)
+        if place >= 0:
+            self._base_valid[place] = False
+
+    def _place(self, row: int) -> int:
+        return int(self._base_places[row]) if row < len(self._base_places) else -1
+
+
+def _inverse(rows: Rows) -> Rows:
+    """Position of each row in `rows`, -1 where it has none: int32[max(rows) + 1], at least one long."""
+    places = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    return places
+
+
+def _parameters(index: Any, bitmap: NDArray[np.uint8]) -> Any:
+    """FAISS search parameters that let only the bitmap's places through, for the index's own kind."""
+    faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
+    selector = faiss.IDSelectorBitmap(bitmap)
+    if isinstance(index, faiss.IndexIVF):
+        return faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
+    if isinstance(index, faiss.IndexHNSW):
+        return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
+    return faiss.SearchParameters(sel=selector)
+
+
+def _nothing() -> tuple[Rows, NDArray[np.float32]]:
+    return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)

@@ -1,0 +1,26 @@
+"""Skips and negative feedback push down what is like the item they were given to."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float32]
+
+
+def push_down(
+    scores: Scores, vectors: NDArray[np.float32], disliked: NDArray[np.float32], penalty: float
+) -> Scores:
+    """Scores less the penalty for nearness to what the user disliked.
+
+    score - penalty × best score × max(0, cosine to the nearest disliked item)².
+
+    Args:
+        scores: float32[m] of the candidates.
+        vectors: float32[m, d] of the candidates, normalised; a zero row (no text) is not pushed.
+        disliked: float32[n, d] of the disliked items; may be empty.
+        penalty: what a copy of a disliked item loses, as a share of the best candidate's score.
+    """
+    if not len(disliked) or not len(scores):
+        return scores
+    nearest = np.maximum((vectors @ disliked.T).max(axis=1), 0.0)
+    pushed: Scores = scores - np.float32(penalty) * scores.max() * nearest**2
+    return pushed
