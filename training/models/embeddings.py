@@ -1,0 +1,133 @@
+"""Content by meaning: items whose texts are near those of the user's history."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from training.models.base import Config, Model, Query
+from training.models.data import TrainingData, transform, transform_matrix
+from training.models.index import IndexReport, build_index, measure, open_index, save_index
+from training.models.storage import Arrays, ModelFileError
+from training.models.types import Csr, FloatArray, IntArray, Report
+
+CANDIDATES = 1000
+"""Items scored for a query when the catalogue is too large to score whole."""
+INDEX_FILE = "index.faiss"
+
+
+class EmbeddingsConfig(Config):
+    """Section `embeddings`."""
+
+    model: str
+    """Name or folder of a sentence-transformers model."""
+    flat_below: int
+    """Up to so many vectors the index is exact and every item is scored."""
+    nprobe: int
+    """Inverted lists read for each query of a larger index."""
+
+
+class Embeddings(Model):
+    """The items' vectors and their index. A query's vector is its history's weighted mean."""
+
+    name: ClassVar[str] = "embeddings"
+
+    def __init__(self, vectors: FloatArray, scalars: dict[str, Any], index: Any) -> None:
+        """Keep the vectors, float32[n_items, d], L2-normalised (zero: no text), and their index."""
+        self.vectors = vectors
+        self.scalars = scalars
+        self.index = index
+        self.n_items = len(vectors)
+        self._whole = self.n_items <= int(scalars["flat_below"])
+
+    @property
+    def report(self) -> IndexReport:
+        """What the index's build measured."""
+        return IndexReport(**self.scalars["index"])
+
+    def profile(self, query: Query) -> FloatArray:
+        """The query's vector, float32[d], L2-normalised; zero for an empty history."""
+        return _normalise(transform(query.weights, "log1p") @ self.vectors[query.items])
+
+    def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+        """The k items nearest to a vector by the index, and their cosines; nothing at or below zero."""
+        depth = min(k, self.n_items)
+        if depth == 0:
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+        scores, found = self.index.search(vector[None, :].astype(np.float32), depth)
+        near = (found[0] >= 0) & (scores[0] > 0.0)
+        return found[0][near].astype(np.int32), scores[0][near]
+
+    def scores(self, query: Query) -> FloatArray:
+        vector = self.profile(query)
+        if self._whole:
+            result: FloatArray = self.vectors @ vector
+            return result
+        scores = np.zeros(self.n_items, dtype=np.float32)
+        if vector.any():
+            items, near = self.search(vector, CANDIDATES + len(query.exclude))
+            scores[items] = near
+        return scores
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        profiles = transform_matrix(histories, "log1p") @ self.vectors
+        result: FloatArray = _normalise(profiles) @ self.vectors.T
+        return result
+
+    def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
+        """The k items nearest by cosine, and the cosines; not the item itself."""
+        items, cosines = self.search(self.vectors[item], k + 1)
+        others = items != item
+        return items[others][:k], cosines[others][:k]
+
+    def arrays(self) -> Arrays:
+        return {"vectors": self.vectors}
+
+    def settings(self) -> dict[str, Any]:
+        return self.scalars
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        raise NotImplementedError("the index is a file of its own: use load")
+
+    def save(self, directory: Path) -> None:
+        super().save(directory)
+        save_index(self.index, directory / INDEX_FILE)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        from training.models.storage import read_model
+
+        arrays, settings = read_model(directory, cls.name)
+        if not (directory / INDEX_FILE).is_file():
+            raise ModelFileError(directory, f"{INDEX_FILE} is missing")
+        return cls(arrays["vectors"], settings, open_index(directory / INDEX_FILE, settings["nprobe"]))
+
+
+def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report | None = None) -> Embeddings:
+    """Index the items' vectors, which the database made when the items were written.
+
+    Raises:
+        ValueError: the data holds no vectors.
+    """
+    if data.vectors is None:
+        raise ValueError("the training data holds no vectors: were the items encoded when they were loaded?")
+    index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
+    measured = measure(index, data.vectors, seed)
+    if report is not None:
+        report(0, {"index_recall_at_10": measured.recall_at_10})
+    scalars: dict[str, Any] = {
+        "encoder": config.model,
+        "flat_below": config.flat_below,
+        "nprobe": config.nprobe,
+        "index": {"kind": measured.kind, "vectors": measured.vectors, "recall_at_10": measured.recall_at_10},
+    }
+    return Embeddings(data.vectors, scalars, index)
+
+
+def _normalise(vectors: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    result: FloatArray = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0).astype(
+        np.float32
+    )
+    return result

@@ -1,0 +1,102 @@
+"""Non-negative matrix factorisation of the strengths by hierarchical alternating least squares.
+
+Minimises ||X - W H||^2 + l2 (||W||^2 + ||H||^2) over W, H >= 0, where a pair nobody interacted with
+is a zero of X (Cichocki and Phan 2009). Only X'W, XH' and d x d products are ever formed: memory is
+that of the sparse input and the two factors. A skip's -1 was spent in `data.net_strengths`.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from training.models.base import Config
+from training.models.data import Strength, TrainingData, transform_matrix
+from training.models.factors import FactorModel, distinct_rows
+from training.models.types import Csr, FloatArray, IntArray, Report
+
+FOLD_IN_SWEEPS = 30
+"""Sweeps over the factors for a new history: the problem is convex and small, this is past convergence."""
+
+
+class NmfConfig(Config):
+    """Section `nmf`."""
+
+    factors: int
+    """Number of topics."""
+    iterations: int
+    """Rounds over all factors of users and of items."""
+    l2: float
+    """Weight of the squared length of the vectors in the loss."""
+    strength: Strength
+    """How the strength of a pair is read: linear, log1p or binary."""
+
+
+class Nmf(FactorModel):
+    """Fitted NMF. `gram` is HH' + l2 * I."""
+
+    name: ClassVar[str] = "nmf"
+
+    def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
+        """Multiplicative updates with the items' factors fixed (Lee and Seung 2001)."""
+        target = weights @ self.item_factors[items]
+        vector = target / np.maximum(self.gram.sum(axis=1), 1e-12)
+        for _ in range(FOLD_IN_SWEEPS):
+            vector = vector * (target / np.maximum(self.gram @ vector, 1e-12))
+        result: FloatArray = vector.astype(np.float32)
+        return result
+
+    def fold_in_batch(self, histories: Csr) -> FloatArray:
+        targets = histories @ self.item_factors
+        vectors = targets / np.maximum(self.gram.sum(axis=1), 1e-12)
+        for _ in range(FOLD_IN_SWEEPS):
+            vectors = vectors * (targets / np.maximum(vectors @ self.gram, 1e-12))
+        result: FloatArray = vectors.astype(np.float32)
+        return result
+
+
+def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None = None) -> Nmf:
+    """Fit NMF. The same data, config and seed give the same model."""
+    from threadpoolctl import threadpool_limits
+
+    matrix = transform_matrix(data.interactions, config.strength)
+    first, inverse = distinct_rows(matrix)
+    with threadpool_limits(limits=1, user_api="blas"):
+        items = _factorise(matrix, config, seed, report)
+        gram = items.T @ items + np.float32(config.l2) * np.eye(config.factors, dtype=np.float32)
+        scalars: dict[str, Any] = {"strength": config.strength}
+        empty = np.zeros((0, config.factors), dtype=np.float32)
+        folder = Nmf(items, empty, inverse, gram, scalars)
+        users = folder.fold_in_batch(matrix[first])
+    return Nmf(items, users, inverse, gram, scalars)
+
+
+def _factorise(matrix: Csr, config: NmfConfig, seed: int, report: Report | None) -> FloatArray:
+    """Item factors float32[n_items, d]."""
+    generator = np.random.default_rng(seed)
+    n_users, n_items = matrix.shape
+    scale = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / config.factors)
+    users = (scale * generator.random((n_users, config.factors))).astype(np.float32)
+    items: FloatArray = (scale * generator.random((n_items, config.factors))).astype(np.float32)
+    transposed = matrix.T.tocsr()
+    squares = float(np.dot(matrix.data, matrix.data))
+    for iteration in range(config.iterations):
+        _sweep(users, matrix @ items, items.T @ items, config.l2)
+        products = transposed @ users
+        gram = users.T @ users
+        _sweep(items, products, gram, config.l2)
+        if report is not None:
+            fitted = float(np.sum((items @ gram) * items)) - 2.0 * float(np.sum(products * items))
+            report(iteration + 1, {"loss": squares + fitted})
+    items[np.diff(transposed.indptr) == 0] = 0.0
+    return items
+
+
+def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, l2: float) -> None:
+    """Solve each factor in turn for all rows at once, in place; none goes below zero."""
+    for factor in range(factors.shape[1]):
+        curvature = gram[factor, factor] + l2
+        if curvature <= 0.0:
+            continue
+        column = factors[:, factor]
+        step = (targets[:, factor] - factors @ gram[:, factor] - l2 * column) / curvature
+        np.maximum(column + step, 0.0, out=factors[:, factor])

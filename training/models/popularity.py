@@ -1,0 +1,64 @@
+"""Popularity: the baseline that every model must beat, and the last resort for a cold user."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy import sparse
+
+from training.models.base import Config, Model, Query
+from training.models.data import TrainingData
+from training.models.storage import Arrays
+from training.models.types import Csr, FloatArray, Report
+
+DAY = 86_400
+
+
+class PopularityConfig(Config):
+    """Section `popularity`."""
+
+    window_days: int
+    """Only events of the last so many days count; older ones break ties. 0: all of them count."""
+
+
+class Popularity(Model):
+    """The same scores for everybody: distinct users of each item."""
+
+    name: ClassVar[str] = "popularity"
+
+    def __init__(self, recent: FloatArray, all_time: FloatArray) -> None:
+        """Keep the counts of distinct users in the window and of all time, both float32[n_items]."""
+        self.recent = recent
+        self.all_time = all_time
+        self.n_items = len(recent)
+        self._scores: FloatArray = (recent + all_time / (1.0 + all_time.max(initial=0.0))).astype(np.float32)
+
+    def scores(self, query: Query) -> FloatArray:
+        return self._scores
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        return np.repeat(self._scores[None, :], histories.shape[0], axis=0)
+
+    def arrays(self) -> Arrays:
+        return {"recent": self.recent, "all_time": self.all_time}
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        return cls(arrays["recent"], arrays["all_time"])
+
+
+def fit(data: TrainingData, config: PopularityConfig, seed: int, report: Report | None = None) -> Popularity:
+    """Count users. The window ends at the last event of the data; without events it is all time."""
+    all_time = np.bincount(data.interactions.indices, minlength=data.n_items).astype(np.float32)
+    if not len(data.events) or not config.window_days:
+        return Popularity(all_time, all_time)
+    start = int(data.events.time.max()) - config.window_days * DAY
+    inside = (data.events.time > start) & (data.events.weight > 0) & (data.events.user >= 0)
+    pairs = sparse.coo_array(
+        (np.ones(inside.sum()), (data.events.user[inside], data.events.item[inside])),
+        shape=(data.n_users, data.n_items),
+    ).tocsr()
+    recent = np.bincount(pairs.indices, minlength=data.n_items).astype(np.float32)
+    return Popularity(recent, all_time)

@@ -1,0 +1,62 @@
+"""The models by name: their config, their fit, their class."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.models import als, ease, embeddings, fpgrowth, itemknn, nmf, popularity, tfidf
+from training.models.base import Config, Model
+from training.models.data import TrainingData
+from training.models.types import Report
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One algorithm: what params.yaml's section holds, how it is fitted, what it becomes."""
+
+    config: type[Config]
+    fit: Callable[..., Model]
+    model: type[Model]
+
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "popularity": Algorithm(popularity.PopularityConfig, popularity.fit, popularity.Popularity),
+    "als": Algorithm(als.AlsConfig, als.fit, als.Als),
+    "nmf": Algorithm(nmf.NmfConfig, nmf.fit, nmf.Nmf),
+    "tfidf": Algorithm(tfidf.TfidfConfig, tfidf.fit, tfidf.Tfidf),
+    "embeddings": Algorithm(embeddings.EmbeddingsConfig, embeddings.fit, embeddings.Embeddings),
+    "fpgrowth": Algorithm(fpgrowth.FpGrowthConfig, fpgrowth.fit, fpgrowth.FpGrowth),
+    "itemknn": Algorithm(itemknn.ItemKnnConfig, itemknn.fit, itemknn.ItemKnn),
+    "ease": Algorithm(ease.EaseConfig, ease.fit, ease.Ease),
+}
+
+
+def fit_model(
+    name: str, data: TrainingData, config: Config, seed: int, report: Report | None = None
+) -> Model:
+    """Fit the model called `name`.
+
+    Raises:
+        KeyError: there is no such model.
+    """
+    return ALGORITHMS[name].fit(data, config, seed, report)
+
+
+def load_model(name: str, directory: Path) -> Model:
+    """Open the model called `name` from a directory that its `save` wrote.
+
+    Raises:
+        KeyError: there is no such model.
+        ModelFileError: the directory does not hold it.
+    """
+    return ALGORITHMS[name].model.load(directory)
+
+
+def sizes(model: Model) -> dict[str, Any]:
+    """What a model weighs: bytes of its arrays and the shape of each."""
+    arrays = model.arrays()
+    return {
+        "bytes": int(sum(array.nbytes for array in arrays.values())),
+        "arrays": {name: list(array.shape) for name, array in arrays.items()},
+    }

@@ -1,0 +1,63 @@
+"""TF-IDF neighbours: items whose name and sub-category use the same rare words."""
+
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from training.models.base import Config
+from training.models.data import TrainingData
+from training.models.neighbours import NeighbourModel
+from training.models.types import Csr, Report
+
+
+class TfidfConfig(Config):
+    """Section `tfidf`."""
+
+    neighbours: int
+    """Neighbours kept for each item."""
+    min_similarity: float
+    """Neighbours below this cosine are dropped."""
+
+
+class Tfidf(NeighbourModel):
+    """Row j: the items most like item j, with the cosine of their words."""
+
+    name: ClassVar[str] = "tfidf"
+
+
+def fit(data: TrainingData, config: TfidfConfig, seed: int, report: Report | None = None) -> Tfidf:
+    """Find each item's neighbours; the full similarity matrix is never formed. Uses no randomness."""
+    words = _vectorise(data)
+    return Tfidf.of(_neighbours(words, config), {"strength": "log1p"})
+
+
+def _vectorise(data: TrainingData) -> Csr:
+    """L2-normalised TF-IDF rows csr float32[n_items, words]; the sub-category's words are marked as such."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    subs = data.catalogue.sub_categories or ("",) * data.n_items
+    titles = data.catalogue.titles or ("",) * data.n_items
+    texts = [
+        " ".join([title, *(f"sub_category_{word}" for word in sub.lower().split())])
+        for title, sub in zip(titles, subs, strict=True)
+    ]
+    if not any(text.strip() for text in texts):
+        return sparse.csr_array((data.n_items, 1), dtype=np.float32)
+    vectoriser = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    return sparse.csr_array(vectoriser.fit_transform(texts))
+
+
+def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
+    from sparse_dot_topn import sp_matmul_topn
+
+    # One more than asked for: the item itself is its own best neighbour.
+    found = sp_matmul_topn(
+        sparse.csr_matrix(words),
+        sparse.csr_matrix(words.T),
+        top_n=config.neighbours + 1,
+        threshold=config.min_similarity,
+    )
+    found = sparse.csr_array(found).tocoo()
+    apart = found.row != found.col
+    return sparse.csr_array((found.data[apart], (found.row[apart], found.col[apart])), shape=found.shape)
