@@ -7,8 +7,11 @@ import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from circus.config import read_config
 
 from database.settings import REPOSITORY, Settings
 from operations.secrets import load_secrets
@@ -48,7 +51,7 @@ class Layout:
 
     @property
     def sockets(self) -> Path:
-        """Folder of the supervisor's two sockets: in the temporary folder where `home` is too long for one."""
+        """Folder of the supervisor's two sockets: in the temporary folder where `home` is too long."""
         folder = self.home / "run"
         if len(os.fsencode(folder / "control.sock")) <= LONGEST_SOCKET_PATH:
             return folder
@@ -114,3 +117,15 @@ def supervisor_environment(settings: Settings, databases: dict[str, str]) -> dic
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def process_environment(environment: Mapping[str, str], configuration: Path) -> dict[str, str]:
+    """What a process of circus.ini runs with: for commands that run once beside them.
+
+    Args:
+        environment: from `supervisor_environment`.
+        configuration: circus.ini.
+    """
+    declared, _ = read_config(str(configuration))
+    declared.set_env(dict(environment))
+    return {**environment, **dict(declared.items("env"))}

@@ -27,5 +27,5 @@ class StartError(OperationsError):
     """A process was started and did not come up."""
 
 
-class RunFailed(OperationsError):
+class RunFailedError(OperationsError):
     """A DAG run that the start waits for ended without success."""

@@ -38,7 +38,9 @@ def carriers(test: Callable[[dict[str, str]], bool]) -> list[psutil.Process]:
     return list(found.values())
 
 
-def end(processes: Sequence[psutil.Process], *, sign: signal.Signals = signal.SIGTERM, patience: float = 10) -> None:
+def end(
+    processes: Sequence[psutil.Process], *, sign: signal.Signals = signal.SIGTERM, patience: float = 10
+) -> None:
     """Ask processes to end; kill those that have not after `patience` seconds."""
     _signal(processes, sign)
     _, stubborn = psutil.wait_procs(processes, timeout=patience)

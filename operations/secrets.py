@@ -41,7 +41,7 @@ def load_secrets(path: Path) -> Secrets:
     except (TypeError, ValueError) as error:
         raise PreflightError(
             f"{path} does not hold this installation's secrets ({error})",
-            "Restore it from a backup, or delete it to have new ones made (saved Airflow connections are lost)",
+            "Restore it from a backup, or delete it for new ones (Airflow's saved connections are lost)",
         ) from error
 
 

@@ -81,7 +81,9 @@ class Supervisor:
         try:
             reply: dict[str, Any] = client.send_message(command, **properties)
         except CallError as error:
-            raise SupervisorError(f"The supervisor does not reply to '{command}' ({error})", "Run `make down`") from error
+            raise SupervisorError(
+                f"The supervisor does not reply to '{command}' ({error})", "Run `make down`"
+            ) from error
         finally:
             client.stop()
         return reply
@@ -128,12 +130,7 @@ class Supervisor:
 
     def _stop_orderly(self, circusd: psutil.Process) -> None:
         try:
-            others = [name for name, state in self.states().items() if state != "stopped" and name != LAST]
-            for name in others:
-                self.call("stop", name=name, match="simple", seconds=5)
-            deadline = time.monotonic() + STOP_SECONDS
-            while time.monotonic() < deadline and any(self.states()[name] != "stopped" for name in others):
-                time.sleep(0.2)
+            self.call("stop", name=f"^(?!{LAST}$)", match="regex", waiting=True)
             self.call("quit", seconds=5)
             circusd.wait(timeout=STOP_SECONDS)
         except (SupervisorError, psutil.TimeoutExpired) as error:
@@ -143,6 +140,6 @@ class Supervisor:
 
 def _is(process: psutil.Process, name: str) -> bool:
     try:
-        return process.environ().get(processes.PROCESS) == name
+        return bool(process.environ().get(processes.PROCESS) == name)
     except processes.GONE:
         return False

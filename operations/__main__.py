@@ -1,0 +1,76 @@
+"""`python -m operations`: start, stop and look at the platform. `make` is the usual way in."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from database.settings import get_settings
+from operations.environment import layout
+from operations.errors import OperationsError
+from operations.supervisor import Supervisor
+
+INTERRUPTED = 130
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Common to all commands."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@main.command()
+@click.option("--detach", is_flag=True, help="Leave the platform running and return.")
+def up(detach: bool) -> None:
+    """Start everything, train the first bundle if there is none, and stay until Ctrl-C."""
+    from operations.up import run
+
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _interrupt)
+    try:
+        sys.exit(run(get_settings(), detach=detach))
+    except OperationsError as error:
+        click.echo(f"make up: {error}.", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
+def down() -> None:
+    """Stop everything that `up` of this installation started, and nothing else."""
+    count = Supervisor(layout(get_settings())).stop()
+    click.echo(f"Stopped {count} processes." if count else "Nothing was running.")
+
+
+@main.command()
+def check() -> None:
+    """Say whether anything is in the way of a start, and start nothing."""
+    from operations.preflight import check as preflight
+
+    try:
+        preflight(get_settings())
+    except OperationsError as error:
+        click.echo(f"{error}.", err=True)
+        sys.exit(1)
+    click.echo("Nothing is in the way.")
+
+
+@main.command()
+def status() -> None:
+    """Show each process, whether it runs, and its memory."""
+    from operations.status import table
+
+    lines = table(Supervisor(layout(get_settings())))
+    click.echo("\n".join(lines) if lines else "Nothing is running.")
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Airflow through its REST API: the same door that its UI and any scheduler of yours use."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from database.settings import Settings
+
+FINAL = frozenset({"success", "failed"})
+"""States in which a DAG run stays."""
+
+COMPONENTS = frozenset({"metadatabase", "scheduler", "triggerer", "dag_processor"})
+REQUEST_SECONDS = 20
+
+
+class AirflowApi:
+    """A session with Airflow's API. Methods raise httpx.HTTPError when it does not answer as it should."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.address = settings.airflow_address
+        self._settings = settings
+        self._client = httpx.Client(base_url=self.address, timeout=REQUEST_SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def healthy(self) -> bool:
+        """Whether every component answers and has shown a heartbeat lately."""
+        try:
+            reply = self._client.get("/api/v2/monitor/health", timeout=3)
+        except httpx.HTTPError:
+            return False
+        if reply.status_code != httpx.codes.OK:
+            return False
+        states = reply.json()
+        return all((states.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
+
+    def sign_in(self) -> None:
+        """Get a token: by name and password where they are set, freely where all are administrators."""
+        if self._settings.airflow_username and self._settings.airflow_password:
+            body = {
+                "username": self._settings.airflow_username,
+                "password": self._settings.airflow_password.get_secret_value(),
+            }
+            reply = self._client.post("/auth/token", json=body)
+        else:
+            reply = self._client.get("/auth/token")
+        reply.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
+
+    def ensure_pool(self, name: str, slots: int, description: str) -> None:
+        """Make the pool, or leave the one that exists as its operator set it."""
+        if self._client.get(f"/api/v2/pools/{name}").status_code == httpx.codes.OK:
+            return
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        self._client.post("/api/v2/pools", json=body).raise_for_status()
+
+    def knows(self, dag_id: str) -> bool:
+        """Whether the DAG has been read from its file."""
+        return self._client.get(f"/api/v2/dags/{dag_id}").status_code == httpx.codes.OK
+
+    def unfinished_run(self, dag_id: str) -> str | None:
+        """Id of a run that is queued or under way, when there is one."""
+        params = {"state": ["queued", "running"], "limit": "1"}
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params)["dag_runs"]
+        return str(runs[0]["dag_run_id"]) if runs else None
+
+    def trigger(self, dag_id: str, note: str) -> str:
+        """Start a run of the DAG as soon as it can be; returns the run's id."""
+        body = {"logical_date": None, "note": note}
+        reply = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
+        reply.raise_for_status()
+        return str(reply.json()["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of a run: queued, running, success or failed."""
+        return str(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Every task of a run, with `task_id`, `state`, `duration` (seconds) and `try_number`."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return list(self._get(path, {"limit": "100"})["task_instances"])
+
+    def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        reply = self._client.get(path, params=params)
+        reply.raise_for_status()
+        body: dict[str, Any] = reply.json()
+        return body

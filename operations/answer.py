@@ -1,0 +1,51 @@
+"""The first answer: proof that the service recommends from the bundle that was trained."""
+
+import json
+import time
+
+import httpx
+
+from operations.commands import Aborted
+from operations.errors import StartError
+from operations.platform import Platform
+
+BUNDLE_HEADER = "X-Bundle"
+BUNDLE_SECONDS = 120
+SHOWN_CHARACTERS = 900
+
+
+def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
+    """Wait until the service answers from a bundle. Raises StartError after two minutes."""
+    deadline = time.monotonic() + BUNDLE_SECONDS
+    while _served(platform) != bundle_id:
+        if platform.abort.is_set():
+            raise Aborted("service")
+        if time.monotonic() > deadline:
+            raise StartError(
+                f"The service does not take bundle {bundle_id} up (it serves {_served(platform)})",
+                f"See {platform.service_address}/status and {platform.place.logs / 'service.log'}",
+            )
+        time.sleep(0.3)
+
+
+def first_answer(platform: Platform) -> tuple[str, str]:
+    """A curl command and the body that it gives now: what goes with the most trending product."""
+    address = platform.service_address
+    trending = httpx.get(f"{address}/recommendations/home", params={"limit": 1}, timeout=30, trust_env=False)
+    trending.raise_for_status()
+    product = trending.json()["trending"][0]["product_id"]
+    asked = f"{address}/recommendations/product/{product}?limit=3"
+    reply = httpx.get(asked, timeout=30, trust_env=False)
+    reply.raise_for_status()
+    body = json.dumps(reply.json(), indent=2, ensure_ascii=False)
+    return f"curl '{asked}'", body if len(body) <= SHOWN_CHARACTERS else f"{body[:SHOWN_CHARACTERS]}\n…"
+
+
+def _served(platform: Platform) -> str | None:
+    """Id of the bundle that the service names in its answers."""
+    try:
+        reply = httpx.get(f"{platform.service_address}/status", timeout=5, trust_env=False)
+    except httpx.HTTPError:
+        return None
+    served: str | None = reply.headers.get(BUNDLE_HEADER)
+    return served

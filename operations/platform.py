@@ -1,0 +1,188 @@
+"""The platform as one thing: start its parts side by side, wait for each, stop all."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from importlib.metadata import version
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from database.connection import database_url, dsn
+from database.embedded import answers
+from database.schema import create_database, migrate
+from database.settings import Settings
+from database.state import Counts, read_counts
+from operations.airflow import AirflowApi
+from operations.commands import Aborted, last_line, run_once
+from operations.environment import layout, process_environment, supervisor_environment
+from operations.errors import StartError, SupervisorError
+from operations.reporter import Reporter
+from operations.supervisor import CONFIGURATION, Supervisor
+
+AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
+DAGS = ("hourly_trending", "daily_training")
+TRAINING_SLOTS = 2
+"""One for each core of the smallest machine this is meant for; an operator's own number is kept."""
+
+READY_SECONDS = 240
+MOST_RESTARTS = 3
+"""A process that has died this often before it answered will not come up by itself."""
+
+
+class Platform:
+    """One installation, from its settings."""
+
+    def __init__(self, settings: Settings, reporter: Reporter) -> None:
+        self.settings = settings
+        self.place = layout(settings)
+        self.supervisor = Supervisor(self.place)
+        self.report = reporter
+        self.abort = threading.Event()
+        self._environment: dict[str, str] = {}
+
+    @property
+    def service_address(self) -> str:
+        """Where this machine reaches the service."""
+        host = self.settings.service_host
+        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.settings.service_port}"
+
+    def start(self) -> None:
+        """Bring every part up; returns when all answer. Raises OperationsError.
+
+        PostgreSQL first; then Airflow, MLflow and our own schema, sample and service side by side.
+        """
+        self._environment = supervisor_environment(
+            self.settings, {name: database_url(self.settings, name) for name in ("airflow", "mlflow")}
+        )
+        self.supervisor.start(self._environment)
+        self._start_database()
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            parts = [
+                pool.submit(part) for part in (self._start_airflow, self._start_mlflow, self._start_service)
+            ]
+            try:
+                self._join(parts)
+            except BaseException:
+                self.abort.set()
+                raise
+
+    def stop(self) -> int:
+        """Stop everything; returns how many processes were running."""
+        self.abort.set()
+        return self.supervisor.stop()
+
+    def wait_until(self, name: str, ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+        """Wait for a supervised process to answer.
+
+        Raises StartError with the last line of its log when it keeps dying or takes too long, and
+        Aborted when the start is given up.
+        """
+        log = self.place.logs / f"{name}.log"
+        deadline, seen = time.monotonic() + seconds, set[int]()
+        while not ready():
+            if self.abort.is_set():
+                raise Aborted(name)
+            seen.update(self.supervisor.process_ids(name))
+            if len(seen) > MOST_RESTARTS:
+                raise StartError(f"'{name}' keeps dying: {last_line(log)}", f"See {log}")
+            if time.monotonic() > deadline:
+                raise StartError(
+                    f"'{name}' does not answer after {seconds:.0f} s: {last_line(log)}", f"See {log}"
+                )
+            time.sleep(0.3)
+
+    def counts(self) -> Counts:
+        """How many rows there are to recommend from."""
+
+        async def ask() -> Counts:
+            conn = await asyncpg.connect(dsn(self.settings), timeout=10)
+            try:
+                return await read_counts(conn)
+            finally:
+                await conn.close()
+
+        return asyncio.run(ask())
+
+    def _start_database(self) -> None:
+        if self.settings.database_url is None:
+            self.supervisor.start_process("postgres")
+            self.wait_until("postgres", lambda: answers(self.settings.postgres_dir))
+            self.report.line(f"PostgreSQL answers ({self.settings.postgres_dir})")
+        for name in ("airflow", "mlflow"):
+            create_database(database_url(self.settings, name))
+
+    def _start_airflow(self) -> None:
+        if self.settings.airflow_url is None:
+            self._migrate_once("airflow", "apache-airflow-core", ["airflow", "db", "migrate"])
+            for name in AIRFLOW_PROCESSES:
+                self.supervisor.start_process(name)
+        with AirflowApi(self.settings) as api:
+            self.wait_until("airflow-api-server", api.healthy)
+            api.sign_in()
+            api.ensure_pool("training", TRAINING_SLOTS, "Tasks that fit models")
+            self.wait_until("airflow-dag-processor", lambda: all(api.knows(dag) for dag in DAGS))
+        self.report.line(f"Airflow answers ({self.settings.airflow_address})")
+
+    def _start_mlflow(self) -> None:
+        if self.settings.mlflow_tracking_uri is None:
+            self.supervisor.start_process("mlflow")
+            self.wait_until("mlflow", lambda: self.replies(f"{self.settings.tracking_uri}/health"))
+        self.report.line(f"MLflow answers ({self.settings.tracking_uri})")
+
+    def _start_service(self) -> None:
+        migrate(database_url(self.settings))
+        counts = self.counts()
+        if counts.items + counts.bare_items + counts.interactions == 0:
+            self.report.line(
+                "The database is empty: loading the sample (Online Retail, 541,909 invoice lines)"
+            )
+            said = run_once(
+                "sample",
+                ["python", "-m", "database.ingest", "sample"],
+                process_environment(self._environment, CONFIGURATION),
+                self.place,
+                self.abort,
+            )
+            self.report.line(f"Sample loaded: {said.strip().splitlines()[-1]}")
+        self.supervisor.start_process("service")
+        self.wait_until("service", lambda: self.replies(f"{self.service_address}/status"))
+        self.report.line(f"The service answers ({self.service_address})")
+
+    def _migrate_once(self, name: str, package: str, command: list[str]) -> None:
+        """Run a migration unless this version's has been run on this database."""
+        stamp = self.place.home / f"{name}.migrated"
+        current = f"{package} {version(package)} {self._cluster()}"
+        if stamp.exists() and stamp.read_text() == current:
+            return
+        environment = process_environment(self._environment, CONFIGURATION)
+        run_once(f"{name}-migrate", command, environment, self.place, self.abort)
+        stamp.write_text(current)
+
+    def _cluster(self) -> str:
+        """What changes when the data directory is another one than before."""
+        if self.settings.database_url is not None:
+            return self.settings.database_url
+        made: Path = self.settings.postgres_dir / "PG_VERSION"
+        return str(made.stat().st_ctime_ns)
+
+    @staticmethod
+    def replies(address: str) -> bool:
+        """Whether an address answers a GET with 200."""
+        try:
+            return httpx.get(address, timeout=3, trust_env=False).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    @staticmethod
+    def _join(parts: list[Future[None]]) -> None:
+        """Wait for all parts; raise the first error that is a cause and not a consequence."""
+        done, rest = wait(parts, return_when=FIRST_EXCEPTION)
+        errors = [error for part in done if (error := part.exception()) is not None]
+        if errors:
+            raise next((error for error in errors if not isinstance(error, Aborted)), errors[0])
+        if rest:
+            raise SupervisorError("The start was interrupted", "Run `make up` again")

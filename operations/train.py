@@ -1,0 +1,101 @@
+"""The first training: started through Airflow and followed task by task."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from database.connection import connect
+from database.deployments import current
+from database.settings import Settings
+from operations.airflow import FINAL, AirflowApi
+from operations.commands import Aborted
+from operations.errors import RunFailedError
+from operations.platform import Platform
+from operations.reporter import Reporter
+
+POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 60
+"""How long Airflow's API may be away (restarted by the supervisor, say) while a run is followed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, and which of its tasks failed."""
+
+    state: str
+    failed: list[str]
+
+
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+
+
+def deployed_bundle(settings: Settings) -> str | None:
+    """Id of the bundle that serves; None before the first."""
+    with connect(settings) as conn:
+        deployment = current(conn)
+    return None if deployment is None else deployment.bundle_id
+
+
+def start_run(api: AirflowApi, dag_id: str) -> str:
+    """Id of the run to follow: one that an earlier start left unfinished, or a new one."""
+    return api.unfinished_run(dag_id) or api.trigger(dag_id, "make up")
+
+
+def run_to_end(platform: Platform, api: AirflowApi, dag_id: str) -> None:
+    """Run a DAG through Airflow and show it task by task.
+
+    Raises RunFailedError when it does not end in success, and Aborted when the start is given up.
+    """
+    run_id = start_run(api, dag_id)
+    platform.report.line(f"{dag_id} runs in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
+    outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
+    if outcome.state != "success":
+        logs = platform.place.logs / "airflow" / f"dag_id={dag_id}" / f"run_id={run_id}"
+        raise RunFailedError(
+            f"{dag_id} failed in {', '.join(outcome.failed) or 'no task of its own'}",
+            f"See {logs}, mend the cause, then `make up` again",
+        )
+
+
+def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: threading.Event) -> Outcome:
+    """Show a run's tasks as they change until it ends. Raises Aborted when the start is given up."""
+    shown: dict[str, str] = {}
+    answered = time.monotonic()
+    while True:
+        try:
+            state, tasks = api.run_state(dag_id, run_id), api.tasks(dag_id, run_id)
+            answered = time.monotonic()
+        except httpx.HTTPError:
+            if time.monotonic() - answered > PATIENCE_SECONDS:
+                raise
+            state, tasks = "unknown", []
+        _show(dag_id, tasks, shown, report)
+        if state in FINAL:
+            report.status("")
+            return Outcome(state, [str(task["task_id"]) for task in tasks if task["state"] == "failed"])
+        if abort.wait(POLL_SECONDS):
+            raise Aborted(dag_id)
+
+
+def _show(dag_id: str, tasks: list[dict[str, Any]], shown: dict[str, str], report: Reporter) -> None:
+    for task in tasks:
+        name, state = str(task["task_id"]), str(task["state"])
+        if state in {"running", "up_for_retry", *ENDED} and shown.get(name) != state:
+            shown[name] = state
+            report.line(f"{dag_id}  {name:<18} {state}{_took(task)}")
+    running = [name for name, state in shown.items() if state == "running"]
+    ended = sum(state in ENDED for state in shown.values())
+    if tasks:
+        report.status(
+            f"{dag_id}: {ended} of {len(tasks)} tasks done, running: {', '.join(running) or 'none'}"
+        )
+
+
+def _took(task: Mapping[str, Any]) -> str:
+    if task["state"] not in ENDED or not task.get("duration"):
+        return ""
+    return f" in {float(task['duration']):.1f} s"

@@ -1,0 +1,129 @@
+"""`make up`: the platform and its first bundle, then a watch until Ctrl-C."""
+
+import fcntl
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from database.settings import Settings
+from operations import preflight, train
+from operations.airflow import AirflowApi
+from operations.answer import first_answer, wait_for_bundle
+from operations.commands import Aborted
+from operations.environment import Layout, layout
+from operations.errors import OperationsError, PreflightError, StartError
+from operations.platform import Platform
+from operations.reporter import Reporter
+
+WATCH_SECONDS = 1.0
+
+
+def run(settings: Settings, *, detach: bool, reporter: Reporter | None = None) -> int:
+    """Start the platform, make sure a bundle serves, show it, and (unless detached) stay.
+
+    Returns the exit code. Raises OperationsError after stopping whatever had been started.
+    """
+    report = reporter or Reporter()
+    preflight.check_home(layout(settings))
+    with _only_one(layout(settings)):
+        preflight.check(settings)
+        platform = Platform(settings, report)
+        try:
+            platform.start()
+            _ensure_bundle(platform)
+            _show(platform, detach=detach)
+            if not detach:
+                _watch(platform)
+        except BaseException as error:
+            report.status("")
+            _stop(platform)
+            raise _as_operations_error(error) from error
+        return 0
+
+
+@contextmanager
+def _only_one(place: Layout) -> Iterator[None]:
+    """Hold this installation's lock; it is released when this process ends, however it ends."""
+    with (place.home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise PreflightError(
+                f"Another `make up` of {place.home} is under way", "Wait for it, or stop it with `make down`"
+            ) from error
+        yield
+
+
+def _ensure_bundle(platform: Platform) -> None:
+    """Train through Airflow when nothing serves yet; otherwise only look whether the bundle is served."""
+    settings = platform.settings
+    bundle = train.deployed_bundle(settings)
+    if bundle is None:
+        with AirflowApi(settings) as api:
+            api.sign_in()
+            for dag_id in ("hourly_trending", "daily_training"):
+                train.run_to_end(platform, api, dag_id)
+        bundle = train.deployed_bundle(settings)
+        if bundle is None:
+            raise StartError(
+                "The training ended without a deployed bundle", "Look at the task `gate` in Airflow"
+            )
+    wait_for_bundle(platform, bundle)
+    platform.report.line(f"The service answers from bundle {bundle}")
+
+
+def _show(platform: Platform, *, detach: bool) -> None:
+    settings, report = platform.settings, platform.report
+    command, body = first_answer(platform)
+    report.plain()
+    report.plain(f"  Airflow   {settings.airflow_address}")
+    report.plain(f"  MLflow    {settings.tracking_uri}")
+    report.plain(f"  service   {platform.service_address}")
+    report.plain()
+    report.plain(f"  $ {command}")
+    report.plain(body)
+    report.plain()
+    report.plain("Running; `make down` stops it." if detach else "Running; Ctrl-C or `make down` stops it.")
+
+
+def _watch(platform: Platform) -> None:
+    """Stay while the supervisor lives; return when `make down` stopped it.
+
+    Raises StartError when it died and left processes behind.
+    """
+    while platform.supervisor.circusd() is not None:
+        time.sleep(WATCH_SECONDS)
+    time.sleep(WATCH_SECONDS)
+    if platform.supervisor.leftovers():
+        raise StartError(
+            "The supervisor died", f"See {platform.place.logs / 'circusd.log'}, then `make up` again"
+        )
+    platform.report.line("Stopped by `make down`")
+
+
+def _stop(platform: Platform) -> None:
+    """Stop all, whatever the operator presses meanwhile."""
+    before = {
+        sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        platform.report.line("Stopping")
+        count = platform.stop()
+        platform.report.line(f"Stopped {count} processes")
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
+def _as_operations_error(error: BaseException) -> BaseException:
+    """The one line for errors whose cause lies outside the platform; others keep their traceback."""
+    if isinstance(error, Aborted):
+        return KeyboardInterrupt()
+    if isinstance(error, httpx.HTTPError):
+        return StartError(f"A server stopped answering ({error})", "Look at the logs, then `make up` again")
+    if isinstance(error, OperationsError):
+        return error
+    return error
