@@ -58,6 +58,22 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = None
     """Comma-separated keys; with them set, writes, training and administration need one."""
 
+    reads_need_key: bool = False
+    """With `api_keys` set: whether reads (recommendations, searches, users, status) need a key too."""
+
+    allow_public_without_keys: bool = False
+    """Let the service listen on an address other than loopback though no `api_keys` are set."""
+
+    cors_origins: str = ""
+    """Comma-separated origins whose pages may call the service; `*` for any; none by default."""
+
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    """Largest body of a request that the service reads."""
+
+    rate_limit_per_minute: int = Field(default=6000, ge=0)
+    """Requests a minute for each key or, without one, address; each worker counts for itself, loopback is
+    free, 0 is no limit."""
+
     webhook_url: str | None = None
     """Where failures of scheduled runs are posted as JSON."""
 

@@ -1,0 +1,133 @@
+"""Airflow's REST API, as far as training needs it: start a run of a DAG, and see what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from database.settings import Settings
+from serving.errors import NotFound, ServingError
+
+TRAINING_DAG = "daily_training"
+_SECONDS = 10.0
+_WAITING = "queued"
+
+
+class AirflowUnavailable(ServingError):  # noqa: N818 - one word with its siblings in serving.errors
+    """Airflow does not answer, or not as it should: no run was started."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"Airflow is not reachable at {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class RunNotFound(NotFound):
+    """Airflow knows no such run of the DAG."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"no training run {run_id!r}")
+        self.run_id = run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the training DAG; `state` is Airflow's: queued, running, success or failed."""
+
+    run_id: str
+    state: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Airflow:
+    """A client of one Airflow API server; asks for a token when it has none or an old one."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.address = settings.airflow_address.rstrip("/")
+        self._username = settings.airflow_username
+        self._password = settings.airflow_password
+        self._token: str | None = None
+        self._client = httpx.AsyncClient(timeout=_SECONDS, transport=transport)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def train(self, conf: dict[str, Any]) -> Run:
+        """Start a training run, or give the one that waits to start: it will learn from the same data.
+
+        Raises AirflowUnavailable.
+        """
+        latest = await self.latest_run()
+        if latest is not None and latest.state == _WAITING:
+            return latest
+        path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns"
+        return _run(await self._call("POST", path, json={"logical_date": None, "conf": conf}))
+
+    async def latest_run(self) -> Run | None:
+        """The newest training run, whoever started it; None before the first. Raises AirflowUnavailable."""
+        query = {"order_by": "-run_after", "limit": 1}
+        answer = await self._call("GET", f"/api/v2/dags/{TRAINING_DAG}/dagRuns", params=query)
+        runs = answer.get("dag_runs", [])
+        return _run(runs[0]) if runs else None
+
+    async def run(self, run_id: str) -> Run:
+        """One training run. Raises RunNotFound, AirflowUnavailable."""
+        path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns/{quote(run_id, safe='')}"
+        return _run(await self._call("GET", path, missing=RunNotFound(run_id)))
+
+    async def _call(
+        self, method: str, path: str, missing: ServingError | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        try:
+            response = await self._send(method, path, **arguments)
+            if response.status_code == httpx.codes.NOT_FOUND and missing is not None:
+                raise missing
+            response.raise_for_status()
+            answer: dict[str, Any] = response.json()
+        except httpx.HTTPStatusError as error:
+            reason = f"it answered {error.response.status_code} to {method} {path}"
+            raise AirflowUnavailable(self.address, reason) from error
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            raise AirflowUnavailable(self.address, str(error) or type(error).__name__) from error
+        return answer
+
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        fresh = self._token is None
+        response = await self._authorised(method, path, **arguments)
+        if response.status_code == httpx.codes.UNAUTHORIZED and not fresh:
+            self._token = None
+            response = await self._authorised(method, path, **arguments)
+        return response
+
+    async def _authorised(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        if self._token is None:
+            self._token = await self._new_token()
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return await self._client.request(method, self.address + path, headers=headers, **arguments)
+
+    async def _new_token(self) -> str:
+        address = f"{self.address}/auth/token"
+        if self._username is None or self._password is None:
+            response = await self._client.get(address)
+        else:
+            credentials = {"username": self._username, "password": self._password.get_secret_value()}
+            response = await self._client.post(address, json=credentials)
+        response.raise_for_status()
+        return str(response.json()["access_token"])
+
+
+def _run(answer: dict[str, Any]) -> Run:
+    return Run(
+        run_id=answer["dag_run_id"],
+        state=answer["state"],
+        started_at=_moment(answer.get("start_date")),
+        finished_at=_moment(answer.get("end_date")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

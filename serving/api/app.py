@@ -1,0 +1,147 @@
+"""The service's HTTP app: every contract of the documents behind one front door."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from database.settings import Settings
+from serving.airflow import Airflow
+from serving.api import articles, content, errors, hybrid, interactions, matrix_factor, shop, training, users
+from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
+from serving.api.metrics import Metrics
+from serving.api.middleware import ENTERED, BodyLimit, Envelope, KeyCheck, RateLimit
+from serving.api.state import Measured
+from serving.live.plane import LivePlane
+
+OpenPlane = Callable[[], AbstractAsyncContextManager[LivePlane]]
+"""Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
+
+_EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count"]
+_DESCRIPTION = """Shops, articles, content: one catalogue, one history, five models behind four contracts.
+
+Every path answers with and without its trailing slash. Every error has one shape: `detail`, and `error`
+with `code`, `message` and, where one is at fault, `field`. Every answer carries `X-Request-ID` (yours, if
+you sent one) and `X-Bundle`, the models that answered. `explain=true` adds to every item its `reason`, the
+`model` that put it there and its `score`. Each contract shows its own kind of items; `kind` widens it.
+"""
+
+
+class FrontDoor(BaseRoute):
+    """Matches what has not passed the front door yet: an app that mounts this one hands it everything.
+
+    BentoML asks a mounted app's routes one by one, before its middleware: without this it would answer paths
+    with a trailing slash, and errors, by itself. Inside the app it never matches.
+    """
+
+    path = ""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE if ENTERED in scope else Match.FULL), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("a route of the app was called around the app")
+
+
+def create_app(
+    open_plane: OpenPlane,
+    settings: Settings,
+    airflow: Airflow | None = None,
+) -> FastAPI:
+    """Put the app together; the plane opens when it starts, and closes when it stops.
+
+    Raises ExposureRefusedError when it would let anyone on the network write.
+    """
+    refuse_exposure(settings)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.airflow = airflow or Airflow(settings)
+        try:
+            async with open_plane() as plane:
+                app.state.plane = plane
+                yield
+        finally:
+            await app.state.airflow.close()
+
+    app = FastAPI(
+        title="Shortlist",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        middleware=_front_door(settings, metrics, lambda: app.state.plane),
+    )
+    app.state.metrics = metrics
+    errors.install(app)
+    for contract in (shop, interactions, matrix_factor, hybrid, users, content, training, articles):
+        app.include_router(contract.router)
+    app.include_router(_own)
+    app.router.routes.insert(0, FrontDoor())
+    app.openapi = lambda: _openapi(app, bool(key_list(settings)))  # type: ignore[method-assign]
+    return app
+
+
+def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], LivePlane]) -> list[Middleware]:
+    layers = [
+        Middleware(
+            Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics
+        )
+    ]
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=origins,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=_EXPOSED,
+            )
+        )
+    if settings.rate_limit_per_minute:
+        layers.append(Middleware(RateLimit, settings=settings))
+    if key_list(settings):
+        layers.append(Middleware(KeyCheck, settings=settings))
+    layers.append(Middleware(BodyLimit, max_bytes=settings.max_body_bytes))
+    return layers
+
+
+_own = APIRouter(tags=["service"])
+
+
+@_own.get("/", include_in_schema=False)
+async def index() -> Response:
+    return RedirectResponse("/docs")
+
+
+@_own.get(ADMINISTRATION, response_class=Response, summary="Metrics in Prometheus' text format")
+async def metrics_text(metrics: Measured) -> Response:
+    """Requests, errors and seconds by route template, of all workers."""
+    return metrics.render()
+
+
+def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
+    """The document, once; with keys set it says which requests need one."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schema["components"]["securitySchemes"] = {
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "bearer": {"type": "http", "scheme": "bearer"},
+        }
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                if keyed and not is_read(method.upper(), path):
+                    operation["security"] = [{"key": []}, {"bearer": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,87 @@
+"""Who may do what: reads are open unless the settings say otherwise, everything else needs a key."""
+
+import hmac
+from ipaddress import ip_address
+
+from database.settings import Settings
+
+ADMINISTRATION = "/api/v1/metrics"
+READS_BY_POST = frozenset(
+    {"/api/recommend", "/matrix_factor/similar", "/matrix_factor/user", "/recommendations", "/search"}
+)
+"""Paths (without trailing slash) whose POST changes nothing."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class ExposureRefusedError(Exception):
+    """The service would listen beyond this machine and let anyone write."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"refusing to listen on {host} without keys: set SHORTLIST_API_KEYS, "
+            "or SHORTLIST_ALLOW_PUBLIC_WITHOUT_KEYS=true if that is what you want"
+        )
+        self.host = host
+
+
+class Keys:
+    """The accepted keys, compared in constant time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = [key.encode() for key in key_list(settings)]
+        self._reads_need_key = settings.reads_need_key
+
+    def needed(self, method: str, path: str) -> bool:
+        """Whether this request must bring a key; `path` is without its trailing slash."""
+        if not self._keys or method == "OPTIONS":
+            return False
+        if path == ADMINISTRATION:
+            return True
+        return self._reads_need_key or not is_read(method, path)
+
+    def accepts(self, given: bytes | None) -> bool:
+        """Whether a key is one of the accepted; all of them are compared, whichever matches."""
+        if given is None:
+            return False
+        matches = [hmac.compare_digest(given, key) for key in self._keys]
+        return any(matches)
+
+
+def is_read(method: str, path: str) -> bool:
+    """Whether a request changes nothing."""
+    return method in _SAFE_METHODS or (method == "POST" and path in READS_BY_POST)
+
+
+def key_list(settings: Settings) -> list[str]:
+    """The keys of the settings, without blanks."""
+    text = settings.api_keys.get_secret_value() if settings.api_keys else ""
+    return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def given_key(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """The key of a request: `X-API-Key`, or `Authorization: Bearer`."""
+    for name, value in headers:
+        if name == b"x-api-key":
+            return value
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].strip()
+    return None
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """Raise ExposureRefusedError when the service would be open to the network without keys."""
+    if key_list(settings) or settings.allow_public_without_keys:
+        return
+    if not is_loopback(settings.service_host):
+        raise ExposureRefusedError(settings.service_host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address reaches this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,92 @@
+"""Content of the hybrid contract."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Query
+from starlette.responses import Response
+
+from serving.api.answers import answer
+from serving.api.errors import documented
+from serving.api.fields import MAX_LABEL, Kind, KnownId, kinds_of
+from serving.api.schemas import hybrid as shapes
+from serving.api.state import Plane
+from serving.errors import ItemNotFound
+from serving.live.drafts import ItemDraft
+
+router = APIRouter(prefix="", tags=["content"])
+
+ContentInPath = Annotated[KnownId, Path(examples=["content456"])]
+NewUser = Annotated[
+    shapes.UserIn,
+    Body(examples=[{"user_id": "user123", "interests": ["ml", "python"], "skill_level": "intermediate"}]),
+]
+NewContent = Annotated[
+    shapes.ContentIn,
+    Body(
+        examples=[
+            {
+                "content_id": "content456",
+                "title": "ML Basics",
+                "category": "machine-learning",
+                "tags": ["beginner", "tutorial"],
+                "description": "From lines to trees, with Python.",
+            }
+        ]
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=shapes.ContentOut,
+    responses=documented(401, 409, 413, 422, 503),
+    summary="Create a content item",
+)
+async def create_content(plane: Plane, body: NewContent) -> Response:
+    """It is in searches and recommendations at the next request."""
+    item = await plane.create_item(
+        ItemDraft(
+            kind="content",
+            item_id=body.content_id,
+            title=body.title,
+            description=body.description,
+            category=body.category,
+            tags=body.tags,
+        )
+    )
+    return answer(shapes.content_shape(item), 201)
+
+
+@router.get(
+    "/category/{category}",
+    response_model=list[shapes.ContentOut],
+    responses=documented(422),
+    summary="Content of a category",
+)
+async def list_category(
+    plane: Plane,
+    category: Annotated[str, Path(min_length=1, max_length=MAX_LABEL, examples=["machine-learning"])],
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    kind: Kind = None,
+) -> Response:
+    """A list, empty for a category that nothing has; the header X-Total-Count says how many there are."""
+    own = None if kind == "all" else kind or "content"
+    items, total = await plane.list_items(own, category, offset, limit)
+    return answer([shapes.content_shape(item) for item in items], headers={"X-Total-Count": str(total)})
+
+
+@router.get(
+    "/{content_id}",
+    response_model=shapes.ContentOut,
+    responses=documented(404, 422),
+    summary="A content item",
+)
+async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
+    """An item of another kind is found with `kind`."""
+    item = await plane.get_item(content_id)
+    kinds = kinds_of(kind, "content")
+    if item is None or (kinds is not None and item.kind not in kinds):
+        raise ItemNotFound(content_id)
+    return answer(shapes.content_shape(item))

@@ -1,0 +1,188 @@
+"""Errors as consumers see them: one shape for every status.
+
+```
+{"detail": "a sentence", "error": {"code": "bad_request", "message": "the same sentence", "field": "user_id"}}
+```
+
+`detail` is what clients of FastAPI and of Django REST framework read; `field` is there when one is at fault.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from serving.airflow import AirflowUnavailable, RunNotFound
+from serving.api.answers import answer
+from serving.errors import (
+    AlreadyExists,
+    DatabaseUnavailable,
+    ItemExists,
+    ItemNotFound,
+    ModelNotReady,
+    NotFound,
+    ServingError,
+    UserExists,
+    UserNotFound,
+)
+
+log = logging.getLogger(__name__)
+
+MALFORMED = "malformed"
+"""Type of the validation errors that answer 400: an id or a query that breaks the documents' rules."""
+NO_SUCH = "no_such"
+"""Type of the validation errors that answer 404: an id that nothing can have."""
+
+_STATUS_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    422: "invalid",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+_DRF_PATHS = ("/api/articles", "/api/recommend")
+INTERNAL = "the service failed; its log tells why, under this request's id"
+_RETRY_AFTER = {"Retry-After": "2"}
+
+
+class ErrorBody(BaseModel):
+    """What went wrong, for programs."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer that is an error."""
+
+    detail: str
+    error: ErrorBody
+
+
+class ApiError(HTTPException):
+    """An error that a router raises on purpose, with its status, code and the field at fault."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(status, message)
+        self.code = code
+        self.field = field
+
+
+def error_answer(
+    status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """The error shape as a response."""
+    error: dict[str, str] = {"code": code, "message": message}
+    if field is not None:
+        error["field"] = field
+    return answer({"detail": message, "error": error}, status, headers)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` argument of a route that may answer with these errors, each with an example."""
+    return {status: _document(status) for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app answer in the one shape."""
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ServingError, _on_serving)
+
+
+async def _on_invalid(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)
+    errors = exc.errors()
+    status = _validation_status(request.url.path, errors)
+    message = "; ".join(_sentence(error) for error in errors[:5])
+    return error_answer(status, _STATUS_CODES[status], message, _field(errors[0]))
+
+
+def _validation_status(path: str, errors: Sequence[Any]) -> int:
+    if any(error["type"] == NO_SUCH for error in errors):
+        return 404
+    if path.startswith(_DRF_PATHS) or all(_is_malformed(error) for error in errors):
+        return 400
+    return 422
+
+
+def _is_malformed(error: Any) -> bool:
+    missing_from_url = error["type"] == "missing" and error["loc"][0] in ("query", "path")
+    return bool(error["type"] in (MALFORMED, "json_invalid") or missing_from_url)
+
+
+def _field(error: Any) -> str | None:
+    names = [str(part) for part in error["loc"][1:]]
+    return ".".join(names) if names and error["type"] != "json_invalid" else None
+
+
+def _sentence(error: Any) -> str:
+    if error["type"] == "json_invalid":
+        return "the body is not JSON"
+    field = _field(error)
+    return f"{field}: {error['msg']}" if field else str(error["msg"])
+
+
+async def _on_http(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    if isinstance(exc, ApiError):
+        return error_answer(exc.status_code, exc.code, str(exc.detail), exc.field)
+    code = _STATUS_CODES.get(exc.status_code, "error")
+    headers = dict(exc.headers) if exc.headers else None
+    return error_answer(exc.status_code, code, str(exc.detail), headers=headers)
+
+
+async def _on_serving(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, ServingError)
+    for kind, status, code in _SERVING:
+        if isinstance(exc, kind):
+            headers = _RETRY_AFTER if status == 503 else None
+            return error_answer(status, code, str(exc), headers=headers)
+    log.error("no status for %s: %s", type(exc).__name__, exc)
+    return error_answer(500, "internal_error", INTERNAL)
+
+
+_SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
+    (ItemNotFound, 404, "item_not_found"),
+    (UserNotFound, 404, "user_not_found"),
+    (RunNotFound, 404, "run_not_found"),
+    (NotFound, 404, "not_found"),
+    (ItemExists, 409, "item_exists"),
+    (UserExists, 409, "user_exists"),
+    (AlreadyExists, 409, "already_exists"),
+    (ModelNotReady, 503, "model_not_trained"),
+    (AirflowUnavailable, 503, "airflow_unavailable"),
+    (DatabaseUnavailable, 503, "database_unavailable"),
+)
+"""First match wins: a leaf stands before its branch."""
+
+_EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
+    400: ("Malformed request", "bad_request", "user_id: must be 1 to 50 letters or digits", "user_id"),
+    401: ("A key is needed", "unauthorized", "unauthorized", None),
+    404: ("Not found", "item_not_found", "no item 'ABCD1234XY'", None),
+    409: ("The id is taken", "item_exists", "item 'content456' exists already", None),
+    413: ("The body is too large", "body_too_large", "the body is larger than 1048576 bytes", None),
+    422: ("Not what the schema says", "invalid", "event_type: Input should be 'product_click'", "event_type"),
+    429: ("Too many requests", "too_many_requests", "too many requests: try again later", None),
+    503: ("Not available now", "model_not_trained", "model 'als' is not ready: no bundle is deployed", None),
+}
+
+
+def _document(status: int) -> dict[str, Any]:
+    description, code, message, field = _EXAMPLES[status]
+    error = {"code": code, "message": message} | ({"field": field} if field else {})
+    example = {"detail": message, "error": error}
+    return {
+        "model": ErrorAnswer,
+        "description": description,
+        "content": {"application/json": {"example": example}},
+    }

@@ -1,0 +1,141 @@
+"""Recommendations of the hybrid contract, and what users did with them. Paths as in its document."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from starlette.responses import Response
+
+from serving.api.answers import answer
+from serving.api.errors import documented
+from serving.api.fields import Explain, Kind, kinds_of
+from serving.api.schemas import hybrid as shapes
+from serving.api.state import Plane
+from serving.errors import ItemNotFound
+from serving.live.drafts import InteractionDraft
+from serving.live.plane import LivePlane
+
+router = APIRouter(prefix="/recommendations", tags=["recommendations"])
+
+_SIGNS = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
+
+Wanted = Annotated[
+    shapes.RecommendationsRequest,
+    Body(
+        examples=[
+            {
+                "user_id": "user123",
+                "n_recommendations": 10,
+                "use_cf": True,
+                "use_embeddings": True,
+                "cf_weight": 0.5,
+            }
+        ]
+    ),
+]
+Interact = Annotated[
+    shapes.InteractRequest,
+    Body(
+        examples=[
+            {
+                "user_id": "user123",
+                "content_id": "content456",
+                "interaction_type": "click",
+                "duration_seconds": 120,
+            }
+        ]
+    ),
+]
+Feedback = Annotated[
+    shapes.FeedbackRequest,
+    Body(examples=[{"user_id": "user123", "content_id": "content456", "feedback_type": "positive"}]),
+]
+
+
+@router.post(
+    "",
+    response_model=shapes.Recommendations,
+    responses=documented(413, 422, 503),
+    summary="Content for a user",
+)
+async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
+    """`method` says how each was found: hybrid, cf, embeddings, interests or popular. A user who is not
+    known is a cold start, not an error. Without `cf_weight` the configured weights are used."""
+    ranked = await plane.hybrid(
+        body.user_id,
+        body.n_recommendations,
+        use_cf=body.use_cf,
+        use_embeddings=body.use_embeddings,
+        cf_weight=body.cf_weight,
+        kinds=kinds_of(kind, "content"),
+    )
+    return answer(
+        {
+            "user_id": body.user_id,
+            "recommendations": [shapes.recommended_content(entry, explain) for entry in ranked],
+            "timestamp": datetime.now(UTC),
+        }
+    )
+
+
+@router.post(
+    "/interact",
+    response_model=shapes.InteractionOut,
+    responses=documented(401, 404, 413, 422, 503),
+    summary="Record an interaction",
+)
+async def interact(plane: Plane, body: Interact) -> Response:
+    """Content must exist, of any kind (404); a user who is not known is made."""
+    now = datetime.now(UTC)
+    draft = InteractionDraft(
+        user_id=body.user_id,
+        event_type=body.interaction_type,
+        item_id=body.content_id,
+        value=body.duration_seconds,
+        occurred_at=now,
+    )
+    stored = await _record(plane, draft)
+    return answer(
+        {
+            "interaction_id": stored,
+            "user_id": body.user_id,
+            "content_id": body.content_id,
+            "interaction_type": body.interaction_type,
+            "duration_seconds": body.duration_seconds,
+            "timestamp": now,
+        }
+    )
+
+
+@router.post(
+    "/feedback",
+    response_model=shapes.FeedbackOut,
+    responses=documented(401, 404, 413, 422, 503),
+    summary="Say what a user thinks of a content item",
+)
+async def feedback(plane: Plane, body: Feedback) -> Response:
+    """Content must exist, of any kind (404); a user who is not known is made. It moves the next list."""
+    now = datetime.now(UTC)
+    draft = InteractionDraft(
+        user_id=body.user_id,
+        event_type="feedback",
+        item_id=body.content_id,
+        value=_SIGNS[body.feedback_type],
+        occurred_at=now,
+    )
+    stored = await _record(plane, draft)
+    return answer(
+        {
+            "interaction_id": stored,
+            "user_id": body.user_id,
+            "content_id": body.content_id,
+            "feedback_type": body.feedback_type,
+            "timestamp": now,
+        }
+    )
+
+
+async def _record(plane: LivePlane, draft: InteractionDraft) -> int:
+    if await plane.get_item(draft.item_id or "") is None:
+        raise ItemNotFound(draft.item_id or "")
+    return await plane.record_interaction(draft)

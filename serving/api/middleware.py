@@ -1,0 +1,208 @@
+"""The front door, as plain ASGI: each class does one thing before a request reaches its router.
+
+Order, outermost first: Envelope (ids, metrics, last-resort error), CORS, RateLimit, KeyCheck, BodyLimit.
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+
+from pyrate_limiter import Duration, Limiter, Rate, StateBucket, TokenBucket
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from database.settings import Settings
+from serving.api.auth import Keys, given_key, is_loopback
+from serving.api.errors import INTERNAL, error_answer
+from serving.api.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+ENTERED = "shortlist.entered"
+"""Key of the scope that says a request has passed the front door."""
+
+MAX_DEPTH = 32
+"""Deepest nesting of a JSON body."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_MAX_CLIENTS = 10_000
+
+
+class Envelope:
+    """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape."""
+
+    def __init__(
+        self, app: ASGIApp, bundle_id: Callable[[], str], stale: Callable[[], bool], metrics: Metrics
+    ):
+        self._app = app
+        self._bundle_id = bundle_id
+        self._stale = stale
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope[ENTERED] = True
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", request_id)]
+                headers.append((b"x-bundle", self._bundle_id().encode("latin-1", "replace")))
+                if self._stale():
+                    headers.append((b"x-stale", b"true"))
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id.decode())
+            await error_answer(500, "internal_error", INTERNAL)(scope, receive, send_with_headers)
+        finally:
+            self._metrics.observe(scope, status, time.perf_counter() - started)
+
+
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return bytes(value)
+    return uuid.uuid4().hex.encode()
+
+
+class RateLimit:
+    """A token bucket for each accepted key or, without one, address; loopback is free."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._keys = Keys(settings)
+        per_minute = settings.rate_limit_per_minute
+        self._rate = Rate(per_minute, Duration.MINUTE)
+        self._limiters: OrderedDict[str, Limiter] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = self._client(scope)
+        if client is None or self._limiter(client).try_acquire(client, blocking=False):
+            await self._app(scope, receive, send)
+            return
+        response = error_answer(
+            429, "too_many_requests", "too many requests: try again later", headers={"Retry-After": "1"}
+        )
+        await response(scope, receive, send)
+
+    def _limiter(self, client: str) -> Limiter:
+        limiter = self._limiters.pop(client, None)
+        if limiter is None:
+            limiter = Limiter(StateBucket([self._rate], TokenBucket()))
+        self._limiters[client] = limiter
+        if len(self._limiters) > _MAX_CLIENTS:
+            self._limiters.popitem(last=False)
+        return limiter
+
+    def _client(self, scope: Scope) -> str | None:
+        host = scope["client"][0] if scope.get("client") else None
+        if host is None or is_loopback(host):
+            return None
+        key = given_key(scope["headers"])
+        return f"key {key!r}" if self._keys.accepts(key) else str(host)
+
+
+class KeyCheck:
+    """Refuses a request that needs a key and has none that is accepted; says no more than that."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._keys = Keys(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] == "http"
+            and self._keys.needed(scope["method"], scope["path"])
+            and not self._keys.accepts(given_key(scope["headers"]))
+        ):
+            await error_answer(401, "unauthorized", "unauthorized")(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Reads a body of at most so many bytes and so deep, and hands it on whole."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        body = None if _declared_length(scope) > self._max_bytes else await self._read(receive)
+        if body is None:
+            message = f"the body is larger than {self._max_bytes} bytes"
+            await error_answer(413, "body_too_large", message)(scope, receive, send)
+        elif _too_deep(body):
+            message = f"the body is nested deeper than {MAX_DEPTH} levels"
+            await error_answer(400, "body_too_deep", message)(scope, receive, send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        body = bytearray()
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > self._max_bytes:
+                return None
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return bytes(body)
+
+
+def _declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def _too_deep(body: bytes) -> bool:
+    """Whether JSON is nested deeper than MAX_DEPTH; bodies with few brackets are not even scanned."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(body):
+        mark = token.group()
+        if mark in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark in (b"]", b"}"):
+            depth -= 1
+    return False
+
+
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""Possessive, and content with an unclosed string: linear in the body whatever it holds."""

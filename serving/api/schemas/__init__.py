@@ -1,0 +1,1 @@
+"""The contracts' bodies, in and out, and how an item is written in each."""

@@ -1,0 +1,30 @@
+"""What several contracts share: the optional reason of an item."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from serving.ranking.types import Ranked
+
+
+class Body(BaseModel):
+    """A request's body: NaN and infinity are refused, unknown fields are left alone."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Explained(BaseModel):
+    """What `explain=true` adds to an item."""
+
+    reason: str | None = None
+    model: str | None = None
+    score: float | None = None
+
+
+def explained(shape: dict[str, Any], ranked: Ranked, explain: bool) -> dict[str, Any]:
+    """Add the item's reason, model and score to its shape when asked to."""
+    if explain:
+        shape["reason"] = ranked.reason
+        shape["model"] = ranked.model
+        shape.setdefault("score", float(ranked.score))
+    return shape

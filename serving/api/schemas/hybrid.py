@@ -1,0 +1,187 @@
+"""Shapes of the hybrid content contract: users, content, recommendations, interactions and training."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from serving.api.fields import KnownId, Label, Labels, NewId, Text, Title
+from serving.api.schemas.common import Body, Explained, explained
+from serving.live.drafts import User
+from serving.ranking.types import Item, Ranked
+
+MAX_SECONDS = 86_400
+
+
+class UserIn(Body):
+    """A new user and what they say of themselves."""
+
+    user_id: NewId
+    interests: Labels = ()
+    skill_level: Label | None = None
+
+
+class UserPatch(Body):
+    """The fields to change; those left out keep their values."""
+
+    interests: Labels = ()
+    skill_level: Label | None = None
+
+
+class UserOut(BaseModel):
+    """A user; `history` is the content they met, newest first."""
+
+    user_id: str
+    interests: list[str]
+    skill_level: str | None
+    history: list[str]
+    created_at: datetime
+
+
+class ContentIn(Body):
+    """A new content item."""
+
+    content_id: NewId
+    title: Title
+    category: Label | None = None
+    tags: Labels = ()
+    description: Text | None = None
+
+
+class ContentOut(BaseModel):
+    """A content item as stored."""
+
+    content_id: str
+    title: str | None
+    category: str | None
+    tags: list[str]
+    description: str | None
+    created_at: datetime | None
+
+
+class RecommendationsRequest(Body):
+    """For whom, how many, and how the two models are weighed."""
+
+    user_id: KnownId
+    n_recommendations: int = Field(default=10, ge=1, le=100)
+    use_cf: bool = True
+    use_embeddings: bool = True
+    cf_weight: float | None = Field(default=None, ge=0, le=1)
+
+
+class RecommendedContent(Explained):
+    """A recommended content item and the method that found it."""
+
+    content_id: str
+    title: str | None
+    category: str | None
+    score: float
+    method: str
+
+
+class Recommendations(BaseModel):
+    """Recommended content, best first."""
+
+    user_id: str
+    recommendations: list[RecommendedContent]
+    timestamp: datetime
+
+
+class InteractRequest(Body):
+    """What a user did with a content item."""
+
+    user_id: KnownId
+    content_id: KnownId
+    interaction_type: Literal["click", "like", "skip", "view_time"]
+    duration_seconds: float | None = Field(default=None, ge=0, le=MAX_SECONDS)
+
+
+class InteractionOut(BaseModel):
+    """The interaction as stored."""
+
+    interaction_id: int
+    user_id: str
+    content_id: str
+    interaction_type: str
+    duration_seconds: float | None
+    timestamp: datetime
+
+
+class FeedbackRequest(Body):
+    """What a user thinks of a content item."""
+
+    user_id: KnownId
+    content_id: KnownId
+    feedback_type: Literal["positive", "negative", "neutral"]
+
+
+class FeedbackOut(BaseModel):
+    """The feedback as stored."""
+
+    interaction_id: int
+    user_id: str
+    content_id: str
+    feedback_type: str
+    timestamp: datetime
+
+
+class TrainRequest(Body):
+    """Which parts the caller wants anew. A run always makes both: models of one snapshot belong together."""
+
+    retrain_cf: bool = True
+    regenerate_embeddings: bool = True
+
+
+class TrainAnswer(BaseModel):
+    """The run that was started, or was waiting to start."""
+
+    status: Literal["started"]
+    message: str
+    run_id: str
+
+
+class TrainingStatus(BaseModel):
+    """The latest training run and what serves now."""
+
+    status: str = Field(description="idle, or the state Airflow gives: queued, running, success, failed")
+    run_id: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    bundle: str
+    matrix_factorization: dict[str, Any]
+    similarity_search: dict[str, Any]
+
+
+def content_shape(item: Item) -> dict[str, Any]:
+    """A content item's fields."""
+    return {
+        "content_id": item.item_id,
+        "title": item.title,
+        "category": item.category,
+        "tags": list(item.tags),
+        "description": item.description,
+        "created_at": item.created_at,
+    }
+
+
+def recommended_content(ranked: Ranked, explain: bool) -> dict[str, Any]:
+    """A content item in a list of recommendations."""
+    shape = {
+        "content_id": ranked.item.item_id,
+        "title": ranked.item.title,
+        "category": ranked.item.category,
+        "score": float(ranked.score),
+        "method": ranked.model,
+    }
+    return explained(shape, ranked, explain)
+
+
+def user_shape(user: User, history: list[str]) -> dict[str, Any]:
+    """A user's fields and what they met."""
+    return {
+        "user_id": user.user_id,
+        "interests": list(user.interests),
+        "skill_level": user.skill_level,
+        "history": history,
+        "created_at": user.created_at,
+    }

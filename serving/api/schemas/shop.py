@@ -1,0 +1,116 @@
+"""The shop's shapes: products in lists, and interactions."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, model_validator
+from pydantic_core import PydanticCustomError
+
+from serving.api.errors import MALFORMED
+from serving.api.fields import ProductId, QueryText, ShopUserId
+from serving.api.schemas.common import Body, Explained, explained
+from serving.live.drafts import Interaction
+from serving.ranking.types import Item, Ranked
+
+
+class Product(Explained):
+    """A product as the shop shows it."""
+
+    id: str
+    name: str
+    category: str | None
+    image: str | None
+    price: float | None
+    original_price: float | None
+    rating: float | None
+    reviews: int | None
+    discount_ratio: float | None
+
+
+class Home(BaseModel):
+    """The home page's lists."""
+
+    personalized: list[Product]
+    trending: list[Product]
+    best_value: list[Product]
+    top_categories: dict[str, list[Product]]
+    diverse_picks: list[Product]
+
+
+class SimilarProducts(BaseModel):
+    """Products like one product."""
+
+    similar: list[Product]
+
+
+class SearchAnswer(BaseModel):
+    """Products for a query; `fallback_reason` says why they are trending ones instead."""
+
+    results: list[Product]
+    fallback_reason: Literal["no_search_matches"] | None = None
+
+
+class ShopInteraction(Body):
+    """A click on a product, or a search."""
+
+    user_id: ShopUserId
+    event_type: Literal["product_click", "search_query"]
+    product_id: ProductId | None = None
+    query: QueryText | None = None
+
+    @model_validator(mode="after")
+    def _has_its_subject(self) -> "ShopInteraction":
+        if self.event_type == "product_click" and self.product_id is None:
+            raise PydanticCustomError(MALFORMED, "product_id is needed for a product_click")
+        if self.event_type == "search_query" and self.query is None:
+            raise PydanticCustomError(MALFORMED, "query is needed for a search_query")
+        return self
+
+
+class StoredInteraction(BaseModel):
+    """An interaction of any contract, as the shop reads it."""
+
+    event_type: str
+    product_id: str | None
+    query: str | None
+    timestamp: datetime
+
+
+class UserInteractions(BaseModel):
+    """What a user did, newest first."""
+
+    user_id: str
+    interactions: list[StoredInteraction]
+
+
+def product_shape(item: Item) -> dict[str, Any]:
+    """A product's fields; its category is "main > sub"."""
+    category = item.category
+    if category and item.sub_category:
+        category = f"{category} > {item.sub_category}"
+    return {
+        "id": item.item_id,
+        "name": item.name,
+        "category": category or item.sub_category,
+        "image": item.image_url,
+        "price": item.price,
+        "original_price": item.original_price,
+        "rating": item.rating,
+        "reviews": item.rating_count,
+        "discount_ratio": item.discount_ratio,
+    }
+
+
+def product_list(ranked: list[Ranked], explain: bool) -> list[dict[str, Any]]:
+    """A list of products in the shop's shape."""
+    return [explained(product_shape(entry.item), entry, explain) for entry in ranked]
+
+
+def interaction_shape(interaction: Interaction) -> dict[str, Any]:
+    """An interaction in the shop's words."""
+    return {
+        "event_type": interaction.event_type,
+        "product_id": interaction.item_id,
+        "query": interaction.query,
+        "timestamp": interaction.occurred_at,
+    }

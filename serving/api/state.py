@@ -1,0 +1,26 @@
+"""What the app holds while it runs, and how routers reach it."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from serving.airflow import Airflow
+from serving.api.metrics import Metrics
+from serving.live.plane import LivePlane
+
+
+async def _plane(request: Request) -> LivePlane:
+    return cast(LivePlane, request.app.state.plane)
+
+
+async def _airflow(request: Request) -> Airflow:
+    return cast(Airflow, request.app.state.airflow)
+
+
+async def _metrics(request: Request) -> Metrics:
+    return cast(Metrics, request.app.state.metrics)
+
+
+Plane = Annotated[LivePlane, Depends(_plane)]
+Training = Annotated[Airflow, Depends(_airflow)]
+Measured = Annotated[Metrics, Depends(_metrics)]

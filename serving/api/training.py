@@ -1,0 +1,119 @@
+"""Training and status: runs of the daily training in Airflow, and what serves. Paths of two documents."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from starlette.responses import Response
+
+from serving.airflow import Airflow, AirflowUnavailable
+from serving.api.answers import answer
+from serving.api.errors import documented
+from serving.api.fields import RunId
+from serving.api.schemas import hybrid as shapes
+from serving.api.schemas.matrix_factor import TrainingAnswer, TrainingRequest
+from serving.api.state import Plane, Training
+
+router = APIRouter(tags=["training"])
+
+STATUS_PATIENCE_SECONDS = 1.0
+"""How long `/status` waits for Airflow: the service's own state is worth more than the run's."""
+
+_NAMES = {
+    "mf": ("Matrix Factorization", "matrix_factorization"),
+    "ss": ("Similarity Search", "similarity_search"),
+}
+TrainingBody = Annotated[TrainingRequest, Body(examples=[{"model_type": "mf", "force_retrain": False}])]
+Train = Annotated[shapes.TrainRequest, Body(examples=[{"retrain_cf": True, "regenerate_embeddings": True}])]
+
+
+@router.post(
+    "/training",
+    response_model=TrainingAnswer,
+    responses={
+        202: {"model": TrainingAnswer, "description": "A run was started: `GET /training/status` follows it"},
+        **documented(401, 413, 422, 503),
+    },
+    summary="Train or retrain a model",
+)
+async def train(plane: Plane, airflow: Training, body: TrainingBody) -> Response:
+    """Trained already and not forced: 200 with its figures. Else the daily training runs in Airflow, all
+    models of one snapshot together, and this answers 202 with the run's id at once."""
+    name, section = _NAMES[body.model_type]
+    stats = (await plane.status()).get(section, {})
+    if stats.get("status") == "trained" and not body.force_retrain:
+        return answer(_trained(name, body.model_type, stats))
+    run = await airflow.train({"model_type": body.model_type, "force": body.force_retrain})
+    message = f"{name} model training started in Airflow as run {run.run_id}"
+    started = {"status": "started", "message": message, "model_type": body.model_type}
+    return answer({**started, "stats": stats, "run_id": run.run_id}, 202)
+
+
+@router.get("/status", response_model=dict[str, Any], summary="Data, models and bundle")
+async def status(plane: Plane, airflow: Training) -> Response:
+    """Counts of the database, each model's state and size, the bundle that serves, and the latest run."""
+    return answer({**await plane.status(), "training": await _training(airflow)})
+
+
+@router.post(
+    "/training/train",
+    status_code=202,
+    response_model=shapes.TrainAnswer,
+    responses=documented(401, 413, 422, 503),
+    summary="Train the models",
+)
+async def train_hybrid(airflow: Training, body: Train) -> Response:
+    """Starts the daily training in Airflow and answers with its run's id."""
+    run = await airflow.train(body.model_dump())
+    message = f"training started in Airflow as run {run.run_id}"
+    return answer({"status": "started", "message": message, "run_id": run.run_id}, 202)
+
+
+@router.get(
+    "/training/status",
+    response_model=shapes.TrainingStatus,
+    responses=documented(404, 422, 503),
+    summary="What became of the training",
+)
+async def training_status(
+    plane: Plane,
+    airflow: Training,
+    run_id: Annotated[RunId | None, Query(description="Which run; the latest when left out")] = None,
+) -> Response:
+    """The state of the run in Airflow (503 when that is not reachable), and what serves now."""
+    run = await airflow.latest_run() if run_id is None else await airflow.run(run_id)
+    models = await plane.status()
+    return answer(
+        {
+            "status": run.state if run else "idle",
+            "run_id": run.run_id if run else None,
+            "started_at": run.started_at if run else None,
+            "finished_at": run.finished_at if run else None,
+            "bundle": plane.bundle_id,
+            "matrix_factorization": models.get("matrix_factorization", {}),
+            "similarity_search": models.get("similarity_search", {}),
+        }
+    )
+
+
+def _trained(name: str, model_type: str, stats: dict[str, Any]) -> dict[str, Any]:
+    message = f"{name} model trained successfully"
+    return {"status": "success", "message": message, "model_type": model_type, "stats": stats}
+
+
+async def _training(airflow: Airflow) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(STATUS_PATIENCE_SECONDS):
+            run = await airflow.latest_run()
+    except TimeoutError:
+        return {"status": "unknown", "message": f"Airflow is slow to answer at {airflow.address}"}
+    except AirflowUnavailable as error:
+        return {"status": "unknown", "message": str(error)}
+    if run is None:
+        return {"status": "idle", "run_id": None}
+    return {
+        "status": run.state,
+        "run_id": run.run_id,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+    }
