@@ -1,0 +1,58 @@
+"""### From new data to the bundle that serves, every night
+
+`ingest` loads what was dropped into the inbox. `snapshot` exports the database at a watermark, and
+ends the run as *skipped* when nothing happened since the bundle that serves. `validate` stops
+everything behind it when the data breaks an expectation (its log names which). The models are fitted
+in parallel, each as a run in MLflow; `evaluate` compares them; `bundle` puts them together; `gate`
+compares the bundle with the one that serves and fails when it must not replace it; `deploy` makes the
+change, all or nothing; `record` writes dvc.lock. Every task may be cleared and run again.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import chain, dag, task
+
+from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
+from dags.defaults import BASELINES, MODELS, TASK_DEFAULTS, TRAINING_POOL
+
+
+@dag(
+    schedule="0 3 * * *",
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=TASK_DEFAULTS,
+    dagrun_timeout=timedelta(hours=6),
+    tags=["training", "daily"],
+    doc_md=__doc__,
+)
+def daily_training() -> None:
+    @task
+    def step(*names: str) -> None:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+        from training.pipeline import NothingNewError, StoppedError, run_steps
+
+        try:
+            run_steps(names)
+        except NothingNewError as reason:
+            raise AirflowSkipException(str(reason)) from reason
+        except StoppedError as reason:
+            raise AirflowFailException(str(reason)) from reason
+
+    fit = step.override(pool=TRAINING_POOL)
+    models = [fit.override(task_id=f"train_{name}")(name) for name in MODELS]
+    chain(
+        step.override(task_id="ingest")("ingest"),
+        step.override(task_id="snapshot", outlets=[SNAPSHOT])("snapshot"),
+        step.override(task_id="validate")("validate"),
+        step.override(task_id="prepare")("prepare"),
+        [*models, fit.override(task_id="train_baselines")(*BASELINES)],
+        step.override(task_id="evaluate")("evaluate"),
+        step.override(task_id="bundle", outlets=[BUNDLE])("bundle"),
+        step.override(task_id="gate")("gate"),
+        step.override(task_id="deploy", outlets=[DEPLOYMENT])("deploy"),
+        step.override(task_id="record")("record"),
+    )
+
+
+daily_training()

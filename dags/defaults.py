@@ -1,0 +1,35 @@
+"""What every task shares: owner, retries with back-off, timeouts, and who is told of a failure."""
+
+from datetime import timedelta
+from typing import Any
+
+TRAINING_POOL = "training"
+"""Pool with one slot a core: how many tasks fit models at once. `make up` creates it."""
+
+MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
+BASELINES = ("popularity", "itemknn", "ease")
+
+
+def tell_failure(context: dict[str, Any]) -> None:
+    """Log a task that failed for good, and post it to the webhook of the settings."""
+    from training.alerts import post_failure
+
+    task = context["task_instance"]
+    post_failure(
+        dag_id=task.dag_id,
+        task_id=task.task_id,
+        run_id=task.run_id,
+        attempt=task.try_number,
+        error=str(context.get("exception")),
+    )
+
+
+TASK_DEFAULTS: dict[str, Any] = {
+    "owner": "shortlist",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(hours=1),
+    "on_failure_callback": tell_failure,
+}

@@ -1,0 +1,38 @@
+"""### Trending, every hour
+
+Counts recent interactions with a weight that decays with age, writes one score for each item
+to the database, and raises the version that the service's workers watch. They show the new
+order on their next request; nothing restarts.
+
+Weights, decay and window: sections `trending` and `interactions` of params.yaml.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import dag, task
+
+from dags.assets import TRENDING
+from dags.defaults import TASK_DEFAULTS
+
+
+@dag(
+    schedule="@hourly",
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args={**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=10)},
+    dagrun_timeout=timedelta(minutes=50),
+    tags=["serving", "trending"],
+    doc_md=__doc__,
+)
+def hourly_trending() -> None:
+    @task(outlets=[TRENDING])
+    def compute_trending() -> int:
+        from training.trending import refresh_trending
+
+        return refresh_trending()
+
+    compute_trending()
+
+
+hourly_trending()

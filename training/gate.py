@@ -1,0 +1,211 @@
+"""Whether a bundle may serve: pure checks of measured values against the thresholds in params.yaml.
+
+The first bundle is held against the popularity baseline, later ones against the champion on the
+same holdout. A check that cannot be made (too few test users) is said so and does not refuse.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.params import GateParams
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of two rankers over the same users: mean difference, and its bootstrap interval."""
+
+    challenger: str
+    other: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    users: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured about a challenger."""
+
+    bundle_id: str
+    champion_id: str | None
+    """The bundle that serves; None for the first."""
+    comparisons: tuple[Comparison, ...]
+    """Judged models against the baseline (first bundle) or their own counterpart in the champion."""
+    coverage: Mapping[str, tuple[float, float]]
+    """model → (challenger, champion) catalogue coverage in [0, 1]; empty for the first bundle."""
+    cold_ndcg: tuple[float, float] | None
+    """(challenger, champion) quality for users whom no model knows; None when there are none."""
+    index_recall: float | None
+    """Recall@10 of the vector index against exact search; None without vectors."""
+    size_mb: float
+    smoke_p95_ms: float
+    smoke_errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: what was measured, the limit, and whether it holds."""
+
+    name: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The gate's answer, with every number it was made from."""
+
+    bundle_id: str
+    champion_id: str | None
+    accepted: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it was refused; empty when it was accepted."""
+        return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form for the database and MLflow."""
+        return {
+            **asdict(self),
+            "checks": [asdict(check) for check in self.checks],
+            "reasons": list(self.reasons),
+        }
+
+    def as_table(self) -> str:
+        """Markdown for the log and MLflow."""
+        verdict = "accepted" if self.accepted else "refused"
+        against = f"champion {self.champion_id}" if self.champion_id else "the baseline (no champion yet)"
+        rows = [f"Bundle {self.bundle_id} is {verdict} against {against}.", ""]
+        rows += ["| check | holds | value | limit | detail |", "|---|---|---|---|---|"]
+        rows += [
+            f"| {c.name} | {'yes' if c.passed else 'NO'} | {_number(c.value)} | {_number(c.limit)} "
+            f"| {c.detail} |"
+            for c in self.checks
+        ]
+        return "\n".join(rows)
+
+
+def decide(evidence: Evidence, limits: GateParams) -> Decision:
+    """Apply every rule; one that fails refuses the bundle."""
+    accuracy = _against_champion if evidence.champion_id else _against_baseline
+    checks = (
+        *accuracy(evidence, limits),
+        *_coverage(evidence, limits),
+        _cold(evidence, limits),
+        _recall(evidence, limits),
+        Check(
+            "size", evidence.size_mb <= limits.max_size_mb, evidence.size_mb, limits.max_size_mb, "MB on disk"
+        ),
+        _smoke(evidence, limits),
+    )
+    return Decision(evidence.bundle_id, evidence.champion_id, all(check.passed for check in checks), checks)
+
+
+def paired_difference(
+    challenger: Values, other: Values, samples: int, seed: int, batch: int = 100
+) -> tuple[float, float, float]:
+    """Mean of `challenger - other` (float64[users], same users) and its 95 % bootstrap interval."""
+    difference = challenger - other
+    users = len(difference)
+    if users == 0:
+        raise ValueError("A paired difference needs at least one user.")
+    generator = np.random.default_rng(seed)
+    means = np.concatenate(
+        [
+            difference[generator.integers(0, users, (min(batch, samples - start), users))].mean(axis=1)
+            for start in range(0, samples, batch)
+        ]
+    )
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(difference.mean()), float(low), float(high)
+
+
+def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
+    """The best judged model must beat the baseline with an interval above the limit."""
+    judged = [c for c in evidence.comparisons if c.users >= limits.min_test_users]
+    name = "accuracy against the baseline"
+    if not judged:
+        return [Check(name, True, None, None, f"not judged: fewer than {limits.min_test_users} test users")]
+    best = max(judged, key=lambda c: c.low)
+    passed = best.low > limits.min_gain_over_baseline
+    return [Check(name, passed, best.low, limits.min_gain_over_baseline, _describe(best))]
+
+
+def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
+    """No judged model may be worse than its counterpart by more than the margin."""
+    checks = []
+    for comparison in evidence.comparisons:
+        name = f"accuracy of {comparison.challenger}"
+        if comparison.users < limits.min_test_users:
+            detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
+            checks.append(Check(name, True, None, None, detail))
+        else:
+            passed = comparison.low >= limits.min_ndcg_difference
+            detail = _describe(comparison)
+            checks.append(Check(name, passed, comparison.low, limits.min_ndcg_difference, detail))
+    return checks
+
+
+def _coverage(evidence: Evidence, limits: GateParams) -> list[Check]:
+    """Lists must not narrow down to fewer items than the champion's, by more than the ratio."""
+    checks = []
+    for model, (mine, theirs) in evidence.coverage.items():
+        ratio = mine / theirs if theirs > 0 else 1.0
+        detail = f"{mine:.4f} of the catalogue, the champion {theirs:.4f}"
+        checks.append(
+            Check(
+                f"coverage of {model}",
+                ratio >= limits.min_coverage_ratio,
+                ratio,
+                limits.min_coverage_ratio,
+                detail,
+            )
+        )
+    return checks
+
+
+def _cold(evidence: Evidence, limits: GateParams) -> Check:
+    if evidence.cold_ndcg is None:
+        return Check("cold start", True, None, None, "not judged: no cold users, or no champion")
+    mine, theirs = evidence.cold_ndcg
+    difference = mine - theirs
+    detail = f"{mine:.4f} for users without history, the champion {theirs:.4f}"
+    limit = limits.min_cold_difference
+    return Check("cold start", difference >= limit, difference, limit, detail)
+
+
+def _recall(evidence: Evidence, limits: GateParams) -> Check:
+    if evidence.index_recall is None:
+        return Check("index recall", True, None, None, "not judged: no vectors")
+    passed = evidence.index_recall >= limits.min_index_recall
+    detail = "share of the exact ten nearest that the index finds"
+    return Check("index recall", passed, evidence.index_recall, limits.min_index_recall, detail)
+
+
+def _smoke(evidence: Evidence, limits: GateParams) -> Check:
+    if evidence.smoke_errors:
+        return Check("smoke test", False, None, None, "; ".join(evidence.smoke_errors))
+    passed = evidence.smoke_p95_ms <= limits.max_smoke_ms
+    return Check("smoke test", passed, evidence.smoke_p95_ms, limits.max_smoke_ms, "P95 of one list, in ms")
+
+
+def _describe(c: Comparison) -> str:
+    return (
+        f"{c.challenger} minus {c.other} in {c.metric}: {c.difference:+.4f} "
+        f"[{c.low:+.4f}, {c.high:+.4f}] over {c.users} users"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,189 @@
+"""params.yaml as one typed, frozen object. Unknown keys are refused; no default lives in code.
+
+A model's section is that model's own config class, so a hyperparameter is declared once.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from database.settings import get_settings
+from training.models.als import AlsConfig
+from training.models.base import Config
+from training.models.ease import EaseConfig
+from training.models.embeddings import EmbeddingsConfig
+from training.models.fpgrowth import FpGrowthConfig
+from training.models.itemknn import ItemKnnConfig
+from training.models.nmf import NmfConfig
+from training.models.popularity import PopularityConfig
+from training.models.tfidf import TfidfConfig
+
+
+class ParamsError(Exception):
+    """params.yaml can't be used; the message names each key that is wrong."""
+
+    def __init__(self, path: Path, problems: str) -> None:
+        super().__init__(f"{path}: {problems}")
+        self.path = path
+
+
+class EventWeights(Config):
+    """What one event says, by event type. A type that is not here (a search) says nothing of an item."""
+
+    like: float
+    click: float
+    product_click: float
+    view_time: float
+    purchase: float
+    rating: float
+    """Times (stars - 2.5)."""
+    feedback: float
+    """Times the sign."""
+    skip: float
+
+
+class InteractionsParams(Config):
+    """Section `interactions`."""
+
+    weights: EventWeights
+
+
+class SplitParams(Config):
+    """Section `split`: what is held out."""
+
+    protocol: Literal["time", "leave_last_out"]
+    validation_days: int = Field(ge=0)
+    test_days: int = Field(ge=1)
+
+
+class EvaluationParams(Config):
+    """Section `evaluation`: how rankings are measured."""
+
+    cutoffs: tuple[int, ...] = Field(min_length=1)
+    bootstrap_samples: int = Field(ge=100)
+    batch_users: int = Field(ge=1)
+    """Users scored at once: memory is 4 bytes x users x items."""
+
+
+class TrendingParams(Config):
+    """Section `trending`: score = sum(weight * decay_rate ** (age / step))."""
+
+    decay_rate: float = Field(gt=0, le=1)
+    step_hours: float = Field(gt=0)
+    window_days: int = Field(ge=1)
+
+
+class BlendParams(Config):
+    """Section `blend`: how models' scores are combined."""
+
+    clicked: float
+    search: float
+    diverse: float
+    embeddings: float
+    cf: float
+    cold_below: int
+    """Under this many interactions a user is cold."""
+    stale_days: int
+
+
+class SearchParams(Config):
+    """Section `search`."""
+
+    lexical: float
+    semantic: float
+    min_similarity: float
+    """A cosine below this is no match."""
+    candidates: int
+    """Nearest vectors that are fused with the words' matches."""
+    synonyms: str
+    """Path of the synonyms file, relative to the checkout."""
+
+
+class RankingParams(Config):
+    """Section `ranking`: the service's reordering of the blend."""
+
+    history_events: int
+    candidates: int
+    recent_queries: int
+    query_decay: float
+    dislike_penalty: float
+    interest_share: float
+    relevance: float
+    value_prior_ratings: float
+    value_popularity: float
+    top_categories: int
+
+
+class GateParams(Config):
+    """Section `gate`: what a bundle must reach before it may serve."""
+
+    judged: tuple[str, ...]
+    """Models whose accuracy counts."""
+    baseline: str
+    """What the first bundle is held against."""
+    metric: str
+    """Metric of the comparisons, such as ndcg@10."""
+    min_test_users: int
+    """Under this many test users accuracy is not judged."""
+    min_gain_over_baseline: float
+    """First bundle: the best judged model's lower bound must be above this."""
+    min_ndcg_difference: float
+    """Later bundles: no judged model's lower bound may be below this."""
+    min_coverage_ratio: float
+    min_cold_difference: float
+    min_index_recall: float
+    max_size_mb: float
+    max_smoke_ms: float
+    """P95 of one list from the loaded bundle."""
+    smoke_queries: int
+
+
+class Params(Config):
+    """The whole of params.yaml."""
+
+    seed: int
+    interactions: InteractionsParams
+    split: SplitParams
+    evaluation: EvaluationParams
+    als: AlsConfig
+    nmf: NmfConfig
+    tfidf: TfidfConfig
+    embeddings: EmbeddingsConfig
+    fpgrowth: FpGrowthConfig
+    itemknn: ItemKnnConfig
+    ease: EaseConfig
+    popularity: PopularityConfig
+    trending: TrendingParams
+    blend: BlendParams
+    search: SearchParams
+    ranking: RankingParams
+    gate: GateParams
+
+    def digest(self) -> str:
+        """Hash of everything that decides what is learned (sha256, 16 hex digits)."""
+        learned = self.model_dump_json(exclude={"trending", "blend", "search", "ranking", "gate"})
+        return hashlib.sha256(learned.encode()).hexdigest()[:16]
+
+
+def load_params(path: Path | None = None) -> Params:
+    """Read and check params.yaml: the file at `path`, or that of the installation's workspace.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, a key is unknown or missing, or a value is out of range.
+    """
+    path = path or get_settings().workspace / "params.yaml"
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(path, str(error)) from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ParamsError(path, problems) from error

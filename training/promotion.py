@@ -1,0 +1,151 @@
+"""Which bundle serves: promotion, rollback, and the repair of what a crash left behind.
+
+The database's deployment row is the truth, and changing it is one commit. Everything before
+it (storing the Bento model, registering the version) is invisible and can be repeated; everything
+after it (MLflow's aliases) only mirrors it, and `reconcile` repairs the mirror. All of it runs
+under one lock in the database, so two promotions can't race.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database import deployments
+from database.connection import connect
+from database.deployments import Deployment
+from database.gate_decisions import decisions
+from database.settings import Settings
+from training.bundle import StoredBundle, find_stored
+from training.tracking import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Tracker
+
+logger = logging.getLogger(__name__)
+
+LOCK_SECONDS = 60.0
+"""How long a promotion waits for another one."""
+ROLLBACK = "rollback: "
+_HISTORY = 100
+
+
+class PromotionError(Exception):
+    """The bundle can't take over; what serves stays."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The outcome: what serves, what did before, and whether this call changed it."""
+
+    deployment: Deployment
+    previous_bundle: str | None
+    changed: bool
+
+
+def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: str) -> Promotion:
+    """Make a stored bundle serve, when the gate's latest word on it was yes; again is no change.
+
+    Raises:
+        PromotionError: the gate did not accept it, or accepted it against another champion.
+        PromotionBusy: another promotion holds the lock.
+    """
+    with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
+        serving = deployments.current(conn)
+        changed = serving is None or serving.bundle_id != stored.bundle_id
+        if changed:
+            _require_acceptance(conn, stored.bundle_id, serving)
+            serving = deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, reason)
+            conn.commit()
+            logger.info("Bundle %s serves (deployment %d).", serving.bundle_id, serving.deployment_id)
+        before = deployments.previous(conn)
+        reconcile(conn, tracker)
+        if serving is None:
+            raise PromotionError("the deployment was not recorded")
+    return Promotion(serving, before.bundle_id if before else None, changed)
+
+
+def roll_back(settings: Settings, reason: str) -> Promotion:
+    """Go back to the newest bundle that served before and was not itself rolled back from.
+
+    MLflow is not asked: going back must work without it. `reconcile` moves its aliases.
+
+    Raises:
+        PromotionError: there is nothing to go back to.
+        PromotionBusy: another promotion holds the lock.
+    """
+    with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
+        past = deployments.history(conn, _HISTORY)
+        target = rollback_target(past, deployments.current(conn))
+        if target is None:
+            raise PromotionError("there is no earlier bundle to go back to")
+        if find_stored(settings, target.bundle_id) is None:
+            raise PromotionError(f"bundle {target.bundle_id} is no longer in the store")
+        left = deployments.current(conn)
+        now = deployments.activate(
+            conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
+        )
+        conn.commit()
+        logger.warning("Rolled back to bundle %s: %s", now.bundle_id, reason)
+    return Promotion(now, left.bundle_id if left else None, True)
+
+
+def rollback_target(past: list[Deployment], serving: Deployment | None) -> Deployment | None:
+    """The deployment whose bundle a rollback would bring back, out of `past` (newest first)."""
+    if serving is None:
+        return None
+    by_id = {deployment.deployment_id: deployment for deployment in past}
+    abandoned = {
+        by_id[deployment.previous_id].bundle_id
+        for deployment in past
+        if deployment.reason.startswith(ROLLBACK) and deployment.previous_id in by_id
+    }
+    for deployment in past:
+        older = deployment.deployment_id < serving.deployment_id
+        if older and deployment.bundle_id != serving.bundle_id and deployment.bundle_id not in abandoned:
+            return deployment
+    return None
+
+
+def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
+    """Point MLflow's aliases at what the database says serves; returns those that had to move.
+
+    The models' aliases move first and the bundle's last.
+    """
+    serving = deployments.current(conn)
+    before = rollback_target(deployments.history(conn, _HISTORY), serving)
+    conn.commit()
+    if serving is None:
+        return []
+    mine, theirs = _versions(tracker, serving), _versions(tracker, before)
+    moved = []
+    for name in sorted(mine.keys() | theirs.keys(), key=lambda name: (name == BUNDLE, name)):
+        wanted = {PREVIOUS: theirs.get(name), CHAMPION: mine.get(name)}
+        if tracker.aliases(name).get(CHALLENGER) == mine.get(name):
+            wanted[CHALLENGER] = None
+        moved += [f"{name}@{alias}" for alias in tracker.set_aliases(name, wanted)]
+    if moved:
+        logger.info("Aliases moved: %s", ", ".join(moved))
+    return moved
+
+
+def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | None) -> None:
+    found = decisions(conn, 1, bundle_id)
+    if not found or not found[0].accepted:
+        raise PromotionError(f"the gate has not accepted bundle {bundle_id}")
+    champion = serving.bundle_id if serving else None
+    if found[0].champion_id != champion:
+        raise PromotionError(
+            f"the gate compared bundle {bundle_id} with {found[0].champion_id}, but {champion} serves: "
+            "judge it again"
+        )
+
+
+def _versions(tracker: Tracker, deployment: Deployment | None) -> dict[str, str]:
+    """Registered name → version of a deployment's bundle and its models."""
+    if deployment is None:
+        return {}
+    models: dict[str, Any] = deployment.manifest["models"]
+    versions = {
+        f"shortlist-{name}": str(entry["version"]) for name, entry in models.items() if entry.get("version")
+    }
+    bundle = tracker.find_bundle(deployment.bundle_id)
+    return versions | ({BUNDLE: bundle.version} if bundle else {})

@@ -1,0 +1,29 @@
+"""Trending: the params' weights and decay, computed by the database."""
+
+import logging
+from datetime import UTC, datetime
+
+from database.connection import connect
+from database.settings import get_settings
+from database.trending import compute_trending
+from training.params import load_params
+from training.workspace import open_workspace
+
+logger = logging.getLogger(__name__)
+
+
+def refresh_trending(now: datetime | None = None) -> int:
+    """Recompute the trending scores as of `now`, or the present; returns how many items have one."""
+    settings = get_settings()
+    params = load_params(open_workspace(settings).params_file)
+    with connect(settings) as conn:
+        scored = compute_trending(
+            conn,
+            now or datetime.now(UTC),
+            decay_rate=params.trending.decay_rate,
+            step_hours=params.trending.step_hours,
+            window_days=params.trending.window_days,
+            weights=params.interactions.weights.model_dump(),
+        )
+    logger.info("%d items have a trending score.", scored)
+    return scored

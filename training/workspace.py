@@ -1,0 +1,109 @@
+"""The folder that one learning run works in: where every file of the slow plane lies."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from database.settings import Settings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A checkout with params.yaml and dvc.yaml at its root; everything learned lies under `data/`."""
+
+    root: Path
+
+    @property
+    def params_file(self) -> Path:
+        """The hyperparameters."""
+        return self.root / "params.yaml"
+
+    @property
+    def data(self) -> Path:
+        """All of what DVC tracks."""
+        return self.root / "data"
+
+    @property
+    def snapshot(self) -> Path:
+        """Parquet export of the database, and snapshot.json."""
+        return self.data / "snapshot"
+
+    @property
+    def snapshot_pointer(self) -> Path:
+        """DVC's record of the snapshot: its MD5."""
+        return self.data / "snapshot.dvc"
+
+    @property
+    def validation(self) -> Path:
+        """What the data checks found: result.json, and Data Docs in docs/."""
+        return self.data / "validation"
+
+    @property
+    def prepared(self) -> Path:
+        """Vocabularies and split matrices."""
+        return self.data / "prepared"
+
+    @property
+    def models(self) -> Path:
+        """Models to serve, fitted on the whole snapshot: one folder each."""
+        return self.data / "models"
+
+    @property
+    def candidates(self) -> Path:
+        """The same models fitted on the training part only: what the metrics are measured on."""
+        return self.data / "candidates"
+
+    @property
+    def evaluation(self) -> Path:
+        """Metrics as JSON, and their values per user as arrays."""
+        return self.data / "evaluation"
+
+    @property
+    def bundle(self) -> Path:
+        """The assembled bundle."""
+        return self.data / "bundle"
+
+    @property
+    def tracking(self) -> Path:
+        """Which MLflow run and version each model of the snapshot got."""
+        return self.data / "tracking"
+
+    @property
+    def gate(self) -> Path:
+        """The latest decision of the gate: decision.json."""
+        return self.data / "gate"
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """The installation's workspace.
+
+    Raises:
+        FileNotFoundError: the folder is no checkout (params.yaml or dvc.yaml is missing).
+    """
+    root = settings.workspace.resolve()
+    for name in ("params.yaml", "dvc.yaml"):
+        if not (root / name).is_file():
+            raise FileNotFoundError(
+                f"The workspace {root} has no {name}: SHORTLIST_WORKSPACE must be a checkout."
+            )
+    return Workspace(root)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` when the block succeeds.
+
+    A run that fails leaves the old content, and readers that mapped the old files keep them.
+    """
+    draft = folder.with_name(f".{folder.name}.draft")
+    old = folder.with_name(f".{folder.name}.old")
+    for path in (draft, old):
+        shutil.rmtree(path, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    if folder.exists():
+        folder.rename(old)
+    draft.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
