@@ -1,0 +1,44 @@
+# The whole vocabulary. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install up down status test check bench lock rollback clean
+
+PY := .venv/bin/python
+# A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
+PYTHON ?=
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: ## virtual environment with the locked packages (the other targets do this first)
+	@PYTHON="$(PYTHON)" operations/install.sh
+
+up: install ## start everything, train the first bundle, print the addresses; Ctrl-C stops (DETACH=1: leave it running)
+	@exec $(PY) -m operations up $(if $(DETACH),--detach)
+
+down: ## stop everything that `make up` started, and nothing else
+	@if [ -x $(PY) ]; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi
+
+status: install ## what runs, and its memory
+	@$(PY) -m operations status
+
+test: install ## all tests
+	@$(PY) -m pytest
+
+check: install ## style, types and the rules of who imports whom
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .
+	@.venv/bin/lint-imports
+
+bench: install ## benchmarks: both sides in one run, ratios out
+	@$(PY) -m benchmarks
+
+rollback: install ## serve the bundle that served before
+	@$(PY) -m training.rollback
+
+lock: install ## resolve requirements.txt anew from pyproject.toml
+	@.venv/bin/uv pip compile --quiet --python 3.11 --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
+
+clean: ## remove the virtual environment and caches; data, models and settings stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
