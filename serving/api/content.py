@@ -13,13 +13,9 @@ from serving.api.state import Plane
 from serving.errors import ItemNotFound
 from serving.live.drafts import ItemDraft
 
-router = APIRouter(prefix="", tags=["content"])
+router = APIRouter(prefix="/content", tags=["content"])
 
 ContentInPath = Annotated[KnownId, Path(examples=["content456"])]
-NewUser = Annotated[
-    shapes.UserIn,
-    Body(examples=[{"user_id": "user123", "interests": ["ml", "python"], "skill_level": "intermediate"}]),
-]
 NewContent = Annotated[
     shapes.ContentIn,
     Body(

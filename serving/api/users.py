@@ -13,35 +13,16 @@ from serving.api.state import Plane
 from serving.live.drafts import UserChanges, UserDraft
 from serving.live.plane import LivePlane
 
-router = APIRouter(prefix="", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"])
 
 HISTORY_DAYS = 365
 
 UserInPath = Annotated[KnownId, Path(examples=["user123"])]
-ContentInPath = Annotated[KnownId, Path(examples=["content456"])]
-Newcomer = Annotated[
-    shapes.UserIn,
-    Body(examples=[{"user_id": "user123", "interests": ["ml", "python"], "skill_level": "intermediate"}]),
-]
 Newcomer = Annotated[
     shapes.UserIn,
     Body(examples=[{"user_id": "user123", "interests": ["ml", "python"], "skill_level": "intermediate"}]),
 ]
 ChangedUser = Annotated[shapes.UserPatch, Body(examples=[{"interests": ["ml", "python", "data-science"]}])]
-NewContent = Annotated[
-    shapes.ContentIn,
-    Body(
-        examples=[
-            {
-                "content_id": "content456",
-                "title": "ML Basics",
-                "category": "machine-learning",
-                "tags": ["beginner", "tutorial"],
-                "description": "From lines to trees, with Python.",
-            }
-        ]
-    ),
-]
 
 
 @router.post(
