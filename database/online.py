@@ -1,0 +1,182 @@
+"""What users did with the lists they were shown: clicks attributed to impressions, and rates of them.
+
+A click counts for the latest shown list that held the item, for the same user, within the attribution
+window before it; once for each item of a list, however often it was clicked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.experiments import Experiment, get_experiment
+from database.rates import Difference, Rate, compare
+
+_ATTRIBUTED = """
+    with attributed as (
+        select distinct list.list_id, click.item_id
+        from interactions click cross join lateral (
+            select l.list_id from impression_lists l
+            where l.user_id = click.user_id and l.shown and l.item_ids @> array[click.item_id]
+                and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
+                and l.shown_at >= %(since)s and l.shown_at < %(until)s
+            order by l.shown_at desc, l.list_id desc limit 1
+        ) list
+        where click.event_type = any(%(events)s) and click.user_id is not null and click.item_id is not null
+            and click.occurred_at >= %(since)s and click.occurred_at < %(until)s + %(window)s
+    )
+"""
+_RATES = (
+    _ATTRIBUTED
+    + """, clicked as (
+        select list_id, count(*) as clicks from attributed group by list_id
+    ), per_user as (
+        select {key} as key, l.user_id, sum(cardinality(l.item_ids))::float8 as shown,
+            sum(coalesce(c.clicks, 0))::float8 as clicks
+        from impression_lists l left join clicked c using (list_id)
+        where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
+            and {condition}
+        group by 1, 2
+    )
+    select key, count(*), sum(shown)::bigint, sum(clicks)::bigint, sum(clicks * clicks),
+        sum(clicks * shown), sum(shown * shown)
+    from per_user group by key
+"""
+)
+_SLOTS = (
+    _ATTRIBUTED
+    + """
+    select l.list_id, slot.propensity,
+        (coalesce(shadow.item_ids[slot.position] = slot.item_id, false))::int::float8,
+        (a.item_id is not null)::int::float8
+    from impression_lists l
+        join impression_lists shadow on shadow.request_id = l.request_id and shadow.endpoint = l.endpoint
+            and shadow.experiment_id = %(experiment)s and not shadow.shown
+            and shadow.shown_at >= %(since)s and shadow.shown_at < %(until)s
+        cross join lateral unnest(l.item_ids, l.propensities)
+            with ordinality as slot (item_id, propensity, position)
+        left join attributed a on a.list_id = l.list_id and a.item_id = slot.item_id
+    where l.shown and l.shown_at >= %(since)s and l.shown_at < %(until)s
+    order by l.list_id, slot.position limit %(limit)s
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Which events are clicks, and how long after a list was shown they still count for it."""
+
+    events: tuple[str, ...]
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Sequential:
+    """How a verdict is reached: see `database.rates.compare`."""
+
+    alpha: float
+    scale: float
+    min_users: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArmReading:
+    """One arm: its rate, the Wilson interval, and the difference to the control (None for the control)."""
+
+    name: str
+    rate: Rate
+    low: float
+    high: float
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An experiment so far."""
+
+    experiment: Experiment
+    arms: tuple[ArmReading, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedSlot:
+    """One shown item beside what a shadow arm would have shown in its place."""
+
+    list_id: int
+    propensity: float
+    target: float
+    """1 when the shadow's list has the same item at the same position."""
+    reward: float
+    """1 when it was clicked."""
+
+
+def read_experiment(
+    conn: Connection, experiment_id: str, now: datetime, attribution: Attribution, test: Sequential
+) -> Reading:
+    """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
+
+    A shadow arm shows nothing, so it has no clicks: see `training.offpolicy`. With more than two arms,
+    each comparison gets its part of alpha (Bonferroni).
+    """
+    experiment = get_experiment(conn, experiment_id)
+    rates = arm_rates(conn, experiment, now, attribution)
+    empty = Rate(0, 0, 0, 0, 0, 0)
+    control = rates.get(experiment.arms[0].name, empty)
+    alpha = test.alpha / (len(experiment.arms) - 1)
+    arms = []
+    for arm in experiment.arms:
+        rate = rates.get(arm.name, empty)
+        compared = experiment.kind == "ab" and arm is not experiment.arms[0]
+        difference = (
+            compare(control, rate, alpha=alpha, scale=test.scale, min_users=test.min_users)
+            if compared
+            else None
+        )
+        arms.append(ArmReading(arm.name, rate, *rate.wilson(1 - test.alpha), difference))
+    return Reading(experiment, tuple(arms), now)
+
+
+def arm_rates(
+    conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
+) -> dict[str, Rate]:
+    """Rate of each arm of an experiment that showed anything, over its whole run."""
+    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    query = _RATES.format(key="l.arm", condition="l.experiment_id = %(experiment)s")
+    values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
+    return _rates(conn, query, values)
+
+
+def bundle_rates(
+    conn: Connection, bundle_ids: Sequence[str], since: datetime, until: datetime, attribution: Attribution
+) -> dict[str, Rate]:
+    """Rate of each bundle that showed anything between two moments."""
+    query = _RATES.format(key="l.bundle_id", condition="l.bundle_id = any(%(bundles)s)")
+    values = _values(attribution, since, until) | {"bundles": list(bundle_ids)}
+    return _rates(conn, query, values)
+
+
+def logged_slots(
+    conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution, limit: int
+) -> list[LoggedSlot]:
+    """The shown items of a shadow test's requests: propensity, the shadow's choice there, and click.
+
+    At most `limit` of them, the oldest first.
+    """
+    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    values = _values(attribution, experiment.started_at, until)
+    with conn.cursor() as cursor:
+        cursor.execute(_SLOTS, values | {"experiment": experiment.experiment_id, "limit": limit})
+        return [LoggedSlot(*row) for row in cursor.fetchall()]
+
+
+def _values(attribution: Attribution, since: datetime, until: datetime) -> dict[str, object]:
+    events = list(attribution.events)
+    return {"events": events, "window": attribution.window, "since": since, "until": until}
+
+
+def _rates(conn: Connection, query: str, values: dict[str, object]) -> dict[str, Rate]:
+    with conn.cursor() as cursor:
+        cursor.execute(query, values)
+        return {str(row[0]): Rate(*row[1:]) for row in cursor.fetchall()}

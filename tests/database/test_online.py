@@ -1,0 +1,125 @@
+"""Impressions, the clicks attributed to them, and partitions."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.experiments import Arm, start_experiment
+from database.impressions import (
+    ImpressionRow,
+    drop_partitions_before,
+    ensure_impression_partitions,
+    write_impressions,
+)
+from database.interactions import record
+from database.online import Attribution, Sequential, arm_rates, bundle_rates, logged_slots, read_experiment
+
+NOW = datetime.now(UTC)
+CLICKS = Attribution(("click",), timedelta(hours=1))
+TEST = Sequential(alpha=0.05, scale=0.1, min_users=2)
+
+
+def shown(user: str, *items: str, minutes: float = 0, **fields: object) -> ImpressionRow:
+    """A list shown `minutes` after now."""
+    return ImpressionRow(
+        request_id=str(fields.pop("request_id", f"r-{user}-{minutes}")),
+        endpoint="home",
+        user_id=user,
+        item_ids=items,
+        propensities=tuple(fields.pop("propensities", (1.0,) * len(items))),  # type: ignore[arg-type]
+        bundle_id=str(fields.pop("bundle_id", "b1")),
+        shown_at=NOW + timedelta(minutes=minutes),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+async def click(conn: asyncpg.Connection, user: str, item: str, minutes: float, event: str = "click") -> None:
+    moment = NOW + timedelta(minutes=minutes)
+    await record(conn, user_id=user, event_type=event, item_id=item, occurred_at=moment)
+
+
+async def test_clicks_count_for_the_latest_list_within_the_window(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as conn:
+        await write_impressions(
+            conn,
+            [
+                shown("ann", "x", "y", bundle_id="old"),
+                shown("ann", "x", "z", bundle_id="new", minutes=10),
+                shown("bob", "x", bundle_id="new"),
+                shown("eve", "y", bundle_id="new", shown=False),
+            ],
+        )
+        await click(conn, "ann", "x", 20)  # for the later list
+        await click(conn, "ann", "x", 21)  # the same item of the same list again: counts once
+        await click(conn, "ann", "y", 30)  # only the earlier list held it
+        await click(conn, "bob", "x", 61)  # after the window
+        await click(conn, "bob", "x", -1)  # before it was shown
+        await click(conn, "bob", "x", 5, event="skip")
+        await click(conn, "eve", "y", 5)  # never shown
+    rates = bundle_rates(connection, ["old", "new"], NOW, NOW + timedelta(hours=5), CLICKS)
+    assert {key: (rate.users, rate.shown, rate.clicked) for key, rate in rates.items()} == {
+        "old": (1, 2, 1),
+        "new": (2, 3, 1),
+    }
+    assert (rates["new"].shown_squared, rates["new"].clicked_shown) == (5, 2)
+
+
+async def test_an_experiment_is_read_by_arm(pool: asyncpg.Pool, connection: Connection) -> None:
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    connection.commit()
+    async with pool.acquire() as conn:
+        rows = [shown(f"a{n}", "x", minutes=1, experiment_id="e", arm="a") for n in range(300)]
+        rows += [shown(f"b{n}", "x", minutes=1, experiment_id="e", arm="b") for n in range(300)]
+        await write_impressions(conn, [*rows, shown("else", "x", minutes=1)])
+        for n in range(90):
+            await click(conn, f"b{n}", "x", 2)
+    later = NOW + timedelta(hours=1)
+    reading = read_experiment(connection, "e", later, CLICKS, TEST)
+    control, other = reading.arms
+    assert (control.rate.shown, control.rate.clicked, control.difference) == (300, 0, None)
+    assert (other.rate.shown, other.rate.value) == (300, 0.3)
+    assert other.low < 0.3 < other.high
+    assert other.difference is not None and other.difference.verdict == "better"
+    assert set(arm_rates(connection, reading.experiment, NOW + timedelta(seconds=1), CLICKS)) == set()
+
+
+async def test_a_shadow_list_is_laid_beside_the_shown_one(pool: asyncpg.Pool, connection: Connection) -> None:
+    experiment = start_experiment(connection, "s", "shadow", (Arm("now", 1), Arm("unseen", 1)))
+    connection.commit()
+    async with pool.acquire() as conn:
+        lists = [
+            shown("ann", "x", "y", minutes=1, request_id="r1", propensities=(0.9, 0.05)),
+            shown("ann", "x", "z", minutes=1, request_id="r1", experiment_id="s", arm="unseen", shown=False),
+        ]
+        await write_impressions(conn, lists)
+        await click(conn, "ann", "x", 2)
+    slots = logged_slots(connection, experiment, NOW + timedelta(hours=1), CLICKS, 100)
+    assert [(slot.target, slot.reward) for slot in slots] == [(1, 1), (0, 0)]
+    assert [slot.propensity for slot in slots] == pytest.approx([0.9, 0.05])
+
+
+async def test_the_view_has_a_row_for_each_item(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        await write_impressions(conn, [shown("ann", "x", "y", propensities=(0.5, 0.25))])
+        rows = await conn.fetch("select item_id, position, propensity from impressions order by position")
+    assert [tuple(row) for row in rows] == [("x", 0, 0.5), ("y", 1, 0.25)]
+
+
+async def test_old_partitions_go_and_nothing_else(pool: asyncpg.Pool, connection: Connection) -> None:
+    day = NOW.replace(hour=12, minute=0)
+    async with pool.acquire() as conn:
+        await write_impressions(conn, [shown("ann", str(n), minutes=-n * 24 * 60) for n in range(6)])
+        assert ensure_impression_partitions(connection, day - timedelta(days=3), day) == 4
+        assert ensure_impression_partitions(connection, day - timedelta(days=3), day) == 0
+        connection.commit()
+        assert await conn.fetchval("select count(*) from only impression_lists_default") == 2
+        dropped = drop_partitions_before(connection, "impression_lists", (NOW - timedelta(days=1)).date())
+        connection.commit()
+        assert len(dropped) == 2
+        kept = await conn.fetch("select item_ids[1] from impression_lists order by 1")
+        assert [row[0] for row in kept] == ["0", "1"]
+        assert drop_partitions_before(connection, "interactions", date(2000, 1, 1)) == []
