@@ -56,7 +56,7 @@ class Encoder:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             self._model = SentenceTransformer(_folder(model), device="cpu", local_files_only=True)
         except (OSError, ValueError) as error:

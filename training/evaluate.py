@@ -1,0 +1,185 @@
+"""Rank the full catalogue for every test user, and measure the lists."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy import sparse
+
+from training import metrics
+from training.intervals import Estimate, around, estimate_means, spread_of_exposures
+from training.models.base import top_k
+from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
+
+FEW = 5
+"""Under so many training interactions a user, or an item, is one that little is known of."""
+
+SCORE_BYTES = 256 * 1024 * 1024
+"""Scores held at a time."""
+
+ACCURACY = {
+    "recall": metrics.recall,
+    "ndcg": metrics.ndcg,
+    "map": metrics.average_precision,
+    "mrr": metrics.reciprocal_rank,
+    "hit_rate": metrics.hit_rate,
+}
+
+
+class Ranker(Protocol):
+    """What can be evaluated: every model, and blends of them."""
+
+    def score_batch(self, histories: Csr) -> FloatArray: ...
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Test users: what is known of them, and what they went on to do."""
+
+    __test__ = False  # it is not a test class
+
+    histories: Csr
+    """csr float32[u, n_items]: what they did before the cut, excluded from their lists; an empty row is a
+    cold user."""
+    truth: Csr
+    """csr[u, n_items]: right answers, at least one a user, none in `histories`."""
+    item_users: LongArray
+    """int64[n_items]: training users of each item."""
+    n_train_users: int
+    vectors: FloatArray | None
+    """float32[n_items, d]: what intra-list diversity is measured with; None leaves it out."""
+
+    @classmethod
+    def build(cls, train: Csr, truth: Csr, vectors: FloatArray | None) -> "TestSet":
+        """The users with at least one right answer.
+
+        Args:
+            train: csr float32[n_users, n_items], what the models were fitted on.
+            truth: csr[n_users, n_items], same users.
+            vectors: float32[n_items, d] or None.
+        """
+        users = np.flatnonzero(np.diff(truth.indptr))
+        item_users = np.bincount(train.indices, minlength=train.shape[1])
+        known = int((np.diff(train.indptr) > 0).sum())
+        return cls(train[users], truth[users], item_users, known, vectors)
+
+    def user_slices(self) -> dict[str, BoolArray]:
+        """Users by what was known of them, each bool[u]."""
+        sizes = np.diff(self.histories.indptr)
+        return {
+            "all": np.ones(len(sizes), dtype=bool),
+            "warm_users": sizes > 0,
+            "cold_users": sizes == 0,
+            "few_interactions_users": (sizes > 0) & (sizes < FEW),
+        }
+
+    def tail_truth(self) -> Csr:
+        """Only the right answers that are items with few training interactions."""
+        kept = (self.item_users[self.truth.indices] < FEW).astype(np.float32)
+        tail = sparse.csr_array(
+            (kept, self.truth.indices.copy(), self.truth.indptr.copy()), shape=self.truth.shape
+        )
+        tail.eliminate_zeros()
+        return tail
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One ranker's numbers. Metrics are named "ndcg@10"."""
+
+    per_user: Mapping[str, DoubleArray]
+    """float64[u] for each metric that users have one by one: what `compare` takes."""
+    slices: Mapping[str, Mapping[str, Estimate]]
+    """slice → metric → number and interval."""
+    users: Mapping[str, int]
+    """slice → users in it."""
+
+    def metric(self, name: str, part: str = "all") -> float:
+        return self.slices[part][name].value
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form: slices and users; a metric that has no number (no such users) is left out."""
+        return {
+            "users": dict(self.users),
+            "slices": {
+                part: {name: asdict(found) for name, found in table.items() if np.isfinite(found.value)}
+                for part, table in self.slices.items()
+            },
+        }
+
+
+def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
+    """The k best unseen items of each user, int32[u, k], best first, padded with -1."""
+    n_users, n_items = histories.shape
+    lists = np.full((n_users, k), -1, dtype=np.int32)
+    batch = max(1, min(batch_users, SCORE_BYTES // (4 * max(n_items, 1))))
+    for start in range(0, n_users, batch):
+        part = histories[start : start + batch]
+        scores = ranker.score_batch(part)
+        scores[np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices] = 0.0
+        for row in range(part.shape[0]):
+            items, _ = top_k(scores[row], k)
+            lists[start + row, : len(items)] = items
+    return lists
+
+
+def evaluate(lists: IntArray, test: TestSet, cutoffs: Sequence[int], samples: int, seed: int) -> Evaluation:
+    """Measure lists.
+
+    Args:
+        lists: int32[u, >= max(cutoffs)], from `rank`.
+        test: the users they are for.
+        cutoffs: lengths to measure at.
+        samples: bootstrap resamples.
+        seed: of the resampling.
+    """
+    per_user = accuracy(lists, test.truth, cutoffs) | beyond_accuracy(lists, test, cutoffs)
+    names, values = list(per_user), np.column_stack(list(per_user.values()))
+    tables: dict[str, dict[str, Estimate]] = {}
+    users: dict[str, int] = {}
+    for part, mask in test.user_slices().items():
+        tables[part] = dict(zip(names, estimate_means(values[mask], samples, seed), strict=True))
+        users[part] = int(mask.sum())
+    tables["all"] |= _whole(lists, test, cutoffs, seed)
+    tail = test.tail_truth()
+    found = accuracy(lists, tail, cutoffs)
+    estimates = estimate_means(np.column_stack(list(found.values())), samples, seed)
+    tables["few_interactions_items"] = dict(zip(found, estimates, strict=True))
+    users["few_interactions_items"] = int((np.diff(tail.indptr) > 0).sum())
+    return Evaluation(per_user, tables, users)
+
+
+def accuracy(lists: IntArray, truth: Csr, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
+    """Every accuracy metric at every cutoff, float64[u] each."""
+    hits = metrics.find_hits(lists, truth)
+    counts = metrics.answers(truth)
+    return {f"{name}@{k}": measure(hits, counts, k) for name, measure in ACCURACY.items() for k in cutoffs}
+
+
+def beyond_accuracy(lists: IntArray, test: TestSet, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
+    """Novelty, popularity percentile and intra-list diversity at every cutoff, float64[u] each."""
+    found: dict[str, DoubleArray] = {}
+    for k in cutoffs:
+        found[f"novelty@{k}"] = metrics.novelty(lists, test.item_users, test.n_train_users, k)
+        found[f"popularity@{k}"] = metrics.popularity_percentile(lists, test.item_users, k)
+        if test.vectors is not None:
+            found[f"diversity@{k}"] = metrics.diversity(lists, test.vectors, k, block=1024)
+    return found
+
+
+def _whole(lists: IntArray, test: TestSet, cutoffs: Sequence[int], seed: int) -> dict[str, Estimate]:
+    """Coverage and Gini, which belong to all lists together."""
+    n_items = len(test.item_users)
+    found: dict[str, Estimate] = {}
+    for k in cutoffs:
+        rows, places = np.nonzero(lists[:, :k] >= 0)
+        ones = np.ones(len(rows))
+        matrix = sparse.csr_array((ones, (rows, lists[rows, places])), shape=(len(lists), n_items))
+        drawn = spread_of_exposures(matrix, seed)
+        shown = metrics.exposure(lists, n_items, k)
+        covered = (drawn > 0).mean(axis=1)
+        found[f"coverage@{k}"] = around(metrics.coverage(shown), covered)
+        uneven = np.array([metrics.gini(sample) for sample in drawn])
+        found[f"gini@{k}"] = around(metrics.gini(shown), uneven)
+    return found

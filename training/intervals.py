@@ -1,0 +1,108 @@
+"""How sure a number is: bootstrap over users."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from training.models.types import Csr, DoubleArray
+
+Verdict = Literal["better", "worse", "no difference shown"]
+
+SET_SAMPLES = 200
+"""Resamples for what belongs to all lists together (coverage, Gini); only their spread is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The mean difference of two rankers over the same users, its 95 % interval and what that shows."""
+
+    difference: float
+    low: float
+    high: float
+    users: int
+    verdict: Verdict
+
+
+def estimate_means(values: DoubleArray, samples: int, seed: int) -> list[Estimate]:
+    """The mean of each column and its percentile interval; NaNs are left out.
+
+    Args:
+        values: float64[u, m], one row a user, one column a metric.
+        samples: resamples of the users.
+        seed: of the resampling.
+    """
+    n_users, width = values.shape
+    if not n_users:
+        return [Estimate(np.nan, np.nan, np.nan)] * width
+    present = ~np.isnan(values)
+    stacked = np.hstack([np.where(present, values, 0.0), present])
+    means = np.empty((samples, width))
+    generator = np.random.default_rng(seed)
+    for sample in range(samples):
+        sums = _weights(generator, n_users) @ stacked
+        means[sample] = _ratio(sums[:width], sums[width:])
+    whole = _ratio(stacked[:, :width].sum(axis=0), stacked[:, width:].sum(axis=0))
+    if np.isnan(whole).all():
+        return [Estimate(np.nan, np.nan, np.nan)] * width
+    low, high = np.full(width, np.nan), np.full(width, np.nan)
+    some = ~np.isnan(whole)
+    low[some], high[some] = np.nanpercentile(means[:, some], [2.5, 97.5], axis=0)
+    return [Estimate(*map(float, row)) for row in zip(whole, low, high, strict=True)]
+
+
+def compare(challenger: DoubleArray, other: DoubleArray, samples: int, seed: int) -> Difference:
+    """Paired bootstrap: the same users are drawn for both, so what users differ in cancels out.
+
+    Args:
+        challenger: float64[u], a metric of each user.
+        other: float64[u], the same users in the same order.
+        samples: resamples of the users.
+        seed: of the resampling.
+    """
+    differences = challenger - other
+    differences = differences[~np.isnan(differences)]
+    (found,) = estimate_means(differences[:, None], samples, seed)
+    verdict: Verdict = "no difference shown"
+    if found.low > 0.0:
+        verdict = "better"
+    elif found.high < 0.0:
+        verdict = "worse"
+    return Difference(found.value, found.low, found.high, len(differences), verdict)
+
+
+def spread_of_exposures(lists: Csr, seed: int) -> DoubleArray:
+    """Resampled exposures of the items, float64[SET_SAMPLES, n_items]; lists: csr[u, n_items] of ones."""
+    generator = np.random.default_rng(seed)
+    drawn = np.stack([_weights(generator, lists.shape[0]) for _ in range(SET_SAMPLES)])
+    result: DoubleArray = np.asarray((lists.T @ drawn.T).T)
+    return result
+
+
+def around(value: float, resampled: DoubleArray) -> Estimate:
+    """The normal interval about a number with the resamples' spread.
+
+    A resample holds about 63 % of the users, so it covers fewer items than all of them do: its
+    percentiles would lie beside the number. Its spread is what is wanted.
+    """
+    margin = 1.96 * float(np.std(resampled))
+    return Estimate(value, value - margin, value + margin)
+
+
+def _weights(generator: np.random.Generator, n: int) -> DoubleArray:
+    """How often each of n users is drawn in one resample, float64[n]."""
+    return np.bincount(generator.integers(0, n, n), minlength=n).astype(np.float64)
+
+
+def _ratio(sums: DoubleArray, counts: DoubleArray) -> DoubleArray:
+    means: DoubleArray = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return means
