@@ -13,7 +13,9 @@ ROOMS = ("benchmarks", "client", "dags", "data_checks", "database", "operations"
 
 def test_the_declared_contracts_are_kept() -> None:
     command = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([command, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -1,0 +1,90 @@
+"""circus.ini: every process can be started, and every variable that it names is given."""
+
+import re
+import shlex
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from circus.config import get_config
+
+from database.settings import Settings
+from operations.environment import layout, process_environment, supervisor_environment
+from operations.platform import AIRFLOW_PROCESSES
+from operations.supervisor import CONFIGURATION, LAST
+
+PROCESSES = {LAST, "mlflow", "service", *AIRFLOW_PROCESSES}
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    layout(settings).create()
+    made = supervisor_environment(settings, {"airflow": "postgresql://a", "mlflow": "postgresql://m"})
+    for name, value in made.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture
+def watchers(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
+    return {watcher["name"]: watcher for watcher in get_config(str(CONFIGURATION))["watchers"]}
+
+
+def test_the_processes_of_the_platform_are_declared(watchers: dict[str, dict[str, Any]]) -> None:
+    assert set(watchers) == PROCESSES
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_each_process_can_be_started_and_is_kept_alive(
+    watchers: dict[str, dict[str, Any]], name: str
+) -> None:
+    watcher = watchers[name]
+    shell, option, script = shlex.split(watcher["cmd"])
+    assert (shell, option) == ("sh", "-c")
+    words = shlex.split(script)
+    assert words[0] == "exec", "the supervised process must be the program, not a shell around it"
+    assert words[-1] == "2>&1"
+    assert shutil.which(words[1], path=str(Path(sys.executable).parent))
+    if words[1:3] == ["python", "-m"]:
+        assert find_spec(words[3])
+    assert watcher["respawn"]
+    assert watcher["max_retry"] == -1
+    assert not watcher["autostart"], "operations starts them in their order"
+    assert watcher["hooks"]["before_spawn"][0] == "operations.hooks.end_leftovers"
+    assert int(watcher["stdout_stream"]["max_bytes"]) * int(watcher["stdout_stream"]["backup_count"]) > 0
+    assert watcher["stdout_stream"]["filename"].endswith(f"/logs/{name}.log")
+
+
+def test_no_variable_is_left_open(environment: dict[str, str], watchers: dict[str, dict[str, Any]]) -> None:
+    filled = process_environment(environment, CONFIGURATION)
+    assert not [name for name, value in filled.items() if "$(circus." in value]
+    for watcher in watchers.values():
+        assert "$(circus." not in watcher["cmd"]
+        assert not re.search(r"\$\(circus\.", " ".join(str(value) for value in watcher["env"].values()))
+
+
+def test_no_secret_stands_in_a_command_line(
+    environment: dict[str, str], watchers: dict[str, dict[str, Any]]
+) -> None:
+    commands = " ".join(watcher["cmd"] for watcher in watchers.values())
+    assert not [
+        name
+        for name, value in environment.items()
+        if name.endswith(("_SECRET", "_KEY")) and value in commands
+    ]
+
+
+def test_airflow_and_mlflow_listen_on_this_machine_only(
+    environment: dict[str, str], watchers: dict[str, dict[str, Any]]
+) -> None:
+    assert "--host 127.0.0.1 " in watchers["mlflow"]["cmd"]
+    assert process_environment(environment, CONFIGURATION)["AIRFLOW__API__HOST"] == "127.0.0.1"
+
+
+def test_a_long_home_keeps_the_socket_short_enough(settings: Settings, tmp_path: Path) -> None:
+    deep = settings.model_copy(update={"home": tmp_path / ("x" * 120)})
+    assert len(layout(deep).endpoint) < 107
+    assert layout(deep).endpoint != layout(settings).endpoint

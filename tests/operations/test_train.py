@@ -1,0 +1,105 @@
+"""A DAG run is followed to its end, whatever the API does meanwhile, and a failure names its task."""
+
+import io
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from operations import train
+from operations.commands import Aborted
+from operations.reporter import Reporter
+
+
+class FakeApi:
+    """Airflow's API as a list of answers, one a poll; an exception in it is raised."""
+
+    address = "http://airflow"
+
+    def __init__(
+        self, polls: list[tuple[str, dict[str, str]] | Exception], unfinished: str | None = None
+    ) -> None:
+        self._polls = polls
+        self._now: tuple[str, dict[str, str]] = ("queued", {})
+        self._unfinished = unfinished
+        self.triggered: list[str] = []
+
+    def unfinished_run(self, dag_id: str) -> str | None:
+        return self._unfinished
+
+    def trigger(self, dag_id: str, note: str) -> str:
+        self.triggered.append(dag_id)
+        return "new"
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        answer = self._polls.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        self._now = answer
+        return answer[0]
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        return [{"task_id": name, "state": state, "duration": 1.25} for name, state in self._now[1].items()]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "POLL_SECONDS", 0)
+
+
+def follow(api: FakeApi) -> tuple[train.Outcome, str]:
+    stream = io.StringIO()
+    outcome = train.follow(api, "daily", "r", Reporter(stream), threading.Event())  # type: ignore[arg-type]
+    return outcome, stream.getvalue()
+
+
+def test_each_change_of_a_task_is_shown_once() -> None:
+    polls: list[tuple[str, dict[str, str]] | Exception] = [
+        ("running", {"als": "running", "nmf": "scheduled"}),
+        ("running", {"als": "running", "nmf": "running"}),
+        ("success", {"als": "success", "nmf": "success"}),
+    ]
+    outcome, shown = follow(FakeApi(polls))
+    assert outcome == train.Outcome("success", [])
+    lines = [line.split("daily  ")[1] for line in shown.splitlines()]
+    assert [line.split() for line in lines] == [
+        ["als", "running"],
+        ["nmf", "running"],
+        ["als", "success", "in", "1.2", "s"],
+        ["nmf", "success", "in", "1.2", "s"],
+    ]
+
+
+def test_a_failure_names_the_task_that_failed_and_not_those_behind_it() -> None:
+    polls: list[tuple[str, dict[str, str]] | Exception] = [
+        ("failed", {"validate": "failed", "als": "upstream_failed"})
+    ]
+    outcome, _ = follow(FakeApi(polls))
+    assert outcome == train.Outcome("failed", ["validate"])
+
+
+def test_a_restart_of_the_api_server_is_sat_out() -> None:
+    polls = [httpx.ConnectError("away"), ("success", {"als": "success"})]
+    assert follow(FakeApi(polls))[0].state == "success"  # type: ignore[arg-type]
+
+
+def test_an_api_that_stays_away_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "PATIENCE_SECONDS", -1)
+    with pytest.raises(httpx.ConnectError):
+        follow(FakeApi([httpx.ConnectError("away")]))
+
+
+def test_giving_up_ends_the_wait() -> None:
+    abort = threading.Event()
+    abort.set()
+    api = FakeApi([("running", {})])
+    with pytest.raises(Aborted):
+        train.follow(api, "daily", "r", Reporter(io.StringIO()), abort)  # type: ignore[arg-type]
+
+
+def test_a_run_that_an_earlier_start_left_is_followed_and_not_doubled() -> None:
+    api = FakeApi([], unfinished="earlier")
+    assert train.start_run(api, "daily") == "earlier"  # type: ignore[arg-type]
+    assert api.triggered == []
+    assert train.start_run(FakeApi([]), "daily") == "new"  # type: ignore[arg-type]
