@@ -69,7 +69,7 @@ class Catalogue:
             self._articles[item.article_id] = row
         values = {
             "kind": _KIND_CODES[item.kind],
-            "category": self._category_code(item.category),
+            "category": self._code(item.category),
             "alive": True,
             "price": np.nan if item.price is None else item.price,
             "discount": np.nan if item.discount_ratio is None else item.discount_ratio,
@@ -133,6 +133,10 @@ class Catalogue:
         """Rows and items, in row order."""
         return ((row, item) for row, item in enumerate(self._items) if item is not None)
 
+    def category_code(self, category: str) -> int:
+        """Code of a category, -2 when no item ever had it."""
+        return self._category_codes.get(category, -2)
+
     def mask(self, kinds: Kinds) -> NDArray[np.bool_]:
         """bool[n_rows]: live items of these kinds."""
         alive: NDArray[np.bool_] = self._columns["alive"][: self.n_rows]
@@ -142,7 +146,7 @@ class Catalogue:
         wanted: NDArray[np.bool_] = alive & table[self._columns["kind"][: self.n_rows]]
         return wanted
 
-    def _category_code(self, category: str | None) -> int:
+    def _code(self, category: str | None) -> int:
         if not category:
             return -1
         if category not in self._category_codes:

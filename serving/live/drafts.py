@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemDraft:
-    """A new item. Without an `item_id` the database numbers it, and makes its id of the number (articles only)."""
+    """A new item. Without an `item_id` the database numbers it and names it so (articles only)."""
 
     kind: str
     item_id: str | None = None

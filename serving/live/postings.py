@@ -95,6 +95,5 @@ class Postings:
         """
         rows, weights = self.matches(term)
         average = self._total_length / max(len(self), 1) or 1.0
-        lengths = self._lengths[rows] / np.float32(average)
-        damped = weights + np.float32(k1) * (np.float32(1 - b) + np.float32(b) * lengths)
-        return rows, weights * np.float32(k1 + 1) / damped
+        damped = weights + np.float32(k1 * (1 - b)) + np.float32(k1 * b / average) * self._lengths[rows]
+        return rows, (weights * np.float32(k1 + 1) / damped).astype(np.float32, copy=False)

@@ -82,11 +82,13 @@ class VectorIndex:
         """A row's vector, float32[d]; None when it has none."""
         slot = self._slots.get(row)
         if slot is not None:
-            return self._overlay[slot].copy()
+            kept: Vector = self._overlay[slot].copy()
+            return kept
         place = self._place(row)
         if self._base is None or place < 0 or not self._base_valid[place]:
             return None
-        return np.array(self._base.vectors[place], dtype=np.float32)
+        vector: Vector = np.array(self._base.vectors[place], dtype=np.float32)
+        return vector
 
     def gather(self, rows: Rows) -> NDArray[np.float32]:
         """float32[len(rows), d]; zeros where a row has no vector."""

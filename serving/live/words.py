@@ -10,9 +10,9 @@ _LONGEST = 40
 STOP_WORDS = frozenset(
     word
     for line in (
-        "a an and any are as at be but by can do does for from get has have how i if in into is it its like me",
-        "my of on or our please so some something somebody someone that the their them then there these they",
-        "thing things this to up us want was we what when where which who will with would you your",
+        "a an and any are as at be but by can do does for from get has have how i if in into is it its like",
+        "me my of on or our please so some something somebody someone that the their them then there these",
+        "they thing things this to up us want was we what when where which who will with would you your",
     )
     for word in line.split()
 )
