@@ -1,0 +1,92 @@
+"""Reading fields out of text columns: whole columns at a time, with what makes no sense left empty."""
+
+from collections import Counter
+
+import pandas as pd
+
+ASIN = r"[A-Z0-9]{10}"
+_EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
+_NUMBER = r"(\d[\d,]*(?:\.\d+)?|\.\d+)$"
+_CURRENCY = r"[₹$£€]?\s*"
+_SECONDS_END = 1e11  # seconds reach it in the year 5138, milliseconds had it in 1973
+_MILLISECONDS_END = 1e14
+
+
+def clean(column: pd.Series) -> pd.Series:
+    """Text without surrounding or repeated white space and control characters; empty becomes null."""
+    text = column.astype("str").str.replace(r"[\s\x00-\x1f\x7f]+", " ", regex=True).str.strip()
+    return text.mask(text == "")
+
+
+def prices(column: pd.Series, name: str, nulled: Counter[str]) -> pd.Series:
+    """Positive amounts of texts such as "₹1,399" as float64; zero is null, what is no amount is counted."""
+    amounts = numbers(column, name, nulled, before=_CURRENCY)
+    return amounts.where(amounts > 0)
+
+
+def numbers(column: pd.Series, name: str, nulled: Counter[str], before: str = "") -> pd.Series:
+    """Numbers of texts such as "4.2" or "1,399" as float64; what is none becomes null and is counted."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("float64")
+    text = clean(column)
+    found = pd.to_numeric(
+        text.str.extract(f"^{before}{_NUMBER}", expand=False).str.replace(",", "", regex=False),
+        errors="coerce",
+    )
+    _count(nulled, f"{name} is no number", text.notna() & found.isna())
+    return found.astype("float64")
+
+
+def within(column: pd.Series, low: float, high: float, name: str, nulled: Counter[str]) -> pd.Series:
+    """The column with values outside low..high made null and counted."""
+    outside = column.notna() & ~column.between(low, high)
+    _count(nulled, f"{name} is not within {low:g}..{high:g}", outside)
+    return column.mask(outside)
+
+
+def times(column: pd.Series) -> pd.Series:
+    """UTC times of ISO text, or of seconds, milliseconds or microseconds since 1970; null where unreadable.
+
+    Text without a zone is UTC. A time before 1990 or more than a day ahead is taken for unreadable.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        found = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
+    else:
+        epoch = pd.to_numeric(column, errors="coerce")
+        found = _from_epoch(epoch)
+        texts = epoch.isna() & column.notna()
+        if texts.any():
+            read = pd.to_datetime(column[texts].astype("str"), errors="coerce", utc=True, format="ISO8601")
+            found = found.where(~texts, read.dt.as_unit("us").reindex(found.index))
+    found = found.dt.as_unit("us")
+    known: pd.Series = found.mask(
+        ~found.between(_EARLIEST, pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1))
+    )
+    return known
+
+
+def shifted(column: pd.Series, weeks: int) -> pd.Series:
+    """Times moved forward by whole weeks."""
+    return column + pd.Timedelta(weeks=weeks)
+
+
+def joined(*columns: pd.Series) -> pd.Series:
+    """The columns' texts joined by "|", null as the empty text: a natural key."""
+    key = columns[0].astype("str").fillna("")
+    for column in columns[1:]:
+        key = key + "|" + column.astype("str").fillna("")
+    return key
+
+
+def _from_epoch(epoch: pd.Series) -> pd.Series:
+    seconds = epoch.astype("float64")
+    seconds = seconds.where(seconds < _MILLISECONDS_END, seconds / 1e6)
+    seconds = seconds.where(seconds < _SECONDS_END, seconds / 1e3)
+    seconds = seconds.where(seconds.between(0, 1e10))
+    return pd.to_datetime((seconds * 1e6).round().astype("Int64"), unit="us", utc=True)
+
+
+def _count(nulled: Counter[str], reason: str, which: pd.Series) -> None:
+    count = int(which.sum())
+    if count:
+        nulled[reason] += count

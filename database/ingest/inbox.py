@@ -1,0 +1,98 @@
+"""The inbox: files dropped into a folder are ingested once, then moved to done/ or failed/ with a report."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.ingest.chunk import Adapter, IngestError, WrongFormat
+from database.ingest.run import Report, TextEncoder, ingest_file
+
+logger = logging.getLogger("database.ingest")
+
+_UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of one file: its report, or why it failed; `moved_to` is where it lies now."""
+
+    source: Path
+    moved_to: Path
+    report: Report | None
+    error: str | None
+
+
+def ingest_inbox(
+    conn: Connection,
+    inbox: Path,
+    *,
+    encoder: TextEncoder | None = None,
+    adapters: Iterable[Adapter] | None = None,
+    settle_seconds: float = 10.0,
+) -> list[Delivery]:
+    """Ingest every file in `inbox`, by name, each with the first adapter that knows it.
+
+    Left for the next time: hidden files, files with an upload's suffix (`.part`, `.tmp`), and files
+    changed less than `settle_seconds` ago, which may still be arriving. A file that can't be ingested
+    moves to failed/ and the next goes on; a database that does not answer raises, the file stays.
+    Killed between commit and move, the next run loads nothing twice.
+    """
+    from database.ingest import ADAPTERS
+
+    if not inbox.is_dir():
+        return []
+    known = list(adapters) if adapters is not None else list(ADAPTERS.values())
+    waiting = sorted(path for path in inbox.iterdir() if _is_ready(path, settle_seconds))
+    return [_deliver(conn, path, known, encoder) for path in waiting]
+
+
+def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
+    """The first adapter that reads the file. Raises WrongFormat, naming what each of them missed."""
+    reasons = []
+    for adapter in adapters:
+        try:
+            adapter.check(path)
+        except WrongFormat as error:
+            reasons.append(str(error).removeprefix(f"{path}: "))
+        else:
+            return adapter
+    raise WrongFormat(f"{path}: of no known kind: {'; '.join(reasons)}")
+
+
+def _is_ready(path: Path, settle_seconds: float) -> bool:
+    if not path.is_file() or path.name.startswith(".") or path.name.endswith(_UNFINISHED):
+        return False
+    return time.time() - path.stat().st_mtime >= settle_seconds
+
+
+def _deliver(conn: Connection, path: Path, adapters: list[Adapter], encoder: TextEncoder | None) -> Delivery:
+    report, error = None, None
+    try:
+        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder)
+    except IngestError as failure:
+        logger.warning("%s", failure)
+        error = str(failure)
+    folder = path.parent / ("failed" if report is None else "done")
+    folder.mkdir(exist_ok=True)
+    target = _free(folder, path.name)
+    content: dict[str, Any] = {"error": error} if report is None else report.as_dict()
+    target.with_name(f"{target.name}.report.json").write_bytes(
+        orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    )
+    path.rename(target)
+    return Delivery(path, target, report, error)
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A name in the folder that is not taken: the file's own, or one with a number before it."""
+    number, target = 1, folder / name
+    while target.exists():
+        number += 1
+        target = folder / f"{number}-{name}"
+    return target

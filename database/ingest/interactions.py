@@ -1,0 +1,106 @@
+"""Interactions of any shop: CSV (plain or gzip) or Parquet with the columns below.
+
+`user_id`, `item_id`, `event_type`, `timestamp` are needed, `value`, `query` and `session_id` may be there.
+A timestamp is ISO text (UTC where it names no zone) or seconds, milliseconds or microseconds since 1970.
+`event_type` is one of the platform's; a search needs a query, any other event an item.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from database.ingest.chunk import Adapter, Chunk, WrongFormat, rejected_frame
+from database.ingest.fields import clean, joined, numbers, shifted, times
+from database.ingest.files import (
+    csv_batches,
+    csv_header,
+    is_parquet,
+    parquet_columns,
+    parquet_frames,
+    raw_row,
+)
+from database.interactions import EVENT_TYPES
+
+_NEEDED = ("user_id", "item_id", "event_type", "timestamp")
+_OPTIONAL = ("value", "query", "session_id")
+_LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
+
+
+def check(path: Path) -> None:
+    """Raise WrongFormat unless the file has the needed columns."""
+    missing = set(_NEEDED) - set(_columns(path))
+    if missing:
+        raise WrongFormat(f"{path}: not interactions: no column {', '.join(sorted(missing))}")
+
+
+def read(path: Path, weeks: int) -> Iterator[Chunk]:
+    """Chunks of interactions."""
+    if is_parquet(path):
+        kept = [name for name in _columns(path) if name in {*_NEEDED, *_OPTIONAL}]
+        for frame, first, progress in parquet_frames(path, kept):
+            yield _chunk(frame, list(range(first, first + len(frame))), progress, weeks)
+        return
+    header = csv_header(path)
+    for batch in csv_batches(path):
+        frame = pd.DataFrame(batch.values, columns=header, dtype="str")
+        chunk = _chunk(frame, batch.lines, batch.progress, weeks)
+        bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
+        yield Chunk(
+            chunk.rows + len(bad),
+            chunk.progress,
+            interactions=chunk.interactions,
+            rejected=pd.concat([bad, chunk.rejected]) if len(bad) else chunk.rejected,
+            nulled=chunk.nulled,
+        )
+
+
+def _columns(path: Path) -> list[str]:
+    return parquet_columns(path) if is_parquet(path) else csv_header(path)
+
+
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int) -> Chunk:
+    nulled: Counter[str] = Counter()
+    table = _prepared(frame, nulled)
+    reason = _reasons(table)
+    bad = reason.notna()
+    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
+    rejected = rejected_frame([lines[row] for row in frame.index[bad]], list(reason[bad]), raws)
+    table.insert(0, "line", lines)
+    return Chunk(
+        len(frame), progress, interactions=_events(table[~bad], weeks), rejected=rejected, nulled=nulled
+    )
+
+
+def _prepared(frame: pd.DataFrame, nulled: Counter[str]) -> pd.DataFrame:
+    empty = pd.Series(None, index=frame.index, dtype="str")
+    texts = ("user_id", "item_id", "event_type", "query", "session_id")
+    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in texts})
+    table["event_type"] = table["event_type"].str.lower()
+    table["value"] = numbers(frame["value"], "value", nulled) if "value" in frame else float("nan")
+    table["occurred_at"] = times(frame["timestamp"])
+    return table
+
+
+def _reasons(table: pd.DataFrame) -> pd.Series:
+    reason = pd.Series(None, index=table.index, dtype="str")
+    for name, longest in _LONGEST.items():
+        reason = reason.mask(table[name].str.len() > longest, f"{name} is longer than {longest}")
+    stars = (table["event_type"] == "rating") & ~table["value"].between(1, 5)
+    reason = reason.mask(stars, "rating is not within 1..5")
+    reason = reason.mask(table["occurred_at"].isna(), "no readable timestamp")
+    search = table["event_type"] == "search_query"
+    reason = reason.mask(~search & table["item_id"].isna(), "no item id")
+    reason = reason.mask(search & table["query"].isna(), "a search without a query")
+    reason = reason.mask(~table["event_type"].isin(EVENT_TYPES), "unknown event type")
+    return reason.mask(table["user_id"].isna(), "no user id")
+
+
+def _events(table: pd.DataFrame, weeks: int) -> pd.DataFrame:
+    named = ("user_id", "item_id", "event_type", "value", "query", "session_id", "occurred_at")
+    key = "interactions|" + joined(*(table[name] for name in named))
+    return table.assign(occurred_at=shifted(table["occurred_at"], weeks), natural_key=key)
+
+
+ADAPTER = Adapter("interactions", "interactions", "interactions", check, read)

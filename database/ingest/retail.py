@@ -1,0 +1,174 @@
+"""UCI Online Retail invoice lines (Parquet), with the column names of either year.
+
+A stock code becomes an item id by one rule: upper-cased, everything but letters and digits taken out,
+padded on the left with zeros to 10 places (`85123a` is `000085123A`). A code longer than that is refused.
+A line is a purchase: `value` is the quantity, `session_id` the invoice. Without a customer it is an
+anonymous one, which counts for popularity and baskets. An item's title is its most frequent description,
+its price the median unit price, both over the lines that are sales; the data has no categories.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
+from database.ingest.fields import clean, shifted
+from database.ingest.files import is_parquet, parquet_columns, parquet_frames
+
+FAMILY = "online_retail"
+_NAMES = ("invoice", "code", "description", "quantity", "time", "price", "customer")
+_YEARS = (
+    ("Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID"),
+    ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"),
+)
+_NO_PRODUCT = (
+    "POST|DOT|M|D|S|B|C2|C3|CRUK|PADS|GIFT|AMAZONFEE|BANKCHARGES|ADJUST[0-9]*|TEST[0-9]*"  # upper-cased codes
+)
+_NO_TITLE = {"Unknown", "?", "??", "???"}
+
+
+def check(path: Path) -> None:
+    """Raise WrongFormat unless the file is Parquet with one year's columns."""
+    if not is_parquet(path):
+        raise WrongFormat(f"{path}: not Online Retail: not a Parquet file")
+    columns = parquet_columns(path)
+    if not any(set(names) <= set(columns) for names in _YEARS):
+        raise WrongFormat(f"{path}: not Online Retail: its columns are {', '.join(columns)}")
+
+
+def last_time(path: Path) -> datetime:
+    """Time of the file's last line, as UTC; what the sample's shift is reckoned from."""
+    latest = pd.Timestamp.min
+    for frame, _, _ in parquet_frames(path, ["InvoiceDate"]):
+        latest = max(latest, pd.to_datetime(frame["InvoiceDate"]).max())
+    return latest.tz_localize("UTC").to_pydatetime()
+
+
+def read(path: Path, weeks: int) -> Iterator[Chunk]:
+    """Chunks of purchases, and at the end one of the items that they tell of."""
+    columns = set(parquet_columns(path))
+    names = next(year for year in _YEARS if set(year) <= columns)
+    sales = []
+    for frame, first, progress in parquet_frames(path, list(names)):
+        lines = frame.rename(columns=dict(zip(names, _NAMES, strict=True)))
+        lines.insert(0, "line", range(first, first + len(lines)))
+        lines = _prepared(lines)
+        reason = _reasons(lines)
+        good = lines[reason.isna()]
+        sales.append(good[["item_id", "title", "price", "time"]])
+        yield Chunk(
+            rows=len(lines),
+            progress=progress,
+            interactions=_purchases(good, weeks),
+            rejected=_rejected(frame, first, reason),
+        )
+    yield Chunk(rows=0, progress=1.0, items=_items(pd.concat(sales, ignore_index=True), weeks))
+
+
+def _prepared(lines: pd.DataFrame) -> pd.DataFrame:
+    """Columns in one shape for both years; what can't be read is null."""
+    code = clean(lines["code"]).str.upper().str.replace("[^A-Z0-9]", "", regex=True)
+    return lines.assign(
+        invoice=clean(lines["invoice"]).str.upper(),
+        plain=code,
+        item_id=code.str.zfill(10).where(code.str.len() <= 10),
+        title=_titles(lines["description"]),
+        quantity=pd.to_numeric(lines["quantity"], errors="coerce"),
+        time=pd.to_datetime(lines["time"], errors="coerce").dt.as_unit("s"),
+        price=pd.to_numeric(lines["price"], errors="coerce"),
+        customer=pd.to_numeric(lines["customer"], errors="coerce").astype("Int64"),
+    )
+
+
+def _titles(descriptions: pd.Series) -> pd.Series:
+    """Clean descriptions; each distinct one is cleaned once."""
+    distinct = pd.Series(descriptions.dropna().unique())
+    cleaned = clean(distinct)
+    known = dict(zip(distinct, cleaned.mask(cleaned.isin(_NO_TITLE)), strict=True))
+    return descriptions.map(known).astype("str")
+
+
+def _reasons(lines: pd.DataFrame) -> pd.Series:
+    """Why a line can't be used, the first that holds; null for a sale."""
+    rules = (
+        ("no invoice, stock code, time, quantity or price", _unreadable(lines)),
+        ("cancellation", lines["invoice"].str.startswith("C")),
+        ("stock code is no product", lines["plain"].str.fullmatch(_NO_PRODUCT)),
+        ("stock code longer than 10", lines["item_id"].isna()),
+        ("quantity is not positive", lines["quantity"] <= 0),
+        ("price is not positive: a stock adjustment or a give-away", lines["price"] <= 0),
+    )
+    reason = pd.Series(None, index=lines.index, dtype="str")
+    for text, holds in reversed(rules):
+        reason = reason.mask(holds.fillna(True).astype(bool), text)
+    return reason
+
+
+def _unreadable(lines: pd.DataFrame) -> pd.Series:
+    needed = lines[["invoice", "plain", "time", "quantity", "price"]]
+    return needed.isna().any(axis=1) | (lines["plain"] == "")
+
+
+def _purchases(sales: pd.DataFrame, weeks: int) -> pd.DataFrame:
+    time = sales["time"].dt.tz_localize("UTC")
+    customer = sales["customer"].astype("str")
+    return pd.DataFrame(
+        {
+            "line": sales["line"],
+            "user_id": customer,
+            "item_id": sales["item_id"],
+            "event_type": "purchase",
+            "query": None,
+            "value": sales["quantity"],
+            "session_id": sales["invoice"],
+            "occurred_at": shifted(time, weeks),
+            "natural_key": _natural_keys(sales),
+        }
+    )
+
+
+def _natural_keys(sales: pd.DataFrame) -> pd.Series:
+    """The line itself as text, in its own time: a line of both years' files has one key."""
+    parts = [
+        pa.scalar(FAMILY),
+        *(pa.array(sales[name]).cast(pa.string()).fill_null("") for name in ("invoice", "plain", "quantity")),
+        *(pa.array(sales[name]).cast(pa.string()).fill_null("") for name in ("price", "customer", "time")),
+    ]
+    return pd.Series(pc.binary_join_element_wise(*parts, "|").to_pandas().array, index=sales.index)
+
+
+def _items(sales: pd.DataFrame, weeks: int) -> pd.DataFrame:
+    """One row an item sold."""
+    counted = sales.dropna(subset=["title"]).groupby(["item_id", "title"], as_index=False).size()
+    counted = counted.sort_values(["item_id", "size", "title"], ascending=[True, False, True])
+    titles = counted.drop_duplicates("item_id").set_index("item_id")["title"]
+    facts = sales.groupby("item_id").agg(price=("price", "median"), last=("time", "max"))
+    found = pd.DataFrame(index=facts.index, columns=list(ITEM_COLUMNS)).assign(
+        line=range(1, len(facts) + 1),
+        item_id=facts.index,
+        kind="product",
+        title=titles.reindex(facts.index),
+        price=facts["price"].round(2),
+        as_of=shifted(facts["last"].dt.tz_localize("UTC"), weeks),
+    )
+    found["attributes"] = [_attributes(item_id) for item_id in facts.index]
+    return found.reset_index(drop=True)
+
+
+def _attributes(item_id: str) -> str:
+    return orjson.dumps({"stock_code": item_id.lstrip("0")}).decode()
+
+
+def _rejected(frame: pd.DataFrame, first: int, reason: pd.Series) -> pd.DataFrame:
+    """Refused lines as they stand in the file, as JSON."""
+    bad = frame[reason.notna()]
+    raws = bad.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).splitlines()
+    return rejected_frame([first + row for row in bad.index], list(reason[bad.index]), raws)
+
+
+ADAPTER = Adapter("retail", FAMILY, "interactions", check, read)

@@ -1,0 +1,253 @@
+"""Ingesting one file: check, stage, encode, merge, report."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
+
+from database.ingest.chunk import Adapter
+from database.ingest.files import sha256
+from database.ingest.merge import (
+    find_news,
+    merge_catalogue,
+    merge_interactions,
+    merge_vectors,
+    texts_to_encode,
+)
+from database.ingest.progress import Progress
+from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
+from database.interactions import ensure_partitions_sync
+
+logger = logging.getLogger("database.ingest")
+
+_LOCK = 7_302_601_005
+_ENCODE_BATCH = 256
+_PARTITIONED = timedelta(days=3 * 366)
+"""Months longer ago than this stay in the default partition: a file of twenty years would make 240."""
+
+
+class TextEncoder(Protocol):
+    """What makes vectors of texts."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model, stored beside each vector."""
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """float32[n, dimension], each row of length 1."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a file's rows: read = loaded + duplicate + rejected.
+
+    `rows_loaded` are new interactions, or, for a file of items, items new or changed; `rows_duplicate`
+    said nothing new. `reasons` counts the refused rows, `nulled` the optional fields left empty.
+    """
+
+    adapter: str
+    source: str
+    sha256: str
+    rows_read: int
+    rows_loaded: int
+    rows_duplicate: int
+    rows_rejected: int
+    items_new: int
+    items_changed: int
+    items_bare: int
+    users_new: int
+    vectors: int
+    shift_weeks: int
+    seconds: float
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    nulled: Mapping[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The report in words."""
+        shift = f", times moved forward by {self.shift_weeks} weeks" if self.shift_weeks else ""
+        return [
+            f"{self.source}: {self.rows_read:,} rows read in {self.seconds:.1f} s{shift}",
+            f"  loaded     {self.rows_loaded:>9,}",
+            f"  duplicate  {self.rows_duplicate:>9,}",
+            f"  rejected   {self.rows_rejected:>9,}",
+            *(f"    {count:>13,}  {reason}" for reason, count in _most(self.reasons)),
+            *(f"  left empty {count:>9,}  {reason}" for reason, count in _most(self.nulled)),
+            f"  items: {self.items_new:,} new, {self.items_changed:,} changed, "
+            f"{self.items_bare:,} known by interactions only; {self.users_new:,} users new; "
+            f"{self.vectors:,} vectors",
+        ]
+
+
+@dataclass
+class _Counts:
+    read: int = 0
+    staged: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    nulled: Counter[str] = field(default_factory=Counter)
+
+
+def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
+    """By how many weeks the adapter's first file was moved; None before any."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "select shift_weeks from ingest_runs where adapter = %s order by ingest_run_id limit 1",
+            (adapter.name,),
+        )
+        row = cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+def ingest_file(
+    conn: Connection,
+    adapter: Adapter,
+    path: Path,
+    *,
+    encoder: TextEncoder | None = None,
+    shift_weeks: int | None = None,
+) -> Report:
+    """Load one file whole or not at all; commits on `conn`, which must have no transaction under way.
+
+    With an encoder, items and their vectors are stored in the same transaction. `shift_weeks` None
+    moves times as the adapter's earlier files were moved, so that overlapping ones meet. Runs wait for
+    each other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
+    """
+    adapter.check(path)
+    started = datetime.now(UTC)
+    digest = sha256(path)
+    with _alone(conn), Progress(path.name) as progress:
+        weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
+        counts = _stage_file(conn, adapter, path, weeks, progress)
+        _make_months(conn, started)
+        if encoder is not None:
+            find_news(conn, adapter.family)
+            _encode(conn, encoder, progress, counts.read, merged=False)
+            conn.commit()
+        progress.at("writing", 0.0, counts.read)
+        new = merge_interactions(conn, adapter.name)
+        merged = merge_catalogue(conn, adapter.family)
+        vectors = 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
+        loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
+        rejected = sum(counts.reasons.values())
+        report = Report(
+            adapter=adapter.name,
+            source=path.name,
+            sha256=digest,
+            rows_read=counts.read,
+            rows_loaded=loaded,
+            rows_duplicate=counts.read - rejected - loaded,
+            rows_rejected=rejected,
+            **asdict(merged),
+            vectors=vectors,
+            shift_weeks=weeks,
+            seconds=(datetime.now(UTC) - started).total_seconds(),
+            reasons=dict(counts.reasons),
+            nulled=dict(counts.nulled),
+        )
+        _record(conn, report, started)
+        conn.commit()
+    logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
+    return report
+
+
+@contextmanager
+def _alone(conn: Connection) -> Iterator[None]:
+    """Temporary tables and the ingestion lock for the block; whatever is uncommitted at its end is undone."""
+    with conn.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(%s)", (_LOCK,))
+    create_stage(conn)
+    conn.commit()
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.rollback()
+            drop_stage(conn)
+            with conn.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+            conn.commit()
+
+
+def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, progress: Progress) -> _Counts:
+    counts = _Counts()
+    for chunk in adapter.read(path, weeks):
+        stage(conn, chunk)
+        counts.read += chunk.rows
+        counts.nulled.update(chunk.nulled)
+        if chunk.rejected is not None:
+            counts.reasons.update(chunk.rejected["reason"])
+        progress.at("reading", chunk.progress, counts.read)
+    analyze_stage(conn)
+    conn.commit()
+    return counts
+
+
+def _make_months(conn: Connection, now: datetime) -> None:
+    """Partitions for the staged times and the next month, committed at once: making them locks the table."""
+    with conn.cursor() as cursor:
+        cursor.execute("select min(occurred_at), max(occurred_at) from staged_interactions")
+        first, last = cursor.fetchall()[0]
+    if first is not None:
+        start = max(first, now - _PARTITIONED)
+        ensure_partitions_sync(conn, start, max(last, now + timedelta(days=31)))
+    conn.commit()
+
+
+def _encode(conn: Connection, encoder: TextEncoder, progress: Progress, rows: int, *, merged: bool) -> int:
+    texts = texts_to_encode(conn, encoder.name, merged=merged)
+    for start in range(0, len(texts), _ENCODE_BATCH):
+        part = texts[start : start + _ENCODE_BATCH]
+        stage_vectors(conn, [key for key, _ in part], encoder.encode([text for _, text in part]))
+        progress.at("encoding", (start + len(part)) / len(texts), rows)
+    return len(texts)
+
+
+def _store_vectors(conn: Connection, encoder: TextEncoder, progress: Progress, rows: int) -> int:
+    """Vectors of the merged items; those whose text was edited since they were encoded are encoded again."""
+    stored = merge_vectors(conn, encoder.name)
+    if _encode(conn, encoder, progress, rows, merged=True):
+        stored += merge_vectors(conn, encoder.name)
+    return stored
+
+
+def _record(conn: Connection, report: Report, started: datetime) -> None:
+    """Store the run and its refused rows; those of a file that was seen before are stored already."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "select 1 from ingest_runs where adapter = %s and sha256 = %s limit 1",
+            (report.adapter, report.sha256),
+        )
+        seen = cursor.fetchone() is not None
+        cursor.execute(
+            """insert into ingest_runs (adapter, source, sha256, rows_read, rows_loaded, rows_duplicate,
+                rows_rejected, reasons, report, shift_weeks, started_at, finished_at)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp()) returning ingest_run_id""",
+            (
+                *(report.adapter, report.source, report.sha256),
+                *(report.rows_read, report.rows_loaded, report.rows_duplicate, report.rows_rejected),
+                *(Json(dict(report.reasons)), Json(report.as_dict()), report.shift_weeks, started),
+            ),
+        )
+        run = cursor.fetchall()[0][0]
+        if not seen:
+            cursor.execute(
+                """insert into rejected_rows (ingest_run_id, source, line, reason, raw)
+                select %s, %s, line, reason, raw from staged_rejected order by line""",
+                (run, report.source),
+            )
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
