@@ -149,24 +149,23 @@ def _check(kind: Kind, arms: Sequence[Arm]) -> None:
 
 
 def _tag(conn: Connection, arm: Arm) -> str | None:
-    """Where the arm's bundle is stored: every bundle that passed the gate may be tried on users."""
+    """Where the arm's bundle is stored: any bundle that passed the gate may be tried on users.
+
+    Bundles are versions of one name in the store, so one that never served lies beside the others.
+    """
     if arm.bundle_id is None:
         return None
     with conn.cursor() as cursor:
         cursor.execute(
-            "select bundle_tag from deployments where bundle_id = %s order by deployment_id desc limit 1",
-            (arm.bundle_id,),
+            """select split_part(bundle_tag, ':', 1) || ':' || %(bundle)s from deployments
+            where exists (select from deployments where bundle_id = %(bundle)s)
+                or exists (select from gate_decisions where bundle_id = %(bundle)s and accepted)
+            order by deployment_id desc limit 1""",
+            {"bundle": arm.bundle_id},
         )
         row = cursor.fetchone()
-        if row is None:
-            cursor.execute(
-                "select 1 from gate_decisions where bundle_id = %s and accepted limit 1", (arm.bundle_id,)
-            )
-            if cursor.fetchone() is None:
-                raise ExperimentInvalidError(
-                    f"arm {arm.name!r}: no bundle {arm.bundle_id!r} has passed the gate"
-                )
-            return arm.bundle_tag
+    if row is None:
+        raise ExperimentInvalidError(f"arm {arm.name!r}: no bundle {arm.bundle_id!r} has passed the gate")
     return str(row[0])
 
 

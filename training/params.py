@@ -141,6 +141,86 @@ class GateParams(Config):
     smoke_queries: int
 
 
+class ExperimentsParams(Config):
+    """Section `experiments`: what a click is, and how arms are judged."""
+
+    click_events: tuple[str, ...] = Field(min_length=1)
+    attribution_minutes: int = Field(ge=1)
+    alpha: float = Field(gt=0, lt=1)
+    effect_scale: float = Field(gt=0)
+    min_users: int = Field(ge=2)
+    poll_seconds: float = Field(gt=0)
+    exploration_pool: int = Field(ge=1)
+    importance_clip: float = Field(ge=1)
+    off_policy_slots: int = Field(ge=1)
+
+
+class ImpressionsParams(Config):
+    """Section `impressions`: the log of shown lists in the service."""
+
+    queue_lists: int = Field(ge=1)
+    batch_lists: int = Field(ge=1)
+    flush_ms: float = Field(gt=0)
+
+
+class MonitoringParams(Config):
+    """Section `monitoring`: what drift, age and slowness are too much."""
+
+    window_days: int = Field(ge=1)
+    sample_rows: int = Field(ge=1)
+    embedding_rows: int = Field(ge=2)
+    min_rows: int = Field(ge=2)
+    significance: float = Field(gt=0, lt=1)
+    cooldown_hours: float = Field(ge=0)
+    category_psi: float = Field(gt=0)
+    price_ks: float = Field(gt=0)
+    text_length_ks: float = Field(gt=0)
+    event_mix_psi: float = Field(gt=0)
+    popularity_psi: float = Field(gt=0)
+    activity_ks: float = Field(gt=0)
+    embedding_mean_shift: float = Field(gt=0)
+    embedding_mmd: float = Field(gt=0)
+    max_bundle_age_hours: float = Field(gt=0)
+    max_trending_age_hours: float = Field(gt=0)
+    max_probe_ms: float = Field(gt=0)
+    report_days: int = Field(ge=1)
+
+
+class GuardParams(Config):
+    """Section `guard`: when a bundle's click rate takes it out of service."""
+
+    window_days: int = Field(ge=1)
+    alpha: float = Field(gt=0, lt=1)
+    min_users: int = Field(ge=2)
+    min_relative_drop: float = Field(ge=0, lt=1)
+    cooldown_hours: float = Field(ge=0)
+
+
+class RetentionParams(Config):
+    """Section `retention`: how long what no longer serves is kept."""
+
+    bundles: int = Field(ge=1)
+    snapshots_days: int = Field(ge=1)
+    impressions_days: int = Field(ge=1)
+    interactions_days: int | None
+    """None keeps every interaction."""
+
+
+_NOT_LEARNED = (
+    "trending",
+    "blend",
+    "search",
+    "ranking",
+    "gate",
+    "experiments",
+    "impressions",
+    "monitoring",
+    "guard",
+    "retention",
+)
+"""Sections that change nothing of what a bundle's models are."""
+
+
 class Params(Config):
     """The whole of params.yaml."""
 
@@ -161,10 +241,15 @@ class Params(Config):
     search: SearchParams
     ranking: RankingParams
     gate: GateParams
+    experiments: ExperimentsParams
+    impressions: ImpressionsParams
+    monitoring: MonitoringParams
+    guard: GuardParams
+    retention: RetentionParams
 
     def digest(self) -> str:
         """Hash of everything that decides what is learned (sha256, 16 hex digits)."""
-        learned = self.model_dump_json(exclude={"trending", "blend", "search", "ranking", "gate"})
+        learned = self.model_dump_json(exclude=set(_NOT_LEARNED))
         return hashlib.sha256(learned.encode()).hexdigest()[:16]
 
 

@@ -74,11 +74,11 @@ def test_an_id_must_be_plain(connection: Connection) -> None:
 
 
 def test_a_bundle_must_have_passed_the_gate(connection: Connection) -> None:
-    activate(connection, "b1", "shortlist:tag1", {}, "first")
+    activate(connection, "b1", "shortlist:b1", {}, "first")
     record_decision(connection, "b2", "b1", True, {})
     record_decision(connection, "b3", "b1", False, {})
     arms = (Arm("old", 0.5, bundle_id="b1"), Arm("new", 0.5, bundle_id="b2"))
     started = start_experiment(connection, "bundles", "ab", arms)
-    assert [arm.bundle_tag for arm in started.arms] == ["shortlist:tag1", None]
+    assert [arm.bundle_tag for arm in started.arms] == ["shortlist:b1", "shortlist:b2"]
     with pytest.raises(ExperimentInvalidError, match="b3"):
         start_experiment(connection, "refused", "ab", (Arm("a", 0.5), Arm("b", 0.5, bundle_id="b3")))
