@@ -1,0 +1,7 @@
+"""A typed client of Shortlist: `Shortlist` blocks, `AsyncShortlist` is awaited; the same methods."""
+
+from client.asynchronous import AsyncShortlist
+from client.blocking import Shortlist
+from client.errors import NotFound, RequestRefused, ServiceFailed, ShortlistError
+
+__all__ = ["AsyncShortlist", "NotFound", "RequestRefused", "ServiceFailed", "Shortlist", "ShortlistError"]

@@ -1,0 +1,245 @@
+"""The blocking client. One method an endpoint; defaults that are left out are the service's."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import httpx
+
+from client import calls, types
+from client.calls import Call
+from client.retries import send
+
+T = TypeVar("T")
+
+
+class Shortlist:
+    """A connection pool to one service. Use it in `with`, or close it.
+
+    Requests are sent again, `attempts` times in all, when the service answers 503 or cannot be reached.
+    Every method raises RequestRefused for 4xx, ServiceFailed for 5xx and for no answer.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        api_key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {"X-API-Key": api_key} if api_key else {}
+        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout, transport=transport)
+        self._attempts = attempts
+
+    def __enter__(self) -> "Shortlist":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _send(self, call: Call[T]) -> T:
+        response = send(self._attempts, self._http, call)
+        return calls.outcome(call, response)
+
+    def home(
+        self, user_id: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
+    ) -> types.Home:
+        """Home page lists of a user."""
+        return self._send(calls.home(user_id, limit, kind, explain))
+
+    def similar_products(
+        self,
+        product_id: str,
+        *,
+        limit: int | None = None,
+        kind: types.Kind | None = None,
+        explain: bool = False,
+    ) -> list[types.Product]:
+        """Products like a product. Raises NotFound."""
+        return self._send(calls.similar_products(product_id, limit, kind, explain))
+
+    def search(
+        self, query: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
+    ) -> types.SearchResults:
+        """Products for a query, lexical and semantic."""
+        return self._send(calls.search(query, limit, kind, explain))
+
+    def click(self, user_id: str, product_id: str) -> None:
+        """Log a click on a product; it is on disk when this returns."""
+        self._send(calls.log_interaction(user_id, "product_click", product_id, None))
+
+    def searched(self, user_id: str, query: str) -> None:
+        """Log a search; it is on disk when this returns."""
+        self._send(calls.log_interaction(user_id, "search_query", None, query))
+
+    def interactions(self, user_id: str, *, days: int | None = None) -> list[types.ShopInteraction]:
+        """What a user did, newest first."""
+        return self._send(calls.interactions(user_id, days))
+
+    def similar_items(
+        self, item_id: str, *, n: int | None = None, kind: types.Kind | None = None, explain: bool = False
+    ) -> list[types.FactorItem]:
+        """Items that the same users chose. Raises NotFound."""
+        return self._send(calls.similar_items(item_id, n, kind, explain))
+
+    def items_for_user(
+        self,
+        user_id: str,
+        *,
+        n: int | None = None,
+        filter_already_liked: bool = True,
+        kind: types.Kind | None = None,
+        explain: bool = False,
+    ) -> list[types.FactorItem]:
+        """Items for a user, by matrix factorisation."""
+        return self._send(calls.items_for_user(user_id, n, filter_already_liked, kind, explain))
+
+    def semantic_search(
+        self, query: str, *, top_k: int | None = None, kind: types.Kind | None = None, explain: bool = False
+    ) -> list[types.FoundItem]:
+        """Items whose text means the query."""
+        return self._send(calls.semantic_search(query, top_k, kind, explain))
+
+    def train_model(self, model_type: Literal["mf", "ss"], *, force_retrain: bool = False) -> types.Training:
+        """Train a model unless it is trained already."""
+        return self._send(calls.train_model(model_type, force_retrain))
+
+    def status(self) -> dict[str, Any]:
+        """Data, models, bundle and the latest training run."""
+        return self._send(calls.status())
+
+    def create_user(
+        self, user_id: str, *, interests: Sequence[str] = (), skill_level: str | None = None
+    ) -> types.User:
+        """Create a user. Raises RequestRefused with status 409 when the id is taken."""
+        return self._send(calls.create_user(user_id, list(interests), skill_level))
+
+    def user(self, user_id: str) -> types.User:
+        """A user and what they met. Raises NotFound."""
+        return self._send(calls.user(user_id))
+
+    def update_user(
+        self, user_id: str, *, interests: Sequence[str] | None = None, skill_level: str | None = None
+    ) -> types.User:
+        """Change a user; what is left out keeps its value. Raises NotFound."""
+        return self._send(
+            calls.update_user(user_id, None if interests is None else list(interests), skill_level)
+        )
+
+    def create_content(
+        self,
+        content_id: str,
+        title: str,
+        *,
+        category: str | None = None,
+        tags: Sequence[str] = (),
+        description: str | None = None,
+    ) -> types.Content:
+        """Create a content item. Raises RequestRefused with status 409 when the id is taken."""
+        return self._send(calls.create_content(content_id, title, category, list(tags), description))
+
+    def content(self, content_id: str) -> types.Content:
+        """A content item. Raises NotFound."""
+        return self._send(calls.content(content_id))
+
+    def content_of(
+        self, category: str, *, offset: int | None = None, limit: int | None = None
+    ) -> list[types.Content]:
+        """Content of a category."""
+        return self._send(calls.content_of(category, offset, limit))
+
+    def recommend_content(
+        self,
+        user_id: str,
+        *,
+        n: int | None = None,
+        use_cf: bool = True,
+        use_embeddings: bool = True,
+        cf_weight: float | None = None,
+        kind: types.Kind | None = None,
+        explain: bool = False,
+    ) -> list[types.RecommendedContent]:
+        """Content for a user, by the hybrid of both models."""
+        return self._send(
+            calls.recommend_content(
+                {
+                    "user_id": user_id,
+                    "n_recommendations": n,
+                    "use_cf": use_cf,
+                    "use_embeddings": use_embeddings,
+                    "cf_weight": cf_weight,
+                },
+                kind,
+                explain,
+            )
+        )
+
+    def interact(
+        self,
+        user_id: str,
+        content_id: str,
+        interaction_type: Literal["click", "like", "skip", "view_time"],
+        *,
+        duration_seconds: float | None = None,
+    ) -> types.ContentInteraction:
+        """Record what a user did with content. Raises NotFound."""
+        return self._send(calls.interact(user_id, content_id, interaction_type, duration_seconds))
+
+    def feedback(
+        self, user_id: str, content_id: str, feedback_type: Literal["positive", "negative", "neutral"]
+    ) -> types.ContentInteraction:
+        """Say what a user thinks of content. Raises NotFound."""
+        return self._send(calls.feedback(user_id, content_id, feedback_type))
+
+    def train(self) -> types.Training:
+        """Start the training of all models."""
+        return self._send(calls.train())
+
+    def training_status(self, run_id: str | None = None) -> types.TrainingStatus:
+        """What became of a training run, the latest by default."""
+        return self._send(calls.training_status(run_id))
+
+    def articles(self, *, page: int | None = None, page_size: int | None = None) -> types.ArticlePage:
+        """One page of articles."""
+        return self._send(calls.articles(page, page_size))
+
+    def create_article(self, title: str, content: str, *, category: str | None = None) -> types.Article:
+        """Create an article."""
+        return self._send(calls.create_article(title, content, category))
+
+    def article(self, article_id: int) -> types.Article:
+        """An article. Raises NotFound."""
+        return self._send(calls.article(article_id))
+
+    def replace_article(
+        self, article_id: int, title: str, content: str, *, category: str | None = None
+    ) -> types.Article:
+        """Set every field of an article. Raises NotFound."""
+        return self._send(calls.replace_article(article_id, title, content, category))
+
+    def change_article(self, article_id: int, **changes: str | None) -> types.Article:
+        """Set some fields of an article: title, content, category. Raises NotFound."""
+        return self._send(calls.change_article(article_id, changes))
+
+    def delete_article(self, article_id: int) -> None:
+        """Delete an article. Raises NotFound."""
+        self._send(calls.delete_article(article_id))
+
+    def recommend_articles(
+        self,
+        *,
+        query: str | None = None,
+        article_id: int | None = None,
+        limit: int | None = None,
+        kind: types.Kind | None = None,
+        explain: bool = False,
+    ) -> list[types.RecommendedArticle]:
+        """Articles near a text or an article: give exactly one of the two."""
+        return self._send(calls.recommend_articles(query, article_id, limit, kind, explain))

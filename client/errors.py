@@ -1,0 +1,33 @@
+"""The client's errors.
+
+ShortlistError
+├── RequestRefused    the service answered 4xx: the request is at fault (NotFound for 404)
+└── ServiceFailed     5xx after the retries, or no answer at all
+"""
+
+
+class ShortlistError(Exception):
+    """Root of the client's errors."""
+
+
+class RequestRefused(ShortlistError):  # noqa: N818
+    """The service refused the request; `code` is for programs, `field` names what is at fault."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class NotFound(RequestRefused):
+    """What the request names does not exist."""
+
+
+class ServiceFailed(ShortlistError):  # noqa: N818
+    """The service failed or did not answer; `status` is None without an answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

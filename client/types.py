@@ -1,0 +1,170 @@
+"""What the service answers, as typed dictionaries: keys as on the wire. Times are ISO 8601 text in UTC."""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+Kind = Literal["product", "content", "article", "all"]
+"""Kinds of items to show; each endpoint shows its contract's own when it is left out."""
+
+
+class Explained(TypedDict):
+    """What `explain=True` adds to an item."""
+
+    reason: NotRequired[str]
+    model: NotRequired[str]
+
+
+class Product(Explained):
+    """A product of the shop."""
+
+    id: str
+    name: str
+    category: str | None
+    image: str | None
+    price: float | None
+    original_price: float | None
+    rating: float | None
+    reviews: int | None
+    discount_ratio: float | None
+    score: NotRequired[float]
+
+
+class Home(TypedDict):
+    """The home page's lists."""
+
+    personalized: list[Product]
+    trending: list[Product]
+    best_value: list[Product]
+    top_categories: dict[str, list[Product]]
+    diverse_picks: list[Product]
+
+
+class SearchResults(TypedDict):
+    """Products for a query; `fallback_reason` is there when they are trending ones instead."""
+
+    results: list[Product]
+    fallback_reason: NotRequired[str]
+
+
+class ShopInteraction(TypedDict):
+    """What a user did, as the shop reads it."""
+
+    event_type: str
+    product_id: str | None
+    query: str | None
+    timestamp: str
+
+
+class FactorItem(Explained):
+    """An item recommended by matrix factorisation."""
+
+    item_id: str
+    score: float
+    title: str | None
+    image_url: str | None
+
+
+class FoundItem(Explained):
+    """A result of semantic search; the score is the cosine."""
+
+    product_id: str
+    title: str | None
+    score: float
+    image_url: str | None
+
+
+class Training(TypedDict):
+    """What a training request came to: `success`, or `started` with the run's id."""
+
+    status: Literal["success", "started"]
+    message: str
+    model_type: NotRequired[str]
+    stats: NotRequired[dict[str, Any]]
+    run_id: NotRequired[str]
+
+
+class TrainingStatus(TypedDict):
+    """A training run and what serves now."""
+
+    status: str
+    run_id: str | None
+    started_at: str | None
+    finished_at: str | None
+    bundle: str
+    matrix_factorization: dict[str, Any]
+    similarity_search: dict[str, Any]
+
+
+class User(TypedDict):
+    """A user; `history` is what they met, newest first."""
+
+    user_id: str
+    interests: list[str]
+    skill_level: str | None
+    history: list[str]
+    created_at: str
+
+
+class Content(TypedDict):
+    """A content item."""
+
+    content_id: str
+    title: str | None
+    category: str | None
+    tags: list[str]
+    description: str | None
+    created_at: str | None
+
+
+class RecommendedContent(Explained):
+    """A recommended content item."""
+
+    content_id: str
+    title: str | None
+    category: str | None
+    score: float
+    method: str
+
+
+class ContentInteraction(TypedDict):
+    """An interaction or a feedback as stored."""
+
+    interaction_id: int
+    user_id: str
+    content_id: str
+    interaction_type: NotRequired[str]
+    feedback_type: NotRequired[str]
+    duration_seconds: NotRequired[float | None]
+    timestamp: str
+
+
+class Article(TypedDict):
+    """An article."""
+
+    id: int
+    title: str
+    content: str
+    category: str | None
+    created_at: str
+    updated_at: str
+
+
+class ArticlePage(TypedDict):
+    """One page of articles."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[Article]
+
+
+class RecommendedArticle(Explained):
+    """An article near a query; `distance` 0 is the same meaning."""
+
+    id: int | str
+    title: str | None
+    content: str | None
+    category: str | None
+    created_at: str | None
+    updated_at: str | None
+    distance: float
+    score: NotRequired[float]
