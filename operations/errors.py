@@ -10,8 +10,8 @@ class OperationsError(Exception):
     """
 
     def __init__(self, cause: str, mend: str) -> None:
-        super().__init__(f"{cause}. {mend}")
-        self.cause = cause
+        self.cause = cause.rstrip(".")
+        super().__init__(f"{self.cause}. {mend}")
         self.mend = mend
 
 

@@ -1,6 +1,7 @@
 """The platform as one thing: start its parts side by side, wait for each, stop all."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,9 @@ AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-pro
 DAGS = ("hourly_trending", "daily_training")
 TRAINING_SLOTS = 2
 """One for each core of the smallest machine this is meant for; an operator's own number is kept."""
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
+"""How a line of a log begins, beside those that are meant for the operator."""
 
 READY_SECONDS = 240
 MOST_RESTARTS = 3
@@ -147,7 +151,10 @@ class Platform:
                 self.place,
                 self.abort,
             )
-            self.report.line(f"Sample loaded: {said.strip().splitlines()[-1]}")
+            self.report.line("Sample loaded")
+            for line in said.splitlines():
+                if not LOG_LINE.match(line):
+                    self.report.plain(f"          {line}")
         self.supervisor.start_process("service")
         self.wait_until("service", lambda: self.replies(f"{self.service_address}/status"))
         self.report.line(f"The service answers ({self.service_address})")
