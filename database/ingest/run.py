@@ -195,13 +195,18 @@ def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, prog
 
 
 def _make_months(conn: Connection, now: datetime) -> None:
-    """Partitions for the staged times and the next month, committed at once: making them locks the table."""
+    """Partitions for the staged months, this one and the next; committed at once, for it locks the table."""
     with conn.cursor() as cursor:
-        cursor.execute("select min(occurred_at), max(occurred_at) from staged_interactions")
-        first, last = cursor.fetchall()[0]
-    if first is not None:
-        start = max(first, now - _PARTITIONED)
-        ensure_partitions_sync(conn, start, max(last, now + timedelta(days=31)))
+        cursor.execute(
+            "select distinct date_trunc('month', occurred_at) from staged_interactions "
+            "where occurred_at >= %s",
+            (now - _PARTITIONED,),
+        )
+        months = {month for (month,) in cursor.fetchall()}
+    if months:
+        ensure_partitions_sync(conn, now, now + timedelta(days=31))
+    for month in sorted(months):
+        ensure_partitions_sync(conn, month, month)
     conn.commit()
 
 

@@ -1,0 +1,173 @@
+"""Reading the whole database at one moment, as Arrow: what a snapshot is made of."""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+_TIME = pa.timestamp("us", tz="UTC")
+_SEPARATOR = "\x1f"
+_BATCH = 5000
+
+ITEMS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("item_id", "kind", "title", "description", "category")),
+        *(pa.field(name, pa.string()) for name in ("sub_category", "text_hash")),
+        pa.field("tags", pa.list_(pa.string())),
+        pa.field("rating", pa.float32()),
+        pa.field("rating_count", pa.int32()),
+        *(pa.field(name, pa.float64()) for name in ("price", "original_price")),
+        pa.field("discount_ratio", pa.float32()),
+        *(pa.field(name, _TIME) for name in ("created_at", "updated_at")),
+        pa.field("change_seq", pa.int64()),
+    ]
+)
+"""Items that are not deleted, bare ones (no title) among them, ordered by id."""
+
+USERS = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("interests", pa.list_(pa.string())),
+        pa.field("skill_level", pa.string()),
+        pa.field("created_at", _TIME),
+    ]
+)
+"""Users, ordered by id."""
+
+INTERACTIONS = pa.schema(
+    [
+        pa.field("interaction_id", pa.int64()),
+        *(pa.field(name, pa.string()) for name in ("user_id", "item_id", "event_type", "query")),
+        pa.field("value", pa.float32()),
+        pa.field("session_id", pa.string()),
+        pa.field("occurred_at", _TIME),
+        pa.field("source", pa.string()),
+    ]
+)
+"""Interactions, ordered by time and id; `user_id` null is an anonymous purchase."""
+
+EMBEDDINGS = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in ("item_id", "model", "text_hash")),
+        pa.field("vector", pa.binary()),
+    ]
+)
+"""Vectors of present texts, float32 little-endian, ordered by item id."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """The moment that an export shows: every catalogue change up to `catalogue_seq` is in it.
+
+    Interaction ids are given out before their transactions commit, so one below `interaction_id` may be
+    missing that was still being written.
+    """
+
+    catalogue_seq: int
+    interaction_id: int
+    last_interaction_at: datetime | None
+    exported_at: datetime
+
+
+@dataclass(frozen=True)
+class Export:
+    """The database at its watermark; every read sees the same moment."""
+
+    conn: Connection
+    watermark: Watermark
+
+    def items(self) -> pa.Table:
+        """The catalogue, in the columns of ITEMS."""
+        return self._read(ITEMS, "items where deleted_at is null order by item_id")
+
+    def users(self) -> pa.Table:
+        """The users, in the columns of USERS."""
+        return self._read(USERS, "users order by user_id")
+
+    def interactions(self) -> pa.Table:
+        """The interactions, in the columns of INTERACTIONS."""
+        return self._read(INTERACTIONS, "interactions order by occurred_at, interaction_id")
+
+    def embeddings(self) -> Iterator[pa.RecordBatch]:
+        """The vectors in batches, in the columns of EMBEDDINGS; stale ones are left out."""
+        with self.conn.cursor("embeddings_of_export") as cursor:
+            cursor.itersize = _BATCH
+            cursor.execute(
+                """select e.item_id, e.model, e.text_hash, e.vector from embeddings e
+                join items i on i.item_id = e.item_id and i.text_hash = e.text_hash
+                where i.deleted_at is null order by e.item_id"""
+            )
+            while rows := cursor.fetchmany(_BATCH):
+                columns = list(zip(*rows, strict=True))
+                columns[3] = tuple(bytes(vector) for vector in columns[3])
+                yield pa.record_batch([pa.array(list(column)) for column in columns], schema=EMBEDDINGS)
+
+    def _read(self, schema: pa.Schema, source: str) -> pa.Table:
+        selected = ", ".join(_selected(field) for field in schema)
+        with tempfile.TemporaryFile() as stream:
+            with self.conn.cursor() as cursor:
+                cursor.copy_expert(f"copy (select {selected} from {source}) to stdout (format csv)", stream)
+            stream.seek(0)
+            return _table(stream, schema)
+
+
+@contextmanager
+def export(conn: Connection) -> Iterator[Export]:
+    """Hold one moment of the database for the block (REPEATABLE READ); `conn` must have no transaction."""
+    with conn.cursor() as cursor:
+        cursor.execute("set transaction isolation level repeatable read read only")
+        cursor.execute(
+            """select catalogue_seq, (select coalesce(max(interaction_id), 0) from interactions),
+                (select max(occurred_at) from interactions), now() from change_state"""
+        )
+        watermark = Watermark(*cursor.fetchall()[0])
+    try:
+        yield Export(conn, watermark)
+    finally:
+        conn.rollback()
+
+
+def _selected(field: pa.Field) -> str:
+    """A column as CSV text that Arrow reads back: times as microseconds, lists joined."""
+    if field.type == _TIME:
+        return f"(extract(epoch from {field.name}) * 1000000)::bigint as {field.name}"
+    if pa.types.is_list(field.type):
+        return f"array_to_string({field.name}, E'\\x1f') as {field.name}"
+    return str(field.name)
+
+
+def _table(stream: io.IOBase, schema: pa.Schema) -> pa.Table:
+    plain = {
+        field.name: pa.int64()
+        if field.type == _TIME
+        else pa.string()
+        if pa.types.is_list(field.type)
+        else field.type
+        for field in schema
+    }
+    if not stream.read(1):
+        return schema.empty_table()
+    stream.seek(0)
+    table = pacsv.read_csv(
+        stream,
+        pacsv.ReadOptions(column_names=schema.names),
+        pacsv.ParseOptions(newlines_in_values=True),
+        pacsv.ConvertOptions(
+            column_types=plain, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+    return pa.table([_column(table[field.name], field.type) for field in schema], schema=schema)
+
+
+def _column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if not pa.types.is_list(kind):
+        return column.cast(kind)
+    parts = pc.split_pattern(column, _SEPARATOR)
+    return pc.if_else(pc.equal(column, ""), pa.scalar([], kind), parts)
