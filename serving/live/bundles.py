@@ -21,6 +21,8 @@ from training.models.nmf import Nmf
 from training.models.popularity import Popularity
 from training.models.tfidf import Tfidf
 
+_FOLDER = "bundle"  # training.bundle stores it so: BentoML writes a file of its own beside it
+
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int32]
@@ -126,7 +128,7 @@ def bento_folder(tag: str) -> Path:
     from bentoml.exceptions import NotFound
 
     try:
-        return Path(bentoml.models.get(tag).path) / "bundle"
+        return Path(bentoml.models.get(tag).path) / _FOLDER / "bundle"
     except NotFound as error:
         raise LookupError(f"the Bento store holds no {tag}") from error
 

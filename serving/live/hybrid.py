@@ -10,8 +10,9 @@ from serving.live.explain import Explainer
 from serving.live.view import Mask, Scores, View
 from serving.ranking import reasons
 from serving.ranking.coldstart import cold_scores, interest_scores, warmed
-from serving.ranking.order import best, merged, scaled, without
+from serving.ranking.order import best, scaled, without
 from serving.ranking.types import Kinds, Ranked
+from training.models.blend import combine, normalise
 
 Parts = Mapping[str, tuple[float, Scores]]
 
@@ -41,7 +42,9 @@ def hybrid(
         weight = 1 - cf_weight if use_cf else 1.0
         near = view.near(view.profile(history), 5 * view.params.ranking.candidates, allowed)
         parts["embeddings"] = (weight, near)
-    warm = merged(list(parts.values()), view.n_rows)
+    weighted = [(scores, weight) for weight, scores in parts.values() if weight > 0]
+    warm = scaled(combine(weighted)) if weighted else np.zeros(view.n_rows, dtype=np.float32)
+    parts = {name: (weight, normalise(scores)) for name, (weight, scores) in parts.items()}
     if history.events >= view.params.blend.cold_below and best(warm, allowed, 1)[0].size:
         method = "hybrid" if len(parts) > 1 else next(iter(parts))
         rows, scores = chosen(view, history, warm, allowed, k=n)

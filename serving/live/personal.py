@@ -14,6 +14,7 @@ from serving.ranking.diversity import day_seed, sample_diverse
 from serving.ranking.history import History
 from serving.ranking.order import best, merged, scaled, without
 from serving.ranking.types import HomeLists, Kinds, Ranked
+from training.models.blend import combine, normalise
 
 _CLICKED = ("als", "tfidf", "fpgrowth")
 
@@ -60,7 +61,7 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     history, weights = visitor.history, view.params.blend
     allowed = without(allowed, history.seen)
     parts = _clicked_parts(view, history, allowed)
-    clicked = merged([(1.0, scores) for scores in parts.values()], view.n_rows)
+    clicked = combine((scores, 1.0) for scores in parts.values())
     searched = _searched(view, visitor.searches, allowed)
     blend = merged([(weights.clicked, clicked), (weights.search, searched)], view.n_rows)
     if not best(blend, allowed, 1)[0].size:
@@ -68,9 +69,9 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     blend += np.float32(weights.diverse) * _variety(view, visitor, allowed)
     rows, scores = chosen(view, history, blend, allowed, k=limit)
     explainer = Explainer(view, history, visitor.searches)
-    total = sum(float(part.max(initial=0.0)) > 0 for part in parts.values()) or 1
-    shares = {name: (weights.clicked / total, scores) for name, scores in parts.items()}
-    shares["search"] = (weights.search, searched)
+    best_clicked = max(float(clicked.max(initial=0.0)), 1e-12)
+    shares = {name: (weights.clicked / best_clicked, normalise(scores)) for name, scores in parts.items()}
+    shares["search"] = (weights.search, scaled(searched))
     found = []
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
         model = strongest(shares, row, otherwise="diverse")
@@ -81,8 +82,8 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
 def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, Scores]:
     """What each model makes of the items a user clicked, bought or liked: float32[n_rows] each."""
     query = view.query(history)
-    parts = {name: scaled(view.model_scores(name, query)) for name in _CLICKED}
-    parts["embeddings"] = scaled(view.near(view.profile(history), view.params.ranking.candidates, allowed))
+    parts = {name: view.model_scores(name, query) for name in _CLICKED}
+    parts["embeddings"] = view.near(view.profile(history), 5 * view.params.ranking.candidates, allowed)
     return parts
 
 

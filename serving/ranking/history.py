@@ -36,8 +36,6 @@ class History:
     """Items whose events sum to less than zero: skipped, or answered with negative feedback."""
     seen: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     """Every item with an event."""
-    queries: tuple[str, ...] = ()
-    """Searches, each once."""
     events: int = 0
     """How many events there are, of any type."""
     latest: Mapping[int, str] = field(default_factory=dict)
@@ -63,10 +61,7 @@ def build_history(
     """Sum up events (newest first). `row_of` gives an item's row, -1 for one that is not live."""
     sums: dict[int, float] = {}
     latest: dict[int, str] = {}
-    queries: dict[str, None] = {}
     for event in events:
-        if event.query and event.query.strip():
-            queries.setdefault(event.query.strip())
         row = -1 if event.item_id is None else row_of(event.item_id)
         if row >= 0:
             sums[row] = sums.get(row, 0.0) + event_weight(event, weights)
@@ -77,7 +72,11 @@ def build_history(
         weights=np.array([sums[row] for row in liked], dtype=np.float32),
         disliked=np.array([row for row, total in sums.items() if total < 0], dtype=np.int32),
         seen=np.array(list(sums), dtype=np.int32),
-        queries=tuple(queries),
         events=len(events),
         latest=latest,
     )
+
+
+def queries_of(events: Sequence[Event]) -> tuple[str, ...]:
+    """The searches among events (newest first), each once."""
+    return tuple(dict.fromkeys(text for event in events if (text := (event.query or "").strip())))

@@ -1,0 +1,182 @@
+"""Experiments on live traffic: who is in which arm, exploration with known odds, and shadow arms.
+
+A worker learns of experiments that start and stop by asking every few seconds, so workers may disagree for
+that long; an impression carries the arm that made it, so no list is counted for another.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+import asyncpg
+
+from database.experiments import Arm, Experiment, running_experiments
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What asking a database that is gone may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a user's list is made with: the deployed bundle and blend, unless an arm says otherwise."""
+
+    experiment_id: str | None = None
+    arm: Arm | None = None
+    shadow_id: str | None = None
+    shadow: Arm | None = None
+    """To be computed as well and logged, not shown."""
+
+    @property
+    def arm_name(self) -> str | None:
+        """Name of the arm, for the impression."""
+        return self.arm.name if self.arm else None
+
+    @property
+    def epsilon(self) -> float:
+        """Share of lists to explore."""
+        return self.arm.epsilon if self.arm else 0.0
+
+
+NO_EXPERIMENT = Assignment()
+
+
+@dataclass(frozen=True, slots=True)
+class Explored(Generic[T]):
+    """A list as it is shown, and the odds of each item at its position."""
+
+    items: list[T]
+    propensities: tuple[float, ...]
+    explored: bool
+
+
+def bucket(experiment_id: str, user_id: str) -> float:
+    """Where a user falls in [0, 1) in an experiment: always the same, and unrelated between experiments."""
+    digest = sha256(f"{experiment_id}\n{user_id}".encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def assign(running: Sequence[Experiment], user_id: str | None) -> Assignment:
+    """A user's arm in the running experiments; someone without an id is in none."""
+    if not running or user_id is None:
+        return NO_EXPERIMENT
+    shown: tuple[str, Arm] | None = None
+    shadow: tuple[str, Arm] | None = None
+    for experiment in running:
+        place = bucket(experiment.experiment_id, user_id)
+        if experiment.kind == "ab":
+            shown = (experiment.experiment_id, _arm_at(experiment.arms, place))
+        elif place < experiment.arms[1].share:
+            shadow = (experiment.experiment_id, experiment.arms[1])
+            shown = shown or (experiment.experiment_id, experiment.arms[0])
+    return Assignment(*(shown or (None, None)), *(shadow or (None, None)))
+
+
+def explore(
+    candidates: Sequence[T], k: int, epsilon: float, pool: int, generator: random.Random
+) -> Explored[T]:
+    """The best k candidates or, with probability `epsilon`, k of the best `pool` drawn in random order.
+
+    Any candidate of the pool can stand at any position, with odds that are known exactly:
+    (1 - epsilon) if it is the best for that position, plus epsilon / pool. That is what an off-policy
+    estimate needs.
+
+    Args:
+        candidates: best first, at least `pool` of them where there are as many.
+    """
+    drawn_from = list(candidates[: max(pool, k)])
+    if epsilon <= 0 or len(drawn_from) < 2:
+        shown = drawn_from[:k]
+        return Explored(shown, (1.0,) * len(shown), False)
+    length = min(k, len(drawn_from))
+    explored = generator.random() < epsilon
+    order = generator.sample(range(len(drawn_from)), length) if explored else range(length)
+    chance = epsilon / len(drawn_from)
+    odds = tuple(chance + (1 - epsilon if at == place else 0.0) for place, at in enumerate(order))
+    return Explored([drawn_from[at] for at in order], odds, explored)
+
+
+class ExperimentBoard:
+    """What runs now, as this worker last heard. `assign` neither waits nor fails."""
+
+    def __init__(self, pool: asyncpg.Pool, poll_seconds: float) -> None:
+        self._pool = pool
+        self._poll_seconds = poll_seconds
+        self._task: asyncio.Task[None] | None = None
+        self.running: tuple[Experiment, ...] = ()
+
+    async def open(self) -> None:
+        """Learn what runs, and keep asking until `close`. Raises when the database does not answer."""
+        await self.refresh()
+        self._task = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def refresh(self) -> None:
+        """Ask the database now."""
+        async with self._pool.acquire() as conn:
+            self.running = tuple(await running_experiments(conn))
+
+    def assign(self, user_id: str | None) -> Assignment:
+        """The arm of a user."""
+        return assign(self.running, user_id)
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            try:
+                await self.refresh()
+            except UNREACHABLE as error:
+                log.warning("experiments stay as they were, for the database does not answer: %s", error)
+
+
+class Shadows:
+    """Computes shadow lists after the request they belong to was answered; so many at once, no more."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.skipped = 0
+
+    def submit(self, compute: Callable[[], Awaitable[None]]) -> bool:
+        """Start computing, unless too many already are: then the list is skipped and counted."""
+        if len(self._tasks) >= self._at_once:
+            self.skipped += 1
+            return False
+        task = asyncio.create_task(self._run(compute))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def close(self) -> None:
+        """Wait for those under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @staticmethod
+    async def _run(compute: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await compute()
+        except Exception:  # the boundary of a task nobody waits for: a shadow arm may be broken
+            log.exception("a shadow arm failed; what was shown is not affected")
+
+
+def _arm_at(arms: Sequence[Arm], place: float) -> Arm:
+    reached = 0.0
+    for arm in arms:
+        reached += arm.share
+        if place < reached:
+            return arm
+    return arms[-1]

@@ -1,0 +1,64 @@
+"""Prometheus metrics of what the live plane answers: by model, cold starts, fallbacks, impressions, lag.
+
+One object a process, for Prometheus' registry takes a name once; workers share PROMETHEUS_MULTIPROC_DIR.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+from functools import lru_cache
+
+from prometheus_client import Counter, Gauge
+
+
+class Measures:
+    """What is counted. Labels are endpoints and models of the code, never anything from a request."""
+
+    def __init__(self) -> None:
+        self._lists = Counter("shortlist_lists", "Lists made.", ("endpoint", "cold"))
+        self._items = Counter(
+            "shortlist_list_items", "Items in lists, by their model.", ("endpoint", "model")
+        )
+        self._fallbacks = Counter("shortlist_fallbacks", "Lists made by a stand-in.", ("endpoint", "reason"))
+        self._written = Counter("shortlist_impressions_written", "Lists in the impression log.")
+        self._dropped = Counter("shortlist_impressions_dropped", "Lists lost to the impression log.")
+        self._waiting = Gauge(
+            "shortlist_impressions_waiting", "Lists not written yet.", multiprocess_mode="livesum"
+        )
+        self._applied = Gauge(
+            "shortlist_applied_catalogue_seq",
+            "Last catalogue change that every worker has applied.",
+            multiprocess_mode="livemin",
+        )
+        self._refused = Counter("shortlist_bundles_refused", "Bundles that a worker would not load.")
+        self._seen = (0, 0)
+
+    def count_list(
+        self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
+    ) -> None:
+        """Count one list: the model of each item, whether the user was cold, and what stood in for the usual."""
+        self._lists.labels(endpoint, "true" if cold else "false").inc()
+        for model, items in Tally(models).items():
+            self._items.labels(endpoint, model).inc(items)
+        if fallback is not None:
+            self._fallbacks.labels(endpoint, fallback).inc()
+
+    def count_impressions(self, written: int, dropped: int, waiting: int) -> None:
+        """Take over an ImpressionLog's totals; call it every few seconds, or on each flush."""
+        self._written.inc(max(0, written - self._seen[0]))
+        self._dropped.inc(max(0, dropped - self._seen[1]))
+        self._seen = (written, dropped)
+        self._waiting.set(waiting)
+
+    def set_applied(self, catalogue_seq: int) -> None:
+        """How far this worker has followed the catalogue."""
+        self._applied.set(catalogue_seq)
+
+    def count_refused_bundle(self) -> None:
+        """A deployed bundle failed its checks here."""
+        self._refused.inc()
+
+
+@lru_cache(maxsize=1)
+def measures() -> Measures:
+    """This process's measures, made at the first call."""
+    return Measures()

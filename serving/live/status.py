@@ -1,0 +1,103 @@
+"""What /status tells."""
+
+from typing import Any
+
+import numpy as np
+
+from database.state import Counts
+from serving.live.bundles import Generation
+from serving.live.catalogue import Catalogue
+from serving.live.deployed import Deployed
+from serving.live.feed import Feed
+from serving.live.index import LiveIndex
+
+
+def describe(
+    feed: Feed, deployed: Deployed, index: LiveIndex, counts: Counts | None, encoder: str
+) -> dict[str, Any]:
+    """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
+    generation = deployed.generation
+    return {
+        "database": _database(counts, index.catalogue),
+        "matrix_factorization": _factorization(generation),
+        "similarity_search": {
+            "status": "trained" if len(index.vectors) else "not_trained",
+            "n_products": len(index.vectors),
+            "embedding_dimension": index.vectors.dimension,
+            "model": encoder,
+            "vectors_since_bundle": index.vectors.overlaid,
+        },
+        "models": {} if generation is None else _models(generation),
+        "bundle": _bundle(generation, deployed),
+        "trending": {"version": feed.trending.version, "items": len(feed.trending.scores)},
+        "feed": {
+            "applied_seq": feed.applied,
+            "database_seq": feed.known,
+            "lag": feed.known - feed.applied,
+            "database_available": counts is not None,
+        },
+    }
+
+
+def _database(counts: Counts | None, catalogue: Catalogue) -> dict[str, Any]:
+    number = catalogue.column("rating_count")
+    stars = catalogue.column("rating")
+    rated = (number > 0) & ~np.isnan(stars) & catalogue.column("alive")
+    total = int(number[rated].sum())
+    return {
+        "status": "unavailable" if counts is None else "ok",
+        "n_ratings": None if counts is None else counts.interactions,
+        "n_users": None if counts is None else counts.users,
+        "n_products": None if counts is None else counts.items,
+        "avg_rating": round(float((stars[rated] * number[rated]).sum()) / total, 2) if total else None,
+        "n_bare_items": None if counts is None else counts.bare_items,
+        "n_embeddings": None if counts is None else counts.embeddings,
+    }
+
+
+def _factorization(generation: Generation | None) -> dict[str, Any]:
+    if generation is None:
+        return {"status": "not_trained", "n_users": 0, "n_items": 0, "n_factors": 0}
+    return {
+        "status": "trained",
+        "n_users": len(generation.bundle.users),
+        "n_items": len(generation.bundle.items),
+        "n_factors": int(generation.models.als.item_factors.shape[1]),
+    }
+
+
+def _models(generation: Generation) -> dict[str, Any]:
+    manifest = generation.bundle.manifest
+    return {name: {"status": "trained", **details} for name, details in manifest.models.items()}
+
+
+def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:
+    answers: dict[str, Any] = {"bundle_id": "none", "status": "no bundle is deployed yet"}
+    if generation is not None:
+        manifest, deployment = generation.bundle.manifest, generation.loaded.deployment
+        current = deployment.deployment_id == deployed.wanted
+        answers = {
+            "bundle_id": generation.bundle_id,
+            "status": "current" if current else "not the deployed one: see refused, or it is being loaded",
+            "deployment_id": deployment.deployment_id,
+            "tag": deployment.bundle_tag,
+            "reason": deployment.reason,
+            "deployed_at": deployment.deployed_at.isoformat(),
+            "created_at": manifest.created_at,
+            "watermark": {
+                "catalogue_seq": manifest.watermark.catalogue_seq,
+                "interaction_id": manifest.watermark.interaction_id,
+            },
+            "snapshot_hash": manifest.snapshot_hash,
+            "git_commit": manifest.git_commit,
+        }
+    refused = [
+        {
+            "deployment_id": each.deployment_id,
+            "bundle_id": each.bundle_id,
+            "reason": each.reason,
+            "refused_at": each.refused_at.isoformat(),
+        }
+        for each in deployed.refused.values()
+    ]
+    return answers | {"wanted_deployment_id": deployed.wanted, "refused": refused}
