@@ -15,6 +15,7 @@ from itertools import islice
 import asyncpg
 
 from database.impressions import ImpressionRow, write_impressions
+from serving.live.measures import measures
 from training.params import ImpressionsParams
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class ImpressionLog:
         """Lists in the database."""
         self.dropped = 0
         """Lists that were lost: the queue was full, the database refused them, or the stop took too long."""
+        self._told = (0, 0)
 
     @property
     def waiting(self) -> int:
@@ -80,6 +82,7 @@ class ImpressionLog:
             log.error("%d impressions were not written at the stop: %s", len(self._queue), error)
         self.dropped += len(self._queue)
         self._queue.clear()
+        self._tell()
 
     async def _write_on(self) -> None:
         pause = self._params.flush_ms / 1000
@@ -95,6 +98,13 @@ class ImpressionLog:
                 )
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Bring Prometheus' counters up to date."""
+        written, dropped = self._told
+        measures().count_impressions(self.written - written, self.dropped - dropped, len(self._queue))
+        self._told = (self.written, self.dropped)
 
     async def _wait_for_more(self) -> None:
         if len(self._queue) >= self._params.batch_lists:

@@ -30,12 +30,11 @@ class Measures:
             multiprocess_mode="livemin",
         )
         self._refused = Counter("shortlist_bundles_refused", "Bundles that a worker would not load.")
-        self._seen = (0, 0)
 
     def count_list(
         self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
     ) -> None:
-        """Count one list: the model of each item, whether the user was cold, and what stood in for the usual."""
+        """Count one list: each item's model, whether the user was cold, and why a stand-in made it."""
         self._lists.labels(endpoint, "true" if cold else "false").inc()
         for model, items in Tally(models).items():
             self._items.labels(endpoint, model).inc(items)
@@ -43,10 +42,9 @@ class Measures:
             self._fallbacks.labels(endpoint, fallback).inc()
 
     def count_impressions(self, written: int, dropped: int, waiting: int) -> None:
-        """Take over an ImpressionLog's totals; call it every few seconds, or on each flush."""
-        self._written.inc(max(0, written - self._seen[0]))
-        self._dropped.inc(max(0, dropped - self._seen[1]))
-        self._seen = (written, dropped)
+        """Add what an ImpressionLog wrote and lost since it last told, and how many lists wait now."""
+        self._written.inc(written)
+        self._dropped.inc(dropped)
         self._waiting.set(waiting)
 
     def set_applied(self, catalogue_seq: int) -> None:
