@@ -80,7 +80,7 @@ def _parameters(snapshot: Path) -> dict[str, Any]:
     """Bounds that depend on the snapshot: events may not lie after it."""
     import pandas as pd
 
-    created = json.loads((snapshot / "snapshot.json").read_text())["created_at"]
+    created = json.loads((snapshot / "snapshot.json").read_text())["as_of"]
     latest = pd.Timestamp(created) + pd.Timedelta(hours=CLOCK_TOLERANCE_HOURS)
     return {"earliest": pd.Timestamp(EARLIEST).isoformat(), "latest": latest.isoformat()}
 
@@ -93,6 +93,7 @@ def _run_suites(
 
     _forget_old_runs(project)
     context = gx.get_context(mode="file", project_root_dir=str(project))
+    context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_or_update_pandas("snapshot")
     definitions = []
     for suite in suites:
@@ -164,7 +165,6 @@ def _publish_docs(output: Path) -> None:
 def _quiet() -> Iterator[None]:
     """Silence the library's progress bars, analytics, log lines and its own deprecations."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")
     for name in ("great_expectations", "posthog"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():

@@ -8,12 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from training.params import GateParams
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -110,25 +105,6 @@ def decide(evidence: Evidence, limits: GateParams) -> Decision:
         _smoke(evidence, limits),
     )
     return Decision(evidence.bundle_id, evidence.champion_id, all(check.passed for check in checks), checks)
-
-
-def paired_difference(
-    challenger: Values, other: Values, samples: int, seed: int, batch: int = 100
-) -> tuple[float, float, float]:
-    """Mean of `challenger - other` (float64[users], same users) and its 95 % bootstrap interval."""
-    difference = challenger - other
-    users = len(difference)
-    if users == 0:
-        raise ValueError("A paired difference needs at least one user.")
-    generator = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            difference[generator.integers(0, users, (min(batch, samples - start), users))].mean(axis=1)
-            for start in range(0, samples, batch)
-        ]
-    )
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(difference.mean()), float(low), float(high)
 
 
 def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:

@@ -5,7 +5,7 @@ A model's section is that model's own config class, so a hyperparameter is decla
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -251,6 +251,11 @@ class Params(Config):
         """Hash of everything that decides what is learned (sha256, 16 hex digits)."""
         learned = self.model_dump_json(exclude=set(_NOT_LEARNED))
         return hashlib.sha256(learned.encode()).hexdigest()[:16]
+
+
+def learned_sections(params: dict[str, Any]) -> dict[str, Any]:
+    """The sections, out of those of a manifest, that decide what the models are."""
+    return {name: section for name, section in params.items() if name not in _NOT_LEARNED}
 
 
 def load_params(path: Path | None = None) -> Params:

@@ -123,9 +123,7 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
     item_vocabulary = Vocabulary.build(items.column("item_id").to_pylist())
     table = table.append_column("item", positions(table.column("item_id"), item_vocabulary))
     table = table.filter(pc.greater_equal(table.column("item"), 0))
-    table = table.append_column(
-        "time", pc.cast(pc.floor_temporal(table["occurred_at"], unit="second"), pa.int64())
-    )
+    table = table.append_column("time", to_seconds(table.column("occurred_at")))
     table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
     weights = event_weights(table, params.interactions.weights)
     user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
@@ -159,6 +157,12 @@ def positions(ids: Any, vocabulary: Vocabulary) -> Any:
     """int32 index in the vocabulary of each id of an Arrow column; -1 for null and unknown ids."""
     known = pa.array([value.decode() for value in vocabulary.ids.tolist()], pa.string())
     return pc.fill_null(pc.index_in(ids, value_set=known), -1)
+
+
+def to_seconds(times: Any) -> Any:
+    """Whole seconds since 1970 (int64) of an Arrow column of times."""
+    whole = pc.floor_temporal(times, unit="second")
+    return pc.cast(pc.cast(whole, pa.timestamp("s", tz=times.type.tz)), pa.int64())
 
 
 def event_weights(table: Any, weights: EventWeights) -> FloatArray:

@@ -9,8 +9,10 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.export import export, export_snapshot
 from training.workspace import Workspace, replaced
 
 logger = logging.getLogger(__name__)
@@ -36,15 +38,18 @@ class Snapshot:
         return {"catalogue_seq": self.catalogue_seq, "interaction_id": self.interaction_id}
 
 
-def take_snapshot(conn: Connection, workspace: Workspace) -> Snapshot:
-    """Export the database into the workspace and have DVC record it."""
-    from database.export import export_snapshot
+def read_watermark(conn: Connection) -> dict[str, int]:
+    """How far the database is now, in the form of a bundle's manifest; `conn` must have no transaction."""
+    with export(conn) as exported:
+        found = exported.watermark
+    return {"catalogue_seq": found.catalogue_seq, "interaction_id": found.interaction_id}
 
+
+def take_snapshot(conn: Connection, workspace: Workspace) -> Snapshot:
+    """Export the database into the workspace and have DVC record it; `conn` must have no transaction."""
     with replaced(workspace.snapshot) as folder:
-        exported = export_snapshot(conn, folder)
-        (folder / DESCRIPTION).write_text(
-            json.dumps(asdict(exported), indent=1, sort_keys=True, default=str) + "\n"
-        )
+        content = asdict(export_snapshot(conn, folder))
+        (folder / DESCRIPTION).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     track_snapshot(workspace)
     return read_snapshot(workspace)
 
@@ -76,8 +81,6 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     Raises:
         FileNotFoundError: there is no snapshot, or DVC has not recorded it.
     """
-    import yaml
-
     content = json.loads((workspace.snapshot / DESCRIPTION).read_text())
     pointer = yaml.safe_load(workspace.snapshot_pointer.read_text())
     return Snapshot(**content, md5=pointer["outs"][0]["md5"])

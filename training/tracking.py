@@ -8,7 +8,7 @@ version is registered from a folder of arrays through a loader module: nothing i
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,19 @@ class Tracker:
         entries = [Metric(key, float(value), 0, 0) for key, value in metrics.items()]
         for start in range(0, len(new), 100):
             self.client.log_batch(run_id, params=new[start : start + 100])
+        for start in range(0, len(entries), _BATCH):
+            self.client.log_batch(run_id, metrics=entries[start : start + _BATCH])
+
+    def log_curve(self, run_id: str, curve: Sequence[Mapping[str, float]]) -> None:
+        """Log a training curve: what was measured after each iteration, as steps of metrics."""
+        from mlflow.entities import Metric
+
+        entries = [
+            Metric(f"training.{key}", float(value), 0, int(point["iteration"]))
+            for point in curve
+            for key, value in point.items()
+            if key != "iteration"
+        ]
         for start in range(0, len(entries), _BATCH):
             self.client.log_batch(run_id, metrics=entries[start : start + _BATCH])
 

@@ -43,7 +43,7 @@ def write_snapshot(folder: Path, items: list[dict[str, Any]], interactions: list
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(items, item_schema), folder / "items.parquet")
     pq.write_table(pa.Table.from_pylist(interactions, event_schema), folder / "interactions.parquet")
-    (folder / "snapshot.json").write_text(json.dumps({"created_at": NOW.isoformat()}))
+    (folder / "snapshot.json").write_text(json.dumps({"as_of": NOW.isoformat()}))
 
 
 def good_items() -> list[dict[str, Any]]:

@@ -1,0 +1,166 @@
+"""The holdout of a workspace: who is tested on what, each model's numbers, and the table of them all."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from training.evaluate import Evaluation, Ranker, TestSet, evaluate, rank
+from training.intervals import compare
+from training.models.data import TrainingData, net_strengths
+from training.models.types import BoolArray, DoubleArray
+from training.params import Params
+from training.prepare import Prepared
+from training.split import SplitError, split_events, truth_of
+from training.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+METRICS_FILE = "metrics.json"
+PER_USER_FILE = "per_user.npz"
+TABLE_COLUMNS = ("recall", "ndcg", "coverage")
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What is learned from, and the users that are tested."""
+
+    learned: BoolArray
+    """bool[n_events]: the events before the cut."""
+    cut: int | None
+    """Seconds since 1970 at which the test begins; None when it is not one moment for all."""
+    test: TestSet
+
+    @property
+    def warm(self) -> BoolArray:
+        """bool[u]: test users with a history. To the others every model shows what is popular."""
+        return self.test.user_slices()["warm_users"]
+
+    def training_data(self, prepared: Prepared) -> TrainingData:
+        """What models that are tested may learn from."""
+        return prepared.training_data(self.learned, self.cut)
+
+
+def open_holdout(prepared: Prepared, params: Params) -> Holdout:
+    """Split the events; a history too short to split leaves everything to learn from and nobody to test."""
+    try:
+        split = split_events(
+            prepared.events, params.split.protocol, params.split.validation_days, params.split.test_days
+        )
+        learned, held_out, cut = split.before_test, split.test, split.test_start
+    except SplitError as error:
+        logger.warning("Nothing can be measured: %s", error)
+        learned, cut = np.ones(len(prepared.events), dtype=bool), None
+        held_out = ~learned
+    events = prepared.events
+    shape = (len(prepared.users), len(prepared.items))
+    seen = net_strengths(events.user[learned], events.item[learned], events.weight[learned], shape)
+    truth = truth_of(events, held_out, seen) if held_out.any() else sparse.csr_array(shape, dtype=np.float32)
+    return Holdout(learned, cut, TestSet.build(seen, truth, prepared.vectors))
+
+
+def measure(ranker: Ranker, holdout: Holdout, params: Params) -> Evaluation:
+    """Rank for every test user and measure the lists; without test users there are no numbers."""
+    if not holdout.test.histories.shape[0]:
+        return Evaluation({}, {}, {"all": 0})
+    cutoffs = params.evaluation.cutoffs
+    lists = rank(ranker, holdout.test.histories, max(cutoffs), params.evaluation.batch_users)
+    return evaluate(lists, holdout.test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
+
+
+def save_evaluation(evaluation: Evaluation, holdout: Holdout, folder: Path) -> None:
+    """Write metrics.json, whose `headline` is flat, and the metrics of each user as arrays.
+
+    The array `warm` tells which users had a history when they were tested.
+    """
+    content = {"headline": headline(evaluation), **evaluation.as_dict()}
+    (folder / METRICS_FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    arrays: dict[str, Any] = {"warm": holdout.warm, **evaluation.per_user}
+    np.savez(folder / PER_USER_FILE, **arrays)
+
+
+def headline(evaluation: Evaluation) -> dict[str, float]:
+    """metric → value over all users, and "ndcg@10 cold_users" and the like for the other slices."""
+    flat: dict[str, float] = {}
+    for part, table in evaluation.slices.items():
+        for name, found in table.items():
+            if np.isfinite(found.value):
+                flat[name if part == "all" else f"{name} {part}"] = found.value
+    return flat
+
+
+def load_metrics(workspace: Workspace, name: str) -> dict[str, Any]:
+    """What `save_evaluation` wrote of a model."""
+    content: dict[str, Any] = json.loads((workspace.evaluation / name / METRICS_FILE).read_text())
+    return content
+
+
+def load_warm(workspace: Workspace, name: str, metric: str) -> DoubleArray:
+    """float64[w], a metric of each test user with a history; empty when nobody was tested."""
+    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
+        return stored[metric][stored["warm"]] if metric in stored else np.zeros(0)
+
+
+def summarise(workspace: Workspace, models: Sequence[str], params: Params, folder: Path) -> None:
+    """Put all models and the baselines into one table; write summary.json, table.md, and the plots.
+
+    Each is compared with the baseline over the users that had a history: the others are shown what is
+    popular whatever the model.
+    """
+    found = {name: load_metrics(workspace, name) for name in models}
+    baseline, metric = params.gate.baseline, params.gate.metric
+    reference = load_warm(workspace, baseline, metric)
+    differences: dict[str, Any] = {}
+    for name in models:
+        values = load_warm(workspace, name, metric)
+        if name != baseline and len(values):
+            result = compare(values, reference, params.evaluation.bootstrap_samples, params.seed)
+            differences[name] = {
+                "difference": result.difference,
+                "low": result.low,
+                "high": result.high,
+                "users": result.users,
+                "verdict": result.verdict,
+            }
+    summary = {
+        "metric": metric,
+        "baseline": baseline,
+        "users": found[baseline]["users"],
+        "models": {name: content["headline"] for name, content in found.items()},
+        "against_baseline": differences,
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    (folder / "table.md").write_text(as_table(found, summary, params.evaluation.cutoffs))
+    if found[baseline]["slices"]:
+        from training.plots import draw_plots
+
+        draw_plots(found, params.evaluation.cutoffs, folder)
+
+
+def as_table(found: dict[str, Any], summary: dict[str, Any], cutoffs: Sequence[int]) -> str:
+    """The models as a Markdown table, with 95 % intervals of the metric that the gate looks at."""
+    columns = [f"{name}@{k}" for name in TABLE_COLUMNS for k in cutoffs]
+    metric, baseline = summary["metric"], summary["baseline"]
+    users = summary["users"]
+    lines = [
+        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
+        f"Full catalogue ranked, seen items excluded.",
+        "",
+        f"| model | {' | '.join(columns)} | {metric} 95 % | warm users | there against {baseline} |",
+        f"|---|{'---|' * (len(columns) + 3)}",
+    ]
+    for name, content in found.items():
+        values = content["headline"]
+        cells = [f"{values[column]:.4f}" if column in values else "" for column in columns]
+        interval = content["slices"].get("all", {}).get(metric)
+        span = f"[{interval['low']:.4f}, {interval['high']:.4f}]" if interval else ""
+        warm = f"{values[f'{metric} warm_users']:.4f}" if interval else ""
+        against = summary["against_baseline"].get(name)
+        verdict = f"{against['difference']:+.4f} ({against['verdict']})" if against else ""
+        lines.append(f"| {name} | {' | '.join(cells)} | {span} | {warm} | {verdict} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,178 @@
+"""The steps of the daily run, by name: a stage of dvc.yaml with its MLflow run, or a step around them.
+
+Every step reads what it needs from the workspace and the database, so each may be run again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from data_checks.report import DataCheckError
+from database.connection import connect
+from database.deployments import current
+from database.gate_decisions import decisions, record_decision
+from database.settings import Settings, get_settings
+from training.bundle import git_commit, store_bundle
+from training.evidence import collect_evidence
+from training.gate import decide
+from training.inbox import ingest_inbox
+from training.models.bundle import read_manifest
+from training.params import Params, learned_sections, load_params
+from training.promotion import PromotionError, promote
+from training.record import record_bundle, record_evaluation, record_model, record_verdict
+from training.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
+from training.stages import LEARNED, run_stage
+from training.tracking import Lineage, Tracker, load_versions, save_version
+from training.workspace import Workspace, open_workspace
+
+logger = logging.getLogger(__name__)
+
+
+class NothingNewError(Exception):
+    """Nothing happened since the last decision: there is nothing to learn."""
+
+
+class StoppedError(Exception):
+    """The data or the gate says no; trying again would not change it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step is given."""
+
+    settings: Settings
+    workspace: Workspace
+    params: Params
+
+    def lineage(self) -> Lineage:
+        """What the runs of this snapshot and these params are found by."""
+        return Lineage(read_snapshot(self.workspace).md5, self.params.digest(), git_commit())
+
+    def tracker(self) -> Tracker:
+        """The MLflow server in use."""
+        return Tracker(self.settings)
+
+
+def run_steps(names: Sequence[str]) -> None:
+    """Run steps of the daily run, in the installation's workspace.
+
+    Raises:
+        NothingNewError: the snapshot step found nothing to learn.
+        StoppedError: a data check or the gate refused.
+        KeyError: there is no such step.
+    """
+    settings = get_settings()
+    workspace = open_workspace(settings)
+    run = Run(settings, workspace, load_params(workspace.params_file))
+    for name in names:
+        started = time.monotonic()
+        STEPS[name](run)
+        logger.info("Step %s took %.1f s.", name, time.monotonic() - started)
+
+
+def _ingest(run: Run) -> None:
+    ingest_inbox(run.settings)
+
+
+def _snapshot(run: Run) -> None:
+    """Export the database, unless the bundle that serves, or the last one refused, knows all of it."""
+    with connect(run.settings) as conn:
+        watermark = read_watermark(conn)
+        served, judged = current(conn), decisions(conn, 1)
+        conn.commit()
+        known = [served.manifest] if served else []
+        known += [decision.report["manifest"] for decision in judged]
+        if any(_same_lesson(manifest, watermark, run.params) for manifest in known):
+            raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
+        taken = take_snapshot(conn, run.workspace)
+    logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
+    run.tracker().bundle_run(run.lineage())
+
+
+def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
+    """Whether a bundle was learned from this data with these hyperparameters."""
+    wanted = learned_sections(params.model_dump(mode="json"))
+    return bool(manifest["watermark"] == watermark and learned_sections(manifest["params"]) == wanted)
+
+
+def _validate(run: Run) -> None:
+    try:
+        run_stage("validate", run.workspace)
+    except DataCheckError as error:
+        raise StoppedError(str(error)) from error
+
+
+def _stage(name: str) -> Callable[[Run], None]:
+    def step(run: Run) -> None:
+        run_stage(name, run.workspace)
+
+    return step
+
+
+def _train(name: str) -> Callable[[Run], None]:
+    def step(run: Run) -> None:
+        started = time.monotonic()
+        run_stage(name, run.workspace)
+        seconds = time.monotonic() - started
+        version = record_model(
+            run.tracker(), run.lineage(), run.workspace, name, params=run.params, seconds=seconds
+        )
+        save_version(run.workspace.tracking, name, version)
+
+    return step
+
+
+def _evaluate(run: Run) -> None:
+    run_stage("evaluate", run.workspace)
+    record_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
+
+
+def _bundle(run: Run) -> None:
+    run_stage("bundle", run.workspace)
+    record_bundle(run.tracker(), run.lineage(), run.workspace)
+
+
+def _record(run: Run) -> None:
+    record_pipeline(run.workspace)
+
+
+def _gate(run: Run) -> None:
+    """Judge the assembled bundle against the one that serves; the decision is stored whatever it is."""
+    with connect(run.settings) as conn:
+        champion = current(conn)
+    evidence = collect_evidence(run.settings, run.workspace, run.params, champion)
+    decision = decide(evidence, run.params.gate)
+    logger.info("%s", decision.as_table())
+    manifest = read_manifest(run.workspace.bundle).to_dict()
+    report = decision.as_dict() | {"manifest": {key: manifest[key] for key in ("watermark", "params")}}
+    with connect(run.settings) as conn:
+        record_decision(conn, decision.bundle_id, decision.champion_id, decision.accepted, report)
+    record_verdict(run.tracker(), run.lineage(), decision)
+    if not decision.accepted:
+        raise StoppedError("; ".join(decision.reasons))
+
+
+def _deploy(run: Run) -> None:
+    stored = store_bundle(run.settings, run.workspace.bundle, load_versions(run.workspace.tracking))
+    try:
+        promotion = promote(run.settings, run.tracker(), stored, "daily training")
+    except PromotionError as error:
+        raise StoppedError(str(error)) from error
+    logger.info("Bundle %s serves; before it: %s.", stored.bundle_id, promotion.previous_bundle or "none")
+
+
+STEPS: dict[str, Callable[[Run], None]] = {
+    "ingest": _ingest,
+    "snapshot": _snapshot,
+    "validate": _validate,
+    "prepare": _stage("prepare"),
+    **{name: _train(name) for name in LEARNED},
+    "evaluate": _evaluate,
+    "bundle": _bundle,
+    "record": _record,
+    "gate": _gate,
+    "deploy": _deploy,
+}
+"""Every step of the daily run, in an order that works."""
