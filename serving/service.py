@@ -1,0 +1,90 @@
+"""The BentoML service: one live plane a worker under the contracts' HTTP app.
+
+    bentoml serve serving.service:Shortlist
+
+The bundle is no part of the Bento: workers follow the deployment that the database names, and start
+without any. BENTOML_HOME says where the store is that deployed bundles lie in.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import bentoml
+
+from database.connection import create_pool
+from database.settings import get_settings
+from serving.api.app import create_app
+from serving.live.plane import LivePlane
+from training.params import load_params
+
+log = logging.getLogger(__name__)
+
+_CONNECTIONS = (1, 4)
+"""Connections that a worker keeps, and at most has."""
+_DATABASE_SECONDS = 60.0
+_TIMEOUT_SECONDS = 30
+
+
+@asynccontextmanager
+async def open_plane() -> AsyncIterator[LivePlane]:
+    """This worker's plane, on a pool of its own. A database that is still starting is waited for."""
+    settings = get_settings()
+    pool = await _pool()
+    try:
+        plane = await LivePlane.open(pool, load_params(), settings)
+        try:
+            yield plane
+        finally:
+            await plane.close()
+    finally:
+        await pool.close()
+
+
+async def _pool() -> asyncpg.Pool:
+    give_up = monotonic() + _DATABASE_SECONDS
+    while True:
+        try:
+            return await create_pool(*_CONNECTIONS)
+        except (OSError, asyncpg.CannotConnectNowError) as error:
+            if monotonic() > give_up:
+                raise
+            log.warning("waiting for the database: %s", error)
+            await asyncio.sleep(1)
+
+
+def use_one_thread() -> None:
+    """One thread each for BLAS, FAISS and torch: workers are the parallelism, and share the cores."""
+    import faiss
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)
+    faiss.omp_set_num_threads(1)
+    torch.set_num_threads(1)
+
+
+app = create_app(open_plane, get_settings())
+
+
+@bentoml.service(
+    name="shortlist",
+    workers=get_settings().service_workers,
+    traffic={"timeout": _TIMEOUT_SECONDS},
+    metrics={"enabled": True},
+)
+@bentoml.asgi_app(app, path="/")
+class Shortlist:
+    """Mounts the HTTP app; its lifespan opens and closes the plane."""
+
+    def __init__(self) -> None:
+        use_one_thread()
+
+    async def __is_ready__(self) -> bool:
+        """Ready once the plane is open: it then answers, from memory while the database is away."""
+        plane: Any = getattr(app.state, "plane", None)
+        return plane is not None
