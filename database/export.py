@@ -5,11 +5,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -67,13 +69,22 @@ class Watermark:
     """The moment that an export shows: every catalogue change up to `catalogue_seq` is in it.
 
     Interaction ids are given out before their transactions commit, so one below `interaction_id` may be
-    missing that was still being written.
+    missing that was still being written. `as_of` is when the newest row was written (UTC).
     """
 
     catalogue_seq: int
     interaction_id: int
-    last_interaction_at: datetime | None
-    exported_at: datetime
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export_snapshot` wrote: its watermark, `as_of` in ISO 8601, and the rows of each table."""
+
+    catalogue_seq: int
+    interaction_id: int
+    as_of: str
+    rows: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -124,14 +135,41 @@ def export(conn: Connection) -> Iterator[Export]:
     with conn.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read read only")
         cursor.execute(
-            """select catalogue_seq, (select coalesce(max(interaction_id), 0) from interactions),
-                (select max(occurred_at) from interactions), now() from change_state"""
+            """select catalogue_seq, coalesce((select max(interaction_id) from interactions), 0),
+                coalesce(greatest((select max(recorded_at) from interactions),
+                    (select max(updated_at) from items), (select max(updated_at) from users)), 'epoch')
+            from change_state"""
         )
         watermark = Watermark(*cursor.fetchall()[0])
     try:
         yield Export(conn, watermark)
     finally:
         conn.rollback()
+
+
+def export_snapshot(conn: Connection, folder: Path) -> Exported:
+    """Write items, users, interactions and embeddings as Parquet files of these names into `folder`.
+
+    The same data gives the same bytes. `conn` must have no transaction under way.
+    """
+    rows = {}
+    with export(conn) as moment:
+        for name, read in (
+            ("items", moment.items),
+            ("users", moment.users),
+            ("interactions", moment.interactions),
+        ):
+            table = read()
+            rows[name] = table.num_rows
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+            del table
+        rows["embeddings"] = 0
+        with pq.ParquetWriter(folder / "embeddings.parquet", EMBEDDINGS, compression="none") as writer:
+            for batch in moment.embeddings():
+                writer.write_batch(batch)
+                rows["embeddings"] += batch.num_rows
+    mark = moment.watermark
+    return Exported(mark.catalogue_seq, mark.interaction_id, mark.as_of.astimezone(UTC).isoformat(), rows)
 
 
 def _selected(field: pa.Field) -> str:

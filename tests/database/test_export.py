@@ -1,0 +1,80 @@
+"""Exports: one moment of the database, every value as it was stored."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import numpy as np
+import pyarrow.parquet as pq
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.export import EMBEDDINGS, INTERACTIONS, ITEMS, USERS, export, export_snapshot
+from database.interactions import record
+from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash
+from database.users import insert_user
+
+TITLE = 'A "quoted",\nlong title'
+
+
+async def fill(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        vector = Embedding("tiny", text_hash(f"{TITLE}. a, b"), np.array([1, 0], np.float32))
+        await insert_item(
+            conn, "I1", ItemContent(kind="product", title=TITLE, tags=("a", "b"), price=1.5), vector
+        )
+        await insert_item(conn, "I2", ItemContent(kind="article", title="", description="text"), None)
+        await insert_item(conn, "I3", ItemContent(kind="product", title="gone"), None)
+        await delete_item(conn, "I3")
+        await insert_user(conn, "ann", ["tea"], None)
+        when = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+        await record(conn, user_id="ann", event_type="click", item_id="I1", occurred_at=when)
+        await record(conn, user_id="bob", event_type="search_query", query='say "tea"')
+
+
+async def test_values_come_back_as_stored(pool: asyncpg.Pool, connection: Connection, tmp_path: Path) -> None:
+    await fill(pool)
+    exported = export_snapshot(connection, tmp_path)
+    assert exported.rows == {"items": 2, "users": 2, "interactions": 2, "embeddings": 1}
+    assert exported.catalogue_seq == 4
+    items = pq.read_table(tmp_path / "items.parquet").to_pylist()
+    assert [(row["title"], row["tags"], row["price"]) for row in items] == [
+        (TITLE, ["a", "b"], 1.5),
+        ("", [], None),
+    ]
+    users = pq.read_table(tmp_path / "users.parquet").to_pylist()
+    assert [(row["user_id"], row["interests"]) for row in users] == [("ann", ["tea"]), ("bob", [])]
+    click, search = pq.read_table(tmp_path / "interactions.parquet").to_pylist()
+    assert click["occurred_at"] == datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    assert (click["query"], search["query"], search["item_id"]) == (None, 'say "tea"', None)
+    (vector,) = pq.read_table(tmp_path / "embeddings.parquet").to_pylist()
+    assert np.frombuffer(vector["vector"], "<f4").tolist() == [1.0, 0.0]
+
+
+async def test_the_same_data_gives_the_same_bytes(
+    pool: asyncpg.Pool, connection: Connection, tmp_path: Path
+) -> None:
+    await fill(pool)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        export_snapshot(connection, folder)
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+async def test_an_export_does_not_see_what_comes_after(pool: asyncpg.Pool, connection: Connection) -> None:
+    await fill(pool)
+    with export(connection) as moment:
+        async with pool.acquire() as conn:
+            await record(conn, user_id="eve", event_type="click", item_id="I1")
+        assert moment.interactions().num_rows == 2
+    with export(connection) as moment:
+        assert moment.interactions().num_rows == 3
+
+
+def test_an_empty_database_has_empty_tables(connection: Connection) -> None:
+    with export(connection) as moment:
+        assert (moment.items().schema, moment.items().num_rows) == (ITEMS, 0)
+        assert (moment.users().schema, moment.interactions().schema) == (USERS, INTERACTIONS)
+        assert list(moment.embeddings()) == []
+    assert EMBEDDINGS.names == ["item_id", "model", "text_hash", "vector"]
