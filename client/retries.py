@@ -41,7 +41,7 @@ def _policy(attempts: int) -> dict[str, Any]:
     return {
         "retry": retry_if_result(_is_unavailable) | retry_if_exception_type(httpx.ConnectError),
         "stop": stop_after_attempt(attempts),
-        "wait": wait_exponential_jitter(initial=0.1, max=5.0, jitter=0.1),
+        "wait": wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
         "retry_error_callback": _last,
     }
 

@@ -78,6 +78,7 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        responses=errors.documented(429, 500),
         middleware=_front_door(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
@@ -130,7 +131,7 @@ async def metrics_text(metrics: Measured) -> Response:
 
 
 def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
-    """The document, once; with keys set it says which requests need one."""
+    """The document, once. With keys set it says what needs one; FastAPI's error shape is left out."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -141,7 +142,11 @@ def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
         }
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
                 if keyed and not is_read(method.upper(), path):
                     operation["security"] = [{"key": []}, {"bearer": []}]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(unused, None)
         app.openapi_schema = schema
     return app.openapi_schema

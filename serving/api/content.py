@@ -36,7 +36,7 @@ NewContent = Annotated[
     "",
     status_code=201,
     response_model=shapes.ContentOut,
-    responses=documented(401, 409, 413, 422, 503),
+    responses=documented(400, 401, 409, 413, 422, 503),
     summary="Create a content item",
 )
 async def create_content(plane: Plane, body: NewContent) -> Response:

@@ -173,6 +173,7 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
     413: ("The body is too large", "body_too_large", "the body is larger than 1048576 bytes", None),
     422: ("Not what the schema says", "invalid", "event_type: Input should be 'product_click'", "event_type"),
     429: ("Too many requests", "too_many_requests", "too many requests: try again later", None),
+    500: ("The service failed", "internal_error", INTERNAL, None),
     503: ("Not available now", "model_not_trained", "model 'als' is not ready: no bundle is deployed", None),
 }
 

@@ -16,6 +16,7 @@ from serving.ranking.types import Kinds
 
 MAX_QUERY = 255
 MAX_ID = 128
+MAX_ITEM_ID = 64
 MAX_TITLE = 500
 MAX_TEXT = 100_000
 MAX_LABEL = 200
@@ -24,6 +25,7 @@ MAX_BIGINT = 2**63 - 1
 
 _SHOP_USER = re.compile(r"[a-zA-Z0-9]{1,50}")
 _SHOP_PRODUCT = re.compile(r"[A-Z0-9]{10}")
+_NEW_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -91,8 +93,11 @@ KnownId = Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(
 RunId = Annotated[str, Field(min_length=1, max_length=250), AfterValidator(_no_control)]
 """A run of Airflow."""
 
-NewId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$", min_length=1, max_length=MAX_ID)]
-"""An id to be made: it must fit into a path as it is."""
+NewUserId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ID)]
+"""The id of a user to be made: it must fit into a path as it is."""
+
+NewItemId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ITEM_ID)]
+"""The id of an item to be made: it must fit into a path as it is."""
 
 ArticleId = Annotated[
     int,

@@ -55,7 +55,7 @@ Feedback = Annotated[
 @router.post(
     "",
     response_model=shapes.Recommendations,
-    responses=documented(413, 422, 503),
+    responses=documented(400, 413, 422, 503),
     summary="Content for a user",
 )
 async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
@@ -81,7 +81,7 @@ async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Expl
 @router.post(
     "/interact",
     response_model=shapes.InteractionOut,
-    responses=documented(401, 404, 413, 422, 503),
+    responses=documented(400, 401, 404, 413, 422, 503),
     summary="Record an interaction",
 )
 async def interact(plane: Plane, body: Interact) -> Response:
@@ -110,7 +110,7 @@ async def interact(plane: Plane, body: Interact) -> Response:
 @router.post(
     "/feedback",
     response_model=shapes.FeedbackOut,
-    responses=documented(401, 404, 413, 422, 503),
+    responses=documented(400, 401, 404, 413, 422, 503),
     summary="Say what a user thinks of a content item",
 )
 async def feedback(plane: Plane, body: Feedback) -> Response:

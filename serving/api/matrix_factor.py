@@ -31,7 +31,7 @@ SearchBody = Annotated[SemanticSearchRequest, Body(examples=[{"query": "washing 
 @router.post(
     "/matrix_factor/similar",
     response_model=FactorAnswer,
-    responses=documented(404, 413, 422, 503),
+    responses=documented(400, 404, 413, 422, 503),
     summary="Items that the same users chose",
 )
 async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: Explain = False) -> Response:
@@ -43,7 +43,7 @@ async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: E
 @router.post(
     "/matrix_factor/user",
     response_model=FactorAnswer,
-    responses=documented(413, 422, 503),
+    responses=documented(400, 413, 422, 503),
     summary="Items for a user",
 )
 async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Explain = False) -> Response:

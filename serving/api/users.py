@@ -29,7 +29,7 @@ ChangedUser = Annotated[shapes.UserPatch, Body(examples=[{"interests": ["ml", "p
     "",
     status_code=201,
     response_model=shapes.UserOut,
-    responses=documented(401, 409, 413, 422, 503),
+    responses=documented(400, 401, 409, 413, 422, 503),
     summary="Create a user",
 )
 async def create_user(plane: Plane, body: Newcomer) -> Response:
@@ -55,7 +55,7 @@ async def get_user(plane: Plane, user_id: UserInPath) -> Response:
 @router.put(
     "/{user_id}",
     response_model=shapes.UserOut,
-    responses=documented(401, 404, 413, 422, 503),
+    responses=documented(400, 401, 404, 413, 422, 503),
     summary="Change a user",
 )
 async def update_user(plane: Plane, user_id: UserInPath, body: ChangedUser) -> Response:

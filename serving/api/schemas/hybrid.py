@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from serving.api.fields import KnownId, Label, Labels, NewId, Text, Title
+from serving.api.fields import KnownId, Label, Labels, NewItemId, NewUserId, Text, Title
 from serving.api.schemas.common import Body, Explained, explained
 from serving.live.drafts import User
 from serving.ranking.types import Item, Ranked
@@ -16,7 +16,7 @@ MAX_SECONDS = 86_400
 class UserIn(Body):
     """A new user and what they say of themselves."""
 
-    user_id: NewId
+    user_id: NewUserId
     interests: Labels = ()
     skill_level: Label | None = None
 
@@ -41,7 +41,7 @@ class UserOut(BaseModel):
 class ContentIn(Body):
     """A new content item."""
 
-    content_id: NewId
+    content_id: NewItemId
     title: Title
     category: Label | None = None
     tags: Labels = ()

@@ -1,17 +1,24 @@
-"""An app on an in-memory plane: the contracts are tested without a database, a model or a server."""
+"""An app on an in-memory plane, for contracts; and one on a real plane and database, behind a real server."""
 
-from collections.abc import AsyncIterator, Callable
+import hashlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import httpx
+import numpy as np
 import pytest
 import pytest_asyncio
+import uvicorn
+from numpy.typing import NDArray
 
 from client import AsyncShortlist
-from database.settings import Settings
+from database.connection import create_pool
+from database.settings import REPOSITORY, Settings
 from serving.airflow import Airflow
 from serving.api.app import create_app
 from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
@@ -26,6 +33,7 @@ from serving.live.drafts import (
 )
 from serving.live.plane import LivePlane
 from serving.ranking.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from training.params import load_params
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -68,7 +76,9 @@ class FakePlane:
 
     def _ranked(self, limit: int, kinds: Kinds, skip: str = "") -> list[Ranked]:
         chosen = [i for i in self.items.values() if i.item_id != skip and (kinds is None or i.kind in kinds)]
-        return [Ranked(item, 1 / (n + 1), "popular", "many chose it") for n, item in enumerate(chosen[:limit])]
+        return [
+            Ranked(item, 1 / (n + 1), "popular", "many chose it") for n, item in enumerate(chosen[:limit])
+        ]
 
     def _found(self, item_id: str) -> Item:
         if item_id not in self.items:
@@ -285,3 +295,52 @@ async def shortlist(http: httpx.AsyncClient) -> AsyncIterator[AsyncShortlist]:
     """The typed client of the same app."""
     async with AsyncShortlist("http://shortlist.test", transport=http._transport) as client:
         yield client
+
+
+class WordEncoder:
+    """Texts to vectors without a model: each word has its direction, so texts that share words are near."""
+
+    name = "words"
+    dimension = 64
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = np.stack([self._vector(text) for text in texts])
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / norms, dtype=np.float32)
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        vector = np.full(self.dimension, 1e-3, dtype=np.float32)
+        for word in text.lower().replace(".", " ").replace(",", " ").split():
+            vector[int(hashlib.md5(word.encode()).hexdigest(), 16) % self.dimension] += 1.0
+        return vector
+
+
+@pytest.fixture(scope="module")
+def address(postgres: Any, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address of a server of the app on a real plane and a database of the module's own."""
+    name = "api_" + hashlib.md5(str(request.path).encode()).hexdigest()[:8]
+    postgres.execute(f"create database {name} template template_shortlist")
+    settings = Settings(_env_file=None, database_url=postgres.url(name))
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[LivePlane]:
+        params = load_params(REPOSITORY / "params.yaml")
+        async with await create_pool(1, 4, settings) as pool:
+            plane = await LivePlane.open(pool, params, settings, encoder=WordEncoder())
+            try:
+                yield plane
+            finally:
+                await plane.close()
+
+    app = create_app(opened, settings, Airflow(settings, httpx.MockTransport(FakeAirflow())))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=20)
+    postgres.execute(f"drop database {name} with (force)")

@@ -1,0 +1,127 @@
+"""What the client sends again, what it raises, and that both clients have the same methods."""
+
+import inspect
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from tenacity import nap
+
+import client
+from client import AsyncShortlist, NotFound, RequestRefused, ServiceFailed, Shortlist
+
+Answers = Iterator[httpx.Response | Exception]
+
+
+def refusal(status: int, code: str) -> httpx.Response:
+    error = {"code": code, "message": "no", "field": "user_id"}
+    return httpx.Response(status, json={"detail": "no", "error": error})
+
+
+def server(*answers: httpx.Response | Exception) -> tuple[httpx.MockTransport, list[httpx.Request]]:
+    """A transport that gives the answers in turn, and what it was asked."""
+    asked: list[httpx.Request] = []
+    queue = iter(answers)
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        answer = next(queue)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return httpx.MockTransport(handle), asked
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nap.time, "sleep", lambda seconds: None)
+
+
+def blocking(
+    *answers: httpx.Response | Exception, attempts: int = 3
+) -> tuple[Shortlist, list[httpx.Request]]:
+    transport, asked = server(*answers)
+    return Shortlist("http://s.test", api_key="key", transport=transport, attempts=attempts), asked
+
+
+def test_503_and_no_connection_are_sent_again() -> None:
+    shortlist, asked = blocking(
+        httpx.Response(503), httpx.ConnectError("refused"), httpx.Response(200, json={"database": {}})
+    )
+    assert shortlist.status() == {"database": {}}
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "failures", [[httpx.Response(503)] * 3, [httpx.ConnectError("refused")] * 3, [httpx.Response(500)]]
+)
+def test_the_last_failure_is_raised(failures: list[httpx.Response | Exception]) -> None:
+    shortlist, asked = blocking(*failures)
+    with pytest.raises(ServiceFailed):
+        shortlist.status()
+    assert len(asked) == len(failures)
+
+
+def test_a_request_that_may_have_been_done_is_not_sent_again() -> None:
+    shortlist, asked = blocking(httpx.ReadTimeout("slow"))
+    with pytest.raises(ServiceFailed):
+        shortlist.click("a", "ABCD1234XY")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, RequestRefused), (404, NotFound), (422, RequestRefused)])
+def test_refusals_carry_status_code_message_and_field(status: int, kind: type[RequestRefused]) -> None:
+    shortlist, asked = blocking(refusal(status, "some_code"))
+    with pytest.raises(kind) as caught:
+        shortlist.home("a")
+    refused = caught.value
+    assert (refused.status, refused.code, refused.message, refused.field) == (
+        status,
+        "some_code",
+        "no",
+        "user_id",
+    )
+    assert len(asked) == 1
+
+
+def test_an_error_that_is_no_json_is_still_an_error() -> None:
+    shortlist, _ = blocking(httpx.Response(502, text="<html>"))
+    with pytest.raises(ServiceFailed, match="502"):
+        shortlist.status()
+
+
+def test_the_key_travels_and_ids_are_quoted() -> None:
+    shortlist, asked = blocking(httpx.Response(200, json={"similar": []}))
+    with shortlist:
+        shortlist.similar_products("A/B?C", limit=5)
+    assert asked[0].headers["x-api-key"] == "key"
+    assert asked[0].url.raw_path == b"/recommendations/product/A%2FB%3FC?response_limit=5"
+
+
+async def test_the_asynchronous_client_sends_again_too() -> None:
+    transport, asked = server(httpx.Response(503), httpx.Response(200, json={"status": "idle"}))
+    async with AsyncShortlist("http://s.test", transport=transport) as shortlist:
+        assert (await shortlist.training_status())["status"] == "idle"
+    assert len(asked) == 2
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    def methods(of: type) -> dict[str, Callable[..., object]]:
+        return {name: value for name, value in vars(of).items() if not name.startswith("_")}
+
+    ours, theirs = methods(Shortlist), methods(AsyncShortlist)
+    assert ours.keys() - {"close"} == theirs.keys() - {"aclose"}
+    for name in ours.keys() - {"close"}:
+        assert inspect.signature(ours[name]) == inspect.signature(theirs[name])
+
+
+def test_exported_names() -> None:
+    assert sorted(client.__all__) == [
+        "AsyncShortlist",
+        "NotFound",
+        "RequestRefused",
+        "ServiceFailed",
+        "Shortlist",
+        "ShortlistError",
+    ]

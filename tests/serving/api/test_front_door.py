@@ -1,0 +1,252 @@
+"""What every request passes: ids and headers, one error shape, keys, limits, metrics, slashes."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from database.settings import Settings
+from serving.api.auth import ExposureRefusedError, refuse_exposure
+from serving.errors import DatabaseUnavailable
+
+KEYED = {"api_keys": "first-key, second-key"}
+CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
+EVENTS = "/api/v1/interactions/interactions"
+
+
+def settings_of(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/status"),
+        ("GET", "/recommendations/home?user_id=a"),
+        ("POST", "/recommendations"),
+        ("POST", "/users"),
+        ("GET", "/api/articles"),
+        ("POST", "/training"),
+    ],
+)
+async def test_paths_answer_with_and_without_a_trailing_slash(
+    http: httpx.AsyncClient, method: str, path: str
+) -> None:
+    plain, _, query = path.partition("?")
+    for variant in (plain, f"{plain}/"):
+        answer = await http.request(method, f"{variant}?{query}", json={} if method == "POST" else None)
+        assert answer.status_code in (200, 422)
+
+
+async def test_a_request_keeps_its_id_and_learns_the_bundle(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/status", headers={"X-Request-ID": "mine-1"})
+    assert (answer.headers["x-request-id"], answer.headers["x-bundle"]) == ("mine-1", "bundle-1")
+    ids = {
+        (await http.get("/status", headers={"X-Request-ID": bad})).headers["x-request-id"]
+        for bad in ("", "a b")
+    }
+    assert len(ids) == 2 and not ids & {"", "a b"}
+
+
+async def test_an_answer_from_memory_says_so(http: httpx.AsyncClient, plane: Any) -> None:
+    assert "x-stale" not in (await http.get("/status")).headers
+    plane.stale = True
+    assert (await http.get("/status")).headers["x-stale"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/status", 405),
+        ("GET", "/recommendations/home", 400),
+        ("POST", "/users", 422),
+    ],
+)
+async def test_every_error_has_the_one_shape(
+    http: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await http.request(method, path)
+    assert answer.status_code == status
+    body = answer.json()
+    assert body.keys() == {"detail", "error"}
+    assert body["error"].keys() <= {"code", "message", "field"}
+    assert body["detail"] == body["error"]["message"]
+
+
+async def test_an_unexpected_failure_is_500_in_the_one_shape_and_tells_nothing(
+    http: httpx.AsyncClient, plane: Any
+) -> None:
+    plane.failure = RuntimeError("the secret is 42")
+    answer = await http.get("/status")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "42" not in answer.text
+    assert "x-request-id" in answer.headers
+
+
+async def test_no_database_is_503(http: httpx.AsyncClient, plane: Any) -> None:
+    plane.failure = DatabaseUnavailable("record_interaction")
+    answer = await http.post(EVENTS, json=CLICK)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b'{"user_id": "a",}'])
+async def test_what_is_no_json_is_a_refusal(http: httpx.AsyncClient, body: bytes) -> None:
+    answer = await http.post(EVENTS, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]["code"] in ("bad_request", "invalid")
+
+
+async def test_a_large_body_is_413_by_its_declared_and_by_its_real_length(served: Any, plane: Any) -> None:
+    http = await served(settings_of(max_body_bytes=2048))
+    read = 0
+
+    async def endless() -> Any:
+        nonlocal read
+        for _ in range(100):
+            read += 1024
+            yield b" " * 1024
+
+    declared = await http.post(EVENTS, content=b" " * 4096)
+    streamed = await http.post(EVENTS, content=endless())
+    assert (declared.status_code, streamed.status_code) == (413, 413)
+    assert declared.json()["error"]["code"] == "body_too_large"
+    assert plane.events == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * 33 + b"]" * 33, 400),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, 400),
+        (b'{"x": "' + b"[" * 1000 + b'"}', 422),
+        (b'{"x": [' + b"[]," * 1000 + b"[]]}", 422),
+        (b'{"x": "\\"' + b"[" * 1000 + b'"}', 422),
+        (b'"' + b'\\"[' * 100_000, 400),
+    ],
+)
+async def test_deep_json_is_refused_and_brackets_in_text_are_not(
+    http: httpx.AsyncClient, body: bytes, status: int
+) -> None:
+    answer = await http.post(EVENTS, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": ""},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "first-key"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", EVENTS),
+        ("POST", EVENTS + "/"),
+        ("POST", "/users"),
+        ("PUT", "/users/a"),
+        ("POST", "/content/"),
+        ("POST", "/training"),
+        ("POST", "/training/train"),
+        ("POST", "/recommendations/interact"),
+        ("POST", "/recommendations/feedback"),
+        ("DELETE", "/api/articles/1"),
+        ("PATCH", "/api/articles/1/"),
+        ("GET", "/api/v1/metrics"),
+        ("POST", "/nowhere"),
+    ],
+)
+async def test_with_keys_set_writes_training_and_administration_need_one(
+    served: Any, method: str, path: str, headers: dict[str, str]
+) -> None:
+    http = await served(settings_of(**KEYED))
+    answer = await http.request(method, path, json=CLICK if method != "GET" else None, headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (401, "unauthorized")
+
+
+@pytest.mark.parametrize("headers", [{"X-API-Key": "first-key"}, {"Authorization": "Bearer second-key"}])
+async def test_any_of_the_keys_opens(served: Any, headers: dict[str, str]) -> None:
+    http = await served(settings_of(**KEYED))
+    assert (await http.post(EVENTS, json=CLICK, headers=headers)).status_code == 200
+
+
+async def test_reads_are_open_unless_the_setting_says_otherwise(served: Any) -> None:
+    reads = [
+        ("GET", "/status", None),
+        ("POST", "/search/", {"query": "mug"}),
+        ("POST", "/recommendations", {"user_id": "a"}),
+        ("POST", "/matrix_factor/user", {"user_id": "a"}),
+        ("POST", "/api/recommend/", {"query": "mug"}),
+    ]
+    for reads_need_key, status in ((False, 200), (True, 401)):
+        http = await served(settings_of(**KEYED, reads_need_key=reads_need_key))
+        for method, path, body in reads:
+            assert (await http.request(method, path, json=body)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "values", "refused"),
+    [
+        ("127.0.0.1", {}, False),
+        ("::1", {}, False),
+        ("localhost", {}, False),
+        ("0.0.0.0", {}, True),
+        ("10.0.0.5", {"api_keys": " , "}, True),
+        ("shop.example", {}, True),
+        ("0.0.0.0", KEYED, False),
+        ("0.0.0.0", {"allow_public_without_keys": True}, False),
+    ],
+)
+def test_listening_beyond_loopback_needs_keys_or_force(host: str, values: Any, refused: bool) -> None:
+    settings = settings_of(service_host=host, **values)
+    if refused:
+        with pytest.raises(ExposureRefusedError, match="SHORTLIST_API_KEYS"):
+            refuse_exposure(settings)
+    else:
+        refuse_exposure(settings)
+
+
+async def test_too_many_requests_of_one_address_are_429_and_another_is_free(served: Any) -> None:
+    settings = settings_of(rate_limit_per_minute=3)
+    http = await served(settings, "10.0.0.1")
+    codes = [(await http.get("/recommendations/home?user_id=a")).status_code for _ in range(5)]
+    assert codes == [200, 200, 200, 429, 429]
+    limited = await http.get("/recommendations/home?user_id=a")
+    assert (limited.json()["error"]["code"], limited.headers["retry-after"]) == ("too_many_requests", "1")
+
+
+async def test_loopback_and_no_limit_are_free(served: Any) -> None:
+    for settings, address in (
+        (settings_of(rate_limit_per_minute=1), "127.0.0.1"),
+        (settings_of(rate_limit_per_minute=0), "10.0.0.1"),
+    ):
+        http = await served(settings, address)
+        assert {(await http.get("/status")).status_code for _ in range(5)} == {200}
+
+
+async def test_pages_of_a_named_origin_may_call(served: Any) -> None:
+    http = await served(settings_of(cors_origins="https://shop.example"))
+    ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-Key"}
+    named = await http.options("/search", headers={"Origin": "https://shop.example", **ask})
+    other = await http.options("/search", headers={"Origin": "https://evil.example", **ask})
+    assert named.headers["access-control-allow-origin"] == "https://shop.example"
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_metrics_count_by_route_template(http: httpx.AsyncClient, plane: Any) -> None:
+    for product in ("PRODUCT001", "PRODUCT002"):
+        await http.get(f"/recommendations/product/{product}")
+    await http.get("/nowhere/123")
+    plane.failure = RuntimeError("broken")
+    await http.get("/status")
+    text = (await http.get("/api/v1/metrics")).text
+    route = 'method="GET",route="/recommendations/product/{product_id}"'
+    assert f'shortlist_http_requests_total{{{route},status="200"}} 2.0' in text
+    assert f"shortlist_http_request_seconds_count{{{route}}} 2.0" in text
+    assert 'shortlist_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text
+    assert 'shortlist_http_errors_total{method="GET",route="/status"} 1.0' in text
+    assert "/nowhere/123" not in text

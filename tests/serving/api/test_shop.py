@@ -1,0 +1,65 @@
+"""Shapes of the shop's answers."""
+
+from typing import Any
+
+import httpx
+
+from client import AsyncShortlist
+
+PRODUCT = {
+    "id": "PRODUCT001",
+    "name": "Red mug 1",
+    "category": "Kitchen > Mugs",
+    "image": None,
+    "price": 5.0,
+    "original_price": 10.0,
+    "rating": 4.5,
+    "reviews": 10,
+    "discount_ratio": 0.5,
+}
+
+
+async def test_home_has_the_five_lists_with_exactly_the_documents_fields(shortlist: AsyncShortlist) -> None:
+    home = await shortlist.home("user123", limit=1)
+    assert home == {
+        "personalized": [],
+        "trending": [PRODUCT],
+        "best_value": [PRODUCT],
+        "top_categories": {"Kitchen": [PRODUCT]},
+        "diverse_picks": [PRODUCT],
+    }
+
+
+async def test_explain_adds_reason_model_and_score(shortlist: AsyncShortlist) -> None:
+    home = await shortlist.home("user123", limit=1, explain=True)
+    assert home["trending"] == [{**PRODUCT, "reason": "many chose it", "model": "popular", "score": 1.0}]
+
+
+async def test_similar_leaves_out_other_kinds_unless_asked(shortlist: AsyncShortlist) -> None:
+    own = await shortlist.similar_products("PRODUCT001")
+    widened = await shortlist.similar_products("PRODUCT001", kind="all")
+    assert [item["id"] for item in own] == ["PRODUCT002", "PRODUCT003"]
+    assert [item["id"] for item in widened] == ["PRODUCT002", "PRODUCT003", "course1"]
+
+
+async def test_interactions_come_back_newest_first(shortlist: AsyncShortlist) -> None:
+    await shortlist.click("user123", "ABCD1234XY")
+    await shortlist.searched("user123", " red shoes ")
+    search, click = await shortlist.interactions("user123", days=7)
+    assert search == {
+        "event_type": "search_query",
+        "product_id": None,
+        "query": "red shoes",
+        "timestamp": "2026-11-20T12:00:00Z",
+    }
+    assert (click["event_type"], click["product_id"], click["query"]) == ("product_click", "ABCD1234XY", None)
+
+
+async def test_a_click_does_not_store_a_query_that_came_with_it(http: httpx.AsyncClient, plane: Any) -> None:
+    body = {"user_id": "u", "event_type": "product_click", "product_id": "ABCD1234XY", "query": "mug"}
+    await http.post("/api/v1/interactions/interactions", json=body)
+    assert plane.events[0].query is None
+
+
+async def test_interactions_of_a_stranger_are_none(shortlist: AsyncShortlist) -> None:
+    assert await shortlist.interactions("stranger") == []
