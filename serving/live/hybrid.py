@@ -33,6 +33,8 @@ def hybrid(
     off the other has the whole weight; with both off it is the cold list.
     """
     history = visitor.history
+    if not view.n_rows:
+        return []
     allowed = without(view.index.catalogue.mask(kinds), history.seen)
     parts: dict[str, tuple[float, Scores]] = {}
     if use_cf:

@@ -22,7 +22,9 @@ _CLICKED = ("als", "tfidf", "fpgrowth")
 def home(view: View, visitor: Visitor, limit: int, kinds: Kinds) -> HomeLists:
     """The five lists of the home page. Without an event in the window `personalized` is empty."""
     allowed = view.index.catalogue.mask(kinds)
-    personalized = _personalized(view, visitor, limit, allowed) if visitor.history.events else []
+    personalized = (
+        _personalized(view, visitor, limit, allowed) if visitor.history.events and view.n_rows else []
+    )
     return HomeLists(
         personalized=personalized,
         trending=everyone.trending(view, limit, kinds),

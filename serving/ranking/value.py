@@ -29,8 +29,8 @@ def value_scores(
     quality = (1 - s) × shrunk rating / 5 + s × popularity percentile, with s = `popularity_share`;
     shrunk rating = (C × mean + n × r) / (C + n), with C = `prior_ratings`, n the item's ratings and mean
     the catalogue's (3 when nothing is rated);
-    saving = the discount (0..1) where one is known, else a quarter of (1 - percentile of the price in its group):
-    to be cheap among its like says less than to be reduced.
+    saving = the discount (0..1) where one is known, else a quarter of (1 - percentile of the price in its
+    group): to be cheap among its like says less than to be reduced.
 
     Args:
         price, discount, rating: NaN where unknown.

@@ -53,7 +53,12 @@ def shop_items() -> list[tuple[str, ItemContent]]:
         (
             f"{category[:3].upper()}{number:07d}",
             ItemContent(
-                kind="product", title=title, category=category, price=5.0 + number, rating=4.0, rating_count=10
+                kind="product",
+                title=title,
+                category=category,
+                price=5.0 + number,
+                rating=4.0,
+                rating_count=10,
             ),
         )
         for category, titles in SHOP.items()
@@ -87,7 +92,7 @@ def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     synonyms.write_text("hose, sprinkler\n# a comment\ntea cosy, kettle warmer\n")
     return params.model_copy(
         update={
-            "als": params.als.model_copy(update={"factors": 6, "iterations": 10}),
+            "als": params.als.model_copy(update={"factors": 3, "iterations": 20}),
             "nmf": params.nmf.model_copy(update={"factors": 3, "iterations": 30}),
             "embeddings": params.embeddings.model_copy(update={"model": "bag"}),
             "fpgrowth": params.fpgrowth.model_copy(update={"min_support_baskets": 2}),

@@ -1,10 +1,10 @@
 """What is written through one worker is in every answer of the other, at its next request."""
 
+import pytest
+
 from serving.errors import ItemExists, ItemNotFound
 from serving.live.drafts import ItemDraft
 from serving.ranking.types import Ranked
-
-import pytest
 
 
 def ids(ranked: list[Ranked]) -> list[str]:
@@ -12,7 +12,12 @@ def ids(ranked: list[Ranked]) -> list[str]:
 
 
 NEW = ItemDraft(
-    kind="product", item_id="NEW0000001", title="tea cosy knitted", category="tea", price=1.0, discount_ratio=0.9
+    kind="product",
+    item_id="NEW0000001",
+    title="tea cosy knitted",
+    category="tea",
+    price=1.0,
+    discount_ratio=0.9,
 )
 
 

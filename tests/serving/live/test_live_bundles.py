@@ -1,0 +1,104 @@
+"""Bundles come, go and are refused while the worker answers."""
+
+import pytest
+
+from serving.errors import ModelNotReady
+from serving.ranking.types import Ranked
+
+
+def ids(ranked: list[Ranked]) -> list[str]:
+    return [each.item.item_id for each in ranked]
+
+
+async def test_answers_before_any_bundle(plane):
+    assert plane.bundle_id == "none"
+    status = await plane.status()
+    assert status["matrix_factorization"]["status"] == "not_trained"
+    assert status["bundle"]["bundle_id"] == "none"
+    assert ids((await plane.search("teapot", 3)).results)[0] == "TEA0000000"
+    assert len((await plane.home("ann", 5)).trending) == 5
+    assert ids(await plane.similar_products("TEA0000001", 3))
+    with pytest.raises(ModelNotReady):
+        await plane.similar_by_als("TEA0000001", 3)
+
+
+async def test_a_new_bundle_is_followed_without_a_restart(plane, deploy):
+    deploy("first")
+    await plane.settle()
+    assert plane.bundle_id == "first"
+    found = await plane.similar_by_als("TEA0000001", 3)
+    assert all(item_id.startswith("TEA") for item_id in ids(found)) and found[0].model == "als"
+    deploy("second", seed=1)
+    await plane.settle()
+    status = await plane.status()
+    assert status["bundle"]["bundle_id"] == "second" and status["bundle"]["status"] == "current"
+    assert status["matrix_factorization"] == {
+        "status": "trained",
+        "n_users": 30,
+        "n_items": 18,
+        "n_factors": 3,
+    }
+    assert set(status["models"]) >= {"als", "nmf", "tfidf", "embeddings", "fpgrowth"}
+
+
+async def test_answers_are_the_same_after_a_restart(plane, deploy, open_plane):
+    deploy("first")
+    await plane.settle()
+    restarted = await open_plane()
+    assert restarted.bundle_id == "first"
+    assert ids(await plane.for_user_als("u01", 8)) == ids(await restarted.for_user_als("u01", 8))
+    assert ids(await plane.semantic_search("tea tray", 5)) == ids(
+        await restarted.semantic_search("tea tray", 5)
+    )
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "gone"])
+async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(plane, deploy, damage):
+    deploy("first")
+    await plane.settle()
+    broken = deploy.write("broken", seed=1)
+    factors = broken / "als" / "item_factors.npy"
+    if damage == "changed":
+        content = bytearray(factors.read_bytes())
+        content[-1] ^= 1
+        factors.write_bytes(content)
+    elif damage == "missing":
+        factors.unlink()
+    else:
+        broken.rename(broken.with_name("elsewhere"))
+    deploy.deploy("broken")
+    await plane.settle()
+    assert plane.bundle_id == "first"
+    [refused] = (await plane.status())["bundle"]["refused"]
+    assert refused["bundle_id"] == "broken" and refused["reason"]
+    deploy("third", seed=2)
+    await plane.settle()
+    assert plane.bundle_id == "third"
+
+
+async def test_a_worker_that_starts_on_a_corrupt_bundle_falls_back(shop, deploy, open_plane):
+    deploy("first")
+    (deploy.write("broken") / "items.npy").unlink()
+    deploy.deploy("broken")
+    plane = await open_plane()
+    assert plane.bundle_id == "first"
+    bundle = (await plane.status())["bundle"]
+    assert bundle["status"] != "current" and bundle["refused"][0]["bundle_id"] == "broken"
+    assert ids(await plane.similar_by_als("TEA0000001", 3))
+
+
+async def test_a_bundle_of_another_encoder_is_refused(plane, deploy):
+    model = deploy.params.embeddings.model_copy(update={"model": "other"})
+    other = type(deploy)(deploy.dsn, deploy.folder, deploy.params.model_copy(update={"embeddings": model}))
+    other("foreign")
+    await plane.settle()
+    assert plane.bundle_id == "none"
+    assert "other" in (await plane.status())["bundle"]["refused"][0]["reason"]
+
+
+async def test_a_trained_user_without_recent_events_gets_their_als_list(plane, deploy):
+    deploy()
+    await plane.settle()
+    found = await plane.for_user_als("u00", 4)
+    assert {each.model for each in found} == {"als"}
+    assert len({each.item.category for each in found[:2]}) == 1
