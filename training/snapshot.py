@@ -5,9 +5,10 @@ same bytes and the same hash.
 """
 
 import json
-import logging
+import os
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -15,9 +16,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.export import export, export_snapshot
 from training.workspace import Workspace, replaced
 
-logger = logging.getLogger(__name__)
-
 DESCRIPTION = "snapshot.json"
+
+
+class DvcError(Exception):
+    """A DVC command failed."""
+
+    def __init__(self, command: str, reason: str) -> None:
+        super().__init__(f"dvc {command}: {reason}")
+        self.command = command
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,7 @@ def take_snapshot(conn: Connection, workspace: Workspace) -> Snapshot:
 
 def track_snapshot(workspace: Workspace) -> None:
     """`dvc add` of the snapshot: the files go to the cache under their MD5."""
-    from dvc.repo import Repo
-
-    _prepare_dvc(workspace)
-    with Repo(str(workspace.root)) as repo:
-        repo.add(str(workspace.snapshot))
+    run_dvc(workspace, "add", str(workspace.snapshot.relative_to(workspace.root)))
 
 
 def record_pipeline(workspace: Workspace) -> None:
@@ -68,11 +71,23 @@ def record_pipeline(workspace: Workspace) -> None:
 
     DVC's lock fails at once when it is taken, so tasks that run side by side leave this to one at the end.
     """
-    from dvc.repo import Repo
+    run_dvc(workspace, "commit", "--force")
 
-    _prepare_dvc(workspace)
-    with Repo(str(workspace.root)) as repo:
-        repo.commit(force=True)
+
+def run_dvc(workspace: Workspace, *arguments: str) -> None:
+    """Run a DVC command in the workspace: DVC goes by the current folder, which a task may not change.
+
+    Raises:
+        DvcError: it failed; the message is DVC's.
+    """
+    (workspace.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+    answer = subprocess.run(
+        command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False
+    )
+    if answer.returncode != 0:
+        raise DvcError(arguments[0], answer.stderr.strip() or answer.stdout.strip())
 
 
 def read_snapshot(workspace: Workspace) -> Snapshot:
@@ -84,8 +99,3 @@ def read_snapshot(workspace: Workspace) -> Snapshot:
     content = json.loads((workspace.snapshot / DESCRIPTION).read_text())
     pointer = yaml.safe_load(workspace.snapshot_pointer.read_text())
     return Snapshot(**content, md5=pointer["outs"][0]["md5"])
-
-
-def _prepare_dvc(workspace: Workspace) -> None:
-    """DVC's own folder for temporary files must exist; its configuration comes with the checkout."""
-    Path(workspace.root, ".dvc", "tmp").mkdir(parents=True, exist_ok=True)
