@@ -108,15 +108,15 @@ def csv_batches(path: Path) -> Iterator[Batch]:
 
 
 def first_objects(path: Path) -> list[dict[str, Any]]:
-    """The objects in a JSON-lines file's first lines. Raises WrongFormat when a line is none."""
-    found = []
+    """The objects in a JSON-lines file's first lines. Raises WrongFormat when the very first is none."""
+    found: list[dict[str, Any]] = []
     with _refusing_damage(path), _text(path) as (stream, _):
         for line in stream:
             if line.strip():
                 value = _object(line)
-                if value is None:
+                if value is None and not found:
                     raise WrongFormat(f"{path}: not one JSON object a line")
-                found.append(value)
+                found += [value] if value is not None else []
             if len(found) == _LOOK:
                 break
     if not found:

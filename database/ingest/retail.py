@@ -167,7 +167,7 @@ def _attributes(item_id: str) -> str:
 def _rejected(frame: pd.DataFrame, first: int, reason: pd.Series) -> pd.DataFrame:
     """Refused lines as they stand in the file, as JSON."""
     bad = frame[reason.notna()]
-    raws = bad.to_json(orient="records", lines=True, date_format="iso", force_ascii=False).splitlines()
+    raws = [] if bad.empty else bad.to_json(orient="records", lines=True, date_format="iso").splitlines()
     return rejected_frame([first + row for row in bad.index], list(reason[bad.index]), raws)
 
 

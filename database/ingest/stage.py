@@ -14,6 +14,7 @@ from database.ingest.chunk import INTERACTION_COLUMNS, ITEM_COLUMNS, REJECTED_CO
 
 _NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio", "value"}
 _TIMES = {"as_of", "occurred_at"}
+_TIME = pa.timestamp("us", tz="UTC")
 _TABLES = ("staged_items", "staged_interactions", "staged_rejected", "staged_vectors", "changed_items")
 _CREATE = """
 create temporary table staged_items (line bigint, item_id text, kind text, title text, description text,
@@ -69,8 +70,7 @@ def stage_vectors(conn: Connection, hashes: Sequence[str], vectors: NDArray[np.f
 
 
 def _copy(conn: Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    schema = pa.schema([(name, _type(name)) for name in columns])
-    arrow = pa.Table.from_pandas(frame[list(columns)], schema=schema, preserve_index=False)
+    arrow = pa.table({name: _array(frame[name], name) for name in columns})
     target = io.BytesIO()
     pacsv.write_csv(arrow, target, pacsv.WriteOptions(include_header=False))
     target.seek(0)
@@ -78,7 +78,10 @@ def _copy(conn: Connection, table: str, frame: pd.DataFrame, columns: Sequence[s
         cursor.copy_expert(f"copy {table} ({', '.join(columns)}) from stdin with (format csv)", target)
 
 
-def _type(name: str) -> pa.DataType:
+def _array(column: pd.Series, name: str) -> pa.Array:
+    """The column in Arrow, null where pandas has nothing."""
     if name in _TIMES:
-        return pa.timestamp("us", tz="UTC")
-    return pa.float64() if name in _NUMERIC else pa.string()
+        if not isinstance(column.dtype, pd.DatetimeTZDtype):
+            return pa.nulls(len(column), _TIME)
+        return pa.array(column.dt.tz_convert(None).to_numpy(), pa.timestamp("us")).cast(_TIME)
+    return pa.array(column, pa.float64() if name in _NUMERIC else pa.string(), from_pandas=True)
