@@ -129,7 +129,7 @@ def _sentence(error: Any) -> str:
     if error["type"] == "json_invalid":
         return "the body is not JSON"
     field = _field(error)
-    return f"{field}: {error['msg']}" if field else str(error["msg"])
+    return f"{field or 'body'}: {error['msg']}"
 
 
 async def _on_http(request: Request, exc: Exception) -> Response:

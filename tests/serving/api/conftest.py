@@ -4,7 +4,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import uvicorn
+from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from client import AsyncShortlist
@@ -315,24 +316,9 @@ class WordEncoder:
         return vector
 
 
-@pytest.fixture(scope="module")
-def address(postgres: Any, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Address of a server of the app on a real plane and a database of the module's own."""
-    name = "api_" + hashlib.md5(str(request.path).encode()).hexdigest()[:8]
-    postgres.execute(f"create database {name} template template_shortlist")
-    settings = Settings(_env_file=None, database_url=postgres.url(name))
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[LivePlane]:
-        params = load_params(REPOSITORY / "params.yaml")
-        async with await create_pool(1, 4, settings) as pool:
-            plane = await LivePlane.open(pool, params, settings, encoder=WordEncoder())
-            try:
-                yield plane
-            finally:
-                await plane.close()
-
-    app = create_app(opened, settings, Airflow(settings, httpx.MockTransport(FakeAirflow())))
+@contextmanager
+def _server(app: FastAPI) -> Iterator[str]:
+    """Serve an app on a free port in a thread of its own; gives its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
@@ -343,4 +329,34 @@ def address(postgres: Any, request: pytest.FixtureRequest) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(timeout=20)
+
+
+def _live_app(settings: Settings) -> FastAPI:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[LivePlane]:
+        params = load_params(REPOSITORY / "params.yaml")
+        async with await create_pool(1, 4, settings) as pool:
+            plane = await LivePlane.open(pool, params, settings, encoder=WordEncoder())
+            try:
+                yield plane
+            finally:
+                await plane.close()
+
+    return create_app(opened, settings, Airflow(settings, httpx.MockTransport(FakeAirflow())))
+
+
+@pytest.fixture(scope="module")
+def addresses(postgres: Any, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two workers, each on a real plane of its own, over one database of the module's own."""
+    name = "api_" + hashlib.md5(str(request.path).encode()).hexdigest()[:8]
+    postgres.execute(f"create database {name} template template_shortlist")
+    settings = Settings(_env_file=None, database_url=postgres.url(name))
+    with _server(_live_app(settings)) as one, _server(_live_app(settings)) as other:
+        yield one, other
     postgres.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def address(addresses: tuple[str, str]) -> str:
+    """One of the workers."""
+    return addresses[0]

@@ -1,0 +1,68 @@
+"""The contracts on real planes: what one worker is told, the other answers at the next request."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from client import NotFound, Shortlist
+
+
+@pytest.fixture
+def workers(addresses: tuple[str, str]) -> Iterator[tuple[Shortlist, Shortlist]]:
+    with Shortlist(addresses[0]) as one, Shortlist(addresses[1]) as other:
+        yield one, other
+
+
+def test_an_article_written_on_one_worker_is_found_by_meaning_on_the_other(
+    workers: tuple[Shortlist, Shortlist],
+) -> None:
+    one, other = workers
+    pasta = one.create_article("Carbonara", "pasta with eggs", category="Food")
+    bonds = one.create_article("Bonds", "interest and money", category="Finance")
+    found = other.recommend_articles(query="pasta eggs", limit=2)
+    assert [article["id"] for article in found] == [pasta["id"], bonds["id"]]
+    assert found[0]["distance"] < found[1]["distance"]
+    other.change_article(bonds["id"], title="Noodles", content="pasta pasta eggs eggs")
+    near = one.recommend_articles(article_id=pasta["id"], limit=1)
+    assert (near[0]["id"], near[0]["title"]) == (bonds["id"], "Noodles")
+    one.delete_article(bonds["id"])
+    with pytest.raises(NotFound):
+        other.article(bonds["id"])
+    assert other.recommend_articles(article_id=pasta["id"]) == []
+    assert pasta in other.articles()["results"]
+
+
+def test_users_content_and_interactions_are_common_to_both_workers(
+    workers: tuple[Shortlist, Shortlist],
+) -> None:
+    one, other = workers
+    one.create_user("alice", interests=["python"], skill_level="intermediate")
+    one.create_content("tut1", "Python for beginners", category="programming", tags=["python"])
+    one.create_content("tut2", "Sailing at night", category="boats", tags=["sea"])
+    assert other.content("tut1")["category"] == "programming"
+    recommended = other.recommend_content("alice", n=5, explain=True)
+    assert recommended[0]["content_id"] == "tut1"
+    assert recommended[0]["reason"]
+    one.interact("alice", "tut1", "view_time", duration_seconds=30)
+    one.feedback("alice", "tut1", "positive")
+    assert other.user("alice")["history"] == ["tut1"]
+    events = [(event["event_type"], event["product_id"]) for event in other.interactions("alice")]
+    assert events == [("feedback", "tut1"), ("view_time", "tut1")]
+    assert "tut1" not in [item["content_id"] for item in other.recommend_content("alice", n=5)]
+
+
+def test_a_click_is_stored_before_it_is_answered(workers: tuple[Shortlist, Shortlist]) -> None:
+    one, other = workers
+    for _ in range(3):
+        one.click("bob", "ABCD1234XY")
+    one.searched("bob", "red shoes")
+    assert len(other.interactions("bob")) == 4
+
+
+def test_the_service_answers_before_any_bundle_and_says_so(workers: tuple[Shortlist, Shortlist]) -> None:
+    status = workers[0].status()
+    assert status["matrix_factorization"]["status"] != "trained"
+    assert {"database", "matrix_factorization", "similarity_search"} <= status.keys()
+    assert {"n_ratings", "n_users", "n_products", "avg_rating"} <= status["database"].keys()
+    home = workers[0].home("stranger")
+    assert home["personalized"] == []
