@@ -20,7 +20,7 @@ from training.gate import decide
 from training.inbox import ingest_inbox
 from training.models.bundle import read_manifest
 from training.params import Params, learned_sections, load_params
-from training.promotion import PromotionError, promote
+from training.promotion import PromotionError, promote, reconcile
 from training.record import record_bundle, record_evaluation, record_model, record_verdict
 from training.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
 from training.stages import LEARNED, run_stage
@@ -77,8 +77,12 @@ def _ingest(run: Run) -> None:
 
 
 def _snapshot(run: Run) -> None:
-    """Export the database, unless the bundle that serves, or the last one refused, knows all of it."""
+    """Export the database, unless the bundle that serves, or the last one refused, knows all of it.
+
+    First MLflow's aliases are put right, should a crash have left them behind the database.
+    """
     with connect(run.settings) as conn:
+        reconcile(conn, run.tracker())
         watermark = read_watermark(conn)
         served, judged = current(conn), decisions(conn, 1)
         conn.commit()

@@ -1,0 +1,60 @@
+"""`python -m training.rollback --reason ...`: back to the bundle that served before, whole, at once."""
+
+import logging
+
+import click
+import httpx
+
+from database.connection import connect
+from database.deployments import PromotionBusy
+from database.settings import Settings, get_settings
+from training.promotion import Promotion, PromotionError, reconcile, roll_back
+from training.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+_HEALTH_SECONDS = 2.0
+
+
+def roll_back_and_tell(settings: Settings, reason: str) -> Promotion:
+    """Roll back, then move MLflow's aliases if its server answers; the next daily run moves them otherwise.
+
+    Raises:
+        PromotionError: there is nothing to go back to.
+        PromotionBusy: another promotion holds the lock.
+    """
+    promotion = roll_back(settings, reason)
+    if mlflow_answers(settings):
+        with connect(settings) as conn:
+            reconcile(conn, Tracker(settings))
+    else:
+        logger.warning("MLflow does not answer: the next daily run moves its aliases.")
+    return promotion
+
+
+def mlflow_answers(settings: Settings) -> bool:
+    """Whether the tracking server is up; a database URL in place of a server counts as up."""
+    if not settings.tracking_uri.startswith("http"):
+        return True
+    try:
+        return httpx.get(f"{settings.tracking_uri}/health", timeout=_HEALTH_SECONDS).is_success
+    except httpx.TransportError:
+        return False
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why; it is recorded with the deployment.")
+def main(reason: str) -> None:
+    """Go back to the previous bundle. Workers follow with their next request."""
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
+    try:
+        promotion = roll_back_and_tell(settings, reason)
+    except (PromotionError, PromotionBusy) as error:
+        raise click.ClickException(str(error)) from error
+    now, before = promotion.deployment.bundle_id, promotion.previous_bundle
+    click.echo(f"Bundle {now} serves again; before it: {before}.")
+
+
+if __name__ == "__main__":
+    main()
