@@ -1,6 +1,7 @@
 """Who may do what: reads are open unless the settings say otherwise, everything else needs a key."""
 
 import hmac
+from functools import lru_cache
 from ipaddress import ip_address
 
 from database.settings import Settings
@@ -77,6 +78,7 @@ def refuse_exposure(settings: Settings) -> None:
         raise ExposureRefusedError(settings.service_host)
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether an address reaches this machine only."""
     if host == "localhost":

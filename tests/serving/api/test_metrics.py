@@ -1,0 +1,37 @@
+"""Metrics of several workers: any of them answers for all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from database.settings import REPOSITORY
+
+WORKER = """
+from serving.api.metrics import Metrics
+
+metrics = Metrics()
+for status in (200, 200, 500):
+    metrics.observe({"method": "GET"}, status, 0.01)
+print(metrics.render().body.decode())
+"""
+
+
+def test_workers_that_share_a_directory_are_counted_together(tmp_path: Path) -> None:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", WORKER],
+            env=environment,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    requests = 'shortlist_http_requests_total{method="GET",route="unmatched",status="200"}'
+    assert f"{requests} 2.0" in printed[0]
+    assert f"{requests} 4.0" in printed[1]
+    assert 'shortlist_http_errors_total{method="GET",route="unmatched"} 2.0' in printed[1]
+    assert 'shortlist_http_request_seconds_count{method="GET",route="unmatched"} 6.0' in printed[1]
