@@ -13,8 +13,8 @@ help: ## this list
 install: ## virtual environment with the locked packages (the other targets do this first)
 	@PYTHON="$(PYTHON)" operations/install.sh
 
-up: install ## start everything, train the first bundle, print the addresses; Ctrl-C stops (DETACH=1: leave it running)
-	@exec $(PY) -m operations up $(if $(DETACH),--detach)
+up: install ## start everything, train the first bundle, print the addresses; Ctrl-C stops (DETACH=1: leave it running; SAMPLE=0: start empty)
+	@exec $(PY) -m operations up $(if $(DETACH),--detach) $(if $(filter 0,$(SAMPLE)),--no-sample)
 
 down: ## stop everything that `make up` started, and nothing else
 	@if [ -x $(PY) ]; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi

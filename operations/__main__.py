@@ -24,14 +24,15 @@ def main() -> None:
 
 @main.command()
 @click.option("--detach", is_flag=True, help="Leave the platform running and return.")
-def up(detach: bool) -> None:
+@click.option("--sample/--no-sample", default=True, help="Load the sample when the database is empty.")
+def up(detach: bool, sample: bool) -> None:
     """Start everything, train the first bundle if there is none, and stay until Ctrl-C."""
     from operations.up import run
 
     for sign in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, _interrupt)
     try:
-        sys.exit(run(get_settings(), detach=detach))
+        sys.exit(run(get_settings(), detach=detach, sample=sample))
     except OperationsError as error:
         click.echo(f"make up: {error}.", err=True)
         sys.exit(1)

@@ -87,6 +87,15 @@ class AirflowApi:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._get(path, {"limit": "100"})["task_instances"])
 
+    def failure(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
+        """What an attempt of a task raised, as its log has it; empty when the log does not say."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
+        lines = self._get(path, {"full_content": "true"})["content"]
+        details = [
+            detail for line in lines if isinstance(line, dict) for detail in line.get("error_detail") or []
+        ]
+        return f"{details[-1]['exc_type']}: {details[-1]['exc_value']}" if details else ""
+
     def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         reply = self._client.get(path, params=params)
         reply.raise_for_status()

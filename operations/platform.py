@@ -40,12 +40,13 @@ MOST_RESTARTS = 3
 class Platform:
     """One installation, from its settings."""
 
-    def __init__(self, settings: Settings, reporter: Reporter) -> None:
+    def __init__(self, settings: Settings, reporter: Reporter, *, sample: bool = True) -> None:
         self.settings = settings
         self.place = layout(settings)
         self.supervisor = Supervisor(self.place)
         self.report = reporter
         self.abort = threading.Event()
+        self._sample = sample
         self._environment: dict[str, str] = {}
 
     @property
@@ -140,7 +141,7 @@ class Platform:
     def _start_service(self) -> None:
         migrate(database_url(self.settings))
         counts = self.counts()
-        if counts.items + counts.bare_items + counts.interactions == 0:
+        if counts.items + counts.bare_items + counts.interactions == 0 and self._sample:
             self.report.line(
                 "The database is empty: loading the sample (Online Retail, 541,909 invoice lines)"
             )

@@ -24,10 +24,10 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and which of its tasks failed."""
+    """How a run ended, and which of its tasks failed in which attempt."""
 
     state: str
-    failed: list[str]
+    failed: list[tuple[str, int]]
 
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
@@ -54,9 +54,12 @@ def run_to_end(platform: Platform, api: AirflowApi, dag_id: str) -> None:
     platform.report.line(f"{dag_id} runs in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":
+        why = [
+            f"{task_id} ({api.failure(dag_id, run_id, task_id, tries)})" for task_id, tries in outcome.failed
+        ]
         logs = platform.place.logs / "airflow" / f"dag_id={dag_id}" / f"run_id={run_id}"
         raise RunFailedError(
-            f"{dag_id} failed in {', '.join(outcome.failed) or 'no task of its own'}",
+            f"{dag_id} failed in {', '.join(why) or 'no task of its own'}",
             f"See {logs}, mend the cause, then `make up` again",
         )
 
@@ -76,7 +79,7 @@ def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: t
         _show(dag_id, tasks, shown, report)
         if state in FINAL:
             report.status("")
-            return Outcome(state, [str(task["task_id"]) for task in tasks if task["state"] == "failed"])
+            return Outcome(state, _failed(tasks))
         if abort.wait(POLL_SECONDS):
             raise Aborted(dag_id)
 
@@ -93,6 +96,10 @@ def _show(dag_id: str, tasks: list[dict[str, Any]], shown: dict[str, str], repor
         report.status(
             f"{dag_id}: {ended} of {len(tasks)} tasks done, running: {', '.join(running) or 'none'}"
         )
+
+
+def _failed(tasks: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(str(task["task_id"]), int(task["try_number"])) for task in tasks if task["state"] == "failed"]
 
 
 def _took(task: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from operations.reporter import Reporter
 WATCH_SECONDS = 1.0
 
 
-def run(settings: Settings, *, detach: bool, reporter: Reporter | None = None) -> int:
+def run(settings: Settings, *, detach: bool, sample: bool = True, reporter: Reporter | None = None) -> int:
     """Start the platform, make sure a bundle serves, show it, and (unless detached) stay.
 
     Returns the exit code. Raises OperationsError after stopping whatever had been started.
@@ -30,11 +30,17 @@ def run(settings: Settings, *, detach: bool, reporter: Reporter | None = None) -
     preflight.check_home(layout(settings))
     with _only_one(layout(settings)):
         preflight.check(settings)
-        platform = Platform(settings, report)
+        platform = Platform(settings, report, sample=sample)
         try:
             platform.start()
-            _ensure_bundle(platform)
-            _show(platform, detach=detach)
+            if platform.counts().interactions == 0:
+                _show_empty(platform)
+            else:
+                _ensure_bundle(platform)
+                _show_answer(platform)
+            report.plain(
+                "Running; `make down` stops it." if detach else "Running; Ctrl-C or `make down` stops it."
+            )
             if not detach:
                 _watch(platform)
         except BaseException as error:
@@ -75,18 +81,30 @@ def _ensure_bundle(platform: Platform) -> None:
     platform.report.line(f"The service answers from bundle {bundle}")
 
 
-def _show(platform: Platform, *, detach: bool) -> None:
-    settings, report = platform.settings, platform.report
+def _show_empty(platform: Platform) -> None:
+    """Nothing to learn from yet: say how that changes."""
+    _show_addresses(platform)
+    platform.report.plain(
+        "The database is empty. Load your files with `python -m database.ingest` (see the README),"
+    )
+    platform.report.plain("then start daily_training in Airflow.")
+
+
+def _show_answer(platform: Platform) -> None:
+    """The addresses, and one command with the answer it gives."""
     command, body = first_answer(platform)
-    report.plain()
-    report.plain(f"  Airflow   {settings.airflow_address}")
-    report.plain(f"  MLflow    {settings.tracking_uri}")
-    report.plain(f"  service   {platform.service_address}")
-    report.plain()
-    report.plain(f"  $ {command}")
-    report.plain(body)
-    report.plain()
-    report.plain("Running; `make down` stops it." if detach else "Running; Ctrl-C or `make down` stops it.")
+    _show_addresses(platform)
+    platform.report.plain(f"  $ {command}")
+    platform.report.plain(body)
+    platform.report.plain()
+
+
+def _show_addresses(platform: Platform) -> None:
+    platform.report.plain()
+    platform.report.plain(f"  Airflow   {platform.settings.airflow_address}")
+    platform.report.plain(f"  MLflow    {platform.settings.tracking_uri}")
+    platform.report.plain(f"  service   {platform.service_address}")
+    platform.report.plain()
 
 
 def _watch(platform: Platform) -> None:

@@ -40,7 +40,10 @@ class FakeApi:
         return answer[0]
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        return [{"task_id": name, "state": state, "duration": 1.25} for name, state in self._now[1].items()]
+        return [
+            {"task_id": name, "state": state, "duration": 1.25, "try_number": 1}
+            for name, state in self._now[1].items()
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +79,7 @@ def test_a_failure_names_the_task_that_failed_and_not_those_behind_it() -> None:
         ("failed", {"validate": "failed", "als": "upstream_failed"})
     ]
     outcome, _ = follow(FakeApi(polls))
-    assert outcome == train.Outcome("failed", ["validate"])
+    assert outcome == train.Outcome("failed", [("validate", 1)])
 
 
 def test_a_restart_of_the_api_server_is_sat_out() -> None:
