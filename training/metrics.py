@@ -5,9 +5,14 @@ A list is a row of `lists`, int32[u, k], best first, padded with -1. The truth i
 without a right answer has NaN and is no part of a mean.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
+
+Measure = Callable[[BoolArray, DoubleArray, int], DoubleArray]
+"""An accuracy metric: hits bool[u, k], right answers float64[u], length of the list."""
 
 
 def find_hits(lists: IntArray, truth: Csr) -> BoolArray:

@@ -69,7 +69,7 @@ def time_split(events: Events, validation_days: int, test_days: int) -> Split:
 
 
 def leave_last_out(events: Events) -> Split:
-    """Each user's last item is the test, the one before it validation; users of fewer than 3 items only train.
+    """Each user's last item is the test, the one before validation; users under 3 items only train.
 
     All of a user's events with a held-out item go with it, so that no item is both learned and tested.
 

@@ -1,0 +1,64 @@
+"""Data in which every user has one obvious held-out answer, and the models fitted on it."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.models.als import AlsConfig
+from training.models.base import Config
+from training.models.data import Catalogue, Events, TrainingData
+from training.models.ease import EaseConfig
+from training.models.embeddings import EmbeddingsConfig
+from training.models.fpgrowth import FpGrowthConfig
+from training.models.itemknn import ItemKnnConfig
+from training.models.nmf import NmfConfig
+from training.models.popularity import PopularityConfig
+from training.models.tfidf import TfidfConfig
+from training.models.vocabulary import Vocabulary
+
+SIZE = 30
+
+CONFIGS: dict[str, Config] = {
+    "popularity": PopularityConfig(window_days=0),
+    "als": AlsConfig(factors=4, regularization=0.1, alpha=10.0, iterations=10, strength="log1p"),
+    "nmf": NmfConfig(factors=4, iterations=20, l2=0.1, strength="log1p"),
+    "tfidf": TfidfConfig(neighbours=SIZE, min_similarity=0.05),
+    "embeddings": EmbeddingsConfig(model="hand-made", flat_below=1000, nprobe=4),
+    "fpgrowth": FpGrowthConfig(
+        min_support_baskets=1, min_confidence=0.0, max_basket=100, max_rules_per_item=50
+    ),
+    "itemknn": ItemKnnConfig(neighbours=SIZE, shrink=1.0, strength="binary"),
+    "ease": EaseConfig(l2=1.0, max_items=1000, neighbours=SIZE, strength="binary"),
+}
+
+
+@pytest.fixture
+def configs() -> dict[str, Config]:
+    """A small config for every model."""
+    return dict(CONFIGS)
+
+
+@pytest.fixture(scope="session")
+def checkerboard() -> TrainingData:
+    """Even users have all even items and odd users all odd ones, save the item of their own number.
+
+    That one item is the right answer: user u's only unseen item of his own colour is item u.
+    """
+    user, item = np.divmod(np.arange(SIZE * SIZE), SIZE)
+    same = (user % 2 == item % 2) & (user != item)
+    user, item = user[same].astype(np.int32), item[same].astype(np.int32)
+    ones = np.ones(len(user), dtype=np.float32)
+    vectors = np.zeros((SIZE, 4), dtype=np.float32)
+    vectors[np.arange(SIZE), np.arange(SIZE) % 2] = 1.0
+    return TrainingData(
+        items=Vocabulary.build(f"item{i:02d}" for i in range(SIZE)),
+        users=Vocabulary.build(f"user{i:02d}" for i in range(SIZE)),
+        interactions=sparse.csr_array((ones, (user, item)), shape=(SIZE, SIZE)),
+        events=Events(user, item, ones, np.arange(len(user), dtype=np.int64)),
+        catalogue=Catalogue(
+            titles=tuple(("ivory tile" if i % 2 else "ebony plate") for i in range(SIZE)),
+            categories=("",) * SIZE,
+            sub_categories=tuple(("light" if i % 2 else "dark") for i in range(SIZE)),
+        ),
+        vectors=vectors,
+    )

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.models.als import Als, AlsConfig, fit
+from training.models.base import Query
+from training.models.data import TrainingData
+from training.models.factors import distinct_rows
+
+CONFIG = AlsConfig(factors=8, regularization=0.5, alpha=10.0, iterations=12, strength="linear")
+
+
+@pytest.fixture(scope="module")
+def model(checkerboard: TrainingData) -> Als:
+    return fit(checkerboard, CONFIG, 1)
+
+
+def test_a_fold_in_solves_the_normal_equation(model: Als) -> None:
+    items, weights = np.array([2, 4], dtype=np.int32), np.array([1.0, 3.0], dtype=np.float32)
+    factors = model.item_factors.astype(np.float64)
+    confidence = np.ones(model.n_items)
+    confidence[items] += CONFIG.alpha * weights
+    preference = np.zeros(model.n_items)
+    preference[items] = 1.0
+    left = factors.T @ (confidence[:, None] * factors) + CONFIG.regularization * np.eye(CONFIG.factors)
+    expected = np.linalg.solve(left, factors.T @ (confidence * preference))
+    np.testing.assert_allclose(model.fold_in(items, weights), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_trained_users_factors_are_those_of_his_history(model: Als, checkerboard: TrainingData) -> None:
+    row = checkerboard.interactions[[3]]
+    folded = model.scores(Query(items=row.indices, weights=row.data))
+    np.testing.assert_allclose(model.scores(Query(user=3)), folded, atol=2e-3)
+
+
+def test_a_new_interaction_moves_the_list_at_once(model: Als) -> None:
+    even = np.array([0, 2, 4], dtype=np.int32)
+    one = np.ones(3, dtype=np.float32)
+    assert set((model.recommend(Query(even, one, even), 5)[0] % 2).tolist()) == {0}
+    odd = even + 1
+    assert set((model.recommend(Query(odd, one, odd), 5)[0] % 2).tolist()) == {1}
+
+
+def test_identical_histories_are_solved_once_and_share_factors(checkerboard: TrainingData) -> None:
+    twice = checkerboard.with_interactions(
+        sparse.vstack([checkerboard.interactions, checkerboard.interactions], format="csr")
+    )
+    model = fit(twice, CONFIG, 1)
+    assert model.user_factors.shape == (checkerboard.n_users, CONFIG.factors)
+    np.testing.assert_array_equal(model.scores(Query(user=4)), model.scores(Query(user=34)))
+
+
+def test_reaches_the_loss_of_the_library_it_is_solved_by(checkerboard: TrainingData) -> None:
+    from implicit.cpu._als import calculate_loss
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    confidence = (checkerboard.interactions * np.float32(CONFIG.alpha)).tocsr()
+    confidence.data += 1.0
+    bare = AlternatingLeastSquares(factors=8, regularization=0.5, iterations=12, random_state=1, alpha=1.0)
+    with threadpool_limits(limits=1, user_api="blas"):
+        bare.fit(sparse.csr_matrix(confidence), show_progress=False)
+    by_item = confidence.T.tocsr()
+    expected = calculate_loss(by_item, bare.item_factors, bare.user_factors, 0.5)
+    losses: list[float] = []
+    fit(checkerboard, CONFIG, 1, lambda _, measured: losses.append(measured["loss"]))
+    assert losses[-1] == pytest.approx(expected, rel=0.02)
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_similar_items_share_users(model: Als) -> None:
+    items, cosines = model.similar(4, 5)
+    assert 4 not in items
+    assert set((items % 2).tolist()) == {0}
+    assert cosines.max() <= 1.0 + 1e-5
+
+
+def test_finds_identical_rows() -> None:
+    matrix = sparse.csr_array(np.array([[1, 0], [0, 2], [1, 0], [0, 1], [0, 0]], dtype=np.float32))
+    first, inverse = distinct_rows(matrix)
+    assert first.tolist() == [0, 1, 3, 4]
+    assert inverse.tolist() == [0, 1, 0, 2, 3]

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from training.models.base import Config
+from training.models.blend import Blend, combine, normalise
+from training.models.data import TrainingData
+from training.models.registry import fit_model
+
+
+def test_the_unit_of_a_models_scores_does_not_matter() -> None:
+    one = np.array([0, 1, 2, 3], dtype=np.float32)
+    other = np.array([3, 0, 1, 0], dtype=np.float32)
+    again = combine([(1000 * one, 1.0), (other / np.float32(7), 0.5)])
+    np.testing.assert_allclose(combine([(one, 1.0), (other, 0.5)]), again, rtol=1e-5)
+
+
+def test_no_opinion_stays_none() -> None:
+    scores = normalise(np.array([[0, 2, 4], [0, 0, 0]], dtype=np.float32))
+    assert scores[0, 0] == 0.0
+    assert scores[1].tolist() == [0, 0, 0]
+    assert scores.dtype == np.float32
+
+
+def test_a_model_without_opinion_leaves_the_others_alone() -> None:
+    some = np.array([1, 2, 0], dtype=np.float32)
+    np.testing.assert_array_equal(
+        np.argsort(combine([(some, 0.1), (np.zeros(3, np.float32), 5.0)])), np.argsort(some)
+    )
+
+
+def test_a_blend_without_weights_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no model"):
+        combine([(np.ones(3, dtype=np.float32), 0.0)])
+
+
+def test_rows_of_a_batch_are_blended_one_by_one(
+    checkerboard: TrainingData, configs: dict[str, Config]
+) -> None:
+    models = {name: fit_model(name, checkerboard, configs[name], 1) for name in ("als", "ease")}
+    blend = Blend(models, {"als": 0.5, "ease": 1.0})
+    whole = blend.score_batch(checkerboard.interactions)
+    np.testing.assert_allclose(whole[[4]], blend.score_batch(checkerboard.interactions[[4]]), rtol=1e-4)

@@ -1,0 +1,90 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.models.base import Config, Query
+from training.models.bundle import (
+    BundleError,
+    Watermark,
+    load_bundle,
+    read_manifest,
+    verify_bundle,
+    write_manifest,
+)
+from training.models.data import TrainingData
+from training.models.registry import fit_model
+
+MODELS = ("als", "popularity", "embeddings")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, checkerboard: TrainingData, configs: dict[str, Config]) -> Path:
+    bundle = tmp_path / "bundle"
+    for name in MODELS:
+        fit_model(name, checkerboard, configs[name], 1).save(bundle / name)
+    checkerboard.items.save(bundle / "items.npy")
+    checkerboard.users.save(bundle / "users.npy")
+    write_manifest(
+        bundle,
+        watermark=Watermark(12, 345),
+        snapshot_hash="abc",
+        params={"seed": 1},
+        git_commit="0" * 40,
+        models={name: {"mlflow_run_id": "r", "version": 1} for name in MODELS},
+        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )
+    return bundle
+
+
+def test_opens_with_its_models_and_manifest(directory: Path) -> None:
+    bundle = load_bundle(directory)
+    assert bundle.manifest.bundle_id.startswith("20260102030405-")
+    assert bundle.manifest.watermark == Watermark(12, 345)
+    assert bundle.als is not None
+    assert bundle.nmf is None
+    assert set(bundle.models) == set(MODELS)
+    assert isinstance(bundle.als.item_factors, np.memmap)
+    assert len(bundle.popularity.recommend(Query(), 3)[0] if bundle.popularity else []) == 3
+
+
+@pytest.mark.parametrize("path", ["als/item_factors.npy", "items.npy", "embeddings/index.faiss"])
+def test_one_changed_byte_is_refused_and_named(directory: Path, path: str) -> None:
+    content = bytearray((directory / path).read_bytes())
+    content[-1] ^= 1
+    (directory / path).write_bytes(content)
+    with pytest.raises(BundleError, match=f"changed: {path}"):
+        load_bundle(directory)
+
+
+def test_a_missing_or_added_file_is_refused(directory: Path) -> None:
+    (directory / "als" / "extra.npy").write_bytes(b"x")
+    with pytest.raises(BundleError, match=r"not in the manifest: als/extra\.npy"):
+        verify_bundle(directory)
+    (directory / "als" / "extra.npy").rename(directory / "users.npy")
+    with pytest.raises(BundleError, match="changed: users"):
+        verify_bundle(directory)
+    (directory / "users.npy").unlink()
+    with pytest.raises(BundleError, match="missing: users"):
+        verify_bundle(directory)
+
+
+@pytest.mark.parametrize("manifest", ["", "{}", "[]", '{"schema_version": 1}'])
+def test_a_manifest_that_is_none_is_refused(directory: Path, manifest: str) -> None:
+    (directory / "manifest.json").write_text(manifest)
+    with pytest.raises(BundleError, match="manifest"):
+        load_bundle(directory)
+
+
+def test_another_schema_is_refused(directory: Path) -> None:
+    content = json.loads((directory / "manifest.json").read_text()) | {"schema_version": 99}
+    (directory / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="schema 99"):
+        read_manifest(directory)
+
+
+def test_an_empty_place_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_bundle(tmp_path)

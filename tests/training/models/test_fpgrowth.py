@@ -1,0 +1,95 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.models.data import TrainingData
+from training.models.fpgrowth import FpGrowth, FpGrowthConfig, cut_baskets, fit
+from training.models.vocabulary import Vocabulary
+
+
+def data_of(baskets: np.ndarray) -> TrainingData:
+    matrix = sparse.csr_array(baskets.astype(np.float32))
+    items = Vocabulary.build(f"{i:03d}" for i in range(baskets.shape[1]))
+    return TrainingData(items, Vocabulary.build([]), sparse.csr_array((0, baskets.shape[1])), baskets=matrix)
+
+
+def config(**changes: float) -> FpGrowthConfig:
+    fields = {"min_support_baskets": 3, "min_confidence": 0.1, "max_basket": 100, "max_rules_per_item": 100}
+    return FpGrowthConfig.model_validate(fields | changes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rules_are_those_of_mlxtend(seed: int) -> None:
+    import pandas as pd
+    from mlxtend.frequent_patterns import association_rules, fpgrowth
+
+    baskets = np.random.default_rng(seed).random((200, 15)) < 0.2
+    frame = pd.DataFrame(baskets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mlxtend's own deprecations
+        sets = fpgrowth(frame, min_support=3 / 200, max_len=2)
+        theirs = association_rules(sets, metric="confidence", min_threshold=0.13)
+    expected = {
+        (next(iter(rule.antecedents)), next(iter(rule.consequents))): (
+            rule.support,
+            rule.confidence,
+            rule.lift,
+        )
+        for rule in theirs.itertuples()
+    }
+    # No share of so few baskets is exactly .13: at a threshold that is one, the two round apart.
+    model = fit(data_of(baskets), config(min_confidence=0.13), 0)
+    found = {
+        (rule.antecedent, rule.consequent): (rule.support, rule.confidence, rule.lift)
+        for item in range(15)
+        for rule in model.rules(item)
+    }
+    assert found.keys() == expected.keys()
+    for pair, numbers in expected.items():
+        assert found[pair] == pytest.approx(numbers, rel=1e-5)
+
+
+@pytest.fixture
+def model() -> FpGrowth:
+    baskets = np.zeros((10, 4))
+    baskets[:5, [0, 1]] = 1  # 0 and 1 together five times, 0 alone once
+    baskets[5, 0] = 1
+    baskets[6:, 2] = 1
+    return fit(data_of(baskets), config(), 0)
+
+
+def test_support_confidence_and_lift_by_hand(model: FpGrowth) -> None:
+    (rule,) = model.rules(0)
+    assert (rule.antecedent, rule.consequent) == (0, 1)
+    assert rule.support == pytest.approx(0.5)
+    assert rule.confidence == pytest.approx(5 / 6)
+    assert rule.lift == pytest.approx((5 / 6) / 0.5)
+
+
+def test_explains_an_item_by_the_most_confident_rule(model: FpGrowth) -> None:
+    rule = model.explain(0, np.array([2, 1, 3], dtype=np.int32))
+    assert rule is not None
+    assert rule.antecedent == 1
+    assert model.explain(2, np.array([0, 1], dtype=np.int32)) is None
+
+
+def test_only_the_most_confident_rules_are_kept() -> None:
+    baskets = np.ones((20, 6))
+    baskets[:5, 5] = 0
+    model = fit(data_of(baskets), config(max_rules_per_item=2), 0)
+    assert [len(model.rules(item)) for item in range(6)] == [2] * 6
+    assert 5 not in {rule.consequent for item in range(5) for rule in model.rules(item)}
+
+
+def test_a_huge_basket_is_cut_and_the_others_are_not() -> None:
+    baskets = np.zeros((2, 50))
+    baskets[0] = 3.0
+    baskets[1, [4, 9]] = 1.0
+    matrix = sparse.csr_array(baskets.astype(np.float32))
+    cut = cut_baskets(matrix, 10, seed=0).toarray()
+    assert cut.sum(axis=1).tolist() == [10, 2]
+    assert cut.max() == 1
+    np.testing.assert_array_equal(cut, cut_baskets(matrix, 10, seed=0).toarray())
+    assert not np.array_equal(cut, cut_baskets(matrix, 10, seed=1).toarray())

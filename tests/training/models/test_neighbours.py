@@ -1,0 +1,100 @@
+"""TF-IDF, item-kNN and EASE against their dense definitions."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.models import ease, itemknn, tfidf
+from training.models.data import Catalogue, TrainingData
+from training.models.neighbours import keep_top
+from training.models.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    dense = (np.random.default_rng(3).random((80, 25)) < 0.2).astype(np.float32)
+    return TrainingData(
+        Vocabulary.build(f"{i:02d}" for i in range(25)),
+        Vocabulary.build(f"{i:02d}" for i in range(80)),
+        sparse.csr_array(dense),
+    )
+
+
+def test_item_knn_is_the_shrunk_cosine(data: TrainingData) -> None:
+    model = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=25, shrink=5.0, strength="binary"), 0)
+    dense = data.interactions.toarray()
+    common = dense.T @ dense
+    norms = np.sqrt(np.diag(common))
+    expected = common / (np.outer(norms, norms) + 5.0)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(model.matrix.toarray(), expected, rtol=1e-5)
+
+
+def test_item_knn_keeps_the_nearest(data: TrainingData) -> None:
+    whole = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=25, shrink=0.0, strength="binary"), 0)
+    short = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=3, shrink=0.0, strength="binary"), 0)
+    for item in range(25):
+        best, similarity = whole.similar(item, 3)
+        assert short.similar(item, 10)[0].tolist() == best.tolist()
+        assert (np.diff(similarity) <= 0).all()
+
+
+def test_ease_is_its_closed_form(data: TrainingData) -> None:
+    dense = data.interactions.toarray().astype(np.float64)
+    inverse = np.linalg.inv(dense.T @ dense + 10.0 * np.eye(25))
+    expected = inverse / -np.diag(inverse)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(ease.weights(data.interactions, 10.0), expected, atol=1e-4)
+
+
+def test_ease_refuses_a_catalogue_that_would_not_fit(data: TrainingData) -> None:
+    config = ease.EaseConfig(l2=1.0, max_items=24, neighbours=5, strength="binary")
+    with pytest.raises(ease.TooManyItemsError, match=r"25 items .* 24"):
+        ease.fit(data, config, 0)
+
+
+def test_the_served_form_of_ease_loses_little(data: TrainingData) -> None:
+    histories = data.interactions
+    whole = ease.fit(data, ease.EaseConfig(l2=5.0, max_items=99, neighbours=25, strength="binary"), 0)
+    short = ease.fit(data, ease.EaseConfig(l2=5.0, max_items=99, neighbours=15, strength="binary"), 0)
+    one, other = whole.score_batch(histories), short.score_batch(histories)
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
+    assert len(short.data) < len(whole.data) * 0.65
+
+
+def words(*titles: str, subs: tuple[str, ...] | None = None) -> TrainingData:
+    items = Vocabulary.build(f"{i:02d}" for i in range(len(titles)))
+    empty = sparse.csr_array((0, len(titles)), dtype=np.float32)
+    catalogue = Catalogue(titles, titles, subs or ("",) * len(titles))
+    return TrainingData(items, Vocabulary.build([]), empty, catalogue=catalogue)
+
+
+def test_tfidf_neighbours_are_the_full_matrix_cut_short() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    generator = np.random.default_rng(0)
+    titles = tuple(" ".join(generator.choice(list("abcdefghij"), 4)) for _ in range(60))
+    model = tfidf.fit(words(*titles), tfidf.TfidfConfig(neighbours=59, min_similarity=0.3), 0)
+    rows = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=r"\w+").fit_transform(titles)
+    expected = (rows @ rows.T).toarray()
+    np.fill_diagonal(expected, 0.0)
+    expected[expected <= 0.3] = 0.0
+    np.testing.assert_allclose(model.matrix.toarray(), expected, atol=1e-5)
+
+
+def test_tfidf_knows_the_sub_category_from_the_name() -> None:
+    data = words("red lamp", "blue lamp", "lamps", "chair", subs=("lamps", "lamps", "", ""))
+    model = tfidf.fit(data, tfidf.TfidfConfig(neighbours=3, min_similarity=0.01), 0)
+    assert model.similar(0, 1)[0].tolist() == [1]
+    assert 2 not in model.similar(0, 3)[0]
+    assert len(model.similar(3, 3)[0]) == 0
+
+
+def test_tfidf_of_items_without_words_has_no_opinion() -> None:
+    model = tfidf.fit(words("", "", ""), tfidf.TfidfConfig(neighbours=3, min_similarity=0.01), 0)
+    assert len(model.data) == 0
+
+
+def test_keeping_the_largest_entries_of_each_row() -> None:
+    matrix = sparse.csr_array(np.array([[1, -5, 3, 0], [2, 2, 2, 0], [0, 0, 0, 0]], dtype=np.float32))
+    assert keep_top(matrix, 2).toarray().tolist() == [[0, -5, 3, 0], [2, 2, 0, 0], [0, 0, 0, 0]]

@@ -1,0 +1,73 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.models.base import Query
+from training.models.data import TrainingData
+from training.models.nmf import Nmf, NmfConfig, fit
+from training.models.vocabulary import Vocabulary
+
+
+def random_data(users: int, items: int, nnz: int) -> TrainingData:
+    generator = np.random.default_rng(0)
+    matrix = sparse.coo_array(
+        (np.ones(nnz, np.float32), (generator.integers(0, users, nnz), generator.integers(0, items, nnz))),
+        shape=(users, items),
+    ).tocsr()
+    names = Vocabulary.build(f"{i:07d}" for i in range(items))
+    return TrainingData(names, Vocabulary.build(f"{i:07d}" for i in range(users)), matrix)
+
+
+def loss(data: TrainingData, users: np.ndarray, items: np.ndarray) -> float:
+    return float(((data.interactions.toarray() - users @ items.T) ** 2).sum())
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+def test_fits_as_well_as_scikit_learn() -> None:
+    from sklearn.decomposition import NMF
+
+    data = random_data(60, 40, 400)
+    ours = fit(data, NmfConfig(factors=5, iterations=200, l2=0.0, strength="linear"), 0)
+    theirs = NMF(n_components=5, init="random", random_state=0, max_iter=200)
+    users = theirs.fit_transform(data.interactions)
+    expected = loss(data, users, theirs.components_.T)
+    found = loss(data, ours.user_factors[ours.user_rows], ours.item_factors)
+    assert found <= expected * 1.03
+
+
+def test_factors_are_not_negative(checkerboard: TrainingData) -> None:
+    model = fit(checkerboard, NmfConfig(factors=4, iterations=10, l2=0.1, strength="log1p"), 0)
+    assert model.item_factors.min() >= 0
+    assert model.user_factors.min() >= 0
+
+
+def test_a_fold_in_is_the_best_non_negative_vector(checkerboard: TrainingData) -> None:
+    from scipy.optimize import nnls
+
+    model: Nmf = fit(checkerboard, NmfConfig(factors=4, iterations=10, l2=0.1, strength="linear"), 0)
+    items, weights = np.array([0, 2, 4], dtype=np.int32), np.ones(3, dtype=np.float32)
+    root = np.linalg.cholesky(model.gram.astype(np.float64))
+    expected, _ = nnls(root.T, np.linalg.solve(root, weights @ model.item_factors[items]))
+    np.testing.assert_allclose(model.fold_in(items, weights), expected, atol=0.02)
+
+
+def test_no_dense_user_by_item_matrix_is_made() -> None:
+    data = random_data(20_000, 10_000, 50_000)
+    dense = 20_000 * 10_000 * 4
+    tracemalloc.start()
+    fit(data, NmfConfig(factors=8, iterations=2, l2=0.1, strength="log1p"), 0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < dense / 10
+
+
+def test_items_nobody_had_are_no_opinion() -> None:
+    data = random_data(20, 10, 60)
+    cut = data.interactions.tolil()
+    cut[:, 3] = 0
+    model = fit(
+        data.with_interactions(cut.tocsr()), NmfConfig(factors=3, iterations=5, l2=0.1, strength="log1p"), 0
+    )
+    assert model.scores(Query(np.array([1], np.int32), np.ones(1, np.float32)))[3] == 0.0

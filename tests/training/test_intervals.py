@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from training.intervals import around, compare, estimate_means
+
+
+def test_the_interval_is_that_of_the_mean() -> None:
+    values = np.random.default_rng(0).normal(3.0, 2.0, 4000)
+    (found,) = estimate_means(values[:, None], samples=1000, seed=0)
+    error = 1.96 * 2.0 / np.sqrt(4000)
+    assert found.value == pytest.approx(values.mean())
+    assert found.value - found.low == pytest.approx(error, rel=0.15)
+    assert found.high - found.value == pytest.approx(error, rel=0.15)
+
+
+def test_it_holds_the_true_mean_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(1)
+    draws = generator.exponential(1.0, (200, 150))
+    inside = 0
+    for row in draws:
+        (found,) = estimate_means(row[:, None], samples=300, seed=0)
+        inside += found.low <= 1.0 <= found.high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_users_without_a_value_are_left_out() -> None:
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
+    first, second = estimate_means(values, samples=200, seed=0)
+    assert first.value == 2.0
+    assert np.isnan(second.value)
+
+
+def test_nobody_is_no_number() -> None:
+    (found,) = estimate_means(np.zeros((0, 1)), samples=100, seed=0)
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
+def test_pairing_sees_a_difference_that_users_noise_would_hide() -> None:
+    generator = np.random.default_rng(2)
+    user = generator.normal(0.5, 0.3, 500)
+    better = user + 0.01 + generator.normal(0, 0.02, 500)
+    found = compare(better, user, samples=1000, seed=0)
+    assert found.verdict == "better"
+    assert compare(user, better, samples=1000, seed=0).verdict == "worse"
+    assert 0.005 < found.low < found.difference < found.high < 0.015
+    (alone,) = estimate_means(better[:, None], samples=1000, seed=0)
+    assert alone.low < user.mean() < alone.high
+
+
+def test_no_difference_is_called_none_nineteen_times_in_twenty() -> None:
+    draws = np.random.default_rng(3).random((100, 2, 200))
+    verdicts = [compare(one, other, samples=200, seed=0).verdict for one, other in draws]
+    assert verdicts.count("no difference shown") >= 88
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(0).random((50, 3))
+    assert estimate_means(values, 100, 5) == estimate_means(values, 100, 5)
+
+
+def test_a_set_metric_has_its_interval_about_it() -> None:
+    found = around(0.4, np.array([0.29, 0.30, 0.31]))
+    assert found.low < 0.4 < found.high
+    assert found.high - 0.4 == pytest.approx(0.4 - found.low)

@@ -1,0 +1,56 @@
+"""One ranking from many models' scores: pure functions of arrays, the same for evaluation and service.
+
+Models' scores have no common unit: a cosine, a sum of confidences, a count. Each model's scores are
+therefore divided by their standard deviation over the catalogue before they are weighted and added. A
+zero stays a zero ("no opinion"), and a model with no opinion at all (a cold user's ALS) adds nothing, so
+that popularity and trending decide there by themselves.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from training.models.base import Model
+from training.models.types import Csr, FloatArray
+
+
+def normalise(scores: FloatArray) -> FloatArray:
+    """Scores over their standard deviation along the last axis; all zeros stay all zeros.
+
+    Args:
+        scores: float32[n_items] or float32[B, n_items].
+    """
+    spread = scores.std(axis=-1, keepdims=True).astype(np.float32)
+    result: FloatArray = scores / np.where(spread > 0.0, spread, np.float32(1.0))
+    return result
+
+
+def combine(parts: Iterable[tuple[FloatArray, float]]) -> FloatArray:
+    """The weighted sum of normalised scores.
+
+    Args:
+        parts: scores (all of one shape) and their weight; a weight of zero is skipped.
+
+    Raises:
+        ValueError: no part has a weight.
+    """
+    total: FloatArray | None = None
+    for scores, weight in parts:
+        if weight:
+            part = normalise(scores) * np.float32(weight)
+            total = part if total is None else total + part
+    if total is None:
+        raise ValueError("no model of the blend has a weight above zero")
+    return total
+
+
+class Blend:
+    """Several fitted models as one ranker, for evaluation."""
+
+    def __init__(self, models: Mapping[str, Model], weights: Mapping[str, float]) -> None:
+        """Weigh `models` by `weights`; a model without a weight is left out."""
+        self.parts = [(models[name], weight) for name, weight in weights.items() if weight]
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        """Scores of all items for many histories (csr[B, n_items]), float32[B, n_items]."""
+        return combine((model.score_batch(histories), weight) for model, weight in self.parts)
