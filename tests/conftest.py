@@ -1,5 +1,6 @@
 """Fixtures on a real PostgreSQL: one embedded server a test session, one fresh database a test."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.connection import embedded_url, libpq_url
 from database.embedded import EmbeddedServer
 from database.schema import migrate
-from database.settings import get_settings
+from database.settings import REPOSITORY, get_settings
 
 _TEMPLATE = "template_shortlist"
 _numbers = count(1)
@@ -79,3 +80,61 @@ def connection(database: Database) -> Iterator[Connection]:
     conn = psycopg2.connect(database.dsn)
     yield conn
     conn.close()
+
+
+@dataclass(frozen=True)
+class SlowPlane:
+    """A small shop in a database, and a checkout of its own that learns from it."""
+
+    database: Database
+    workspace: Path
+    home: Path
+
+
+@pytest.fixture
+def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPlane]:
+    """Settings that name a temporary checkout, store, inbox and MLflow; a shop of two tastes in the database.
+
+    60 users buy from one of two halves of 40 items over 150 days; the vectors of the texts are there, so
+    nothing is encoded. Processes that a test starts see the same settings.
+    """
+    workspace = tmp_path / "checkout"
+    for name in ("training", "data_checks", "database"):
+        shutil.copytree(
+            REPOSITORY / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__", "*.parquet")
+        )
+    for name in ("params.yaml", "dvc.yaml", ".dvc/config"):
+        (workspace / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(REPOSITORY / name, workspace / name)
+    monkeypatch.setenv("SHORTLIST_WORKSPACE", str(workspace))
+    monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SHORTLIST_INBOX", str(tmp_path / "inbox"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home" / "bentoml"))
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    conn = psycopg2.connect(database.dsn)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(SHOP)
+    conn.close()
+    yield SlowPlane(database, workspace, tmp_path / "home")
+
+
+SHOP = """
+insert into items (item_id, kind, title, category, price, change_seq)
+select 'ITEM' || lpad(n::text, 6, '0'), 'product',
+    case when n < 20 then 'red lamp number ' else 'blue chair number ' end || n, 'home', 1 + n, 1
+from generate_series(0, 39) n;
+insert into embeddings (item_id, model, dimension, text_hash, vector)
+select item_id, 'all-MiniLM-L6-v2', 384, text_hash,
+    decode(repeat(case when title like 'red%' then '0000803f' else '00000000' end, 1)
+        || repeat(case when title like 'red%' then '00000000' else '0000803f' end, 1)
+        || repeat('00000000', 382), 'hex')
+from items;
+insert into users (user_id) select 'user' || u from generate_series(0, 59) u;
+insert into interactions (user_id, item_id, event_type, value, session_id, occurred_at, source)
+select 'user' || u, 'ITEM' || lpad((u % 2 * 20 + (u * 7 + b * 3 + line * 5) % 20)::text, 6, '0'), 'purchase', 1,
+    'basket-' || u || '-' || b, now() - make_interval(days => 150 - b * 15 + u % 10), 'shop'
+from generate_series(0, 59) u, generate_series(0, 9) b, generate_series(0, 2) line;
+update change_state set catalogue_seq = 1;
+"""

@@ -1,0 +1,108 @@
+"""The DAGs as Airflow sees them, and one run of each on real parts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from database.settings import REPOSITORY
+
+pytestmark = pytest.mark.platform
+
+LOAD = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.items()}, "dags": {
+    d.dag_id: {
+        "doc": bool(d.doc_md), "tags": sorted(d.tags), "runs": d.max_active_runs, "catchup": d.catchup,
+        "tasks": {t.task_id: {
+            "owner": t.owner, "retries": t.retries, "pool": t.pool,
+            "timeout": t.execution_timeout.total_seconds(), "callback": bool(t.on_failure_callback),
+            "before": sorted(t.upstream_task_ids)} for t in d.tasks},
+    } for d in bag.dags.values()}}))
+"""
+
+RUN = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+dags = {d.dag_id: d for d in DagBag(sys.argv[1]).dags.values()}
+run = dags[sys.argv[2]].test()
+states = {t.task_id: str(t.state) for t in run.get_task_instances()}
+print("RESULT", json.dumps({"state": str(run.state), "tasks": states}))
+"""
+
+
+def run_airflow(home: Path, script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script in a process of its own, whose Airflow has its metadata under `home`."""
+    import json
+
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "ignore",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [sys.executable, "-c", script, str(REPOSITORY / "dags"), *arguments]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, f"{answer.stdout[-6000:]}\n{answer.stderr[-6000:]}"
+    found: dict[str, Any] = json.loads(lines[-1].removeprefix("RESULT "))
+    return {**found, "log": answer.stdout + answer.stderr}
+
+
+@pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An Airflow whose metadata database is a file: enough for one run at a time."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = os.environ | {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120)
+    return home
+
+
+def test_every_dag_loads_and_says_what_it_is(airflow_home: Path) -> None:
+    found = run_airflow(airflow_home, LOAD)
+
+    assert found["errors"] == {}
+    assert {"hourly_trending", "daily_training"} <= found["dags"].keys()
+    for name, dag in found["dags"].items():
+        assert dag["doc"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name
+        for task in dag["tasks"].values():
+            assert task["owner"] == "shortlist"
+            assert task["retries"] > 0
+            assert task["timeout"] > 0
+            assert task["callback"]
+    training = found["dags"]["daily_training"]["tasks"]
+    fitted = [name for name in training if name.startswith("train_")]
+    assert training["evaluate"]["before"] == sorted(fitted)
+    assert {training[name]["pool"] for name in fitted} == {"training"}
+
+
+def test_daily_training_deploys_then_skips_when_nothing_is_new(airflow_home: Path, slow_plane: Any) -> None:
+    first = run_airflow(airflow_home, RUN, "daily_training")
+
+    assert first["state"] == "success", first["log"][-8000:]
+    assert set(first["tasks"].values()) == {"success"}
+
+    second = run_airflow(airflow_home, RUN, "daily_training")
+
+    assert second["tasks"]["snapshot"] == "skipped"
+    assert second["tasks"]["deploy"] == "skipped"
+
+
+def test_hourly_trending_scores_the_items(airflow_home: Path, slow_plane: Any, connection: Any) -> None:
+    found = run_airflow(airflow_home, RUN, "hourly_trending")
+
+    assert found["state"] == "success", found["log"][-8000:]
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*), (select trending_version from change_state) from trending_scores")
+        scored, version = cursor.fetchone()
+    assert scored > 0
+    assert version == 1
