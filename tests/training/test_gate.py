@@ -1,0 +1,87 @@
+"""The gate's rules, each on evidence that breaks only it."""
+
+from dataclasses import replace
+
+import pytest
+
+from training.gate import Comparison, Evidence, decide
+from training.params import GateParams
+
+LIMITS = GateParams(
+    judged=("als", "nmf"),
+    baseline="popularity",
+    metric="ndcg@10",
+    min_test_users=20,
+    min_gain_over_baseline=0.0,
+    min_ndcg_difference=-0.01,
+    min_coverage_ratio=0.8,
+    min_cold_difference=-0.02,
+    min_index_recall=0.95,
+    max_size_mb=100,
+    max_smoke_ms=50,
+    smoke_queries=10,
+)
+
+
+def compared(name: str, low: float, users: int = 500) -> Comparison:
+    return Comparison(name, "other", "ndcg@10", low + 0.005, low, low + 0.01, users)
+
+
+CHALLENGER = Evidence(
+    bundle_id="new",
+    champion_id="old",
+    comparisons=(compared("als", -0.002), compared("nmf", 0.001)),
+    coverage={"als": (0.3, 0.31)},
+    cold_ndcg=(0.05, 0.051),
+    index_recall=0.99,
+    size_mb=60.0,
+    smoke_p95_ms=2.0,
+    smoke_errors=(),
+)
+FIRST = replace(CHALLENGER, champion_id=None, coverage={}, cold_ndcg=None)
+
+
+def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
+    decision = decide(CHALLENGER, LIMITS)
+
+    assert decision.accepted
+    assert decision.reasons == ()
+    assert "| accuracy of als | yes |" in decision.as_table()
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"comparisons": (compared("als", -0.02), compared("nmf", 0.1))}, "accuracy of als"),
+        ({"coverage": {"als": (0.1, 0.31)}}, "coverage of als"),
+        ({"cold_ndcg": (0.01, 0.05)}, "cold start"),
+        ({"index_recall": 0.5}, "index recall"),
+        ({"size_mb": 101.0}, "size"),
+        ({"smoke_p95_ms": 80.0}, "smoke test"),
+        ({"smoke_errors": ("als gave scores that are no numbers",)}, "smoke test"),
+    ],
+)
+def test_each_rule_refuses_by_itself(change: dict[str, object], check: str) -> None:
+    decision = decide(replace(CHALLENGER, **change), LIMITS)
+
+    assert not decision.accepted
+    assert [reason.partition(":")[0] for reason in decision.reasons] == [check]
+    assert f"| {check} | NO |" in decision.as_table()
+
+
+def test_the_first_bundle_must_beat_the_baseline_with_one_model() -> None:
+    worse = (compared("als", -0.1), compared("nmf", -0.001))
+
+    assert decide(
+        replace(FIRST, comparisons=(compared("als", -0.1), compared("nmf", 0.001))), LIMITS
+    ).accepted
+    assert not decide(replace(FIRST, comparisons=worse), LIMITS).accepted
+
+
+def test_too_few_test_users_judge_nothing_and_say_so() -> None:
+    few = replace(FIRST, comparisons=(compared("als", -0.5, users=3),))
+
+    decision = decide(few, LIMITS)
+
+    assert decision.accepted
+    assert "fewer than 20 test users" in decision.as_table()

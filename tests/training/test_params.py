@@ -1,0 +1,52 @@
+"""params.yaml: the one in the repository is valid, and mistakes in one are named."""
+
+from pathlib import Path
+
+import pytest
+
+from database.settings import REPOSITORY
+from training.params import ParamsError, load_params
+
+REAL = REPOSITORY / "params.yaml"
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    text = REAL.read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def test_the_repository_has_the_documents_settings() -> None:
+    params = load_params(REAL)
+
+    assert params.als.factors == 128
+    assert params.nmf.factors == 50
+    assert params.interactions.weights.like == 5.0
+    assert params.trending.decay_rate == 0.95
+    assert params.digest() == load_params(REAL).digest()
+
+
+def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"als\.factor_count"):
+        load_params(edited(tmp_path, "  factors: 128", "  factors: 128\n  factor_count: 3"))
+
+
+def test_a_missing_key_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"trending\.window_days"):
+        load_params(edited(tmp_path, "  window_days: 30\n", ""))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"nowhere\.yaml"):
+        load_params(tmp_path / "nowhere.yaml")
+
+
+def test_a_serving_weight_changes_nothing_of_what_is_learned(tmp_path: Path) -> None:
+    whole = load_params(REAL)
+
+    assert (
+        load_params(edited(tmp_path, "  max_smoke_ms: 50", "  max_smoke_ms: 60")).digest() == whole.digest()
+    )
+    assert load_params(edited(tmp_path, "  factors: 50", "  factors: 51")).digest() != whole.digest()
