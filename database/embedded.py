@@ -41,6 +41,7 @@ _OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "client_connection_check_interval": "5s",  # a killed client's statement ends, and frees its locks
 }
 _STOP_SECONDS = 30
 _START_SECONDS = 60

@@ -1,15 +1,10 @@
 """Files into the database: one adapter a source format, one COPY path."""
 
-from database.ingest import interactions, metadata, products, retail, reviews
+from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import Adapter, IngestError, WrongFormat
 from database.ingest.inbox import Delivery, ingest_inbox
 from database.ingest.run import Report, TextEncoder, ingest_file
 from database.ingest.sample import SAMPLE, ingest_sample
-
-ADAPTERS: dict[str, Adapter] = {
-    module.ADAPTER.name: module.ADAPTER for module in (retail, products, reviews, metadata, interactions)
-}
-"""Every adapter by name, in the order in which an unknown file is tried on them."""
 
 __all__ = [
     "ADAPTERS",

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import Adapter, IngestError, WrongFormat
 from database.ingest.run import Report, TextEncoder, ingest_file
 
@@ -43,8 +44,6 @@ def ingest_inbox(
     moves to failed/ and the next goes on; a database that does not answer raises, the file stays.
     Killed between commit and move, the next run loads nothing twice.
     """
-    from database.ingest import ADAPTERS
-
     if not inbox.is_dir():
         return []
     known = list(adapters) if adapters is not None else list(ADAPTERS.values())

@@ -42,11 +42,16 @@ def check(path: Path) -> None:
 
 
 def last_time(path: Path) -> datetime:
-    """Time of the file's last line, as UTC; what the sample's shift is reckoned from."""
-    latest = pd.Timestamp.min
-    for frame, _, _ in parquet_frames(path, ["InvoiceDate"]):
-        latest = max(latest, pd.to_datetime(frame["InvoiceDate"]).max())
-    return latest.tz_localize("UTC").to_pydatetime()
+    """Time of the file's last line, as UTC; what the sample's shift is reckoned from.
+
+    Raises WrongFormat when no line has a time.
+    """
+    frames = parquet_frames(path, ["InvoiceDate"])
+    latest = [pd.to_datetime(frame["InvoiceDate"], errors="coerce").max() for frame, _, _ in frames]
+    known = [time for time in latest if pd.notna(time)]
+    if not known:
+        raise WrongFormat(f"{path}: no invoice line with a time")
+    return max(known).tz_localize("UTC").to_pydatetime()
 
 
 def read(path: Path, weeks: int) -> Iterator[Chunk]:
@@ -67,7 +72,8 @@ def read(path: Path, weeks: int) -> Iterator[Chunk]:
             interactions=_purchases(good, weeks),
             rejected=_rejected(frame, first, reason),
         )
-    yield Chunk(rows=0, progress=1.0, items=_items(pd.concat(sales, ignore_index=True), weeks))
+    if sales:
+        yield Chunk(rows=0, progress=1.0, items=_items(pd.concat(sales, ignore_index=True), weeks))
 
 
 def _prepared(lines: pd.DataFrame) -> pd.DataFrame:

@@ -128,6 +128,15 @@ def test_the_sample_ends_within_the_past_week(connection: Connection, query: Que
     assert (again.rows_loaded, again.shift_weeks) == (0, report.shift_weeks)
 
 
+def test_a_file_without_lines_is_no_error_but_no_sample(connection: Connection, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", [])
+    with pytest.raises(WrongFormat, match="no invoice line"):
+        ingest_sample(connection, path)
+    assert ingest_file(connection, RETAIL, path).rows_read == 0
+    only_refused = write(tmp_path / "b.parquet", [line for line, _ in REFUSED])
+    assert ingest_file(connection, RETAIL, only_refused).rows_rejected == len(REFUSED)
+
+
 @pytest.mark.parametrize("content", [b"PAR1 no", b"a,b\n1,2\n", b""])
 def test_a_foreign_file_is_refused_before_anything_is_written(
     connection: Connection, query: Query, tmp_path: Path, content: bytes
