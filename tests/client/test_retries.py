@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from tenacity import nap
 
 import client
 from client import AsyncShortlist, NotFound, RequestRefused, ServiceFailed, Shortlist
@@ -35,7 +34,7 @@ def server(*answers: httpx.Response | Exception) -> tuple[httpx.MockTransport, l
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nap.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
 
 
 def blocking(

@@ -64,7 +64,12 @@ async def test_response_limit_is_clamped(
 ) -> None:
     limits: list[int] = []
     ranked = plane._ranked
-    plane._ranked = lambda limit, *rest: limits.append(limit) or ranked(limit, *rest)
+
+    def noting(limit: int, *rest: Any) -> Any:
+        limits.append(limit)
+        return ranked(limit, *rest)
+
+    plane._ranked = noting
     answer = await http.get(path if given is None else f"{path}&response_limit={given}")
     assert answer.status_code == 200
     assert limits == [shown]
