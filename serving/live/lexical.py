@@ -1,7 +1,9 @@
 """Search by words over the live catalogue: BM25 with boosted fields, synonyms, typing mistakes."""
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,10 @@ FIELD_BOOSTS = {"title": 3.0, "tags": 2.0, "category": 1.5, "sub_category": 1.5,
 
 _SYNONYM = 0.7
 _TYPO = 0.6
+_GUESSES = 3
+_SHORTEST_PREFIX = 4
+_SHORTEST_TYPO = 5
+_ENDING = 3
 _REMEMBERED_TYPOS = 4096
 
 
@@ -126,21 +132,35 @@ class LexicalIndex:
         return np.where(held == len(words), total, np.float32(0))
 
     def _guess(self, term: str) -> list[str]:
-        """The known terms nearest to one that stands nowhere: one edit apart, two from eight letters on."""
-        if len(term) < 4:
+        """The known terms nearest to one that stands nowhere: those that begin so (warm → warmer), else those
+        one edit apart, two from eight letters on; shorter words than four or five letters are not guessed."""
+        if len(term) < _SHORTEST_PREFIX:
             return []
         if self._guessed_at != self._postings.revision:
             self._guesses.clear()
-            self._vocabulary = self._postings.vocabulary()
+            self._vocabulary = sorted(self._postings.vocabulary())
             self._guessed_at = self._postings.revision
         if term not in self._guesses:
             if len(self._guesses) >= _REMEMBERED_TYPOS:
                 self._guesses.clear()
-            edits = 1 if len(term) < 8 else 2
-            near = process.extract(term, self._vocabulary, scorer=OSA.distance, score_cutoff=edits, limit=8)
-            near.sort(key=lambda hit: (hit[1], -self._postings.frequency(hit[0]), hit[0]))
-            self._guesses[term] = [word for word, distance, _ in near if distance == near[0][1]][:3]
+            self._guesses[term] = self._longer(term) or self._misspelt(term)
         return self._guesses[term]
+
+    def _longer(self, term: str) -> list[str]:
+        """Known words that are the term and up to three letters more, the most frequent first."""
+        place = bisect_left(self._vocabulary, term)
+        beginning = takewhile(lambda word: word.startswith(term), islice(self._vocabulary, place, None))
+        found = [word for word in beginning if len(word) - len(term) <= _ENDING]
+        return sorted(found, key=lambda word: (-self._postings.frequency(word), word))[:_GUESSES]
+
+    def _misspelt(self, term: str) -> list[str]:
+        """The known words at the least edit distance, the most frequent first."""
+        if len(term) < _SHORTEST_TYPO:
+            return []
+        edits = 1 if len(term) < 8 else 2
+        near = process.extract(term, self._vocabulary, scorer=OSA.distance, score_cutoff=edits, limit=8)
+        near.sort(key=lambda hit: (hit[1], -self._postings.frequency(hit[0]), hit[0]))
+        return [word for word, distance, _ in near if distance == near[0][1]][:_GUESSES]
 
 
 def document_of(item: Item) -> dict[str, float]:

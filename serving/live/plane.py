@@ -39,6 +39,7 @@ from serving.live.index import LiveIndex
 from serving.live.status import describe
 from serving.live.synonyms import Synonyms
 from serving.live.view import Vector, View
+from serving.live.words import meant
 from serving.live.writes import Writes
 from serving.ranking.history import build_history, queries_of
 from serving.ranking.types import HomeLists, Item, Kinds, Ranked, SearchResult
@@ -205,7 +206,7 @@ class LivePlane:
 
     async def search(self, query: str, limit: int, kinds: Kinds = None) -> SearchResult:
         """Words and meaning fused; trending items and the reason when nothing matches."""
-        vector = await self._parts.encoder.encode(query)
+        vector = await self._parts.encoder.encode(meant(query))
         await self.catch_up()
         return search.fused(self._view(), query, vector, limit, kinds)
 
@@ -296,7 +297,8 @@ class LivePlane:
         return Visitor(user_id, history, asked, declared, self._clock().date(), trained)
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:
-        vectors: list[Vector] = await asyncio.gather(*(self._parts.encoder.encode(text) for text in texts))
+        encode = self._parts.encoder.encode
+        vectors: list[Vector] = await asyncio.gather(*(encode(meant(text)) for text in texts))
         return list(zip(texts, vectors, strict=True))
 
     async def _tick(self) -> None:

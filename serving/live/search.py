@@ -5,7 +5,7 @@ import numpy as np
 from serving.live import everyone
 from serving.live.view import Mask, Scores, Vector, View
 from serving.ranking import reasons
-from serving.ranking.order import best, spread
+from serving.ranking.order import best, scaled, spread
 from serving.ranking.types import Kinds, Ranked, SearchResult
 
 NO_MATCHES = "no_search_matches"
@@ -50,10 +50,14 @@ def search_scores(view: View, query: str, vector: Vector | None, allowed: Mask) 
 
 
 def _fuse(view: View, words: Scores, meaning: Scores) -> Scores:
-    """lexical × words + semantic × meaning, both 0..1; the weights are those of params.yaml."""
+    """lexical × words + semantic × meaning, with the weights of params.yaml.
+
+    `words` (0..1) says how much of the query an item has; cosines of short texts say so only against one
+    another, hence they count as shares of the best.
+    """
     weights = view.params.search
-    fused: Scores = np.float32(weights.lexical) * words + np.float32(weights.semantic) * meaning
-    return fused
+    total: Scores = np.float32(weights.lexical) * words + np.float32(weights.semantic) * scaled(meaning)
+    return total
 
 
 def _meaning(view: View, vector: Vector | None, k: int, allowed: Mask) -> Scores:

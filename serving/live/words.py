@@ -29,6 +29,15 @@ def words(text: str) -> list[str]:
     return [_APOSTROPHE.sub("", word)[:_LONGEST] for word in _WORD.findall(text.casefold())]
 
 
+def meant(query: str) -> str:
+    """A query without its stop words, in its own words and order; of stop words alone, as it is.
+
+    Sentence encoders read "something to keep tea warm" rather by its "something" than one would like.
+    """
+    kept = [word for word in words(query) if word not in STOP_WORDS]
+    return " ".join(kept) if kept else query.strip()
+
+
 def phrase(text: str) -> tuple[str, ...]:
     """The terms of a phrase; of stop words alone, the words themselves."""
     found = terms(text)
