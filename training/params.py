@@ -87,6 +87,8 @@ class BlendParams(Config):
     cold_below: int
     """Under this many interactions a user is cold."""
     stale_days: int
+    tuned: dict[str, float]
+    """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`)."""
 
 
 class SearchParams(Config):

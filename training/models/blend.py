@@ -7,10 +7,10 @@ that popularity and trending decide there by themselves.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import numpy as np
 
-from training.models.base import Model
 from training.models.types import Csr, FloatArray
 
 
@@ -20,9 +20,9 @@ def normalise(scores: FloatArray) -> FloatArray:
     Args:
         scores: float32[n_items] or float32[B, n_items].
     """
-    spread = scores.std(axis=-1, keepdims=True).astype(np.float32)
-    result: FloatArray = scores / np.where(spread > 0.0, spread, np.float32(1.0))
-    return result
+    spread = scores.std(axis=-1, keepdims=True)
+    divisor: FloatArray = np.where(spread > 0.0, spread, 1.0).astype(np.float32)
+    return scores / divisor
 
 
 def combine(parts: Iterable[tuple[FloatArray, float]]) -> FloatArray:
@@ -44,10 +44,16 @@ def combine(parts: Iterable[tuple[FloatArray, float]]) -> FloatArray:
     return total
 
 
+class Scorer(Protocol):
+    """A model, as far as a blend needs it."""
+
+    def score_batch(self, histories: Csr) -> FloatArray: ...
+
+
 class Blend:
     """Several fitted models as one ranker, for evaluation."""
 
-    def __init__(self, models: Mapping[str, Model], weights: Mapping[str, float]) -> None:
+    def __init__(self, models: Mapping[str, Scorer], weights: Mapping[str, float]) -> None:
         """Weigh `models` by `weights`; a model without a weight is left out."""
         self.parts = [(models[name], weight) for name, weight in weights.items() if weight]
 

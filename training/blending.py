@@ -1,0 +1,131 @@
+"""Learn the weights of the blend on the validation part: coordinate search with a floor under coverage."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from training import metrics
+from training.evaluate import SCORE_BYTES, Ranker, TestSet, rank
+from training.models.blend import normalise
+from training.models.types import Csr, FloatArray
+
+logger = logging.getLogger(__name__)
+
+GRID = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+"""Weights tried for each model, against 1 for the best single one."""
+
+ROUNDS = 3
+"""Passes over the models; the search ends earlier when a pass changes nothing."""
+
+MAX_USERS = 4000
+"""Users that the weights are learned from, drawn by the seed when there are more."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The weights that were found, and the way there."""
+
+    weights: Mapping[str, float]
+    """Only those above zero."""
+    ndcg: float
+    coverage: float
+    best_single: str
+    single_ndcg: Mapping[str, float]
+    floor: float
+    """Coverage that the blend was not allowed to fall below: that of the best single model."""
+    history: Sequence[float] = field(default_factory=list)
+    """NDCG after each improvement."""
+
+
+class _Sum:
+    """A ranker that gives prepared scores, row by row in order."""
+
+    def __init__(self, scores: FloatArray) -> None:
+        self.scores = scores
+        self.start = 0
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        end = self.start + histories.shape[0]
+        part, self.start = self.scores[self.start : end].copy(), end
+        return part
+
+
+def learn_weights(models: Mapping[str, Ranker], test: TestSet, k: int, seed: int) -> Learned:
+    """Find the weights with the best NDCG@k whose coverage is no less than the best single model's.
+
+    Args:
+        models: fitted on the training part only.
+        test: the validation part's users.
+        k: length of the lists.
+        seed: draws the users when there are many.
+    """
+    test = _sample(test, len(models), seed)
+    parts = {name: normalise(model.score_batch(test.histories)) for name, model in models.items()}
+    single = {name: _measure(scores, test, k) for name, scores in parts.items()}
+    best = max(single, key=lambda name: single[name][0])
+    logger.info("Best single model on validation: %s, NDCG@%d %.4f.", best, k, single[best][0])
+    weights, history = _search(parts, best, lambda total: _measure(total, test, k), single[best])
+    total = _weighted(parts, weights)
+    ndcg, coverage = _measure(total, test, k)
+    return Learned(
+        weights={name: weight for name, weight in weights.items() if weight},
+        ndcg=ndcg,
+        coverage=coverage,
+        best_single=best,
+        single_ndcg={name: value for name, (value, _) in single.items()},
+        floor=single[best][1],
+        history=history,
+    )
+
+
+def _search(
+    parts: Mapping[str, FloatArray],
+    best: str,
+    measure: Callable[[FloatArray], tuple[float, float]],
+    start: tuple[float, float],
+) -> tuple[dict[str, float], list[float]]:
+    weights = dict.fromkeys(parts, 0.0) | {best: 1.0}
+    reached, floor = start
+    history = [reached]
+    for _ in range(ROUNDS):
+        before = dict(weights)
+        for name in sorted(parts.keys() - {best}):
+            rest = _weighted(parts, weights | {name: 0.0})
+            for weight in GRID:
+                ndcg, coverage = measure(rest + np.float32(weight) * parts[name])
+                if ndcg > reached + 1e-6 and coverage >= floor:
+                    reached, weights[name] = ndcg, weight
+                    history.append(ndcg)
+        if weights == before:
+            break
+    return weights, history
+
+
+def _weighted(parts: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
+    total: FloatArray = np.zeros_like(next(iter(parts.values())))
+    for name, weight in weights.items():
+        if weight:
+            total += np.float32(weight) * parts[name]
+    return total
+
+
+def _measure(scores: FloatArray, test: TestSet, k: int) -> tuple[float, float]:
+    """NDCG@k over all users, and coverage@k."""
+    lists = rank(_Sum(scores), test.histories, k, len(scores))
+    hits = metrics.find_hits(lists, test.truth)
+    ndcg = float(np.nanmean(metrics.ndcg(hits, metrics.answers(test.truth), k)))
+    return ndcg, metrics.coverage(metrics.exposure(lists, len(test.item_users), k))
+
+
+def _sample(test: TestSet, models: int, seed: int) -> TestSet:
+    """So few users that all models' scores of them fit into four times SCORE_BYTES."""
+    n_users, n_items = test.histories.shape
+    limit = min(MAX_USERS, max(100, 4 * SCORE_BYTES // (4 * n_items * models)))
+    if n_users <= limit:
+        return test
+    chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
+    return TestSet(
+        test.histories[chosen], test.truth[chosen], test.item_users, test.n_train_users, test.vectors
+    )
