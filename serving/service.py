@@ -75,7 +75,7 @@ app = create_app(open_plane, get_settings())
     name="shortlist",
     workers=get_settings().service_workers,
     traffic={"timeout": _TIMEOUT_SECONDS},
-    metrics={"enabled": True},
+    logging={"access": {"enabled": False}},
 )
 @bentoml.asgi_app(app, path="/")
 class Shortlist:
