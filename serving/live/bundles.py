@@ -128,7 +128,7 @@ def bento_folder(tag: str) -> Path:
     from bentoml.exceptions import NotFound
 
     try:
-        return Path(bentoml.models.get(tag).path) / _FOLDER / "bundle"
+        return Path(bentoml.models.get(tag).path) / _FOLDER
     except NotFound as error:
         raise LookupError(f"the Bento store holds no {tag}") from error
 

@@ -1,7 +1,12 @@
 """Bundles come, go and are refused while the worker answers."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from database.settings import REPOSITORY
 from serving.errors import ModelNotReady
 from serving.ranking.types import Ranked
 
@@ -102,3 +107,30 @@ async def test_a_trained_user_without_recent_events_gets_their_als_list(plane, d
     found = await plane.for_user_als("u00", 4)
     assert {each.model for each in found} == {"als"}
     assert len({each.item.category for each in found[:2]}) == 1
+
+
+def test_a_stored_bundle_is_found_by_its_tag(tmp_path):
+    """In a process of its own: BentoML reads where its store is when it is imported."""
+    program = """
+import bentoml, pathlib
+from serving.live.bundles import bento_folder
+with bentoml.models.create("shortlist:v1") as model:
+    folder = pathlib.Path(model.path) / "bundle"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+assert (bento_folder("shortlist:v1") / "manifest.json").read_text() == "{}"
+try:
+    bento_folder("shortlist:v2")
+except LookupError:
+    print("as it should")
+"""
+    environment = os.environ | {"BENTOML_HOME": str(tmp_path), "BENTOML_DO_NOT_TRACK": "True"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "as it should", done.stderr
