@@ -119,17 +119,22 @@ def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
 
 
 def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
-    """No judged model may be worse than its counterpart by more than the margin."""
+    """No judged model may be worse than its counterpart by more than the floor.
+
+    It is refused when its mean lies below the floor, or when it is shown to be worse (the whole interval
+    lies below zero) and may be so by more than the floor. Noise alone does not refuse it.
+    """
     checks = []
+    floor = limits.min_ndcg_difference
     for comparison in evidence.comparisons:
         name = f"accuracy of {comparison.challenger}"
         if comparison.users < limits.min_test_users:
             detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
             checks.append(Check(name, True, None, None, detail))
         else:
-            passed = comparison.low >= limits.min_ndcg_difference
-            detail = _describe(comparison)
-            checks.append(Check(name, passed, comparison.low, limits.min_ndcg_difference, detail))
+            shown_worse = comparison.high < 0.0 and comparison.low < floor
+            passed = comparison.difference >= floor and not shown_worse
+            checks.append(Check(name, passed, comparison.difference, floor, _describe(comparison)))
     return checks
 
 

@@ -133,7 +133,7 @@ class GateParams(Config):
     min_gain_over_baseline: float
     """First bundle: the best judged model's lower bound must be above this."""
     min_ndcg_difference: float
-    """Later bundles: no judged model's lower bound may be below this."""
+    """Later bundles: the floor of a judged model's difference to the champion's."""
     min_coverage_ratio: float
     min_cold_difference: float
     min_index_recall: float

@@ -23,8 +23,8 @@ LIMITS = GateParams(
 )
 
 
-def compared(name: str, low: float, users: int = 500) -> Comparison:
-    return Comparison(name, "other", "ndcg@10", low + 0.005, low, low + 0.01, users)
+def compared(name: str, low: float, users: int = 500, width: float = 0.01) -> Comparison:
+    return Comparison(name, "other", "ndcg@10", low + width / 2, low, low + width, users)
 
 
 CHALLENGER = Evidence(
@@ -53,6 +53,7 @@ def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
     ("change", "check"),
     [
         ({"comparisons": (compared("als", -0.02), compared("nmf", 0.1))}, "accuracy of als"),
+        ({"comparisons": (compared("als", -0.012, width=0.008),)}, "accuracy of als"),
         ({"coverage": {"als": (0.1, 0.31)}}, "coverage of als"),
         ({"cold_ndcg": (0.01, 0.05)}, "cold start"),
         ({"index_recall": 0.5}, "index recall"),
@@ -67,6 +68,12 @@ def test_each_rule_refuses_by_itself(change: dict[str, object], check: str) -> N
     assert not decision.accepted
     assert [reason.partition(":")[0] for reason in decision.reasons] == [check]
     assert f"| {check} | NO |" in decision.as_table()
+
+
+def test_noise_alone_does_not_refuse() -> None:
+    noisy = (compared("als", -0.03, users=30, width=0.06),)
+
+    assert decide(replace(CHALLENGER, comparisons=noisy), LIMITS).accepted
 
 
 def test_the_first_bundle_must_beat_the_baseline_with_one_model() -> None:

@@ -1,0 +1,189 @@
+"""The slow plane on a small shop: from a database to a bundle that serves, and back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+
+from database import deployments
+from database.connection import connect
+from database.gate_decisions import decisions, record_decision
+from database.settings import get_settings
+from training.bundle import find_stored, store_bundle
+from training.models.bundle import hash_files, load_bundle
+from training.pipeline import STEPS, NothingNewError, StoppedError, run_steps
+from training.promotion import PromotionError, promote, reconcile, roll_back
+from training.snapshot import take_snapshot
+from training.stages import LEARNED
+from training.tracking import BUNDLE, Tracker, load_versions
+from training.workspace import Workspace, open_workspace
+
+# MLflow's own database layer, which here runs in the test's process, warns of its own future.
+pytestmark = [pytest.mark.platform, pytest.mark.filterwarnings("default")]
+BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
+
+
+@pytest.fixture
+def workspace(slow_plane: Any) -> Workspace:
+    return open_workspace(get_settings())
+
+
+def buy_more(dsn: str) -> None:
+    """One more purchase, so that there is something new to learn."""
+    with psycopg2.connect(dsn) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            """insert into interactions (user_id, item_id, event_type, value, occurred_at, source)
+            values ('user1', 'ITEM000001', 'purchase', 1, now(), 'shop')"""
+        )
+    conn.close()
+
+
+def serving() -> str | None:
+    with connect() as conn:
+        found = deployments.current(conn)
+    return found.bundle_id if found else None
+
+
+def test_the_same_database_gives_the_same_snapshot(workspace: Workspace) -> None:
+    with connect() as conn:
+        first = take_snapshot(conn, workspace)
+        files = hash_files(workspace.snapshot)
+        second = take_snapshot(conn, workspace)
+
+    assert first == second
+    assert hash_files(workspace.snapshot) == files
+    assert len(first.md5) == len("0" * 32 + ".dir")
+
+
+def test_dvc_repro_gives_what_the_steps_give(workspace: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "record"])
+    learned = {
+        name: hash_files(getattr(workspace, name)) for name in ("models", "candidates", "prepared", "bundle")
+    }
+    manifest, lock = described(workspace)
+
+    bin_first = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    dvc = [sys.executable, "-m", "dvc"]
+    status = subprocess.run([*dvc, "status"], cwd=workspace.root, capture_output=True, text=True, check=True)
+    repro = subprocess.run(
+        [*dvc, "repro", "--force"],
+        cwd=workspace.root,
+        env=bin_first,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "up to date" in status.stdout
+    assert repro.returncode == 0, repro.stderr
+    assert {name: hash_files(getattr(workspace, name)) for name in learned} == learned
+    assert described(workspace) == (manifest, lock)
+
+
+def described(workspace: Workspace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The bundle's manifest and dvc.lock, save the git commit: the copied checkout is in no repository."""
+    manifest = json.loads((workspace.bundle / "manifest.json").read_text())
+    lock = yaml.safe_load((workspace.root / "dvc.lock").read_text())
+    del manifest["git_commit"], lock["stages"]["bundle"]["outs"]
+    return manifest, lock
+
+
+def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("update items set price = -1 where item_id = 'ITEM000003'")
+    conn.close()
+    run_steps(["snapshot"])
+
+    with pytest.raises(StoppedError, match=r"expect_column_values_to_be_between failed on catalogue\.price"):
+        run_steps(["validate"])
+
+
+@pytest.fixture
+def deployed(workspace: Workspace) -> Iterator[str]:
+    """The first bundle serves."""
+    run_steps(list(STEPS))
+    found = serving()
+    assert found is not None
+    yield found
+
+
+def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> None:
+    """First bundle; nothing new; second bundle; a crash in the middle of its promotion; rollback."""
+    settings = get_settings()
+    tracker = Tracker(settings)
+    bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
+    assert set(bundle.models) == set(LEARNED)
+    assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
+    assert tracker.aliases(BUNDLE) == {"champion": "1"}
+
+    with pytest.raises(NothingNewError):
+        run_steps(["snapshot"])
+
+    buy_more(slow_plane.database.dsn)
+    run_steps([*BEFORE_GATE, "gate"])
+    with connect() as conn:
+        judged = decisions(conn, 1)[0]
+    assert judged.accepted
+    assert judged.champion_id == deployed
+    stored = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
+    assert serving() == deployed
+
+    class Broken:
+        """A tracking server that dies when the aliases are to move."""
+
+        def aliases(self, name: str) -> dict[str, str]:
+            raise ConnectionError(name)
+
+        find_bundle = aliases
+
+    with pytest.raises(ConnectionError):
+        promote(settings, Broken(), stored, "test")  # type: ignore[arg-type]
+    assert serving() == stored.bundle_id
+    assert tracker.aliases(BUNDLE)["champion"] == "1"
+    again = promote(settings, tracker, stored, "test")
+    assert not again.changed
+    assert tracker.aliases(BUNDLE) == {"champion": "2", "previous": "1"}
+
+    back = roll_back(settings, "clicks fell")
+    assert back.deployment.bundle_id == serving() == deployed
+    assert back.deployment.reason == "rollback: clicks fell"
+    with connect() as conn:
+        reconcile(conn, tracker)
+    assert tracker.aliases(BUNDLE) == {"champion": "1"}
+    with pytest.raises(PromotionError, match="no earlier bundle"):
+        roll_back(settings, "again")
+
+
+def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str) -> None:
+    settings = get_settings()
+    stored = find_stored(settings, deployed)
+    assert stored is not None
+    other = replace(stored, bundle_id="other")
+    with pytest.raises(PromotionError, match="has not accepted"):
+        promote(settings, Tracker(settings), other, "test")
+    with connect() as conn:
+        record_decision(conn, "other", "somebody", True, {})
+    with pytest.raises(PromotionError, match="judge it again"):
+        promote(settings, Tracker(settings), other, "test")
+    assert serving() == deployed
+
+
+def test_a_half_written_store_is_made_whole(workspace: Workspace, deployed: str) -> None:
+    settings = get_settings()
+    stored = find_stored(settings, deployed)
+    assert stored is not None
+    (stored.path / "items.npy").unlink()
+    assert find_stored(settings, deployed) is None
+
+    mended = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
+
+    assert mended.bundle_id == deployed
+    assert Path(mended.path / "items.npy").is_file()
