@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy import sparse
 
+from database.items import embedding_text
 from training.models.data import Catalogue, Events, TrainingData, net_strengths
 from training.models.types import BoolArray, Csr, FloatArray, IntArray, LongArray
 from training.models.vocabulary import Vocabulary
@@ -252,14 +253,12 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params)
 
 def _texts(items: Any, vocabulary: Vocabulary, skip: Any) -> dict[int, str]:
     """Embedding text of each titled item whose index is not in `skip`."""
-    from training.models.encoder import item_text
-
     columns = ["item_id", "title", "category", "sub_category", "tags", "description"]
     index = positions(items.column("item_id"), vocabulary).to_numpy()
     texts = {}
     for position, row in zip(index.tolist(), items.select(columns).to_pylist(), strict=True):
         if row["title"] is not None and position not in skip:
-            texts[position] = item_text(*(row[column] for column in columns[1:]))
+            texts[position] = embedding_text(*(row[column] for column in columns[1:]))
     return texts
 
 

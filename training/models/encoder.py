@@ -112,22 +112,6 @@ def encode_changed(
     return Encoded(encoder.name, tuple(hashes), vectors), len(missing)
 
 
-def item_text(
-    title: str | None,
-    category: str | None,
-    sub_category: str | None,
-    tags: Sequence[str],
-    description: str | None,
-) -> str:
-    """The text of an item that is embedded: title, categories, tags, description; "" when it has none."""
-    kept: list[str] = []
-    for part in (title, category, sub_category, ", ".join(tags), description):
-        words = (part or "").strip()
-        if words and words not in kept:
-            kept.append(words)
-    return ". ".join(kept)
-
-
 def default_encoder() -> Encoder:
     """The encoder that params.yaml names. Entry point `shortlist.encoder` of those who ingest items."""
     from database.settings import get_settings

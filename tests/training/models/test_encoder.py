@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from training.models.encoder import Encoded, Encoder, EncoderError, encode_changed, item_text
+from training.models.encoder import Encoded, Encoder, EncoderError, encode_changed
 from training.models.types import FloatArray
 
 
@@ -43,14 +43,6 @@ def test_vectors_of_another_model_are_of_no_use() -> None:
     found, count = encode_changed(["aa"], ["h1"], Counting(), other)
     assert count == 1
     assert found.vectors.shape == (1, 1)
-
-
-def test_the_text_of_an_item() -> None:
-    assert item_text("Lamp", "Home", "Lighting", ["red", "led"], " Bright. ") == (
-        "Lamp. Home. Lighting. red, led. Bright."
-    )
-    assert item_text("Lamp", "Lamp", None, [], None) == "Lamp"
-    assert item_text(None, None, None, [], "") == ""
 
 
 def test_the_packaged_model_encodes_without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
