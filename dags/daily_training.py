@@ -3,9 +3,9 @@
 `ingest` loads what was dropped into the inbox. `snapshot` exports the database at a watermark, and
 ends the run as *skipped* when nothing happened since the bundle that serves. `validate` stops
 everything behind it when the data breaks an expectation (its log names which). The models are fitted
-in parallel, each as a run in MLflow; `evaluate` compares them; `bundle` puts them together; `gate`
-compares the bundle with the one that serves and fails when it must not replace it; `deploy` makes the
-change, all or nothing; `record` writes dvc.lock. Every task may be cleared and run again.
+in parallel, each as a run in MLflow; `evaluate` compares them; `bundle` puts them together; `record`
+writes dvc.lock; `gate` compares the bundle with the one that serves and fails when it must not replace
+it; `deploy` makes the change, all or nothing. Every task may be cleared and run again.
 """
 
 from datetime import timedelta
@@ -30,6 +30,7 @@ def daily_training() -> None:
     @task
     def step(*names: str) -> None:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
         from training.pipeline import NothingNewError, StoppedError, run_steps
 
         try:
@@ -49,9 +50,9 @@ def daily_training() -> None:
         [*models, fit.override(task_id="train_baselines")(*BASELINES)],
         step.override(task_id="evaluate")("evaluate"),
         step.override(task_id="bundle", outlets=[BUNDLE])("bundle"),
+        step.override(task_id="record")("record"),
         step.override(task_id="gate")("gate"),
         step.override(task_id="deploy", outlets=[DEPLOYMENT])("deploy"),
-        step.override(task_id="record")("record"),
     )
 
 

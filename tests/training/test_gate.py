@@ -1,6 +1,7 @@
 """The gate's rules, each on evidence that breaks only it."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
         ({"smoke_errors": ("als gave scores that are no numbers",)}, "smoke test"),
     ],
 )
-def test_each_rule_refuses_by_itself(change: dict[str, object], check: str) -> None:
+def test_each_rule_refuses_by_itself(change: dict[str, Any], check: str) -> None:
     decision = decide(replace(CHALLENGER, **change), LIMITS)
 
     assert not decision.accepted
