@@ -50,7 +50,9 @@ def run_airflow(home: Path, script: str, *arguments: str) -> dict[str, Any]:
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, "-c", script, str(REPOSITORY / "dags"), *arguments]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    answer = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
     lines = [line for line in answer.stdout.splitlines() if line.startswith("RESULT ")]
     assert lines, f"{answer.stdout[-6000:]}\n{answer.stderr[-6000:]}"
     found: dict[str, Any] = json.loads(lines[-1].removeprefix("RESULT "))
