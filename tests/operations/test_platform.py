@@ -1,0 +1,142 @@
+"""The whole platform as an operator starts it: on free ports, in a temporary folder, without data."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from database.settings import REPOSITORY, Settings
+from operations.environment import layout
+from operations.supervisor import Supervisor
+
+pytestmark = [pytest.mark.platform, pytest.mark.timeout(300)]
+KILLED = ("service", "mlflow", "postgres")
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    settings.workspace.mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(REPOSITORY / name, settings.workspace / name)
+    return {
+        **os.environ,
+        "SHORTLIST_HOME": str(settings.home),
+        "SHORTLIST_WORKSPACE": str(settings.workspace),
+        "SHORTLIST_INBOX": str(settings.inbox),
+        "SHORTLIST_AIRFLOW_PORT": str(settings.airflow_port),
+        "SHORTLIST_MLFLOW_PORT": str(settings.mlflow_port),
+        "SHORTLIST_SERVICE_PORT": str(settings.service_port),
+        "SHORTLIST_SERVICE_WORKERS": "1",
+    }
+
+
+@pytest.fixture
+def supervisor(settings: Settings) -> Iterator[Supervisor]:
+    """The platform's supervisor; whatever the test leaves running is ended."""
+    found = Supervisor(layout(settings))
+    yield found
+    found.stop()
+
+
+def operations(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "operations", *words]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+
+
+def eventually(what: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if what():
+            return True
+        time.sleep(0.3)
+    return False
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def test_it_starts_mends_itself_and_leaves_nothing(
+    environment: dict[str, str], settings: Settings, supervisor: Supervisor
+) -> None:
+    started = operations(environment, "up", "--detach", "--no-sample")
+    assert started.returncode == 0, started.stdout + started.stderr
+    addresses = {
+        "airflow-api-server": f"{settings.airflow_address}/api/v2/monitor/health",
+        "mlflow": f"{settings.tracking_uri}/health",
+        "service": f"http://127.0.0.1:{settings.service_port}/status",
+    }
+    for address in (settings.airflow_address, settings.tracking_uri, str(settings.service_port)):
+        assert address in started.stdout
+    assert all(answers(address) for address in addresses.values())
+
+    again = operations(environment, "up", "--detach")
+    assert again.returncode == 1
+    assert "runs already" in again.stderr
+
+    for name in KILLED:
+        (old,) = supervisor.process_ids(name)
+        os.kill(old, signal.SIGKILL)
+        assert eventually(lambda name=name, old=old: supervisor.process_ids(name) not in ([], [old])), name  # type: ignore[misc]
+    assert eventually(lambda: all(answers(address) for address in addresses.values()))
+
+    stopped = operations(environment, "down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert supervisor.leftovers() == []
+    assert not any(answers(address) for address in addresses.values())
+    assert "Nothing was running" in operations(environment, "down").stdout
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing(
+    environment: dict[str, str], supervisor: Supervisor, settings: Settings
+) -> None:
+    settings.postgres_dir.mkdir(parents=True)
+    (settings.postgres_dir / "something").write_text("not a database")
+    started = operations(environment, "up", "--detach")
+    assert started.returncode == 1
+    assert "'postgres' keeps dying" in started.stderr
+    assert "postgres.log" in started.stderr
+    assert supervisor.leftovers() == []
+
+
+def test_ctrl_c_stops_a_start_under_way(environment: dict[str, str], supervisor: Supervisor) -> None:
+    command = [sys.executable, "-m", "operations", "up", "--no-sample"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert eventually(lambda: supervisor.circusd() is not None)
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "Stopped" in said
+    assert supervisor.leftovers() == []
+
+
+def test_down_after_the_supervisor_was_killed(environment: dict[str, str], supervisor: Supervisor) -> None:
+    command = [sys.executable, "-m", "operations", "up", "--no-sample"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as running:
+        assert eventually(lambda: len(supervisor.leftovers()) > 5)
+        circusd = supervisor.circusd()
+        running.kill()
+        assert circusd is not None
+        circusd.kill()
+    refused = operations(environment, "up", "--detach", "--no-sample")
+    assert refused.returncode == 1
+    assert "ended half-way" in refused.stderr
+    assert operations(environment, "down").returncode == 0
+    assert supervisor.leftovers() == []
+    assert Path(supervisor.place.pidfile).exists() is False
