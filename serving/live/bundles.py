@@ -105,6 +105,10 @@ class Generation:
         known = rows < len(self.dense)
         return np.where(known, self.dense[np.where(known, rows, 0)], -1).astype(np.int32)
 
+    def index(self, row: int) -> int:
+        """The bundle's index of one row, -1 when it knows none."""
+        return int(self.dense[row]) if row < len(self.dense) else -1
+
     def vector_base(self) -> VectorBase:
         """The bundle's vectors, for the live index."""
         embeddings = self.models.embeddings

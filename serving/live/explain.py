@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from serving.live.view import Vector, View
+from serving.live.bundles import Generation
+from serving.live.view import Rows, Vector, View
 from serving.ranking import reasons
 from serving.ranking.history import History
 
@@ -16,15 +17,18 @@ class Explainer:
     """Reasons for one user's items; what they share is worked out once."""
 
     def __init__(
-        self, view: View, history: History, searches: Sequence[tuple[str, Vector | None]] = ()
+        self,
+        view: View,
+        history: History,
+        rows: Rows,
+        searches: Sequence[tuple[str, Vector | None]] = (),
     ) -> None:
+        """For the items of `rows`, the ones that will be asked about."""
         self._view = view
         self._history = history
         self._searches = searches
         self._vectors = view.index.vectors.gather(history.liked)
-        generation = view.generation
-        known = np.full(len(history.liked), -1) if generation is None else generation.indexes(history.liked)
-        self._indexes = known[known >= 0].astype(np.int32)
+        self._rules = {} if view.generation is None else _best_rules(view.generation, history.liked, rows)
 
     def reason(self, row: int, model: str) -> str:
         """The reason for an item that `model` put into the list."""
@@ -43,14 +47,13 @@ class Explainer:
 
     def _rule(self, row: int) -> str | None:
         generation = self._view.generation
-        if generation is None or not len(self._indexes):
+        dense = -1 if generation is None else generation.index(row)
+        if generation is None or dense not in self._rules:
             return None
-        dense = int(generation.indexes(np.array([row], dtype=np.int32))[0])
-        rule = None if dense < 0 else generation.models.fpgrowth.explain(dense, self._indexes)
-        if rule is None:
-            return None
-        antecedent = self._view.item(int(generation.rows[rule.antecedent]))
-        return reasons.bought_together(antecedent.name, rule.confidence, rule.lift)
+        antecedent, position = self._rules[dense]
+        rules = generation.models.fpgrowth
+        name = self._view.item(antecedent).name
+        return reasons.bought_together(name, float(rules.data[position]), float(rules.lift[position]))
 
     def _nearest(self, row: int) -> str | None:
         vector = self._view.index.vectors.get(row)
@@ -69,3 +72,22 @@ class Explainer:
         if vector is None or not known:
             return self._searches[0][0]
         return max(known, key=lambda search: float(search[1] @ vector))[0]
+
+
+def _best_rules(generation: Generation, liked: Rows, asked: Rows) -> dict[int, tuple[int, int]]:
+    """For each asked item (by the bundle's index) that a rule leads to from the history: the antecedent's row
+    and the rule's position, of the most confident one."""
+    rules = generation.models.fpgrowth
+    indexes = generation.indexes(liked)
+    known, rows = indexes[indexes >= 0], liked[indexes >= 0]
+    starts = np.asarray(rules.indptr)[known]
+    lengths = np.asarray(rules.indptr)[known + 1] - starts
+    positions = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
+    wanted = np.zeros(len(generation.rows) + 1, dtype=np.bool_)
+    wanted[generation.indexes(asked)] = True  # -1, the unknown, falls on the last place, which no rule names
+    kept = wanted[np.asarray(rules.indices)[positions]]
+    positions, antecedents = positions[kept], np.repeat(rows, lengths)[kept]
+    order = np.argsort(np.asarray(rules.data)[positions], kind="stable")
+    positions, antecedents = positions[order], antecedents[order].tolist()
+    consequents = np.asarray(rules.indices)[positions].tolist()
+    return dict(zip(consequents, zip(antecedents, positions.tolist(), strict=True), strict=True))

@@ -50,7 +50,7 @@ def hybrid(
     if history.events >= view.params.blend.cold_below and best(warm, allowed, 1)[0].size:
         method = "hybrid" if len(parts) > 1 else next(iter(parts))
         rows, scores = chosen(view, history, warm, allowed, k=n)
-        explainer = Explainer(view, history)
+        explainer = Explainer(view, history, rows)
         return [
             Ranked(view.item(row), score, method, explainer.reason(row, strongest(parts, row)))
             for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
@@ -70,7 +70,7 @@ def _cold(view: View, visitor: Visitor, parts: Parts, *, warm: Scores, allowed: 
     cold = cold_scores(fitting, popularity, view.params.ranking.interest_share)
     scores = warmed(cold, warm, visitor.history.events, view.params.blend.cold_below)
     rows, found = chosen(view, visitor.history, scores, allowed, k=n)
-    explainer = Explainer(view, visitor.history)
+    explainer = Explainer(view, visitor.history, rows)
     share = min(visitor.history.events / view.params.blend.cold_below, 1.0)
     warmth = scaled(warm)
     result = []

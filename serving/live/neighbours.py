@@ -38,7 +38,7 @@ def same_people(view: View, item_id: str, limit: int, kinds: Kinds) -> list[Rank
     generation = view.generation
     if generation is None:
         raise ModelNotReady("als", "no bundle is deployed yet")
-    dense = int(generation.indexes(np.array([row], dtype=np.int32))[0])
+    dense = generation.index(row)
     if dense < 0 or not generation.models.als.item_factors[dense].any():
         raise ModelNotReady(
             "als", f"{item_id} had no interactions when bundle {generation.bundle_id} was trained"
@@ -80,7 +80,7 @@ def _name_scores(view: View, row: int) -> Scores:
         among = np.ones(view.n_rows, dtype=np.bool_)
         rows, cosines = view.index.names.similar(row, among)
         return spread(cosines, rows, view.n_rows)
-    dense = int(generation.indexes(np.array([row], dtype=np.int32))[0])
+    dense = generation.index(row)
     indexes, cosines = generation.models.tfidf.row(dense)
     rows = generation.rows[indexes]
     scores = spread(np.asarray(cosines), rows, view.n_rows)

@@ -44,7 +44,7 @@ def by_als(view: View, visitor: Visitor, n: int, kinds: Kinds, *, filter_seen: b
     if not len(rows):
         popular = [row for row in view.boards.order(kinds)[: n + len(visitor.history.seen)] if allowed[row]]
         return everyone.of_rows(view, np.array(popular[:n], dtype=np.int32))
-    explainer = Explainer(view, visitor.history)
+    explainer = Explainer(view, visitor.history, rows)
     return view.ranked(rows.tolist(), found, "als", lambda row, _: explainer.reason(row, "als"))
 
 
@@ -70,7 +70,7 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
         return []
     blend += np.float32(weights.diverse) * _variety(view, visitor, allowed)
     rows, scores = chosen(view, history, blend, allowed, k=limit)
-    explainer = Explainer(view, history, visitor.searches)
+    explainer = Explainer(view, history, rows, visitor.searches)
     best_clicked = max(float(clicked.max(initial=0.0)), 1e-12)
     shares = {name: (weights.clicked / best_clicked, normalise(scores)) for name, scores in parts.items()}
     shares["search"] = (weights.search, scaled(searched))

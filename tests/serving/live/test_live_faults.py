@@ -1,0 +1,56 @@
+"""The database away: reads go on from memory, writes say so, and all is well again by itself."""
+
+import asyncio
+
+import pytest
+
+from serving.errors import DatabaseUnavailable
+from serving.live.drafts import InteractionDraft, ItemDraft, UserDraft
+from serving.ranking.types import Ranked
+
+
+def ids(ranked: list[Ranked]) -> list[str]:
+    return [each.item.item_id for each in ranked]
+
+
+async def test_reads_go_on_without_the_database_and_writes_are_refused(plane, pool, deploy):
+    deploy()
+    await plane.settle()
+    click = InteractionDraft(user_id="ann", event_type="product_click", item_id="TEA0000000")
+    await plane.record_interaction(click)
+    before = await plane.home("ann", 5)
+    assert not plane.stale
+    await pool.close()
+    assert ids((await plane.home("ann", 5)).personalized) == ids(before.personalized)
+    assert plane.stale
+    assert ids((await plane.search("teapot", 1)).results) == ["TEA0000000"]
+    assert await plane.get_item("TEA0000000") is not None
+    assert await plane.hybrid("stranger", 3) and await plane.for_user_als("u00", 3)
+    status = await plane.status()
+    assert status["database"]["status"] == "unavailable"
+    writes = [
+        plane.record_interaction(click),
+        plane.create_item(ItemDraft(kind="product", item_id="NEW0000001", title="x")),
+        plane.update_item("TEA0000000", {"title": "x"}),
+        plane.delete_item("TEA0000000"),
+        plane.create_user(UserDraft(user_id="ann")),
+        plane.user_interactions("ann", 30),
+    ]
+    for write in writes:
+        with pytest.raises(DatabaseUnavailable):
+            await write
+
+
+async def test_lost_connections_are_made_anew(plane, pool, postgres, open_plane):
+    other = await open_plane()
+    postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test%'")
+    await plane.home("ann", 5)
+    async with asyncio.timeout(10):
+        while plane.stale:
+            await asyncio.sleep(0.2)
+            await plane.catch_up()
+    await plane.create_item(ItemDraft(kind="product", item_id="NEW0000001", title="samovar"))
+    await other.catch_up()
+    async with asyncio.timeout(10):
+        while await other.get_item("NEW0000001") is None:
+            await asyncio.sleep(0.2)
