@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import httpx
 
@@ -11,7 +12,7 @@ from operations.platform import Platform
 
 BUNDLE_HEADER = "X-Bundle"
 BUNDLE_SECONDS = 120
-SHOWN_CHARACTERS = 900
+SHOWN_CHARACTERS = 1500
 
 
 def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
@@ -29,16 +30,23 @@ def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
 
 
 def first_answer(platform: Platform) -> tuple[str, str]:
-    """A curl command and the body that it gives now: what goes with the most trending product."""
+    """A curl command and the body that it gives now: what goes with a product of the home page.
+
+    Where the home page is empty (no product, or none touched lately), the service's own state.
+    """
     address = platform.service_address
-    trending = httpx.get(f"{address}/recommendations/home", params={"limit": 1}, timeout=30, trust_env=False)
-    trending.raise_for_status()
-    product = trending.json()["trending"][0]["product_id"]
-    asked = f"{address}/recommendations/product/{product}?limit=3"
-    reply = httpx.get(asked, timeout=30, trust_env=False)
-    reply.raise_for_status()
-    body = json.dumps(reply.json(), indent=2, ensure_ascii=False)
+    lists = _ask(f"{address}/recommendations/home?user_id=newcomer&response_limit=1")
+    shown = [product for name in ("trending", "diverse_picks", "best_value") for product in lists[name]]
+    asked = f"{address}/recommendations/product/{shown[0]['id']}?response_limit=3&explain=true" if shown else f"{address}/status"
+    body = json.dumps(_ask(asked), indent=2, ensure_ascii=False)
     return f"curl '{asked}'", body if len(body) <= SHOWN_CHARACTERS else f"{body[:SHOWN_CHARACTERS]}\n…"
+
+
+def _ask(address: str) -> dict[str, Any]:
+    reply = httpx.get(address, timeout=30, trust_env=False)
+    reply.raise_for_status()
+    body: dict[str, Any] = reply.json()
+    return body
 
 
 def _served(platform: Platform) -> str | None:
