@@ -37,7 +37,11 @@ def first_answer(platform: Platform) -> tuple[str, str]:
     address = platform.service_address
     lists = _ask(f"{address}/recommendations/home?user_id=newcomer&response_limit=1")
     shown = [product for name in ("trending", "diverse_picks", "best_value") for product in lists[name]]
-    asked = f"{address}/recommendations/product/{shown[0]['id']}?response_limit=3&explain=true" if shown else f"{address}/status"
+    asked = (
+        f"{address}/recommendations/product/{shown[0]['id']}?response_limit=3&explain=true"
+        if shown
+        else f"{address}/status"
+    )
     body = json.dumps(_ask(asked), indent=2, ensure_ascii=False)
     return f"curl '{asked}'", body if len(body) <= SHOWN_CHARACTERS else f"{body[:SHOWN_CHARACTERS]}\n…"
 
