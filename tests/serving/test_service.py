@@ -66,7 +66,7 @@ def _wait(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> 
     pytest.fail(f"the service did not become ready:\n{log.read_text()[-4000:]}")
 
 
-def test_the_service_answers_on_two_workers(service: httpx.Client):
+def test_the_service_answers_on_two_workers(service: httpx.Client) -> None:
     for path in ("/livez", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/status"):
         assert service.get(path).status_code == 200, path
     status = service.get("/status").json()

@@ -3,19 +3,25 @@
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from database.settings import REPOSITORY
 from serving.errors import ModelNotReady
+from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
 
 
 def ids(ranked: list[Ranked]) -> list[str]:
     return [each.item.item_id for each in ranked]
 
 
-async def test_answers_before_any_bundle(plane):
+async def test_answers_before_any_bundle(plane: LivePlane) -> None:
     assert plane.bundle_id == "none"
     status = await plane.status()
     assert status["matrix_factorization"]["status"] == "not_trained"
@@ -27,7 +33,7 @@ async def test_answers_before_any_bundle(plane):
         await plane.similar_by_als("TEA0000001", 3)
 
 
-async def test_a_new_bundle_is_followed_without_a_restart(plane, deploy):
+async def test_a_new_bundle_is_followed_without_a_restart(plane: LivePlane, deploy: Any) -> None:
     deploy("first")
     await plane.settle()
     assert plane.bundle_id == "first"
@@ -46,7 +52,9 @@ async def test_a_new_bundle_is_followed_without_a_restart(plane, deploy):
     assert set(status["models"]) >= {"als", "nmf", "tfidf", "embeddings", "fpgrowth"}
 
 
-async def test_answers_are_the_same_after_a_restart(plane, deploy, open_plane):
+async def test_answers_are_the_same_after_a_restart(
+    plane: LivePlane, deploy: Any, open_plane: OpenPlane
+) -> None:
     deploy("first")
     await plane.settle()
     restarted = await open_plane()
@@ -58,7 +66,9 @@ async def test_answers_are_the_same_after_a_restart(plane, deploy, open_plane):
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "gone"])
-async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(plane, deploy, damage):
+async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(
+    plane: LivePlane, deploy: Any, damage: str
+) -> None:
     deploy("first")
     await plane.settle()
     broken = deploy.write("broken", seed=1)
@@ -81,7 +91,9 @@ async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(plane, deploy
     assert plane.bundle_id == "third"
 
 
-async def test_a_worker_that_starts_on_a_corrupt_bundle_falls_back(shop, deploy, open_plane):
+async def test_a_worker_that_starts_on_a_corrupt_bundle_falls_back(
+    shop: list[str], deploy: Any, open_plane: OpenPlane
+) -> None:
     deploy("first")
     (deploy.write("broken") / "items.npy").unlink()
     deploy.deploy("broken")
@@ -92,7 +104,7 @@ async def test_a_worker_that_starts_on_a_corrupt_bundle_falls_back(shop, deploy,
     assert ids(await plane.similar_by_als("TEA0000001", 3))
 
 
-async def test_a_bundle_of_another_encoder_is_refused(plane, deploy):
+async def test_a_bundle_of_another_encoder_is_refused(plane: LivePlane, deploy: Any) -> None:
     model = deploy.params.embeddings.model_copy(update={"model": "other"})
     other = type(deploy)(deploy.dsn, deploy.folder, deploy.params.model_copy(update={"embeddings": model}))
     other("foreign")
@@ -101,7 +113,9 @@ async def test_a_bundle_of_another_encoder_is_refused(plane, deploy):
     assert "other" in (await plane.status())["bundle"]["refused"][0]["reason"]
 
 
-async def test_a_trained_user_without_recent_events_gets_their_als_list(plane, deploy):
+async def test_a_trained_user_without_recent_events_gets_their_als_list(
+    plane: LivePlane, deploy: Any
+) -> None:
     deploy()
     await plane.settle()
     found = await plane.for_user_als("u00", 4)
@@ -109,7 +123,7 @@ async def test_a_trained_user_without_recent_events_gets_their_als_list(plane, d
     assert len({each.item.category for each in found[:2]}) == 1
 
 
-def test_a_stored_bundle_is_found_by_its_tag(tmp_path):
+def test_a_stored_bundle_is_found_by_its_tag(tmp_path: Path) -> None:
     """In a process of its own: BentoML reads where its store is when it is imported."""
     program = """
 import bentoml, pathlib

@@ -1,10 +1,17 @@
 """What is written through one worker is in every answer of the other, at its next request."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
 from serving.errors import ItemExists, ItemNotFound
 from serving.live.drafts import ItemDraft
+from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+Workers = tuple[LivePlane, LivePlane]
 
 
 def ids(ranked: list[Ranked]) -> list[str]:
@@ -22,13 +29,15 @@ NEW = ItemDraft(
 
 
 @pytest.fixture(params=[False, True], ids=["no bundle", "bundle"])
-async def workers(request, shop, open_plane, deploy):
+async def workers(
+    request: pytest.FixtureRequest, shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> Workers:
     if request.param:
         deploy()
     return await open_plane(), await open_plane()
 
 
-async def test_created_item_is_everywhere_on_the_other_worker(workers):
+async def test_created_item_is_everywhere_on_the_other_worker(workers: Workers) -> None:
     one, two = workers
     created = await one.create_item(NEW)
     assert await two.get_item("NEW0000001") == created
@@ -45,7 +54,7 @@ async def test_created_item_is_everywhere_on_the_other_worker(workers):
     assert "NEW0000001" in [item.item_id for item in found] and total == 7
 
 
-async def test_edited_item_is_found_by_its_new_text_only(workers):
+async def test_edited_item_is_found_by_its_new_text_only(workers: Workers) -> None:
     one, two = workers
     await two.semantic_search("trampoline", 1)
     await one.update_item("TEA0000001", {"title": "trampoline", "category": "sport"})
@@ -56,7 +65,7 @@ async def test_edited_item_is_found_by_its_new_text_only(workers):
     assert "TEA0000001" not in ids((await two.search("cosy", 5)).results)
 
 
-async def test_deleted_item_is_nowhere(workers):
+async def test_deleted_item_is_nowhere(workers: Workers) -> None:
     one, two = workers
     await one.delete_item("TEA0000001")
     assert await two.get_item("TEA0000001") is None
@@ -70,7 +79,7 @@ async def test_deleted_item_is_nowhere(workers):
         await two.similar_products("TEA0000001", 5)
 
 
-async def test_what_was_written_outlives_a_restart(workers, open_plane):
+async def test_what_was_written_outlives_a_restart(workers: Workers, open_plane: OpenPlane) -> None:
     one, _ = workers
     await one.create_item(NEW)
     await one.update_item("TEA0000002", {"title": "trampoline"})
@@ -81,7 +90,7 @@ async def test_what_was_written_outlives_a_restart(workers, open_plane):
     assert await restarted.get_item("TEA0000003") is None
 
 
-async def test_changes_after_the_watermark_survive_a_new_bundle(workers, deploy):
+async def test_changes_after_the_watermark_survive_a_new_bundle(workers: Workers, deploy: Any) -> None:
     one, two = workers
     await one.create_item(NEW)
     await one.update_item("TEA0000002", {"title": "trampoline"})
@@ -95,7 +104,7 @@ async def test_changes_after_the_watermark_survive_a_new_bundle(workers, deploy)
     assert "TEA0000003" not in ids(await two.similar_by_als("TEA0000000", 30))
 
 
-async def test_recreated_item_takes_its_place_again(workers):
+async def test_recreated_item_takes_its_place_again(workers: Workers) -> None:
     one, two = workers
     await one.delete_item("TEA0000001")
     await two.catch_up()
@@ -103,7 +112,7 @@ async def test_recreated_item_takes_its_place_again(workers):
     assert ids(await two.semantic_search("umbrella stand", 1)) == ["TEA0000001"]
 
 
-async def test_taken_and_unknown_ids_are_told(workers):
+async def test_taken_and_unknown_ids_are_told(workers: Workers) -> None:
     one, _ = workers
     with pytest.raises(ItemExists):
         await one.create_item(ItemDraft(kind="product", item_id="TEA0000001", title="again"))
@@ -113,7 +122,7 @@ async def test_taken_and_unknown_ids_are_told(workers):
         await one.delete_item("NOSUCH0000")
 
 
-async def test_articles_are_numbered_and_found_by_number(workers):
+async def test_articles_are_numbered_and_found_by_number(workers: Workers) -> None:
     one, two = workers
     article = await one.create_item(ItemDraft(kind="article", title="On carbonara"))
     assert article.article_id is not None

@@ -1,19 +1,27 @@
 """The database away: reads go on from memory, writes say so, and all is well again by itself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import asyncpg
 import pytest
 
 from serving.errors import DatabaseUnavailable
 from serving.live.drafts import InteractionDraft, ItemDraft, UserDraft
+from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
 
 
 def ids(ranked: list[Ranked]) -> list[str]:
     return [each.item.item_id for each in ranked]
 
 
-async def test_reads_go_on_without_the_database_and_writes_are_refused(plane, pool, deploy):
+async def test_reads_go_on_without_the_database_and_writes_are_refused(
+    plane: LivePlane, pool: asyncpg.Pool, deploy: Any
+) -> None:
     deploy()
     await plane.settle()
     click = InteractionDraft(user_id="ann", event_type="product_click", item_id="TEA0000000")
@@ -41,7 +49,9 @@ async def test_reads_go_on_without_the_database_and_writes_are_refused(plane, po
             await write
 
 
-async def test_lost_connections_are_made_anew(plane, pool, postgres, open_plane):
+async def test_lost_connections_are_made_anew(
+    plane: LivePlane, pool: asyncpg.Pool, postgres: Any, open_plane: OpenPlane
+) -> None:
     other = await open_plane()
     postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test%'")
     await plane.home("ann", 5)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def item(title: str, **fields: object) -> Item:
 
 
 @pytest.fixture
-def lexical(tmp_path) -> LexicalIndex:
+def lexical(tmp_path: Path) -> LexicalIndex:
     return LexicalIndex(Synonyms(tmp_path / "none.txt"))
 
 
@@ -34,21 +35,21 @@ def lexical(tmp_path) -> LexicalIndex:
         ("", []),
     ],
 )
-def test_words_become_terms(text, found):
+def test_words_become_terms(text: str, found: list[str]) -> None:
     assert terms(text) == found
 
 
-def test_a_query_of_stop_words_alone_keeps_them():
+def test_a_query_of_stop_words_alone_keeps_them() -> None:
     assert phrase("the who") == ("the", "who")
 
 
-def test_a_title_counts_more_than_a_description(lexical):
+def test_a_title_counts_more_than_a_description(lexical: LexicalIndex) -> None:
     lexical.put(0, item("Something else", description="a lamp for the desk"))
     lexical.put(1, item("Desk lamp"))
     assert lexical.search("lamp", 2).scores.argmax() == 1
 
 
-def test_all_words_beat_one_word_many_times(lexical):
+def test_all_words_beat_one_word_many_times(lexical: LexicalIndex) -> None:
     lexical.put(0, item("red red red", description="red red"))
     lexical.put(1, item("a bag", description="made of cloth, red"))
     for row in range(2, 9):
@@ -56,7 +57,7 @@ def test_all_words_beat_one_word_many_times(lexical):
     assert lexical.search("red bag", 9).scores.argmax() == 1
 
 
-def test_replaced_and_removed_items_leave_no_trace(lexical):
+def test_replaced_and_removed_items_leave_no_trace(lexical: LexicalIndex) -> None:
     lexical.put(0, item("teapot"))
     lexical.put(0, item("saucer"))
     assert not lexical.search("teapot", 1).scores.any()
@@ -64,14 +65,14 @@ def test_replaced_and_removed_items_leave_no_trace(lexical):
     assert not lexical.search("saucer", 1).scores.any() and len(lexical) == 0
 
 
-def test_a_known_word_is_never_corrected(lexical):
+def test_a_known_word_is_never_corrected(lexical: LexicalIndex) -> None:
     lexical.put(0, item("hose"))
     lexical.put(1, item("horse"))
     found = lexical.search("horse", 2)
     assert found.corrected == {} and found.scores[0] == 0
 
 
-def test_names_are_compared_by_their_rare_words():
+def test_names_are_compared_by_their_rare_words() -> None:
     names = NameIndex()
     for row, title in enumerate(["red teapot", "blue teapot", "red bag", "red box", "red hat"]):
         names.put(row, item(title))
@@ -82,10 +83,12 @@ def test_names_are_compared_by_their_rare_words():
 
 def unit(generator: np.random.Generator, count: int) -> np.ndarray:
     vectors = generator.normal(size=(count, 8)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
+    normalised: np.ndarray = vectors / lengths
+    return normalised
 
 
-def test_base_and_overlay_answer_as_one_exact_search():
+def test_base_and_overlay_answer_as_one_exact_search() -> None:
     import faiss
 
     generator = np.random.default_rng(1)
@@ -117,7 +120,7 @@ def test_base_and_overlay_answer_as_one_exact_search():
     assert np.allclose(index.gather(asked), whole)
 
 
-def test_a_vector_of_another_length_is_refused():
+def test_a_vector_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="dimension"):
         VectorIndex(8).put(0, np.zeros(9, dtype=np.float32))
 
@@ -137,7 +140,7 @@ class Counting:
         return np.ones((len(texts), 2), dtype=np.float32)
 
 
-async def test_texts_that_wait_go_together_and_are_remembered():
+async def test_texts_that_wait_go_together_and_are_remembered() -> None:
     model = Counting()
     encoder = LiveEncoder(model)
     await asyncio.gather(*(encoder.encode(text) for text in ("a", "b", "a", "c")))

@@ -1,11 +1,17 @@
 """What a user does changes their next answer, on every worker; like users are alike, others are not."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import pytest
 
 from serving.errors import UserExists, UserNotFound
 from serving.live.drafts import InteractionDraft, UserDraft
 from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+Workers = tuple[LivePlane, LivePlane]
 
 
 def ids(ranked: list[Ranked]) -> list[str]:
@@ -27,12 +33,12 @@ async def does(
 
 
 @pytest.fixture
-async def workers(shop, open_plane, deploy):
+async def workers(shop: list[str], open_plane: OpenPlane, deploy: Any) -> Workers:
     deploy()
     return await open_plane(), await open_plane()
 
 
-async def test_a_click_changes_the_next_answer_of_the_other_worker(workers):
+async def test_a_click_changes_the_next_answer_of_the_other_worker(workers: Workers) -> None:
     one, two = workers
     await does(one, "ann", "product_click", "TEA0000000")
     before = await two.home("ann", 6)
@@ -43,7 +49,7 @@ async def test_a_click_changes_the_next_answer_of_the_other_worker(workers):
     assert ids(before.personalized) != ids(after.personalized)
 
 
-async def test_als_folds_a_new_user_in(workers):
+async def test_als_folds_a_new_user_in(workers: Workers) -> None:
     one, two = workers
     cold = await two.for_user_als("ann", 5)
     assert {each.model for each in cold} <= {"popular", "trending", "new"}
@@ -53,7 +59,7 @@ async def test_als_folds_a_new_user_in(workers):
     assert shares(warm, "OFF") == 1.0
 
 
-async def test_seen_items_are_left_out_unless_asked_for(workers):
+async def test_seen_items_are_left_out_unless_asked_for(workers: Workers) -> None:
     one, two = workers
     await does(one, "ann", "purchase", "TEA0000000", "TEA0000001")
     assert not {"TEA0000000", "TEA0000001"} & set(ids(await two.for_user_als("ann", 18)))
@@ -61,7 +67,7 @@ async def test_seen_items_are_left_out_unless_asked_for(workers):
     assert not {"TEA0000000", "TEA0000001"} & set(ids((await two.home("ann", 18)).personalized))
 
 
-async def test_like_users_get_like_lists_and_others_different_ones(workers):
+async def test_like_users_get_like_lists_and_others_different_ones(workers: Workers) -> None:
     one, _ = workers
     tea = ("TEA0000000", "TEA0000001", "TEA0000002")
     for user in ("ann", "bea"):
@@ -72,7 +78,7 @@ async def test_like_users_get_like_lists_and_others_different_ones(workers):
     assert len(lists["ann"] & lists["cid"]) <= 1
 
 
-async def test_negative_feedback_pushes_down_what_is_alike(workers):
+async def test_negative_feedback_pushes_down_what_is_alike(workers: Workers) -> None:
     one, two = workers
     await does(one, "ann", "like", "TEA0000000", "TEA0000001", "TEA0000002", "GAR0000000", "GAR0000001")
     before = ids(await two.hybrid("ann", 10))
@@ -85,7 +91,7 @@ async def test_negative_feedback_pushes_down_what_is_alike(workers):
     assert lower > before.index("TEA0000005")
 
 
-async def test_positive_feedback_draws_likes_up(workers):
+async def test_positive_feedback_draws_likes_up(workers: Workers) -> None:
     one, two = workers
     await does(one, "ann", "like", "TEA0000000", "TEA0000001", "TEA0000002", "TEA0000003", "GAR0000000")
     before = await two.hybrid("ann", 8)
@@ -94,7 +100,7 @@ async def test_positive_feedback_draws_likes_up(workers):
     assert shares(after[:2], "GAR") > shares(before[:2], "GAR")
 
 
-async def test_a_cold_user_gets_what_they_said_they_care_for(workers):
+async def test_a_cold_user_gets_what_they_said_they_care_for(workers: Workers) -> None:
     one, two = workers
     await one.create_user(UserDraft(user_id="ann", interests=("garden", "paper")))
     first = await two.hybrid("ann", 6)
@@ -105,7 +111,7 @@ async def test_a_cold_user_gets_what_they_said_they_care_for(workers):
     assert shares(await two.hybrid("ann", 5), "TEA") == 1.0
 
 
-async def test_an_unknown_user_is_a_cold_start_and_no_error(workers):
+async def test_an_unknown_user_is_a_cold_start_and_no_error(workers: Workers) -> None:
     one, _ = workers
     assert {each.model for each in await one.hybrid("nobody", 5)} == {"popular"}
     home = await one.home("nobody", 5)
@@ -114,7 +120,7 @@ async def test_an_unknown_user_is_a_cold_start_and_no_error(workers):
     assert set(home.top_categories) == {"tea", "garden", "office"}
 
 
-async def test_few_events_count_a_little_and_more_of_them_more(workers):
+async def test_few_events_count_a_little_and_more_of_them_more(workers: Workers) -> None:
     one, two = workers
     await one.create_user(UserDraft(user_id="ann", interests=("garden",)))
     await does(one, "ann", "click", "TEA0000000")
@@ -123,7 +129,7 @@ async def test_few_events_count_a_little_and_more_of_them_more(workers):
     assert shares(await two.hybrid("ann", 2), "TEA") == 1.0
 
 
-async def test_after_thirty_days_home_is_not_personal_any_more(workers, clock):
+async def test_after_thirty_days_home_is_not_personal_any_more(workers: Workers, clock: Any) -> None:
     one, _ = workers
     await does(one, "ann", "product_click", "TEA0000000")
     assert (await one.home("ann", 5)).personalized
@@ -132,7 +138,7 @@ async def test_after_thirty_days_home_is_not_personal_any_more(workers, clock):
     assert home.personalized == [] and len(home.trending) == 5
 
 
-async def test_searches_count_in_the_blend(workers):
+async def test_searches_count_in_the_blend(workers: Workers) -> None:
     one, two = workers
     await two.record_interaction(
         InteractionDraft(user_id="ann", event_type="search_query", query="garden hose")
@@ -142,7 +148,9 @@ async def test_searches_count_in_the_blend(workers):
     assert found[0].model == "search" and "garden hose" in found[0].reason
 
 
-async def test_diverse_picks_are_the_same_all_day_on_every_worker_and_new_tomorrow(workers, clock):
+async def test_diverse_picks_are_the_same_all_day_on_every_worker_and_new_tomorrow(
+    workers: Workers, clock: Any
+) -> None:
     one, two = workers
     first = ids((await one.home("ann", 4)).diverse_picks)
     assert first == ids((await two.home("ann", 4)).diverse_picks)
@@ -151,14 +159,14 @@ async def test_diverse_picks_are_the_same_all_day_on_every_worker_and_new_tomorr
     assert first != ids((await two.home("ann", 4)).diverse_picks)
 
 
-async def test_diverse_picks_favour_categories_the_user_has_not_seen(workers):
+async def test_diverse_picks_favour_categories_the_user_has_not_seen(workers: Workers) -> None:
     one, _ = workers
     await does(one, "ann", "product_click", *(f"TEA000000{number}" for number in range(5)))
     picks = (await one.home("ann", 2)).diverse_picks
     assert {each.item.category for each in picks} <= {"garden", "office"}
 
 
-async def test_every_item_says_why(workers):
+async def test_every_item_says_why(workers: Workers) -> None:
     one, _ = workers
     await does(one, "ann", "purchase", "TEA0000000", "TEA0000001")
     home = await one.home("ann", 4)
@@ -168,7 +176,7 @@ async def test_every_item_says_why(workers):
     assert any("% of baskets" in each.reason and "times chance" in each.reason for each in home.personalized)
 
 
-async def test_one_source_can_have_the_whole_weight(workers):
+async def test_one_source_can_have_the_whole_weight(workers: Workers) -> None:
     one, _ = workers
     await does(one, "ann", "like", *(f"TEA000000{number}" for number in range(3)), "GAR0000000", "OFF0000000")
     assert {each.model for each in await one.hybrid("ann", 5)} == {"hybrid"}
@@ -176,7 +184,7 @@ async def test_one_source_can_have_the_whole_weight(workers):
     assert {each.model for each in await one.hybrid("ann", 5, use_embeddings=False)} == {"cf"}
 
 
-async def test_users_are_registered_once(workers):
+async def test_users_are_registered_once(workers: Workers) -> None:
     one, two = workers
     user = await one.create_user(UserDraft(user_id="ann", interests=("tea",), skill_level="beginner"))
     assert await two.get_user("ann") == user
@@ -188,7 +196,7 @@ async def test_users_are_registered_once(workers):
         await two.update_user("nobody", {"interests": ()})
 
 
-async def test_interactions_are_read_back_newest_first(workers):
+async def test_interactions_are_read_back_newest_first(workers: Workers) -> None:
     one, two = workers
     await does(one, "ann", "rating", "TEA0000000", value=5)
     await does(one, "ann", "product_click", "TEA0000001")
