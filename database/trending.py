@@ -23,7 +23,6 @@ _COMPUTE = """
     where weight is not null and item_id not in (select item_id from items where deleted_at is not null)
     group by item_id having sum(weight) > 0
 """
-_NEUTRAL_STARS = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,13 @@ def compute_trending(
     step_hours: float,
     window_days: int,
     weights: Mapping[str, float],
+    neutral_stars: float,
 ) -> int:
     """Replace the scores by those at `now` and bump the trending version; returns how many items have one.
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
-    counts its stars less 2.5, feedback its sign; an event type without a weight counts nothing. Items
-    with no positive sum have no score. The caller commits: readers see the old scores until then.
+    counts its stars less `neutral_stars`, feedback its sign; an event type without a weight counts nothing.
+    Items with no positive sum have no score. The caller commits: readers see the old scores until then.
     """
     values = {
         "now": now,
@@ -56,7 +56,7 @@ def compute_trending(
         "step": step_hours,
         "window": window_days,
         "weights": Json(dict(weights)),
-        "neutral": _NEUTRAL_STARS,
+        "neutral": neutral_stars,
     }
     with conn.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(7302601003)")

@@ -39,7 +39,7 @@ class EventWeights(Config):
     view_time: float
     purchase: float
     rating: float
-    """Times (stars - 2.5)."""
+    """Times (stars - neutral_stars)."""
     feedback: float
     """Times the sign."""
     skip: float
@@ -49,6 +49,8 @@ class InteractionsParams(Config):
     """Section `interactions`."""
 
     weights: EventWeights
+    neutral_stars: float = Field(ge=0, le=5)
+    """A rating of so many stars speaks neither for an item nor against it."""
 
 
 class SplitParams(Config):

@@ -19,12 +19,9 @@ from database.items import embedding_text
 from training.models.data import Catalogue, Events, TrainingData, net_strengths
 from training.models.types import BoolArray, Csr, FloatArray, IntArray, LongArray
 from training.models.vocabulary import Vocabulary
-from training.params import EventWeights, Params
+from training.params import InteractionsParams, Params
 
 logger = logging.getLogger(__name__)
-
-NEUTRAL_STARS = 2.5
-"""A rating weighs its stars less this."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +123,7 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
     table = table.filter(pc.greater_equal(table.column("item"), 0))
     table = table.append_column("time", to_seconds(table.column("occurred_at")))
     table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
-    weights = event_weights(table, params.interactions.weights)
+    weights = event_weights(table, params.interactions)
     user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
     basket_row, in_basket = _baskets(table, weights)
     prepared = Prepared(
@@ -166,16 +163,16 @@ def to_seconds(times: Any) -> Any:
     return pc.cast(pc.cast(whole, pa.timestamp("s", tz=times.type.tz)), pa.int64())
 
 
-def event_weights(table: Any, weights: EventWeights) -> FloatArray:
+def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     """Signed strength of each event, float32[n]: its type's weight, times its stars or its sign."""
-    per_type = weights.model_dump()
+    per_type = interactions.weights.model_dump()
     kinds = table.column("event_type").combine_chunks().dictionary_encode()
     by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float32)
     result = by_code[kinds.indices.to_numpy()] if len(table) else np.zeros(0, np.float32)
     value = pc.fill_null(table.column("value"), 0).to_numpy().astype(np.float32)
     rating = pc.equal(table.column("event_type"), "rating").to_numpy()
     feedback = pc.equal(table.column("event_type"), "feedback").to_numpy()
-    result = np.where(rating, result * (value - NEUTRAL_STARS), result)
+    result = np.where(rating, result * (value - interactions.neutral_stars), result)
     strength: FloatArray = np.where(feedback, result * np.sign(value), result).astype(np.float32)
     return strength
 

@@ -72,6 +72,7 @@ class LivePlane:
         self._clock = clock
         self._boards: Boards | None = None
         self._weights = params.interactions.weights.model_dump()
+        self._neutral_stars = params.interactions.neutral_stars
         self._ticker: asyncio.Task[None] | None = None
 
     @classmethod
@@ -292,7 +293,8 @@ class LivePlane:
         asked = await self._encoded(queries_of(events)[:count])
         declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
         # The last thing, with no wait after it: rows that it holds are those of the view made next.
-        history = build_history(events, self._parts.index.catalogue.row, self._weights)
+        row = self._parts.index.catalogue.row
+        history = build_history(events, row, self._weights, self._neutral_stars)
         trained = -1 if events or generation is None else generation.bundle.users.index(user_id)
         return Visitor(user_id, history, asked, declared, self._clock().date(), trained)
 

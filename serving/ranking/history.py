@@ -7,9 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-NEUTRAL_STARS = 2.5
-"""A rating speaks by its distance from this."""
-
 
 class Event(Protocol):
     """One interaction, as the database gives it."""
@@ -42,21 +39,24 @@ class History:
     """The type of each seen item's latest event, for reasons."""
 
 
-def event_weight(event: Event, weights: Mapping[str, float]) -> float:
+def event_weight(event: Event, weights: Mapping[str, float], neutral_stars: float) -> float:
     """How much one event says for its item (negative: against it); 0 for a type without a weight.
 
-    A rating counts its stars less 2.5, feedback its sign, every other type its weight.
+    A rating counts its stars less `neutral_stars`, feedback its sign, every other type its weight.
     """
     weight = weights.get(event.event_type, 0.0)
     if event.event_type == "rating":
-        return weight * ((NEUTRAL_STARS if event.value is None else event.value) - NEUTRAL_STARS)
+        return weight * ((neutral_stars if event.value is None else event.value) - neutral_stars)
     if event.event_type == "feedback":
         return weight * float(np.sign(event.value or 0.0))
     return weight
 
 
 def build_history(
-    events: Sequence[Event], row_of: Callable[[str], int], weights: Mapping[str, float]
+    events: Sequence[Event],
+    row_of: Callable[[str], int],
+    weights: Mapping[str, float],
+    neutral_stars: float,
 ) -> History:
     """Sum up events (newest first). `row_of` gives an item's row, -1 for one that is not live."""
     sums: dict[int, float] = {}
@@ -64,7 +64,7 @@ def build_history(
     for event in events:
         row = -1 if event.item_id is None else row_of(event.item_id)
         if row >= 0:
-            sums[row] = sums.get(row, 0.0) + event_weight(event, weights)
+            sums[row] = sums.get(row, 0.0) + event_weight(event, weights, neutral_stars)
             latest.setdefault(row, event.event_type)
     liked = [row for row, total in sums.items() if total > 0]
     return History(

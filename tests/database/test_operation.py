@@ -48,7 +48,13 @@ async def test_trending_decays_with_age(pool: asyncpg.Pool, connection: Connecti
                 occurred_at=NOW - timedelta(days=days),
             )
         count = compute_trending(
-            connection, NOW, decay_rate=0.9, step_hours=24, window_days=30, weights=WEIGHTS
+            connection,
+            NOW,
+            decay_rate=0.9,
+            step_hours=24,
+            window_days=30,
+            weights=WEIGHTS,
+            neutral_stars=2.5,
         )
         assert (count, await load_trending(conn)) == (3, [])
         connection.commit()

@@ -44,7 +44,7 @@ def floats(*values: float) -> np.ndarray:
     ],
 )
 def test_each_event_weighs_as_the_documents_say(event: Event, weight: float) -> None:
-    assert event_weight(event, WEIGHTS) == weight
+    assert event_weight(event, WEIGHTS, 2.5) == weight
 
 
 def test_a_history_sums_up_an_items_events() -> None:
@@ -58,7 +58,7 @@ def test_a_history_sums_up_an_items_events() -> None:
         Event("search_query", query="tea"),
     ]
     rows = {"a": 0, "b": 1, "c": 2}
-    history = build_history(events, lambda item_id: rows.get(item_id, -1), WEIGHTS)
+    history = build_history(events, lambda item_id: rows.get(item_id, -1), WEIGHTS, 2.5)
     assert dict(zip(history.liked.tolist(), history.weights.tolist(), strict=True)) == {0: 2.0, 1: 4.0}
     assert history.disliked.tolist() == [2]
     assert sorted(history.seen.tolist()) == [0, 1, 2]
