@@ -1,11 +1,12 @@
 """### From new data to the bundle that serves, every night
 
-`ingest` loads what was dropped into the inbox. `snapshot` exports the database at a watermark, and
-ends the run as *skipped* when nothing happened since the bundle that serves. `validate` stops
-everything behind it when the data breaks an expectation (its log names which). The models are fitted
-in parallel, each as a run in MLflow; `evaluate` compares them; `bundle` puts them together; `record`
-writes dvc.lock; `gate` compares the bundle with the one that serves and fails when it must not replace
-it; `deploy` makes the change, all or nothing. Every task may be cleared and run again.
+`ingest` loads what was dropped into the inbox; `index` encodes the texts that have no vector yet.
+`snapshot` exports the database at a watermark, and ends the run as *skipped* when nothing happened since
+the bundle that serves. `validate` stops everything behind it when the data breaks an expectation (its
+log names which). The models are fitted in parallel, each as a run in MLflow; `evaluate` compares them,
+and the blend of them; `bundle` puts them together; `record` writes dvc.lock; `gate` compares the bundle
+with the one that serves and fails when it must not replace it; `deploy` makes the change, all or
+nothing. Every task may be cleared and run again.
 """
 
 from datetime import timedelta
@@ -44,6 +45,7 @@ def daily_training() -> None:
     models = [fit.override(task_id=f"train_{name}")(name) for name in MODELS]
     chain(
         step.override(task_id="ingest")("ingest"),
+        step.override(task_id="index")("index"),
         step.override(task_id="snapshot", outlets=[SNAPSHOT])("snapshot"),
         step.override(task_id="validate")("validate"),
         step.override(task_id="prepare")("prepare"),

@@ -18,6 +18,7 @@ from training.bundle import git_commit, store_bundle
 from training.evidence import collect_evidence
 from training.gate import decide
 from training.inbox import ingest_inbox
+from training.index import index_items
 from training.models.bundle import read_manifest
 from training.params import Params, learned_sections, load_params
 from training.promotion import PromotionError, promote, reconcile
@@ -74,6 +75,14 @@ def run_steps(names: Sequence[str]) -> None:
 
 def _ingest(run: Run) -> None:
     ingest_inbox(run.settings)
+
+
+def _index(run: Run) -> None:
+    """Encode the texts that came without a vector, before the snapshot that models learn from."""
+    from training.models.encoder import Encoder
+
+    with connect(run.settings) as conn:
+        index_items(conn, run.params.embeddings.model, Encoder)
 
 
 def _snapshot(run: Run) -> None:
@@ -169,6 +178,7 @@ def _deploy(run: Run) -> None:
 
 STEPS: dict[str, Callable[[Run], None]] = {
     "ingest": _ingest,
+    "index": _index,
     "snapshot": _snapshot,
     "validate": _validate,
     "prepare": _stage("prepare"),
