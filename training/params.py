@@ -16,9 +16,11 @@ from training.models.base import Config
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
 from training.models.fpgrowth import FpGrowthConfig
+from training.models.gfcf import GfCfConfig
 from training.models.itemknn import ItemKnnConfig
 from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
+from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 
 
@@ -125,7 +127,7 @@ class GateParams(Config):
     """Section `gate`: what a bundle must reach before it may serve."""
 
     judged: tuple[str, ...]
-    """Models whose accuracy counts."""
+    """Models whose accuracy counts; "blend" is all of them together, as users see them."""
     baseline: str
     """What the first bundle is held against."""
     metric: str
@@ -239,6 +241,8 @@ class Params(Config):
     fpgrowth: FpGrowthConfig
     itemknn: ItemKnnConfig
     ease: EaseConfig
+    rp3beta: Rp3BetaConfig
+    gfcf: GfCfConfig
     popularity: PopularityConfig
     trending: TrendingParams
     blend: BlendParams

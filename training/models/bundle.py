@@ -17,10 +17,12 @@ from training.models.base import Model
 from training.models.ease import Ease
 from training.models.embeddings import Embeddings
 from training.models.fpgrowth import FpGrowth
+from training.models.gfcf import GfCf
 from training.models.itemknn import ItemKnn
 from training.models.nmf import Nmf
 from training.models.popularity import Popularity
 from training.models.registry import ALGORITHMS, load_model
+from training.models.rp3beta import Rp3Beta
 from training.models.storage import ModelFileError
 from training.models.tfidf import Tfidf
 from training.models.vocabulary import Vocabulary
@@ -86,6 +88,8 @@ class Bundle:
     popularity: Popularity | None = None
     itemknn: ItemKnn | None = None
     ease: Ease | None = None
+    rp3beta: Rp3Beta | None = None
+    gfcf: GfCf | None = None
 
 
 def write_manifest(

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from training.models.types import Csr, FloatArray, IntArray, LongArray
+from training.models.types import Csr, DoubleArray, FloatArray, IntArray, LongArray
 from training.models.vocabulary import Vocabulary
 
 Strength = Literal["linear", "log1p", "binary"]
@@ -99,3 +99,10 @@ def transform_matrix(interactions: Csr, strength: Strength) -> Csr:
     """The same matrix with its strengths as a model reads them; shares its structure."""
     data = transform(interactions.data, strength).astype(np.float32, copy=False)
     return sparse.csr_array((data, interactions.indices, interactions.indptr), shape=interactions.shape)
+
+
+def positive_power(values: DoubleArray, exponent: float) -> DoubleArray:
+    """Values above zero to a power, float64; zeros stay zeros whatever the power."""
+    wide = values.astype(np.float64)
+    result: DoubleArray = np.power(wide, exponent, out=np.zeros_like(wide), where=wide > 0)
+    return result

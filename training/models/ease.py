@@ -1,8 +1,10 @@
 """EASE: a linear item x item model in closed form (Steck 2019)."""
 
+import logging
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 from scipy import linalg, sparse
 
 from training.models.base import Config
@@ -10,27 +12,24 @@ from training.models.data import Strength, TrainingData, transform_matrix
 from training.models.neighbours import NeighbourModel
 from training.models.types import Csr, FloatArray, Report
 
+logger = logging.getLogger(__name__)
+
+BLOCK = 1024
+"""Columns that are copied at a time."""
+
 
 class EaseConfig(Config):
     """Section `ease`."""
 
     l2: float
     """Added to the diagonal of the Gram matrix."""
-    max_items: int
-    """The dense Gram matrix (4 bytes x items squared) is refused above this many items."""
+    max_items: int = Field(ge=1, le=46_000)
+    """Of a larger catalogue only so many items, those with the most users, are solved for: the dense matrix
+    takes 4 bytes x items squared, the time grows with their cube. LAPACK's 32-bit indexes end at 46,340."""
     neighbours: int
     """Weights kept for each item in the served form."""
     strength: Strength
     """How the strength of a pair is read: linear, log1p or binary."""
-
-
-class TooManyItemsError(Exception):
-    """The catalogue is too large for a dense Gram matrix."""
-
-    def __init__(self, items: int, limit: int) -> None:
-        super().__init__(f"{items} items are more than EASE's limit of {limit} (ease.max_items)")
-        self.items = items
-        self.limit = limit
 
 
 class Ease(NeighbourModel):
@@ -42,38 +41,62 @@ class Ease(NeighbourModel):
 def fit(data: TrainingData, config: EaseConfig, seed: int, report: Report | None = None) -> Ease:
     """Solve for B and keep each item's largest weights. Uses no randomness.
 
-    Raises:
-        TooManyItemsError: more items than `max_items`.
+    Of a catalogue above `max_items`, the items with the most users are solved for; of the others, the
+    model has no opinion.
     """
-    if data.n_items > config.max_items:
-        raise TooManyItemsError(data.n_items, config.max_items)
     matrix = transform_matrix(data.interactions, config.strength)
-    return Ease.of(_sparsify(weights(matrix, config.l2), config.neighbours), {"strength": config.strength})
+    users = np.bincount(matrix.indices, minlength=data.n_items)
+    head = np.sort(np.argsort(-users, kind="stable")[: config.max_items])
+    if len(head) < data.n_items:
+        logger.warning("EASE knows the %d items with the most users, of %d.", len(head), data.n_items)
+    solved = _sparsify(weights(matrix.tocsc()[:, head], config.l2), config.neighbours).tocoo()
+    entries = (solved.data, (head[solved.row], head[solved.col]))
+    whole = sparse.csr_array(entries, shape=(data.n_items, data.n_items))
+    return Ease.of(whole, {"strength": config.strength})
 
 
 def weights(matrix: Csr, l2: float) -> FloatArray:
     """The dense B, float32[n_items, n_items], with a zero diagonal; one buffer is used throughout."""
-    gram = (matrix.T @ matrix).toarray(order="F").astype(np.float32, copy=False)
-    gram[np.diag_indices_from(gram)] += np.float32(l2)
-    factor, info = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
+    gram = _gram(matrix, l2)
+    factor, info = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if info != 0:
         raise np.linalg.LinAlgError(f"the Gram matrix is not positive definite (spotrf {info})")
     inverse, info = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     if info != 0:
         raise np.linalg.LinAlgError(f"the Gram matrix has no inverse (spotri {info})")
-    lower = np.tril(inverse, -1)
-    inverse = lower + lower.T + np.diag(np.diag(inverse))
-    result: FloatArray = inverse / -np.diag(inverse)[None, :]
-    np.fill_diagonal(result, 0.0)
+    for start in range(0, len(inverse), BLOCK):
+        end = start + BLOCK
+        square = np.tril(inverse[start:end, start:end])
+        inverse[start:end, start:end] = square + np.tril(square, -1).T
+        inverse[start:end, end:] = inverse[end:, start:end].T
+    diagonal = np.diag(inverse).copy()
+    np.divide(inverse, -diagonal[None, :], out=inverse)
+    np.fill_diagonal(inverse, 0.0)
+    result: FloatArray = inverse
     return result
+
+
+def _gram(matrix: Csr, l2: float) -> FloatArray:
+    """X'X + l2 I, float32 in Fortran's order, filled a block of columns at a time."""
+    columns, rows = sparse.csc_array(matrix), sparse.csr_array(matrix.T)
+    n_items = matrix.shape[1]
+    gram = np.empty((n_items, n_items), dtype=np.float32, order="F")
+    for start in range(0, n_items, BLOCK):
+        gram[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
+    gram[np.diag_indices_from(gram)] += np.float32(l2)
+    return gram
 
 
 def _sparsify(dense: FloatArray, count: int) -> Csr:
     """The `count` largest weights of each column: what each item is predicted from."""
-    n = len(dense)
-    if count >= n:
+    n_items = len(dense)
+    if count >= n_items:
         return sparse.csr_array(dense)
-    chosen = np.argpartition(-np.abs(dense), count - 1, axis=0)[:count]
-    columns = np.broadcast_to(np.arange(n), chosen.shape)
-    kept = dense[chosen, columns]
-    return sparse.csr_array((kept.ravel(), (chosen.ravel(), columns.ravel())), shape=dense.shape)
+    blocks = []
+    for start in range(0, n_items, BLOCK):
+        part = dense[:, start : start + BLOCK]
+        chosen = np.argpartition(-np.abs(part), count - 1, axis=0)[:count]
+        columns = np.broadcast_to(np.arange(part.shape[1]), chosen.shape)
+        entries = (part[chosen, columns].ravel(), (chosen.ravel(), columns.ravel()))
+        blocks.append(sparse.csc_array(entries, shape=part.shape))
+    return sparse.hstack(blocks, format="csr")

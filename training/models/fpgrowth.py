@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
 from training.models.base import Config
@@ -29,6 +30,9 @@ class FpGrowthConfig(Config):
     """A larger basket is cut to so many items, drawn by the seed: pairs grow with its square."""
     max_rules_per_item: int
     """Rules kept for each antecedent, the most confident."""
+    lift_power: float = Field(ge=0)
+    """A rule adds confidence * lift ^ lift_power to a score: 0 is the confidence alone, which favours what
+    is popular anyway; the higher, the more a rule must tell beyond that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Rule:
 
 
 class FpGrowth(NeighbourModel):
-    """Row j: the rules whose antecedent is item j. `data` is their confidence; a query's score is the sum."""
+    """Row j: the rules whose antecedent is item j. `data` is their confidence, `weights` what each adds."""
 
     name: ClassVar[str] = "fpgrowth"
 
@@ -64,6 +68,8 @@ class FpGrowth(NeighbourModel):
         super().__init__(indptr, indices, data, scalars)
         self.support = support
         self.lift = lift
+        power = float(scalars["lift_power"])
+        self.weights = (data * lift**power).astype(np.float32) if power else data
 
     def rules(self, item: int) -> list[Rule]:
         """The rules of an antecedent, the most confident first."""
@@ -148,7 +154,7 @@ def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32),
         matrix.data.astype(np.float32),
-        {"strength": "binary", "baskets": n_baskets},
+        {"strength": "binary", "baskets": n_baskets, "lift_power": config.lift_power},
         support=(held / max(n_baskets, 1)).astype(np.float32),
         lift=(matrix.data * n_baskets / np.maximum(single[matrix.indices], 1.0)).astype(np.float32),
     )

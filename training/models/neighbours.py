@@ -1,5 +1,6 @@
 """The scorer of every model that is a list of neighbours an item: TF-IDF, item-kNN, EASE, rules."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -8,7 +9,13 @@ from scipy import sparse
 from training.models.base import Model, Query, top_k
 from training.models.data import Strength, transform, transform_matrix
 from training.models.storage import Arrays
-from training.models.types import Csr, FloatArray, IntArray
+from training.models.types import BoolArray, Csr, FloatArray, IntArray
+
+BLOCK = 1024
+"""Rows of an item x item product that are held at a time."""
+
+Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
+"""Rows, columns and values of entries to their weights."""
 
 
 class NeighbourModel(Model):
@@ -24,6 +31,8 @@ class NeighbourModel(Model):
         self.scalars = scalars
         self.strength: Strength = scalars["strength"]
         self.n_items = len(indptr) - 1
+        self.weights = data
+        """What the entries add to a score: `data`, unless a model reads its entries otherwise."""
 
     @classmethod
     def of(cls, matrix: Csr, scalars: dict[str, Any]) -> Self:
@@ -38,13 +47,13 @@ class NeighbourModel(Model):
 
     @property
     def matrix(self) -> Csr:
-        """The arrays as a csr matrix; nothing is copied."""
-        return sparse.csr_array((self.data, self.indices, self.indptr), shape=(self.n_items, self.n_items))
+        """What adds to the scores, as a csr matrix; nothing is copied."""
+        return sparse.csr_array((self.weights, self.indices, self.indptr), shape=(self.n_items, self.n_items))
 
     def row(self, item: int) -> tuple[IntArray, FloatArray]:
         """The neighbours of an item and their weights, in order of index."""
         span = slice(self.indptr[item], self.indptr[item + 1])
-        return self.indices[span], self.data[span]
+        return self.indices[span], self.weights[span]
 
     def scores(self, query: Query) -> FloatArray:
         if not len(query.items):
@@ -54,7 +63,7 @@ class NeighbourModel(Model):
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
-        told = np.bincount(self.indices[positions], self.data[positions] * weights, self.n_items)
+        told = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
         return told.astype(np.float32)
 
     def score_batch(self, histories: Csr) -> FloatArray:
@@ -79,19 +88,46 @@ class NeighbourModel(Model):
         return cls(**arrays, scalars=settings)
 
 
+def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) -> Csr:
+    """The `count` largest entries of each row of left @ right, whose diagonal is left out.
+
+    The product is formed a block of rows at a time: it is never held whole.
+
+    Args:
+        left: csr[n_items, m].
+        right: csr[m, n_items].
+        count: entries kept of each row.
+        weigh: makes the entries' weights of their rows, columns and values; None keeps the values.
+    """
+    n_items = left.shape[0]
+    blocks = []
+    for start in range(0, max(n_items, 1), BLOCK):
+        found = (left[start : start + BLOCK] @ right).tocoo()
+        apart = found.row + start != found.col
+        row, column, values = found.row[apart], found.col[apart], found.data[apart]
+        if weigh is not None:
+            values = weigh(row + start, column, values)
+        block = sparse.csr_array((values.astype(np.float32), (row, column)), shape=found.shape)
+        blocks.append(keep_top(block, count))
+    return sparse.vstack(blocks, format="csr")
+
+
 def keep_top(matrix: Csr, count: int) -> Csr:
     """Only the `count` largest entries of each row (by absolute size; ties to the lower column)."""
     matrix = sparse.csr_array(matrix)
     matrix.sort_indices()
-    kept: list[IntArray] = []
-    for row in range(matrix.shape[0]):
-        start, end = matrix.indptr[row], matrix.indptr[row + 1]
-        if end - start <= count:
-            kept.append(np.arange(start, end))
-            continue
-        order = np.argsort(-np.abs(matrix.data[start:end]), kind="stable")[:count]
-        kept.append(start + np.sort(order))
-    lengths = np.array([len(part) for part in kept])
-    chosen = np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64)
-    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return sparse.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), shape=matrix.shape)
+    sizes = np.abs(matrix.data)
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
+        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        kept[span] = _largest(sizes[span], count)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def _largest(values: FloatArray, count: int) -> BoolArray:
+    threshold = np.partition(values, len(values) - count)[len(values) - count]
+    chosen: BoolArray = values > threshold
+    ties = np.flatnonzero(values == threshold)
+    chosen[ties[: count - int(chosen.sum())]] = True
+    return chosen

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.models import als, ease, embeddings, fpgrowth, itemknn, nmf, popularity, tfidf
+from training.models import als, ease, embeddings, fpgrowth, gfcf, itemknn, nmf, popularity, rp3beta, tfidf
 from training.models.base import Config, Model
 from training.models.data import TrainingData
 from training.models.types import Report
@@ -29,6 +29,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "fpgrowth": Algorithm(fpgrowth.FpGrowthConfig, fpgrowth.fit, fpgrowth.FpGrowth),
     "itemknn": Algorithm(itemknn.ItemKnnConfig, itemknn.fit, itemknn.ItemKnn),
     "ease": Algorithm(ease.EaseConfig, ease.fit, ease.Ease),
+    "rp3beta": Algorithm(rp3beta.Rp3BetaConfig, rp3beta.fit, rp3beta.Rp3Beta),
+    "gfcf": Algorithm(gfcf.GfCfConfig, gfcf.fit, gfcf.GfCf),
 }
 
 

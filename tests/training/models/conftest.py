@@ -10,9 +10,11 @@ from training.models.data import Catalogue, Events, TrainingData
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
 from training.models.fpgrowth import FpGrowthConfig
+from training.models.gfcf import GfCfConfig
 from training.models.itemknn import ItemKnnConfig
 from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
+from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 from training.models.vocabulary import Vocabulary
 
@@ -25,10 +27,14 @@ CONFIGS: dict[str, Config] = {
     "tfidf": TfidfConfig(neighbours=SIZE, min_similarity=0.05),
     "embeddings": EmbeddingsConfig(model="hand-made", flat_below=1000, nprobe=4),
     "fpgrowth": FpGrowthConfig(
-        min_support_baskets=1, min_confidence=0.0, max_basket=100, max_rules_per_item=50
+        min_support_baskets=1, min_confidence=0.0, max_basket=100, max_rules_per_item=50, lift_power=0.0
     ),
     "itemknn": ItemKnnConfig(neighbours=SIZE, shrink=1.0, strength="binary"),
     "ease": EaseConfig(l2=1.0, max_items=1000, neighbours=SIZE, strength="binary"),
+    "rp3beta": Rp3BetaConfig(neighbours=SIZE, alpha=1.0, beta=0.5, strength="binary"),
+    "gfcf": GfCfConfig(
+        rank=4, low_pass=0.3, user_power=0.5, item_power=0.5, neighbours=SIZE, strength="binary"
+    ),
 }
 
 

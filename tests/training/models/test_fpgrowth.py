@@ -17,7 +17,7 @@ def data_of(baskets: np.ndarray) -> TrainingData:
 
 def config(**changes: float) -> FpGrowthConfig:
     fields = {"min_support_baskets": 3, "min_confidence": 0.1, "max_basket": 100, "max_rules_per_item": 100}
-    return FpGrowthConfig.model_validate(fields | changes)
+    return FpGrowthConfig.model_validate(fields | {"lift_power": 0.0} | changes)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,3 +93,16 @@ def test_a_huge_basket_is_cut_and_the_others_are_not() -> None:
     assert cut.max() == 1
     np.testing.assert_array_equal(cut, cut_baskets(matrix, 10, seed=0).toarray())
     assert not np.array_equal(cut, cut_baskets(matrix, 10, seed=1).toarray())
+
+
+def test_lift_makes_a_rule_tell_more_than_what_is_popular_anyway() -> None:
+    # Item 1 is in every basket; item 2 only where item 0 is.
+    baskets = np.zeros((20, 3), dtype=bool)
+    baskets[:, 1] = True
+    baskets[:6, 0] = baskets[:5, 2] = True
+    plain = fit(data_of(baskets), config(), 0)
+    lifted = fit(data_of(baskets), config(lift_power=1.0), 0)
+    assert [rule.consequent for rule in plain.rules(0)] == [1, 2]
+    assert plain.similar(0, 1)[0].tolist() == [1]
+    assert lifted.similar(0, 1)[0].tolist() == [2]
+    assert [rule.confidence for rule in lifted.rules(0)] == [rule.confidence for rule in plain.rules(0)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models import ease, itemknn, tfidf
+from training.models import ease, gfcf, itemknn, rp3beta, tfidf
 from training.models.data import Catalogue, TrainingData
 from training.models.neighbours import keep_top
 from training.models.vocabulary import Vocabulary
@@ -47,10 +47,51 @@ def test_ease_is_its_closed_form(data: TrainingData) -> None:
     np.testing.assert_allclose(ease.weights(data.interactions, 10.0), expected, atol=1e-4)
 
 
-def test_ease_refuses_a_catalogue_that_would_not_fit(data: TrainingData) -> None:
-    config = ease.EaseConfig(l2=1.0, max_items=24, neighbours=5, strength="binary")
-    with pytest.raises(ease.TooManyItemsError, match=r"25 items .* 24"):
-        ease.fit(data, config, 0)
+def test_ease_of_a_large_catalogue_knows_the_items_with_the_most_users(data: TrainingData) -> None:
+    users = np.bincount(data.interactions.indices, minlength=25)
+    head = np.sort(np.argsort(-users, kind="stable")[:10])
+    part = ease.fit(data, ease.EaseConfig(l2=1.0, max_items=10, neighbours=25, strength="binary"), 0)
+    found = part.matrix.toarray()
+    np.testing.assert_allclose(
+        found[np.ix_(head, head)], ease.weights(data.interactions[:, head], 1.0), rtol=1e-5
+    )
+    others = np.setdiff1d(np.arange(25), head)
+    assert not found[others].any() and not found[:, others].any()
+
+
+def test_ease_fills_and_mirrors_its_buffer_block_by_block(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ease.fit(data, ease.EaseConfig(l2=3.0, max_items=99, neighbours=12, strength="binary"), 0)
+    monkeypatch.setattr(ease, "BLOCK", 7)
+    blocks = ease.fit(data, ease.EaseConfig(l2=3.0, max_items=99, neighbours=12, strength="binary"), 0)
+    np.testing.assert_allclose(blocks.matrix.toarray(), whole.matrix.toarray(), rtol=1e-5)
+
+
+def test_rp3beta_is_the_damped_walk(data: TrainingData) -> None:
+    config = rp3beta.Rp3BetaConfig(neighbours=25, alpha=0.7, beta=0.4, strength="binary")
+    dense = data.interactions.toarray().astype(np.float64)
+    to_user = (dense / dense.sum(axis=0)).T ** 0.7
+    to_item = (dense / np.maximum(dense.sum(axis=1, keepdims=True), 1.0)) ** 0.7
+    expected = to_user @ to_item / dense.sum(axis=0) ** 0.4
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(rp3beta.fit(data, config, 0).matrix.toarray(), expected, rtol=1e-4)
+
+
+def test_gfcf_is_the_sum_of_its_two_filters(data: TrainingData) -> None:
+    config = gfcf.GfCfConfig(
+        rank=6, low_pass=0.3, user_power=0.5, item_power=0.4, neighbours=25, strength="binary"
+    )
+    dense = data.interactions.toarray().astype(np.float64)
+    users, items = np.maximum(dense.sum(axis=1), 1.0), dense.sum(axis=0)
+    graph = dense / users[:, None] ** 0.5 / items**0.4
+    vectors = np.linalg.svd(graph)[2][:6].T
+    linear = graph.T @ graph
+    np.fill_diagonal(linear, 0.0)
+    expected = dense @ linear
+    expected += 0.3 * dense @ np.diag(items**-0.4) @ vectors @ vectors.T @ np.diag(items**0.4)
+    model = gfcf.fit(data, config, 0)
+    np.testing.assert_allclose(model.score_batch(data.interactions), expected, rtol=1e-2, atol=1e-2)
 
 
 def test_the_served_form_of_ease_loses_little(data: TrainingData) -> None:

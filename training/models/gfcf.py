@@ -1,0 +1,118 @@
+"""GF-CF: recommendation as a low-pass filter of the interaction graph (Shen et al. 2021).
+
+With Z = D_u^-p X D_i^-q (user and item strengths to a power, 1/2 and 1/2 in the paper), a history h is
+scored by h Z'Z, the linear filter, plus `low_pass` times h D_i^-q V V' D_i^q, the ideal low-pass filter,
+where V holds the leading right singular vectors of Z. Nothing is trained by gradient.
+"""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from training.models.base import Config, Query
+from training.models.data import Strength, TrainingData, positive_power, transform, transform_matrix
+from training.models.neighbours import NeighbourModel, top_products
+from training.models.storage import Arrays
+from training.models.types import Csr, FloatArray, IntArray, Report
+
+POWER_ITERATIONS = 6
+"""Of the randomised decomposition: spectra of interactions fall slowly."""
+
+
+class GfCfConfig(Config):
+    """Section `gfcf`."""
+
+    rank: int = Field(ge=1)
+    """Singular vectors of the ideal low-pass filter."""
+    low_pass: float = Field(ge=0)
+    """Weight of the ideal low-pass filter against the linear one."""
+    user_power: float = Field(ge=0, le=1)
+    """Power of a user's strength that his row is divided by: the higher, the less busy users say."""
+    item_power: float = Field(ge=0, le=1)
+    """Power of an item's strength that its column is divided by: the higher, the less popularity leads."""
+    neighbours: int = Field(ge=1)
+    """Entries of the linear filter kept for each item, the largest."""
+    strength: Strength
+    """How the strength of a pair is read: linear, log1p or binary."""
+
+
+class GfCf(NeighbourModel):
+    """The rows are the linear filter; `into` and `out` are the factors of the low-pass filter."""
+
+    name: ClassVar[str] = "gfcf"
+
+    def __init__(
+        self,
+        indptr: IntArray,
+        indices: IntArray,
+        data: FloatArray,
+        scalars: dict[str, Any],
+        *,
+        into: FloatArray,
+        out: FloatArray,
+    ) -> None:
+        """Keep the arrays.
+
+        Args:
+            indptr, indices, data: the linear filter, csr [n_items, n_items].
+            scalars: stored with the model; `strength` is how the history's weights are read.
+            into: float32[n_items, rank], what an item of a history adds to its spectrum.
+            out: float32[n_items, rank], how a spectrum scores the items; holds `low_pass`.
+        """
+        super().__init__(indptr, indices, data, scalars)
+        self.into = into
+        self.out = out
+
+    def scores(self, query: Query) -> FloatArray:
+        linear = super().scores(query)
+        if len(query.items):
+            linear += self.out @ (transform(query.weights, self.strength) @ self.into[query.items])
+        return linear
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        linear = super().score_batch(histories)
+        linear += (transform_matrix(histories, self.strength) @ self.into) @ self.out.T
+        return linear
+
+    def arrays(self) -> Arrays:
+        return super().arrays() | {"into": self.into, "out": self.out}
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        return cls(**arrays, scalars=settings)
+
+
+def fit(data: TrainingData, config: GfCfConfig, seed: int, report: Report | None = None) -> GfCf:
+    """Compute both filters. The same data, config and seed give the same model."""
+    matrix = transform_matrix(data.interactions, config.strength)
+    users = positive_power(np.asarray(matrix.sum(axis=1)).ravel(), -config.user_power)
+    strengths = np.asarray(matrix.sum(axis=0)).ravel()
+    damping = positive_power(strengths, -config.item_power)
+    scaled = matrix.data * np.repeat(users, np.diff(matrix.indptr)) * damping[matrix.indices]
+    graph = sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+    linear = top_products(graph.T.tocsr(), graph, config.neighbours)
+    vectors = _leading(graph, config.rank, seed)
+    return GfCf(
+        linear.indptr.astype(np.int64),
+        linear.indices.astype(np.int32),
+        linear.data.astype(np.float32),
+        {"strength": config.strength},
+        into=(damping[:, None] * vectors).astype(np.float32),
+        out=(config.low_pass * positive_power(strengths, config.item_power)[:, None] * vectors).astype(
+            np.float32
+        ),
+    )
+
+
+def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
+    """The leading right singular vectors, float32[n_items, <= rank] (Halko, Martinsson, Tropp 2011)."""
+    from sklearn.utils.extmath import randomized_svd
+
+    width = min(rank, *graph.shape)
+    if not graph.nnz:
+        return np.zeros((graph.shape[1], width), dtype=np.float32)
+    _, _, right = randomized_svd(sparse.csr_matrix(graph), width, n_iter=POWER_ITERATIONS, random_state=seed)
+    vectors: FloatArray = right.T.astype(np.float32)
+    return vectors
