@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from scipy import sparse
 
 from training.evaluate import Evaluation, Ranker, TestSet, evaluate, rank
 from training.intervals import compare
+from training.models.blend import Blend
 from training.models.data import TrainingData, net_strengths
+from training.models.registry import load_model
 from training.models.types import BoolArray, DoubleArray
 from training.params import Params
 from training.prepare import Prepared
@@ -21,6 +23,8 @@ from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
+BLEND = "blend"
+"""What the blend of the models is called in the table, among the judged models and in their folders."""
 METRICS_FILE = "metrics.json"
 PER_USER_FILE = "per_user.npz"
 TABLE_COLUMNS = ("recall", "ndcg", "coverage")
@@ -71,6 +75,17 @@ def measure(ranker: Ranker, holdout: Holdout, params: Params) -> Evaluation:
     cutoffs = params.evaluation.cutoffs
     lists = rank(ranker, holdout.test.histories, max(cutoffs), params.evaluation.batch_users)
     return evaluate(lists, holdout.test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
+
+
+def measure_blend(workspace: Workspace, params: Params) -> tuple[Evaluation, Holdout]:
+    """Measure the blend of the candidates, by the params' learned weights, on the workspace's holdout."""
+    holdout = open_holdout(Prepared.load(workspace.prepared), params)
+    return measure(load_blend(workspace.candidates, params.blend.tuned), holdout, params), holdout
+
+
+def load_blend(folder: Path, weights: Mapping[str, float]) -> Blend:
+    """The blend of the models that lie in `folder`, by their names; each weighed one must be there."""
+    return Blend({name: load_model(name, folder / name) for name in weights}, weights)
 
 
 def save_evaluation(evaluation: Evaluation, holdout: Holdout, folder: Path) -> None:

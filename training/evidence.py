@@ -16,11 +16,12 @@ from scipy import sparse
 from database.deployments import Deployment
 from database.settings import Settings
 from training.bundle import EVALUATION, find_stored, size_mb
-from training.evaluate import Evaluation
-from training.evaluation import Holdout, load_metrics, load_warm, measure, open_holdout
+from training.evaluate import Evaluation, Ranker
+from training.evaluation import BLEND, Holdout, load_metrics, load_warm, measure, open_holdout
 from training.gate import Comparison, Evidence
 from training.intervals import compare
 from training.models.base import Model, Query
+from training.models.blend import Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
 from training.models.embeddings import Embeddings
 from training.models.registry import load_model
@@ -127,12 +128,17 @@ def _measure_champion(
     items = Vocabulary.load(workspace.prepared / "items.npy")
     theirs = Vocabulary.load(stored.path / "items.npy")
     own = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
-    found = {}
-    for name in dict.fromkeys((*params.gate.judged, params.gate.baseline)):
-        folder = stored.path / EVALUATION / name
-        if folder.is_dir():
-            found[name] = measure(Translated(load_model(name, folder), own), holdout, params)
-    return found
+    weights = stored.manifest["params"]["blend"]["tuned"]
+    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights))
+    rankers: dict[str, Ranker] = {
+        name: Translated(load_model(name, folder), own)
+        for name in asked
+        if (folder := stored.path / EVALUATION / name).is_dir()
+    }
+    if BLEND in params.gate.judged:
+        rankers[BLEND] = Blend(rankers, weights)
+    judged = [name for name in (*params.gate.judged, params.gate.baseline) if name in rankers]
+    return {name: measure(rankers[name], holdout, params) for name in dict.fromkeys(judged)}
 
 
 def _compare(names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, params: Params) -> Comparison:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from training.evaluation import load_metrics
+from training.evaluation import BLEND, load_metrics
 from training.gate import Decision
 from training.models.bundle import hash_files
 from training.params import Params
@@ -59,9 +59,11 @@ def record_model(
 def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
     """Log the table of all models to the parent run, and print it into the log."""
     run = tracker.bundle_run(lineage)
+    blend = load_metrics(workspace, BLEND)["headline"]
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     logger.info("\n%s", table)
-    tracker.log(run, params.model_dump(mode="json"), {})
+    values = {f"{BLEND}.{metric_name(key)}": value for key, value in blend.items() if " " not in key}
+    tracker.log(run, params.model_dump(mode="json"), values)
     tracker.log_files(run, workspace.evaluation / "summary", "evaluation")
 
 

@@ -12,7 +12,7 @@ import click
 
 from database.settings import get_settings
 from training.bundle import assemble
-from training.evaluation import measure, open_holdout, save_evaluation, summarise
+from training.evaluation import BLEND, measure, measure_blend, open_holdout, save_evaluation, summarise
 from training.models.registry import fit_model
 from training.params import Params, load_params
 from training.prepare import Prepared, prepare
@@ -82,8 +82,11 @@ def _train(name: str, workspace: Workspace, params: Params) -> None:
 
 
 def _evaluate(workspace: Workspace, params: Params) -> None:
+    """Measure the blend of the fitted models, and put it into one table with them."""
+    with replaced(workspace.evaluation / BLEND) as folder:
+        save_evaluation(*measure_blend(workspace, params), folder)
     with replaced(workspace.evaluation / "summary") as folder:
-        summarise(workspace, LEARNED, params, folder)
+        summarise(workspace, (*LEARNED, BLEND), params, folder)
 
 
 def _bundle(workspace: Workspace, params: Params) -> None:

@@ -26,8 +26,14 @@ from training.stages import LEARNED
 from training.tracking import BUNDLE, Tracker, load_versions
 from training.workspace import Workspace, open_workspace
 
-# MLflow's own database layer, which here runs in the test's process, warns of its own future.
-pytestmark = [pytest.mark.platform, pytest.mark.filterwarnings("default")]
+# MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
+# their own dependencies will take away, and of a type hint of their own.
+pytestmark = [
+    pytest.mark.platform,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+]
 BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
 
 
@@ -133,6 +139,9 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
         judged = decisions(conn, 1)[0]
     assert judged.accepted
     assert judged.champion_id == deployed
+    assert {"accuracy of blend", "coverage of blend"} <= {check["name"] for check in judged.report["checks"]}
+    table = (workspace.evaluation / "summary" / "table.md").read_text()
+    assert "| blend |" in table
     stored = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
     assert serving() == deployed
 
