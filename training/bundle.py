@@ -157,3 +157,22 @@ def _exists(bentoml: Any, tag: str) -> bool:
     except bentoml.exceptions.NotFound:
         return False
     return True
+
+
+def list_stored(settings: Settings) -> list[StoredBundle]:
+    """Every bundle in the store whose manifest can be read; their files are not verified."""
+    bentoml = _bentoml(settings)
+    found = []
+    for model in bentoml.models.list(NAME):
+        path = Path(model.path) / FOLDER
+        try:
+            manifest = read_manifest(path)
+        except BundleError:
+            continue
+        found.append(StoredBundle(manifest.bundle_id, str(model.tag), path, manifest.to_dict()))
+    return found
+
+
+def delete_stored(settings: Settings, bundle: StoredBundle) -> None:
+    """Delete a bundle from the store. Workers that have it open keep its files until they let go."""
+    _bentoml(settings).models.delete(bundle.tag)

@@ -1,0 +1,142 @@
+"""The monitoring steps on a real database and a DVC cache."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
+
+from database.deployments import activate
+from database.export import export_snapshot
+from database.settings import REPOSITORY, get_settings
+from database.watch import drift_reports, read_freshness
+from training import monitoring
+from training.params import load_params
+from training.populations import ReferenceMissingError
+from training.workspace import Workspace
+
+LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
+START = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, database: object, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((REPOSITORY / name).read_text())
+    monkeypatch.setenv("SHORTLIST_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path / "home"))
+    get_settings.cache_clear()
+    return Workspace(tmp_path)
+
+
+def fill(conn: Connection, prefix: str, category: str, event: str, start: datetime) -> None:
+    """300 items with vectors, 300 users with four events each over 40 days."""
+    generator = np.random.default_rng(len(prefix))
+    vectors = generator.normal(size=(300, 8)).astype("<f4") + (3 if event == "like" else 0)
+    with conn.cursor() as cursor:
+        execute_values(
+            cursor,
+            "insert into items (item_id, title, category, price, change_seq) values %s",
+            [(f"{prefix}{n}", "A thing", category, 10 + n % 50, 1) for n in range(300)],
+        )
+        execute_values(
+            cursor,
+            """insert into embeddings (item_id, model, dimension, text_hash, vector)
+            select item_id, 'm', 8, text_hash, vector
+            from items join (values %s) v (id, vector) on id = item_id""",
+            [(f"{prefix}{n}", vectors[n].tobytes()) for n in range(300)],
+        )
+        execute_values(
+            cursor,
+            "insert into interactions (user_id, event_type, item_id, occurred_at, source) values %s",
+            [
+                (f"{prefix}u{n % 300}", event, f"{prefix}{n % 300}", start + timedelta(days=n / 30), "test")
+                for n in range(1200)
+            ],
+        )
+    conn.commit()
+
+
+def put_in_cache(conn: Connection, workspace: Workspace, folder: Path) -> str:
+    """What `dvc add` leaves in the cache; returns the folder's hash."""
+    folder.mkdir()
+    export_snapshot(conn, folder)
+    cache = workspace.root / ".dvc" / "cache" / "files" / "md5"
+
+    def store(content: bytes, suffix: str = "") -> str:
+        md5 = hashlib.md5(content).hexdigest() + suffix
+        (cache / md5[:2]).mkdir(parents=True, exist_ok=True)
+        (cache / md5[:2] / md5[2:]).write_bytes(content)
+        return md5
+
+    entries = [
+        {"relpath": path.name, "md5": store(path.read_bytes())} for path in sorted(folder.glob("*.parquet"))
+    ]
+    return store(json.dumps(entries).encode(), ".dir")
+
+
+def test_drift_is_measured_told_and_triggers_once(
+    workspace: Workspace, connection: Connection, tmp_path: Path
+) -> None:
+    now = START + timedelta(days=100)
+    assert monitoring.measure_drift(now) is False, "nothing serves"
+    fill(connection, "a", "books", "click", START)
+    md5 = put_in_cache(connection, workspace, tmp_path / "snapshot")
+    activate(connection, "b1", "shortlist:b1", {"snapshot_hash": md5}, "first")
+    connection.commit()
+    assert monitoring.measure_drift(now) is False
+    assert not drift_reports(connection, 1)[0].drifted
+    connection.rollback()
+    fill(connection, "new", "toys", "like", START + timedelta(days=45))
+    assert monitoring.measure_drift(now) is True
+    report = drift_reports(connection, 1)[0]
+    drifted = {figure["name"] for figure in report.report["figures"] if figure["drifted"]}
+    assert {"category_psi", "event_mix_psi", "popularity_psi", "embedding_mmd"} <= drifted
+    page = (get_settings().home / "monitoring" / "drift.html").read_text()
+    assert "Drifted" in page and "category_psi" in page and "b1" in page
+    connection.rollback()
+    monitoring.drift_triggered()
+    assert drift_reports(connection, 1)[0].triggered
+    assert monitoring.measure_drift(now + timedelta(hours=1)) is False, "the cooldown"
+    assert monitoring.measure_drift(now + timedelta(hours=LIMITS.cooldown_hours + 1)) is True
+
+
+def test_a_snapshot_that_is_gone_is_an_error(workspace: Workspace, connection: Connection) -> None:
+    activate(connection, "b1", "shortlist:b1", {"snapshot_hash": "0" * 32 + ".dir"}, "first")
+    connection.commit()
+    with pytest.raises(ReferenceMissingError):
+        monitoring.measure_drift(START)
+
+
+def test_partitions_are_made_ahead(workspace: Workspace, database: object) -> None:
+    monitoring.make_partitions(START)
+    monitoring.make_partitions(START)
+    with psycopg2.connect(database.dsn) as conn, conn.cursor() as cursor:  # type: ignore[attr-defined]
+        cursor.execute("select count(*) from pg_inherits where inhparent = 'impression_lists'::regclass")
+        assert cursor.fetchone() == (9,)
+    conn.close()
+
+
+def test_what_is_old_is_named(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    fresh = read_freshness(connection)
+    assert len(monitoring.stale(fresh, now, LIMITS)) == 2
+    activate(connection, "b1", "shortlist:b1", {"created_at": now.isoformat()}, "first")
+    with connection.cursor() as cursor:
+        cursor.execute("insert into trending_scores values ('x', 1, 1, %s)", (now - timedelta(hours=9),))
+    connection.commit()
+    problems = monitoring.stale(read_freshness(connection), now, LIMITS)
+    assert problems == ["trending is 9.0 hours old, 3 are allowed"]
+    much_later = now + timedelta(days=30)
+    assert len(monitoring.stale(read_freshness(connection), much_later, LIMITS)) == 1, "nothing new to learn"
+    fill(connection, "a", "books", "click", START)
+    assert len(monitoring.stale(read_freshness(connection), much_later, LIMITS)) == 2
+
+
+def test_a_service_that_is_down_is_a_problem() -> None:
+    assert "does not answer" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]

@@ -1,0 +1,123 @@
+"""What is deleted when it is old: bundles, snapshots, partitions, reports. Never what serves or may yet.
+
+Kept whatever its age: the serving bundle, every bundle that a rollback could go to next, those of running
+experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import yaml
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database import deployments
+from database.connection import connect
+from database.experiments import list_experiments
+from database.impressions import drop_partitions_before
+from database.settings import Settings
+from database.watch import delete_reports_before
+from training.bundle import StoredBundle, delete_stored, list_stored
+from training.params import Params
+from training.promotion import LOCK_SECONDS, rollback_target
+from training.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_HISTORY = 100
+_EXPERIMENTS = 1000
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What was deleted."""
+
+    bundles: tuple[str, ...]
+    cache_files: int
+    partitions: tuple[str, ...]
+    reports: int
+
+
+def prune(settings: Settings, workspace: Workspace, params: Params, now: datetime) -> Pruned:
+    """Delete what is too old; run again, it deletes no more. Holds the promotion lock while bundles go."""
+    rules = params.retention
+    with connect(settings) as conn:
+        partitions = drop_partitions_before(
+            conn, "impression_lists", (now - timedelta(days=rules.impressions_days)).date()
+        )
+        if rules.interactions_days is not None:
+            oldest = (now - timedelta(days=rules.interactions_days)).date()
+            partitions += drop_partitions_before(conn, "interactions", oldest)
+        reports = delete_reports_before(conn, now - timedelta(days=params.monitoring.report_days))
+    reports += _delete_pages(
+        settings.home / "monitoring", now - timedelta(days=params.monitoring.report_days)
+    )
+    with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
+        stored = list_stored(settings)
+        kept = kept_bundles(stored, protected_bundles(conn), rules.bundles)
+        conn.commit()
+        gone = [bundle for bundle in stored if bundle.bundle_id not in kept]
+        for bundle in gone:
+            delete_stored(settings, bundle)
+    hashes = {bundle.manifest["snapshot_hash"] for bundle in stored if bundle.bundle_id in kept}
+    files = prune_cache(workspace, hashes, now - timedelta(days=rules.snapshots_days))
+    return Pruned(tuple(bundle.bundle_id for bundle in gone), files, tuple(partitions), reports)
+
+
+def protected_bundles(conn: Connection) -> set[str]:
+    """Ids of bundles that serve, did before, would after a rollback, or stand in a running experiment."""
+    serving = deployments.current(conn)
+    target = rollback_target(deployments.history(conn, _HISTORY), serving)
+    wanted = (serving, deployments.previous(conn), target)
+    running = list_experiments(conn, _EXPERIMENTS, running_only=True)
+    arms = {arm.bundle_id for experiment in running for arm in experiment.arms if arm.bundle_id is not None}
+    return {one.bundle_id for one in wanted if one is not None} | arms
+
+
+def kept_bundles(stored: list[StoredBundle], protected: set[str], newest: int) -> set[str]:
+    """Ids of the protected bundles and the newest others."""
+    ordered = sorted(stored, key=lambda bundle: str(bundle.manifest["created_at"]), reverse=True)
+    return protected | {bundle.bundle_id for bundle in ordered[:newest]}
+
+
+def prune_cache(workspace: Workspace, snapshots: set[str], older_than: datetime) -> int:
+    """Delete DVC's cached files that nothing kept refers to and that are older than a moment; how many.
+
+    Kept are the files of `snapshots` (hashes of folders) and of every hash in dvc.lock and data/*.dvc.
+    """
+    cache = workspace.root / ".dvc" / "cache" / "files" / "md5"
+    pointers = [workspace.root / "dvc.lock", *workspace.data.glob("*.dvc")]
+    wanted = set(snapshots)
+    for pointer in pointers:
+        if pointer.is_file():
+            wanted |= _hashes(yaml.safe_load(pointer.read_text()))
+    for md5 in [name for name in wanted if name.endswith(".dir")]:
+        listing = cache / md5[:2] / md5[2:]
+        if listing.is_file():
+            wanted |= {entry["md5"] for entry in json.loads(listing.read_text())}
+    deleted = 0
+    for path in cache.glob("??/*"):
+        old = path.stat().st_mtime < older_than.timestamp()
+        if old and path.parent.name + path.name not in wanted:
+            path.unlink()
+            deleted += 1
+    return deleted
+
+
+def _hashes(content: object) -> set[str]:
+    """Every `md5` value in nested YAML."""
+    if isinstance(content, dict):
+        found = {str(value) for key, value in content.items() if key == "md5"}
+        return found.union(*(_hashes(value) for value in content.values()))
+    if isinstance(content, list):
+        return set().union(*(_hashes(value) for value in content))
+    return set()
+
+
+def _delete_pages(folder: Path, older_than: datetime) -> int:
+    old = [path for path in folder.glob("drift-*.html") if path.stat().st_mtime < older_than.timestamp()]
+    for path in old:
+        path.unlink()
+    return len(old)
