@@ -22,7 +22,9 @@ SIZE = 30
 
 CONFIGS: dict[str, Config] = {
     "popularity": PopularityConfig(window_days=0),
-    "als": AlsConfig(factors=4, regularization=0.1, alpha=10.0, iterations=10, strength="log1p"),
+    "als": AlsConfig(
+        factors=4, regularization=0.1, alpha=10.0, regularization_power=0.0, iterations=10, strength="log1p"
+    ),
     "nmf": NmfConfig(factors=4, iterations=20, l2=0.1, strength="log1p"),
     "tfidf": TfidfConfig(neighbours=SIZE, min_similarity=0.05),
     "embeddings": EmbeddingsConfig(model="hand-made", flat_below=1000, nprobe=4),

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from training.models import least_squares
 from training.models.als import Als, AlsConfig, fit
 from training.models.base import Query
 from training.models.data import TrainingData
 from training.models.factors import distinct_rows
 
-CONFIG = AlsConfig(factors=8, regularization=0.5, alpha=10.0, iterations=12, strength="linear")
+CONFIG = AlsConfig(
+    factors=8, regularization=0.5, alpha=10.0, regularization_power=0.0, iterations=12, strength="linear"
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,52 @@ def test_a_fold_in_solves_the_normal_equation(model: Als) -> None:
     left = factors.T @ (confidence[:, None] * factors) + CONFIG.regularization * np.eye(CONFIG.factors)
     expected = np.linalg.solve(left, factors.T @ (confidence * preference))
     np.testing.assert_allclose(model.fold_in(items, weights), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+@pytest.mark.parametrize("size", [3, 12])
+def test_each_row_has_its_own_regularisation(checkerboard: TrainingData, power: float, size: int) -> None:
+    fitted = fit(checkerboard, CONFIG.model_copy(update={"regularization_power": power}), 1)
+    items, weights = np.arange(size, dtype=np.int32), np.linspace(1, 2, size, dtype=np.float32)
+    mean = np.diff(checkerboard.interactions.indptr).mean()
+    factors = fitted.item_factors.astype(np.float64)
+    confidence = np.ones(fitted.n_items)
+    confidence[items] += CONFIG.alpha * weights
+    left = factors.T @ (confidence[:, None] * factors)
+    left += CONFIG.regularization * (size / mean) ** power * np.eye(CONFIG.factors)
+    preference = np.isin(np.arange(fitted.n_items), items)
+    expected = np.linalg.solve(left, factors.T @ (confidence * preference))
+    np.testing.assert_allclose(fitted.fold_in(items, weights), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_our_half_round_is_that_of_implicit_when_all_rows_are_regularised_alike() -> None:
+    from implicit.cpu import _als
+
+    generator = np.random.default_rng(2)
+    confidence = sparse.csr_array((generator.random((40, 25)) < 0.3).astype(np.float32) * 3)
+    confidence.indices = confidence.indices.astype(np.int32)
+    others = generator.random((25, 4), dtype=np.float32)
+    ours = generator.random((40, 4), dtype=np.float32)
+    theirs = ours.copy()
+    least_squares.solve(confidence, ours, others, np.full(40, 0.7, dtype=np.float32), 3)
+    _als.least_squares_cg(confidence, theirs, others, 0.7, num_threads=1, cg_steps=3)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_blocks_of_rows_are_solved_like_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    confidence = sparse.csr_array((generator.random((40, 25)) < 0.3).astype(np.float32) * 3)
+    others = generator.random((25, 4), dtype=np.float32)
+    penalties = np.linspace(0.5, 2.0, 40, dtype=np.float32)
+    whole, parts = np.zeros((40, 4), np.float32), np.zeros((40, 4), np.float32)
+    least_squares.solve(confidence, whole, others, penalties, 20)
+    monkeypatch.setattr(least_squares, "BLOCK_BYTES", 100)
+    least_squares.solve(confidence, parts, others, penalties, 20)
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
+    weights = np.maximum(confidence[[7]].toarray().ravel(), 1.0)
+    left = others.T @ (weights[:, None] * others) + penalties[7] * np.eye(4)
+    expected = np.linalg.solve(left, others.T @ confidence[[7]].toarray().ravel())
+    np.testing.assert_allclose(whole[7], expected, atol=1e-3)
 
 
 def test_a_trained_users_factors_are_those_of_his_history(model: Als, checkerboard: TrainingData) -> None:
