@@ -182,6 +182,8 @@ def load_bundle(directory: Path) -> Bundle:
         items = Vocabulary.load(directory / "items.npy")
         users = Vocabulary.load(directory / "users.npy")
         models = {name: load_model(name, directory / name) for name in manifest.models}
+    except KeyError as error:
+        raise BundleError(directory, f"was made by another version of Shortlist: it lacks {error}") from error
     except (OSError, ValueError, TypeError, ModelFileError) as error:
         raise BundleError(directory, f"cannot be opened: {error}") from error
     for name, model in models.items():

@@ -9,6 +9,7 @@ from training.models.base import Config, Query
 from training.models.bundle import (
     BundleError,
     Watermark,
+    hash_files,
     load_bundle,
     read_manifest,
     verify_bundle,
@@ -88,3 +89,14 @@ def test_another_schema_is_refused(directory: Path) -> None:
 def test_an_empty_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read"):
         load_bundle(tmp_path)
+
+
+def test_a_bundle_of_another_version_is_refused_in_words(directory: Path) -> None:
+    head = json.loads((directory / "als" / "model.json").read_text())
+    head["settings"] = {}
+    (directory / "als" / "model.json").write_text(json.dumps(head))
+    manifest = json.loads((directory / "manifest.json").read_text())
+    manifest["files"] |= hash_files(directory)
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="another version of Shortlist"):
+        load_bundle(directory)
