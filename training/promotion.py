@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database import deployments
+from database import deployments, rollback
 from database.connection import connect
 from database.deployments import Deployment
 from database.gate_decisions import decisions
@@ -21,11 +21,6 @@ from training.bundle import StoredBundle, find_stored
 from training.tracking import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Tracker
 
 logger = logging.getLogger(__name__)
-
-LOCK_SECONDS = 60.0
-"""How long a promotion waits for another one."""
-ROLLBACK = "rollback: "
-_HISTORY = 100
 
 
 class PromotionError(Exception):
@@ -48,7 +43,7 @@ def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: 
         PromotionError: the gate did not accept it, or accepted it against another champion.
         PromotionBusy: another promotion holds the lock.
     """
-    with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
+    with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
         serving = deployments.current(conn)
         changed = serving is None or serving.bundle_id != stored.bundle_id
         if changed:
@@ -69,40 +64,17 @@ def roll_back(settings: Settings, reason: str) -> Promotion:
     MLflow is not asked: going back must work without it. `reconcile` moves its aliases.
 
     Raises:
-        PromotionError: there is nothing to go back to.
+        RollbackError: there is nothing to go back to.
         PromotionBusy: another promotion holds the lock.
     """
-    with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
-        past = deployments.history(conn, _HISTORY)
-        target = rollback_target(past, deployments.current(conn))
-        if target is None:
-            raise PromotionError("there is no earlier bundle to go back to")
-        if find_stored(settings, target.bundle_id) is None:
-            raise PromotionError(f"bundle {target.bundle_id} is no longer in the store")
-        left = deployments.current(conn)
-        now = deployments.activate(
-            conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
-        )
-        conn.commit()
-        logger.warning("Rolled back to bundle %s: %s", now.bundle_id, reason)
-    return Promotion(now, left.bundle_id if left else None, True)
 
+    def is_whole(target: Deployment) -> bool:
+        return find_stored(settings, target.bundle_id) is not None
 
-def rollback_target(past: list[Deployment], serving: Deployment | None) -> Deployment | None:
-    """The deployment whose bundle a rollback would bring back, out of `past` (newest first)."""
-    if serving is None:
-        return None
-    by_id = {deployment.deployment_id: deployment for deployment in past}
-    abandoned = {
-        by_id[deployment.previous_id].bundle_id
-        for deployment in past
-        if deployment.reason.startswith(ROLLBACK) and deployment.previous_id in by_id
-    }
-    for deployment in past:
-        older = deployment.deployment_id < serving.deployment_id
-        if older and deployment.bundle_id != serving.bundle_id and deployment.bundle_id not in abandoned:
-            return deployment
-    return None
+    with connect(settings) as conn:
+        now, left = rollback.roll_back(conn, reason, is_whole)
+    logger.warning("Rolled back to bundle %s: %s", now.bundle_id, reason)
+    return Promotion(now, left.bundle_id, True)
 
 
 def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
@@ -111,7 +83,7 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
     The models' aliases move first and the bundle's last.
     """
     serving = deployments.current(conn)
-    before = rollback_target(deployments.history(conn, _HISTORY), serving)
+    before = rollback.rollback_target(conn, serving)
     conn.commit()
     if serving is None:
         return []

@@ -7,8 +7,9 @@ import httpx
 
 from database.connection import connect
 from database.deployments import PromotionBusy
+from database.rollback import RollbackError
 from database.settings import Settings, get_settings
-from training.promotion import Promotion, PromotionError, reconcile, roll_back
+from training.promotion import Promotion, reconcile, roll_back
 from training.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ def roll_back_and_tell(settings: Settings, reason: str) -> Promotion:
     """Roll back, then move MLflow's aliases if its server answers; the next daily run moves them otherwise.
 
     Raises:
-        PromotionError: there is nothing to go back to.
+        RollbackError: there is nothing to go back to.
         PromotionBusy: another promotion holds the lock.
     """
     promotion = roll_back(settings, reason)
@@ -50,7 +51,7 @@ def main(reason: str) -> None:
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
     try:
         promotion = roll_back_and_tell(settings, reason)
-    except (PromotionError, PromotionBusy) as error:
+    except (RollbackError, PromotionBusy) as error:
         raise click.ClickException(str(error)) from error
     now, before = promotion.deployment.bundle_id, promotion.previous_bundle
     click.echo(f"Bundle {now} serves again; before it: {before}.")

@@ -14,7 +14,18 @@ from starlette.types import Receive, Scope, Send
 
 from database.settings import Settings
 from serving.airflow import Airflow
-from serving.api import articles, content, errors, hybrid, interactions, matrix_factor, shop, training, users
+from serving.api import (
+    articles,
+    content,
+    deployments,
+    errors,
+    hybrid,
+    interactions,
+    matrix_factor,
+    shop,
+    training,
+    users,
+)
 from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.metrics import Metrics
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, KeyCheck, RateLimit
@@ -82,8 +93,10 @@ def create_app(
         middleware=_front_door(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
+    app.state.settings = settings
     errors.install(app)
-    for contract in (shop, interactions, matrix_factor, hybrid, users, content, training, articles):
+    contracts = (shop, interactions, matrix_factor, hybrid, users, content, training, deployments, articles)
+    for contract in contracts:
         app.include_router(contract.router)
     app.include_router(_own)
     app.router.routes.insert(0, FrontDoor())

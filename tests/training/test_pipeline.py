@@ -16,6 +16,7 @@ import yaml
 from database import deployments
 from database.connection import connect
 from database.gate_decisions import decisions, record_decision
+from database.rollback import RollbackError
 from database.settings import get_settings
 from training.bundle import find_stored, store_bundle
 from training.models.bundle import hash_files, load_bundle
@@ -167,7 +168,7 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     with connect() as conn:
         reconcile(conn, tracker)
     assert tracker.aliases(BUNDLE) == {"champion": "1"}
-    with pytest.raises(PromotionError, match="no earlier bundle"):
+    with pytest.raises(RollbackError, match="no earlier bundle"):
         roll_back(settings, "again")
 
 

@@ -16,7 +16,7 @@ from database.settings import Settings
 from serving.api.app import create_app
 from serving.live.plane import LivePlane
 
-OPERATIONS = 29
+OPERATIONS = 30
 NOT_TRAINED = "/matrix_factor/similar"
 
 

@@ -1,0 +1,79 @@
+"""Going back to the bundle that served before: one commit under the promotion lock.
+
+The endpoint, the command and the guard all come here; each says which stored bundles it can still serve.
+"""
+
+from collections.abc import Callable, Sequence
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database import deployments
+from database.deployments import Deployment
+
+ROLLBACK = "rollback: "
+"""How the reason of every deployment that was a rollback begins."""
+
+LOCK_SECONDS = 60.0
+"""How long a promotion, or a rollback, waits for another one."""
+
+_HISTORY = 100
+
+
+class RollbackError(RuntimeError):
+    """There is nothing to go back to; what serves stays."""
+
+
+def roll_back(
+    conn: Connection, reason: str, is_whole: Callable[[Deployment], bool]
+) -> tuple[Deployment, Deployment]:
+    """Serve again the newest bundle that served before and was not itself rolled back from; commits.
+
+    Args:
+        conn: with no transaction under way.
+        reason: why; it is recorded with the deployment.
+        is_whole: whether the store still holds a deployment's bundle, undamaged.
+
+    Returns:
+        The new deployment, and the one that it took the place of.
+
+    Raises:
+        RollbackError: there is no such bundle, or the store lost it.
+        PromotionBusy: another promotion holds the lock.
+    """
+    with deployments.promotion_lock(conn, LOCK_SECONDS):
+        left = deployments.current(conn)
+        target = rollback_target(conn, left)
+        if left is None or target is None:
+            raise RollbackError("there is no earlier bundle to go back to")
+        if not is_whole(target):
+            raise RollbackError(f"bundle {target.bundle_id} is no longer whole in the store")
+        now = deployments.activate(
+            conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
+        )
+        conn.commit()
+    return now, left
+
+
+def rollback_target(conn: Connection, serving: Deployment | None) -> Deployment | None:
+    """The deployment whose bundle a rollback would bring back; None when there is none."""
+    return None if serving is None else choose_target(deployments.history(conn, _HISTORY), serving)
+
+
+def choose_target(past: Sequence[Deployment], serving: Deployment) -> Deployment | None:
+    """The newest earlier deployment of another bundle that was never rolled back from, in `past`.
+
+    Args:
+        past: deployments, newest first.
+        serving: the one that serves.
+    """
+    by_id = {deployment.deployment_id: deployment for deployment in past}
+    abandoned = {
+        by_id[deployment.previous_id].bundle_id
+        for deployment in past
+        if deployment.reason.startswith(ROLLBACK) and deployment.previous_id in by_id
+    }
+    for deployment in past:
+        older = deployment.deployment_id < serving.deployment_id
+        if older and deployment.bundle_id != serving.bundle_id and deployment.bundle_id not in abandoned:
+            return deployment
+    return None

@@ -1,0 +1,44 @@
+"""Going back to the previous bundle from the service: workers follow with their next request."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from psycopg2 import OperationalError
+
+from database.connection import connect
+from database.deployments import Deployment
+from database.rollback import roll_back
+from database.settings import Settings
+from serving.errors import DatabaseUnavailable
+from serving.live.bundles import bento_folder
+from training.models.bundle import BundleError, verify_bundle
+
+Locate = Callable[[str], Path]
+"""Folder of a stored bundle by its tag; LookupError when it is not there."""
+
+
+async def take_back(
+    settings: Settings, reason: str, locate: Locate = bento_folder
+) -> tuple[Deployment, Deployment]:
+    """Roll back in a thread, on a connection of its own; returns what serves now, and what served.
+
+    MLflow is not asked: the next daily run moves its aliases. Raises RollbackError when there is nothing to
+    go back to, PromotionBusy when a promotion is under way, DatabaseUnavailable.
+    """
+    try:
+        return await asyncio.to_thread(_take_back, settings, reason, locate)
+    except OperationalError as error:
+        raise DatabaseUnavailable("the rollback") from error
+
+
+def _take_back(settings: Settings, reason: str, locate: Locate) -> tuple[Deployment, Deployment]:
+    def is_whole(target: Deployment) -> bool:
+        try:
+            verify_bundle(locate(target.bundle_tag))
+        except (BundleError, LookupError):
+            return False
+        return True
+
+    with connect(settings) as conn:
+        return roll_back(conn, reason, is_whole)
