@@ -1,7 +1,7 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check bench lock rollback clean
+.PHONY: help install up down status test check bench lock rollback replay clean
 
 PY := .venv/bin/python
 # A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
@@ -34,8 +34,11 @@ check: install ## style, types and the rules of who imports whom
 bench: install ## benchmarks: both sides in one run, ratios out
 	@$(PY) -m benchmarks
 
-rollback: install ## serve the bundle that served before
-	@$(PY) -m training.rollback
+rollback: install ## serve the bundle that served before: make rollback REASON="fewer clicks"
+	@$(PY) -m training.rollback --reason "$(or $(REASON),by hand)"
+
+replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
+	@$(PY) -m training.replay "$(BUNDLE)"
 
 lock: install ## resolve requirements.txt anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --python 3.11 --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
