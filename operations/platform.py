@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from importlib.metadata import version
-from pathlib import Path
 
 import asyncpg
 import httpx
@@ -18,9 +16,11 @@ from database.schema import create_database, migrate
 from database.settings import Settings
 from database.state import Counts, read_counts
 from operations.airflow import AirflowApi
-from operations.commands import Aborted, last_line, run_once
+from operations.commands import Aborted, run_once
 from operations.environment import layout, process_environment, supervisor_environment
 from operations.errors import StartError, SupervisorError
+from operations.logs import cause, size, written_since
+from operations.migrations import Migrations
 from operations.reporter import Reporter
 from operations.supervisor import CONFIGURATION, Supervisor
 
@@ -31,6 +31,9 @@ TRAINING_SLOTS = 2
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 """How a line of a log begins, beside those that are meant for the operator."""
+
+GIVEN_UP = "Application startup failed"
+"""What a worker of the service writes before it exits; its server would start it again for ever."""
 
 READY_SECONDS = 240
 MOST_RESTARTS = 3
@@ -48,6 +51,7 @@ class Platform:
         self.abort = threading.Event()
         self._sample = sample
         self._environment: dict[str, str] = {}
+        self._begins: dict[str, int] = {}
 
     @property
     def service_address(self) -> str:
@@ -83,20 +87,22 @@ class Platform:
     def wait_until(self, name: str, ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
         """Wait for a supervised process to answer.
 
-        Raises StartError with the last line of its log when it keeps dying or takes too long, and
-        Aborted when the start is given up.
+        Raises StartError with the error that its log names when it says that it can't start, keeps dying
+        or takes too long, and Aborted when the start is given up.
         """
         log = self.place.logs / f"{name}.log"
-        deadline, seen = time.monotonic() + seconds, set[int]()
+        begin, deadline, seen = self._begins.get(name, 0), time.monotonic() + seconds, set[int]()
         while not ready():
             if self.abort.is_set():
                 raise Aborted(name)
             seen.update(self.supervisor.process_ids(name))
+            if GIVEN_UP in written_since(log, begin):
+                raise StartError(f"'{name}' can't start: {cause(log, begin)}", f"See {log}")
             if len(seen) > MOST_RESTARTS:
-                raise StartError(f"'{name}' keeps dying: {last_line(log)}", f"See {log}")
+                raise StartError(f"'{name}' keeps dying: {cause(log, begin)}", f"See {log}")
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"'{name}' does not answer after {seconds:.0f} s: {last_line(log)}", f"See {log}"
+                    f"'{name}' does not answer after {seconds:.0f} s: {cause(log, begin)}", f"See {log}"
                 )
             time.sleep(0.3)
 
@@ -112,9 +118,14 @@ class Platform:
 
         return asyncio.run(ask())
 
+    def _launch(self, name: str) -> None:
+        """Start a process, remembering where in its log this start begins."""
+        self._begins[name] = size(self.place.logs / f"{name}.log")
+        self.supervisor.start_process(name)
+
     def _start_database(self) -> None:
         if self.settings.database_url is None:
-            self.supervisor.start_process("postgres")
+            self._launch("postgres")
             self.wait_until("postgres", lambda: answers(self.settings.postgres_dir))
             self.report.line(f"PostgreSQL answers ({self.settings.postgres_dir})")
         for name in ("airflow", "mlflow"):
@@ -122,9 +133,9 @@ class Platform:
 
     def _start_airflow(self) -> None:
         if self.settings.airflow_url is None:
-            self._migrate_once("airflow", "apache-airflow-core", ["airflow", "db", "migrate"])
+            self._migrations().airflow()
             for name in AIRFLOW_PROCESSES:
-                self.supervisor.start_process(name)
+                self._launch(name)
         with AirflowApi(self.settings) as api:
             self.wait_until("airflow-api-server", api.healthy)
             api.sign_in()
@@ -134,7 +145,8 @@ class Platform:
 
     def _start_mlflow(self) -> None:
         if self.settings.mlflow_tracking_uri is None:
-            self.supervisor.start_process("mlflow")
+            self._migrations().mlflow()
+            self._launch("mlflow")
             self.wait_until("mlflow", lambda: self.replies(f"{self.settings.tracking_uri}/health"))
         self.report.line(f"MLflow answers ({self.settings.tracking_uri})")
 
@@ -156,26 +168,13 @@ class Platform:
             for line in said.splitlines():
                 if not LOG_LINE.match(line):
                     self.report.plain(f"          {line}")
-        self.supervisor.start_process("service")
+        self._launch("service")
         self.wait_until("service", lambda: self.replies(f"{self.service_address}/status"))
         self.report.line(f"The service answers ({self.service_address})")
 
-    def _migrate_once(self, name: str, package: str, command: list[str]) -> None:
-        """Run a migration unless this version's has been run on this database."""
-        stamp = self.place.home / f"{name}.migrated"
-        current = f"{package} {version(package)} {self._cluster()}"
-        if stamp.exists() and stamp.read_text() == current:
-            return
+    def _migrations(self) -> Migrations:
         environment = process_environment(self._environment, CONFIGURATION)
-        run_once(f"{name}-migrate", command, environment, self.place, self.abort)
-        stamp.write_text(current)
-
-    def _cluster(self) -> str:
-        """What changes when the data directory is another one than before."""
-        if self.settings.database_url is not None:
-            return self.settings.database_url
-        made: Path = self.settings.postgres_dir / "PG_VERSION"
-        return str(made.stat().st_ctime_ns)
+        return Migrations(self.settings, self.place, environment, self.abort)
 
     @staticmethod
     def replies(address: str) -> bool:

@@ -24,10 +24,10 @@ PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and which of its tasks failed in which attempt."""
+    """How a run ended, and what each task that failed raised in its last attempt."""
 
     state: str
-    failed: list[tuple[str, int]]
+    failed: dict[str, str]
 
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
@@ -54,9 +54,7 @@ def run_to_end(platform: Platform, api: AirflowApi, dag_id: str) -> None:
     platform.report.line(f"{dag_id} runs in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":
-        why = [
-            f"{task_id} ({api.failure(dag_id, run_id, task_id, tries)})" for task_id, tries in outcome.failed
-        ]
+        why = [f"{name} ({reason})" if reason else name for name, reason in outcome.failed.items()]
         logs = platform.place.logs / "airflow" / f"dag_id={dag_id}" / f"run_id={run_id}"
         raise RunFailedError(
             f"{dag_id} failed in {', '.join(why) or 'no task of its own'}",
@@ -76,30 +74,44 @@ def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: t
             if time.monotonic() - answered > PATIENCE_SECONDS:
                 raise
             state, tasks = "unknown", []
-        _show(dag_id, tasks, shown, report)
+        for task in _show(dag_id, tasks, shown, report):
+            if why := _why(api, dag_id, run_id, task):
+                report.plain(f"          {why}")
         if state in FINAL:
             report.status("")
-            return Outcome(state, _failed(tasks))
+            failed = [task for task in tasks if task["state"] == "failed"]
+            return Outcome(state, {task["task_id"]: _why(api, dag_id, run_id, task) for task in failed})
         if abort.wait(POLL_SECONDS):
             raise Aborted(dag_id)
 
 
-def _show(dag_id: str, tasks: list[dict[str, Any]], shown: dict[str, str], report: Reporter) -> None:
+def _show(
+    dag_id: str, tasks: list[dict[str, Any]], shown: dict[str, str], report: Reporter
+) -> list[dict[str, Any]]:
+    """Show what changed; returns the tasks of which an attempt has just failed."""
+    failed = []
     for task in tasks:
         name, state = str(task["task_id"]), str(task["state"])
         if state in {"running", "up_for_retry", *ENDED} and shown.get(name) != state:
             shown[name] = state
             report.line(f"{dag_id}  {name:<18} {state}{_took(task)}")
+            if state in {"up_for_retry", "failed"}:
+                failed.append(task)
     running = [name for name, state in shown.items() if state == "running"]
     ended = sum(state in ENDED for state in shown.values())
     if tasks:
         report.status(
             f"{dag_id}: {ended} of {len(tasks)} tasks done, running: {', '.join(running) or 'none'}"
         )
+    return failed
 
 
-def _failed(tasks: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(str(task["task_id"]), int(task["try_number"])) for task in tasks if task["state"] == "failed"]
+def _why(api: AirflowApi, dag_id: str, run_id: str, task: Mapping[str, Any]) -> str:
+    """What the task's last attempt raised; empty when its log does not say, or can't be had now."""
+    try:
+        return api.failure(dag_id, run_id, str(task["task_id"]), int(task["try_number"]))
+    except httpx.HTTPError:
+        return ""
 
 
 def _took(task: Mapping[str, Any]) -> str:

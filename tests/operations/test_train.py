@@ -39,6 +39,9 @@ class FakeApi:
         self._now = answer
         return answer[0]
 
+    def failure(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
+        return f"ValueError: {task_id} in attempt {attempt}"
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         return [
             {"task_id": name, "state": state, "duration": 1.25, "try_number": 1}
@@ -64,7 +67,7 @@ def test_each_change_of_a_task_is_shown_once() -> None:
         ("success", {"als": "success", "nmf": "success"}),
     ]
     outcome, shown = follow(FakeApi(polls))
-    assert outcome == train.Outcome("success", [])
+    assert outcome == train.Outcome("success", {})
     lines = [line.split("daily  ")[1] for line in shown.splitlines()]
     assert [line.split() for line in lines] == [
         ["als", "running"],
@@ -79,7 +82,19 @@ def test_a_failure_names_the_task_that_failed_and_not_those_behind_it() -> None:
         ("failed", {"validate": "failed", "als": "upstream_failed"})
     ]
     outcome, _ = follow(FakeApi(polls))
-    assert outcome == train.Outcome("failed", [("validate", 1)])
+    assert outcome == train.Outcome("failed", {"validate": "ValueError: validate in attempt 1"})
+
+
+def test_the_first_failed_attempt_says_at_once_what_it_raised() -> None:
+    polls: list[tuple[str, dict[str, str]] | Exception] = [
+        ("running", {"als": "up_for_retry"}),
+        ("running", {"als": "running"}),
+        ("success", {"als": "success"}),
+    ]
+    _, shown = follow(FakeApi(polls))
+    first, second, *_ = shown.splitlines()
+    assert first.endswith("als                up_for_retry")
+    assert second.strip() == "ValueError: als in attempt 1"
 
 
 def test_a_restart_of_the_api_server_is_sat_out() -> None:
