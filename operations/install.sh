@@ -55,10 +55,36 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 touch "$unfinished"
-echo "Installing the locked packages (about 2.6 GB on disk; minutes the first time)."
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps -r requirements.txt ||
-    stop "pip could not install the packages (its reason is above). Mend that, then run the same command again."
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --quiet -e . ||
+pip() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps --progress-bar off "$@"
+}
+
+# One line a phase in place of pip's several for each package; a count as well on a terminal.
+follow() {
+    local line count=0
+    while IFS= read -r line; do
+        case $line in
+        Collecting\ * | Processing\ * | "Requirement already satisfied"*)
+            count=$((count + 1))
+            if [ -t 1 ]; then printf '\r  %d of %d fetched' "$count" "$1"; fi
+            ;;
+        "Installing collected packages"*)
+            if [ -t 1 ]; then printf '\r'; fi
+            echo "  $count of $1 fetched; unpacking."
+            ;;
+        esac
+    done
+}
+
+log=$venv/install.log
+packages=$(grep -cE '^[A-Za-z0-9]' requirements.txt)
+echo "Installing the $packages locked packages (about 2.6 GB on disk; minutes the first time)."
+if ! pip -r requirements.txt 2>&1 | tee "$log" | follow "$packages"; then
+    grep -E '^ERROR' "$log" >&2 || tail -n 5 "$log" >&2
+    stop "pip could not install the packages (its reason is above, all of it in $PWD/$log). Mend that, then run the same command again."
+fi
+pip --no-build-isolation --quiet -e . ||
     stop "pip could not install Shortlist itself (its reason is above). Mend that, then run the same command again."
+echo "Installed in $SECONDS s."
 echo "$wanted $PWD" >"$stamp"
 rm -f "$unfinished"

@@ -133,8 +133,8 @@ select item_id, 'all-MiniLM-L6-v2', 384, text_hash,
 from items;
 insert into users (user_id) select 'user' || u from generate_series(0, 59) u;
 insert into interactions (user_id, item_id, event_type, value, session_id, occurred_at, source)
-select 'user' || u, 'ITEM' || lpad((u % 2 * 20 + (u * 7 + b * 3 + line * 5) % 20)::text, 6, '0'), 'purchase', 1,
-    'basket-' || u || '-' || b, now() - make_interval(days => 150 - b * 15 + u % 10), 'shop'
+select 'user' || u, 'ITEM' || lpad((u % 2 * 20 + (u * 7 + b * 3 + line * 5) % 20)::text, 6, '0'),
+    'purchase', 1, 'basket-' || u || '-' || b, now() - make_interval(days => 150 - b * 15 + u % 10), 'shop'
 from generate_series(0, 59) u, generate_series(0, 9) b, generate_series(0, 2) line;
 update change_state set catalogue_seq = 1;
 """
