@@ -15,10 +15,10 @@ from database import deployments
 from database.connection import connect
 from database.online import Attribution, bundle_rates
 from database.rates import Difference, Rate, compare
+from database.rollback import ROLLBACK
 from database.settings import Settings
 from database.watch import last_guard_rollback, record_guard_event
 from training.params import ExperimentsParams, Params
-from training.promotion import ROLLBACK
 
 logger = logging.getLogger(__name__)
 

@@ -17,16 +17,15 @@ from database import deployments
 from database.connection import connect
 from database.experiments import list_experiments
 from database.impressions import drop_partitions_before
+from database.rollback import LOCK_SECONDS, rollback_target
 from database.settings import Settings
 from database.watch import delete_reports_before
 from training.bundle import StoredBundle, delete_stored, list_stored
 from training.params import Params
-from training.promotion import LOCK_SECONDS, rollback_target
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_HISTORY = 100
 _EXPERIMENTS = 1000
 
 
@@ -69,7 +68,7 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
 def protected_bundles(conn: Connection) -> set[str]:
     """Ids of bundles that serve, did before, would after a rollback, or stand in a running experiment."""
     serving = deployments.current(conn)
-    target = rollback_target(deployments.history(conn, _HISTORY), serving)
+    target = rollback_target(conn, serving)
     wanted = (serving, deployments.previous(conn), target)
     running = list_experiments(conn, _EXPERIMENTS, running_only=True)
     arms = {arm.bundle_id for experiment in running for arm in experiment.arms if arm.bundle_id is not None}

@@ -9,11 +9,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
 from database.deployments import activate
+from database.rollback import ROLLBACK
 from database.settings import REPOSITORY, Settings, get_settings
 from database.watch import guard_events
 from training.guard import judge, watch_bundle
 from training.params import load_params
-from training.promotion import ROLLBACK
 
 PARAMS = load_params(REPOSITORY / "params.yaml")
 NOW = datetime.now(UTC) + timedelta(hours=6)
