@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
 from training import metrics
 from training.evaluate import SCORE_BYTES, Ranker, TestSet, rank
@@ -21,6 +22,10 @@ ROUNDS = 3
 
 MAX_USERS = 4000
 """Users that the weights are learned from, drawn by the seed when there are more."""
+
+
+Fold = tuple[Mapping[str, Ranker], TestSet]
+"""Models by name, and the users of the part that came after what they were fitted on."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,26 @@ class _Sum:
         return part
 
 
-def learn_weights(models: Mapping[str, Ranker], test: TestSet, k: int, seed: int) -> Learned:
+def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
     """Find the weights with the best NDCG@k whose coverage is no less than the best single model's.
 
     Args:
-        models: fitted on the training part only.
-        test: the validation part's users.
+        folds: for each validation part, the models fitted on what came before it, and its users. The more
+            parts, the less the weights follow the chance of one.
         k: length of the lists.
         seed: draws the users when there are many.
     """
-    test = _sample(test, len(models), seed)
-    parts = {name: normalise(model.score_batch(test.histories)) for name, model in models.items()}
+    tests = [_sample(test, len(models) * len(folds), seed) for models, test in folds]
+    parts = {
+        name: np.vstack(
+            [
+                normalise(models[name].score_batch(test.histories))
+                for (models, _), test in zip(folds, tests, strict=True)
+            ]
+        )
+        for name in folds[0][0]
+    }
+    test = _stack(tests)
     single = {name: _measure(scores, test, k) for name, scores in parts.items()}
     best = max(single, key=lambda name: single[name][0])
     logger.info("Best single model on validation: %s, NDCG@%d %.4f.", best, k, single[best][0])
@@ -128,4 +142,15 @@ def _sample(test: TestSet, models: int, seed: int) -> TestSet:
     chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
     return TestSet(
         test.histories[chosen], test.truth[chosen], test.item_users, test.n_train_users, test.vectors
+    )
+
+
+def _stack(tests: Sequence[TestSet]) -> TestSet:
+    """The users of several parts as one; what belongs to the items is the first part's."""
+    return TestSet(
+        sparse.vstack([test.histories for test in tests], format="csr"),
+        sparse.vstack([test.truth for test in tests], format="csr"),
+        tests[0].item_users,
+        tests[0].n_train_users,
+        None,
     )

@@ -22,6 +22,7 @@ from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
+from training.search import Choices, Range
 
 
 class ParamsError(Exception):
@@ -72,6 +73,23 @@ class EvaluationParams(Config):
     """Users scored at once: memory is 4 bytes x users x items."""
 
 
+class TuneParams(Config):
+    """Section `tune`: the search of hyperparameters."""
+
+    startup_trials: int = Field(ge=1)
+    """Trials drawn at random before the sampler learns from them."""
+    windows: int = Field(ge=1)
+    """Validation windows that a workspace's search averages over."""
+    max_users: int = Field(ge=1)
+    """Validation users that a trial is measured on, drawn by the seed when there are more."""
+    validation_share: float = Field(gt=0, lt=1)
+    """Part of a train file's pairs that the benchmark tunes on."""
+    blended: tuple[str, ...] = Field(min_length=1)
+    """Models that the benchmark's blend is made of."""
+    spaces: dict[str, dict[str, Choices | Range]]
+    """model → hyperparameter → where it is searched."""
+
+
 class TrendingParams(Config):
     """Section `trending`: score = sum(weight * decay_rate ** (age / step))."""
 
@@ -91,8 +109,20 @@ class BlendParams(Config):
     cold_below: int
     """Under this many interactions a user is cold."""
     stale_days: int
+    weights: Literal["documents", "tuned"]
+    """How home weighs the models that speak for what a user clicked: alike, or by `tuned`."""
     tuned: dict[str, float]
     """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`)."""
+
+
+class FieldBoosts(Config):
+    """How many times a word counts by the field it stands in."""
+
+    title: float = Field(ge=0)
+    tags: float = Field(ge=0)
+    category: float = Field(ge=0)
+    sub_category: float = Field(ge=0)
+    description: float = Field(ge=0)
 
 
 class SearchParams(Config):
@@ -106,6 +136,13 @@ class SearchParams(Config):
     """Nearest vectors that are fused with the words' matches."""
     synonyms: str
     """Path of the synonyms file, relative to the checkout."""
+    synonym_weight: float = Field(ge=0, le=1)
+    """What a match by a synonym counts."""
+    typo_weight: float = Field(ge=0, le=1)
+    """What a match by a guessed word counts."""
+    bm25_k1: float = Field(ge=0)
+    bm25_b: float = Field(ge=0, le=1)
+    boosts: FieldBoosts
 
 
 class RankingParams(Config):
@@ -120,6 +157,8 @@ class RankingParams(Config):
     relevance: float
     value_prior_ratings: float
     value_popularity: float
+    value_cheapness: float = Field(ge=0, le=1)
+    """Saving of the cheapest item of its group, where no discount is known."""
     top_categories: int
 
 
@@ -157,6 +196,7 @@ class ExperimentsParams(Config):
     min_users: int = Field(ge=2)
     poll_seconds: float = Field(gt=0)
     exploration_pool: int = Field(ge=1)
+    shadows_at_once: int = Field(ge=1)
     importance_clip: float = Field(ge=1)
     off_policy_slots: int = Field(ge=1)
 
@@ -164,6 +204,8 @@ class ExperimentsParams(Config):
 class ImpressionsParams(Config):
     """Section `impressions`: the log of shown lists in the service."""
 
+    positions: int = Field(ge=1)
+    """First items of a list that are logged."""
     queue_lists: int = Field(ge=1)
     batch_lists: int = Field(ge=1)
     flush_ms: float = Field(gt=0)
@@ -213,6 +255,7 @@ class RetentionParams(Config):
 
 
 _NOT_LEARNED = (
+    "tune",
     "trending",
     "blend",
     "search",
@@ -244,6 +287,7 @@ class Params(Config):
     rp3beta: Rp3BetaConfig
     gfcf: GfCfConfig
     popularity: PopularityConfig
+    tune: TuneParams
     trending: TrendingParams
     blend: BlendParams
     search: SearchParams

@@ -24,7 +24,7 @@ def test_two_models_that_each_know_half_are_blended() -> None:
     train = sparse.csr_array((100, 40), dtype=np.float32)
     test = TestSet.build(train, truth, None)
     models = {"even": Knows(truth, 0), "odd": Knows(truth, 1)}
-    learned = learn_weights(models, test, k=5, seed=0)
+    learned = learn_weights([(models, test)], k=5, seed=0)
     assert learned.weights.keys() == {"even", "odd"}
     assert learned.ndcg > max(learned.single_ndcg.values()) + 0.2
     assert list(learned.history) == sorted(learned.history)
@@ -42,7 +42,7 @@ def test_coverage_may_not_fall_below_the_best_single_models() -> None:
     truth = sparse.csr_array(right.astype(np.float32))
     test = TestSet.build(sparse.csr_array((100, 40), dtype=np.float32), truth, None)
     models: dict[str, Ranker] = {"knows": Knows(truth, 1), "same": Same()}
-    learned = learn_weights(models, test, k=1, seed=0)
+    learned = learn_weights([(models, test)], k=1, seed=0)
     assert learned.best_single == "knows"
     assert learned.coverage >= learned.floor
     lists = rank(Blend(models, {"knows": 0.1, "same": 5.0}), test.histories, 1, 100)

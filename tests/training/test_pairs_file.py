@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from training.pairs_file import PairsFileError, read_pairs
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "pairs.txt"
+    path.write_text(text)
+    return path
+
+
+def test_lightgcns_lines(tmp_path: Path) -> None:
+    pairs = read_pairs(written(tmp_path, "0 5 7\n1 5\n\n2 \n"))
+    assert list(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True)) == [
+        (b"0", b"5"),
+        (b"0", b"7"),
+        (b"1", b"5"),
+    ]
+    assert pairs.ratings is None and pairs.times is None
+    assert pairs.empty_users == 1 and not pairs.bad
+
+
+def test_bad_lines_are_named_by_their_number(tmp_path: Path) -> None:
+    pairs = read_pairs(written(tmp_path, "0 5 7\n1 x9\n2 -3\n3 4\n"))
+    assert [line.number for line in pairs.bad] == [2, 3]
+    assert "'x9'" in pairs.bad[0].reason
+    assert pairs.users.tolist() == [b"0", b"0", b"3"]
+
+
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_rows_with_ratings_and_times(tmp_path: Path, mark: str) -> None:
+    rows = ["user_id,item_id,rating,timestamp", "ann,b1,4.5,100", '"bob",b2,2,90', "cy,b1,5", ",b3,1,1"]
+    rows += ["dee,b1,good,4", "dee,b1,nan,4"]
+    pairs = read_pairs(written(tmp_path, "\n".join(row.replace(",", mark) for row in rows)))
+    assert pairs.users.tolist() == [b"ann", b"bob"]
+    assert pairs.ratings is not None and pairs.ratings.tolist() == [4.5, 2.0]
+    assert pairs.times is not None and pairs.times.tolist() == [100.0, 90.0]
+    assert [line.number for line in pairs.bad] == [4, 5, 6, 7]
+    liked = pairs.where(pairs.ratings >= 4)
+    assert liked.items.tolist() == [b"b1"] and liked.times is not None
+
+
+def test_two_fields_need_no_header(tmp_path: Path) -> None:
+    pairs = read_pairs(written(tmp_path, "u1,i1\nu2,i2\n"))
+    assert len(pairs) == 2 and pairs.ratings is None
+
+
+@pytest.mark.parametrize("text", ["", "a b\n", "x\n", "a,b,c,d,e\n"])
+def test_a_file_without_one_good_line_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(PairsFileError, match=r"pairs\.txt"):
+        read_pairs(written(tmp_path, text))
