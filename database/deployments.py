@@ -98,6 +98,12 @@ def history(conn: Connection, limit: int) -> list[Deployment]:
         return [found for row in cursor.fetchall() if (found := _deployment(row)) is not None]
 
 
+def find_manifest(conn: Connection, bundle_id: str) -> dict[str, Any] | None:
+    """The manifest of a bundle that served at any time; None for one that never did."""
+    found = _one(conn, "where bundle_id = %s order by deployment_id desc limit 1", (bundle_id,))
+    return None if found is None else found.manifest
+
+
 async def fetch_deployment(conn: asyncpg.Connection, deployment_id: int) -> Deployment | None:
     """One deployment by its number; None when there is none."""
     record = await conn.fetchrow(f"select {_FIELDS} from deployments where deployment_id = $1", deployment_id)
@@ -112,9 +118,9 @@ async def fetch_current(conn: asyncpg.Connection) -> Deployment | None:
     return _deployment(None if record is None else tuple(record))
 
 
-def _one(conn: Connection, condition: str) -> Deployment | None:
+def _one(conn: Connection, condition: str, values: tuple[object, ...] = ()) -> Deployment | None:
     with conn.cursor() as cursor:
-        cursor.execute(f"select {_FIELDS} from deployments {condition}")
+        cursor.execute(f"select {_FIELDS} from deployments {condition}", values)
         return _deployment(cursor.fetchone())
 
 

@@ -6,6 +6,7 @@ same bytes and the same hash.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -66,6 +67,32 @@ def track_snapshot(workspace: Workspace) -> None:
     run_dvc(workspace, "add", str(workspace.snapshot.relative_to(workspace.root)))
 
 
+def check_out_snapshot(source: Workspace, target: Workspace, md5: str) -> None:
+    """Put the snapshot with DVC's hash `md5` into the workspace `target`, from the cache of `source`.
+
+    What the cache lacks is fetched when a remote is set up; `target` needs no DVC of its own.
+
+    Raises:
+        DvcError: the snapshot is in neither.
+    """
+    config = target.root / ".dvc"
+    config.mkdir(parents=True)
+    for name in ("config", "config.local"):
+        if (source.root / ".dvc" / name).is_file():
+            shutil.copyfile(source.root / ".dvc" / name, config / name)
+    cache = run_dvc(source, "cache", "dir", quiet=False).strip()
+    run_dvc(target, "cache", "dir", "--local", cache)
+    target.data.mkdir()
+    output = {"md5": md5, "hash": "md5", "path": target.snapshot.name}
+    target.snapshot_pointer.write_text(yaml.safe_dump({"outs": [output]}))
+    pointer = str(target.snapshot_pointer.relative_to(target.root))
+    try:
+        run_dvc(target, "checkout", pointer)
+    except DvcError:
+        run_dvc(target, "fetch", pointer)
+        run_dvc(target, "checkout", pointer)
+
+
 def record_pipeline(workspace: Workspace) -> None:
     """`dvc commit`: write dvc.lock from the files that the stages left, and put them into the cache.
 
@@ -74,20 +101,23 @@ def record_pipeline(workspace: Workspace) -> None:
     run_dvc(workspace, "commit", "--force")
 
 
-def run_dvc(workspace: Workspace, *arguments: str) -> None:
+def run_dvc(workspace: Workspace, *arguments: str, quiet: bool = True) -> str:
     """Run a DVC command in the workspace: DVC goes by the current folder, which a task may not change.
+
+    Returns what it printed, which is nothing when it is quiet.
 
     Raises:
         DvcError: it failed; the message is DVC's.
     """
     (workspace.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "dvc", *arguments, "--quiet"]
+    command = [sys.executable, "-m", "dvc", *arguments, *(["--quiet"] if quiet else [])]
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     answer = subprocess.run(
         command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False
     )
     if answer.returncode != 0:
         raise DvcError(arguments[0], answer.stderr.strip() or answer.stdout.strip())
+    return answer.stdout
 
 
 def read_snapshot(workspace: Workspace) -> Snapshot:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import get_settings
 from training.bundle import find_stored, store_bundle
-from training.models.bundle import hash_files, load_bundle
+from training.models.bundle import MANIFEST, hash_files, load_bundle
 from training.pipeline import STEPS, NothingNewError, StoppedError, run_steps
 from training.promotion import PromotionError, promote, reconcile, roll_back
+from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
 from training.stages import LEARNED
 from training.tracking import BUNDLE, Tracker, load_versions
@@ -170,6 +172,43 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     assert tracker.aliases(BUNDLE) == {"champion": "1"}
     with pytest.raises(RollbackError, match="no earlier bundle"):
         roll_back(settings, "again")
+
+
+def test_a_bundle_is_rebuilt_from_its_manifest(
+    workspace: Workspace, slow_plane: Any, deployed: str, tmp_path: Path
+) -> None:
+    settings = get_settings()
+    buy_more(slow_plane.database.dsn)
+    run_steps(["snapshot"])
+    shutil.rmtree(workspace.data)
+
+    from_store = replay(settings, deployed, made(tmp_path / "one"))
+
+    assert from_store.identical, from_store.lines()
+    assert from_store.rebuilt_id == deployed
+    stored = find_stored(settings, deployed)
+    assert stored is not None
+    manifest = json.loads((stored.path / MANIFEST).read_text())
+    manifest["params"]["nmf"]["factors"] -= 1
+    (stored.path / MANIFEST).write_text(json.dumps(manifest))
+
+    changed = replay(settings, deployed, made(tmp_path / "two"))
+
+    assert not changed.identical
+    assert set(changed.different) >= {"nmf/item_factors.npy"}
+    assert {path.partition("/")[0] for path in changed.different} <= {"nmf", "evaluation"}
+    assert changed.same_lists is not None
+    assert changed.same_lists["als"] == 1.0
+    shutil.rmtree(workspace.root / ".dvc" / "cache")
+    with pytest.raises(ReplayError, match="can't be had"):
+        replay(settings, deployed, made(tmp_path / "three"))
+    with pytest.raises(ReplayError, match="neither in the store"):
+        replay(settings, "unknown", made(tmp_path / "four"))
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str) -> None:

@@ -143,10 +143,14 @@ def read_manifest(directory: Path) -> Manifest:
         if content["schema_version"] != SCHEMA_VERSION:
             found = content["schema_version"]
             raise BundleError(directory, f"schema {found}, and this code reads {SCHEMA_VERSION}")
-        content["watermark"] = Watermark(**content["watermark"])
-        return Manifest(**content)
+        return manifest_of(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(directory, f"the manifest cannot be read: {error}") from error
+
+
+def manifest_of(content: Mapping[str, Any]) -> Manifest:
+    """The manifest whose `to_dict` gave `content`."""
+    return Manifest(**{**content, "watermark": Watermark(**content["watermark"])})
 
 
 def verify_bundle(directory: Path) -> Manifest:
