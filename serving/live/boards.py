@@ -141,6 +141,7 @@ class Boards:
             popularity=self.popularity[live],
             prior_ratings=self._params.value_prior_ratings,
             popularity_share=self._params.value_popularity,
+            cheapness_share=self._params.value_cheapness,
         )
         return values
 

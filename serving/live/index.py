@@ -12,6 +12,7 @@ from serving.live.names import NameIndex
 from serving.live.synonyms import Synonyms
 from serving.live.vectors import VectorBase, VectorIndex
 from serving.ranking.types import Item
+from training.params import SearchParams
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +20,10 @@ log = logging.getLogger(__name__)
 class LiveIndex:
     """The catalogue and everything that is searched, by the same rows. Used from the event loop only."""
 
-    def __init__(self, model: str, dimension: int, synonyms: Synonyms) -> None:
+    def __init__(self, model: str, dimension: int, synonyms: Synonyms, search: SearchParams) -> None:
         """`model` and `dimension` are the encoder's: vectors of another model are left out."""
         self.catalogue = Catalogue()
-        self.lexical = LexicalIndex(synonyms)
+        self.lexical = LexicalIndex(synonyms, search)
         self.names = NameIndex()
         self.vectors = VectorIndex(dimension)
         self._model = model

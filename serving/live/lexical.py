@@ -14,14 +14,10 @@ from serving.live.postings import Postings
 from serving.live.synonyms import Phrase, Synonyms
 from serving.live.words import phrase, terms
 from serving.ranking.types import Item
+from training.params import FieldBoosts, SearchParams
 
 Scores = NDArray[np.float32]
 
-FIELD_BOOSTS = {"title": 3.0, "tags": 2.0, "category": 1.5, "sub_category": 1.5, "description": 1.0}
-"""How many times a term counts by the field it stands in (part of the index's shape, not tuned)."""
-
-_SYNONYM = 0.7
-_TYPO = 0.6
 _GUESSES = 3
 _SHORTEST_PREFIX = 4
 _SHORTEST_TYPO = 5
@@ -41,8 +37,9 @@ class LexicalHits:
 class LexicalIndex:
     """All searchable items by their words; items come and go while it answers."""
 
-    def __init__(self, synonyms: Synonyms) -> None:
+    def __init__(self, synonyms: Synonyms, params: SearchParams) -> None:
         self._postings = Postings()
+        self._params = params
         self._synonyms = synonyms
         self._guesses: dict[str, list[str]] = {}
         self._guessed_at = -1
@@ -54,7 +51,7 @@ class LexicalIndex:
     def put(self, row: int, item: Item) -> None:
         """Index an item, in place of what `row` held; an item without words is left out."""
         self._postings.remove(row)
-        if document := document_of(item):
+        if document := document_of(item, self._params.boosts):
             self._postings.add(row, document)
 
     def remove(self, row: int) -> None:
@@ -67,17 +64,19 @@ class LexicalIndex:
         A row's score is covered × (1 + bm25 / best bm25) / 2, where `covered` is the share of the
         query's weight (by idf) whose concepts stand in the item: matching all of a query beats
         matching one word of it often. A concept is a term or a known phrase, with its synonyms
-        (weight 0.7), or, for a term that stands nowhere, the nearest terms (weight 0.6).
+        (at `synonym_weight`), or, for a term that stands nowhere, the nearest terms (at `typo_weight`).
         """
         total = np.zeros(n_rows, dtype=np.float32)
         covered = np.zeros(n_rows, dtype=np.float32)
         asked = 0.0
         corrected: dict[str, str] = {}
+        params = self._params
         for concept in self._concepts(phrase(query)):
-            alternatives = [(concept, 1.0), *((other, _SYNONYM) for other in self._synonyms.others(concept))]
+            synonyms = ((other, params.synonym_weight) for other in self._synonyms.others(concept))
+            alternatives = [(concept, 1.0), *synonyms]
             if not any(self._known(words) for words, _ in alternatives):
                 guesses = self._guess(concept[0])
-                alternatives = [((guess,), _TYPO) for guess in guesses]
+                alternatives = [((guess,), params.typo_weight) for guess in guesses]
                 if guesses:
                     corrected[concept[0]] = guesses[0]
             rarity = max((self._rarity(words) for words, _ in alternatives), default=self._rarity(concept))
@@ -114,19 +113,22 @@ class LexicalIndex:
         best = np.zeros(n_rows, dtype=np.float32)
         for words, weight in alternatives:
             if len(words) == 1:
-                rows, scores = self._postings.bm25(words[0])
+                rows, scores = self._bm25(words[0])
                 scores = scores * np.float32(weight * self._postings.idf(words[0]))
                 best[rows] = np.maximum(best[rows], scores)
             else:
                 np.maximum(best, self._phrase_scores(words, weight, n_rows), out=best)
         return best
 
+    def _bm25(self, term: str) -> tuple[NDArray[np.int32], Scores]:
+        return self._postings.bm25(term, self._params.bm25_k1, self._params.bm25_b)
+
     def _phrase_scores(self, words: Phrase, weight: float, n_rows: int) -> Scores:
         """Sum over the phrase's terms where all of them stand; 0 elsewhere."""
         total = np.zeros(n_rows, dtype=np.float32)
         held = np.zeros(n_rows, dtype=np.int32)
         for word in words:
-            rows, scores = self._postings.bm25(word)
+            rows, scores = self._bm25(word)
             total[rows] += scores * np.float32(weight * self._postings.idf(word))
             held[rows] += 1
         return np.where(held == len(words), total, np.float32(0))
@@ -163,11 +165,11 @@ class LexicalIndex:
         return [word for word, distance, _ in near if distance == near[0][1]][:_GUESSES]
 
 
-def document_of(item: Item) -> dict[str, float]:
+def document_of(item: Item, boosts: FieldBoosts) -> dict[str, float]:
     """Weighted terms of an item: occurrences times the boost of their field; empty for a bare item."""
     document: Counter[str] = Counter()
-    for field, boost in FIELD_BOOSTS.items():
+    for field, boost in boosts:
         text = " ".join(item.tags) if field == "tags" else getattr(item, field)
         for term in terms(text or ""):
-            document[term] += boost  # type: ignore[assignment]  # a Counter of floats adds as one of ints does
+            document[term] += boost
     return dict(document)

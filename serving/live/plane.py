@@ -94,7 +94,7 @@ class LivePlane:
         model = encoder if encoder is not None else await asyncio.to_thread(_load_encoder, params)
         path = Path(params.search.synonyms)
         database = LiveDatabase(pool)
-        index = LiveIndex(model.name, model.dimension, Synonyms(REPOSITORY / path))
+        index = LiveIndex(model.name, model.dimension, Synonyms(REPOSITORY / path), params.search)
         deployed = Deployed(database, index, locate, (model.name, model.dimension))
         feed = Feed(database, index, deployed)
         live_encoder = LiveEncoder(model)

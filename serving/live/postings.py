@@ -88,7 +88,7 @@ class Postings:
             np.frombuffer(self._weights[term], dtype=np.float32).copy(),
         )
 
-    def bm25(self, term: str, k1: float = 1.2, b: float = 0.75) -> tuple[Rows, Scores]:
+    def bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         """BM25 of one term for each document that holds it (Robertson & Zaragoza 2009), without the idf.
 
         Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula.

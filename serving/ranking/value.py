@@ -9,7 +9,6 @@ Doubles = NDArray[np.float64]
 
 _UNRATED_MEAN = 3.0
 _STARS = 5.0
-_CHEAP = 0.25
 
 
 def value_scores(
@@ -22,6 +21,7 @@ def value_scores(
     popularity: Doubles,
     prior_ratings: float,
     popularity_share: float,
+    cheapness_share: float,
 ) -> Doubles:
     """Value of each item, float64[n]; 0 for an item without a price.
 
@@ -29,8 +29,8 @@ def value_scores(
     quality = (1 - s) × shrunk rating / 5 + s × popularity percentile, with s = `popularity_share`;
     shrunk rating = (C × mean + n × r) / (C + n), with C = `prior_ratings`, n the item's ratings and mean
     the catalogue's (3 when nothing is rated);
-    saving = the discount (0..1) where one is known, else a quarter of (1 - percentile of the price in its
-    group): to be cheap among its like says less than to be reduced.
+    saving = the discount (0..1) where one is known, else `cheapness_share` of (1 - percentile of the price in
+    its group): to be cheap among its like says less than to be reduced.
 
     Args:
         price, discount, rating: NaN where unknown.
@@ -47,5 +47,5 @@ def value_scores(
     for code in np.unique(group[priced]):
         members = priced & (group == code)
         cheapness[members] = 1 - percentile(price[members])
-    saving = np.where(np.isfinite(discount), np.clip(discount, 0, 1), _CHEAP * cheapness)
+    saving = np.where(np.isfinite(discount), np.clip(discount, 0, 1), cheapness_share * cheapness)
     return np.where(priced, quality * (1 + saving), 0.0)

@@ -18,7 +18,7 @@ from training.params import ImpressionsParams
 if TYPE_CHECKING:
     from tests.conftest import Database
 
-PARAMS = ImpressionsParams(queue_lists=50, batch_lists=10, flush_ms=20)
+PARAMS = ImpressionsParams(positions=100, queue_lists=50, batch_lists=10, flush_ms=20)
 
 
 def row(request_id: str, user_id: str = "ann") -> ImpressionRow:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from database.settings import REPOSITORY
 from serving.live.encoder import LiveEncoder
 from serving.live.lexical import LexicalIndex
 from serving.live.names import NameIndex
@@ -14,6 +15,7 @@ from serving.live.synonyms import Synonyms
 from serving.live.vectors import VectorBase, VectorIndex
 from serving.live.words import phrase, terms
 from serving.ranking.types import Item
+from training.params import load_params
 
 
 def item(title: str, **fields: object) -> Item:
@@ -22,7 +24,7 @@ def item(title: str, **fields: object) -> Item:
 
 @pytest.fixture
 def lexical(tmp_path: Path) -> LexicalIndex:
-    return LexicalIndex(Synonyms(tmp_path / "none.txt"))
+    return LexicalIndex(Synonyms(tmp_path / "none.txt"), load_params(REPOSITORY / "params.yaml").search)
 
 
 @pytest.mark.parametrize(

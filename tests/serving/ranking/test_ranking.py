@@ -153,6 +153,7 @@ def values(**columns: list[float]) -> np.ndarray:
         popularity=np.array(columns.get("popularity", [0.0] * n), dtype=np.float64),
         prior_ratings=20.0,
         popularity_share=0.3,
+        cheapness_share=0.25,
     )
 
 
