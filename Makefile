@@ -1,7 +1,7 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check bench lock rollback replay clean
+.PHONY: help install up down status test check lock rollback replay clean
 
 PY := .venv/bin/python
 # A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
@@ -30,9 +30,6 @@ check: install ## style, types and the rules of who imports whom
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy .
 	@.venv/bin/lint-imports
-
-bench: install ## benchmarks: both sides in one run, ratios out
-	@$(PY) -m benchmarks
 
 rollback: install ## serve the bundle that served before: make rollback REASON="fewer clicks"
 	@$(PY) -m training.rollback --reason "$(or $(REASON),by hand)"
