@@ -1,0 +1,136 @@
+"""A promotion that dies between any two steps leaves one whole champion; running it again ends it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import pytest
+
+from database import deployments
+from database.connection import connect
+from database.settings import get_settings
+from training import bundle, pipeline, promotion
+from training.bundle import find_stored
+from training.models.bundle import load_bundle, read_manifest
+from training.pipeline import STEPS, run_steps
+from training.stages import LEARNED
+from training.tracking import BUNDLE, Tracker
+from training.workspace import Workspace, open_workspace
+
+pytestmark = [
+    pytest.mark.platform,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+]
+
+
+class Crash(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+def dies(*args: Any, **kwargs: Any) -> Any:
+    raise Crash
+
+
+def dies_after(work: Callable[..., Any]) -> Callable[..., Any]:
+    def act(*args: Any, **kwargs: Any) -> Any:
+        work(*args, **kwargs)
+        raise Crash
+
+    return act
+
+
+def dies_at_alias(number: int) -> Callable[..., Any]:
+    """The aliases of so many registered models are moved, and no more."""
+    moved = 0
+    work = Tracker.set_aliases
+
+    def act(self: Tracker, name: str, wanted: Any) -> Any:
+        nonlocal moved
+        if moved == number:
+            raise Crash
+        moved += 1
+        return work(self, name, wanted)
+
+    return act
+
+
+POINTS: dict[str, tuple[Any, str, Any, bool]] = {
+    "before the store": (pipeline, "store_bundle", dies, False),
+    "the copy half-written": (bundle, "_write_versions", dies, False),
+    "stored, before the lock": (pipeline, "promote", dies, False),
+    "locked, not recorded": (deployments, "activate", dies, False),
+    "recorded, not committed": (deployments, "activate", dies_after(deployments.activate), False),
+    "committed, no alias moved": (promotion, "reconcile", dies, True),
+    "one model's aliases moved": (Tracker, "set_aliases", dies_at_alias(1), True),
+    "all but the bundle's aliases moved": (Tracker, "set_aliases", dies_at_alias(len(LEARNED)), True),
+    "everything done": (pipeline, "promote", dies_after(promotion.promote), True),
+}
+"""Where it dies: what is replaced by what, and whether the challenger serves then."""
+
+
+@pytest.fixture
+def workspace(slow_plane: Any) -> Workspace:
+    """One bundle serves; the next is accepted and waits for its promotion."""
+    run_steps(list(STEPS))
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            """insert into interactions (user_id, item_id, event_type, value, occurred_at, source)
+            values ('user1', 'ITEM000001', 'purchase', 1, now(), 'shop')"""
+        )
+    conn.close()
+    run_steps([name for name in STEPS if name not in ("record", "deploy")])
+    return open_workspace(get_settings())
+
+
+def test_every_crash_leaves_one_whole_champion(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = Tracker(get_settings())
+    champion, challenger = serving(), read_manifest(workspace.bundle).bundle_id
+    for place, (owner, name, replacement, moved) in POINTS.items():
+        with monkeypatch.context() as patched, pytest.raises(Crash):
+            patched.setattr(owner, name, replacement)
+            run_steps(["deploy"])
+
+        assert serving() == (challenger if moved else champion), place
+        assert_whole(serving())
+        with connect() as conn, deployments.promotion_lock(conn, 0.1):
+            assert len(deployments.history(conn, 10)) == 1 + moved, place
+
+        run_steps(["deploy"])
+
+        assert serving() == challenger, place
+        assert_whole(challenger)
+        assert tracker.aliases(BUNDLE) == {"champion": "2", "previous": "1"}, place
+        assert tracker.aliases("shortlist-als") == {"champion": "2", "previous": "1"}, place
+        with connect() as conn:
+            assert len(deployments.history(conn, 10)) == 2, place
+        undo(tracker, challenger)
+        assert serving() == champion
+
+
+def serving() -> str:
+    with connect() as conn:
+        found = deployments.current(conn)
+    assert found is not None
+    return found.bundle_id
+
+
+def assert_whole(bundle_id: str) -> None:
+    stored = find_stored(get_settings(), bundle_id)
+    assert stored is not None
+    assert load_bundle(stored.path).manifest.bundle_id == bundle_id
+
+
+def undo(tracker: Tracker, challenger: str) -> None:
+    """As it was before the challenger's promotion."""
+    import bentoml
+
+    with connect() as conn, conn.cursor() as cursor:
+        cursor.execute("update change_state set deployment_id = (select min(deployment_id) from deployments)")
+        cursor.execute(
+            "delete from deployments where deployment_id > (select deployment_id from change_state)"
+        )
+        conn.commit()
+        promotion.reconcile(conn, tracker)
+    bentoml.models.delete(f"shortlist:{challenger}")
