@@ -18,7 +18,9 @@ from serving.api import (
     articles,
     content,
     deployments,
+    documentation,
     errors,
+    experiments,
     hybrid,
     interactions,
     matrix_factor,
@@ -89,15 +91,19 @@ def create_app(
         description=_DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
         responses=errors.documented(429, 500),
         middleware=_front_door(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
     app.state.settings = settings
     errors.install(app)
-    contracts = (shop, interactions, matrix_factor, hybrid, users, content, training, deployments, articles)
+    slow_plane = (training, deployments, experiments)
+    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
     for contract in contracts:
         app.include_router(contract.router)
+    app.include_router(documentation.router)
     app.include_router(_own)
     app.router.routes.insert(0, FrontDoor())
     app.openapi = lambda: _openapi(app, bool(key_list(settings)))  # type: ignore[method-assign]

@@ -1,0 +1,40 @@
+# syntax=docker/dockerfile:1
+# One image for every part: training and service share one locked environment.
+# The environment is built in a stage of its own; its layer changes only with requirements.txt.
+FROM python:3.11-slim-bookworm AS environment
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
+RUN python -m venv /opt/venv
+COPY requirements.txt /tmp/requirements.txt
+RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement /tmp/requirements.txt
+
+FROM python:3.11-slim-bookworm
+# libgomp: OpenMP of implicit, FAISS and scikit-learn
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 shortlist \
+    && install --directory --owner shortlist /srv/shortlist /srv/shortlist/data /srv/shortlist/.dvc \
+        /var/lib/airflow /var/lib/shortlist /var/lib/shortlist/inbox
+COPY --from=environment /opt/venv /opt/venv
+WORKDIR /srv/shortlist
+COPY --chown=shortlist pyproject.toml params.yaml dvc.yaml README.md ./
+COPY --chown=shortlist .dvc/config .dvc/config
+COPY --chown=shortlist data_checks data_checks
+COPY --chown=shortlist database database
+COPY --chown=shortlist dags dags
+COPY --chown=shortlist client client
+COPY --chown=shortlist benchmarks benchmarks
+COPY --chown=shortlist operations operations
+COPY --chown=shortlist training training
+COPY --chown=shortlist serving serving
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/srv/shortlist \
+    PYTHONUNBUFFERED=1 \
+    SHORTLIST_HOME=/var/lib/shortlist \
+    SHORTLIST_INBOX=/var/lib/shortlist/inbox \
+    BENTOML_HOME=/var/lib/shortlist/bentoml \
+    AIRFLOW_HOME=/var/lib/shortlist/airflow \
+    DO_NOT_TRACK=1 BENTOML_DO_NOT_TRACK=True MLFLOW_DISABLE_TELEMETRY=true DVC_NO_ANALYTICS=1 \
+    HF_HUB_OFFLINE=1 MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK=true
+# its metadata makes the encoder's entry point known
+RUN pip install --no-cache-dir --no-deps --editable .
+USER shortlist

@@ -1,0 +1,216 @@
+"""Experiments and what the platform finds when it watches itself: operators' endpoints of the service.
+
+They ask the database on a thread of their own, over the same functions as `python -m training.experiments`:
+these calls are rare, and no request of a shopper waits for one.
+"""
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from psycopg2 import OperationalError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+
+from database.connection import connect
+from database.experiments import (
+    Arm,
+    Experiment,
+    ExperimentBusyError,
+    ExperimentError,
+    ExperimentUnknownError,
+    list_experiments,
+    start_experiment,
+    stop_experiment,
+)
+from database.online import Attribution, Reading, Sequential, read_experiment
+from database.settings import Settings
+from database.watch import drift_reports, guard_events, read_freshness
+from serving.api.answers import answer
+from serving.api.errors import ApiError, documented
+from serving.api.fields import Title
+from serving.errors import DatabaseUnavailable
+from training.params import BlendParams, load_params
+
+router = APIRouter(tags=["experiments"])
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ExperimentId = Annotated[str, Path(pattern=_ID, examples=["more-cf"])]
+
+
+class ArmIn(BaseModel):
+    """An arm: what it changes of the deployed bundle and blend."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(pattern=_NAME)
+    share: float = Field(gt=0, le=1)
+    bundle_id: str | None = Field(default=None, pattern=_NAME)
+    blend: dict[str, float] | None = None
+    epsilon: float = Field(default=0.0, ge=0, lt=1)
+
+
+class ExperimentIn(BaseModel):
+    """A new experiment; the first arm is the control."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    experiment_id: str = Field(pattern=_ID)
+    kind: Literal["ab", "shadow"] = "ab"
+    arms: list[ArmIn] = Field(min_length=2, max_length=8)
+
+
+class StopIn(BaseModel):
+    """Why an experiment ends."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    reason: Title
+
+
+NewExperiment = Annotated[
+    ExperimentIn,
+    Body(
+        examples=[
+            {
+                "experiment_id": "more-cf",
+                "kind": "ab",
+                "arms": [{"name": "now", "share": 0.5}, {"name": "more", "share": 0.5, "blend": {"cf": 0.8}}],
+            }
+        ]
+    ),
+]
+
+Reason = Annotated[StopIn, Body(examples=[{"reason": "seen enough"}])]
+
+
+@router.post(
+    "/experiments",
+    status_code=201,
+    response_model=dict[str, Any],
+    responses=documented(401, 409, 413, 422, 503),
+    summary="Start an experiment",
+)
+async def start(request: Request, body: NewExperiment) -> Response:
+    """Workers follow within seconds. One A/B test and one shadow test may run at a time."""
+    return answer(await _asked(request, _start, body), 201)
+
+
+@router.post(
+    "/experiments/{experiment_id}/stop",
+    response_model=dict[str, Any],
+    responses=documented(401, 404, 413, 422, 503),
+    summary="Stop an experiment",
+)
+async def stop(request: Request, experiment_id: ExperimentId, body: Reason) -> Response:
+    """Everyone gets the deployed bundle again; what was found stays readable."""
+    return answer(await _asked(request, _stop, experiment_id, body.reason))
+
+
+@router.get(
+    "/experiments",
+    response_model=list[dict[str, Any]],
+    responses=documented(422, 503),
+    summary="The latest experiments",
+)
+async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
+    """Newest first; one without `stopped_at` is running."""
+    return answer(await _asked(request, _latest, limit))
+
+
+@router.get(
+    "/experiments/{experiment_id}",
+    response_model=dict[str, Any],
+    responses=documented(404, 422, 503),
+    summary="What an experiment has found so far",
+)
+async def read(request: Request, experiment_id: ExperimentId) -> Response:
+    """Each arm's click rate with its interval, and a verdict that may be looked at as often as you like."""
+    return answer(await _asked(request, _read, experiment_id))
+
+
+@router.get(
+    "/monitoring", response_model=dict[str, Any], responses=documented(503), summary="Freshness, drift, guard"
+)
+async def monitoring(request: Request) -> Response:
+    """When things last happened, the latest drift report, and the guard's latest looks."""
+    return answer(await _asked(request, _watch))
+
+
+async def _asked(request: Request, question: Any, *arguments: Any) -> Any:
+    """Ask on a thread; errors become those of the contracts."""
+    try:
+        return await asyncio.to_thread(question, request.app.state.settings, *arguments)
+    except ExperimentUnknownError as error:
+        raise ApiError(404, "not_found", str(error)) from error
+    except ExperimentBusyError as error:
+        raise ApiError(409, "already_exists", str(error)) from error
+    except ExperimentError as error:
+        raise ApiError(422, "invalid", str(error)) from error
+    except OperationalError as error:
+        raise DatabaseUnavailable("the question") from error
+
+
+def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
+    blend = load_params(settings.workspace / "params.yaml").blend.model_dump()
+    for arm in body.arms:
+        try:
+            BlendParams.model_validate(blend | (arm.blend or {}))
+        except ValidationError as error:
+            raise ApiError(
+                422, "invalid", f"blend of arm {arm.name!r}: {error.errors()[0]['msg']}"
+            ) from error
+    arms = [Arm(**arm.model_dump()) for arm in body.arms]
+    with connect(settings) as conn:
+        return _shape(start_experiment(conn, body.experiment_id, body.kind, arms))
+
+
+def _stop(settings: Settings, experiment_id: str, reason: str) -> dict[str, Any]:
+    with connect(settings) as conn:
+        return _shape(stop_experiment(conn, experiment_id, reason))
+
+
+def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
+    with connect(settings) as conn:
+        return [_shape(one) for one in list_experiments(conn, limit)]
+
+
+def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
+    chosen = load_params(settings.workspace / "params.yaml").experiments
+    clicks = Attribution(chosen.click_events, timedelta(minutes=chosen.attribution_minutes))
+    test = Sequential(chosen.alpha, chosen.effect_scale, chosen.min_users)
+    with connect(settings) as conn:
+        return _reading_shape(read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test))
+
+
+def _watch(settings: Settings) -> dict[str, Any]:
+    with connect(settings) as conn:
+        drift = drift_reports(conn, 1)
+        return {
+            "freshness": asdict(read_freshness(conn)),
+            "drift": asdict(drift[0]) if drift else None,
+            "guard": [asdict(event) for event in guard_events(conn, 10)],
+        }
+
+
+def _shape(experiment: Experiment) -> dict[str, Any]:
+    return asdict(experiment)
+
+
+def _reading_shape(reading: Reading) -> dict[str, Any]:
+    arms = [
+        {
+            "name": arm.name,
+            "users": arm.rate.users,
+            "shown": arm.rate.shown,
+            "clicked": arm.rate.clicked,
+            "click_rate": arm.rate.value,
+            "interval": [arm.low, arm.high],
+            "difference": asdict(arm.difference) if arm.difference else None,
+        }
+        for arm in reading.arms
+    ]
+    return {"experiment": _shape(reading.experiment), "arms": arms, "read_at": reading.read_at}

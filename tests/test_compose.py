@@ -1,0 +1,257 @@
+"""docker-compose.yml, the Dockerfiles and monitoring/ name only what exists in the code.
+
+Compose itself is not needed: the file is read as YAML, and each name is looked up where it is defined.
+"""
+
+import ast
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from database.settings import REPOSITORY, Settings
+
+COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+SECRET = re.compile(r"PASSWORD|SECRET|KEY(?!ED)|TOKEN|_CONN$|DATABASE_URL|STORE_URI")
+SECRET_FREE = re.compile(r"PASSWORDS_FILE$")
+
+
+def environment() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for service in SERVICES.values():
+        found |= {name: str(value) for name, value in service.get("environment", {}).items()}
+    return found
+
+
+def words(service: dict[str, Any]) -> list[str]:
+    command = service.get("command", [])
+    return command.split() if isinstance(command, str) else [str(part) for part in command]
+
+
+def test_the_parts_of_the_platform_are_there() -> None:
+    wanted = {"postgres", "mlflow", "service", "prometheus", "grafana", "airflow-init", "airflow-scheduler"}
+    assert wanted | {"airflow-dag-processor", "airflow-triggerer", "airflow-api-server"} <= SERVICES.keys()
+    assert SERVICES["postgres"]["image"].startswith("pgvector/")
+    assert {name for name, one in SERVICES.items() if "profiles" in one} == {"prometheus", "grafana"}
+    assert SERVICES["service"]["deploy"]["replicas"] > 1 and "container_name" not in SERVICES["service"]
+
+
+def test_only_known_keys_are_used() -> None:
+    known = {
+        *("image", "build", "restart", "init", "command", "environment", "volumes", "depends_on", "ports"),
+        *("healthcheck", "profiles", "deploy", "shm_size", "secrets"),
+    }
+    for name, service in SERVICES.items():
+        assert service.keys() <= known, name
+        assert "image" in service
+        assert service.get("restart") in ("unless-stopped", "on-failure")
+    plain = {key for key in COMPOSE if not key.startswith("x-")}
+    assert plain == {"services", "volumes", "secrets"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_what_runs_is_checked_and_what_it_needs_exists(name: str) -> None:
+    service = SERVICES[name]
+    if service["restart"] == "unless-stopped":
+        check = service["healthcheck"]
+        assert check.keys() >= {"test", "interval", "timeout", "retries"} and check["test"][0] in (
+            "CMD",
+            "CMD-SHELL",
+        )
+    for needed, how in service.get("depends_on", {}).items():
+        assert needed in SERVICES
+        if how["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[needed]
+        else:
+            assert SERVICES[needed]["restart"] == "on-failure"
+    for volume in service.get("volumes", []):
+        source = volume.split(":")[0]
+        exists = (REPOSITORY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+        assert exists, source
+
+
+def test_no_secret_stands_in_a_file() -> None:
+    for name, value in environment().items():
+        if SECRET.search(name) and not SECRET_FREE.search(name):
+            assert re.search(r"\$\{\w+:\?[^}]+\}", value), name
+    for path in [REPOSITORY / "docker-compose.yml", *(REPOSITORY / "monitoring").rglob("*"), *DOCKERFILES]:
+        if path.is_file():
+            assert not re.search(r"(?i)password\s*[:=]\s*[\"']?\w+[\"']?$", path.read_text(), re.M), path
+    assert ":?" in SERVICES["service"]["environment"]["SHORTLIST_API_KEYS"]
+    assert COMPOSE["secrets"]["metrics_key"] == {"environment": "SHORTLIST_METRICS_KEY"}
+
+
+def test_databases_are_reached_where_they_are_made() -> None:
+    made = (REPOSITORY / "docker" / "databases.sql").read_text()
+    for value in environment().values():
+        for database in re.findall(r"@postgres:5432/(\w+)", value):
+            assert (
+                database == SERVICES["postgres"]["environment"]["POSTGRES_DB"]
+                or f"database {database};" in made
+            )
+
+
+def test_every_setting_is_one_that_the_code_reads() -> None:
+    from airflow.configuration import conf
+
+    aliases = {field.alias or f"SHORTLIST_{name.upper()}" for name, field in Settings.model_fields.items()}
+    described = conf.configuration_description
+    for name in environment():
+        if name.startswith("SHORTLIST_") or name == "DATABASE_URL":
+            assert name in aliases, name
+        elif name.startswith("AIRFLOW__"):
+            _, section, key = name.lower().split("__")
+            known = key in described.get(section, {}).get("options", {})
+            assert known or _simple_auth(key), name
+
+
+def _simple_auth(key: str) -> bool:
+    """Options of an auth manager are described by it, not by Airflow's own file."""
+    from airflow.api_fastapi.auth.managers.simple import simple_auth_manager
+
+    return key in Path(simple_auth_manager.__file__).read_text()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_is_started_as_it_can_be() -> None:
+    import mlflow.environment_variables as variables
+    from mlflow.cli import cli
+
+    server: Any = cli.commands["server"]
+    options = {option for parameter in server.params for option in parameter.opts}
+    by_environment = {str(parameter.envvar) for parameter in server.params}
+    command = words(SERVICES["mlflow"])
+    assert command[:2] == ["mlflow", "server"]
+    assert {word.split("=")[0] for word in command[2:]} <= options
+    for name in SERVICES["mlflow"]["environment"]:
+        assert name in by_environment or hasattr(variables, name) or name == "MLFLOW_DISABLE_TELEMETRY", name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_command_exists(name: str) -> None:
+    command = words(OURS[name])
+    if command[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(command[2]) is not None
+        assert importlib.util.find_spec(f"{command[2]}.__main__") or command[2].count(".") > 0
+    elif command[0] == "bentoml":
+        from bentoml_cli.serve import build_serve_command
+
+        module, name_of_service = command[2].split(":")
+        found = importlib.util.find_spec(module)
+        assert found is not None and found.origin is not None
+        tree = ast.parse(Path(found.origin).read_text())
+        assert name_of_service in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        group: Any = build_serve_command()
+        options = {option for parameter in group.commands["serve"].params for option in parameter.opts}
+        assert {word for word in command if word.startswith("--")} <= options
+    else:
+        commands = re.findall(r"airflow ([a-z-]+)(?: ([a-z]+))?", " ".join(command))
+        assert commands or command[0] == "mlflow"
+        from airflow.cli.cli_config import core_commands
+
+        known: dict[str, Any] = {one.name: one for one in core_commands}
+        for first, second in commands:
+            assert first in known
+            if hasattr(known[first], "subcommands"):
+                assert second in {one.name for one in known[first].subcommands}
+
+
+def test_ports_and_paths_are_those_of_the_code() -> None:
+    from serving.api.auth import ADMINISTRATION
+
+    prometheus = yaml.safe_load((REPOSITORY / "monitoring" / "prometheus.yml").read_text())
+    (scrape,) = prometheus["scrape_configs"]
+    assert scrape["metrics_path"] == ADMINISTRATION
+    assert scrape["dns_sd_configs"] == [{"names": ["service"], "type": "A", "port": 3000}]
+    service = SERVICES["service"]
+    assert service["command"][-1] == service["environment"]["SHORTLIST_SERVICE_PORT"] == "3000"
+    assert ":3000/readyz" in service["healthcheck"]["test"][-1]
+    assert "/api/v2/monitor/health" in SERVICES["airflow-api-server"]["healthcheck"]["test"][-1]
+    rules = [one.split(":")[1] for one in SERVICES["prometheus"]["volumes"] if "alerts" in one]
+    assert prometheus["rule_files"] == rules
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_dockerfiles_copy_what_exists_cache_what_is_slow_and_are_not_root(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    for line in lines:
+        if line.startswith("COPY") and "--from" not in line:
+            *sources, _ = [word for word in line.split()[1:] if not word.startswith("--")]
+            assert all((REPOSITORY / source).exists() for source in sources), line
+    assert lines[-1].startswith(("USER", "WORKDIR"))
+    assert [line for line in lines if line.startswith("USER")] == ["USER shortlist"]
+    assert all(
+        line.split()[1].split(":")[0] == "python" and "slim" in line for line in lines if line[:4] == "FROM"
+    )
+    assert "--mount=type=cache" in path.read_text()
+    assert path.name in " ".join(str(service["build"]["dockerfile"]) for service in OURS.values())
+
+
+def test_every_room_is_in_the_image() -> None:
+    copied = (REPOSITORY / "docker" / "shortlist.Dockerfile").read_text()
+    ignored = (REPOSITORY / ".dockerignore").read_text().split()
+    for room in (
+        "dags",
+        "data_checks",
+        "database",
+        "operations",
+        "serving",
+        "training",
+        "params.yaml",
+        "dvc.yaml",
+    ):
+        assert f" {room} " in copied and room not in ignored
+    assert {".env", ".git", ".shortlist"} <= set(ignored)
+
+
+def test_the_small_image_has_the_locked_mlflow() -> None:
+    locked = re.search(r"^mlflow==\S+", (REPOSITORY / "requirements.txt").read_text(), re.M)
+    assert locked and locked.group() in (REPOSITORY / "docker" / "mlflow.Dockerfile").read_text()
+
+
+def _expressions() -> list[str]:
+    rules = yaml.safe_load((REPOSITORY / "monitoring" / "alerts.yml").read_text())
+    found = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    board = json.loads((REPOSITORY / "monitoring" / "grafana" / "dashboards" / "shortlist.json").read_text())
+    return found + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_dashboard_and_alerts_use_metrics_and_labels_that_the_service_has() -> None:
+    from prometheus_client import REGISTRY
+
+    from serving.api.metrics import Metrics
+    from serving.live.measures import measures
+
+    measures()
+    made = Metrics()
+    labels: dict[str, set[str]] = {"up": {"job", "instance"}}
+    for registry in (REGISTRY, made._registry):
+        for collector, names in registry._collector_to_names.items():
+            own = set(getattr(collector, "_labelnames", ()))
+            labels |= {name: own | {"le"} if name.endswith("_bucket") else own for name in names}
+    expressions = _expressions()
+    assert len(expressions) > 15
+    for expression in expressions:
+        used = set(re.findall(r"\b(?:shortlist_\w+|up)\b", re.sub(r'"[^"]*"', "", expression)))
+        assert used and used <= labels.keys(), expression
+        grouped = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", expression))))
+        chosen = set(re.findall(r"(\w+)=\"", expression))
+        assert grouped | chosen <= set().union(*(labels[name] for name in used)), expression
+
+
+def test_every_alert_says_what_is_wrong() -> None:
+    rules = yaml.safe_load((REPOSITORY / "monitoring" / "alerts.yml").read_text())
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            assert rule["annotations"]["summary"].endswith(".") and rule["labels"]["severity"] in (
+                "page",
+                "ticket",
+            )
