@@ -126,7 +126,8 @@ def _spent(budget: Budget, trials: list[Trial], seconds: float) -> bool:
 def _suggest(asked: Any, name: str, part: Choices | Range) -> Any:
     if isinstance(part, Choices):
         return asked.suggest_categorical(name, list(part.choices))
-    return asked.suggest_float(name, part.low, part.high, log=part.scale == "log")
+    # Four digits: what is written back to params.yaml is what was tried.
+    return float(f"{asked.suggest_float(name, part.low, part.high, log=part.scale == 'log'):.4g}")
 
 
 @contextmanager

@@ -87,6 +87,33 @@ class Tracker:
         """Run id of the run of the model `name` below the parent."""
         return self._run(lineage, name, name, parent=self.bundle_run(lineage))
 
+    def open_search(self, lineage: Lineage, name: str) -> str:
+        """Run id of a new run for a search of a model's hyperparameters; its trials go below it."""
+        made = self.client.create_run(
+            self._experiment(), tags=lineage.tags(f"search.{name}"), run_name=f"search {name}"
+        )
+        return str(made.info.run_id)
+
+    def record_trial(
+        self,
+        search: str,
+        lineage: Lineage,
+        *,
+        number: int,
+        values: Mapping[str, Any],
+        metrics: Mapping[str, float],
+    ) -> None:
+        """Log one trial of a search as a finished run below it, and its metrics as a step of the search."""
+        from mlflow.entities import Metric
+
+        tags = lineage.tags("trial") | {"mlflow.parentRunId": search}
+        made = self.client.create_run(self._experiment(), tags=tags, run_name=f"trial {number}")
+        self.log(str(made.info.run_id), values, metrics)
+        self.finish(str(made.info.run_id))
+        self.client.log_batch(
+            search, metrics=[Metric(key, float(value), 0, number) for key, value in metrics.items()]
+        )
+
     def log(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Log params and metrics in as few calls as MLflow allows; a rerun overwrites the metrics."""
         from mlflow.entities import Metric, Param

@@ -1,0 +1,163 @@
+"""The search on a small workspace: windows before the test, the way back into params.yaml, MLflow's runs."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from database.settings import REPOSITORY, get_settings
+from training.models.data import Catalogue, Events
+from training.models.vocabulary import Vocabulary
+from training.params import Params, load_params
+from training.prepare import Prepared
+from training.split import DAY, SplitError
+from training.tracking import Lineage, Tracker
+from training.tune import main, open_windows, write_back
+
+
+def prepared_of(days: int) -> Prepared:
+    """40 users of two kinds, each with one event a day with an item of its kind; 30 items."""
+    generator = np.random.default_rng(1)
+    user = np.tile(np.arange(40), days)
+    item = (generator.integers(0, 15, len(user)) * 2 + user % 2).astype(np.int32)
+    time = np.repeat(np.arange(days, dtype=np.int64), 40) * DAY
+    ones = np.ones(len(user), dtype=np.float32)
+    return Prepared(
+        items=Vocabulary.build(f"i{i:02d}" for i in range(30)),
+        users=Vocabulary.build(f"u{i:02d}" for i in range(40)),
+        events=Events(user.astype(np.int32), item, ones, time),
+        basket_item=item,
+        basket_row=np.arange(len(item), dtype=np.int32) // 4,
+        basket_time=time,
+        catalogue=Catalogue(("",) * 30, ("",) * 30, ("",) * 30),
+        vectors=np.eye(30, dtype=np.float32),
+    )
+
+
+def quick(params: Params) -> Params:
+    split = params.split.model_copy(update={"validation_days": 2, "test_days": 2})
+    return params.model_copy(update={"split": split})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    root = tmp_path / "checkout"
+    (root / "data" / "prepared").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
+    text = (REPOSITORY / "params.yaml").read_text()
+    for days in ("validation_days", "test_days"):
+        text = text.replace(f"{days}: 28", f"{days}: 2")
+    (root / "params.yaml").write_text(text)
+    prepared_of(12).save(root / "data" / "prepared")
+    monkeypatch.setenv("SHORTLIST_WORKSPACE", str(root))
+    get_settings.cache_clear()
+    yield root
+    get_settings.cache_clear()
+
+
+def test_windows_lie_before_the_test_and_after_what_they_are_predicted_from() -> None:
+    params = quick(load_params(REPOSITORY / "params.yaml"))
+    windows = open_windows(prepared_of(12), params)
+    assert len(windows) == params.tune.windows == 2
+    # Days 0 to 11: 10 and 11 are the test, 8 and 9 the latest window, 6 and 7 the one before.
+    assert [window.data.events.time.max() // DAY for window in windows] == [7, 5]
+    for window in windows:
+        assert window.data.baskets is not None
+        assert window.data.baskets.shape[0] * 4 == len(window.data.events)
+
+
+def test_a_short_history_has_fewer_windows_or_none() -> None:
+    params = quick(load_params(REPOSITORY / "params.yaml"))
+    assert len(open_windows(prepared_of(6), params)) == 1
+    with pytest.raises(SplitError):
+        open_windows(prepared_of(3), params)
+
+
+def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> None:
+    before = (workspace / "params.yaml").read_text().splitlines()
+    result = CliRunner().invoke(main, ["ease", "--trials", "4", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    trials = json.loads((workspace / "data" / "tuning" / "ease.json").read_text())["trials"]
+    best = max(trials, key=lambda trial: float(trial["score"]))
+    params = load_params(workspace / "params.yaml")
+    assert params.ease.l2 == best["values"]["l2"] and params.ease.strength == best["values"]["strength"]
+    after = (workspace / "params.yaml").read_text().splitlines()
+    changed = [line for line, other in zip(before, after, strict=True) if line != other]
+    assert len(changed) <= 2
+    assert [line.split("#")[1:] for line in before] == [line.split("#")[1:] for line in after]
+
+
+def test_the_blend_is_learned_and_written_back(workspace: Path) -> None:
+    result = CliRunner().invoke(main, ["blend", "--write"])
+    assert result.exit_code == 0, result.output
+    learned = json.loads((workspace / "data" / "tuning" / "blend.json").read_text())
+    assert load_params(workspace / "params.yaml").blend.tuned == learned["weights"]
+    assert learned["ndcg"] >= learned["single_ndcg"][learned["best_single"]]
+
+
+def test_values_that_params_refuse_leave_the_file_as_it_was(workspace: Path) -> None:
+    path = workspace / "params.yaml"
+    before = path.read_text()
+    with pytest.raises(Exception, match="low_pass"):
+        write_back(path, ("gfcf",), {"low_pass": -1.0})
+    assert path.read_text() == before
+
+
+def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
+    assert CliRunner().invoke(main, ["als"]).exit_code == 2
+    assert CliRunner().invoke(main, ["popularity", "--trials", "2"]).exit_code == 2
+
+
+class Recorder:
+    """Stands in for MLflow's client: keeps what is created."""
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, Any]] = []
+        self.metrics: list[tuple[str, str, float, int]] = []
+
+    def create_run(self, experiment: str, tags: dict[str, str], run_name: str) -> Any:
+        from types import SimpleNamespace
+
+        self.runs.append({"id": str(len(self.runs)), "tags": tags, "name": run_name, "params": {}})
+        return SimpleNamespace(info=SimpleNamespace(run_id=self.runs[-1]["id"]))
+
+    def get_experiment_by_name(self, name: str) -> Any:
+        from types import SimpleNamespace
+
+        return SimpleNamespace(experiment_id="1")
+
+    def get_run(self, run_id: str) -> Any:
+        from types import SimpleNamespace
+
+        return SimpleNamespace(data=SimpleNamespace(params={}))
+
+    def log_batch(self, run_id: str, metrics: Any = (), params: Any = ()) -> None:
+        self.metrics += [(run_id, metric.key, metric.value, metric.step) for metric in metrics]
+        self.runs[int(run_id)]["params"] |= {param.key: param.value for param in params}
+
+    def set_terminated(self, run_id: str, status: str) -> None:
+        self.runs[int(run_id)]["status"] = status
+
+
+def test_every_trial_is_a_run_below_the_search() -> None:
+    tracker = object.__new__(Tracker)
+    tracker.client = client = Recorder()
+    lineage = Lineage("md5", "params", "commit")
+    search = tracker.open_search(lineage, "als")
+    for number in range(2):
+        tracker.record_trial(
+            search,
+            lineage,
+            number=number,
+            values={"factors": 64},
+            metrics={"validation.ndcg_at_10": 0.1 + number},
+        )
+    assert [run["name"] for run in client.runs] == ["search als", "trial 0", "trial 1"]
+    assert [run["tags"].get("mlflow.parentRunId") for run in client.runs] == [None, search, search]
+    assert client.runs[1]["params"] == {"factors": "64"} and client.runs[1]["status"] == "FINISHED"
+    assert (search, "validation.ndcg_at_10", 1.1, 1) in client.metrics
