@@ -113,6 +113,7 @@ class Content(TypedDict):
     tags: list[str]
     description: str | None
     created_at: str | None
+    embedding_vector: NotRequired[list[float] | None]
 
 
 class RecommendedContent(Explained):

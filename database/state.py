@@ -32,9 +32,13 @@ class Counts:
     """How many rows there are to recommend from; items without a title or deleted are not counted."""
 
     items: int
+    products: int
     bare_items: int
     users: int
     interactions: int
+    ratings: int
+    average_rating: float | None
+    """Mean stars of the ratings that users gave; None without any."""
     embeddings: int
 
 
@@ -60,10 +64,17 @@ async def read_request(
 async def read_counts(conn: asyncpg.Connection) -> Counts:
     """Count the tables: exact, tens of milliseconds at half a million interactions."""
     record = await conn.fetchrow(
-        """select count(*) filter (where title is not null) as items,
-            count(*) filter (where title is null) as bare_items,
-            (select count(*) from users) as users, (select count(*) from interactions) as interactions,
-            (select count(*) from embeddings) as embeddings
-        from items where deleted_at is null"""
+        """select i.items, i.products, i.bare_items, (select count(*) from users) as users,
+            e.interactions, e.ratings, e.average_rating, (select count(*) from embeddings) as embeddings
+        from (
+            select count(*) filter (where title is not null) as items,
+                count(*) filter (where title is not null and kind = 'product') as products,
+                count(*) filter (where title is null) as bare_items
+            from items where deleted_at is null
+        ) i, (
+            select count(*) as interactions, count(*) filter (where event_type = 'rating') as ratings,
+                avg(value) filter (where event_type = 'rating') as average_rating
+            from interactions
+        ) e"""
     )
     return Counts(**dict(record))

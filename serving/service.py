@@ -8,10 +8,11 @@ without any. BENTOML_HOME says where the store is that deployed bundles lie in.
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Any
 
 import asyncpg
 import bentoml
@@ -19,6 +20,7 @@ import bentoml
 from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
+from serving.api.auth import asked_host, refuse_exposure
 from serving.live.plane import LivePlane
 from training.params import load_params
 
@@ -68,13 +70,16 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
+refuse_exposure(get_settings(), asked_host(sys.argv[1:], os.environ))
 app = create_app(open_plane, get_settings())
 
 
 @bentoml.service(
     name="shortlist",
     workers=get_settings().service_workers,
+    http={"host": get_settings().service_host, "port": get_settings().service_port},
     traffic={"timeout": _TIMEOUT_SECONDS},
+    metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
 @bentoml.asgi_app(app, path="/")
@@ -86,5 +91,5 @@ class Shortlist:
 
     async def __is_ready__(self) -> bool:
         """Ready once the plane is open: it then answers, from memory while the database is away."""
-        plane: Any = getattr(app.state, "plane", None)
-        return plane is not None
+        plane: LivePlane | None = getattr(app.state, "plane", None)
+        return plane is not None and plane.healthy

@@ -1,6 +1,8 @@
 """Who may do what: reads are open unless the settings say otherwise, everything else needs a key."""
 
 import hmac
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -70,12 +72,23 @@ def given_key(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     return None
 
 
-def refuse_exposure(settings: Settings) -> None:
-    """Raise ExposureRefusedError when the service would be open to the network without keys."""
-    if key_list(settings) or settings.allow_public_without_keys:
-        return
-    if not is_loopback(settings.service_host):
-        raise ExposureRefusedError(settings.service_host)
+def refuse_exposure(settings: Settings, host: str | None = None) -> None:
+    """Raise ExposureRefusedError when the service would be open to the network without keys.
+
+    `host` is the address that it is told to bind in place of the settings' own.
+    """
+    host = host or settings.service_host
+    if not (is_loopback(host) or key_list(settings) or settings.allow_public_without_keys):
+        raise ExposureRefusedError(host)
+
+
+def asked_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """The address that a command line (`--host X`, `--host=X`), or BENTOML_HOST, tells BentoML to bind."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--host")
+    given, _ = parser.parse_known_args(arguments)
+    host: str | None = given.host
+    return host or environment.get("BENTOML_HOST") or None
 
 
 @lru_cache(maxsize=1024)

@@ -35,7 +35,7 @@ NewContent = Annotated[
 @router.post(
     "",
     status_code=201,
-    response_model=shapes.ContentOut,
+    response_model=shapes.EmbeddedContent,
     responses=documented(400, 401, 409, 413, 422, 503),
     summary="Create a content item",
 )
@@ -51,7 +51,7 @@ async def create_content(plane: Plane, body: NewContent) -> Response:
             tags=body.tags,
         )
     )
-    return answer(shapes.content_shape(item), 201)
+    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)), 201)
 
 
 @router.get(
@@ -67,7 +67,7 @@ async def list_category(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     kind: Kind = None,
 ) -> Response:
-    """A list, empty for a category that nothing has; the header X-Total-Count says how many there are."""
+    """A list, empty for a category that nothing has; X-Total-Count says how many there are. No vectors."""
     own = None if kind == "all" else kind or "content"
     items, total = await plane.list_items(own, category, offset, limit)
     return answer([shapes.content_shape(item) for item in items], headers={"X-Total-Count": str(total)})
@@ -75,7 +75,7 @@ async def list_category(
 
 @router.get(
     "/{content_id}",
-    response_model=shapes.ContentOut,
+    response_model=shapes.EmbeddedContent,
     responses=documented(404, 422),
     summary="A content item",
 )
@@ -85,4 +85,4 @@ async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None
     kinds = kinds_of(kind, "content")
     if item is None or (kinds is not None and item.kind not in kinds):
         raise ItemNotFound(content_id)
-    return answer(shapes.content_shape(item))
+    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))

@@ -221,6 +221,12 @@ class LivePlane:
         await self.catch_up()
         return self._parts.index.catalogue.article(article_id)
 
+    async def embedding(self, item_id: str) -> Vector | None:
+        """The vector of a live item's text, float32[d], normalised; None when there is none."""
+        await self.catch_up()
+        row = self._parts.index.catalogue.row(item_id)
+        return None if row < 0 else self._parts.index.vectors.get(row)
+
     async def list_items(
         self, kind: str | None, category: str | None, offset: int, limit: int
     ) -> tuple[list[Item], int]:

@@ -22,7 +22,8 @@ def describe(
         "matrix_factorization": _factorization(generation),
         "similarity_search": {
             "status": "trained" if len(index.vectors) else "not_trained",
-            "n_products": len(index.vectors),
+            "n_products": index.vectors.count(index.catalogue.mask(frozenset({"product"}))),
+            "n_vectors": len(index.vectors),
             "embedding_dimension": index.vectors.dimension,
             "model": encoder,
             "vectors_since_bundle": index.vectors.overlaid,
@@ -40,19 +41,30 @@ def describe(
 
 
 def _database(counts: Counts | None, catalogue: Catalogue) -> dict[str, Any]:
+    """Rows of the tables. Without a rating by a user, the mean is that of the products' own ratings."""
+    if counts is None:
+        return {"status": "unavailable"} | dict.fromkeys(("n_ratings", "n_users", "n_products", "avg_rating"))
+    average = _catalogue_rating(catalogue) if counts.average_rating is None else counts.average_rating
+    return {
+        "status": "ok",
+        "n_ratings": counts.ratings,
+        "n_users": counts.users,
+        "n_products": counts.products,
+        "avg_rating": None if average is None else round(average, 2),
+        "n_interactions": counts.interactions,
+        "n_items": counts.items,
+        "n_bare_items": counts.bare_items,
+        "n_embeddings": counts.embeddings,
+    }
+
+
+def _catalogue_rating(catalogue: Catalogue) -> float | None:
+    """Mean of the ratings that products came with, each as often as it was given; None without any."""
     number = catalogue.column("rating_count")
     stars = catalogue.column("rating")
     rated = (number > 0) & ~np.isnan(stars) & catalogue.column("alive")
     total = int(number[rated].sum())
-    return {
-        "status": "unavailable" if counts is None else "ok",
-        "n_ratings": None if counts is None else counts.interactions,
-        "n_users": None if counts is None else counts.users,
-        "n_products": None if counts is None else counts.items,
-        "avg_rating": round(float((stars[rated] * number[rated]).sum()) / total, 2) if total else None,
-        "n_bare_items": None if counts is None else counts.bare_items,
-        "n_embeddings": None if counts is None else counts.embeddings,
-    }
+    return float((stars[rated] * number[rated]).sum()) / total if total else None
 
 
 def _factorization(generation: Generation | None) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class VectorIndex:
     def __len__(self) -> int:
         return int(self._base_valid.sum()) + len(self._slots)
 
+    def count(self, allowed: Mask) -> int:
+        """How many of the allowed rows (bool[n_rows] over catalogue rows) have a vector."""
+        base = 0 if self._base is None else int((self._base_valid & allowed[self._base.rows]).sum())
+        return base + int(allowed[self._overlay_rows[: len(self._slots)]].sum())
+
     @property
     def overlaid(self) -> int:
         """How many vectors are in the overlay."""

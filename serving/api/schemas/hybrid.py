@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from serving.api.fields import KnownId, Label, Labels, NewItemId, NewUserId, Text, Title
@@ -57,6 +59,14 @@ class ContentOut(BaseModel):
     tags: list[str]
     description: str | None
     created_at: datetime | None
+
+
+class EmbeddedContent(ContentOut):
+    """A content item with the vector of its text."""
+
+    embedding_vector: list[float] | None = Field(
+        description="L2-normalised, 384 numbers with the model of the document; null where no text is stored"
+    )
 
 
 class RecommendationsRequest(Body):
@@ -162,6 +172,11 @@ def content_shape(item: Item) -> dict[str, Any]:
         "description": item.description,
         "created_at": item.created_at,
     }
+
+
+def embedded_content(item: Item, vector: NDArray[np.float32] | None) -> dict[str, Any]:
+    """A content item's fields and its vector, float32[d]."""
+    return {**content_shape(item), "embedding_vector": vector}
 
 
 def recommended_content(ranked: Ranked, explain: bool) -> dict[str, Any]:

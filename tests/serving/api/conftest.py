@@ -133,6 +133,9 @@ class FakePlane:
     async def get_item(self, item_id: str) -> Item | None:
         return self.items.get(item_id)
 
+    async def embedding(self, item_id: str) -> NDArray[np.float32] | None:
+        return np.array([0.6, 0.8], dtype=np.float32) if item_id in self.items else None
+
     async def get_article(self, article_id: int) -> Item | None:
         return next((item for item in self.items.values() if item.article_id == article_id), None)
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.routing import Match
 
 from database.settings import Settings
-from serving.api.auth import ExposureRefusedError, refuse_exposure
+from serving.api.auth import ExposureRefusedError, asked_host, refuse_exposure
 from serving.errors import DatabaseUnavailable
 
 KEYED = {"api_keys": "first-key, second-key"}
@@ -209,6 +209,37 @@ def test_listening_beyond_loopback_needs_keys_or_force(host: str, values: Any, r
             refuse_exposure(settings)
     else:
         refuse_exposure(settings)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "host"),
+    [
+        (["serve", "serving.service:Shortlist", "--host", "0.0.0.0", "--port", "1"], {}, "0.0.0.0"),
+        (["serve", "--host=10.0.0.5"], {"BENTOML_HOST": "::"}, "10.0.0.5"),
+        (["serve"], {"BENTOML_HOST": "0.0.0.0"}, "0.0.0.0"),
+        (["serve", "--port", "1"], {}, None),
+    ],
+)
+def test_the_address_of_the_command_line_counts_too(
+    arguments: list[str], environment: dict[str, str], host: str | None
+) -> None:
+    assert asked_host(arguments, environment) == host
+    if host is not None:
+        with pytest.raises(ExposureRefusedError, match=host):
+            refuse_exposure(settings_of(), host)
+        refuse_exposure(settings_of(**KEYED), host)
+
+
+async def test_the_documentation_needs_no_other_server(http: httpx.AsyncClient) -> None:
+    page = await http.get("/docs")
+    assert page.status_code == 200 and "/openapi.json" in page.text
+    assert "http" not in page.text.replace("http-equiv", "")
+    for asset in ("/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"):
+        assert asset in page.text
+        loaded = await http.get(asset)
+        assert loaded.status_code == 200 and len(loaded.content) > 10_000
+    assert (await http.get("/docs/other.js")).status_code == 422
+    assert (await http.get("/")).headers["location"] == "/docs"
 
 
 async def test_too_many_requests_of_one_address_are_429_and_another_is_free(served: Any) -> None:

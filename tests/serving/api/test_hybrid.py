@@ -44,6 +44,7 @@ async def test_content_is_created_once_and_listed_by_category(
     with pytest.raises(RequestRefused, match="409"):
         await shortlist.create_content("tut1", "ML again")
     assert await shortlist.content("tut1") == made
+    assert made.pop("embedding_vector") == pytest.approx([0.6, 0.8])
     assert await shortlist.content_of("ml") == [made]
     assert (await http.get("/content/category/ml")).headers["x-total-count"] == "1"
     assert await shortlist.content_of("nothing") == []

@@ -51,6 +51,28 @@ def test_users_content_and_interactions_are_common_to_both_workers(
     assert "tut1" not in [item["content_id"] for item in other.recommend_content("alice", n=5)]
 
 
+def test_status_counts_products_ratings_and_users(workers: tuple[Shortlist, Shortlist]) -> None:
+    one, other = workers
+    before = one.status()
+    one.create_content("counted1", "Counting for beginners")
+    one.create_article("Counting", "one two three")
+    one.create_user("counter")
+    after = other.status()
+    for section in ("database", "similarity_search"):
+        assert after[section]["n_products"] == before[section]["n_products"]
+    assert after["similarity_search"]["n_vectors"] == before["similarity_search"]["n_vectors"] + 2
+    assert after["database"]["n_items"] == before["database"]["n_items"] + 2
+    assert after["database"]["n_users"] == before["database"]["n_users"] + 1
+    assert (after["database"]["n_ratings"], after["database"]["avg_rating"]) == (0, None)
+
+
+def test_content_has_its_vector_on_the_other_worker(workers: tuple[Shortlist, Shortlist]) -> None:
+    one, other = workers
+    made = one.create_content("vector1", "Sewing buttons")
+    assert other.content("vector1")["embedding_vector"] == made["embedding_vector"]
+    assert sum(value**2 for value in made["embedding_vector"] or []) == pytest.approx(1.0, abs=1e-5)
+
+
 def test_a_click_is_stored_before_it_is_answered(workers: tuple[Shortlist, Shortlist]) -> None:
     one, other = workers
     for _ in range(3):
