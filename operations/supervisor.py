@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
+import zmq
 from circus.client import CircusClient
 from circus.exc import CallError
 
@@ -23,6 +24,7 @@ CONFIGURATION = REPOSITORY / "circus.ini"
 START_SECONDS = 20
 STOP_SECONDS = 45
 REPLY_SECONDS = 45.0
+SLICE_MILLISECONDS = 500
 BUSY = "already running"
 """Part of circusd's answer while another command, or its own look at the processes, is under way."""
 
@@ -78,9 +80,13 @@ class Supervisor:
 
     def _send(self, command: str, seconds: float, properties: dict[str, Any]) -> dict[str, Any]:
         client = CircusClient(endpoint=self.place.endpoint, timeout=seconds)
+        client.poller = _WhileAlive(client.poller, lambda: self.circusd() is not None)
         try:
             reply: dict[str, Any] = client.send_message(command, **properties)
         except CallError as error:
+            if self.circusd() is None:
+                log = self.place.logs / "circusd.log"
+                raise SupervisorError("The supervisor (circusd) died", f"See {log}") from error
             raise SupervisorError(
                 f"The supervisor does not reply to '{command}' ({error})", "Run `make down`"
             ) from error
@@ -123,8 +129,11 @@ class Supervisor:
             self._stop_orderly(circusd)
         rest = self.leftovers()
         servers = [process for process in rest if _is(process, LAST)]
-        processes.end([process for process in rest if process not in servers])
-        processes.end(servers, sign=signal.SIGINT, patience=30)
+        below = [child for server in servers for child in _below(server)]  # their server ends them itself
+        processes.end([process for process in rest if process not in {*servers, *below}])
+        processes.end(
+            [server for server in servers if server not in below], sign=signal.SIGINT, patience=STOP_SECONDS
+        )
         self.place.pidfile.unlink(missing_ok=True)
         return len(running)
 
@@ -138,8 +147,33 @@ class Supervisor:
             processes.end([circusd])
 
 
+class _WhileAlive:
+    """A poller that waits for an answer no longer than there is somebody to give it."""
+
+    def __init__(self, poller: zmq.Poller, alive: Callable[[], bool]) -> None:
+        self._poller = poller
+        self._alive = alive
+
+    def poll(self, milliseconds: float) -> list[tuple[Any, int]]:
+        """Events within so many milliseconds; none when the time is up or nobody is left to answer."""
+        deadline = time.monotonic() + milliseconds / 1000
+        while True:
+            rest = max(0.0, deadline - time.monotonic()) * 1000
+            events: list[tuple[Any, int]] = self._poller.poll(int(min(rest, SLICE_MILLISECONDS)))
+            if events or rest < 1 or not self._alive():
+                return events
+
+
 def _is(process: psutil.Process, name: str) -> bool:
     try:
         return bool(process.environ().get(processes.PROCESS) == name)
     except processes.GONE:
         return False
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+    except processes.GONE:
+        return []
+    return found

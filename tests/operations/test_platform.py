@@ -140,3 +140,35 @@ def test_down_after_the_supervisor_was_killed(environment: dict[str, str], super
     assert operations(environment, "down").returncode == 0
     assert supervisor.leftovers() == []
     assert Path(supervisor.place.pidfile).exists() is False
+
+
+def test_a_service_that_cannot_start_is_named_with_its_cause(
+    environment: dict[str, str], supervisor: Supervisor, settings: Settings
+) -> None:
+    with (settings.workspace / "params.yaml").open("a") as params:
+        params.write("nonsense: 1\n")
+    began = time.monotonic()
+    started = operations(environment, "up", "--detach", "--no-sample")
+    assert started.returncode == 1
+    assert "'service' can't start: training.params.ParamsError" in started.stderr
+    assert "nonsense: Extra inputs are not permitted" in started.stderr
+    assert time.monotonic() - began < 150, "its server starts it again for ever; that is not waited for"
+    assert supervisor.leftovers() == []
+
+
+def test_a_killed_supervisor_ends_a_start_in_the_foreground(
+    environment: dict[str, str], supervisor: Supervisor
+) -> None:
+    command = [sys.executable, "-m", "operations", "up", "--no-sample"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        assert eventually(lambda: len(supervisor.leftovers()) > 5)
+        circusd = supervisor.circusd()
+        assert circusd is not None
+        circusd.kill()
+        said, _ = running.communicate(timeout=120)
+    assert running.returncode == 1, said
+    assert "supervisor (circusd) died" in said or "supervisor died" in said
+    assert supervisor.leftovers() == []
+    assert "database system is shut down" in (supervisor.place.logs / "postgres.log").read_text()
