@@ -91,7 +91,7 @@ Reason = Annotated[StopIn, Body(examples=[{"reason": "seen enough"}])]
     "/experiments",
     status_code=201,
     response_model=dict[str, Any],
-    responses=documented(401, 409, 413, 422, 503),
+    responses=documented(400, 401, 409, 413, 422, 503),
     summary="Start an experiment",
 )
 async def start(request: Request, body: NewExperiment) -> Response:
@@ -102,7 +102,7 @@ async def start(request: Request, body: NewExperiment) -> Response:
 @router.post(
     "/experiments/{experiment_id}/stop",
     response_model=dict[str, Any],
-    responses=documented(401, 404, 413, 422, 503),
+    responses=documented(400, 401, 404, 413, 422, 503),
     summary="Stop an experiment",
 )
 async def stop(request: Request, experiment_id: ExperimentId, body: Reason) -> Response:
