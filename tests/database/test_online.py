@@ -16,7 +16,8 @@ from database.impressions import (
 from database.interactions import record
 from database.online import Attribution, Sequential, arm_rates, bundle_rates, logged_slots, read_experiment
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(hours=1)
+"""After anything that a test starts in the database, however long ago this file was read."""
 CLICKS = Attribution(("click",), timedelta(hours=1))
 TEST = Sequential(alpha=0.05, scale=0.1, min_users=2)
 
