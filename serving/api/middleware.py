@@ -17,6 +17,7 @@ from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback
 from serving.api.errors import INTERNAL, error_answer
 from serving.api.metrics import Metrics
+from serving.live.request import Request, current_request
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +51,17 @@ class Envelope:
         scope["path"] = scope["path"].rstrip("/") or "/"
         started = time.perf_counter()
         status = 500
+        request = Request(request_id.decode())
+        current_request.set(request)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id)]
-                headers.append((b"x-bundle", self._bundle_id().encode("latin-1", "replace")))
-                if self._stale():
+                bundle_id = request.bundle_id or self._bundle_id()
+                headers.append((b"x-bundle", bundle_id.encode("latin-1", "replace")))
+                if request.stale or self._stale():
                     headers.append((b"x-stale", b"true"))
                 message["headers"] = headers
             await send(message)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class TrendingScores:
     version: int = -1
     scores: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """Score, and events in the window."""
+    computed_at: datetime | None = None
 
 
 class Boards:
@@ -38,8 +40,8 @@ class Boards:
     ) -> None:
         self._catalogue = catalogue
         self._params = params
-        self.stamp = stamp(catalogue, trending, generation)
-        """What it was made of: make a new one when this is no longer `stamp(...)`."""
+        self.stamp = stamp(catalogue, trending)
+        """Make new boards when this is no longer `stamp(...)`, and for another bundle."""
         n_rows = catalogue.n_rows
         self.events = np.zeros(n_rows, dtype=np.int32)
         """int32[n_rows], events of the trending window."""
@@ -146,13 +148,12 @@ class Boards:
         return values
 
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, int]
 
 
-def stamp(catalogue: Catalogue, trending: TrendingScores, generation: Generation | None) -> Stamp:
-    """What boards depend on, as numbers that change when it does."""
-    deployed = 0 if generation is None else generation.loaded.deployment.deployment_id
-    return catalogue.revision, trending.version, deployed
+def stamp(catalogue: Catalogue, trending: TrendingScores) -> Stamp:
+    """What the boards of one bundle depend on, as numbers that change when it does."""
+    return catalogue.revision, trending.version
 
 
 def _mixed(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from training.models.popularity import Popularity
 from training.models.tfidf import Tfidf
 
 _FOLDER = "bundle"  # training.bundle stores it so: BentoML writes a file of its own beside it
+
+_PLACED_AT_ONCE = 5000
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +50,6 @@ class Models:
         if lacking:
             raise ValueError(f"it holds no {', '.join(lacking)}")
         return cls(**{each.name: getattr(bundle, each.name) for each in fields(cls)})
-
-    def all(self) -> dict[str, Model]:
-        """The models by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +113,13 @@ class Generation:
         return VectorBase(embeddings.vectors, embeddings.index, self.rows, self.loaded.present)
 
 
-def placed(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
-    """Give each of the bundle's items its catalogue row."""
-    rows = np.array([row_of(item_id) for item_id in loaded.item_ids], dtype=np.int32)
+async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
+    """Give each of the bundle's items its catalogue row; others are answered meanwhile."""
+    rows = np.empty(len(loaded.item_ids), dtype=np.int32)
+    for start in range(0, len(rows), _PLACED_AT_ONCE):
+        part = loaded.item_ids[start : start + _PLACED_AT_ONCE]
+        rows[start : start + len(part)] = [row_of(item_id) for item_id in part]
+        await asyncio.sleep(0)
     dense = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
     dense[rows] = np.arange(len(rows), dtype=np.int32)
     return Generation(loaded, rows, dense)
@@ -145,7 +147,7 @@ async def load(deployment: Deployment, locate: Locate, dimension: int, model: st
     """
     try:
         return await asyncio.to_thread(_load, deployment, locate, dimension, model)
-    except (BundleError, LookupError, OSError, ValueError) as error:
+    except (BundleError, LookupError, OSError, ValueError, RuntimeError) as error:  # FAISS raises the last
         raise BundleRefused(deployment.bundle_id, str(error)) from error
 
 
@@ -158,7 +160,7 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
     made_by = models.embeddings.scalars["encoder"]
     if made_by != model:
         raise ValueError(f"its vectors are of {made_by}, the service encodes with {model}")
-    _try(models, len(bundle.items))
+    _try(bundle.models, len(bundle.items))
     return Loaded(
         deployment=deployment,
         bundle=bundle,
@@ -170,11 +172,11 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
     )
 
 
-def _try(models: Models, count: int) -> None:
+def _try(models: Mapping[str, Model], count: int) -> None:
     """Ask each model once: the smoke test. ValueError names the one that fails."""
     known = min(1, count)
     history = Query(np.arange(known, dtype=np.int32), np.ones(known, dtype=np.float32))
-    for name, model in models.all().items():
+    for name, model in models.items():
         scores = model.scores(history)
         if scores.shape != (count,) or not np.isfinite(scores).all():
             raise ValueError(f"{name} gives no finite score for each of {count} items")

@@ -4,16 +4,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from database.deployments import Deployment, fetch_deployment
 from serving.errors import BundleRefused, DatabaseUnavailable
 from serving.live import bundles
-from serving.live.bundles import Generation, Loaded, Locate
+from serving.live.bundles import Generation, Locate
 from serving.live.database import LiveDatabase
 from serving.live.index import LiveIndex
+from serving.live.measures import measures
 
 log = logging.getLogger(__name__)
+
+_RETRY = timedelta(minutes=1)
+_LONGEST_RETRY = timedelta(minutes=16)
 
 CatchUp = Callable[[], Awaitable[object]]
 
@@ -26,19 +30,28 @@ class Refusal:
     bundle_id: str
     reason: str
     refused_at: datetime
+    attempts: int
+    retry_at: datetime
+    """It is tried again from then on: what was wrong may have been repaired."""
 
 
 class Deployed:
     """The bundle in place, and the loading of the next one beside it."""
 
     def __init__(
-        self, database: LiveDatabase, index: LiveIndex, locate: Locate, encoder: tuple[str, int]
+        self,
+        database: LiveDatabase,
+        index: LiveIndex,
+        locate: Locate,
+        encoder: tuple[str, int],
+        clock: Callable[[], datetime],
     ) -> None:
         """`encoder` is the name and dimension of what makes the live vectors."""
         self._database = database
         self._index = index
         self._locate = locate
         self._model, self._dimension = encoder
+        self._clock = clock
         self._loading: asyncio.Task[None] | None = None
         self._wanted: int | None = None
         self.generation: Generation | None = None
@@ -70,9 +83,17 @@ class Deployed:
         """
         self._wanted = deployment_id
         busy = self._loading is not None and not self._loading.done()
-        if deployment_id is None or busy or deployment_id in self.refused or deployment_id == self._current():
+        if deployment_id is None or busy or deployment_id == self._current():
+            return
+        refusal = self.refused.get(deployment_id)
+        if refusal is not None and self._clock() < refusal.retry_at:
             return
         self._loading = asyncio.create_task(self._change(deployment_id, catch_up))
+
+    async def load(self, deployment: Deployment) -> Generation:
+        """A bundle beside the one that answers, by the catalogue's rows. Raises BundleRefused."""
+        loaded = await bundles.load(deployment, self._locate, self._dimension, self._model)
+        return await bundles.place(loaded, self._index.catalogue.reserve)
 
     async def settle(self) -> None:
         """Wait for the loading under way, if there is one."""
@@ -98,22 +119,32 @@ class Deployed:
 
     async def _take(self, deployment: Deployment, catch_up: CatchUp | None = None) -> None:
         try:
-            loaded = await bundles.load(deployment, self._locate, self._dimension, self._model)
+            generation = await self.load(deployment)
         except BundleRefused as refusal:
-            log.error("%s", refusal)
-            self.refused[deployment.deployment_id] = Refusal(
-                deployment.deployment_id, deployment.bundle_id, refusal.reason, datetime.now(UTC)
-            )
+            self._refuse(deployment, refusal.reason)
             return
         if catch_up is not None:
             await catch_up()
-        self._swap(loaded)
-
-    def _swap(self, loaded: Loaded) -> None:
-        generation = bundles.placed(loaded, self._index.catalogue.reserve)
         self._index.rebase(generation.vector_base(), generation.watermark)
         self.generation = generation
+        self.refused.pop(deployment.deployment_id, None)
         log.info("bundle %s answers", generation.bundle_id)
+
+    def _refuse(self, deployment: Deployment, reason: str) -> None:
+        log.error("bundle %s is refused: %s", deployment.bundle_id, reason)
+        known = self.refused.get(deployment.deployment_id)
+        if known is None:
+            measures().count_refused_bundle()
+        attempts = 1 if known is None else known.attempts + 1
+        now = self._clock()
+        self.refused[deployment.deployment_id] = Refusal(
+            deployment.deployment_id,
+            deployment.bundle_id,
+            reason,
+            refused_at=now,
+            attempts=attempts,
+            retry_at=now + min(_RETRY * 2 ** (attempts - 1), _LONGEST_RETRY),
+        )
 
     async def _deployment(self, deployment_id: int) -> Deployment | None:
         async with self._database.connection("reading a deployment") as conn:

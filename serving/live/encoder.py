@@ -49,6 +49,11 @@ class LiveEncoder:
         """Length of a vector."""
         return self._encoder.dimension
 
+    @property
+    def waiting(self) -> int:
+        """Texts that are not encoded yet."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Let the thread finish its batch and end."""
         if self._drain is not None:

@@ -29,6 +29,24 @@ class Measures:
             "Last catalogue change that every worker has applied.",
             multiprocess_mode="livemin",
         )
+        self._lag = Gauge(
+            "shortlist_feed_lag",
+            "Catalogue changes not applied yet, worst worker.",
+            multiprocess_mode="livemax",
+        )
+        self._encoding = Gauge(
+            "shortlist_encoder_waiting", "Texts that wait for the encoder.", multiprocess_mode="livesum"
+        )
+        self._bundle_age = Gauge(
+            "shortlist_bundle_age_seconds",
+            "Since the bundle that answers was deployed.",
+            multiprocess_mode="livemax",
+        )
+        self._trending_age = Gauge(
+            "shortlist_trending_age_seconds",
+            "Since the trending scores were computed.",
+            multiprocess_mode="livemax",
+        )
         self._refused = Counter("shortlist_bundles_refused", "Bundles that a worker would not load.")
 
     def count_list(
@@ -47,9 +65,23 @@ class Measures:
         self._dropped.inc(dropped)
         self._waiting.set(waiting)
 
-    def set_applied(self, catalogue_seq: int) -> None:
-        """How far this worker has followed the catalogue."""
-        self._applied.set(catalogue_seq)
+    def set_state(
+        self,
+        *,
+        applied: int,
+        lag: int,
+        encoder_waiting: int,
+        bundle_seconds: float | None,
+        trending_seconds: float | None,
+    ) -> None:
+        """How far this worker has followed the catalogue, what waits, how old is what it answers from."""
+        self._applied.set(applied)
+        self._lag.set(lag)
+        self._encoding.set(encoder_waiting)
+        if bundle_seconds is not None:
+            self._bundle_age.set(bundle_seconds)
+        if trending_seconds is not None:
+            self._trending_age.set(trending_seconds)
 
     def count_refused_bundle(self) -> None:
         """A deployed bundle failed its checks here."""

@@ -6,22 +6,20 @@ Every write returns after its commit, and the worker that wrote has then applied
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from database.interactions import InteractionRow, recent
+from database.interactions import recent
 from database.settings import REPOSITORY, Settings
 from database.state import read_counts
 from serving.errors import DatabaseUnavailable
-from serving.live import everyone, hybrid, neighbours, personal, search
-from serving.live.boards import Boards, stamp
+from serving.live import everyone
+from serving.live.arms import Arms
 from serving.live.bundles import Locate, bento_folder
-from serving.live.candidates import Texts, Visitor
 from serving.live.database import LiveDatabase
 from serving.live.deployed import Deployed
 from serving.live.drafts import (
@@ -34,46 +32,36 @@ from serving.live.drafts import (
     UserDraft,
 )
 from serving.live.encoder import LiveEncoder, TextEncoder
+from serving.live.experiments import NO_EXPERIMENT, ExperimentBoard
 from serving.live.feed import Feed
+from serving.live.impressions import ImpressionLog
 from serving.live.index import LiveIndex
+from serving.live.measures import measures
+from serving.live.parts import Parts
+from serving.live.recommender import Recommender
+from serving.live.shown import Shown
 from serving.live.status import describe
 from serving.live.synonyms import Synonyms
 from serving.live.view import Vector, View
-from serving.live.words import meant
 from serving.live.writes import Writes
-from serving.ranking.history import build_history, queries_of
-from serving.ranking.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.ranking.types import Item
 from training.params import Params
 
 log = logging.getLogger(__name__)
 
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK_SECONDS = 1.0
 
-
-@dataclass(frozen=True)
-class Parts:
-    """What a plane is made of: put together by `LivePlane.open`."""
-
-    database: LiveDatabase
-    index: LiveIndex
-    encoder: LiveEncoder
-    deployed: Deployed
-    feed: Feed
-    writes: Writes
+Clock = Callable[[], datetime]
 
 
-class LivePlane:
+class LivePlane(Recommender):
     """One per worker: catalogue, indexes and bundle in memory, corrected by the database's change feed."""
 
-    def __init__(self, parts: Parts, params: Params, clock: Callable[[], datetime]) -> None:
-        self._parts = parts
-        self._params = params
-        self._clock = clock
-        self._boards: Boards | None = None
-        self._weights = params.interactions.weights.model_dump()
-        self._neutral_stars = params.interactions.neutral_stars
+    def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
+        super().__init__(parts, params, clock)
         self._ticker: asyncio.Task[None] | None = None
+        self.healthy = True
+        """False while this worker can't follow the database, though that answers."""
 
     @classmethod
     async def open(
@@ -84,7 +72,7 @@ class LivePlane:
         *,
         encoder: TextEncoder | None = None,
         locate: Locate = bento_folder,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = lambda: datetime.now(UTC),
     ) -> "LivePlane":
         """Load encoder, catalogue, trending and the deployed bundle; ready to answer when this returns.
 
@@ -92,17 +80,13 @@ class LivePlane:
         Raises DatabaseUnavailable; EncoderError when the embedding model is not on this machine.
         """
         model = encoder if encoder is not None else await asyncio.to_thread(_load_encoder, params)
-        path = Path(params.search.synonyms)
-        database = LiveDatabase(pool)
-        index = LiveIndex(model.name, model.dimension, Synonyms(REPOSITORY / path), params.search)
-        deployed = Deployed(database, index, locate, (model.name, model.dimension))
-        feed = Feed(database, index, deployed)
-        live_encoder = LiveEncoder(model)
-        parts = Parts(database, index, live_encoder, deployed, feed, Writes(database, live_encoder))
-        await feed.open()
-        plane = cls(parts, params, clock)
+        plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
+        parts = plane._parts
+        await parts.feed.open()
+        await parts.experiments.open()
+        parts.shown.impressions.open()
         plane._ticker = asyncio.create_task(plane._tick())
-        log.info("live: %d items, bundle %s", index.catalogue.n_rows, plane.bundle_id)
+        log.info("live: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
         return plane
 
     async def close(self) -> None:
@@ -110,6 +94,10 @@ class LivePlane:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._parts.experiments.close()
+        await self._parts.arms.close()
+        await self._parts.shown.close()
+        await self._parts.feed.close()
         await self._parts.deployed.close()
         await asyncio.to_thread(self._parts.encoder.close)
 
@@ -124,14 +112,13 @@ class LivePlane:
         """Whether answers come from memory because the database does not answer."""
         return not self._parts.database.available
 
-    async def catch_up(self) -> None:
-        """Apply what has happened. Reads do it by themselves."""
-        await self._parts.feed.catch_up()
-
     async def settle(self) -> None:
-        """Catch up, and wait until the deployed bundle is in place or refused."""
+        """Catch up, and wait until every bundle that is asked for is in place or refused."""
         await self.catch_up()
         await self._parts.deployed.settle()
+        await self._parts.experiments.refresh()
+        self._parts.arms.follow(self._parts.experiments.running)
+        await self._parts.arms.settle()
 
     async def status(self) -> dict[str, Any]:
         """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
@@ -143,73 +130,6 @@ class LivePlane:
         except DatabaseUnavailable:
             counts = None
         return describe(parts.feed, parts.deployed, parts.index, counts, parts.encoder.name)
-
-    async def home(self, user_id: str, limit: int, kinds: Kinds = None) -> HomeLists:
-        """The five lists of the home page, from the user's events of the last `blend.stale_days`."""
-        events = await self._visit(user_id, self._params.blend.stale_days)
-        visitor = await self._visitor(user_id, events, searches=True)
-        return personal.home(self._view(), visitor, limit, kinds)
-
-    async def for_user_als(
-        self, user_id: str, n: int, filter_already_liked: bool = True, kinds: Kinds = None
-    ) -> list[Ranked]:
-        """ALS with the user's history folded in; for one it can say nothing of: popular items."""
-        events = await self._visit(user_id)
-        visitor = await self._visitor(user_id, events)
-        return personal.by_als(self._view(), visitor, n, kinds, filter_seen=filter_already_liked)
-
-    async def hybrid(
-        self,
-        user_id: str,
-        n: int,
-        *,
-        use_cf: bool = True,
-        use_embeddings: bool = True,
-        cf_weight: float | None = None,
-        kinds: Kinds = None,
-    ) -> list[Ranked]:
-        """NMF and content, blended; cold users by their interests and popularity. `cf_weight` 0..1."""
-        events = await self._visit(user_id)
-        cold = len(events) < self._params.blend.cold_below
-        visitor = await self._visitor(user_id, events, interests=cold)
-        blend = self._params.blend
-        weight = cf_weight if cf_weight is not None else blend.cf / (blend.cf + blend.embeddings)
-        return hybrid.hybrid(
-            self._view(),
-            visitor,
-            n,
-            kinds,
-            use_cf=use_cf,
-            use_embeddings=use_embeddings,
-            cf_weight=weight,
-        )
-
-    async def similar_products(self, item_id: str, limit: int, kinds: Kinds = None) -> list[Ranked]:
-        """Items named alike (TF-IDF), filled up by meaning. Raises ItemNotFound."""
-        await self.catch_up()
-        return neighbours.alike(self._view(), item_id, limit, kinds)
-
-    async def similar_by_als(self, item_id: str, n: int, kinds: Kinds = None) -> list[Ranked]:
-        """Items chosen by the same people. Raises ItemNotFound, ModelNotReady."""
-        await self.catch_up()
-        return neighbours.same_people(self._view(), item_id, n, kinds)
-
-    async def similar_by_vector(self, item_id: str, k: int, kinds: Kinds = None) -> list[Ranked]:
-        """Items near in meaning; the score is the cosine. Raises ItemNotFound."""
-        await self.catch_up()
-        return neighbours.near(self._view(), item_id, k, kinds)
-
-    async def semantic_search(self, query: str, k: int, kinds: Kinds = None) -> list[Ranked]:
-        """The k items nearest in meaning to a query; the score is the cosine."""
-        vector = await self._parts.encoder.encode(query)
-        await self.catch_up()
-        return search.semantic(self._view(), query, vector, k, kinds)
-
-    async def search(self, query: str, limit: int, kinds: Kinds = None) -> SearchResult:
-        """Words and meaning fused; trending items and the reason when nothing matches."""
-        vector = await self._parts.encoder.encode(meant(query))
-        await self.catch_up()
-        return search.fused(self._view(), query, vector, limit, kinds)
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""
@@ -275,45 +195,59 @@ class LivePlane:
         return [Interaction(*(getattr(row, name) for name in Interaction.__slots__)) for row in rows]
 
     def _view(self) -> View:
-        parts = self._parts
-        generation, trending = parts.deployed.generation, parts.feed.trending
-        catalogue = parts.index.catalogue
-        if self._boards is None or self._boards.stamp != stamp(catalogue, trending, generation):
-            self._boards = Boards(catalogue, trending, generation, self._params.ranking)
-        return View(parts.index, generation, self._boards, self._params)
-
-    async def _visit(self, user_id: str, days: int | None = None) -> Sequence[InteractionRow]:
-        since = _EVER if days is None else self._clock() - timedelta(days=days)
-        return await self._parts.feed.visit(user_id, since, self._params.ranking.history_events)
-
-    async def _visitor(
-        self,
-        user_id: str,
-        events: Sequence[InteractionRow],
-        *,
-        searches: bool = False,
-        interests: bool = False,
-    ) -> Visitor:
-        generation = self._parts.deployed.generation
-        count = self._params.ranking.recent_queries if searches else 0
-        asked = await self._encoded(queries_of(events)[:count])
-        declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
-        # The last thing, with no wait after it: rows that it holds are those of the view made next.
-        row = self._parts.index.catalogue.row
-        history = build_history(events, row, self._weights, self._neutral_stars)
-        trained = -1 if events or generation is None else generation.bundle.users.index(user_id)
-        return Visitor(user_id, history, asked, declared, self._clock().date(), trained)
-
-    async def _encoded(self, texts: Sequence[str]) -> Texts:
-        encode = self._parts.encoder.encode
-        vectors: list[Vector] = await asyncio.gather(*(encode(meant(text)) for text in texts))
-        return list(zip(texts, vectors, strict=True))
+        return self.view(self._parts.arms.shown(NO_EXPERIMENT))
 
     async def _tick(self) -> None:
-        """Keep an idle worker current, so that its first request after a quiet hour is not a slow one."""
+        """Keep an idle worker current, so that its first request after a quiet hour is not a slow one.
+
+        What goes wrong here goes wrong in requests too: the worker is not ready until a tick succeeds again.
+        """
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            await self.catch_up()
+            try:
+                await self.catch_up()
+                self._parts.arms.follow(self._parts.experiments.running)
+                self._measure()
+            except Exception:  # the boundary of a task that nobody waits for
+                if self.healthy:
+                    log.exception("this worker can't follow the database: it is not ready until it can")
+                self.healthy = False
+            else:
+                self.healthy = True
+
+    def _measure(self) -> None:
+        parts = self._parts
+        generation, now = parts.deployed.generation, self._clock()
+        deployed = None if generation is None else generation.loaded.deployment.deployed_at
+        computed = parts.feed.trending.computed_at
+        measures().set_state(
+            applied=parts.feed.applied,
+            lag=parts.feed.known - parts.feed.applied,
+            encoder_waiting=parts.encoder.waiting,
+            bundle_seconds=None if deployed is None else (now - deployed).total_seconds(),
+            trending_seconds=None if computed is None else (now - computed).total_seconds(),
+        )
+
+
+def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock) -> Parts:
+    """The parts, not yet opened."""
+    database = LiveDatabase(pool)
+    made_by = (model.name, model.dimension)
+    synonyms = Synonyms(REPOSITORY / Path(params.search.synonyms))
+    index = LiveIndex(model.name, model.dimension, synonyms, params.search)
+    deployed = Deployed(database, index, locate, made_by, clock)
+    encoder = LiveEncoder(model)
+    return Parts(
+        database=database,
+        index=index,
+        encoder=encoder,
+        deployed=deployed,
+        feed=Feed(database, index, deployed),
+        writes=Writes(database, encoder),
+        experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
+        arms=Arms(deployed, params, clock),
+        shown=Shown(ImpressionLog(pool, params.impressions), params, clock),
+    )
 
 
 def _load_encoder(params: Params) -> TextEncoder:

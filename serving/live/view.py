@@ -44,10 +44,11 @@ class View:
         return Query(items=indexes[known], weights=history.weights[known])
 
     def model_scores(self, name: str, query: Query) -> Scores:
-        """One model's scores of a query by catalogue row, float32[n_rows]; zeros without a bundle."""
-        if self.generation is None or not len(query.items):
+        """One model's scores of a query by catalogue row, float32[n_rows]; zeros when the bundle lacks it."""
+        model = None if self.generation is None else self.generation.bundle.models.get(name)
+        if self.generation is None or model is None or not len(query.items):
             return np.zeros(self.n_rows, dtype=np.float32)
-        scores = self.generation.models.all()[name].scores(query)
+        scores = model.scores(query)
         return spread(scores, self.generation.rows, self.n_rows)
 
     def profile(self, history: History) -> Vector | None:

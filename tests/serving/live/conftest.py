@@ -136,7 +136,7 @@ async def open_plane(
             small_params,
             Settings(),
             encoder=BagOfWords(),
-            locate=lambda tag: tmp_path / tag,
+            locate=lambda tag: tmp_path / tag.rpartition(":")[2],
             clock=clock,
         )
         planes.append(plane)

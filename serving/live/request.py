@@ -1,0 +1,19 @@
+"""What a request and the lists made for it have to tell each other: its id, and which bundle answered."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Request:
+    """One request under way. The front door makes it; the plane fills in what answered."""
+
+    request_id: str
+    bundle_id: str | None = None
+    """The bundle that its list was made with; None while no list was made."""
+    stale: bool = False
+    """Whether it was answered before a large change of the catalogue was wholly applied."""
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+"""The request that the running task answers; None outside of one."""
