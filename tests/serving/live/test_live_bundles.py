@@ -148,3 +148,34 @@ except LookupError:
         check=False,
     )
     assert done.stdout.strip() == "as it should", done.stderr
+
+
+async def test_a_refused_bundle_is_taken_once_it_is_repaired(
+    plane: LivePlane, deploy: Any, clock: Any
+) -> None:
+    deploy("first")
+    broken = deploy.write("broken", seed=1)
+    factors = broken / "als" / "item_factors.npy"
+    whole = factors.read_bytes()
+    factors.write_bytes(whole[:-1])
+    deploy.deploy("broken")
+    await plane.settle()
+    factors.write_bytes(whole)
+    await plane.settle()
+    assert plane.bundle_id == "none"  # it is not hashed anew for every request
+    clock.advance(days=61 / 86400)
+    await plane.settle()
+    assert plane.bundle_id == "broken"
+    assert (await plane.status())["bundle"]["refused"] == []
+
+
+async def test_each_refusal_is_followed_by_a_longer_wait(plane: LivePlane, deploy: Any, clock: Any) -> None:
+    (deploy.write("broken") / "items.npy").unlink()
+    deploy.deploy("broken")
+    waits = []
+    for _ in range(6):
+        await plane.settle()
+        refusal = plane._parts.deployed.refused[1]
+        waits.append((refusal.retry_at - refusal.refused_at).total_seconds() / 60)
+        clock.now = refusal.retry_at
+    assert waits == [1, 2, 4, 8, 16, 16]

@@ -64,3 +64,21 @@ async def test_lost_connections_are_made_anew(
     async with asyncio.timeout(10):
         while await other.get_item("NEW0000001") is None:
             await asyncio.sleep(0.2)
+
+
+async def test_a_worker_that_cannot_follow_is_not_ready_until_it_can(
+    plane: LivePlane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise KeyError("a row that nobody thought of")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(plane._parts.feed, "catch_up", fail)
+        async with asyncio.timeout(5):
+            while plane.healthy:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.2)
+    assert len([each for each in caplog.records if "not ready" in each.message]) == 1
+    async with asyncio.timeout(5):
+        while not plane.healthy:
+            await asyncio.sleep(0.05)
