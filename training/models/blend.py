@@ -13,14 +13,22 @@ import numpy as np
 
 from training.models.types import Csr, FloatArray
 
+LEAST_SPREAD = 1e-3
+"""Below the spread of a single item's score among 1 M: no model with few opinions is touched."""
+
 
 def normalise(scores: FloatArray) -> FloatArray:
     """Scores over their standard deviation along the last axis; all zeros stay all zeros.
+
+    The divisor is at least `LEAST_SPREAD` times the largest score: of scores that hardly differ, the
+    differences are noise, and are not blown up to the size of another model's opinion.
 
     Args:
         scores: float32[n_items] or float32[B, n_items].
     """
     spread = scores.std(axis=-1, keepdims=True)
+    least = LEAST_SPREAD * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
+    spread = np.maximum(spread, least)
     divisor: FloatArray = np.where(spread > 0.0, spread, 1.0).astype(np.float32)
     return scores / divisor
 

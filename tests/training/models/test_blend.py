@@ -40,3 +40,15 @@ def test_rows_of_a_batch_are_blended_one_by_one(
     blend = Blend(models, {"als": 0.5, "ease": 1.0})
     whole = blend.score_batch(checkerboard.interactions)
     np.testing.assert_allclose(whole[[4]], blend.score_batch(checkerboard.interactions[[4]]), rtol=1e-4)
+
+
+def test_scores_that_hardly_differ_are_not_blown_up() -> None:
+    flat = np.full(100, 0.5, dtype=np.float32)
+    flat[3] += 1e-6
+    opinion = np.zeros(100, dtype=np.float32)
+    opinion[7] = 1.0
+    assert np.abs(normalise(flat)).max() <= 1001
+    assert combine([(flat, 1.0), (opinion, 1.0)]).argmax() == 7
+    single = np.zeros(200_000, dtype=np.float32)
+    single[9] = 3.0
+    assert normalise(single)[9] == np.float32(3.0) / single.std()
