@@ -7,9 +7,14 @@ log names which). The models are fitted in parallel, each as a run in MLflow; `e
 and the blend of them; `bundle` puts them together; `record` writes dvc.lock; `gate` compares the bundle
 with the one that serves and fails when it must not replace it; `deploy` makes the change, all or
 nothing. Every task may be cleared and run again.
+
+Configuration of a run: `{"force": true}` learns although nothing is new. What else a request for training
+carries (`model_type`, `retrain_cf`, `regenerate_embeddings`) is kept with the run for the record: models of
+one snapshot belong together, so all of them are trained.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import chain, dag, task
 
@@ -29,13 +34,13 @@ from dags.defaults import BASELINES, MODELS, TASK_DEFAULTS, TRAINING_POOL
 )
 def daily_training() -> None:
     @task
-    def step(*names: str) -> None:
+    def step(*names: str, dag_run: Any = None) -> None:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
         from training.pipeline import NothingNewError, StoppedError, run_steps
 
         try:
-            run_steps(names)
+            run_steps(names, force=bool((dag_run.conf or {}).get("force")))
         except NothingNewError as reason:
             raise AirflowSkipException(str(reason)) from reason
         except StoppedError as reason:

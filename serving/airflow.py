@@ -40,6 +40,8 @@ class Run:
     state: str
     started_at: datetime | None
     finished_at: datetime | None
+    forced: bool = False
+    """Whether it learns although nothing is new."""
 
 
 class Airflow:
@@ -59,10 +61,11 @@ class Airflow:
     async def train(self, conf: dict[str, Any]) -> Run:
         """Start a training run, or give the one that waits to start: it will learn from the same data.
 
+        `conf["force"]` learns although nothing is new; a waiting run that does not is then not enough.
         Raises AirflowUnavailable.
         """
         latest = await self.latest_run()
-        if latest is not None and latest.state == _WAITING:
+        if latest is not None and latest.state == _WAITING and (latest.forced or not conf["force"]):
             return latest
         path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns"
         return _run(await self._call("POST", path, json={"logical_date": None, "conf": conf}))
@@ -126,6 +129,7 @@ def _run(answer: dict[str, Any]) -> Run:
         state=answer["state"],
         started_at=_moment(answer.get("start_date")),
         finished_at=_moment(answer.get("end_date")),
+        forced=bool((answer.get("conf") or {}).get("force")),
     )
 
 

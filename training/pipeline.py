@@ -46,6 +46,8 @@ class Run:
     settings: Settings
     workspace: Workspace
     params: Params
+    force: bool = False
+    """Learn although nothing is new."""
 
     def lineage(self) -> Lineage:
         """What the runs of this snapshot and these params are found by."""
@@ -56,8 +58,12 @@ class Run:
         return Tracker(self.settings)
 
 
-def run_steps(names: Sequence[str]) -> None:
+def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     """Run steps of the daily run, in the installation's workspace.
+
+    Args:
+        names: keys of STEPS.
+        force: learn although nothing happened since the last decision.
 
     Raises:
         NothingNewError: the snapshot step found nothing to learn.
@@ -66,7 +72,7 @@ def run_steps(names: Sequence[str]) -> None:
     """
     settings = get_settings()
     workspace = open_workspace(settings)
-    run = Run(settings, workspace, load_params(workspace.params_file))
+    run = Run(settings, workspace, load_params(workspace.params_file), force)
     for name in names:
         started = time.monotonic()
         STEPS[name](run)
@@ -88,7 +94,7 @@ def _index(run: Run) -> None:
 def _snapshot(run: Run) -> None:
     """Export the database, unless the bundle that serves, or the last one refused, knows all of it.
 
-    First MLflow's aliases are put right, should a crash have left them behind the database.
+    A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them behind the database.
     """
     with connect(run.settings) as conn:
         reconcile(conn, run.tracker())
@@ -97,7 +103,7 @@ def _snapshot(run: Run) -> None:
         conn.commit()
         known = [served.manifest] if served else []
         known += [decision.report["manifest"] for decision in judged]
-        if any(_same_lesson(manifest, watermark, run.params) for manifest in known):
+        if not run.force and any(_same_lesson(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)

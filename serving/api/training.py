@@ -63,8 +63,10 @@ async def status(plane: Plane, airflow: Training) -> Response:
     summary="Train the models",
 )
 async def train_hybrid(airflow: Training, body: Train) -> Response:
-    """Starts the daily training in Airflow and answers with its run's id."""
-    run = await airflow.train(body.model_dump())
+    """Starts the daily training in Airflow and answers with its run's id. Asked for either part, it trains
+    although nothing is new; with both false only if something is."""
+    force = body.retrain_cf or body.regenerate_embeddings
+    run = await airflow.train({**body.model_dump(), "force": force})
     message = f"training started in Airflow as run {run.run_id}"
     return answer({"status": "started", "message": message, "run_id": run.run_id}, 202)
 

@@ -30,7 +30,7 @@ RUN = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 dags = {d.dag_id: d for d in DagBag(sys.argv[1]).dags.values()}
-run = dags[sys.argv[2]].test()
+run = dags[sys.argv[2]].test(run_conf=json.loads(sys.argv[3]) if len(sys.argv) > 3 else None)
 states = {t.task_id: str(t.state) for t in run.get_task_instances()}
 print("RESULT", json.dumps({"state": str(run.state), "tasks": states}))
 """
@@ -87,7 +87,9 @@ def test_every_dag_loads_and_says_what_it_is(airflow_home: Path) -> None:
     assert {training[name]["pool"] for name in fitted} == {"training"}
 
 
-def test_daily_training_deploys_then_skips_when_nothing_is_new(airflow_home: Path, slow_plane: Any) -> None:
+def test_daily_training_deploys_then_skips_when_nothing_is_new_unless_forced(
+    airflow_home: Path, slow_plane: Any
+) -> None:
     first = run_airflow(airflow_home, RUN, "daily_training")
 
     assert first["state"] == "success", first["log"][-8000:]
@@ -97,6 +99,10 @@ def test_daily_training_deploys_then_skips_when_nothing_is_new(airflow_home: Pat
 
     assert second["tasks"]["snapshot"] == "skipped"
     assert second["tasks"]["deploy"] == "skipped"
+
+    forced = run_airflow(airflow_home, RUN, "daily_training", '{"force": true, "model_type": "mf"}')
+
+    assert set(forced["tasks"].values()) == {"success"}, forced["log"][-8000:]
 
 
 def test_hourly_trending_scores_the_items(airflow_home: Path, slow_plane: Any, connection: Any) -> None:

@@ -135,6 +135,7 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
 
     with pytest.raises(NothingNewError):
         run_steps(["snapshot"])
+    run_steps(["snapshot"], force=True)
 
     buy_more(slow_plane.database.dsn)
     run_steps([*BEFORE_GATE, "gate"])

@@ -244,7 +244,7 @@ class FakeAirflow:
 
         body = orjson.loads(request.content)
         self.triggered.append(body)
-        run = {"dag_run_id": f"manual__{len(self.runs) + 1}", "state": "running"}
+        run = {"dag_run_id": f"manual__{len(self.runs) + 1}", "state": "running", "conf": body["conf"]}
         self.runs.append({**run, "start_date": NOW.isoformat(), "end_date": None})
         return httpx.Response(200, json=self.runs[-1])
 

@@ -82,6 +82,17 @@ async def test_a_run_that_waits_is_not_started_twice(shortlist: AsyncShortlist, 
     assert len(airflow.triggered) == 1
 
 
+async def test_a_waiting_run_that_would_skip_is_not_enough_for_a_forced_one(
+    http: httpx.AsyncClient, airflow: Any
+) -> None:
+    unforced = {"retrain_cf": False, "regenerate_embeddings": False}
+    first = (await http.post("/training/train", json=unforced)).json()
+    airflow.runs[0]["state"] = "queued"
+    assert (await http.post("/training/train", json=unforced)).json()["run_id"] == first["run_id"]
+    assert (await http.post("/training/train", json={})).json()["run_id"] != first["run_id"]
+    assert [run["conf"]["force"] for run in airflow.triggered] == [False, True]
+
+
 async def test_training_without_airflow_is_503_that_says_so(http: httpx.AsyncClient, airflow: Any) -> None:
     airflow.reachable = False
     for method, path, body in [
