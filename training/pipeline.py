@@ -94,7 +94,8 @@ def _index(run: Run) -> None:
 def _snapshot(run: Run) -> None:
     """Export the database, unless the bundle that serves, or the last one refused, knows all of it.
 
-    A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them behind the database.
+    A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them
+    behind the database.
     """
     with connect(run.settings) as conn:
         reconcile(conn, run.tracker())
