@@ -14,11 +14,12 @@ import psycopg2
 import pytest
 import yaml
 
+from dags import defaults
 from database import deployments
 from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
-from database.settings import get_settings
+from database.settings import REPOSITORY, get_settings
 from training.bundle import find_stored, store_bundle
 from training.models.bundle import MANIFEST, hash_files, load_bundle
 from training.pipeline import STEPS, NothingNewError, StoppedError, run_steps
@@ -26,7 +27,7 @@ from training.promotion import PromotionError, promote, reconcile, roll_back
 from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
 from training.stages import LEARNED
-from training.tracking import BUNDLE, Tracker, load_versions
+from training.tracking import BUNDLE, EXPERIMENT, Tracker, load_versions
 from training.workspace import Workspace, open_workspace
 
 # MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
@@ -210,6 +211,46 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
 def made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code stays the same, whatever is committed while the test runs."""
+    monkeypatch.setattr("training.pipeline.git_commit", lambda: "0" * 40)
+
+
+def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deployed: str) -> None:
+    tracker = Tracker(get_settings())
+
+    def state() -> dict[str, Any]:
+        experiment = tracker.client.get_experiment_by_name(EXPERIMENT)
+        runs = tracker.client.search_runs([experiment.experiment_id])
+        with connect() as conn:
+            past = [deployment.deployment_id for deployment in deployments.history(conn, 10)]
+        return {
+            "files": hash_files(workspace.bundle),
+            "deployments": past,
+            "champion": tracker.aliases(BUNDLE)["champion"],
+            "versions": len(tracker.client.search_model_versions("name like 'shortlist-%'")),
+            "runs": {run.info.run_id: run.data.tags["shortlist.kind"] for run in runs},
+        }
+
+    before = state()
+    for name in STEPS:
+        if name != "snapshot":
+            run_steps([name])
+
+    assert state() == before
+    parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
+    assert parent.data.tags["shortlist.gate"] == "accepted"
+    assert parent.info.status == "FINISHED"
+    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED])
+
+
+def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
+    described = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+
+    assert tuple(described["stages"]["learn"]["foreach"]) == LEARNED == defaults.MODELS + defaults.BASELINES
 
 
 def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str) -> None:
