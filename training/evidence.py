@@ -145,7 +145,9 @@ def _compare(names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, par
     metric = params.gate.metric
     if not len(mine) or len(mine) != len(theirs):
         return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
-    result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed)
+    # So many chances to be wrong at once: the judged models share the error between them (Bonferroni).
+    confidence = 1.0 - (1.0 - params.gate.confidence) / len(params.gate.judged)
+    result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
     return Comparison(*names, metric, result.difference, result.low, result.high, result.users)
 
 

@@ -9,13 +9,16 @@ from training.models.types import Csr, DoubleArray
 
 Verdict = Literal["better", "worse", "no difference shown"]
 
+CONFIDENCE = 0.95
+"""Of an interval, where nothing else is said."""
+
 SET_SAMPLES = 200
 """Resamples for what belongs to all lists together (coverage, Gini); only their spread is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number and its 95 % interval."""
+    """A number and its interval."""
 
     value: float
     low: float
@@ -24,7 +27,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The mean difference of two rankers over the same users, its 95 % interval and what that shows."""
+    """The mean difference of two rankers over the same users, its interval and what that shows."""
 
     difference: float
     low: float
@@ -33,13 +36,16 @@ class Difference:
     verdict: Verdict
 
 
-def estimate_means(values: DoubleArray, samples: int, seed: int) -> list[Estimate]:
+def estimate_means(
+    values: DoubleArray, samples: int, seed: int, confidence: float = CONFIDENCE
+) -> list[Estimate]:
     """The mean of each column and its percentile interval; NaNs are left out.
 
     Args:
         values: float64[u, m], one row a user, one column a metric.
         samples: resamples of the users.
         seed: of the resampling.
+        confidence: of each interval.
     """
     n_users, width = values.shape
     if not n_users:
@@ -56,11 +62,14 @@ def estimate_means(values: DoubleArray, samples: int, seed: int) -> list[Estimat
         return [Estimate(np.nan, np.nan, np.nan)] * width
     low, high = np.full(width, np.nan), np.full(width, np.nan)
     some = ~np.isnan(whole)
-    low[some], high[some] = np.nanpercentile(means[:, some], [2.5, 97.5], axis=0)
+    tail = (1.0 - confidence) / 2.0
+    low[some], high[some] = np.nanquantile(means[:, some], [tail, 1.0 - tail], axis=0)
     return [Estimate(*map(float, row)) for row in zip(whole, low, high, strict=True)]
 
 
-def compare(challenger: DoubleArray, other: DoubleArray, samples: int, seed: int) -> Difference:
+def compare(
+    challenger: DoubleArray, other: DoubleArray, samples: int, seed: int, confidence: float = CONFIDENCE
+) -> Difference:
     """Paired bootstrap: the same users are drawn for both, so what users differ in cancels out.
 
     Args:
@@ -68,10 +77,11 @@ def compare(challenger: DoubleArray, other: DoubleArray, samples: int, seed: int
         other: float64[u], the same users in the same order.
         samples: resamples of the users.
         seed: of the resampling.
+        confidence: of the interval that the verdict goes by.
     """
     differences = challenger - other
     differences = differences[~np.isnan(differences)]
-    (found,) = estimate_means(differences[:, None], samples, seed)
+    (found,) = estimate_means(differences[:, None], samples, seed, confidence)
     verdict: Verdict = "no difference shown"
     if found.low > 0.0:
         verdict = "better"

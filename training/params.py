@@ -165,12 +165,14 @@ class RankingParams(Config):
 class GateParams(Config):
     """Section `gate`: what a bundle must reach before it may serve."""
 
-    judged: tuple[str, ...]
+    judged: tuple[str, ...] = Field(min_length=1)
     """Models whose accuracy counts; "blend" is all of them together, as users see them."""
     baseline: str
     """What the first bundle is held against."""
     metric: str
     """Metric of the comparisons, such as ndcg@10."""
+    confidence: float = Field(gt=0, lt=1)
+    """Of all the judged models' comparisons together."""
     min_test_users: int
     """Under this many test users accuracy is not judged."""
     min_gain_over_baseline: float

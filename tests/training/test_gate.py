@@ -12,6 +12,7 @@ LIMITS = GateParams(
     judged=("als", "nmf"),
     baseline="popularity",
     metric="ndcg@10",
+    confidence=0.95,
     min_test_users=20,
     min_gain_over_baseline=0.0,
     min_ndcg_difference=-0.01,

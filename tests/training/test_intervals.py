@@ -43,6 +43,8 @@ def test_pairing_sees_a_difference_that_users_noise_would_hide() -> None:
     assert found.verdict == "better"
     assert compare(user, better, samples=1000, seed=0).verdict == "worse"
     assert 0.005 < found.low < found.difference < found.high < 0.015
+    surer = compare(better, user, samples=1000, seed=0, confidence=0.999)
+    assert surer.low < found.low < found.high < surer.high
     (alone,) = estimate_means(better[:, None], samples=1000, seed=0)
     assert alone.low < user.mean() < alone.high
 
