@@ -14,11 +14,14 @@ from training.models.types import Csr, FloatArray
 
 logger = logging.getLogger(__name__)
 
-GRID = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 1.0, 1.5)
 """Weights tried for each model, against 1 for the best single one."""
 
-ROUNDS = 3
+ROUNDS = 5
 """Passes over the models; the search ends earlier when a pass changes nothing."""
+
+FLOOR_MARGIN = 1.03
+"""Of the floor under coverage: what just touches it on one set of users falls below it on half of others."""
 
 MAX_USERS = 4000
 """Users that the weights are learned from, drawn by the seed when there are more."""
@@ -39,7 +42,7 @@ class Learned:
     best_single: str
     single_ndcg: Mapping[str, float]
     floor: float
-    """Coverage that the blend was not allowed to fall below: that of the best single model."""
+    """Coverage that the blend was not allowed to fall below: that of the best single model and a margin."""
     history: Sequence[float] = field(default_factory=list)
     """NDCG after each improvement."""
 
@@ -58,7 +61,10 @@ class _Sum:
 
 
 def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
-    """Find the weights with the best NDCG@k whose coverage is no less than the best single model's.
+    """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
+
+    The best single model is the best one for users with a history: popularity may lead over all users
+    where many are new, and its coverage would be no floor at all.
 
     Args:
         folds: for each validation part, the models fitted on what came before it, and its users. The more
@@ -78,9 +84,10 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
     }
     test = _stack(tests)
     single = {name: _measure(scores, test, k) for name, scores in parts.items()}
-    best = max(single, key=lambda name: single[name][0])
-    logger.info("Best single model on validation: %s, NDCG@%d %.4f.", best, k, single[best][0])
-    weights, history = _search(parts, best, lambda total: _measure(total, test, k), single[best])
+    best = max(single, key=lambda name: _measure(parts[name], test, k, warm_only=True)[0])
+    logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, single[best][0])
+    floor = min(single[best][1] * FLOOR_MARGIN, 1.0)
+    weights, history = _search(parts, best, lambda total: _measure(total, test, k), floor)
     total = _weighted(parts, weights)
     ndcg, coverage = _measure(total, test, k)
     return Learned(
@@ -89,7 +96,7 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
         coverage=coverage,
         best_single=best,
         single_ndcg={name: value for name, (value, _) in single.items()},
-        floor=single[best][1],
+        floor=floor,
         history=history,
     )
 
@@ -98,23 +105,46 @@ def _search(
     parts: Mapping[str, FloatArray],
     best: str,
     measure: Callable[[FloatArray], tuple[float, float]],
-    start: tuple[float, float],
+    floor: float,
 ) -> tuple[dict[str, float], list[float]]:
-    weights = dict.fromkeys(parts, 0.0) | {best: 1.0}
-    reached, floor = start
-    history = [reached]
+    """Coordinate ascent from the best single model, and from all models alike; the better end counts.
+
+    On the way coverage may fall below the floor at a price, so that another model's weight can win it back:
+    a wall would stop the ascent at the first weights that touch it.
+    """
+    single = dict.fromkeys(parts, 0.0) | {best: 1.0}
+    ends = [_ascend(parts, start, best, measure, floor) for start in (single, dict.fromkeys(parts, 1.0))]
+    reached = [end for end in ends if end[2] >= floor]
+    if not reached:
+        return single, [measure(parts[best])[0]]
+    weights, history, _ = max(reached, key=lambda end: end[1][-1])
+    return weights, history
+
+
+def _ascend(
+    parts: Mapping[str, FloatArray],
+    start: Mapping[str, float],
+    fixed: str,
+    measure: Callable[[FloatArray], tuple[float, float]],
+    floor: float,
+) -> tuple[dict[str, float], list[float], float]:
+    """Weights, NDCG after each improvement, and coverage."""
+    weights = dict(start)
+    ndcg, coverage = measure(_weighted(parts, weights))
+    reached, history = ndcg - max(0.0, floor - coverage), [ndcg]
     for _ in range(ROUNDS):
         before = dict(weights)
-        for name in sorted(parts.keys() - {best}):
+        for name in sorted(parts.keys() - {fixed}):
             rest = _weighted(parts, weights | {name: 0.0})
             for weight in GRID:
-                ndcg, coverage = measure(rest + np.float32(weight) * parts[name])
-                if ndcg > reached + 1e-6 and coverage >= floor:
-                    reached, weights[name] = ndcg, weight
-                    history.append(ndcg)
+                found, covered = measure(rest + np.float32(weight) * parts[name])
+                score = found - max(0.0, floor - covered)
+                if score > reached + 1e-6:
+                    reached, weights[name], coverage = score, weight, covered
+                    history.append(found)
         if weights == before:
             break
-    return weights, history
+    return weights, history, coverage
 
 
 def _weighted(parts: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
@@ -125,11 +155,13 @@ def _weighted(parts: Mapping[str, FloatArray], weights: Mapping[str, float]) -> 
     return total
 
 
-def _measure(scores: FloatArray, test: TestSet, k: int) -> tuple[float, float]:
-    """NDCG@k over all users, and coverage@k."""
+def _measure(scores: FloatArray, test: TestSet, k: int, warm_only: bool = False) -> tuple[float, float]:
+    """NDCG@k over all users, or those with a history if there are any; and coverage@k over all."""
     lists = rank(_Sum(scores), test.histories, k, len(scores))
     hits = metrics.find_hits(lists, test.truth)
-    ndcg = float(np.nanmean(metrics.ndcg(hits, metrics.answers(test.truth), k)))
+    gains = metrics.ndcg(hits, metrics.answers(test.truth), k)
+    warm = test.user_slices()["warm_users"]
+    ndcg = float(np.nanmean(gains[warm] if warm_only and warm.any() else gains))
     return ndcg, metrics.coverage(metrics.exposure(lists, len(test.item_users), k))
 
 

@@ -110,7 +110,7 @@ def test_values_that_params_refuse_leave_the_file_as_it_was(workspace: Path) -> 
 
 def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
     assert CliRunner().invoke(main, ["als"]).exit_code == 2
-    assert CliRunner().invoke(main, ["popularity", "--trials", "2"]).exit_code == 2
+    assert CliRunner().invoke(main, ["tfidf", "--trials", "2"]).exit_code == 2
 
 
 class Recorder:
