@@ -23,8 +23,6 @@ from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-BLEND = "blend"
-"""What the blend of the models is called in the table, among the judged models and in their folders."""
 METRICS_FILE = "metrics.json"
 PER_USER_FILE = "per_user.npz"
 TABLE_COLUMNS = ("recall", "ndcg", "coverage")

@@ -17,11 +17,11 @@ from database.deployments import Deployment
 from database.settings import Settings
 from training.bundle import EVALUATION, find_stored, size_mb
 from training.evaluate import Evaluation, Ranker
-from training.evaluation import BLEND, Holdout, load_metrics, load_warm, measure, open_holdout
+from training.evaluation import Holdout, load_metrics, load_warm, measure, open_holdout
 from training.gate import Comparison, Evidence
 from training.intervals import compare
 from training.models.base import Model, Query
-from training.models.blend import Blend
+from training.models.blend import BLEND, Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
 from training.models.embeddings import Embeddings
 from training.models.registry import load_model

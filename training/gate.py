@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from training.models.blend import BLEND
 from training.params import GateParams
 
 
@@ -119,10 +120,11 @@ def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
 
 
 def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
-    """No judged model may be worse than its counterpart by more than the floor.
+    """No judged model may be worse than its counterpart by more than the floor: its mean decides.
 
-    It is refused when its mean lies below the floor, or when it is shown to be worse (the whole interval
-    lies below zero) and may be so by more than the floor. Noise alone does not refuse it.
+    The blend, which is what users see, is also refused when it is shown to be worse (the whole interval
+    lies below zero) and may be so by more than the floor, so that nights of small losses do not add up.
+    A single model is not held to that: its start is random, and its luck is not in the interval.
     """
     checks = []
     floor = limits.min_ndcg_difference
@@ -132,7 +134,7 @@ def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
             detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
             checks.append(Check(name, True, None, None, detail))
         else:
-            shown_worse = comparison.high < 0.0 and comparison.low < floor
+            shown_worse = comparison.challenger == BLEND and comparison.high < 0.0 and comparison.low < floor
             passed = comparison.difference >= floor and not shown_worse
             checks.append(Check(name, passed, comparison.difference, floor, _describe(comparison)))
     return checks

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from training.evaluation import BLEND, load_metrics
+from training.evaluation import load_metrics
 from training.gate import Decision
+from training.models.blend import BLEND
 from training.models.bundle import hash_files
 from training.params import Params
 from training.tracking import Lineage, Tracker, Version, load_versions, text_artifact

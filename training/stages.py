@@ -12,7 +12,8 @@ import click
 
 from database.settings import get_settings
 from training.bundle import assemble
-from training.evaluation import BLEND, measure, measure_blend, open_holdout, save_evaluation, summarise
+from training.evaluation import measure, measure_blend, open_holdout, save_evaluation, summarise
+from training.models.blend import BLEND
 from training.models.registry import fit_model
 from training.params import Params, load_params
 from training.prepare import Prepared, prepare

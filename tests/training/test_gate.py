@@ -55,7 +55,7 @@ def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
     ("change", "check"),
     [
         ({"comparisons": (compared("als", -0.02), compared("nmf", 0.1))}, "accuracy of als"),
-        ({"comparisons": (compared("als", -0.012, width=0.008),)}, "accuracy of als"),
+        ({"comparisons": (compared("blend", -0.012, width=0.008),)}, "accuracy of blend"),
         ({"coverage": {"als": (0.1, 0.31)}}, "coverage of als"),
         ({"cold_ndcg": (0.01, 0.05)}, "cold start"),
         ({"index_recall": 0.5}, "index recall"),
@@ -70,6 +70,12 @@ def test_each_rule_refuses_by_itself(change: dict[str, Any], check: str) -> None
     assert not decision.accepted
     assert [reason.partition(":")[0] for reason in decision.reasons] == [check]
     assert f"| {check} | NO |" in decision.as_table()
+
+
+def test_the_luck_of_one_models_start_does_not_refuse() -> None:
+    unlucky = (compared("als", -0.012, width=0.008), compared("blend", -0.001))
+
+    assert decide(replace(CHALLENGER, comparisons=unlucky), LIMITS).accepted
 
 
 def test_noise_alone_does_not_refuse() -> None:

@@ -16,6 +16,9 @@ from training.models.types import Csr, FloatArray
 LEAST_SPREAD = 1e-3
 """Below the spread of a single item's score among 1 M: no model with few opinions is touched."""
 
+BLEND = "blend"
+"""What the blend is called in tables, among the judged models, and in their folders."""
+
 
 def normalise(scores: FloatArray) -> FloatArray:
     """Scores over their standard deviation along the last axis; all zeros stay all zeros.
