@@ -2,11 +2,15 @@
 
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 
 ASIN = r"[A-Z0-9]{10}"
-_EARLIEST = pd.Timestamp("1990-01-01", tz="UTC")
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?|\.\d+)$"
+EARLIEST = pd.Timestamp("1995-01-01", tz="UTC")
+"""A time before this is a mistake of unit: the data checks refuse a snapshot that holds one."""
+
+MOST_RATINGS = 2**31 - 1  # what the column holds
+_NUMBER = r"([+-]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)$"
 _CURRENCY = r"[₹$£€]?\s*"
 _SECONDS_END = 1e11  # seconds reach it in the year 5138, milliseconds had it in 1973
 _MILLISECONDS_END = 1e14
@@ -25,16 +29,16 @@ def prices(column: pd.Series, name: str, nulled: Counter[str]) -> pd.Series:
 
 
 def numbers(column: pd.Series, name: str, nulled: Counter[str], before: str = "") -> pd.Series:
-    """Numbers of texts such as "4.2" or "1,399" as float64; what is none becomes null and is counted."""
+    """Finite numbers of texts such as "4.2", "-1" or "1,399" as float64; what is none is null and counted."""
     if pd.api.types.is_numeric_dtype(column):
-        return column.astype("float64")
-    text = clean(column)
-    found = pd.to_numeric(
-        text.str.extract(f"^{before}{_NUMBER}", expand=False).str.replace(",", "", regex=False),
-        errors="coerce",
-    )
-    _count(nulled, f"{name} is no number", text.notna() & found.isna())
-    return found.astype("float64")
+        stated, found = column.notna(), column.astype("float64")
+    else:
+        text = clean(column)
+        digits = text.str.extract(f"^{before}{_NUMBER}", expand=False).str.replace(",", "", regex=False)
+        stated, found = text.notna(), pd.to_numeric(digits, errors="coerce").astype("float64")
+    found = found.mask(np.isinf(found))
+    _count(nulled, f"{name} is no number", stated & found.isna())
+    return found
 
 
 def within(column: pd.Series, low: float, high: float, name: str, nulled: Counter[str]) -> pd.Series:
@@ -47,7 +51,7 @@ def within(column: pd.Series, low: float, high: float, name: str, nulled: Counte
 def times(column: pd.Series) -> pd.Series:
     """UTC times of ISO text, or of seconds, milliseconds or microseconds since 1970; null where unreadable.
 
-    Text without a zone is UTC. A time before 1990 or more than a day ahead is taken for unreadable.
+    Text without a zone is UTC. A time before 1995 or more than a day ahead is taken for unreadable.
     """
     if pd.api.types.is_datetime64_any_dtype(column):
         found = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
@@ -59,10 +63,13 @@ def times(column: pd.Series) -> pd.Series:
             read = pd.to_datetime(column[texts].astype("str"), errors="coerce", utc=True, format="ISO8601")
             found = found.where(~texts, read.dt.as_unit("us").reindex(found.index))
     found = found.dt.as_unit("us")
-    known: pd.Series = found.mask(
-        ~found.between(_EARLIEST, pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1))
-    )
+    known: pd.Series = found.where(possible(found))
     return known
+
+
+def possible(moments: pd.Series) -> pd.Series:
+    """Whether each UTC time is one that an event can have had: since EARLIEST, at most a day ahead."""
+    return moments.between(EARLIEST, pd.Timestamp.now(tz="UTC") + pd.Timedelta(days=1))
 
 
 def shifted(column: pd.Series, weeks: int) -> pd.Series:

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,26 +66,43 @@ def parquet_columns(path: Path) -> list[str]:
         raise WrongFormat(f"{path}: not a readable Parquet file") from error
 
 
-def parquet_frames(path: Path, columns: list[str]) -> Iterator[tuple[pd.DataFrame, int, float]]:
-    """Frames of a Parquet file, the number of their first row (from 1), and the progress after them."""
+def parquet_frames(
+    path: Path, columns: list[str], texts: Collection[str] = ()
+) -> Iterator[tuple[pd.DataFrame, int, float]]:
+    """Frames of a Parquet file, the number of their first row (from 1), and the progress after them.
+
+    Columns in `texts` become text in Arrow: in pandas a whole number in a column with nulls is a fraction.
+    """
     try:
         with pq.ParquetFile(path) as source:
             total, done = max(source.metadata.num_rows, 1), 0
             for batch in source.iter_batches(batch_size=2 * _BATCH, columns=columns):
-                frame = batch.to_pandas(types_mapper=_text_type)
+                frame = _as_text(batch, texts).to_pandas(types_mapper=_text_type)
                 yield frame, done + 1, (done + len(frame)) / total
                 done += len(frame)
     except (pa.ArrowException, OSError) as error:
         raise IngestError(f"{path}: damaged Parquet file: {error}") from error
 
 
+def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
+    columns = [
+        column.cast(pa.string()) if name in names else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
 def csv_header(path: Path) -> list[str]:
-    """First row of a CSV file. Raises WrongFormat when there is none or it is no text."""
+    """First row of a CSV file. Raises WrongFormat when it is no text or names a column twice."""
     with _refusing_damage(path), _text(path) as (stream, _):
         try:
-            return [name.strip().lstrip("\ufeff") for name in next(csv.reader(stream), [])]
+            names = [name.strip().lstrip("\ufeff") for name in next(csv.reader(stream), [])]
         except csv.Error as error:
             raise WrongFormat(f"{path}: not a CSV file: {error}") from error
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise WrongFormat(f"{path}: more than one column is called {', '.join(twice)}")
+    return names
 
 
 def csv_batches(path: Path) -> Iterator[Batch]:

@@ -2,7 +2,8 @@
 
 `user_id`, `item_id`, `event_type`, `timestamp` are needed, `value`, `query` and `session_id` may be there.
 A timestamp is ISO text (UTC where it names no zone) or seconds, milliseconds or microseconds since 1970.
-`event_type` is one of the platform's; a search needs a query, any other event an item.
+`event_type` is one of the platform's; a search needs a query, any other event an item. A rating is 1 to 5,
+feedback -1, 0 or 1; a purchase's quantity and a view's seconds are not negative.
 """
 
 from collections import Counter
@@ -25,6 +26,8 @@ from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _OPTIONAL = ("value", "query", "session_id")
+_TEXTS = ("user_id", "item_id", "event_type", "query", "session_id")
+_LARGEST_VALUE = 1e38  # more does not fit the column
 _LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
 
 
@@ -39,7 +42,7 @@ def read(path: Path, weeks: int) -> Iterator[Chunk]:
     """Chunks of interactions."""
     if is_parquet(path):
         kept = [name for name in _columns(path) if name in {*_NEEDED, *_OPTIONAL}]
-        for frame, first, progress in parquet_frames(path, kept):
+        for frame, first, progress in parquet_frames(path, kept, _TEXTS):
             yield _chunk(frame, list(range(first, first + len(frame))), progress, weeks)
         return
     header = csv_header(path)
@@ -75,8 +78,7 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int) -
 
 def _prepared(frame: pd.DataFrame, nulled: Counter[str]) -> pd.DataFrame:
     empty = pd.Series(None, index=frame.index, dtype="str")
-    texts = ("user_id", "item_id", "event_type", "query", "session_id")
-    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in texts})
+    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in _TEXTS})
     table["event_type"] = table["event_type"].str.lower()
     table["value"] = numbers(frame["value"], "value", nulled) if "value" in frame else float("nan")
     table["occurred_at"] = times(frame["timestamp"])
@@ -87,13 +89,16 @@ def _reasons(table: pd.DataFrame) -> pd.Series:
     reason = pd.Series(None, index=table.index, dtype="str")
     for name, longest in _LONGEST.items():
         reason = reason.mask(table[name].str.len() > longest, f"{name} is longer than {longest}")
-    stars = (table["event_type"] == "rating") & ~table["value"].between(1, 5)
-    reason = reason.mask(stars, "rating is not within 1..5")
+    kind, value = table["event_type"], table["value"]
+    reason = reason.mask(value.abs() > _LARGEST_VALUE, "value is out of range")
+    reason = reason.mask(kind.isin(("purchase", "view_time")) & (value < 0), "value is negative")
+    reason = reason.mask((kind == "feedback") & ~value.isin((-1, 0, 1)), "feedback is not -1, 0 or 1")
+    reason = reason.mask((kind == "rating") & ~value.between(1, 5), "rating is not within 1..5")
     reason = reason.mask(table["occurred_at"].isna(), "no readable timestamp")
-    search = table["event_type"] == "search_query"
+    search = kind == "search_query"
     reason = reason.mask(~search & table["item_id"].isna(), "no item id")
     reason = reason.mask(search & table["query"].isna(), "a search without a query")
-    reason = reason.mask(~table["event_type"].isin(EVENT_TYPES), "unknown event type")
+    reason = reason.mask(~kind.isin(EVENT_TYPES), "unknown event type")
     return reason.mask(table["user_id"].isna(), "no user id")
 
 

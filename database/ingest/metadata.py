@@ -15,7 +15,7 @@ import orjson
 import pandas as pd
 
 from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, clean, numbers, prices, within
+from database.ingest.fields import ASIN, MOST_RATINGS, clean, numbers, prices, within
 from database.ingest.files import Batch, first_objects, is_parquet, object_batches
 
 _ITEM = {"parent_asin", "asin"}
@@ -64,6 +64,7 @@ def _chunk(batch: Batch) -> Chunk:
 def _items(batch: Batch, nulled: Counter[str]) -> pd.DataFrame:
     rows = [_fields(value) for value in batch.values]
     table = pd.DataFrame(rows, columns=list(ITEM_COLUMNS), dtype="object")
+    count = numbers(table["rating_count"], "rating_count", nulled)
     return table.assign(
         line=pd.Series(batch.lines, dtype="int64"),
         item_id=clean(table["item_id"]).str.upper(),
@@ -71,7 +72,7 @@ def _items(batch: Batch, nulled: Counter[str]) -> pd.DataFrame:
         title=clean(table["title"]),
         description=clean(table["description"]).str.slice(0, _LONGEST_DESCRIPTION),
         rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
-        rating_count=numbers(table["rating_count"], "rating_count", nulled).round().astype("Int64"),
+        rating_count=within(count, 0, MOST_RATINGS, "rating_count", nulled).round().astype("Int64"),
         price=prices(table["price"], "price", nulled),
     )
 

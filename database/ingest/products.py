@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, clean, numbers, prices, within
+from database.ingest.fields import ASIN, MOST_RATINGS, clean, numbers, prices, within
 from database.ingest.files import Batch, csv_batches, csv_header, is_parquet, raw_row
 
 _NEEDED = {
@@ -69,6 +69,7 @@ def _items(table: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
     offered = prices(table["discount_price"], "discount_price", nulled)
     listed = prices(table["actual_price"], "actual_price", nulled)
     count = numbers(table["no_of_ratings"], "no_of_ratings", nulled)
+    count = within(count, 0, MOST_RATINGS, "no_of_ratings", nulled)
     items = pd.DataFrame(index=table.index, columns=list(ITEM_COLUMNS)).assign(
         line=lines,
         item_id=_ids(table),

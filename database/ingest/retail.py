@@ -1,7 +1,8 @@
 """UCI Online Retail invoice lines (Parquet), with the column names of either year.
 
 A stock code becomes an item id by one rule: upper-cased, everything but letters and digits taken out,
-padded on the left with zeros to 10 places (`85123a` is `000085123A`). A code longer than that is refused.
+padded on the left with zeros to 10 places (`85123a` is `000085123A`). A code longer than that is refused,
+and so is a customer that is no whole number.
 A line is a purchase: `value` is the quantity, `session_id` the invoice. Without a customer it is an
 anonymous one, which counts for popularity and baskets. An item's title is its most frequent description,
 its price the median unit price, both over the lines that are sales; the data has no categories.
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import clean, shifted
+from database.ingest.fields import clean, possible, shifted
 from database.ingest.files import is_parquet, parquet_columns, parquet_frames
 
 FAMILY = "online_retail"
@@ -47,11 +48,12 @@ def last_time(path: Path) -> datetime:
     Raises WrongFormat when no line has a time.
     """
     frames = parquet_frames(path, ["InvoiceDate"])
-    latest = [pd.to_datetime(frame["InvoiceDate"], errors="coerce").max() for frame, _, _ in frames]
+    latest = [_times(frame["InvoiceDate"]).max() for frame, _, _ in frames]
     known = [time for time in latest if pd.notna(time)]
     if not known:
         raise WrongFormat(f"{path}: no invoice line with a time")
-    return max(known).tz_localize("UTC").to_pydatetime()
+    latest_known: pd.Timestamp = max(known)
+    return latest_known.tz_localize("UTC").to_pydatetime()
 
 
 def read(path: Path, weeks: int) -> Iterator[Chunk]:
@@ -63,7 +65,7 @@ def read(path: Path, weeks: int) -> Iterator[Chunk]:
         lines = frame.rename(columns=dict(zip(names, _NAMES, strict=True)))
         lines.insert(0, "line", range(first, first + len(lines)))
         lines = _prepared(lines)
-        reason = _reasons(lines)
+        reason = _reasons(lines, weeks)
         good = lines[reason.isna()]
         sales.append(good[["item_id", "title", "price", "time"]])
         yield Chunk(
@@ -85,10 +87,23 @@ def _prepared(lines: pd.DataFrame) -> pd.DataFrame:
         item_id=code.str.zfill(10).where(code.str.len() <= 10),
         title=_titles(lines["description"]),
         quantity=pd.to_numeric(lines["quantity"], errors="coerce"),
-        time=pd.to_datetime(lines["time"], errors="coerce").dt.as_unit("s"),
+        time=_times(lines["time"]),
         price=pd.to_numeric(lines["price"], errors="coerce"),
-        customer=pd.to_numeric(lines["customer"], errors="coerce").astype("Int64"),
+        customer=_customers(lines["customer"]),
+        stranger=lines["customer"].notna() & _customers(lines["customer"]).isna(),
     )
+
+
+def _times(column: pd.Series) -> pd.Series:
+    """Times without a zone; one that the file states is gone by."""
+    times = pd.to_datetime(column, errors="coerce", utc=True)
+    return times.dt.tz_localize(None).dt.as_unit("s")
+
+
+def _customers(column: pd.Series) -> pd.Series:
+    """Customer numbers; null where there is none or it is no whole number that a double holds exactly."""
+    number = pd.to_numeric(column, errors="coerce").astype("float64")
+    return number.where((number % 1 == 0) & (number.abs() < 2**53)).astype("Int64")
 
 
 def _titles(descriptions: pd.Series) -> pd.Series:
@@ -99,10 +114,12 @@ def _titles(descriptions: pd.Series) -> pd.Series:
     return descriptions.map(known).astype("str")
 
 
-def _reasons(lines: pd.DataFrame) -> pd.Series:
+def _reasons(lines: pd.DataFrame, weeks: int) -> pd.Series:
     """Why a line can't be used, the first that holds; null for a sale."""
     rules = (
         ("no invoice, stock code, time, quantity or price", _unreadable(lines)),
+        ("time before 1995 or in the future", ~possible(_moved(lines["time"], weeks))),
+        ("customer is no whole number", lines["stranger"]),
         ("cancellation", lines["invoice"].str.startswith("C")),
         ("stock code is no product", lines["plain"].str.fullmatch(_NO_PRODUCT)),
         ("stock code longer than 10", lines["item_id"].isna()),
@@ -121,7 +138,6 @@ def _unreadable(lines: pd.DataFrame) -> pd.Series:
 
 
 def _purchases(sales: pd.DataFrame, weeks: int) -> pd.DataFrame:
-    time = sales["time"].dt.tz_localize("UTC")
     customer = sales["customer"].astype("str")
     return pd.DataFrame(
         {
@@ -132,10 +148,15 @@ def _purchases(sales: pd.DataFrame, weeks: int) -> pd.DataFrame:
             "query": None,
             "value": sales["quantity"],
             "session_id": sales["invoice"],
-            "occurred_at": shifted(time, weeks),
+            "occurred_at": _moved(sales["time"], weeks),
             "natural_key": _natural_keys(sales),
         }
     )
+
+
+def _moved(times: pd.Series, weeks: int) -> pd.Series:
+    """The lines' times as UTC, moved forward by whole weeks."""
+    return shifted(times.dt.tz_localize("UTC"), weeks)
 
 
 def _natural_keys(sales: pd.DataFrame) -> pd.Series:
@@ -160,7 +181,7 @@ def _items(sales: pd.DataFrame, weeks: int) -> pd.DataFrame:
         kind="product",
         title=titles.reindex(facts.index),
         price=facts["price"].round(2),
-        as_of=shifted(facts["last"].dt.tz_localize("UTC"), weeks),
+        as_of=_moved(facts["last"], weeks),
     )
     found["attributes"] = [_attributes(item_id) for item_id in facts.index]
     return found.reset_index(drop=True)

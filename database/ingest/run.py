@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import psycopg2
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-from database.ingest.chunk import Adapter
+from database.ingest.chunk import Adapter, IngestError
 from database.ingest.files import sha256
 from database.ingest.merge import (
     find_news,
@@ -127,7 +128,7 @@ def ingest_file(
     adapter.check(path)
     started = datetime.now(UTC)
     digest = sha256(path)
-    with _alone(conn), Progress(path.name) as progress:
+    with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
         _make_months(conn, started)
@@ -160,6 +161,15 @@ def ingest_file(
         conn.commit()
     logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
     return report
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Values that a column can't hold are the file's fault, and said so."""
+    try:
+        yield
+    except psycopg2.DataError as error:
+        raise IngestError(f"{path}: a value that can't be stored: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager

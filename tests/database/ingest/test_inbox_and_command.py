@@ -1,16 +1,18 @@
 """The inbox, and the command line as a user meets it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest import ingest_inbox
 from database.ingest.__main__ import main
+from database.ingest.chunk import INTERACTION_COLUMNS, Adapter, Chunk
 from database.settings import get_settings
 
 if TYPE_CHECKING:
@@ -37,6 +39,21 @@ def test_files_are_sorted_into_done_and_failed(connection: Connection, query: Qu
     again = ingest_inbox(connection, tmp_path, settle_seconds=0)
     assert [delivery.moved_to.name for delivery in again] == ["2-b.csv"]
     assert again[0].report is not None and again[0].report.rows_loaded == 0
+
+
+def test_a_value_that_can_not_be_stored_fails_its_file_only(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    def out_of_range(path: Path, weeks: int) -> Iterator[Chunk]:
+        row = dict.fromkeys(INTERACTION_COLUMNS) | {"line": 1, "event_type": "click", "value": 1e60}
+        yield Chunk(1, 1.0, interactions=pd.DataFrame([row]))
+
+    adapter = Adapter("broken", "broken", "interactions", lambda path: None, out_of_range)
+    (tmp_path / "a.csv").write_text(CSV)
+    (delivery,) = ingest_inbox(connection, tmp_path, adapters=[adapter], settle_seconds=0)
+    assert delivery.moved_to == tmp_path / "failed/a.csv"
+    assert "a value that can't be stored" in str(delivery.error)
+    assert query("select count(*) from interactions") == [(0,)]
 
 
 def test_a_file_still_arriving_is_left_alone(connection: Connection, tmp_path: Path) -> None:

@@ -96,3 +96,53 @@ def test_missing_columns_are_named(connection: Connection, tmp_path: Path) -> No
     (tmp_path / "i.csv").write_text("user_id,item_id\nann,I1\n")
     with pytest.raises(WrongFormat, match="no column event_type, timestamp"):
         ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
+
+
+def test_values_that_the_data_checks_would_refuse_stay_out(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    (tmp_path / "i.csv").write_text(
+        "user_id,item_id,event_type,timestamp,value\n"
+        "ann,I1,feedback,2024-05-06,-1\n"
+        "ann,I1,view_time,2024-05-06,1.5e1\n"
+        "ann,I1,feedback,2024-05-06,7\n"
+        "ann,I2,feedback,2024-05-06,\n"
+        "ann,I1,purchase,2024-05-06,-4\n"
+        f"ann,I1,click,2024-05-06,{'9' * 60}\n"
+        "ann,I1,click,1992-05-06,\n"
+    )
+    report = ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
+    assert query("select event_type, value from interactions order by 1") == [
+        ("feedback", -1.0),
+        ("view_time", 15.0),
+    ]
+    assert report.reasons == {
+        "feedback is not -1, 0 or 1": 2,
+        "value is negative": 1,
+        "value is out of range": 1,
+        "no readable timestamp": 1,
+    }
+
+
+def test_whole_numbered_ids_beside_nulls_stay_whole(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(
+        {
+            "user_id": pd.array([2**60 + 1, None], dtype="Int64"),
+            "item_id": [10.0, None],
+            "event_type": ["click", "click"],
+            "timestamp": [1_715_000_000, 1_715_000_000],
+            "value": [float("inf"), None],
+        }
+    )
+    frame.to_parquet(tmp_path / "i.parquet")
+    report = ingest_file(connection, INTERACTIONS, tmp_path / "i.parquet")
+    assert query("select user_id, item_id, value from interactions") == [(str(2**60 + 1), "10", None)]
+    assert (report.reasons, report.nulled) == ({"no user id": 1}, {"value is no number": 1})
+
+
+def test_a_column_that_stands_twice_is_refused(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text("user_id,item_id,event_type,timestamp,value,value\nann,I1,click,1,2,3\n")
+    with pytest.raises(WrongFormat, match="more than one column is called value"):
+        ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")

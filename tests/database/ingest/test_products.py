@@ -174,3 +174,13 @@ async def _describe(item_id: str) -> None:
     async with pool.acquire() as conn:
         await insert_item(conn, item_id, ItemContent(kind="product", title="t", description="by hand"), None)
     await pool.close()
+
+
+def test_a_count_that_no_column_holds_is_left_empty(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    line = "Cup,kitchen,Cups,,https://www.amazon.in/x/dp/B000000003,4,{},₹1,₹2\n"
+    (tmp_path / "p.csv").write_text(f"{HEADER}\n{line.format('99999999999')}")
+    report = ingest_file(connection, PRODUCTS, tmp_path / "p.csv")
+    assert query("select rating_count from items") == [(None,)]
+    assert sum(report.nulled.values()) == 1

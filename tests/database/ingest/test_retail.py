@@ -1,7 +1,7 @@
 """Online Retail: both years' columns, what is a sale, ids, titles, the sample's shift."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +145,28 @@ def test_a_foreign_file_is_refused_before_anything_is_written(
     with pytest.raises(WrongFormat):
         ingest_file(connection, RETAIL, tmp_path / "x")
     assert query("select count(*) from ingest_runs") == [(0,)]
+
+
+def test_lines_out_of_time_and_foreign_customers_are_refused(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(
+        {
+            "InvoiceNo": ["1", "2", "3", "4", "5"],
+            "StockCode": ["71053"] * 5,
+            "Description": ["LAMP"] * 5,
+            "Quantity": [1] * 5,
+            "InvoiceDate": pd.to_datetime(["2011-01-01"] * 3 + ["1900-01-01", "2026-01-01"]),
+            "UnitPrice": [1.0] * 5,
+            "CustomerID": ["17850.0", "17850.5", "A17", "1", "1"],
+        }
+    ).assign(InvoiceDate=lambda lines: lines["InvoiceDate"].dt.tz_localize("UTC"))
+    frame.to_parquet(tmp_path / "r.parquet")
+    report = ingest_file(connection, RETAIL, tmp_path / "r.parquet", shift_weeks=700)
+    assert query("select user_id, occurred_at from interactions") == [
+        ("17850", datetime(2011, 1, 1, tzinfo=UTC) + timedelta(weeks=700))
+    ]
+    assert report.reasons == {
+        "customer is no whole number": 2,
+        "time before 1995 or in the future": 2,
+    }
