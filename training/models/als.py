@@ -130,7 +130,7 @@ def _alternate(
         solve(by_user, users, items, STEPS)
         expanded = users if len(first) == len(inverse) else users[inverse]
         solve(by_item, items, expanded, STEPS)
-        if report is not None:
+        if report is not None and by_item.nnz:
             report(iteration + 1, {"loss": loss(by_item, items, expanded)})
     solve(by_user, users, items, FINAL_STEPS)
     return users, items

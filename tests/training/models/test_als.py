@@ -5,8 +5,9 @@ from scipy import sparse
 from training.models import least_squares
 from training.models.als import Als, AlsConfig, fit
 from training.models.base import Query
-from training.models.data import TrainingData
+from training.models.data import Catalogue, Events, TrainingData
 from training.models.factors import distinct_rows
+from training.models.vocabulary import Vocabulary
 
 CONFIG = AlsConfig(
     factors=8, regularization=0.5, alpha=10.0, regularization_power=0.0, iterations=12, strength="linear"
@@ -115,6 +116,22 @@ def test_reaches_the_loss_of_the_library_it_is_solved_by(checkerboard: TrainingD
     fit(checkerboard, CONFIG, 1, lambda _, measured: losses.append(measured["loss"]))
     assert losses[-1] == pytest.approx(expected, rel=0.02)
     assert losses == sorted(losses, reverse=True)
+
+
+def test_without_any_history_every_score_is_zero() -> None:
+    nobody = TrainingData(
+        items=Vocabulary.build(["A", "B"]),
+        users=Vocabulary.build([]),
+        interactions=sparse.csr_array((0, 2), dtype=np.float32),
+        events=Events(
+            np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        ),
+        catalogue=Catalogue(("a", "b"), ("", ""), ("", "")),
+        baskets=sparse.csr_array((0, 2), dtype=np.float32),
+        vectors=None,
+    )
+    fitted = fit(nobody, CONFIG, 1, lambda iteration, values: None)
+    assert not fitted.score_batch(sparse.csr_array((1, 2), dtype=np.float32)).any()
 
 
 def test_similar_items_share_users(model: Als) -> None:
