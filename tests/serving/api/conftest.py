@@ -18,7 +18,9 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from client import AsyncShortlist
-from database.connection import create_pool
+from database.connection import connect, create_pool
+from database.ingest.adapters import ADAPTERS
+from database.ingest.run import ingest_file
 from database.settings import REPOSITORY, Settings
 from serving.airflow import Airflow
 from serving.api.app import create_app
@@ -36,6 +38,10 @@ from serving.live.plane import LivePlane
 from serving.ranking.types import HomeLists, Item, Kinds, Ranked, SearchResult
 from training.params import load_params
 
+PRODUCT_COLUMNS = (
+    "id,name,main_category,sub_category,image,link,ratings,no_of_ratings,discount_price,actual_price,"
+    "discount_ratio"
+)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -349,14 +355,33 @@ def _live_app(settings: Settings) -> FastAPI:
 
 
 @pytest.fixture(scope="module")
-def addresses(postgres: Any, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """Two workers, each on a real plane of its own, over one database of the module's own."""
+def live_settings(postgres: Any, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Settings that name a database of the module's own."""
     name = "api_" + hashlib.md5(str(request.path).encode()).hexdigest()[:8]
     postgres.execute(f"create database {name} template template_shortlist")
-    settings = Settings(_env_file=None, database_url=postgres.url(name))
-    with _server(_live_app(settings)) as one, _server(_live_app(settings)) as other:
-        yield one, other
+    yield Settings(_env_file=None, database_url=postgres.url(name))
     postgres.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def addresses(live_settings: Settings) -> Iterator[tuple[str, str]]:
+    """Two workers, each on a real plane of its own, over that database."""
+    with _server(_live_app(live_settings)) as one, _server(_live_app(live_settings)) as other:
+        yield one, other
+
+
+@pytest.fixture(scope="module")
+def ingest_products(live_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """`ingest_products(id=name, ...)`: load a file of such products into that database."""
+
+    def ingest(**names: str) -> Any:
+        file = tmp_path_factory.mktemp("products") / "products.csv"
+        rows = [f"{item_id},{name},home,Kitchen,,,4.5,10,5.0,10.0,0.5" for item_id, name in names.items()]
+        file.write_text("\n".join([PRODUCT_COLUMNS, *rows, ""]))
+        with connect(live_settings) as conn:
+            return ingest_file(conn, ADAPTERS["products"], file, encoder=WordEncoder())
+
+    return ingest
 
 
 @pytest.fixture(scope="module")

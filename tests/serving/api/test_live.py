@@ -1,6 +1,7 @@
 """The contracts on real planes: what one worker is told, the other answers at the next request."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,37 @@ def test_content_has_its_vector_on_the_other_worker(workers: tuple[Shortlist, Sh
     made = one.create_content("vector1", "Sewing buttons")
     assert other.content("vector1")["embedding_vector"] == made["embedding_vector"]
     assert sum(value**2 for value in made["embedding_vector"] or []) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_product_that_a_file_brings_changes_and_takes_is_so_on_every_worker_at_once(
+    workers: tuple[Shortlist, Shortlist], ingest_products: Any
+) -> None:
+    for worker in workers:
+        with pytest.raises(NotFound):  # no product at all yet
+            worker.search("zither")
+    assert ingest_products(ZITHER0001="Alpine zither", ZITHER0002="Zither strings").rows_loaded == 2
+    for worker in workers:
+        assert {item["id"] for item in worker.search("zither")["results"]} == {"ZITHER0001", "ZITHER0002"}
+        assert worker.semantic_search("zither strings")[0]["product_id"] == "ZITHER0002"
+        assert [item["id"] for item in worker.similar_products("ZITHER0001")][:1] == ["ZITHER0002"]
+        assert "ZITHER0001" in [item["id"] for item in worker.home("stranger")["best_value"]]
+    ingest_products(ZITHER0001="Alpine dulcimer")
+    for worker in workers:
+        assert {item["id"] for item in worker.search("zither")["results"]} == {"ZITHER0002"}
+        assert worker.search("dulcimer")["results"][0]["id"] == "ZITHER0001"
+
+
+def test_content_is_recommended_and_listed_by_the_other_worker_at_the_next_request(
+    workers: tuple[Shortlist, Shortlist],
+) -> None:
+    one, other = workers
+    one.create_user("reader", interests=["falconry"])
+    other.create_content("hawk1", "Falconry for all", category="falconry", tags=["falconry"])
+    for worker in workers:
+        assert worker.recommend_content("reader", n=1)[0]["content_id"] == "hawk1"
+        assert [item["content_id"] for item in worker.content_of("falconry")] == ["hawk1"]
+    other.update_user("reader", interests=["python"])
+    assert one.user("reader")["interests"] == ["python"]
 
 
 def test_a_click_is_stored_before_it_is_answered(workers: tuple[Shortlist, Shortlist]) -> None:
