@@ -1,5 +1,6 @@
 """Airflow through its REST API: the same door that its UI and any scheduler of yours use."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -71,9 +72,9 @@ class AirflowApi:
         runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params)["dag_runs"]
         return str(runs[0]["dag_run_id"]) if runs else None
 
-    def trigger(self, dag_id: str, note: str) -> str:
-        """Start a run of the DAG as soon as it can be; returns the run's id."""
-        body = {"logical_date": None, "note": note}
+    def trigger(self, dag_id: str, note: str, conf: Mapping[str, Any]) -> str:
+        """Start a run of the DAG with its configuration as soon as it can be; returns the run's id."""
+        body = {"logical_date": None, "note": note, "conf": dict(conf)}
         reply = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
         reply.raise_for_status()
         return str(reply.json()["dag_run_id"])

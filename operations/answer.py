@@ -15,15 +15,32 @@ BUNDLE_SECONDS = 120
 SHOWN_CHARACTERS = 1500
 
 
+class BundleRefusedError(Exception):
+    """The service will not serve a bundle: it is damaged, or of another version of Shortlist."""
+
+    def __init__(self, bundle_id: str, reason: str) -> None:
+        super().__init__(f"bundle {bundle_id}: {reason}")
+        self.bundle_id = bundle_id
+        self.reason = reason
+
+
 def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
-    """Wait until the service answers from a bundle. Raises StartError after two minutes."""
+    """Wait until the service answers from a bundle.
+
+    Raises BundleRefusedError when it refuses to, StartError after two minutes, Aborted.
+    """
     deadline = time.monotonic() + BUNDLE_SECONDS
-    while _served(platform) != bundle_id:
+    while True:
+        served, refused = _served(platform)
+        if served == bundle_id:
+            return
+        if bundle_id in refused:
+            raise BundleRefusedError(bundle_id, refused[bundle_id])
         if platform.abort.is_set():
             raise Aborted("service")
         if time.monotonic() > deadline:
             raise StartError(
-                f"The service does not take bundle {bundle_id} up (it serves {_served(platform)})",
+                f"The service does not take bundle {bundle_id} up (it serves {served})",
                 f"See {platform.service_address}/status and {platform.place.logs / 'service.log'}",
             )
         time.sleep(0.3)
@@ -53,11 +70,12 @@ def _ask(address: str) -> dict[str, Any]:
     return body
 
 
-def _served(platform: Platform) -> str | None:
-    """Id of the bundle that the service names in its answers."""
+def _served(platform: Platform) -> tuple[str | None, dict[str, str]]:
+    """Id of the bundle that the service names in its answers; and the refused ones, with the reasons."""
     try:
         reply = httpx.get(f"{platform.service_address}/status", timeout=5, trust_env=False)
+        reply.raise_for_status()
     except httpx.HTTPError:
-        return None
-    served: str | None = reply.headers.get(BUNDLE_HEADER)
-    return served
+        return None, {}
+    refused = reply.json()["bundle"]["refused"]
+    return reply.headers.get(BUNDLE_HEADER), {each["bundle_id"]: each["reason"] for each in refused}

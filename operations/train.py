@@ -40,17 +40,22 @@ def deployed_bundle(settings: Settings) -> str | None:
     return None if deployment is None else deployment.bundle_id
 
 
-def start_run(api: AirflowApi, dag_id: str) -> str:
-    """Id of the run to follow: one that an earlier start left unfinished, or a new one."""
-    return api.unfinished_run(dag_id) or api.trigger(dag_id, "make up")
+def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
+    """Id of the run to follow: one that an earlier start left unfinished, or a new one.
+
+    A forced run is always a new one: it learns although nothing is new.
+    """
+    if force:
+        return api.trigger(dag_id, "make up", {"force": True})
+    return api.unfinished_run(dag_id) or api.trigger(dag_id, "make up", {})
 
 
-def run_to_end(platform: Platform, api: AirflowApi, dag_id: str) -> None:
-    """Run a DAG through Airflow and show it task by task.
+def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool = False) -> None:
+    """Run a DAG through Airflow and show it task by task; `force`: although nothing is new.
 
     Raises RunFailedError when it does not end in success, and Aborted when the start is given up.
     """
-    run_id = start_run(api, dag_id)
+    run_id = start_run(api, dag_id, force=force)
     platform.report.line(f"{dag_id} runs in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":

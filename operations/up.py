@@ -3,7 +3,7 @@
 import fcntl
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -11,7 +11,7 @@ import httpx
 from database.settings import Settings
 from operations import preflight, train
 from operations.airflow import AirflowApi
-from operations.answer import first_answer, wait_for_bundle
+from operations.answer import BundleRefusedError, first_answer, wait_for_bundle
 from operations.commands import Aborted
 from operations.environment import Layout, layout
 from operations.errors import OperationsError, PreflightError, StartError
@@ -64,21 +64,35 @@ def _only_one(place: Layout) -> Iterator[None]:
 
 
 def _ensure_bundle(platform: Platform) -> None:
-    """Train through Airflow when nothing serves yet; otherwise only look whether the bundle is served."""
-    settings = platform.settings
-    bundle = train.deployed_bundle(settings)
+    """Train through Airflow when nothing serves yet, or when the service refuses what should serve."""
+    bundle = train.deployed_bundle(platform.settings)
     if bundle is None:
-        with AirflowApi(settings) as api:
-            api.sign_in()
-            for dag_id in ("hourly_trending", "daily_training"):
-                train.run_to_end(platform, api, dag_id)
-        bundle = train.deployed_bundle(settings)
-        if bundle is None:
+        bundle = _train(platform, ("hourly_trending", "daily_training"))
+    try:
+        wait_for_bundle(platform, bundle)
+    except BundleRefusedError as refusal:
+        platform.report.line(f"The service refuses {refusal}")
+        platform.report.line("Training a new one; meanwhile trending items and search answer")
+        bundle = _train(platform, ("daily_training",), force=True)
+        try:
+            wait_for_bundle(platform, bundle)
+        except BundleRefusedError as again:
             raise StartError(
-                "The training ended without a deployed bundle", "Look at the task `gate` in Airflow"
-            )
-    wait_for_bundle(platform, bundle)
+                f"The service refuses {again}", f"See {platform.service_address}/status"
+            ) from again
     platform.report.line(f"The service answers from bundle {bundle}")
+
+
+def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -> str:
+    """Run DAGs through Airflow; returns the bundle that is deployed then. Raises StartError without one."""
+    with AirflowApi(platform.settings) as api:
+        api.sign_in()
+        for dag_id in dag_ids:
+            train.run_to_end(platform, api, dag_id, force=force)
+    bundle = train.deployed_bundle(platform.settings)
+    if bundle is None:
+        raise StartError("The training ended without a deployed bundle", "Look at the task `gate` in Airflow")
+    return bundle
 
 
 def _show_empty(platform: Platform) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -28,8 +29,8 @@ class FakeApi:
     def unfinished_run(self, dag_id: str) -> str | None:
         return self._unfinished
 
-    def trigger(self, dag_id: str, note: str) -> str:
-        self.triggered.append(dag_id)
+    def trigger(self, dag_id: str, note: str, conf: Mapping[str, Any]) -> str:
+        self.triggered.append(f"{dag_id} by force" if conf else dag_id)
         return "new"
 
     def run_state(self, dag_id: str, run_id: str) -> str:
@@ -121,3 +122,9 @@ def test_a_run_that_an_earlier_start_left_is_followed_and_not_doubled() -> None:
     assert train.start_run(api, "daily") == "earlier"  # type: ignore[arg-type]
     assert api.triggered == []
     assert train.start_run(FakeApi([]), "daily") == "new"  # type: ignore[arg-type]
+
+
+def test_a_forced_run_is_a_new_one_whatever_is_under_way() -> None:
+    api = FakeApi([], unfinished="earlier")
+    assert train.start_run(api, "daily", force=True) == "new"  # type: ignore[arg-type]
+    assert api.triggered == ["daily by force"]
