@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from training import metrics
-from training.evaluate import SCORE_BYTES, Ranker, TestSet, rank
+from training.evaluate import SCORE_BYTES, Ranker, TestSet
 from training.models.blend import normalise
-from training.models.types import Csr, FloatArray
+from training.models.types import Csr, FloatArray, IntArray
 
 logger = logging.getLogger(__name__)
 
@@ -45,19 +45,6 @@ class Learned:
     """Coverage that the blend was not allowed to fall below: that of the best single model and a margin."""
     history: Sequence[float] = field(default_factory=list)
     """NDCG after each improvement."""
-
-
-class _Sum:
-    """A ranker that gives prepared scores, row by row in order."""
-
-    def __init__(self, scores: FloatArray) -> None:
-        self.scores = scores
-        self.start = 0
-
-    def score_batch(self, histories: Csr) -> FloatArray:
-        end = self.start + histories.shape[0]
-        part, self.start = self.scores[self.start : end].copy(), end
-        return part
 
 
 def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
@@ -157,12 +144,24 @@ def _weighted(parts: Mapping[str, FloatArray], weights: Mapping[str, float]) -> 
 
 def _measure(scores: FloatArray, test: TestSet, k: int, warm_only: bool = False) -> tuple[float, float]:
     """NDCG@k over all users, or those with a history if there are any; and coverage@k over all."""
-    lists = rank(_Sum(scores), test.histories, k, len(scores))
+    lists = _rank(scores, test.histories, k)
     hits = metrics.find_hits(lists, test.truth)
     gains = metrics.ndcg(hits, metrics.answers(test.truth), k)
     warm = test.user_slices()["warm_users"]
     ndcg = float(np.nanmean(gains[warm] if warm_only and warm.any() else gains))
     return ndcg, metrics.coverage(metrics.exposure(lists, len(test.item_users), k))
+
+
+def _rank(scores: FloatArray, histories: Csr, k: int) -> IntArray:
+    """`evaluate.rank` of prepared scores, all users at once; ties may fall otherwise."""
+    open_scores = np.where(scores == 0.0, -np.inf, scores)
+    open_scores[np.repeat(np.arange(len(scores)), np.diff(histories.indptr)), histories.indices] = -np.inf
+    depth = min(k, scores.shape[1] - 1)
+    top = np.argpartition(-open_scores, depth, axis=1)[:, :depth]
+    found = np.take_along_axis(open_scores, top, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    lists = np.where(np.isinf(found), -1, top)
+    return np.take_along_axis(lists, order, axis=1).astype(np.int32)
 
 
 def _sample(test: TestSet, models: int, seed: int) -> TestSet:
