@@ -80,7 +80,7 @@ def test_good_snapshot_passes_and_leaves_docs(tmp_path: Path) -> None:
 def test_every_kind_of_bad_row_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     items = [*good_items(), {"item_id": "ITEM1", "kind": "gadget", "title": "", "rating": 7.0, "price": -1.0}]
     at = NOW - timedelta(days=1)
-    bad = [
+    bad: list[dict[str, object]] = [
         {"item_id": "GHOST", "event_type": "purchase", "value": 1.0, "occurred_at": at},
         {"item_id": "ITEM0", "event_type": "teleport", "value": None, "occurred_at": at},
         {"item_id": "ITEM0", "event_type": "purchase", "value": 1.0, "occurred_at": NOW + timedelta(days=40)},

@@ -4,7 +4,10 @@ import pytest
 
 from training.search import Budget, Choices, Range, Trial, progress, search
 
-SPACE: dict[str, Choices | Range] = {"x": Range(low=0.01, high=100.0, scale="log"), "kind": Choices(choices=("bad", "good"))}
+SPACE: dict[str, Choices | Range] = {
+    "x": Range(low=0.01, high=100.0, scale="log"),
+    "kind": Choices(choices=("bad", "good")),
+}
 SHIPPED = {"x": 50.0, "kind": "bad", "other": 1}
 
 
