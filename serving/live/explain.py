@@ -41,7 +41,7 @@ class Explainer:
         nearest = self._nearest(row)
         if model in {"tfidf", "embeddings"} and nearest is not None:
             return nearest
-        if model in {"als", "nmf", "cf", "fpgrowth", "hybrid"} and len(self._history.liked):
+        if model not in {"search", "tfidf", "embeddings"} and len(self._history.liked):
             return reasons.like_you(self._view.item(int(self._history.liked[0])).name)
         return nearest or reasons.different(self._view.item(row).category)
 

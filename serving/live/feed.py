@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 
 import asyncpg
 
@@ -21,7 +22,7 @@ from serving.live.request import current_request
 
 _REMEMBERED_USERS = 10_000
 _READ_AT_ONCE = 500
-_APPLIED_AT_ONCE = 50
+_SLICE_SECONDS = 0.005
 _PATIENCE_SECONDS = 2.0
 
 
@@ -117,9 +118,12 @@ class Feed:
 
     async def _apply_rows(self, rows: Sequence[ItemRow]) -> None:
         """Bit by bit: a large ingestion must not hold up those who do not wait for it."""
-        for start in range(0, len(rows), _APPLIED_AT_ONCE):
-            self._index.apply(rows[start : start + _APPLIED_AT_ONCE])
-            await asyncio.sleep(0)
+        slice_ends = monotonic() + _SLICE_SECONDS
+        for row in rows:
+            self._index.apply((row,))
+            if monotonic() > slice_ends:
+                await asyncio.sleep(0)
+                slice_ends = monotonic() + _SLICE_SECONDS
 
     async def _load_trending(self, conn: asyncpg.Connection, version: int) -> None:
         scores = await load_trending(conn)

@@ -1,7 +1,6 @@
 """Search by words over the live catalogue: BM25 with boosted fields, synonyms, typing mistakes."""
 
 from bisect import bisect_left
-from collections import Counter
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
@@ -167,9 +166,9 @@ class LexicalIndex:
 
 def document_of(item: Item, boosts: FieldBoosts) -> dict[str, float]:
     """Weighted terms of an item: occurrences times the boost of their field; empty for a bare item."""
-    document: Counter[str] = Counter()
+    document: dict[str, float] = {}
     for field, boost in boosts:
         text = " ".join(item.tags) if field == "tags" else getattr(item, field)
-        for term in terms(text or ""):
-            document[term] += boost
-    return dict(document)
+        for term in terms(text) if text else ():
+            document[term] = document.get(term, 0.0) + boost
+    return document

@@ -1,7 +1,5 @@
 """TF-IDF similarity of names, computed live: for items that the bundle's neighbour lists don't know yet."""
 
-from collections import Counter
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +17,8 @@ class NameIndex:
     def put(self, row: int, item: Item) -> None:
         """Index an item's name, in place of what `row` held."""
         self._postings.remove(row)
-        counts = Counter(terms(f"{item.title or ''} {item.sub_category or ''}"))
-        if counts:
-            self._postings.add(row, dict.fromkeys(counts, 1.0))
+        if found := terms(item.title or "") + terms(item.sub_category or ""):
+            self._postings.add(row, dict.fromkeys(found, 1.0))
 
     def remove(self, row: int) -> None:
         """Take the item of `row` out."""

@@ -16,7 +16,8 @@ from serving.ranking.order import best, merged, scaled, without
 from serving.ranking.types import HomeLists, Kinds, Ranked
 from training.models.blend import combine, normalise
 
-_CLICKED = ("als", "tfidf", "fpgrowth")
+_DOCUMENTED = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
+"""The documents name what speaks for a clicked item, and no weights among it."""
 
 
 def home(view: View, visitor: Visitor, limit: int, kinds: Kinds) -> HomeLists:
@@ -63,7 +64,9 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     history, weights = visitor.history, view.params.blend
     allowed = without(allowed, history.seen)
     parts = _clicked_parts(view, history, allowed)
-    clicked = combine((scores, 1.0) for scores in parts.values())
+    clicked = np.zeros(view.n_rows, dtype=np.float32)
+    if parts:
+        clicked = _contrast(combine((scores, weight) for weight, scores in parts.values()), allowed)
     searched = _searched(view, visitor.searches, allowed)
     blend = merged([(weights.clicked, clicked), (weights.search, searched)], view.n_rows)
     if not best(blend, allowed, 1)[0].size:
@@ -72,21 +75,43 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     rows, scores = chosen(view, history, blend, allowed, k=limit)
     explainer = Explainer(view, history, rows, visitor.searches)
     best_clicked = max(float(clicked.max(initial=0.0)), 1e-12)
-    shares = {name: (weights.clicked / best_clicked, normalise(scores)) for name, scores in parts.items()}
+    shares = {
+        name: (weight * weights.clicked / best_clicked, normalise(scores))
+        for name, (weight, scores) in parts.items()
+    }
     shares["search"] = (weights.search, scaled(searched))
     found = []
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
         model = strongest(shares, row, otherwise="diverse")
-        found.append(Ranked(view.item(row), score, model, explainer.reason(row, model)))
+        reason = everyone.reason(view, row) if model == "popularity" else explainer.reason(row, model)
+        found.append(Ranked(view.item(row), score, model, reason))
     return found
 
 
-def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, Scores]:
-    """What each model makes of the items a user clicked, bought or liked: float32[n_rows] each."""
+def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, tuple[float, Scores]]:
+    """What each model makes of the items a user clicked, bought or liked: its weight, and float32[n_rows].
+
+    Popularity speaks only beside others: by itself it is no reason to call a list personal.
+    """
+    blend = view.params.blend
+    weights = blend.tuned if blend.weights == "tuned" else _DOCUMENTED
     query = view.query(history)
-    parts = {name: view.model_scores(name, query) for name in _CLICKED}
-    parts["embeddings"] = view.near(view.profile(history), 5 * view.params.ranking.candidates, allowed)
+    parts = {
+        name: (weight, view.model_scores(name, query))
+        for name, weight in weights.items()
+        if weight > 0 and name not in {"embeddings", "popularity"}
+    }
+    if weights.get("embeddings", 0.0) > 0:
+        near = view.near(view.profile(history), 5 * view.params.ranking.candidates, allowed)
+        parts["embeddings"] = (weights["embeddings"], near)
+    if weights.get("popularity", 0.0) > 0 and any(scores.any() for _, scores in parts.values()):
+        parts["popularity"] = (weights["popularity"], view.learned_popularity())
     return parts
+
+
+def _contrast(scores: Scores, allowed: Mask) -> Scores:
+    """Allowed items' scores above the least of them: what all have in common says nothing."""
+    return np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
 
 
 def _searched(view: View, searches: Texts, allowed: Mask) -> Scores:

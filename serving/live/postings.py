@@ -34,19 +34,22 @@ class Postings:
 
     def add(self, row: int, document: Mapping[str, float]) -> None:
         """Index a document under `row` (which must be free)."""
+        rows, weights = self._rows, self._weights
         for term, weight in document.items():
-            if term not in self._rows:
-                self._rows[term] = array("i")
-                self._weights[term] = array("f")
-            self._rows[term].append(row)
-            self._weights[term].append(weight)
+            held = rows.get(term)
+            if held is None:
+                held = rows[term] = array("i")
+                weights[term] = array("f")
+            held.append(row)
+            weights[term].append(weight)
         self._documents[row] = tuple(document)
         if row >= len(self._lengths):
             grown = np.zeros(max(row + 1, 2 * len(self._lengths)), dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
             self._lengths = grown
-        self._lengths[row] = sum(document.values())
-        self._total_length += float(self._lengths[row])
+        length = sum(document.values())
+        self._lengths[row] = length
+        self._total_length += length
         self.revision += 1
 
     def remove(self, row: int) -> None:

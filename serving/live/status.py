@@ -78,9 +78,22 @@ def _factorization(generation: Generation | None) -> dict[str, Any]:
     }
 
 
+_HEADLINES = ("ndcg@10", "recall@20", "index_recall_at_10")
+
+
 def _models(generation: Generation) -> dict[str, Any]:
-    manifest = generation.bundle.manifest
-    return {name: {"status": "trained", **details} for name, details in manifest.models.items()}
+    """Each model in a few numbers; the rest stands in its MLflow run."""
+    found = {}
+    for name, details in generation.bundle.manifest.models.items():
+        metrics = details.get("metrics", {})
+        found[name] = {
+            "status": "trained",
+            "mlflow_run_id": details.get("mlflow_run_id"),
+            "version": details.get("version"),
+            "bytes": details.get("sizes", {}).get("bytes"),
+            "metrics": {key: metrics[key] for key in _HEADLINES if key in metrics},
+        }
+    return found
 
 
 def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:
@@ -109,6 +122,8 @@ def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]
             "bundle_id": each.bundle_id,
             "reason": each.reason,
             "refused_at": each.refused_at.isoformat(),
+            "attempts": each.attempts,
+            "retry_at": each.retry_at.isoformat(),
         }
         for each in deployed.refused.values()
     ]

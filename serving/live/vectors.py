@@ -108,6 +108,15 @@ class VectorIndex:
                 found[place] = self._overlay[self._slots[row]]
         return found
 
+    def cosines(self, query: Vector, n_rows: int) -> NDArray[np.float32]:
+        """Cosine of every row, float32[n_rows]; 0 where there is no vector."""
+        found = np.zeros(n_rows, dtype=np.float32)
+        if self._base is not None:
+            found[self._base.rows] = (self._base.vectors @ query) * self._base_valid
+        count = len(self._slots)
+        found[self._overlay_rows[:count]] = self._overlay[:count] @ query
+        return found
+
     def search(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         """The k nearest allowed rows: rows int32[m], cosines float32[m], best first, m <= k.
 

@@ -20,6 +20,9 @@ Scores = NDArray[np.float32]
 Vector = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+_WHOLE = 20_000
+"""Rows up to which nearness is worked out for all."""
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -51,6 +54,12 @@ class View:
         scores = model.scores(query)
         return spread(scores, self.generation.rows, self.n_rows)
 
+    def learned_popularity(self) -> Scores:
+        """The bundle's popularity by catalogue row, float32[n_rows]; zeros without a bundle."""
+        if self.generation is None:
+            return np.zeros(self.n_rows, dtype=np.float32)
+        return spread(self.generation.loaded.popularity, self.generation.rows, self.n_rows)
+
     def profile(self, history: History) -> Vector | None:
         """Mean vector of what a user likes, weighted by log(1 + strength), normalised; None without any."""
         vectors = self.index.vectors.gather(history.liked)
@@ -59,9 +68,14 @@ class View:
         return None if length == 0 else (mean / np.float32(length)).astype(np.float32)
 
     def near(self, vector: Vector | None, k: int, allowed: Mask) -> Scores:
-        """Cosines of the k nearest allowed rows, float32[n_rows], 0 elsewhere and where below 0."""
+        """Cosines of the k nearest allowed rows, float32[n_rows], 0 elsewhere and where below 0.
+
+        In a small catalogue all rows: that is quicker than to choose, and what the models are weighed by.
+        """
         if vector is None:
             return np.zeros(self.n_rows, dtype=np.float32)
+        if self.n_rows <= _WHOLE:
+            return np.maximum(self.index.vectors.cosines(vector, self.n_rows), np.float32(0))
         rows, cosines = self.index.vectors.search(vector, k, allowed)
         return spread(np.maximum(cosines, np.float32(0)), rows, self.n_rows)
 

@@ -19,14 +19,21 @@ STOP_WORDS = frozenset(
 """Words that carry no wish: they are not searched, unless the query has no others."""
 
 
-def terms(text: str) -> list[str]:
-    """Lower-case, stemmed terms of a text, in order, repeats kept; stop words left out."""
-    return [_stem(word) for word in words(text) if word not in STOP_WORDS]
+@lru_cache(maxsize=4096)
+def terms(text: str) -> tuple[str, ...]:
+    """Lower-case, stemmed terms of a text, in order, repeats kept; stop words left out.
+
+    Categories are asked for again and again, and a title by two indexes: hence remembered.
+    """
+    return tuple(_stem(word) for word in words(text) if word not in STOP_WORDS)
 
 
 def words(text: str) -> list[str]:
     """Lower-case words of a text, in order, stop words kept, not stemmed."""
-    return [_APOSTROPHE.sub("", word)[:_LONGEST] for word in _WORD.findall(text.casefold())]
+    found = _WORD.findall(text.casefold())
+    if "'" in text or "’" in text:
+        found = [_APOSTROPHE.sub("", word) for word in found]
+    return [word[:_LONGEST] for word in found]
 
 
 def meant(query: str) -> str:
@@ -40,8 +47,7 @@ def meant(query: str) -> str:
 
 def phrase(text: str) -> tuple[str, ...]:
     """The terms of a phrase; of stop words alone, the words themselves."""
-    found = terms(text)
-    return tuple(found) if found else tuple(_stem(word) for word in words(text))
+    return terms(text) or tuple(_stem(word) for word in words(text))
 
 
 @lru_cache(maxsize=65536)

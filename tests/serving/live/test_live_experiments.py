@@ -111,14 +111,16 @@ async def test_an_arm_changes_the_blend(
     for user_id in USERS:
         search = InteractionDraft(user_id=user_id, event_type="search_query", query="paper stapler")
         await plane.record_interaction(search)
-    start("searchers", [Arm("now", 0.5), Arm("searched", 0.5, blend={"clicked": 0.0, "search": 1.0})])
+    start(
+        "searchers", [Arm("clicks", 0.5, blend={"search": 0.0}), Arm("searched", 0.5, blend={"clicked": 0.0})]
+    )
     await plane.settle()
     first = {user_id: (await plane.home(user_id, 1)).personalized[0].item.category for user_id in USERS}
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
-    arms = {row["user_id"]: row["arm"] for row in rows}
-    assert set(arms.values()) == {"now", "searched"}
-    assert {first[user_id] for user_id, arm in arms.items() if arm == "searched"} == {"office"}
-    assert {first[user_id] for user_id, arm in arms.items() if arm == "now"} == {"tea"}
+    placed = {row["user_id"]: row["arm"] for row in rows}
+    assert set(placed.values()) == {"clicks", "searched"}
+    assert {first[user_id] for user_id, arm in placed.items() if arm == "searched"} == {"office"}
+    assert {first[user_id] for user_id, arm in placed.items() if arm == "clicks"} == {"tea"}
 
 
 async def test_a_shadow_is_computed_logged_and_not_shown(
