@@ -1,4 +1,4 @@
-"""One model on two files: tuned on a part of the train file, fitted on all of it, measured on the test file."""
+"""One model on two files: tuned on a part of the first, fitted on all of it, measured on the second."""
 
 import logging
 import resource
