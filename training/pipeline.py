@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
 from data_checks.report import DataCheckError
 from database.connection import connect
-from database.deployments import current
+from database.deployments import current, find_manifest
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
 from training.bundle import git_commit, store_bundle
@@ -92,7 +94,7 @@ def _index(run: Run) -> None:
 
 
 def _snapshot(run: Run) -> None:
-    """Export the database, unless the bundle that serves, or the last one refused, knows all of it.
+    """Export the database, unless a bundle that had its chance knows all of it.
 
     A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them
     behind the database.
@@ -100,15 +102,26 @@ def _snapshot(run: Run) -> None:
     with connect(run.settings) as conn:
         reconcile(conn, run.tracker())
         watermark = read_watermark(conn)
-        served, judged = current(conn), decisions(conn, 1)
+        known = _learned_already(conn)
         conn.commit()
-        known = [served.manifest] if served else []
-        known += [decision.report["manifest"] for decision in judged]
         if not run.force and any(_same_lesson(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
     run.tracker().bundle_run(run.lineage())
+
+
+def _learned_already(conn: Connection) -> list[dict[str, Any]]:
+    """Manifests of the bundle that serves and of the one judged last, unless that still waits to be deployed.
+
+    One that was accepted and never served was cut off between the gate and its deployment: it is made again.
+    """
+    served = current(conn)
+    known = [served.manifest] if served else []
+    for decision in decisions(conn, 1):
+        if not decision.accepted or find_manifest(conn, decision.bundle_id) is not None:
+            known.append(decision.report["manifest"])
+    return known
 
 
 def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:

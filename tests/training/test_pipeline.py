@@ -125,6 +125,28 @@ def deployed(workspace: Workspace) -> Iterator[str]:
     yield found
 
 
+def test_a_run_cut_off_between_gate_and_deployment_is_made_again(workspace: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "gate"])
+    assert serving() is None
+
+    run_steps(["snapshot"])
+
+    run_steps(["deploy"])
+    with pytest.raises(NothingNewError):
+        run_steps(["snapshot"])
+    assert serving() is not None
+
+
+def test_dvc_notices_params_that_only_the_manifest_holds(workspace: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "record"])
+    content = workspace.params_file.read_text()
+    workspace.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
+    command = [sys.executable, "-m", "dvc", "status"]
+    status = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=True)
+    stages = [line for line in status.stdout.splitlines() if line and not line[0].isspace()]
+    assert stages == ["bundle:"]
+
+
 def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> None:
     """First bundle; nothing new; second bundle; a crash in the middle of its promotion; rollback."""
     settings = get_settings()
