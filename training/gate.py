@@ -109,14 +109,18 @@ def decide(evidence: Evidence, limits: GateParams) -> Decision:
 
 
 def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
-    """The best judged model must beat the baseline with an interval above the limit."""
+    """The best judged model must beat the baseline by more than the limit.
+
+    Its mean decides, though chance may have a part in it: nothing serves yet but what is popular, which the
+    bundle shows to whom no model knows.
+    """
     judged = [c for c in evidence.comparisons if c.users >= limits.min_test_users]
     name = "accuracy against the baseline"
     if not judged:
         return [Check(name, True, None, None, f"not judged: fewer than {limits.min_test_users} test users")]
-    best = max(judged, key=lambda c: c.low)
-    passed = best.low > limits.min_gain_over_baseline
-    return [Check(name, passed, best.low, limits.min_gain_over_baseline, _describe(best))]
+    best = max(judged, key=lambda c: c.difference)
+    passed = best.difference > limits.min_gain_over_baseline
+    return [Check(name, passed, best.difference, limits.min_gain_over_baseline, _describe(best))]
 
 
 def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:

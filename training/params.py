@@ -176,7 +176,7 @@ class GateParams(Config):
     min_test_users: int
     """Under this many test users accuracy is not judged."""
     min_gain_over_baseline: float
-    """First bundle: the best judged model's lower bound must be above this."""
+    """First bundle: the best judged model's mean gain must be above this."""
     min_ndcg_difference: float
     """Later bundles: the floor of a judged model's difference to the champion's."""
     min_coverage_ratio: float

@@ -85,7 +85,7 @@ def test_noise_alone_does_not_refuse() -> None:
 
 
 def test_the_first_bundle_must_beat_the_baseline_with_one_model() -> None:
-    worse = (compared("als", -0.1), compared("nmf", -0.001))
+    worse = (compared("als", -0.1), compared("nmf", -0.006))
 
     assert decide(
         replace(FIRST, comparisons=(compared("als", -0.1), compared("nmf", 0.001))), LIMITS
