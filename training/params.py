@@ -130,6 +130,8 @@ class SearchParams(Config):
 
     lexical: float
     semantic: float
+    focus: float = Field(gt=0)
+    """Power of the share of a query's words that an item has: above 1, few of them count little."""
     min_similarity: float
     """A cosine below this is no match."""
     candidates: int

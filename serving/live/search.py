@@ -50,13 +50,15 @@ def search_scores(view: View, query: str, vector: Vector | None, allowed: Mask) 
 
 
 def _fuse(view: View, words: Scores, meaning: Scores) -> Scores:
-    """lexical × words + semantic × meaning, with the weights of params.yaml.
+    """lexical × words ^ focus + semantic × meaning, with the weights of params.yaml.
 
-    `words` (0..1) says how much of the query an item has; cosines of short texts say so only against one
+    `words` (0..1) says how much of the query an item has: whoever has all of it was meant by the words, and
+    of those that have a part the meaning decides. Cosines of short texts say something only against one
     another, hence they count as shares of the best.
     """
     weights = view.params.search
-    total: Scores = np.float32(weights.lexical) * words + np.float32(weights.semantic) * scaled(meaning)
+    worded = np.float32(weights.lexical) * words ** np.float32(weights.focus)
+    total: Scores = worded + np.float32(weights.semantic) * scaled(meaning)
     return total
 
 

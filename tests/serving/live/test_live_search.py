@@ -91,3 +91,10 @@ async def test_similar_names_are_filled_up_by_meaning(plane: LivePlane) -> None:
     assert len(found) == 17
     models = [each.model for each in found]
     assert models.index("embeddings") == models.count("tfidf") == 4
+
+
+async def test_one_word_of_many_counts_less_than_the_meaning(plane: LivePlane) -> None:
+    await plane.create_item(ItemDraft(kind="product", item_id="CALM000000", title="keep calm sign"))
+    found = ids((await plane.search("keep tea caddy", 5)).results)
+    assert found[0] == "TEA0000004"
+    assert "CALM000000" not in found

@@ -1,0 +1,151 @@
+"""Send every example request of the documents to a running service with curl, and keep the answers.
+
+    python -m benchmarks.contracts http://127.0.0.1:3000 --out docs/contracts.md
+
+It writes: users, content and articles of the examples are made, so let the service be one to try things on.
+"""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+EXAMPLES = Path(__file__).with_name("contracts.yaml")
+_SHOWN = 120
+_SECONDS = 60
+_HEAD = """# The documents' examples, answered
+
+Every example request of the four documents, as written save host and port, sent with curl to the service on
+two workers, each on a connection of its own, so that either worker may answer. Beside them stand a few that
+the documents describe without an example: errors, and showing and replacing an article. The bundle is a real
+one of a small shop; Airflow is a stand-in that takes requests for runs and runs none.
+
+`tests/serving/test_contracts.py` sends them and checks every status. This page is written by
+`python -m benchmarks.contracts ADDRESS --out docs/contracts.md`, or by that test with
+`SHORTLIST_CONTRACTS_PAGE=docs/contracts.md` in its environment.
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One request of a document, and the status that its reader counts on."""
+
+    document: str
+    method: str
+    path: str
+    body: str | None
+    status: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service said to an example; `path` is the one that was asked."""
+
+    example: Example
+    path: str
+    status: int
+    body: str
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def read_examples(path: Path = EXAMPLES) -> list[Example]:
+    """The examples in the documents' order."""
+    documents: dict[str, list[dict[str, Any]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [
+        Example(document, row["method"], row["path"], row.get("body"), row["status"])
+        for document, rows in documents.items()
+        for row in rows
+    ]
+
+
+def send_all(address: str, examples: Sequence[Example]) -> list[Answer]:
+    """Send them one after another. `{id}` in a path is the article that was created last."""
+    answers: list[Answer] = []
+    article = ""
+    for example in examples:
+        path = example.path.replace("{id}", article)
+        answer = send(address, example, path)
+        if (example.method, example.path, answer.status) == ("POST", "/api/articles/", 201):
+            article = str(answer.json["id"])
+        answers.append(answer)
+    return answers
+
+
+def send(address: str, example: Example, path: str) -> Answer:
+    """One request on a connection of its own. Raises CalledProcessError when nothing answers."""
+    command = [
+        "curl",
+        "-sS",
+        "-m",
+        str(_SECONDS),
+        "-w",
+        "\n%{http_code}",
+        "-X",
+        example.method,
+        address + path,
+    ]
+    if example.body is not None:
+        command += ["-H", "Content-Type: application/json", "-d", example.body]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    body, _, status = said.rpartition("\n")
+    return Answer(example, path, int(status), body)
+
+
+def as_page(answers: Sequence[Answer]) -> str:
+    """The answers in Markdown, one table a document."""
+    lines = [_HEAD]
+    for document in dict.fromkeys(answer.example.document for answer in answers):
+        lines += [
+            f"## {document.capitalize()}",
+            "",
+            "| request | body | status | answer begins |",
+            "|---" * 4 + "|",
+        ]
+        lines += [_row(answer) for answer in answers if answer.example.document == document]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(answer: Answer) -> str:
+    sent = _code(" ".join((answer.example.body or "").split()))
+    request = f"`{answer.example.method} {answer.path}`"
+    return f"| {request} | {sent} | {answer.status} | {_code(_first(answer.body))} |"
+
+
+def _first(body: str) -> str:
+    return body if len(body) <= _SHOWN else body[:_SHOWN] + "…"
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('|', chr(92) + '|')}`" if text else ""
+
+
+@click.command()
+@click.argument("address")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the page here.")
+def main(address: str, out: Path | None) -> None:
+    """Send every example to the service at ADDRESS; the exit status is 1 when one is answered otherwise."""
+    answers = send_all(address.rstrip("/"), read_examples())
+    if out is None:
+        click.echo(as_page(answers))
+    else:
+        out.write_text(as_page(answers), encoding="utf-8")
+    wrong = [answer for answer in answers if answer.status != answer.example.status]
+    for answer in wrong:
+        click.echo(
+            f"{answer.example.method} {answer.path}: {answer.status}, not {answer.example.status}", err=True
+        )
+    raise SystemExit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

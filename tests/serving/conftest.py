@@ -1,0 +1,84 @@
+"""The service as a process of its own: BentoML on a free port, on two workers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from database.settings import REPOSITORY
+
+READY_SECONDS = 180
+SERVE = [str(Path(sys.executable).with_name("bentoml")), "serve", "serving.service:Shortlist"]
+
+RunService = Callable[[Mapping[str, str]], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def run_service(tmp_path: Path) -> RunService:
+    """`with run_service(variables) as address`: two workers answer there, with these variables set."""
+
+    @contextmanager
+    def run(variables: Mapping[str, str]) -> Iterator[str]:
+        port = free_port()
+        environment = os.environ | {
+            "SHORTLIST_SERVICE_PORT": str(port),
+            "SHORTLIST_SERVICE_WORKERS": "2",
+            "BENTOML_DO_NOT_TRACK": "True",
+            "OMP_NUM_THREADS": "1",
+            **variables,
+        }
+        log = tmp_path / "service.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [*SERVE, "--host", "127.0.0.1", "--port", str(port)],
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(address, process, log)
+            yield address
+        finally:
+            _stop(process)
+
+    return run
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + READY_SECONDS
+    while time.monotonic() < give_up and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/readyz", timeout=30).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"the service did not become ready:\n{log.read_text()[-4000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
