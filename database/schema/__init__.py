@@ -52,8 +52,9 @@ def _create(url: str) -> None:
     name = make_url(url).database or ""
     if not name.isidentifier():
         raise ValueError(f"not a database name: {name!r}")
-    server = make_url(url).set(database="postgres").render_as_string(hide_password=False)
-    conn = psycopg2.connect(libpq_url(server))
+    # SQLAlchemy would write a space of the socket's folder as "+", which libpq takes for a plus
+    body, mark, query = url.partition("?")
+    conn = psycopg2.connect(libpq_url(f"{body.rpartition('/')[0]}/postgres{mark}{query}"))
     try:
         conn.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         with conn.cursor() as cursor:

@@ -14,6 +14,7 @@ import pytest
 
 from database.connection import embedded_url, libpq_url
 from database.embedded import EmbeddedError, EmbeddedServer, answers, prepare, socket_directory
+from database.schema import create_database
 
 
 @pytest.fixture
@@ -40,6 +41,16 @@ def test_committed_rows_survive_a_kill(home: Path) -> None:
     with EmbeddedServer(directory):
         assert query(directory, "select value, current_setting('fsync') from kept") == [(1, "on")]
     assert not answers(directory)
+
+
+def test_a_folder_with_a_space_and_a_percent_sign(home: Path) -> None:
+    directory = home / "a b%20c" / "postgres"
+    directory.parent.mkdir()
+    with EmbeddedServer(directory):
+        create_database(embedded_url(directory, "mlflow"))
+        with psycopg2.connect(libpq_url(embedded_url(directory, "mlflow"))) as conn:
+            assert conn.info.dbname == "mlflow"
+        conn.close()
 
 
 def test_foreground_server_replaces_a_leftover(home: Path) -> None:
