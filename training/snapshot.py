@@ -80,7 +80,7 @@ def check_out_snapshot(source: Workspace, target: Workspace, md5: str) -> None:
     for name in ("config", "config.local"):
         if (source.root / ".dvc" / name).is_file():
             shutil.copyfile(source.root / ".dvc" / name, config / name)
-    cache = run_dvc(source, "cache", "dir", quiet=False).strip()
+    cache = run_dvc(source, "cache", "dir").strip()
     run_dvc(target, "cache", "dir", "--local", cache)
     target.data.mkdir()
     output = {"md5": md5, "hash": "md5", "path": target.snapshot.name}
@@ -101,16 +101,16 @@ def record_pipeline(workspace: Workspace) -> None:
     run_dvc(workspace, "commit", "--force")
 
 
-def run_dvc(workspace: Workspace, *arguments: str, quiet: bool = True) -> str:
+def run_dvc(workspace: Workspace, *arguments: str) -> str:
     """Run a DVC command in the workspace: DVC goes by the current folder, which a task may not change.
 
-    Returns what it printed, which is nothing when it is quiet.
+    Returns what it printed.
 
     Raises:
         DvcError: it failed; the message is DVC's.
     """
     (workspace.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "dvc", *arguments, *(["--quiet"] if quiet else [])]
+    command = [sys.executable, "-m", "dvc", *arguments]
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
     answer = subprocess.run(
         command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False
