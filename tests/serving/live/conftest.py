@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -160,6 +160,8 @@ class Deployer:
     dsn: str
     folder: Path
     params: Params
+    dimension: int = DIMENSION
+    """Longer than the encoder's: the vectors end in zeros."""
 
     def __call__(self, tag: str = "first", watermark: int = 18, seed: int = 0) -> Path:
         """Fit, write under `tag`, deploy; gives the bundle's folder."""
@@ -171,6 +173,9 @@ class Deployer:
         path = self.folder / tag
         path.mkdir()
         data = shop_data(seed)
+        if data.vectors is not None:
+            longer = np.pad(data.vectors, ((0, 0), (0, self.dimension - DIMENSION)))
+            data = replace(data, vectors=longer)
         data.items.save(path / "items.npy")
         data.users.save(path / "users.npy")
         for name in MODELS:

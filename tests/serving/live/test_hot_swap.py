@@ -1,0 +1,240 @@
+"""The service as a process of two workers, under load: bundles come and go, a worker is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import psycopg2
+import pytest
+
+from database import deployments
+from database.settings import REPOSITORY
+from training.models.bundle import load_bundle, read_manifest
+
+pytestmark = pytest.mark.platform
+
+ENCODER, DIMENSION = "all-MiniLM-L6-v2", 384
+ITEM = "TEA0000001"
+LIKE = 12
+_READY_SECONDS = 180
+_STORE = """
+import sys
+from pathlib import Path
+from database.settings import get_settings
+from training.bundle import store_bundle
+for folder in sys.argv[1:]:
+    store_bundle(get_settings(), Path(folder), {})
+"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A bundle in the service's store, and what `/matrix_factor/similar` answers by it."""
+
+    bundle_id: str
+    folder: Path
+    similar: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running service, and the bundles it may be given."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    dsn: str
+    bundles: list[Stored]
+
+    def activate(self, bundle: Stored) -> None:
+        conn = psycopg2.connect(self.dsn)
+        with conn:
+            deployments.activate(conn, bundle.bundle_id, f"shortlist:{bundle.bundle_id}", {}, "test")
+        conn.close()
+
+    def workers(self) -> list[psutil.Process]:
+        """Its workers: the processes that have loaded the models."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in alive if "_bentoml_impl.worker.service" in child.cmdline()]
+
+
+@pytest.fixture
+def service(database: Any, shop: list[str], deploy: Any, tmp_path: Path) -> Iterator[Service]:
+    environment = os.environ | {
+        "DATABASE_URL": database.url,
+        "SHORTLIST_HOME": str(tmp_path / "home"),
+        "SHORTLIST_SERVICE_WORKERS": "2",
+        "BENTOML_HOME": str(tmp_path / "home" / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OMP_NUM_THREADS": "1",
+    }
+    embeddings = deploy.params.embeddings.model_copy(update={"model": ENCODER})
+    params = deploy.params.model_copy(update={"embeddings": embeddings})
+    writer = replace(deploy, params=params, dimension=DIMENSION)
+    folders = [writer.write(name, seed=seed) for seed, name in enumerate(("a", "b", "c"))]
+    subprocess.run([sys.executable, "-c", _STORE, *folders], env=environment, cwd=REPOSITORY, check=True)
+    bundles = [_stored(folder, tmp_path / "home" / "bentoml") for folder in folders]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("bentoml")), "serve", "serving.service:Shortlist"]
+    with (tmp_path / "service.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=REPOSITORY,
+            env=environment | {"SHORTLIST_SERVICE_PORT": str(port)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    made = Service(f"http://127.0.0.1:{port}", process, database.dsn, bundles)
+    try:
+        _until(lambda: _answers(made.url), _READY_SECONDS, tmp_path / "service.log")
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _stored(folder: Path, store: Path) -> Stored:
+    bundle = load_bundle(folder)
+    assert bundle.als is not None
+    items, scores = bundle.als.similar(bundle.items.index(ITEM), LIKE)
+    similar = dict(zip(bundle.items.decode(items), np.round(scores, 4).tolist(), strict=True))
+    bundle_id = read_manifest(folder).bundle_id
+    return Stored(bundle_id, store / "models" / "shortlist" / bundle_id / "bundle", similar)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _until(true: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
+    give_up = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > give_up:
+            pytest.fail("it did not happen" if log is None else log.read_text()[-4000:])
+        time.sleep(0.1)
+
+
+@dataclass
+class Load:
+    """Shoppers who ask all the time, each on a connection of their own."""
+
+    url: str
+    known: dict[str, dict[str, float]]
+    stop: threading.Event = field(default_factory=threading.Event)
+    answered: list[str] = field(default_factory=list)
+    """Bundle of each answer about like items."""
+    broken: list[str] = field(default_factory=list)
+    """What was wrong."""
+    lost: int = 0
+    """Connections that broke."""
+    acknowledged: list[str] = field(default_factory=list)
+
+    def shopper(self, number: int) -> None:
+        with httpx.Client(base_url=self.url, timeout=30) as client:
+            count = 0
+            while not self.stop.is_set():
+                count += 1
+                try:
+                    self._ask(client, f"shopper{number}", f"wish{number}x{count}")
+                except httpx.TransportError:
+                    self.lost += 1
+
+    def _ask(self, client: httpx.Client, user_id: str, wish: str) -> None:
+        body = {"item_id": ITEM, "n": LIKE}
+        self._judge(client.post("/matrix_factor/similar", params={"explain": True}, json=body))
+        home = client.get("/recommendations/home", params={"user_id": user_id})
+        event = {"user_id": user_id, "event_type": "search_query", "query": wish}
+        told = client.post("/api/v1/interactions/interactions", json=event)
+        if told.status_code == 200:
+            self.acknowledged.append(wish)
+        for response in (home, told):
+            if response.status_code != 200:
+                self.broken.append(f"{response.request.url} {response.status_code} {response.text[:200]}")
+
+    def _judge(self, response: httpx.Response) -> None:
+        if response.status_code != 200:
+            self.broken.append(f"similar {response.status_code} {response.text[:200]}")
+            return
+        bundle_id = response.headers["X-Bundle"]
+        shown = {each["item_id"]: round(each["score"], 4) for each in response.json()["recommendations"]}
+        if shown != pytest.approx(self.known.get(bundle_id), abs=2e-4):
+            self.broken.append(f"{bundle_id} answered {shown}")
+        self.answered.append(bundle_id)
+
+
+def test_bundles_change_and_a_worker_dies_under_load(service: Service) -> None:
+    first, second, corrupt = service.bundles
+    assert first.similar != second.similar
+    service.activate(first)
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        _until(lambda: _all_workers_have(service, first), 60)
+        load = Load(service.url, {each.bundle_id: each.similar for each in service.bundles})
+        with ThreadPoolExecutor(4) as shoppers:
+            for number in range(4):
+                shoppers.submit(load.shopper, number)
+            try:
+                _until(lambda: len(load.answered) > 20, 60)
+                made = client.post("/content/", json={"content_id": "fresh1", "title": "Fresh tea leaves"})
+                assert made.status_code == 201, made.text
+                service.activate(second)
+                _until(lambda: _all_workers_have(service, second), 60)
+                (corrupt.folder / "als" / "item_factors.npy").write_bytes(b"rubbish")
+                service.activate(corrupt)
+                time.sleep(3)
+                assert _all_workers_have(service, second)
+                assert load.lost == 0
+                _kill_a_worker(service, load)
+            finally:
+                load.stop.set()
+    assert not load.broken, load.broken[:3]
+    assert set(load.answered) == {first.bundle_id, second.bundle_id}
+    for _ in range(6):
+        found = httpx.get(f"{service.url}/content/fresh1", timeout=30)
+        assert found.status_code == 200
+        status = httpx.get(f"{service.url}/status", timeout=30).json()["bundle"]
+        assert status["bundle_id"] == second.bundle_id
+        assert status["refused"][0]["bundle_id"] == corrupt.bundle_id
+    conn = psycopg2.connect(service.dsn)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("select query from interactions where event_type = 'search_query'")
+        stored = {row[0] for row in cursor.fetchall()}
+    conn.close()
+    assert len(load.acknowledged) > 20 and set(load.acknowledged) <= stored
+
+
+def _all_workers_have(service: Service, bundle: Stored) -> bool:
+    """Asked on new connections, which the kernel deals out between the workers."""
+    answers = [httpx.get(f"{service.url}/status", timeout=30) for _ in range(8)]
+    return {each.json()["bundle"]["bundle_id"] for each in answers} == {bundle.bundle_id}
+
+
+def _kill_a_worker(service: Service, load: Load) -> None:
+    victim, other = service.workers()
+    victim.kill()
+    before = len(load.acknowledged)
+    _until(lambda: len(load.acknowledged) > before + 10, 60)
+    assert other.is_running()
+    _until(lambda: len(service.workers()) == 2 and victim not in service.workers(), 60)
+    _until(lambda: _answers(service.url), 120)
