@@ -28,4 +28,12 @@ class StartError(OperationsError):
 
 
 class RunFailedError(OperationsError):
-    """A DAG run that the start waits for ended without success."""
+    """A DAG run that the start waits for ended without success.
+
+    Attributes:
+        tasks: ids of the tasks that failed themselves.
+    """
+
+    def __init__(self, cause: str, mend: str, tasks: frozenset[str]) -> None:
+        super().__init__(cause, mend)
+        self.tasks = tasks

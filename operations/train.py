@@ -10,6 +10,7 @@ import httpx
 
 from database.connection import connect
 from database.deployments import current
+from database.gate_decisions import decisions
 from database.settings import Settings
 from operations.airflow import FINAL, AirflowApi
 from operations.commands import Aborted
@@ -30,6 +31,9 @@ class Outcome:
     failed: dict[str, str]
 
 
+GATE = "gate"
+"""The task that may say no to a bundle without anything being broken."""
+
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -38,6 +42,15 @@ def deployed_bundle(settings: Settings) -> str | None:
     with connect(settings) as conn:
         deployment = current(conn)
     return None if deployment is None else deployment.bundle_id
+
+
+def gate_reasons(settings: Settings) -> list[str]:
+    """Why the gate's latest decision was no; empty when it was yes, or there is none."""
+    with connect(settings) as conn:
+        latest = decisions(conn, 1)
+    return [
+        str(reason) for decision in latest if not decision.accepted for reason in decision.report["reasons"]
+    ]
 
 
 def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
@@ -64,6 +77,7 @@ def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool 
         raise RunFailedError(
             f"{dag_id} failed in {', '.join(why) or 'no task of its own'}",
             f"See {logs}, mend the cause, then `make up` again",
+            frozenset(outcome.failed),
         )
 
 

@@ -14,7 +14,7 @@ from operations.airflow import AirflowApi
 from operations.answer import BundleRefusedError, first_answer, wait_for_bundle
 from operations.commands import Aborted
 from operations.environment import Layout, layout
-from operations.errors import OperationsError, PreflightError, StartError
+from operations.errors import OperationsError, PreflightError, RunFailedError, StartError
 from operations.platform import Platform
 from operations.reporter import Reporter
 
@@ -36,7 +36,8 @@ def run(settings: Settings, *, detach: bool, sample: bool = True, reporter: Repo
             if platform.counts().interactions == 0:
                 _show_empty(platform)
             else:
-                _ensure_bundle(platform)
+                if not _ensure_bundle(platform):
+                    _tell_why_no_bundle(platform)
                 _show_answer(platform)
             report.plain(
                 "Running; `make down` stops it." if detach else "Running; Ctrl-C or `make down` stops it."
@@ -63,36 +64,49 @@ def _only_one(place: Layout) -> Iterator[None]:
         yield
 
 
-def _ensure_bundle(platform: Platform) -> None:
-    """Train through Airflow when nothing serves yet, or when the service refuses what should serve."""
+def _ensure_bundle(platform: Platform) -> bool:
+    """Train through Airflow when nothing serves yet, or when the service refuses what should serve.
+
+    Returns whether a bundle serves now: not when the gate refused the first one.
+    """
     bundle = train.deployed_bundle(platform.settings)
     if bundle is None:
         bundle = _train(platform, ("hourly_trending", "daily_training"))
+    if bundle is None:
+        return False
     try:
         wait_for_bundle(platform, bundle)
     except BundleRefusedError as refusal:
         platform.report.line(f"The service refuses {refusal}")
         platform.report.line("Training a new one; meanwhile trending items and search answer")
         bundle = _train(platform, ("daily_training",), force=True)
-        try:
-            wait_for_bundle(platform, bundle)
-        except BundleRefusedError as again:
-            raise StartError(
-                f"The service refuses {again}", f"See {platform.service_address}/status"
-            ) from again
+        if bundle is None or bundle == refusal.bundle_id:
+            return False
+        wait_for_bundle(platform, bundle)
     platform.report.line(f"The service answers from bundle {bundle}")
+    return True
 
 
-def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -> str:
-    """Run DAGs through Airflow; returns the bundle that is deployed then. Raises StartError without one."""
+def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -> str | None:
+    """Run DAGs through Airflow; returns the bundle deployed then, None when the gate let none pass."""
     with AirflowApi(platform.settings) as api:
         api.sign_in()
         for dag_id in dag_ids:
-            train.run_to_end(platform, api, dag_id, force=force)
-    bundle = train.deployed_bundle(platform.settings)
-    if bundle is None:
-        raise StartError("The training ended without a deployed bundle", "Look at the task `gate` in Airflow")
-    return bundle
+            try:
+                train.run_to_end(platform, api, dag_id, force=force)
+            except RunFailedError as error:
+                if error.tasks != {train.GATE}:
+                    raise
+                platform.report.line(str(error))
+    return train.deployed_bundle(platform.settings)
+
+
+def _tell_why_no_bundle(platform: Platform) -> None:
+    """The platform stays up without a bundle: what answers meanwhile, and what would change it."""
+    platform.report.plain("No bundle serves: trending items and search answer, and users' events are stored.")
+    for reason in train.gate_reasons(platform.settings):
+        platform.report.plain(f"  the gate: {reason}")
+    platform.report.plain("The next training judges anew, with more data or other params (params.yaml).")
 
 
 def _show_empty(platform: Platform) -> None:
