@@ -1,0 +1,100 @@
+"""A shop to serve: the sample in a database of its own, and a bundle fitted on it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import psycopg2
+
+from database import deployments
+from database.connection import embedded_url, libpq_url
+from database.embedded import EmbeddedServer
+from database.export import export_snapshot
+from database.ingest.sample import ingest_sample
+from database.schema import migrate
+from database.settings import Settings
+from training.bundle import store_bundle
+from training.index import index_items
+from training.models.bundle import Watermark, write_manifest
+from training.models.registry import fit_model
+from training.models.types import FloatArray
+from training.params import load_params
+from training.prepare import prepare
+
+ITEM = "0000022086"
+MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity", "ease")
+_USERS = 200
+_DIMENSION = 384
+
+
+class RandomVectors:
+    """Vectors of the served model's length: how long a search takes does not depend on what they mean."""
+
+    name = "random"
+    dimension = _DIMENSION
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        vectors = np.random.default_rng(len(texts)).normal(size=(len(texts), _DIMENSION)).astype(np.float32)
+        found: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return found
+
+
+@contextmanager
+def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
+    """The environment that a server needs to serve it, and users with an event in the last month."""
+    with EmbeddedServer(folder / "db"):
+        url = embedded_url(folder / "db", "shortlist")
+        environment = {
+            "DATABASE_URL": url,
+            "SHORTLIST_HOME": str(folder / "home"),
+            "BENTOML_HOME": str(folder / "home" / "bentoml"),
+            "BENTOML_DO_NOT_TRACK": "True",
+            "OMP_NUM_THREADS": "1",
+        }
+        os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
+        migrate(url)
+        conn = psycopg2.connect(libpq_url(url))
+        ingest_sample(conn)
+        params = load_params()
+        index_items(conn, params.embeddings.model, lambda _: RandomVectors())
+        _deploy(conn, folder)
+        yield environment, _recent_users(conn)
+        conn.close()
+
+
+def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
+    params = load_params()
+    (folder / "snapshot").mkdir()
+    exported = export_snapshot(conn, folder / "snapshot")
+    data = prepare(folder / "snapshot", params).training_data()
+    bundle = folder / "bundle"
+    bundle.mkdir()
+    data.items.save(bundle / "items.npy")
+    data.users.save(bundle / "users.npy")
+    for name in MODELS:
+        fit_model(name, data, getattr(params, name), params.seed).save(bundle / name)
+    write_manifest(
+        bundle,
+        watermark=Watermark(exported.catalogue_seq, exported.interaction_id),
+        snapshot_hash="",
+        params={},
+        git_commit="",
+        models={name: {} for name in MODELS},
+        created_at=datetime.now(UTC),
+    )
+    stored = store_bundle(Settings(home=folder / "home"), bundle, {})
+    deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, "benchmark")
+    conn.commit()
+
+
+def _recent_users(conn: psycopg2.extensions.connection) -> list[str]:
+    with conn.cursor() as cursor:
+        cursor.execute(
+            """select user_id from interactions where user_id is not null
+            and occurred_at > now() - interval '30 days' group by user_id order by md5(user_id) limit %s""",
+            (_USERS,),
+        )
+        return [str(row[0]) for row in cursor.fetchall()]
