@@ -11,7 +11,7 @@ from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import RunId
 from serving.api.schemas import hybrid as shapes
-from serving.api.schemas.matrix_factor import TrainingAnswer, TrainingRequest
+from serving.api.schemas.matrix_factor import ServiceStatus, TrainingAnswer, TrainingRequest
 from serving.api.state import Plane, Training
 
 router = APIRouter(tags=["training"])
@@ -49,7 +49,7 @@ async def train(plane: Plane, airflow: Training, body: TrainingBody) -> Response
     return answer({**started, "stats": stats, "run_id": run.run_id}, 202)
 
 
-@router.get("/status", response_model=dict[str, Any], summary="Data, models and bundle")
+@router.get("/status", response_model=ServiceStatus, summary="Data, models and bundle")
 async def status(plane: Plane, airflow: Training) -> Response:
     """Counts of the database, each model's state and size, the bundle that serves, and the latest run."""
     return answer({**await plane.status(), "training": await _training(airflow)})

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving.api.fields import KnownId, QueryText
 from serving.api.schemas.common import Body, Explained, explained
@@ -100,3 +100,58 @@ def found_shape(ranked: Ranked, explain: bool) -> dict[str, Any]:
         "image_url": ranked.item.image_url,
     }
     return explained(shape, ranked, explain)
+
+
+class _Open(BaseModel):
+    """More may come with it than is named here."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class DatabaseStatus(_Open):
+    """Rows of the database; null while it is away."""
+
+    status: Literal["ok", "unavailable"]
+    n_ratings: int | None
+    n_users: int | None
+    n_products: int | None
+    avg_rating: float | None = Field(description="mean of the ratings; null without any")
+
+
+class FactorizationStatus(_Open):
+    """The ALS model that serves."""
+
+    status: Literal["trained", "not_trained"]
+    n_users: int
+    n_items: int
+    n_factors: int
+
+
+class SimilarityStatus(_Open):
+    """The index of vectors that serves."""
+
+    status: Literal["trained", "not_trained"]
+    n_products: int
+    embedding_dimension: int
+
+
+class RunStatus(_Open):
+    """The latest training run in Airflow."""
+
+    status: str = Field(description="idle, unknown (Airflow is away), or what Airflow says of the run")
+    run_id: str | None = None
+
+
+class ServiceStatus(_Open):
+    """Data, models, the bundle that serves, and the latest training run."""
+
+    database: DatabaseStatus
+    matrix_factorization: FactorizationStatus
+    similarity_search: SimilarityStatus
+    models: dict[str, Any] = Field(description="each model of the bundle: its MLflow run, version, metrics")
+    bundle: dict[str, Any] = Field(
+        description="what serves, since when, learned up to where; what was refused"
+    )
+    trending: dict[str, Any]
+    feed: dict[str, Any] = Field(description="how far this worker has followed the database")
+    training: RunStatus
