@@ -1,8 +1,9 @@
 """Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from serving.ranking.value import value_scores
 from training.params import RankingParams
 
 Rows = NDArray[np.int32]
+T = TypeVar("T")
+
+_REMEMBERED_LISTS = 256
+
 OTHER = "Other"
 """Name of the one category that is shown when no item has any."""
 
@@ -69,6 +74,7 @@ class Boards:
         self._value: dict[Kinds, Rows] = {}
         self._categories: dict[Kinds, list[tuple[str, Rows]]] = {}
         self._listings: dict[tuple[str | None, str | None], Rows] = {}
+        self._made: dict[tuple[str, int, Kinds], Any] = {}
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
@@ -109,6 +115,16 @@ class Boards:
             ]
             self._listings[kind, category] = np.array([row for _, row in sorted(items)], dtype=np.int32)
         return self._listings[kind, category]
+
+    def remembered(self, name: str, limit: int, kinds: Kinds, make: Callable[[], T]) -> T:
+        """A list that is the same for everybody, made at the first call. It is not to be changed."""
+        key = (name, limit, kinds)
+        if key not in self._made:
+            if len(self._made) >= _REMEMBERED_LISTS:
+                self._made.clear()
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     @property
     def values(self) -> NDArray[np.float64]:

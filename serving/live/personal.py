@@ -26,11 +26,12 @@ def home(view: View, visitor: Visitor, limit: int, kinds: Kinds) -> HomeLists:
     personalized = (
         _personalized(view, visitor, limit, allowed) if visitor.history.events and view.n_rows else []
     )
+    made, key = view.boards.remembered, (limit, kinds)
     return HomeLists(
         personalized=personalized,
-        trending=everyone.trending(view, limit, kinds),
-        best_value=everyone.best_value(view, limit, kinds),
-        top_categories=everyone.top_categories(view, limit, kinds),
+        trending=made("trending", *key, lambda: everyone.trending(view, *key)),
+        best_value=made("best_value", *key, lambda: everyone.best_value(view, *key)),
+        top_categories=made("top_categories", *key, lambda: everyone.top_categories(view, *key)),
         diverse_picks=_diverse_picks(view, visitor, personalized, limit, kinds),
     )
 

@@ -37,13 +37,14 @@ def sample_diverse(
     """
     if not len(rows):
         return rows, popularity
-    _, places = np.unique(np.concatenate([groups, shown]), return_inverse=True)
-    sizes = np.bincount(places[: len(groups)], minlength=int(places.max()) + 1)
-    times = np.bincount(places[len(groups) :], minlength=len(sizes))
-    own = places[: len(groups)]
+    lowest = min(int(groups.min()), int(shown.min(initial=0)))
+    own = groups - lowest
+    sizes = np.bincount(own)
+    times = np.bincount(shown - lowest, minlength=len(sizes))
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
     keys = np.random.default_rng(seed).random(len(rows)) ** (weights.max() / weights)
-    order = np.argsort(-keys, kind="stable")[:k]
+    first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
+    order = first[np.lexsort((first, -keys[first]))]
     return rows[order], keys[order].astype(np.float32)
 
 
