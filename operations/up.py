@@ -80,8 +80,11 @@ def _ensure_bundle(platform: Platform) -> bool:
         platform.report.line(f"The service refuses {refusal}")
         platform.report.line("Training a new one; meanwhile trending items and search answer")
         bundle = _train(platform, ("daily_training",), force=True)
-        if bundle is None or bundle == refusal.bundle_id:
+        if bundle is None:
             return False
+        if bundle == refusal.bundle_id:
+            platform.report.line(f"Bundle {bundle} is made anew; the service takes it up at its next try")
+            return True
         wait_for_bundle(platform, bundle)
     platform.report.line(f"The service answers from bundle {bundle}")
     return True

@@ -5,6 +5,7 @@ are asked with the new holdout's histories, translated into the champion's own i
 was not later than the challenger's, so it has not seen the answers either.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ from training.models.blend import BLEND, Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
 from training.models.embeddings import Embeddings
 from training.models.registry import load_model
+from training.models.storage import ModelFileError
 from training.models.types import Csr, DoubleArray, FloatArray
 from training.models.vocabulary import Vocabulary
 from training.params import Params
 from training.prepare import Prepared
 from training.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 SMOKE_LENGTH = 10
 
@@ -61,17 +65,24 @@ def collect_evidence(
 ) -> Evidence:
     """Measure the assembled bundle of the workspace, against `champion` where there is one.
 
-    Raises:
-        BundleError: the champion's bundle is no longer in the store.
+    A champion that is lost, damaged or of another version of the models is no reason to stop learning:
+    then the baseline takes its place, as for the first bundle, and the evidence says so.
     """
     manifest = read_manifest(workspace.bundle)
     holdout = open_holdout(Prepared.load(workspace.prepared), params)
-    theirs = {} if champion is None else _measure_champion(settings, workspace, params, holdout, champion)
+    theirs: dict[str, Evaluation] = {}
+    lost = None
+    if champion is not None:
+        try:
+            theirs = _measure_champion(settings, workspace, params, holdout, champion)
+        except (BundleError, ModelFileError, OSError, KeyError, ValueError) as error:
+            lost = f"{type(error).__name__}: {error}"
+            logger.warning("The champion %s can't be measured: %s", champion.bundle_id, lost)
     metric, baseline = params.gate.metric, params.gate.baseline
     comparisons = []
     for name in params.gate.judged:
         mine = load_warm(workspace, name, metric)
-        if champion is None:
+        if champion is None or lost is not None:
             other = load_warm(workspace, baseline, metric)
             comparisons.append(_compare((name, baseline), mine, other, params))
         elif name in theirs:
@@ -89,6 +100,7 @@ def collect_evidence(
         size_mb=size_mb(workspace.bundle),
         smoke_p95_ms=p95,
         smoke_errors=tuple(errors),
+        champion_lost=lost,
     )
 
 
@@ -121,7 +133,10 @@ def smoke_test(folder: Path, params: Params) -> tuple[float, list[str]]:
 def _measure_champion(
     settings: Settings, workspace: Workspace, params: Params, holdout: Holdout, champion: Deployment
 ) -> dict[str, Evaluation]:
-    """model → its evaluation on the new holdout, for the judged models and the baseline."""
+    """model → its evaluation on the new holdout, for the judged models and the baseline.
+
+    Raises BundleError when it is no longer in the store, and what reading its files raises.
+    """
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
         raise BundleError(Path(champion.bundle_tag), "the champion is not in the store")

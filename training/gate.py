@@ -43,6 +43,8 @@ class Evidence:
     size_mb: float
     smoke_p95_ms: float
     smoke_errors: tuple[str, ...]
+    champion_lost: str | None = None
+    """Why the champion can't be measured (damaged, of another version); then the baseline takes its place."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,10 @@ class Decision:
 
 def decide(evidence: Evidence, limits: GateParams) -> Decision:
     """Apply every rule; one that fails refuses the bundle."""
-    accuracy = _against_champion if evidence.champion_id else _against_baseline
+    comparable = evidence.champion_id is not None and evidence.champion_lost is None
+    accuracy = _against_champion if comparable else _against_baseline
     checks = (
+        *_champion(evidence),
         *accuracy(evidence, limits),
         *_coverage(evidence, limits),
         _cold(evidence, limits),
@@ -106,6 +110,14 @@ def decide(evidence: Evidence, limits: GateParams) -> Decision:
         _smoke(evidence, limits),
     )
     return Decision(evidence.bundle_id, evidence.champion_id, all(check.passed for check in checks), checks)
+
+
+def _champion(evidence: Evidence) -> list[Check]:
+    """A champion that can't be measured can't serve either: it is told of, and stands in nobody's way."""
+    if evidence.champion_lost is None:
+        return []
+    detail = f"can't be measured, so the baseline takes its place: {evidence.champion_lost}"
+    return [Check("champion", True, None, None, detail)]
 
 
 def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:

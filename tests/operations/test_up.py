@@ -94,9 +94,8 @@ def test_a_refused_bundle_is_replaced_by_a_forced_training(monkeypatch: pytest.M
     assert "The service refuses bundle old: was made by another version" in platform.told.getvalue()
 
 
-def test_a_bundle_that_stays_refused_leaves_the_platform_up_without_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    platform = FakePlatform(monkeypatch, "old", [failed("gate")])
+def test_a_damaged_bundle_that_is_made_anew_is_left_to_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = FakePlatform(monkeypatch, "old", ["old"])
     platform.refused = {"old": "damaged"}
-    assert not platform.ensure()
+    assert platform.ensure()
+    assert "made anew" in platform.told.getvalue()

@@ -100,3 +100,11 @@ def test_too_few_test_users_judge_nothing_and_say_so() -> None:
 
     assert decision.accepted
     assert "fewer than 20 test users" in decision.as_table()
+
+
+def test_a_champion_that_cannot_be_measured_stands_in_nobodys_way() -> None:
+    lost = replace(FIRST, champion_id="old", champion_lost="KeyError: 'lift_power'")
+    decision = decide(lost, LIMITS)
+    assert decision.accepted == decide(FIRST, LIMITS).accepted
+    assert decision.champion_id == "old"
+    assert "lift_power" in decision.as_table()

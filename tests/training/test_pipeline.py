@@ -300,3 +300,15 @@ def test_a_half_written_store_is_made_whole(workspace: Workspace, deployed: str)
 
     assert mended.bundle_id == deployed
     assert Path(mended.path / "items.npy").is_file()
+
+
+def test_a_damaged_champion_does_not_stop_the_learning(workspace: Workspace, deployed: str) -> None:
+    stored = find_stored(get_settings(), deployed)
+    assert stored is not None
+    (stored.path / "items.npy").unlink()
+
+    run_steps(list(STEPS), force=True)
+
+    assert serving() is not None
+    found = find_stored(get_settings(), serving() or "")
+    assert found is not None
