@@ -1,7 +1,7 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check lock rollback replay clean
+.PHONY: help install up down status test check bench lock rollback replay clean
 
 PY := .venv/bin/python
 # A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
@@ -37,8 +37,14 @@ rollback: install ## serve the bundle that served before: make rollback REASON="
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
 	@$(PY) -m training.replay "$(BUNDLE)"
 
+bench: install ## benchmarks: both sides in one run, ratios out (ONE=service, ingest or training: only that)
+	@$(PY) -m benchmarks $(ONE)
+
+# pip's find-links serve the lock too: where a CPU build of torch lies there, it is taken, and its local suffix, which
+# names no file elsewhere, is dropped. Earlier pins are kept, save torch's: its pin would shut the CPU build out.
 lock: install ## resolve requirements.txt anew from pyproject.toml
-	@.venv/bin/uv pip compile --quiet --python 3.11 --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --python 3.11 --upgrade-package torch $(addprefix --find-links ,$(PIP_FIND_LINKS)) --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
+	@sed -i 's/+cpu$$//' requirements.txt
 
 clean: ## remove the virtual environment and caches; data, models and settings stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
