@@ -37,6 +37,7 @@ class Counts:
     users: int
     interactions: int
     ratings: int
+    """Interactions between a known user and an item, of any type: what the matrix factorisation reads."""
     average_rating: float | None
     """Mean stars of the ratings that users gave; None without any."""
     embeddings: int
@@ -72,7 +73,8 @@ async def read_counts(conn: asyncpg.Connection) -> Counts:
                 count(*) filter (where title is null) as bare_items
             from items where deleted_at is null
         ) i, (
-            select count(*) as interactions, count(*) filter (where event_type = 'rating') as ratings,
+            select count(*) as interactions,
+                count(*) filter (where user_id is not null and item_id is not null) as ratings,
                 avg(value) filter (where event_type = 'rating') as average_rating
             from interactions
         ) e"""

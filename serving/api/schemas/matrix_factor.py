@@ -112,10 +112,12 @@ class DatabaseStatus(_Open):
     """Rows of the database; null while it is away."""
 
     status: Literal["ok", "unavailable"]
-    n_ratings: int | None
+    n_ratings: int | None = Field(
+        description="interactions between a known user and an item, of any type: what is factorised"
+    )
     n_users: int | None
     n_products: int | None
-    avg_rating: float | None = Field(description="mean of the ratings; null without any")
+    avg_rating: float | None = Field(description="mean stars of the ratings; null without any")
 
 
 class FactorizationStatus(_Open):
