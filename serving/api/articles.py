@@ -147,7 +147,7 @@ async def recommend(
 
 async def _found(plane: LivePlane, article_id: int) -> Item:
     item = await plane.get_article(article_id)
-    if item is None:
+    if item is None or item.kind != "article":
         raise ItemNotFound(str(article_id))
     return item
 

@@ -23,11 +23,16 @@ class Writes:
         self._encoder = encoder
 
     async def create_item(self, draft: ItemDraft) -> Item:
-        """Store a new item with its vector. Raises ItemExists."""
+        """Store a new item with its vector. Raises ItemExists.
+
+        An article whose next number is the id of another item takes the number after it.
+        """
         content = ItemContent(**{name: getattr(draft, name) for name in items.CONTENT})
         embedding = await self._embed({name: getattr(draft, name) for name in _TEXT})
         async with self._database.connection("creating an item") as conn:
             row = await items.insert_item(conn, draft.item_id, content, embedding)
+            while row is None and draft.item_id is None:
+                row = await items.insert_item(conn, None, content, embedding)
         if row is None:
             raise ItemExists(draft.item_id or "")
         return item_of(row)

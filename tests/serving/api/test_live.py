@@ -52,19 +52,36 @@ def test_users_content_and_interactions_are_common_to_both_workers(
     assert "tut1" not in [item["content_id"] for item in other.recommend_content("alice", n=5)]
 
 
+def test_content_under_the_id_of_a_deleted_article_is_no_article(
+    workers: tuple[Shortlist, Shortlist],
+) -> None:
+    one, other = workers
+    article = one.create_article("On lace", "knots and pins")
+    one.delete_article(article["id"])
+    one.create_content(f"A{article['id']:09}", "In its place")
+    for call in (lambda: other.article(article["id"]), lambda: other.delete_article(article["id"])):
+        with pytest.raises(NotFound):
+            call()
+    assert other.content(f"A{article['id']:09}")["title"] == "In its place"
+
+
 def test_status_counts_products_ratings_and_users(workers: tuple[Shortlist, Shortlist]) -> None:
     one, other = workers
     before = one.status()
     one.create_content("counted1", "Counting for beginners")
     one.create_article("Counting", "one two three")
     one.create_user("counter")
+    one.interact("counter", "counted1", "click")
+    one.searched("counter", "counting")
     after = other.status()
     for section in ("database", "similarity_search"):
         assert after[section]["n_products"] == before[section]["n_products"]
     assert after["similarity_search"]["n_vectors"] == before["similarity_search"]["n_vectors"] + 2
     assert after["database"]["n_items"] == before["database"]["n_items"] + 2
     assert after["database"]["n_users"] == before["database"]["n_users"] + 1
-    assert (after["database"]["n_ratings"], after["database"]["avg_rating"]) == (0, None)
+    assert after["database"]["n_interactions"] == before["database"]["n_interactions"] + 2
+    assert after["database"]["n_ratings"] == before["database"]["n_ratings"] + 1  # a search has no item
+    assert after["database"]["avg_rating"] is None
 
 
 def test_content_has_its_vector_on_the_other_worker(workers: tuple[Shortlist, Shortlist]) -> None:

@@ -122,6 +122,18 @@ async def test_taken_and_unknown_ids_are_told(workers: Workers) -> None:
         await one.delete_item("NOSUCH0000")
 
 
+async def test_a_number_that_is_the_id_of_something_else_is_left_out(workers: Workers) -> None:
+    one, two = workers
+    first = await one.create_item(ItemDraft(kind="article", title="On carbonara"))
+    assert first.article_id is not None
+    for taken in (1, 2):
+        name = f"A{first.article_id + taken:09}"
+        await one.create_item(ItemDraft(kind="content", item_id=name, title="in the way"))
+    article = await two.create_item(ItemDraft(kind="article", title="On pesto"))
+    assert article.article_id == first.article_id + 3
+    assert await one.get_article(article.article_id) == article
+
+
 async def test_articles_are_numbered_and_found_by_number(workers: Workers) -> None:
     one, two = workers
     article = await one.create_item(ItemDraft(kind="article", title="On carbonara"))
