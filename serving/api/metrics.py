@@ -4,7 +4,9 @@ Several workers share one `PROMETHEUS_MULTIPROC_DIR` (BentoML makes one), and an
 """
 
 import os
+from pathlib import Path
 
+import psutil
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -62,9 +64,17 @@ class Metrics:
 
     def render(self) -> Response:
         """All workers' metrics in Prometheus' text format, with those of the process."""
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            _forget_the_dead(Path(folder))
             shared = CollectorRegistry()
             MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
             return Response(generate_latest(shared), media_type=CONTENT_TYPE_LATEST)
         body = generate_latest(self._registry) + generate_latest(REGISTRY)
         return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Leave out the gauges of workers that were killed: what they had followed, nobody follows now."""
+    for file in folder.glob("gauge_live*.db"):
+        if not psutil.pid_exists(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)

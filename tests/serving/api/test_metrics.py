@@ -35,3 +35,31 @@ def test_workers_that_share_a_directory_are_counted_together(tmp_path: Path) -> 
     assert f"{requests} 4.0" in printed[1]
     assert 'shortlist_http_errors_total{method="GET",route="unmatched"} 2.0' in printed[1]
     assert 'shortlist_http_request_seconds_count{method="GET",route="unmatched"} 6.0' in printed[1]
+
+
+GAUGE = """
+import os, signal, sys
+from prometheus_client import Gauge
+from serving.api.metrics import Metrics
+
+Gauge("applied", "Last change applied.", multiprocess_mode="livemin").set(int(sys.argv[1]))
+print(Metrics().render().body.decode(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_worker_had_followed_is_forgotten(tmp_path: Path) -> None:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", GAUGE, number],
+            env=environment,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for number in ("5", "6")
+    ]
+    assert "\napplied 5.0" in printed[0]
+    assert "\napplied 6.0" in printed[1]
