@@ -55,7 +55,7 @@ async def create_content(plane: Plane, body: NewContent) -> Response:
 
 
 @router.get(
-    "/category/{category}",
+    "/category/{category:path}",
     response_model=list[shapes.ContentOut],
     responses=documented(422),
     summary="Content of a category",

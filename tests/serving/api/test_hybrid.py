@@ -48,6 +48,8 @@ async def test_content_is_created_once_and_listed_by_category(
     assert await shortlist.content_of("ml") == [made]
     assert (await http.get("/content/category/ml")).headers["x-total-count"] == "1"
     assert await shortlist.content_of("nothing") == []
+    await shortlist.create_content("tut2", "Threads", category="home/crafts")
+    assert [item["content_id"] for item in await shortlist.content_of("home/crafts")] == ["tut2"]
 
 
 async def test_content_shows_its_own_kind_unless_widened(http: httpx.AsyncClient) -> None:
