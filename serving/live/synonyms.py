@@ -13,9 +13,9 @@ Phrase = tuple[str, ...]
 class Synonyms:
     """Groups of phrases that mean the same.
 
-    The file has one group a line, phrases separated by commas; `#` begins a comment. A file that is
-    absent is no synonyms. `groups_of` looks at the file's time and size on each call, so that an edit
-    counts from the next search on.
+    The file has one group a line, phrases separated by commas; a line that begins with `#` is a comment.
+    A file that is absent, or cannot be read, is no synonyms. Each call looks at the file's time and size,
+    so that an edit counts from the next search on.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,16 +36,19 @@ class Synonyms:
         return self._groups.get(asked, [])
 
     def _refresh(self) -> None:
+        stamp, groups = None, {}
         try:
             found = self._path.stat()
-        except OSError:
-            stamp = None
-        else:
             stamp = (found.st_mtime_ns, found.st_size)
+            if stamp != self._stamp:
+                groups = self._read()
+        except OSError as error:  # also between an editor's removal of the old file and its new one
+            stamp = None
+            if self._stamp is not None:
+                log.warning("no synonyms: %s", error)
         if stamp == self._stamp:
             return
-        self._stamp = stamp
-        self._groups = {} if stamp is None else self._read()
+        self._stamp, self._groups = stamp, groups
         self._longest = max((len(known) for known in self._groups), default=1)
         log.info("read synonyms of %d phrases from %s", len(self._groups), self._path)
 

@@ -153,3 +153,16 @@ async def test_texts_that_wait_go_together_and_are_remembered() -> None:
         await encoder.encode("bad")
     assert (await encoder.encode("d")).tolist() == [1, 1]
     encoder.close()
+
+
+def test_a_synonyms_file_that_cannot_be_read_is_none_until_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "synonyms.txt"
+    path.write_text("mug, cup\n")
+    synonyms = Synonyms(path)
+    assert synonyms.others(("mug",)) == [("cup",)]
+    path.unlink()
+    path.mkdir()  # found, and not to be read
+    assert synonyms.others(("mug",)) == []
+    path.rmdir()
+    path.write_text("mug, beaker\n")
+    assert synonyms.others(("mug",)) == [("beaker",)]
