@@ -1,4 +1,7 @@
-"""Sending again what the service could not answer: 503, or no connection. Nothing was done then."""
+"""Sending again what the service could not answer: 503, or no connection.
+
+Nothing was done then, unless the database was lost in the moment of the commit.
+"""
 
 from typing import Any
 
