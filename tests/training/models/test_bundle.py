@@ -47,7 +47,7 @@ def test_opens_with_its_models_and_manifest(directory: Path) -> None:
     assert bundle.als is not None
     assert bundle.nmf is None
     assert set(bundle.models) == set(MODELS)
-    assert isinstance(bundle.als.item_factors, np.memmap)
+    assert isinstance(bundle.als.item_factors.base, np.memmap)
     assert len(bundle.popularity.recommend(Query(), 3)[0] if bundle.popularity else []) == 3
 
 
