@@ -7,25 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-ITEM_COLUMNS = (
-    "line",
-    "item_id",
-    "kind",
-    "title",
-    "description",
-    "category",
-    "sub_category",
-    "tags",
-    "image_url",
-    "link",
-    "rating",
-    "rating_count",
-    "price",
-    "original_price",
-    "discount_ratio",
-    "as_of",
-    "attributes",
-)
+from database.items import CONTENT
+
+ITEM_COLUMNS = ("line", "item_id", *CONTENT, "as_of", "attributes")
 """`tags` are joined by TAG_SEPARATOR; `attributes` is JSON text or null; `as_of` is the moment of the
 evidence behind a derived item: older evidence never replaces newer."""
 
