@@ -91,7 +91,7 @@ def _ensure_bundle(platform: Platform) -> bool:
 
 
 def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -> str | None:
-    """Run DAGs through Airflow; returns the bundle deployed then, None when the gate let none pass."""
+    """Run DAGs through Airflow; returns the bundle that is deployed then, None when the gate refused it."""
     with AirflowApi(platform.settings) as api:
         api.sign_in()
         for dag_id in dag_ids:
@@ -101,6 +101,7 @@ def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -
                 if error.tasks != {train.GATE}:
                     raise
                 platform.report.line(str(error))
+                return None
     return train.deployed_bundle(platform.settings)
 
 

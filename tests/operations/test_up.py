@@ -99,3 +99,12 @@ def test_a_damaged_bundle_that_is_made_anew_is_left_to_the_service(monkeypatch: 
     platform.refused = {"old": "damaged"}
     assert platform.ensure()
     assert "made anew" in platform.told.getvalue()
+
+
+def test_a_refused_bundle_whose_successor_the_gate_refuses_is_not_called_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    platform = FakePlatform(monkeypatch, "old", [failed("gate")])
+    platform.refused = {"old": "was made by another version"}
+    assert not platform.ensure()
+    assert "made anew" not in platform.told.getvalue()
