@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import sparse
 
 from training.models.storage import Arrays, read_model, write_model
 from training.models.types import Csr, FloatArray, IntArray
@@ -121,9 +120,3 @@ def _best_with_opinion(scores: FloatArray, k: int) -> IntArray:
     some = np.flatnonzero(scores)
     order = np.lexsort((some, -scores[some]))[:k]
     return some[order].astype(np.int32)
-
-
-def history_matrix(query: Query, n_items: int) -> Csr:
-    """A query's history as csr float32[1, n_items]."""
-    indptr = np.array([0, len(query.items)], dtype=np.int32)
-    return sparse.csr_array((query.weights, query.items, indptr), shape=(1, n_items))
