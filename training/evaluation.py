@@ -119,6 +119,12 @@ def load_warm(workspace: Workspace, name: str, metric: str) -> DoubleArray:
         return stored[metric][stored["warm"]] if metric in stored else np.zeros(0)
 
 
+def load_cold(workspace: Workspace, name: str, metric: str) -> DoubleArray:
+    """float64[c], a metric of each test user without a history; empty when nobody was tested."""
+    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
+        return stored[metric][~stored["warm"]] if metric in stored else np.zeros(0)
+
+
 def summarise(workspace: Workspace, models: Sequence[str], params: Params, folder: Path) -> None:
     """Put all models and the baselines into one table; write summary.json, table.md, and the plots.
 

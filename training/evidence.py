@@ -18,7 +18,7 @@ from database.deployments import Deployment
 from database.settings import Settings
 from training.bundle import EVALUATION, find_stored, size_mb
 from training.evaluate import Evaluation, Ranker
-from training.evaluation import Holdout, load_metrics, load_warm, measure, open_holdout
+from training.evaluation import Holdout, load_cold, load_metrics, load_warm, measure, open_holdout
 from training.gate import Comparison, Evidence
 from training.intervals import compare
 from training.models.base import Model, Query
@@ -85,8 +85,8 @@ def collect_evidence(
         if champion is None or lost is not None:
             other = load_warm(workspace, baseline, metric)
             comparisons.append(_compare((name, baseline), mine, other, params))
-        elif name in theirs:
-            values = theirs[name].per_user.get(metric)
+        else:
+            values = theirs[name].per_user.get(metric) if name in theirs else None
             other = np.zeros(0) if values is None else values[holdout.warm]
             comparisons.append(_compare((name, f"champion's {name}"), mine, other, params))
     p95, errors = smoke_test(workspace.bundle, params)
@@ -95,7 +95,7 @@ def collect_evidence(
         champion_id=champion.bundle_id if champion else None,
         comparisons=tuple(comparisons),
         coverage=_coverage(workspace, theirs, params),
-        cold_ndcg=_cold(workspace, theirs, params),
+        cold=_cold(workspace, theirs, holdout, params),
         index_recall=_index_recall(workspace),
         size_mb=size_mb(workspace.bundle),
         smoke_p95_ms=p95,
@@ -160,8 +160,8 @@ def _compare(names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, par
     metric = params.gate.metric
     if not len(mine) or len(mine) != len(theirs):
         return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
-    # So many chances to be wrong at once: the judged models share the error between them (Bonferroni).
-    confidence = 1.0 - (1.0 - params.gate.confidence) / len(params.gate.judged)
+    # So many chances to be wrong at once: the judged models and cold users share the error (Bonferroni).
+    confidence = 1.0 - (1.0 - params.gate.confidence) / (len(params.gate.judged) + 1)
     result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
     return Comparison(*names, metric, result.difference, result.low, result.high, result.users)
 
@@ -179,14 +179,16 @@ def _coverage(
 
 
 def _cold(
-    workspace: Workspace, theirs: Mapping[str, Evaluation], params: Params
-) -> tuple[float, float] | None:
-    """What users without history get is the baseline: its quality for them, here and in the champion."""
-    baseline = params.gate.baseline
-    mine = load_metrics(workspace, baseline)["headline"].get(f"{params.gate.metric} cold_users")
-    if mine is None or baseline not in theirs or not theirs[baseline].slices:
+    workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: Params
+) -> Comparison | None:
+    """What users without history get is the baseline: its lists for the same of them, here and there."""
+    baseline, metric = params.gate.baseline, params.gate.metric
+    if baseline not in theirs:
         return None
-    return mine, theirs[baseline].metric(params.gate.metric, "cold_users")
+    names = (f"{baseline} for users without history", "the champion's")
+    values = theirs[baseline].per_user.get(metric)
+    other = np.zeros(0) if values is None else values[~holdout.warm]
+    return _compare(names, load_cold(workspace, baseline, metric), other, params)
 
 
 def _index_recall(workspace: Workspace) -> float | None:

@@ -36,8 +36,8 @@ class Evidence:
     """Judged models against the baseline (first bundle) or their own counterpart in the champion."""
     coverage: Mapping[str, tuple[float, float]]
     """model → (challenger, champion) catalogue coverage in [0, 1]; empty for the first bundle."""
-    cold_ndcg: tuple[float, float] | None
-    """(challenger, champion) quality for users whom no model knows; None when there are none."""
+    cold: Comparison | None
+    """Lists for users whom no model knows, against the champion's; None for the first bundle."""
     index_recall: float | None
     """Recall@10 of the vector index against exact search; None without vectors."""
     size_mb: float
@@ -175,13 +175,18 @@ def _coverage(evidence: Evidence, limits: GateParams) -> list[Check]:
 
 
 def _cold(evidence: Evidence, limits: GateParams) -> Check:
-    if evidence.cold_ndcg is None:
-        return Check("cold start", True, None, None, "not judged: no cold users, or no champion")
-    mine, theirs = evidence.cold_ndcg
-    difference = mine - theirs
-    detail = f"{mine:.4f} for users without history, the champion {theirs:.4f}"
-    limit = limits.min_cold_difference
-    return Check("cold start", difference >= limit, difference, limit, detail)
+    """Refused when shown to be worse by more than the floor: the whole interval lies below it.
+
+    A mean of few users falls below it by chance. Lists for users without history are the same for all, so
+    what breaks them breaks all of them, and that shows in the interval with thirty users.
+    """
+    found, limit = evidence.cold, limits.min_cold_difference
+    if found is None:
+        return Check("cold start", True, None, None, "not judged: no champion to compare with")
+    if found.users < limits.min_test_users:
+        detail = f"not judged: {found.users} users without history, fewer than {limits.min_test_users}"
+        return Check("cold start", True, None, None, detail)
+    return Check("cold start", found.high >= limit, found.difference, limit, _describe(found))
 
 
 def _recall(evidence: Evidence, limits: GateParams) -> Check:

@@ -174,7 +174,7 @@ class GateParams(Config):
     metric: str
     """Metric of the comparisons, such as ndcg@10."""
     confidence: float = Field(gt=0, lt=1)
-    """Of all the judged models' comparisons together."""
+    """Of the comparisons of all judged models and of users without history together."""
     min_test_users: int
     """Under this many test users accuracy is not judged."""
     min_gain_over_baseline: float
@@ -183,6 +183,7 @@ class GateParams(Config):
     """Later bundles: the floor of a judged model's difference to the champion's."""
     min_coverage_ratio: float
     min_cold_difference: float
+    """Later bundles: refused when users without history are shown to be served worse by more."""
     min_index_recall: float
     max_size_mb: float
     max_smoke_ms: float

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from training.gate import Comparison, Evidence, decide
+from training.intervals import compare
 from training.params import GateParams
 
 LIMITS = GateParams(
@@ -34,13 +36,13 @@ CHALLENGER = Evidence(
     champion_id="old",
     comparisons=(compared("als", -0.002), compared("nmf", 0.001)),
     coverage={"als": (0.3, 0.31)},
-    cold_ndcg=(0.05, 0.051),
+    cold=compared("popularity for users without history", -0.006),
     index_recall=0.99,
     size_mb=60.0,
     smoke_p95_ms=2.0,
     smoke_errors=(),
 )
-FIRST = replace(CHALLENGER, champion_id=None, coverage={}, cold_ndcg=None)
+FIRST = replace(CHALLENGER, champion_id=None, coverage={}, cold=None)
 
 
 def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
@@ -57,7 +59,7 @@ def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
         ({"comparisons": (compared("als", -0.02), compared("nmf", 0.1))}, "accuracy of als"),
         ({"comparisons": (compared("blend", -0.012, width=0.008),)}, "accuracy of blend"),
         ({"coverage": {"als": (0.1, 0.31)}}, "coverage of als"),
-        ({"cold_ndcg": (0.01, 0.05)}, "cold start"),
+        ({"cold": compared("popularity", -0.05, users=40)}, "cold start"),
         ({"index_recall": 0.5}, "index recall"),
         ({"size_mb": 101.0}, "size"),
         ({"smoke_p95_ms": 80.0}, "smoke test"),
@@ -82,6 +84,32 @@ def test_noise_alone_does_not_refuse() -> None:
     noisy = (compared("als", -0.03, users=30, width=0.06),)
 
     assert decide(replace(CHALLENGER, comparisons=noisy), LIMITS).accepted
+
+
+def test_cold_users_refuse_only_when_chance_is_ruled_out() -> None:
+    unlucky = compared("popularity", -0.09, users=30, width=0.1)
+    decision = decide(replace(CHALLENGER, cold=unlucky), LIMITS)
+    assert unlucky.difference < LIMITS.min_cold_difference and decision.accepted
+    assert "[-0.0900, +0.0100] over 30 users" in decision.as_table()
+
+    few = decide(replace(CHALLENGER, cold=compared("popularity", -0.5, users=19)), LIMITS)
+    assert few.accepted
+    assert "19 users without history, fewer than 20" in few.as_table()
+
+
+def test_quiet_nights_pass_and_a_broken_cold_start_does_not() -> None:
+    generator = np.random.default_rng(3)
+
+    def refused(broken: bool) -> bool:
+        # Most lists of both bundles are the same; quality is zero for most users, as it is in life.
+        theirs = generator.binomial(1, 0.3, 40) * generator.beta(1, 2, 40)
+        moved = np.where(generator.random(40) < 0.2, generator.permutation(theirs), theirs)
+        found = compare(np.zeros(40) if broken else moved, theirs, 200, int(generator.integers(2**31)))
+        cold = Comparison("popularity", "other", "ndcg@10", found.difference, found.low, found.high, 40)
+        return not decide(replace(CHALLENGER, cold=cold), LIMITS).accepted
+
+    assert sum(refused(broken=False) for _ in range(200)) <= 2
+    assert sum(refused(broken=True) for _ in range(50)) >= 45
 
 
 def test_the_first_bundle_must_beat_the_baseline_with_one_model() -> None:
