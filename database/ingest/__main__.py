@@ -32,6 +32,7 @@ _HELP = {
     "products": "Amazon products CSV, raw or cleaned.",
     "reviews": "Amazon review JSON lines of 2014, 2018 or 2023.",
     "metadata": "Amazon metadata lines of 2014, 2018 or 2023.",
+    "items": "item_id, title[, category, description, tags, price, ...] (CSV or Parquet).",
     "interactions": "user_id, item_id, event_type, timestamp[, value] (CSV or Parquet).",
 }
 

@@ -1,0 +1,103 @@
+"""The catalogue of any shop: CSV (plain or gzip) or Parquet with the columns below.
+
+`item_id` and `title` are needed; `kind` (product, which is the default, or content), `description`,
+`category`, `sub_category`, `tags` (separated by "|"), `image_url`, `link`, `rating` (0 to 5),
+`rating_count`, `price`, `original_price` and `discount_ratio` (0 to 1) may be there. Columns of other
+names are not read. A number that makes no sense is left empty and counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from database.ingest.chunk import (
+    ITEM_COLUMNS,
+    TAG_SEPARATOR,
+    Adapter,
+    Chunk,
+    WrongFormat,
+    rejected_frame,
+)
+from database.ingest.fields import MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.files import (
+    csv_batches,
+    csv_header,
+    is_parquet,
+    parquet_columns,
+    parquet_frames,
+    raw_row,
+)
+from database.items import CONTENT
+
+_NEEDED = ("item_id", "title")
+_READ = ("item_id", *CONTENT)
+_TAGS = r"\s*\|\s*"
+_LONGEST_ID = 64
+
+
+def check(path: Path) -> None:
+    """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
+    names = _columns(path)
+    missing = set(_NEEDED) - set(names)
+    if missing or "user_id" in names:
+        reason = f"no column {', '.join(sorted(missing))}" if missing else "it has a column user_id"
+        raise WrongFormat(f"{path}: not items: {reason}")
+
+
+def read(path: Path, weeks: int) -> Iterator[Chunk]:
+    """Chunks of items; `weeks` is not used, a catalogue has no times."""
+    if is_parquet(path):
+        kept = [name for name in _columns(path) if name in _READ]
+        for frame, first, progress in parquet_frames(path, kept, kept):
+            yield _chunk(frame, list(range(first, first + len(frame))), progress)
+        return
+    header = csv_header(path)
+    for batch in csv_batches(path):
+        chunk = _chunk(pd.DataFrame(batch.values, columns=header, dtype="str"), batch.lines, batch.progress)
+        bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
+        rejected = pd.concat([bad, chunk.rejected]) if len(bad) else chunk.rejected
+        yield Chunk(chunk.rows + len(bad), chunk.progress, chunk.items, None, rejected, chunk.nulled)
+
+
+def _columns(path: Path) -> list[str]:
+    return parquet_columns(path) if is_parquet(path) else csv_header(path)
+
+
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
+    nulled: Counter[str] = Counter()
+    items = _items(frame, lines, nulled)
+    reason = pd.Series(None, index=items.index, dtype="str")
+    reason = reason.mask(~items["kind"].isin(("product", "content")), "kind is not product or content")
+    reason = reason.mask(items["title"].isna(), "no title")
+    reason = reason.mask(items["item_id"].str.len() > _LONGEST_ID, f"item_id is longer than {_LONGEST_ID}")
+    reason = reason.mask(items["item_id"].isna(), "no item id")
+    bad = reason.notna()
+    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
+    rejected = rejected_frame(list(items["line"][bad]), list(reason[bad]), raws)
+    return Chunk(len(frame), progress, items[~bad], None, rejected, nulled)
+
+
+def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.DataFrame:
+    empty = pd.Series(None, index=frame.index, dtype="str")
+    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in _READ})
+    count = within(
+        numbers(table["rating_count"], "rating_count", nulled), 0, MOST_RATINGS, "rating_count", nulled
+    )
+    ratio = numbers(table["discount_ratio"], "discount_ratio", nulled)
+    return table.assign(
+        line=lines,
+        kind=table["kind"].str.lower().fillna("product"),
+        tags=table["tags"].str.replace(_TAGS, TAG_SEPARATOR, regex=True),
+        rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
+        rating_count=count.round().astype("Int64"),
+        price=prices(table["price"], "price", nulled),
+        original_price=prices(table["original_price"], "original_price", nulled),
+        discount_ratio=within(ratio, 0, 1, "discount_ratio", nulled),
+        as_of=None,
+        attributes=None,
+    )[list(ITEM_COLUMNS)]
+
+
+ADAPTER = Adapter("items", "items", "items", check, read)

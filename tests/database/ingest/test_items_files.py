@@ -1,0 +1,67 @@
+"""The catalogue of any shop, as CSV and Parquet."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.ingest import ADAPTERS, WrongFormat, ingest_file
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+ITEMS = ADAPTERS["items"]
+CSV = f"""item_id,title,kind,category,tags,price,rating,discount_ratio,shelf
+I1,Red  lamp,,home,warm| light ,"1,299.50",4.5,0.2,7
+I2,How to read,Content,guides,,free,9,,
+I1,Red lamp again,product,other,,,,,
+,No id,,,,,,,
+I3,,,,,,,,
+I4,Odd,article,,,,,,
+{"I" * 65},Long,,,,,,,
+I5,short
+"""
+
+
+def test_csv_with_the_columns_a_shop_has(connection: Connection, query: Query, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text(CSV)
+    report = ingest_file(connection, ITEMS, tmp_path / "items.csv")
+    assert query(
+        """select item_id, title, kind, category, tags, price, rating, discount_ratio from items
+        order by item_id"""
+    ) == [
+        ("I1", "Red lamp", "product", "home", ["light", "warm"], 1299.5, 4.5, pytest.approx(0.2)),
+        ("I2", "How to read", "content", "guides", [], None, None, None),
+    ]
+    assert report.reasons == {
+        "no item id": 1,
+        "no title": 1,
+        "kind is not product or content": 1,
+        "item_id is longer than 64": 1,
+        "2 fields, not 9": 1,
+    }
+    assert query("select line from rejected_rows order by line") == [(5,), (6,), (7,), (8,), (9,)]
+
+
+def test_parquet_with_numbers_for_ids_and_again(connection: Connection, query: Query, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"item_id": [7, 8], "title": ["A film", "Another"], "tags": ["Comedy|Drama", None], "price": [2.5, 3]}
+    )
+    frame.to_parquet(tmp_path / "items.parquet")
+    first = ingest_file(connection, ITEMS, tmp_path / "items.parquet")
+    again = ingest_file(connection, ITEMS, tmp_path / "items.parquet")
+    assert (first.items_new, again.items_new) == (2, 0)
+    assert query("select item_id, tags, price from items order by item_id") == [
+        ("7", ["Comedy", "Drama"], 2.5),
+        ("8", [], 3.0),
+    ]
+
+
+def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("item_id,name\n1,x\n")
+    (tmp_path / "b.csv").write_text("item_id,title,user_id\n1,x,ann\n")
+    with pytest.raises(WrongFormat, match="no column title"):
+        ITEMS.check(tmp_path / "a.csv")
+    with pytest.raises(WrongFormat, match="column user_id"):
+        ITEMS.check(tmp_path / "b.csv")
