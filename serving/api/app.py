@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
@@ -32,6 +33,7 @@ from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.metrics import Metrics
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, KeyCheck, RateLimit
 from serving.api.state import Measured
+from serving.api.watched import watched_text
 from serving.live.plane import LivePlane
 
 OpenPlane = Callable[[], AbstractAsyncContextManager[LivePlane]]
@@ -144,9 +146,9 @@ async def index() -> Response:
 
 
 @_own.get(ADMINISTRATION, response_class=Response, summary="Metrics in Prometheus' text format")
-async def metrics_text(metrics: Measured) -> Response:
-    """Requests, errors and seconds by route template, of all workers."""
-    return metrics.render()
+async def metrics_text(metrics: Measured, request: Request) -> Response:
+    """Requests, errors and seconds by route template, of all workers; drift as it was last measured."""
+    return metrics.render(await watched_text(request.app.state.settings))
 
 
 def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:

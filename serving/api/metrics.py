@@ -62,14 +62,14 @@ class Metrics:
         if status >= 500:
             self._errors.labels(method, route).inc()
 
-    def render(self) -> Response:
-        """All workers' metrics in Prometheus' text format, with those of the process."""
+    def render(self, more: bytes = b"") -> Response:
+        """All workers' metrics in Prometheus' text format, with those of the process, and `more` of them."""
         if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             _forget_the_dead(Path(folder))
             shared = CollectorRegistry()
             MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
-            return Response(generate_latest(shared), media_type=CONTENT_TYPE_LATEST)
-        body = generate_latest(self._registry) + generate_latest(REGISTRY)
+            return Response(generate_latest(shared) + more, media_type=CONTENT_TYPE_LATEST)
+        body = generate_latest(self._registry) + generate_latest(REGISTRY) + more
         return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 

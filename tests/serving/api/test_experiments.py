@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg2
 import pytest_asyncio
 
 from database.settings import Settings
+from database.watch import record_drift, record_guard_event
 from serving.api.app import create_app
 
 if TYPE_CHECKING:
@@ -81,3 +84,36 @@ async def test_starting_needs_a_key_and_reading_does_not(client: httpx.AsyncClie
 async def test_what_the_platform_finds_in_itself(client: httpx.AsyncClient) -> None:
     found = (await client.get("/monitoring")).json()
     assert found["drift"] is None and found["guard"] == [] and found["freshness"]["bundle_id"] is None
+
+
+async def test_drift_and_the_guards_rollback_are_metrics(
+    client: httpx.AsyncClient, database: "Database"
+) -> None:
+    before = (await client.get("/api/v1/metrics")).text
+    assert "\nshortlist_drift_value{" not in before and "shortlist_drift_report_timestamp_seconds" in before
+    figure = {"name": "price_ks", "about": "catalogue", "value": 0.4, "threshold": 0.15, "judged": True}
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    conn = psycopg2.connect(database.dsn)
+    with conn:
+        for drifted in (False, True):
+            record_drift(conn, "b1", drifted, {"figures": [figure | {"drifted": drifted}]}, now)
+        record_guard_event(conn, "b1", "b0", "worse", {}, rolled_back=True, decided_at=now)
+    conn.close()
+    text = (await client.get("/api/v1/metrics")).text
+    labels = '{about="catalogue",figure="price_ks"}'
+    assert f"\nshortlist_drift_value{labels} 0.4\n" in text
+    assert f"\nshortlist_drift_threshold{labels} 0.15\n" in text
+    assert f"\nshortlist_drift_drifted{labels} 1.0\n" in text
+    assert f"\nshortlist_drift_judged{labels} 1.0\n" in text
+    seconds = next(line for line in text.splitlines() if line.startswith("shortlist_drift_report_time"))
+    assert float(seconds.split()[1]) == now.timestamp()
+    assert "\nshortlist_guard_rollback_timestamp_seconds 1.7" in text
+
+
+async def test_metrics_answer_while_the_database_does_not() -> None:
+    gone = Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:9/none")
+    app = create_app(open_plane, gone)
+    app.state.plane = Plane()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        found = await client.get("/api/v1/metrics")
+    assert found.status_code == 200 and "shortlist_drift" not in found.text
