@@ -1,4 +1,4 @@
-"""Prometheus metrics of what the platform found when it watched itself, read at each scrape from the database.
+"""Prometheus metrics of what the platform found when it watched itself, read from the database each time.
 
 Every worker of every replica reports the same, so that any of them answers for all.
 """
