@@ -1,14 +1,19 @@
 # syntax=docker/dockerfile:1
 # One image for every part: training and service share one locked environment.
-# The environment is built in a stage of its own; its layer changes only with requirements.txt.
+# The environment is built in a stage of its own; its layer changes only with the lock and the direct dependencies.
+# requirements.txt constrains: what only the tests need stays out. Torch comes without CUDA.
 FROM python:3.11-slim-bookworm AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/requirements.txt
-RUN --mount=type=cache,target=/root/.cache/pip pip install --requirement /tmp/requirements.txt
+WORKDIR /tmp/lock
+COPY pyproject.toml requirements.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > direct.txt \
+    && pip install --extra-index-url https://download.pytorch.org/whl/cpu --constraint requirements.txt --requirement direct.txt
 
 FROM python:3.11-slim-bookworm
-# libgomp: OpenMP of implicit, FAISS and scikit-learn
+# libgomp: OpenMP of implicit, FAISS and scikit-learn. Its version is that of the base image's Debian.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 shortlist \
@@ -26,6 +31,8 @@ COPY --chown=shortlist benchmarks benchmarks
 COPY --chown=shortlist operations operations
 COPY --chown=shortlist training training
 COPY --chown=shortlist serving serving
+# dvc.lock outlives the container: it lies in the volume of data/ (airflow-init makes it)
+RUN ln -s data/dvc.lock dvc.lock
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/srv/shortlist \
     PYTHONUNBUFFERED=1 \
@@ -37,4 +44,5 @@ ENV PATH=/opt/venv/bin:$PATH \
     HF_HUB_OFFLINE=1 MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK=true
 # its metadata makes the encoder's entry point known
 RUN pip install --no-cache-dir --no-deps --editable .
-USER shortlist
+# a number: Kubernetes' runAsNonRoot can't judge a name
+USER 10001

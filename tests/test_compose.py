@@ -1,12 +1,13 @@
-"""docker-compose.yml, the Dockerfiles and monitoring/ name only what exists in the code.
+"""docker-compose.yml names only what exists in the code, and Compose would read it.
 
 Compose itself is not needed: the file is read as YAML, and each name is looked up where it is defined.
 """
 
 import ast
 import importlib.util
-import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ def environment() -> dict[str, str]:
 def words(service: dict[str, Any]) -> list[str]:
     command = service.get("command", [])
     return command.split() if isinstance(command, str) else [str(part) for part in command]
+
+
+def test_compose_would_read_it() -> None:
+    """By the Compose specification's own schema, which check-jsonschema brings along."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    file = str(REPOSITORY / "docker-compose.yml")
+    checked = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_parts_of_the_platform_are_there() -> None:
@@ -179,81 +188,16 @@ def test_ports_and_paths_are_those_of_the_code() -> None:
     assert prometheus["rule_files"] == rules
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
-def test_dockerfiles_copy_what_exists_cache_what_is_slow_and_are_not_root(path: Path) -> None:
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    for line in lines:
-        if line.startswith("COPY") and "--from" not in line:
-            *sources, _ = [word for word in line.split()[1:] if not word.startswith("--")]
-            assert all((REPOSITORY / source).exists() for source in sources), line
-    assert lines[-1].startswith(("USER", "WORKDIR"))
-    assert [line for line in lines if line.startswith("USER")] == ["USER shortlist"]
-    assert all(
-        line.split()[1].split(":")[0] == "python" and "slim" in line for line in lines if line[:4] == "FROM"
-    )
-    assert "--mount=type=cache" in path.read_text()
-    assert path.name in " ".join(str(service["build"]["dockerfile"]) for service in OURS.values())
-
-
-def test_every_room_is_in_the_image() -> None:
-    copied = (REPOSITORY / "docker" / "shortlist.Dockerfile").read_text()
-    ignored = (REPOSITORY / ".dockerignore").read_text().split()
-    for room in (
-        "dags",
-        "data_checks",
-        "database",
-        "operations",
-        "serving",
-        "training",
-        "params.yaml",
-        "dvc.yaml",
-    ):
-        assert f" {room} " in copied and room not in ignored
-    assert {".env", ".git", ".shortlist"} <= set(ignored)
-
-
-def test_the_small_image_has_the_locked_mlflow() -> None:
-    locked = re.search(r"^mlflow==\S+", (REPOSITORY / "requirements.txt").read_text(), re.M)
-    assert locked and locked.group() in (REPOSITORY / "docker" / "mlflow.Dockerfile").read_text()
-
-
-def _expressions() -> list[str]:
-    rules = yaml.safe_load((REPOSITORY / "monitoring" / "alerts.yml").read_text())
-    found = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
-    board = json.loads((REPOSITORY / "monitoring" / "grafana" / "dashboards" / "shortlist.json").read_text())
-    return found + [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-
-
-def test_dashboard_and_alerts_use_metrics_and_labels_that_the_service_has() -> None:
-    from prometheus_client import REGISTRY
-
-    from serving.api.metrics import Metrics
-    from serving.api.watched import Watched
-    from serving.live.measures import measures
-
-    measures()
-    made = Metrics()
-    labels: dict[str, set[str]] = {"up": {"job", "instance"}}
-    labels |= {metric.name: set(metric._labelnames) for metric in Watched(None, None).collect()}
-    for registry in (REGISTRY, made._registry):
-        for collector, names in registry._collector_to_names.items():
-            own = set(getattr(collector, "_labelnames", ()))
-            labels |= {name: own | {"le"} if name.endswith("_bucket") else own for name in names}
-    expressions = _expressions()
-    assert len(expressions) > 15
-    for expression in expressions:
-        used = set(re.findall(r"\b(?:shortlist_\w+|up)\b", re.sub(r'"[^"]*"', "", expression)))
-        assert used and used <= labels.keys(), expression
-        grouped = set(re.findall(r"\w+", " ".join(re.findall(r"by \(([^)]*)\)", expression))))
-        chosen = set(re.findall(r"(\w+)=\"", expression))
-        assert grouped | chosen <= set().union(*(labels[name] for name in used)), expression
-
-
-def test_every_alert_says_what_is_wrong() -> None:
-    rules = yaml.safe_load((REPOSITORY / "monitoring" / "alerts.yml").read_text())
-    for group in rules["groups"]:
-        for rule in group["rules"]:
-            assert rule["annotations"]["summary"].endswith((".", "?")) and rule["labels"]["severity"] in (
-                "page",
-                "ticket",
-            )
+def test_every_variable_to_set_is_a_setting_or_told_of() -> None:
+    settings = {
+        field.alias or f"SHORTLIST_{name.upper()}": field.default
+        for name, field in Settings.model_fields.items()
+    }
+    told = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    text = (REPOSITORY / "docker-compose.yml").read_text()
+    used = re.findall(r"\$\{(\w+)(?::([-?])([^}]*))?\}", text)
+    assert len(used) > 10
+    for name, kind, default in used:
+        if name in settings and kind == "-":
+            assert default == str("" if settings[name] is None else settings[name]), name
+        assert name in settings or f"`{name}`" in told, name

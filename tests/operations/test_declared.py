@@ -58,6 +58,19 @@ def test_each_process_can_be_started_and_is_kept_alive(
     assert watcher["stdout_stream"]["filename"].endswith(f"/logs/{name}.log")
 
 
+def test_airflow_knows_every_option_that_is_set_for_it() -> None:
+    from airflow.api_fastapi.auth.managers.simple import simple_auth_manager
+    from airflow.configuration import conf
+
+    described = conf.configuration_description
+    by_auth_manager = Path(simple_auth_manager.__file__).read_text()
+    options = re.findall(r"^AIRFLOW__([A-Z_]+?)__([A-Z_]+) =", CONFIGURATION.read_text(), re.M)
+    assert len(options) > 20
+    for section, option in options:
+        known = described.get(section.lower(), {}).get("options", {})
+        assert option.lower() in known or option.lower() in by_auth_manager, (section, option)
+
+
 def test_no_variable_is_left_open(environment: dict[str, str], watchers: dict[str, dict[str, Any]]) -> None:
     filled = process_environment(environment, CONFIGURATION)
     assert not [name for name, value in filled.items() if "$(circus." in value]
