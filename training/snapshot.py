@@ -6,10 +6,10 @@ same bytes and the same hash.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -75,11 +75,7 @@ def check_out_snapshot(source: Workspace, target: Workspace, md5: str) -> None:
     Raises:
         DvcError: the snapshot is in neither.
     """
-    config = target.root / ".dvc"
-    config.mkdir(parents=True)
-    for name in ("config", "config.local"):
-        if (source.root / ".dvc" / name).is_file():
-            shutil.copyfile(source.root / ".dvc" / name, config / name)
+    _copy_config(source.root / ".dvc", target.root / ".dvc")
     cache = run_dvc(source, "cache", "dir").strip()
     run_dvc(target, "cache", "dir", "--local", cache)
     target.data.mkdir()
@@ -91,6 +87,18 @@ def check_out_snapshot(source: Workspace, target: Workspace, md5: str) -> None:
     except DvcError:
         run_dvc(target, "fetch", pointer)
         run_dvc(target, "checkout", pointer)
+
+
+def _copy_config(source: Path, target: Path) -> None:
+    """Give the folder `target` the settings of DVC in `source`; relative paths in them keep their meaning."""
+    from dvc.config import Config
+
+    target.mkdir(parents=True)
+    found, copy = Config(str(source), validate=False), Config(str(target), validate=False)
+    for level, name in (("repo", "config"), ("local", "config.local")):
+        if (source / name).is_file():
+            with copy.edit(level) as settings:
+                settings.update(found.read(level))
 
 
 def record_pipeline(workspace: Workspace) -> None:
