@@ -93,7 +93,9 @@ class Bench:
         models = {
             name: fit_model(name, self.learned, config, self.params.seed) for name, config in configs.items()
         }
-        weights = learn_weights([(models, self.validation)], self.k, self.params.seed).weights
+        weights = learn_weights(
+            [(models, self.validation)], self.k, self.params.seed, self.params.tune.coverage_margin
+        ).weights
         models.clear()
         tuning, started = time.monotonic() - started, time.monotonic()
         fitted = {

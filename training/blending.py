@@ -1,34 +1,30 @@
-"""Learn the weights of the blend on the validation part: coordinate search with a floor under coverage."""
+"""Learn the weights of the blend on validation windows: coordinate search with a floor under coverage."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from training import metrics
-from training.evaluate import SCORE_BYTES, Ranker, TestSet
-from training.models.blend import normalise
-from training.models.types import Csr, FloatArray, IntArray
+from training.evaluate import Ranker, TestSet
+from training.models.types import DoubleArray, FloatArray
+from training.scored import ScoredWindow
 
 logger = logging.getLogger(__name__)
 
-GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 1.0, 1.5)
+GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 """Weights tried for each model, against 1 for the best single one."""
 
+RESTARTS = 4
+"""Ascents from weights drawn by the seed, besides those from the best single model and from all alike."""
+
 ROUNDS = 5
-"""Passes over the models; the search ends earlier when a pass changes nothing."""
-
-FLOOR_MARGIN = 1.03
-"""Of the floor under coverage: what just touches it on one set of users falls below it on half of others."""
-
-MAX_USERS = 4000
-"""Users that the weights are learned from, drawn by the seed when there are more."""
-
+"""Passes over the models; an ascent ends earlier when a pass changes nothing."""
 
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
+
+Weights = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -38,150 +34,131 @@ class Learned:
     weights: Mapping[str, float]
     """Only those above zero."""
     ndcg: float
-    coverage: float
+    """Mean over the windows."""
+    coverage: Sequence[float]
+    """Of each window, as are the floors."""
+    floors: Sequence[float]
+    """What each window's coverage was not allowed to fall below: the best single model's, and a margin."""
     best_single: str
     single_ndcg: Mapping[str, float]
-    floor: float
-    """Coverage that the blend was not allowed to fall below: that of the best single model and a margin."""
-    history: Sequence[float] = field(default_factory=list)
-    """NDCG after each improvement."""
+    ends: Sequence[tuple[float, float, Mapping[str, float]]]
+    """Where each ascent ended: NDCG, the least share of coverage to its floor, weights."""
 
 
-def learn_weights(folds: Sequence[Fold], k: int, seed: int) -> Learned:
+@dataclass(frozen=True)
+class Measured:
+    """Weights by what they reach over all windows."""
+
+    ndcg: float
+    coverage: tuple[float, ...]
+    score: float
+    """NDCG less what the worst window's coverage lacks to its floor."""
+
+
+def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Learned:
     """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
 
-    The best single model is the best one for users with a history: popularity may lead over all users
-    where many are new, and its coverage would be no floor at all.
+    In every window coverage must reach `margin` times that of the best single model. That is the best one
+    for users with a history: popularity may lead over all users where many are new, and its coverage would
+    be no floor at all. Windows count alike.
 
     Args:
-        folds: for each validation part, the models fitted on what came before it, and its users. The more
-            parts, the less the weights follow the chance of one.
+        folds: for each validation window, the models fitted on what came before it, and its users. The more
+            windows, the less the weights follow the chance of one.
         k: length of the lists.
-        seed: draws the users when there are many.
+        seed: draws the users when there are many, and where ascents begin.
+        margin: what just touches the best single model's coverage falls below it on half of other users.
     """
-    tests = [_sample(test, len(models) * len(folds), seed) for models, test in folds]
-    parts = {
-        name: np.vstack(
-            [
-                normalise(models[name].score_batch(test.histories))
-                for (models, _), test in zip(folds, tests, strict=True)
-            ]
-        )
-        for name in folds[0][0]
-    }
-    test = _stack(tests)
-    single = {name: _measure(scores, test, k) for name, scores in parts.items()}
-    best = max(single, key=lambda name: _measure(parts[name], test, k, warm_only=True)[0])
-    logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, single[best][0])
-    floor = min(single[best][1] * FLOOR_MARGIN, 1.0)
-    weights, history = _search(parts, best, lambda total: _measure(total, test, k), floor)
-    total = _weighted(parts, weights)
-    ndcg, coverage = _measure(total, test, k)
+    windows = [ScoredWindow(models, test, k, seed) for models, test in folds]
+    names = sorted(windows[0].parts)
+    single = {name: [window.measure(window.parts[name]) for window in windows] for name in names}
+    ndcg = {name: _mean([gains for gains, _ in found]) for name, found in single.items()}
+    best = max(names, key=lambda name: _mean(_of_warm(windows, [gains for gains, _ in single[name]])))
+    logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, ndcg[best])
+    floors = [min(coverage * margin, 1.0) for _, coverage in single[best]]
+    ends = [
+        _ascend(windows, start, order, floors)
+        for start, order in _starts(names, best, np.random.default_rng(seed))
+    ]
+    reached = [end for end in ends if _share(end[1], floors) >= 1.0]
+    weights, found = max(reached, key=lambda end: end[1].ndcg) if reached else _alone(windows, best, floors)
     return Learned(
         weights={name: weight for name, weight in weights.items() if weight},
-        ndcg=ndcg,
-        coverage=coverage,
+        ndcg=found.ndcg,
+        coverage=found.coverage,
+        floors=floors,
         best_single=best,
-        single_ndcg={name: value for name, (value, _) in single.items()},
-        floor=floor,
-        history=history,
+        single_ndcg=ndcg,
+        ends=[(end.ndcg, _share(end, floors), weights) for weights, end in ends],
     )
 
 
-def _search(
-    parts: Mapping[str, FloatArray],
-    best: str,
-    measure: Callable[[FloatArray], tuple[float, float]],
-    floor: float,
-) -> tuple[dict[str, float], list[float]]:
-    """Coordinate ascent from the best single model, and from all models alike; the better end counts.
+def _starts(
+    names: Sequence[str], best: str, generator: np.random.Generator
+) -> list[tuple[Weights, list[str]]]:
+    """Weights to begin with, and the models in the order in which their weights are tried."""
+    others = [name for name in names if name != best]
+    starts = [(dict.fromkeys(names, 0.0) | {best: 1.0}, others), (dict.fromkeys(names, 1.0), others)]
+    for _ in range(RESTARTS):
+        drawn = dict(zip(names, generator.choice(GRID, len(names)).tolist(), strict=True))
+        starts.append((drawn | {best: 1.0}, [others[place] for place in generator.permutation(len(others))]))
+    return starts
+
+
+def _ascend(
+    windows: Sequence[ScoredWindow], start: Weights, order: Sequence[str], floors: Sequence[float]
+) -> tuple[Weights, Measured]:
+    """Coordinate ascent.
 
     On the way coverage may fall below the floor at a price, so that another model's weight can win it back:
     a wall would stop the ascent at the first weights that touch it.
     """
-    single = dict.fromkeys(parts, 0.0) | {best: 1.0}
-    ends = [_ascend(parts, start, best, measure, floor) for start in (single, dict.fromkeys(parts, 1.0))]
-    reached = [end for end in ends if end[2] >= floor]
-    if not reached:
-        return single, [measure(parts[best])[0]]
-    weights, history, _ = max(reached, key=lambda end: end[1][-1])
-    return weights, history
-
-
-def _ascend(
-    parts: Mapping[str, FloatArray],
-    start: Mapping[str, float],
-    fixed: str,
-    measure: Callable[[FloatArray], tuple[float, float]],
-    floor: float,
-) -> tuple[dict[str, float], list[float], float]:
-    """Weights, NDCG after each improvement, and coverage."""
     weights = dict(start)
-    ndcg, coverage = measure(_weighted(parts, weights))
-    reached, history = ndcg - max(0.0, floor - coverage), [ndcg]
+    reached = _measure(windows, [window.weighted(weights) for window in windows], floors)
     for _ in range(ROUNDS):
         before = dict(weights)
-        for name in sorted(parts.keys() - {fixed}):
-            rest = _weighted(parts, weights | {name: 0.0})
+        for name in order:
+            rest = [window.weighted(weights | {name: 0.0}) for window in windows]
             for weight in GRID:
-                found, covered = measure(rest + np.float32(weight) * parts[name])
-                score = found - max(0.0, floor - covered)
-                if score > reached + 1e-6:
-                    reached, weights[name], coverage = score, weight, covered
-                    history.append(found)
+                totals = [
+                    part + np.float32(weight) * window.parts[name]
+                    for part, window in zip(rest, windows, strict=True)
+                ]
+                found = _measure(windows, totals, floors)
+                if found.score > reached.score + 1e-6:
+                    reached, weights[name] = found, weight
         if weights == before:
             break
-    return weights, history, coverage
+    return weights, reached
 
 
-def _weighted(parts: Mapping[str, FloatArray], weights: Mapping[str, float]) -> FloatArray:
-    total: FloatArray = np.zeros_like(next(iter(parts.values())))
-    for name, weight in weights.items():
-        if weight:
-            total += np.float32(weight) * parts[name]
-    return total
+def _measure(
+    windows: Sequence[ScoredWindow], totals: Sequence[FloatArray], floors: Sequence[float]
+) -> Measured:
+    found = [window.measure(total) for window, total in zip(windows, totals, strict=True)]
+    ndcg = _mean([gains for gains, _ in found])
+    lacking = max(floor - coverage for (_, coverage), floor in zip(found, floors, strict=True))
+    return Measured(ndcg, tuple(coverage for _, coverage in found), ndcg - max(0.0, lacking))
 
 
-def _measure(scores: FloatArray, test: TestSet, k: int, warm_only: bool = False) -> tuple[float, float]:
-    """NDCG@k over all users, or those with a history if there are any; and coverage@k over all."""
-    lists = _rank(scores, test.histories, k)
-    hits = metrics.find_hits(lists, test.truth)
-    gains = metrics.ndcg(hits, metrics.answers(test.truth), k)
-    warm = test.user_slices()["warm_users"]
-    ndcg = float(np.nanmean(gains[warm] if warm_only and warm.any() else gains))
-    return ndcg, metrics.coverage(metrics.exposure(lists, len(test.item_users), k))
+def _alone(windows: Sequence[ScoredWindow], best: str, floors: Sequence[float]) -> tuple[Weights, Measured]:
+    """No blend reaches the floors: the single model stays."""
+    return {best: 1.0}, _measure(windows, [window.parts[best] for window in windows], floors)
 
 
-def _rank(scores: FloatArray, histories: Csr, k: int) -> IntArray:
-    """`evaluate.rank` of prepared scores, all users at once; ties may fall otherwise."""
-    open_scores = np.where(scores == 0.0, -np.inf, scores)
-    open_scores[np.repeat(np.arange(len(scores)), np.diff(histories.indptr)), histories.indices] = -np.inf
-    depth = min(k, scores.shape[1] - 1)
-    top = np.argpartition(-open_scores, depth, axis=1)[:, :depth]
-    found = np.take_along_axis(open_scores, top, axis=1)
-    order = np.argsort(-found, axis=1, kind="stable")
-    lists = np.where(np.isinf(found), -1, top)
-    return np.take_along_axis(lists, order, axis=1).astype(np.int32)
-
-
-def _sample(test: TestSet, models: int, seed: int) -> TestSet:
-    """So few users that all models' scores of them fit into four times SCORE_BYTES."""
-    n_users, n_items = test.histories.shape
-    limit = min(MAX_USERS, max(100, 4 * SCORE_BYTES // (4 * n_items * models)))
-    if n_users <= limit:
-        return test
-    chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
-    return TestSet(
-        test.histories[chosen], test.truth[chosen], test.item_users, test.n_train_users, test.vectors
+def _share(found: Measured, floors: Sequence[float]) -> float:
+    return min(
+        coverage / floor if floor else 1.0 for coverage, floor in zip(found.coverage, floors, strict=True)
     )
 
 
-def _stack(tests: Sequence[TestSet]) -> TestSet:
-    """The users of several parts as one; what belongs to the items is the first part's."""
-    return TestSet(
-        sparse.vstack([test.histories for test in tests], format="csr"),
-        sparse.vstack([test.truth for test in tests], format="csr"),
-        tests[0].item_users,
-        tests[0].n_train_users,
-        None,
-    )
+def _mean(gains: Sequence[DoubleArray]) -> float:
+    """The mean of the windows' means."""
+    return float(np.mean([np.nanmean(part) for part in gains]))
+
+
+def _of_warm(windows: Sequence[ScoredWindow], gains: Sequence[DoubleArray]) -> list[DoubleArray]:
+    """Only the users with a history, in windows that have any."""
+    return [
+        part[window.warm] if window.warm.any() else part for window, part in zip(windows, gains, strict=True)
+    ]

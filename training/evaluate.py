@@ -1,14 +1,14 @@
 """Rank the full catalogue for every test user, and measure the lists."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
 
 from training import metrics
-from training.intervals import Estimate, around, estimate_means, spread_of_exposures
+from training.intervals import Estimate, around, estimate_means, shown_items, spread_of_exposures
 from training.models.base import top_k
 from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
@@ -63,6 +63,10 @@ class TestSet:
         item_users = np.bincount(train.indices, minlength=train.shape[1])
         known = int((np.diff(train.indptr) > 0).sum())
         return cls(train[users], truth[users], item_users, known, vectors)
+
+    def of(self, users: BoolArray | IntArray) -> "TestSet":
+        """Only some of the users: a mask, or their places."""
+        return replace(self, histories=self.histories[users], truth=self.truth[users])
 
     def user_slices(self) -> dict[str, BoolArray]:
         """Users by what was known of them, each bool[u]."""
@@ -173,10 +177,7 @@ def _whole(lists: IntArray, test: TestSet, cutoffs: Sequence[int], seed: int) ->
     n_items = len(test.item_users)
     found: dict[str, Estimate] = {}
     for k in cutoffs:
-        rows, places = np.nonzero(lists[:, :k] >= 0)
-        ones = np.ones(len(rows))
-        matrix = sparse.csr_array((ones, (rows, lists[rows, places])), shape=(len(lists), n_items))
-        drawn = spread_of_exposures(matrix, seed)
+        drawn = spread_of_exposures(shown_items(lists[:, :k], n_items), seed)
         shown = metrics.exposure(lists, n_items, k)
         covered = (drawn > 0).mean(axis=1)
         found[f"coverage@{k}"] = around(metrics.coverage(shown), covered)

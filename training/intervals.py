@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 
-from training.models.types import Csr, DoubleArray
+from training.models.types import Csr, DoubleArray, IntArray
 
 Verdict = Literal["better", "worse", "no difference shown"]
 
@@ -82,12 +83,29 @@ def compare(
     differences = challenger - other
     differences = differences[~np.isnan(differences)]
     (found,) = estimate_means(differences[:, None], samples, seed, confidence)
-    verdict: Verdict = "no difference shown"
-    if found.low > 0.0:
-        verdict = "better"
-    elif found.high < 0.0:
-        verdict = "worse"
-    return Difference(found.value, found.low, found.high, len(differences), verdict)
+    return Difference(found.value, found.low, found.high, len(differences), _verdict(found))
+
+
+def compare_coverage(challenger: IntArray, other: IntArray, n_items: int, seed: int) -> Difference:
+    """The difference in coverage of two rankers' lists, with the interval that paired resamples give it.
+
+    Args:
+        challenger: int32[u, k], padded with -1.
+        other: int32[u, k], the same users in the same order.
+        n_items: items of the catalogue.
+        seed: of the resampling; the same users are drawn for both.
+    """
+    matrices = [shown_items(lists, n_items) for lists in (challenger, other)]
+    drawn = [(spread_of_exposures(matrix, seed) > 0).mean(axis=1) for matrix in matrices]
+    mine, theirs = ((matrix.sum(axis=0) > 0).mean() for matrix in matrices)
+    found = around(float(mine - theirs), drawn[0] - drawn[1])
+    return Difference(found.value, found.low, found.high, len(challenger), _verdict(found))
+
+
+def shown_items(lists: IntArray, n_items: int) -> Csr:
+    """Lists (int32[u, k], padded with -1) as csr float64[u, n_items] of ones."""
+    rows, places = np.nonzero(lists >= 0)
+    return sparse.csr_array((np.ones(len(rows)), (rows, lists[rows, places])), shape=(len(lists), n_items))
 
 
 def spread_of_exposures(lists: Csr, seed: int) -> DoubleArray:
@@ -106,6 +124,17 @@ def around(value: float, resampled: DoubleArray) -> Estimate:
     """
     margin = 1.96 * float(np.std(resampled))
     return Estimate(value, value - margin, value + margin)
+
+
+def shared(confidence: float, comparisons: int) -> float:
+    """The confidence of each of several comparisons that all hold together with `confidence` (Bonferroni)."""
+    return 1.0 - (1.0 - confidence) / max(comparisons, 1)
+
+
+def _verdict(found: Estimate) -> Verdict:
+    if found.low > 0.0:
+        return "better"
+    return "worse" if found.high < 0.0 else "no difference shown"
 
 
 def _weights(generator: np.random.Generator, n: int) -> DoubleArray:

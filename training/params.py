@@ -80,6 +80,8 @@ class TuneParams(Config):
     """Trials drawn at random before the sampler learns from them."""
     windows: int = Field(ge=1)
     """Validation windows that a workspace's search averages over."""
+    coverage_margin: float = Field(ge=0)
+    """In every window the blend's coverage must reach so many times that of the best single model."""
     max_users: int = Field(ge=1)
     """Validation users that a trial is measured on, drawn by the seed when there are more."""
     validation_share: float = Field(gt=0, lt=1)

@@ -1,64 +1,181 @@
-"""Plots of an evaluation, for people: written as PNG beside the table."""
+"""Plots of an evaluation, for people: written as PNG beside the table, 95 % intervals drawn as bars."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-SLICES = ("cold_users", "few_interactions_users", "warm_users")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACTIVITY = {
+    "cold_users": "unknown before\nthe test",
+    "few_interactions_users": "under 5\ninteractions",
+    "warm_users": "all with\na history",
+}
+"""Slice of the users → its name in the plot."""
+
+Found = Mapping[str, Any]
+"""model → the content of its metrics.json."""
 
 
-def draw_plots(found: Mapping[str, Any], cutoffs: Sequence[int], folder: Path) -> None:
-    """Draw metric by k, accuracy against coverage, and accuracy by users' activity.
+def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:
+    """Draw the ranking of the models, metric by k, accuracy against coverage, and accuracy by activity.
 
     Args:
         found: model → the content of its metrics.json.
         cutoffs: lengths that were measured.
         folder: where the PNG files go.
     """
+    k = cutoffs[0]
+    draw_ranking(found, f"ndcg@{k}", folder / "ranking.png")
+    draw_by_k(found, cutoffs, folder / "metric_by_k.png")
+    draw_trade(found, k, folder / "accuracy_against_coverage.png")
+    draw_activity(found, k, folder / "accuracy_by_activity.png")
+
+
+def draw_ranking(found: Found, metric: str, path: Path) -> None:
+    """One line a model, the best on top: its value and interval over all users, and with a history."""
+    figure, axes = _figure(8, 0.45 * len(found) + 1.6)
+    for offset, part, name in ((0.15, "all", "all users"), (-0.15, "warm_users", "users with a history")):
+        rows = [content["slices"].get(part, {}).get(metric) for content in _ranked(found, metric).values()]
+        places = [place + offset for place, row in enumerate(rows) if row]
+        values = [row for row in rows if row]
+        axes.errorbar(
+            [row["value"] for row in values], places, xerr=_bars(values), fmt="o", capsize=3, label=name
+        )
+    axes.set_yticks(range(len(found)), list(_ranked(found, metric)))
+    axes.set(xlabel=f"{metric}, 95 % intervals", title="Every model on the same held-out users")
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def draw_by_k(found: Found, cutoffs: Sequence[int], path: Path) -> None:
+    """NDCG and recall by the length of the list, over all users; the models a little apart, to be told."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    step = 0.02 * (max(cutoffs) - min(cutoffs) or 1)
     for axes, metric in zip(figure.subplots(1, 2), ("ndcg", "recall"), strict=True):
-        for name, content in found.items():
-            axes.plot(
-                cutoffs, [content["headline"][f"{metric}@{k}"] for k in cutoffs], marker="o", label=name
+        for place, (name, content) in enumerate(found.items()):
+            values = [content["slices"]["all"][f"{metric}@{k}"] for k in cutoffs]
+            at = [k + (place - len(found) / 2) * step for k in cutoffs]
+            axes.errorbar(
+                at,
+                [row["value"] for row in values],
+                yerr=_bars(values),
+                fmt="o-",
+                capsize=2,
+                **_look(place, name),
             )
-        axes.set(xlabel="k", ylabel=f"{metric}@k", xticks=list(cutoffs))
-        axes.legend(fontsize=7)
-    figure.savefig(folder / "metric_by_k.png", metadata={"Software": None})
+        axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k", xticks=list(cutoffs))
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y", alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
+    figure.suptitle("Accuracy by the length of the list, all users, 95 % intervals")
+    _save(figure, path)
 
-    k = cutoffs[0]
-    figure = Figure(figsize=(6, 5), layout="constrained")
-    axes = figure.subplots()
-    for name, content in found.items():
-        x, y = content["headline"][f"coverage@{k}"], content["headline"][f"ndcg@{k}"]
-        axes.scatter(x, y)
-        axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set(xlabel=f"coverage@{k}", ylabel=f"ndcg@{k}", title="Accuracy against coverage")
-    figure.savefig(folder / "accuracy_against_coverage.png", metadata={"Software": None})
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    width = 0.8 / len(found)
-    for position, (name, content) in enumerate(found.items()):
-        heights = [content["headline"].get(f"ndcg@{k} {part}", 0.0) for part in SLICES]
-        axes.bar([place + position * width for place in range(len(SLICES))], heights, width, label=name)
-    axes.set(ylabel=f"ndcg@{k}", title="Accuracy by users' activity")
-    axes.set_xticks(
-        [place + 0.4 for place in range(len(SLICES))], [part.replace("_", " ") for part in SLICES]
+def draw_trade(found: Found, k: int, path: Path) -> None:
+    """Accuracy against the share of the catalogue that is shown to anybody."""
+    figure, axes = _figure(8, 5.5)
+    for place, (name, content) in enumerate(found.items()):
+        across, up = (content["slices"]["all"][f"{metric}@{k}"] for metric in ("coverage", "ndcg"))
+        axes.errorbar(
+            across["value"],
+            up["value"],
+            xerr=_bars([across]),
+            yerr=_bars([up]),
+            fmt="o",
+            capsize=2,
+            **_look(place, name),
+        )
+        axes.annotate(
+            name, (across["value"], up["value"]), xytext=(6, 6), textcoords="offset points", fontsize=9
+        )
+    axes.set(
+        xlabel=f"coverage@{k}, share of the catalogue in anybody's list",
+        ylabel=f"ndcg@{k}",
+        title="Accuracy against coverage, all users, 95 % intervals",
     )
-    axes.legend(fontsize=7)
-    figure.savefig(folder / "accuracy_by_activity.png", metadata={"Software": None})
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def draw_activity(found: Found, k: int, path: Path) -> None:
+    """Accuracy by what was known of the users before the test; a group without users is left out."""
+    figure, axes = _figure(10, 5)
+    users = next(iter(found.values()))["users"]
+    parts = [part for part in ACTIVITY if users.get(part)]
+    width = 0.85 / len(found)
+    for place, (name, content) in enumerate(found.items()):
+        rows = [content["slices"][part][f"ndcg@{k}"] for part in parts]
+        at = [group + (place - (len(found) - 1) / 2) * width for group in range(len(parts))]
+        axes.bar(at, [row["value"] for row in rows], width, yerr=_bars(rows), capsize=2, **_look(place, name))
+    axes.set_xticks(range(len(parts)), [f"{ACTIVITY[part]}\n({users[part]:,} users)" for part in parts])
+    axes.set(ylabel=f"ndcg@{k}", title="Accuracy by users' activity, 95 % intervals")
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y", alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
+    _save(figure, path)
 
 
 def draw_curve(name: str, curve: Sequence[Mapping[str, float]], path: Path) -> None:
     """Draw a training curve: each measured value by iteration."""
+    figure, axes = _figure(7, 4)
+    for key in sorted(curve[0].keys() - {"iteration"}):
+        axes.plot([point["iteration"] for point in curve], [point[key] for point in curve], "o-", label=key)
+    axes.set(xlabel="iteration", ylabel="value after the iteration", title=f"Training of {name}")
+    axes.set_xticks([int(point["iteration"]) for point in curve])
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def draw_search(name: str, scores: Sequence[float], path: Path) -> None:
+    """The history of a search: each trial's score, and the best so far; trial 0 is what was shipped."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _figure(7, 4)
+    best = [max(scores[: number + 1]) for number in range(len(scores))]
+    axes.plot(range(len(scores)), scores, "o", alpha=0.5, label="trial")
+    axes.step(range(len(scores)), best, where="post", label="best so far")
+    axes.axhline(scores[0], color="gray", linestyle=":", label="as shipped")
+    axes.set(xlabel="trial", ylabel="NDCG, mean of the windows", title=f"Search of {name}'s hyperparameters")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    _save(figure, path)
+
+
+def _ranked(found: Found, metric: str) -> dict[str, Any]:
+    """Worst first: matplotlib counts upwards."""
+    return dict(sorted(found.items(), key=lambda pair: float(pair[1]["slices"]["all"][metric]["value"])))
+
+
+def _bars(rows: Sequence[Mapping[str, float]]) -> list[list[float]]:
+    """Lengths of the error bars below and above."""
+    return [
+        [max(row["value"] - row["low"], 0.0) for row in rows],
+        [max(row["high"] - row["value"], 0.0) for row in rows],
+    ]
+
+
+def _look(place: int, name: str) -> dict[str, Any]:
+    return {"color": f"C{place % 10}", "label": name}
+
+
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for key in sorted(curve[0].keys() - {"iteration"}):
-        axes.plot([point["iteration"] for point in curve], [point[key] for point in curve], label=key)
-    axes.set(xlabel="iteration", title=f"Training of {name}")
-    axes.legend()
-    figure.savefig(path, metadata={"Software": None})
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    """As PNG without the version of the library in it: the same figures give the same file."""
+    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -3,161 +3,121 @@
 The test part is not looked at. `--write` puts the best values into params.yaml, comments kept.
 """
 
-import json
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
-from database.settings import get_settings
-from training.blending import learn_weights
+from database.settings import Settings, get_settings
+from training.blending import Learned, learn_weights
 from training.bundle import git_commit
-from training.evaluate import TestSet, accuracy, rank
+from training.evaluate import accuracy, rank
+from training.intervals import CONFIDENCE, Difference, compare, shared
 from training.models.base import Config, Model
-from training.models.data import TrainingData
+from training.models.blend import BLEND
 from training.models.registry import ALGORITHMS, fit_model
+from training.models.types import DoubleArray
 from training.params import Params, load_params
+from training.params_file import write_back
 from training.prepare import Prepared
 from training.search import Budget, Found, OnTrial, Trial, Values, progress, search
+from training.search_history import blend_line, save_ascents, save_trials, search_line
 from training.snapshot import read_snapshot
-from training.split import Split, SplitError, leave_last_out, time_split, truth_of
 from training.stages import LEARNED
 from training.tracking import Lineage, Tracker
-from training.train_test import some_users
+from training.windows import Window, open_windows
 from training.workspace import Workspace, open_workspace
-
-logger = logging.getLogger(__name__)
-
-BLEND = "blend"
 
 
 @dataclass(frozen=True)
-class Window:
-    """One validation part: what came before it, and its users."""
+class Tuned:
+    """A finished search, and whether its best values are better than the shipped ones."""
 
-    data: TrainingData
-    test: TestSet
-
-
-def open_windows(prepared: Prepared, params: Params) -> list[Window]:
-    """The latest validation windows, each right before the next and all before the test.
-
-    Split by time there are `tune.windows` of them, or as many as the history is long enough for; each is
-    predicted from what came before it alone. Leave-last-out has one.
-
-    Raises:
-        SplitError: not even one window has something before it.
-    """
-    split = params.split
-    if split.protocol == "leave_last_out":
-        return [_window(prepared, leave_last_out(prepared.events), params)]
-    windows: list[Window] = []
-    for back in range(params.tune.windows):
-        try:
-            later = split.test_days + back * split.validation_days
-            windows.append(
-                _window(prepared, time_split(prepared.events, split.validation_days, later), params)
-            )
-        except SplitError:
-            if not windows:
-                raise
-            logger.warning("The history is long enough for %d validation windows only.", back)
-            break
-    return windows
+    found: Found
+    verdict: Difference
+    """Best less shipped over all windows' users, with an interval widened for the number of trials; the
+    windows are those that the best was chosen on."""
 
 
-def _window(prepared: Prepared, split: Split, params: Params) -> Window:
-    data = prepared.training_data(split.train, split.validation_start)
-    truth = truth_of(prepared.events, split.validation, data.interactions)
-    if not truth.nnz:
-        raise SplitError("validation", "nobody has a right answer in it")
-    test = TestSet.build(data.interactions, truth, None)
-    return Window(data, some_users(test, params.tune.max_users, params.seed))
-
-
-def tune(name: str, windows: list[Window], params: Params, budget: Budget, *, on_trial: OnTrial) -> Found:
+def tune(
+    name: str,
+    windows: Sequence[Window],
+    params: Params,
+    budget: Budget,
+    *,
+    on_trials: Sequence[OnTrial] = (),
+    fixed: Collection[str] = (),
+) -> Tuned:
     """Search the space that params.yaml gives the model, for the best NDCG@k, k the first cutoff.
+
+    Args:
+        name: the model.
+        windows: the mean over them counts.
+        params: the shipped values, and the space.
+        budget: when to end.
+        on_trials: called after every trial.
+        fixed: hyperparameters that stay as they are shipped.
 
     Raises:
         KeyError: params.yaml has no space for it.
     """
     shipped: Config = getattr(params, name)
+    gains: list[list[DoubleArray]] = []
 
     def objective(values: Values) -> float:
         config = type(shipped).model_validate(shipped.model_dump() | values)
-        return float(np.mean([_ndcg(name, config, window, params) for window in windows]))
+        gains.append([_gains(name, config, window, params) for window in windows])
+        return float(np.mean([np.nanmean(part) for part in gains[-1]]))
 
-    return search(
+    def tell(trial: Trial) -> None:
+        for on_trial in on_trials:
+            on_trial(trial)
+
+    found = search(
         objective,
-        params.tune.spaces[name],
+        {key: part for key, part in params.tune.spaces[name].items() if key not in fixed},
         shipped.model_dump(),
         budget,
         startup=params.tune.startup_trials,
         seed=params.seed,
-        on_trial=on_trial,
+        on_trial=tell,
     )
+    best, first = np.concatenate(gains[found.best.number]), np.concatenate(gains[0])
+    samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(gains) - 1)
+    return Tuned(found, compare(best, first, samples, params.seed, confidence))
 
 
-def _ndcg(name: str, config: Config, window: Window, params: Params) -> float:
+def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleArray:
+    """NDCG@k of each user of the window."""
     k = params.evaluation.cutoffs[0]
     model = fit_model(name, window.data, config, params.seed)
     lists = rank(model, window.test.histories, k, params.evaluation.batch_users)
-    return float(np.nanmean(accuracy(lists, window.test.truth, [k])[f"ndcg@{k}"]))
+    return accuracy(lists, window.test.truth, [k])[f"ndcg@{k}"]
 
 
-def tune_blend(windows: list[Window], params: Params) -> tuple[dict[str, float], dict[str, Any]]:
-    """Learn `blend.tuned` over all windows; returns the weights and how they were found."""
+def tune_blend(windows: Sequence[Window], params: Params) -> Learned:
+    """Learn `blend.tuned` over all windows."""
     folds = []
     for window in windows:
         models: dict[str, Model] = {}
         for name in LEARNED:
             models[name] = fit_model(name, window.data, getattr(params, name), params.seed)
         folds.append((models, window.test))
-    learned = learn_weights(folds, params.evaluation.cutoffs[0], params.seed)
-    return dict(learned.weights), asdict(learned)
+    return learn_weights(folds, params.evaluation.cutoffs[0], params.seed, params.tune.coverage_margin)
 
 
-def write_back(path: Path, section: tuple[str, ...], values: Mapping[str, Any]) -> None:
-    """Put values into a section of params.yaml, replacing the file at once; comments and order stay."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.representer.add_representer(
-        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    content = yaml.load(path.read_text())
-    place = content
-    for key in section:
-        place = place[key]
-    for key in [key for key in place if section[0] == BLEND and key not in values]:
-        del place[key]
-    place.update(values)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w") as file:
-        yaml.dump(content, file)
-    load_params(draft)
-    draft.replace(path)
-
-
-def _save_history(workspace: Workspace, name: str, content: Mapping[str, Any]) -> Path:
-    folder = workspace.data / "tuning"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    return path
-
-
-def _recorder(tracker: Tracker, workspace: Workspace, params: Params, name: str, stack: ExitStack) -> OnTrial:
-    """Each trial as an MLflow run below one run of the search."""
+@contextmanager
+def _recorded(
+    workspace: Workspace, params: Params, name: str, settings: Settings
+) -> Iterator[tuple[OnTrial, Callable[[Path], None]]]:
+    """Each trial as an MLflow run below one run of the search, whose artefacts are its history."""
+    tracker = Tracker(settings)
     lineage = Lineage(read_snapshot(workspace).md5, params.digest(), git_commit())
     parent = tracker.open_search(lineage, name)
-    stack.callback(tracker.finish, parent)
     metric = f"validation.ndcg_at_{params.evaluation.cutoffs[0]}"
 
     def record(trial: Trial) -> None:
@@ -169,52 +129,61 @@ def _recorder(tracker: Tracker, workspace: Workspace, params: Params, name: str,
             metrics={metric: trial.score, "duration_seconds": trial.seconds},
         )
 
-    return record
+    yield record, lambda folder: tracker.log_files(parent, folder, "search")
+    tracker.finish(parent)
 
 
 @click.command()
 @click.argument("name", type=click.Choice([*ALGORITHMS, BLEND]), metavar="MODEL")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials at most, the shipped values among them.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time at most.")
+@click.option("--fix", "fixed", multiple=True, metavar="KEY", help="A hyperparameter that stays as shipped.")
 @click.option("--write", is_flag=True, help="Put the best values into params.yaml.")
 @click.option("--track/--no-track", default=True, show_default=True, help="Each trial as a run in MLflow.")
-def main(name: str, *, trials: int | None, minutes: float | None, write: bool, track: bool) -> None:
+def main(
+    name: str,
+    *,
+    trials: int | None,
+    minutes: float | None,
+    fixed: tuple[str, ...],
+    write: bool,
+    track: bool,
+) -> None:
     """Search MODEL's hyperparameters (or the blend's weights) on the workspace's validation windows."""
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     workspace = open_workspace(settings)
     params = load_params(workspace.params_file)
-    windows = open_windows(Prepared.load(workspace.prepared), params)
-    if name == BLEND:
-        weights, history = tune_blend(windows, params)
-        _save_history(workspace, name, history)
-        single = history["single_ndcg"][history["best_single"]]
-        click.echo(f"{history['best_single']} alone {single:.4f}, blend {history['ndcg']:.4f}: {weights}")
-        if write:
-            write_back(workspace.params_file, (BLEND, "tuned"), weights)
-        return
-    if name not in params.tune.spaces:
+    space = params.tune.spaces.get(name, {})
+    if name != BLEND and not space:
         raise click.UsageError(f"params.yaml has no space for {name} (tune.spaces)")
-    if not trials and not minutes:
+    if name != BLEND and not trials and not minutes:
         raise click.UsageError("a search needs a budget: --trials, --minutes, or both")
-    budget = Budget(trials, minutes * 60.0 if minutes else None)
+    if unknown := sorted(set(fixed) - set(space)):
+        raise click.UsageError(f"the space of {name} has no {', '.join(unknown)}")
+    windows = open_windows(Prepared.load(workspace.prepared), params)
+    folder = workspace.data / "tuning" / name
+    section: tuple[str, ...] = (BLEND, "tuned") if name == BLEND else (name,)
     with ExitStack() as stack:
-        callbacks = [stack.enter_context(progress(name, budget))]
+        record, upload = None, None
         if track:
-            callbacks.append(_recorder(Tracker(settings), workspace, params, name, stack))
-
-        def tell(trial: Trial) -> None:
-            for callback in callbacks:
-                callback(trial)
-
-        found = tune(name, windows, params, budget, on_trial=tell)
-    path = _save_history(workspace, name, {"trials": [asdict(trial) for trial in found.trials]})
-    click.echo(
-        f"Shipped {found.trials[0].score:.4f}, best {found.best.score:.4f} (trial {found.best.number} of "
-        f"{len(found.trials)}, all in {path}): {found.best.values}"
-    )
-    if write:
-        write_back(workspace.params_file, (name,), found.best.values)
+            record, upload = stack.enter_context(_recorded(workspace, params, name, settings))
+        if name == BLEND:
+            learned = tune_blend(windows, params)
+            values = dict(learned.weights)
+            save_ascents(learned, folder, record)
+            click.echo(blend_line(learned))
+        else:
+            budget = Budget(trials, minutes * 60.0 if minutes else None)
+            callbacks = [stack.enter_context(progress(name, budget)), *([record] if record else [])]
+            tuned = tune(name, windows, params, budget, on_trials=callbacks, fixed=fixed)
+            values = tuned.found.best.values
+            save_trials(name, tuned.found, tuned.verdict, folder)
+            click.echo(search_line(tuned.found, tuned.verdict, folder))
+        if write:
+            write_back(workspace.params_file, section, values, whole=name == BLEND)
+        if upload is not None:
+            upload(folder)
 
 
 if __name__ == "__main__":

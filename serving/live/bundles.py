@@ -168,7 +168,7 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
         item_ids=bundle.items.decode(np.arange(len(bundle.items), dtype=np.int32)),
         present=np.any(vectors != 0, axis=1).astype(np.bool_),
         popularity=models.popularity.scores(Query()),
-        taste=_taste(models.nmf.item_factors),
+        taste=strongest_factor(models.nmf.item_factors),
     )
 
 
@@ -182,7 +182,8 @@ def _try(models: Mapping[str, Model], count: int) -> None:
             raise ValueError(f"{name} gives no finite score for each of {count} items")
 
 
-def _taste(item_factors: NDArray[np.float32]) -> Rows:
+def strongest_factor(item_factors: NDArray[np.float32]) -> Rows:
+    """The strongest factor of each item, what kind of shopper buys it; -1 for items without factors."""
     if not item_factors.size:
         return np.full(len(item_factors), -1, dtype=np.int32)
     strongest = np.argmax(item_factors, axis=1).astype(np.int32)

@@ -12,7 +12,7 @@ from serving.live.view import Mask, Scores, View
 from serving.ranking import reasons
 from serving.ranking.diversity import day_seed, sample_diverse
 from serving.ranking.history import History
-from serving.ranking.order import best, merged, scaled, without
+from serving.ranking.order import best, contrast, merged, scaled, without
 from serving.ranking.types import HomeLists, Kinds, Ranked
 from training.models.blend import combine, normalise
 
@@ -67,7 +67,7 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     parts = _clicked_parts(view, history, allowed)
     clicked = np.zeros(view.n_rows, dtype=np.float32)
     if parts:
-        clicked = _contrast(combine((scores, weight) for weight, scores in parts.values()), allowed)
+        clicked = contrast(combine((scores, weight) for weight, scores in parts.values()), allowed)
     searched = _searched(view, visitor.searches, allowed)
     blend = merged([(weights.clicked, clicked), (weights.search, searched)], view.n_rows)
     if not best(blend, allowed, 1)[0].size:
@@ -108,11 +108,6 @@ def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, tup
     if weights.get("popularity", 0.0) > 0 and any(scores.any() for _, scores in parts.values()):
         parts["popularity"] = (weights["popularity"], view.learned_popularity())
     return parts
-
-
-def _contrast(scores: Scores, allowed: Mask) -> Scores:
-    """Allowed items' scores above the least of them: what all have in common says nothing."""
-    return np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
 
 
 def _searched(view: View, searches: Texts, allowed: Mask) -> Scores:

@@ -30,6 +30,11 @@ def merged(parts: Sequence[tuple[float, Scores]], n_rows: int) -> Scores:
     return total
 
 
+def contrast(scores: Scores, allowed: Mask) -> Scores:
+    """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing."""
+    return np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+
+
 def best(scores: Scores, allowed: Mask, k: int) -> tuple[Rows, Scores]:
     """The k best allowed rows and their scores, best first; ties to the lower row; scores <= 0 left out."""
     return top_k(np.where(allowed & (scores > 0), scores, np.float32(0)), k)

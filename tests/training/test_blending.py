@@ -1,10 +1,13 @@
 import numpy as np
 from scipy import sparse
 
-from training.blending import FLOOR_MARGIN, learn_weights
+from training.blending import Fold, learn_weights
 from training.evaluate import Ranker, TestSet, rank
 from training.models.blend import Blend
 from training.models.types import Csr, FloatArray
+from training.scored import ScoredWindow
+
+MARGIN = 1.05
 
 
 class Knows:
@@ -19,31 +22,63 @@ class Knows:
         return self.table.copy()
 
 
+class Same:
+    """Everybody is shown item 0."""
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        return np.repeat(np.eye(1, histories.shape[1], dtype=np.float32), histories.shape[0], axis=0)
+
+
+def one_right_item(n_users: int = 100) -> tuple[Csr, TestSet]:
+    truth = sparse.csr_array((np.arange(40)[None, :] == np.arange(n_users)[:, None] % 40).astype(np.float32))
+    return truth, TestSet.build(sparse.csr_array((n_users, 40), dtype=np.float32), truth, None)
+
+
 def test_two_models_that_each_know_half_are_blended() -> None:
-    truth = sparse.csr_array((np.arange(40)[None, :] == np.arange(100)[:, None] % 40).astype(np.float32))
-    train = sparse.csr_array((100, 40), dtype=np.float32)
-    test = TestSet.build(train, truth, None)
+    truth, test = one_right_item()
     models = {"even": Knows(truth, 0), "odd": Knows(truth, 1)}
-    learned = learn_weights([(models, test)], k=5, seed=0)
+    learned = learn_weights([(models, test)], k=5, seed=0, margin=1.0)
     assert learned.weights.keys() == {"even", "odd"}
     assert learned.ndcg > max(learned.single_ndcg.values()) + 0.2
-    assert list(learned.history) == sorted(learned.history)
+    assert learn_weights([(models, test)], k=5, seed=0, margin=1.0) == learned
 
 
 def test_coverage_may_not_fall_below_the_best_single_models() -> None:
-    class Same:
-        """Everybody is shown item 0, which is right for a few."""
-
-        def score_batch(self, histories: Csr) -> FloatArray:
-            return np.repeat(np.eye(1, 40, dtype=np.float32), histories.shape[0], axis=0)
-
     right = np.arange(40)[None, :] == np.arange(100)[:, None] % 40
     right[::2, 0] = True
     truth = sparse.csr_array(right.astype(np.float32))
     test = TestSet.build(sparse.csr_array((100, 40), dtype=np.float32), truth, None)
     models: dict[str, Ranker] = {"knows": Knows(truth, 1), "same": Same()}
-    learned = learn_weights([(models, test)], k=1, seed=0)
+    learned = learn_weights([(models, test)], k=1, seed=0, margin=MARGIN)
     assert learned.best_single == "knows"
-    assert learned.coverage >= learned.floor / FLOOR_MARGIN  # no blend reaches it: the single model stays
+    assert learned.weights == {"knows": 1.0}, "no blend reaches the floor: the single model stays"
     lists = rank(Blend(models, {"knows": 0.1, "same": 5.0}), test.histories, 1, 100)
-    assert len(np.unique(lists)) / 40 < learned.floor
+    assert len(np.unique(lists)) / 40 < learned.floors[0]
+
+
+def test_one_window_that_would_lose_coverage_is_enough_to_say_no() -> None:
+    """In the first window item 0 is right for everybody, in the second for nobody; both count."""
+    truth, test = one_right_item()
+    wanted = truth.toarray()
+    wanted[:, 0] = 1.0
+    popular = TestSet.build(
+        sparse.csr_array((100, 40), dtype=np.float32), sparse.csr_array(wanted.astype(np.float32)), None
+    )
+    folds: list[Fold] = [({"knows": Knows(part.truth, 1), "same": Same()}, part) for part in (popular, test)]
+    learned = learn_weights(folds, k=2, seed=0, margin=1.0)
+    assert len(learned.coverage) == len(learned.floors) == 2
+    assert all(coverage >= floor for coverage, floor in zip(learned.coverage, learned.floors, strict=True))
+
+
+def test_the_candidates_rank_as_the_full_catalogue_does() -> None:
+    generator = np.random.default_rng(3)
+    truth = sparse.csr_array((generator.random((60, 300)) < 0.02).astype(np.float32))
+    train = sparse.csr_array((generator.random((60, 300)) < 0.05).astype(np.float32))
+    test = TestSet.build(train, truth, None)
+    kept = sparse.csr_array(test.truth)
+    models = {"even": Knows(kept, 0), "odd": Knows(kept, 1)}
+    weights = {"even": 1.0, "odd": 0.7}
+    window = ScoredWindow(models, test, 10, seed=0)
+    _, coverage = window.measure(window.weighted(weights))
+    lists = rank(Blend(models, weights), test.histories, 10, 100)
+    assert coverage == len(np.unique(lists)) / 300

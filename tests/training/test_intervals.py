@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.intervals import around, compare, estimate_means
+from training.intervals import around, compare, compare_coverage, estimate_means
 
 
 def test_the_interval_is_that_of_the_mean() -> None:
@@ -64,3 +64,15 @@ def test_a_set_metric_has_its_interval_about_it() -> None:
     found = around(0.4, np.array([0.29, 0.30, 0.31]))
     assert found.low < 0.4 < found.high
     assert found.high - 0.4 == pytest.approx(0.4 - found.low)
+
+
+def test_coverage_is_compared_over_the_same_users() -> None:
+    generator = np.random.default_rng(0)
+    wide = generator.integers(0, 500, (400, 5)).astype(np.int32)
+    narrow = np.where(generator.random((400, 5)) < 0.3, -1, wide % 100).astype(np.int32)
+    found = compare_coverage(wide, narrow, 500, seed=1)
+    shares = [len(np.unique(lists[lists >= 0])) / 500 for lists in (wide, narrow)]
+    assert found.difference == pytest.approx(shares[0] - shares[1]) and found.verdict == "better"
+    assert compare_coverage(narrow, wide, 500, seed=1).verdict == "worse"
+    same = compare_coverage(wide, wide, 500, seed=1)
+    assert (same.difference, same.low, same.high, same.verdict) == (0.0, 0.0, 0.0, "no difference shown")

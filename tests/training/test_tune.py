@@ -17,7 +17,8 @@ from training.params import Params, load_params
 from training.prepare import Prepared
 from training.split import DAY, SplitError
 from training.tracking import Lineage, Tracker
-from training.tune import main, open_windows, write_back
+from training.tune import main
+from training.windows import open_windows
 
 
 def prepared_of(days: int) -> Prepared:
@@ -41,7 +42,8 @@ def prepared_of(days: int) -> Prepared:
 
 def quick(params: Params) -> Params:
     split = params.split.model_copy(update={"validation_days": 2, "test_days": 2})
-    return params.model_copy(update={"split": split})
+    tune = params.tune.model_copy(update={"windows": 2})
+    return params.model_copy(update={"split": split, "tune": tune})
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_windows_lie_before_the_test_and_after_what_they_are_predicted_from() -> None:
     params = quick(load_params(REPOSITORY / "params.yaml"))
     windows = open_windows(prepared_of(12), params)
-    assert len(windows) == params.tune.windows == 2
+    assert len(windows) == 2
     # Days 0 to 11: 10 and 11 are the test, 8 and 9 the latest window, 6 and 7 the one before.
     assert [window.data.events.time.max() // DAY for window in windows] == [7, 5]
     for window in windows:
@@ -82,7 +84,7 @@ def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> 
     before = (workspace / "params.yaml").read_text().splitlines()
     result = CliRunner().invoke(main, ["ease", "--trials", "4", "--write", "--no-track"])
     assert result.exit_code == 0, result.output
-    trials = json.loads((workspace / "data" / "tuning" / "ease.json").read_text())["trials"]
+    trials = json.loads((workspace / "data" / "tuning" / "ease" / "trials.json").read_text())["trials"]
     best = max(trials, key=lambda trial: float(trial["score"]))
     params = load_params(workspace / "params.yaml")
     assert params.ease.l2 == best["values"]["l2"] and params.ease.strength == best["values"]["strength"]
@@ -92,25 +94,31 @@ def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> 
     assert [line.split("#")[1:] for line in before] == [line.split("#")[1:] for line in after]
 
 
-def test_the_blend_is_learned_and_written_back(workspace: Path) -> None:
-    result = CliRunner().invoke(main, ["blend", "--write"])
+def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
+    result = CliRunner().invoke(main, ["ease", "--trials", "3", "--fix", "strength", "--no-track"])
     assert result.exit_code == 0, result.output
-    learned = json.loads((workspace / "data" / "tuning" / "blend.json").read_text())
+    folder = workspace / "data" / "tuning" / "ease"
+    table = (folder / "trials.md").read_text()
+    assert [line.split(" |")[0] for line in table.splitlines()[2:5]] == ["| 0", "| 1", "| 2"]
+    assert "strength" not in table
+    assert "Best less shipped" in table and "Best less shipped" in result.output
+    assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_blend_is_learned_and_written_back(workspace: Path) -> None:
+    result = CliRunner().invoke(main, ["blend", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    learned = json.loads((workspace / "data" / "tuning" / "blend" / "weights.json").read_text())
     assert load_params(workspace / "params.yaml").blend.tuned == learned["weights"]
-    assert learned["ndcg"] >= learned["single_ndcg"][learned["best_single"]]
-
-
-def test_values_that_params_refuse_leave_the_file_as_it_was(workspace: Path) -> None:
-    path = workspace / "params.yaml"
-    before = path.read_text()
-    with pytest.raises(Exception, match="low_pass"):
-        write_back(path, ("gfcf",), {"low_pass": -1.0})
-    assert path.read_text() == before
+    floors = zip(learned["coverage"], learned["floors"], strict=True)
+    single = learned["weights"] == {learned["best_single"]: 1.0}
+    assert single or all(coverage >= floor for coverage, floor in floors)
 
 
 def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
     assert CliRunner().invoke(main, ["als"]).exit_code == 2
-    assert CliRunner().invoke(main, ["tfidf", "--trials", "2"]).exit_code == 2
+    assert CliRunner().invoke(main, ["embeddings", "--trials", "2"]).exit_code == 2
+    assert CliRunner().invoke(main, ["als", "--trials", "2", "--fix", "alfa"]).exit_code == 2
 
 
 class Recorder:
@@ -147,6 +155,7 @@ class Recorder:
 def test_every_trial_is_a_run_below_the_search() -> None:
     tracker = object.__new__(Tracker)
     tracker.client = client = Recorder()
+    tracker.experiment = "shortlist"
     lineage = Lineage("md5", "params", "commit")
     search = tracker.open_search(lineage, "als")
     for number in range(2):

@@ -1,0 +1,108 @@
+"""How good the models and their blend are on the last part of any history.
+
+    python -m benchmarks.quality prepare FOLDER --load retail FILE.parquet
+    SHORTLIST_WORKSPACE=FOLDER python -m training.tune blend --write --no-track
+    python -m benchmarks.quality table FOLDER
+
+The first makes a workspace of files, by the product's own ingestion, in a database that is gone afterwards.
+The last fits every model before the test, and prints the tables of docs/evaluation.md. It reads the
+prepared data only: the installation's own workspace will do.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from benchmarks.quality.data import make_workspace
+from benchmarks.quality.lists import Reordering, fit_all, measure_all, reorder
+from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table
+from database.ingest import ADAPTERS
+from training.evaluation import open_holdout
+from training.models.blend import BLEND, Blend
+from training.models.registry import ALGORITHMS
+from training.params import Params, load_params
+from training.prepare import Prepared
+from training.workspace import Workspace
+
+ALIKE = "blend, the documents' models alike"
+DOCUMENTED = ("als", "tfidf", "fpgrowth", "embeddings")
+RELEVANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Make a workspace, or measure one."""
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--load",
+    "files",
+    type=(click.Choice(sorted(ADAPTERS)), click.Path(exists=True, dir_okay=False, path_type=Path)),
+    multiple=True,
+    required=True,
+    help="An adapter and a file; may be repeated.",
+)
+@click.option("--until", type=click.DateTime(), help="Leave out what happened from then on (UTC).")
+def prepare(folder: Path, files: tuple[tuple[str, Path], ...], until: datetime | None) -> None:
+    """Load files into a temporary database and prepare FOLDER as a workspace."""
+    prepared = make_workspace(files, until.replace(tzinfo=UTC) if until else None, folder)
+    click.echo(
+        f"{len(prepared.items)} items, {len(prepared.users)} users, {len(prepared.events)} events in {folder}"
+    )
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+@click.option(
+    "--weights",
+    "others",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A params.yaml whose blend.tuned is measured too; may be repeated.",
+)
+def table(folder: Path, others: tuple[Path, ...]) -> None:
+    """Fit every model before the test of the workspace FOLDER and print how good the lists are."""
+    workspace = Workspace(folder)
+    params = load_params(workspace.params_file)
+    blends: dict[str, Mapping[str, float]] = {BLEND: params.blend.tuned}
+    blends |= {f"blend of {path}": load_params(path).blend.tuned for path in others}
+    blends[ALIKE] = dict.fromkeys(DOCUMENTED, 1.0)
+    click.echo(report(Prepared.load(workspace.prepared), params, blends))
+
+
+def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str, float]]) -> str:
+    """All tables as Markdown; the first of the blends is what is compared with all others."""
+    holdout = open_holdout(prepared, params)
+    test, k = holdout.test, params.evaluation.cutoffs[0]
+    fitted = fit_all(list(ALGORITHMS), prepared, holdout, params)
+    found = measure_all(fitted, blends, test, params)
+    models = {name: model for name, (model, _) in fitted.items()}
+    sizes = next(iter(found.values())).evaluation.users
+    first, weights = next(iter(blends.items()))
+    warm = test.of(test.user_slices()["warm_users"])
+    settings = [Reordering(0.0, relevance) for relevance in RELEVANCES]
+    settings += [Reordering(0.0, 1.0, new_items=True), Reordering(params.blend.diverse, 1.0)]
+    settings += [Reordering(params.blend.diverse, params.ranking.relevance)]
+    lists = reorder(Blend(models, weights), models, warm, params, settings)
+    return "\n".join(
+        [
+            f"{sizes['all']} test users, {sizes['warm_users']} with a history, {sizes['cold_users']} cold; "
+            f"{len(prepared.items)} items, {holdout.learned.sum()} events to learn from.\n",
+            models_table(found, params),
+            parts_table(found, k),
+            f"{first} less each:\n",
+            paired_table(found, first, test, params),
+            f"{first} as the home page orders it, users with a history:\n",
+            reordering_table(settings, lists, warm, params),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Every model and the blend on a workspace's holdout, and the blend as the home page reorders it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.live.bundles import strongest_factor
+from serving.ranking.diversity import day_seed, mmr, sample_diverse
+from serving.ranking.order import best, contrast, scaled
+from training.evaluate import FEW, Evaluation, TestSet, evaluate, rank
+from training.evaluation import Holdout
+from training.models.base import Model, Query
+from training.models.blend import Blend
+from training.models.nmf import Nmf
+from training.models.registry import fit_model
+from training.params import Params
+from training.prepare import Prepared
+
+Lists = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One ranker's lists and numbers."""
+
+    lists: Lists
+    """int32[u, k], the largest cutoff."""
+    evaluation: Evaluation
+    seconds: float | None
+    """CPU seconds of the fit; None for blends."""
+
+
+@dataclass(frozen=True)
+class Reordering:
+    """What the home page does to the blend's order."""
+
+    diverse: float
+    """Weight of the draw from groups that the user has seen little of, against the blend's `clicked`."""
+    relevance: float
+    """Of maximal marginal relevance."""
+    new_items: bool = False
+    """The last place goes to the nearest in meaning of the items with under FEW interactions."""
+
+
+def fit_all(
+    names: Sequence[str], prepared: Prepared, holdout: Holdout, params: Params
+) -> dict[str, tuple[Model, float]]:
+    """Fit models on what came before the test; each with its CPU seconds."""
+    data = holdout.training_data(prepared)
+    fitted = {}
+    for name in names:
+        started = time.process_time()
+        model = fit_model(name, data, getattr(params, name), params.seed)
+        fitted[name] = (model, time.process_time() - started)
+    return fitted
+
+
+def measure_all(
+    fitted: Mapping[str, tuple[Model, float]],
+    blends: Mapping[str, Mapping[str, float]],
+    test: TestSet,
+    params: Params,
+) -> dict[str, Measured]:
+    """Lists and numbers of the blends and of every model."""
+    models = {name: model for name, (model, _) in fitted.items()}
+    rankers = {name: (Blend(models, weights), None) for name, weights in blends.items()} | dict(fitted)
+    cutoffs = params.evaluation.cutoffs
+    found = {}
+    for name, (ranker, seconds) in rankers.items():
+        lists = rank(ranker, test.histories, max(cutoffs), params.evaluation.batch_users)
+        numbers = evaluate(lists, test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
+        found[name] = Measured(lists, numbers, seconds)
+    return found
+
+
+def reorder(
+    blend: Blend,
+    models: Mapping[str, Model],
+    test: TestSet,
+    params: Params,
+    settings: Sequence[Reordering],
+) -> list[Lists]:
+    """The first places of the home page's personalized list, int32[u, first cutoff], for each setting.
+
+    Nobody searched here, so the draw stands beside the blend alone; groups are the items' strongest NMF
+    factors, as they are where categories are not known.
+    """
+    k, pool = params.evaluation.cutoffs[0], params.ranking.candidates
+    nmf, popularity = models["nmf"], models["popularity"]
+    assert isinstance(nmf, Nmf)
+    groups = strongest_factor(nmf.item_factors)
+    popular = popularity.scores(Query())
+    popular = popular / max(float(popular.max(initial=0.0)), 1e-12)
+    few = test.item_users < FEW
+    vectors = test.vectors
+    assert vectors is not None
+    n_users = test.histories.shape[0]
+    lists = [np.full((n_users, k), -1, dtype=np.int32) for _ in settings]
+    step = params.evaluation.batch_users
+    for start in range(0, n_users, step):
+        rows = test.histories[start : start + step]
+        scores, near = blend.score_batch(rows), models["embeddings"].score_batch(rows)
+        for row in range(len(scores)):
+            user, seen = start + row, rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
+            allowed = np.ones(scores.shape[1], dtype=np.bool_)
+            allowed[seen] = False
+            clicked = np.float32(params.blend.clicked) * scaled(contrast(scores[row], allowed))
+            drawn = np.zeros_like(clicked)
+            free = np.flatnonzero(allowed).astype(np.int32)
+            picks, keys = sample_diverse(
+                free, groups[free], popular[free], groups[seen], k=pool, seed=day_seed(str(user), date.min)
+            )
+            drawn[picks] = keys
+            for setting, found in zip(settings, lists, strict=True):
+                total = (clicked + setting.diverse * drawn).astype(np.float32)
+                items, values = best(total, allowed, pool)
+                taken = items[mmr(values, vectors[items], k, setting.relevance)]
+                found[user, : len(taken)] = taken
+                if setting.new_items:
+                    new = best(near[row], allowed & few, 1)[0]
+                    found[user, k - len(new) :] = new
+    return lists

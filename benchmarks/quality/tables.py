@@ -1,0 +1,114 @@
+"""The measured quality as Markdown: every model, who is served well, paired differences, cost of variety."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.quality.lists import Lists, Measured, Reordering
+from training.evaluate import FEW, TestSet, evaluate
+from training.intervals import Difference, Estimate, compare, compare_coverage
+from training.params import Params
+
+ACCURACY = ("recall@{0}", "recall@{1}", "map@{0}", "mrr@{0}", "hit_rate@{0}")
+BEYOND = ("novelty@{0}", "diversity@{0}", "gini@{0}", "popularity@{0}")
+PARTS = ("warm_users", "cold_users", "few_interactions_users", "few_interactions_items")
+
+Found = Mapping[str, Measured]
+
+
+def models_table(found: Found, params: Params) -> str:
+    """Every ranker with its metrics; intervals of NDCG and coverage."""
+    k = params.evaluation.cutoffs[0]
+    before = [name.format(*params.evaluation.cutoffs) for name in ACCURACY]
+    after = [name.format(*params.evaluation.cutoffs) for name in BEYOND]
+    head = ["model", f"ndcg@{k}", *before, f"coverage@{k}", *after, "fit, CPU s"]
+    rows = []
+    for name, measured in found.items():
+        numbers = measured.evaluation.slices["all"]
+        seconds = "" if measured.seconds is None else f"{measured.seconds:.1f}"
+        rows.append(
+            [
+                name,
+                interval(numbers[f"ndcg@{k}"]),
+                *(f"{numbers[column].value:.4f}" for column in before),
+                interval(numbers[f"coverage@{k}"]),
+                *(f"{numbers[column].value:.4f}" for column in after),
+                seconds,
+            ]
+        )
+    return markdown(head, rows)
+
+
+def parts_table(found: Found, k: int) -> str:
+    """NDCG by what was known of the users, and over right answers that are items little is known of."""
+    users = next(iter(found.values())).evaluation.users
+    parts = [part for part in PARTS if users.get(part)]
+    head = ["model", *(f"{part.replace('_', ' ')} ({users[part]})" for part in parts)]
+    rows = [
+        [name, *(interval(measured.evaluation.slices[part][f"ndcg@{k}"]) for part in parts)]
+        for name, measured in found.items()
+    ]
+    return markdown(head, rows)
+
+
+def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
+    """One ranker less every other: NDCG over all users and over those with a history, and coverage."""
+    k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed
+    warm, mine = test.user_slices()["warm_users"], found[name]
+    head = ["against", f"ndcg@{k}, all users", "verdict", "users with a history", "verdict"]
+    head += [f"coverage@{k}", "verdict"]
+    rows = []
+    for other, measured in found.items():
+        if other == name:
+            continue
+        gains, theirs = mine.evaluation.per_user[f"ndcg@{k}"], measured.evaluation.per_user[f"ndcg@{k}"]
+        differences = [
+            compare(gains, theirs, samples, seed),
+            compare(gains[warm], theirs[warm], samples, seed),
+            compare_coverage(mine.lists[:, :k], measured.lists[:, :k], len(test.item_users), seed),
+        ]
+        rows.append([other, *(cell for found in differences for cell in (difference(found), found.verdict))])
+    return markdown(head, rows)
+
+
+def reordering_table(
+    settings: Sequence[Reordering], lists: Sequence[Lists], test: TestSet, params: Params
+) -> str:
+    """What each setting costs in NDCG against the first, and what it brings."""
+    k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed
+    found = [evaluate(part, test, [k], samples, seed) for part in lists]
+    head = ["`diverse`", "`relevance`", "last place", f"ndcg@{k}", "difference", "verdict"]
+    head += [f"diversity@{k}", f"coverage@{k}", f"ndcg@{k} of items under {FEW} interactions"]
+    rows = []
+    for setting, numbers in zip(settings, found, strict=True):
+        cost = compare(numbers.per_user[f"ndcg@{k}"], found[0].per_user[f"ndcg@{k}"], samples, seed)
+        rows.append(
+            [
+                str(setting.diverse),
+                str(setting.relevance),
+                "a new item" if setting.new_items else "",
+                f"{numbers.metric(f'ndcg@{k}'):.4f}",
+                difference(cost) if numbers is not found[0] else "",
+                cost.verdict if numbers is not found[0] else "",
+                f"{numbers.metric(f'diversity@{k}'):.4f}",
+                f"{numbers.metric(f'coverage@{k}'):.4f}",
+                interval(numbers.slices["few_interactions_items"][f"ndcg@{k}"]),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def interval(found: Estimate) -> str:
+    """`0.1234 [0.1200, 0.1268]`; empty where there is no number."""
+    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" if np.isfinite(found.value) else ""
+
+
+def difference(found: Difference) -> str:
+    """`+0.0123 [+0.0100, +0.0146]`."""
+    return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
