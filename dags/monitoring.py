@@ -1,7 +1,8 @@
 """### Is what serves still right? Every hour
 
 `make_partitions` makes room for the coming days' data. `guard` takes the serving bundle back when users
-click significantly less on its lists than on its predecessor's. `record_online` writes the click rate to
+click significantly less on its lists than on its predecessor's. `mirror_registry` points MLflow's aliases
+at what serves, which a rollback over HTTP does not wait for. `record_online` writes the click rate to
 the bundle's run in MLflow. `check_quality` fails, and so tells, when bundle or trending are too old or the
 service is slow. `measure_drift` compares the database with the snapshot that the bundle learned from; over
 a threshold, and not again within the cooldown, `train` starts the daily training. `retention` deletes what
@@ -43,6 +44,7 @@ def monitoring() -> None:
     guarded = step.override(task_id="guard")("guard")
     train = TriggerDagRunOperator(task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"})
     made >> guarded >> step.override(task_id="record_online")("record_online")
+    guarded >> step.override(task_id="mirror_registry", trigger_rule="all_done")("mirror_registry")
     made >> step.override(task_id="check_quality", retries=1)("check_quality")
     guarded >> measure_drift() >> train >> step.override(task_id="drift_triggered")("drift_triggered")
     made >> step.override(task_id="retention")("apply_retention")

@@ -4,7 +4,6 @@ A click counts for the latest shown list that held the item, for the same user, 
 window before it; once for each item of a list, however often it was clicked.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,11 +19,11 @@ _ATTRIBUTED = """
             select l.list_id from impression_lists l
             where l.user_id = click.user_id and l.shown and l.item_ids @> array[click.item_id]
                 and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
-                and l.shown_at >= %(since)s and l.shown_at < %(until)s
+                and l.shown_at >= %(since)s
             order by l.shown_at desc, l.list_id desc limit 1
         ) list
         where click.event_type = any(%(events)s) and click.user_id is not null and click.item_id is not null
-            and click.occurred_at >= %(since)s and click.occurred_at < %(until)s + %(window)s
+            and click.occurred_at >= %(since)s and click.occurred_at < %(clicks_until)s
     )
 """
 _RATES = (
@@ -44,6 +43,11 @@ _RATES = (
     from per_user group by key
 """
 )
+_OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s) and not exists (
+                select from experiments e cross join lateral jsonb_array_elements(e.arms) as made (by)
+                where e.experiment_id = l.experiment_id and made.by ->> 'name' = l.arm
+                    and ((made.by ->> 'epsilon')::float8 > 0 or jsonb_typeof(made.by -> 'blend') = 'object')
+            )"""
 _SLOTS = (
     _ATTRIBUTED
     + """
@@ -61,6 +65,10 @@ _SLOTS = (
     order by l.list_id, slot.position limit %(limit)s
 """
 )
+
+
+NOTHING = Rate(0, 0, 0, 0.0, 0.0, 0.0)
+"""Of whom nothing was shown to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +130,11 @@ def read_experiment(
     """
     experiment = get_experiment(conn, experiment_id)
     rates = arm_rates(conn, experiment, now, attribution)
-    empty = Rate(0, 0, 0, 0, 0, 0)
-    control = rates.get(experiment.arms[0].name, empty)
+    control = rates.get(experiment.arms[0].name, NOTHING)
     alpha = test.alpha / (len(experiment.arms) - 1)
     arms = []
     for arm in experiment.arms:
-        rate = rates.get(arm.name, empty)
+        rate = rates.get(arm.name, NOTHING)
         compared = experiment.kind == "ab" and arm is not experiment.arms[0]
         difference = (
             compare(control, rate, alpha=alpha, scale=test.scale, min_users=test.min_users)
@@ -148,13 +155,23 @@ def arm_rates(
     return _rates(conn, query, values)
 
 
-def bundle_rates(
-    conn: Connection, bundle_ids: Sequence[str], since: datetime, until: datetime, attribution: Attribution
-) -> dict[str, Rate]:
-    """Rate of each bundle that showed anything between two moments."""
-    query = _RATES.format(key="l.bundle_id", condition="l.bundle_id = any(%(bundles)s)")
-    values = _values(attribution, since, until) | {"bundles": list(bundle_ids)}
-    return _rates(conn, query, values)
+def shown_rate(
+    conn: Connection,
+    bundle_id: str | None,
+    since: datetime,
+    until: datetime,
+    attribution: Attribution,
+    *,
+    clicks_until: datetime | None = None,
+) -> Rate:
+    """Rate of what a bundle (None: any bundle) showed between two moments, by its own blend, unexplored.
+
+    Lists of an arm that explores or has another blend tell of the arm, not of the bundle: they are left out.
+    `clicks_until` leaves later clicks out; None waits out the attribution window.
+    """
+    query = _RATES.format(key="'shown'", condition=_OWN)
+    values = _values(attribution, since, until, clicks_until) | {"bundle": bundle_id}
+    return _rates(conn, query, values).get("shown", NOTHING)
 
 
 def logged_slots(
@@ -171,9 +188,16 @@ def logged_slots(
         return [LoggedSlot(*row) for row in cursor.fetchall()]
 
 
-def _values(attribution: Attribution, since: datetime, until: datetime) -> dict[str, object]:
-    events = list(attribution.events)
-    return {"events": events, "window": attribution.window, "since": since, "until": until}
+def _values(
+    attribution: Attribution, since: datetime, until: datetime, clicks_until: datetime | None = None
+) -> dict[str, object]:
+    return {
+        "events": list(attribution.events),
+        "window": attribution.window,
+        "since": since,
+        "until": until,
+        "clicks_until": clicks_until or until + attribution.window,
+    }
 
 
 def _rates(conn: Connection, query: str, values: dict[str, object]) -> dict[str, Rate]:

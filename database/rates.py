@@ -94,9 +94,13 @@ def compare(control: Rate, other: Rate, *, alpha: float, scale: float, min_users
         min_users: users that each side needs.
     """
     value = other.value - control.value
-    variance = control.variance + other.variance
     if min(control.users, other.users) < min_users:
         return Difference(value, -1.0, 1.0, 1.0, "undecided")
+    return always_valid(value, control.variance + other.variance, alpha=alpha, scale=scale)
+
+
+def always_valid(value: float, variance: float, *, alpha: float, scale: float) -> Difference:
+    """The interval and verdict of `compare` for any difference that is near normal with this variance."""
     mixed = variance + scale**2
     half = sqrt(2 * variance * mixed / scale**2 * (log(1 / alpha) + 0.5 * log(mixed / variance)))
     exponent = scale**2 * value**2 / (2 * variance * mixed)

@@ -19,12 +19,24 @@ LOCK_SECONDS = 60.0
 _HISTORY = 100
 
 
+Record = Callable[[Connection], None]
+"""Stores, in the rollback's own transaction, what led to it."""
+
+
 class RollbackError(RuntimeError):
     """There is nothing to go back to; what serves stays."""
 
 
+class OvertakenError(RollbackError):
+    """Another bundle serves than the one that was to be taken back; it stays."""
+
+
 def roll_back(
-    conn: Connection, reason: str, is_whole: Callable[[Deployment], bool]
+    conn: Connection,
+    reason: str,
+    is_whole: Callable[[Deployment], bool],
+    expected: str | None = None,
+    record: Record | None = None,
 ) -> tuple[Deployment, Deployment]:
     """Serve again the newest bundle that served before and was not itself rolled back from; commits.
 
@@ -32,16 +44,21 @@ def roll_back(
         conn: with no transaction under way.
         reason: why; it is recorded with the deployment.
         is_whole: whether the store still holds a deployment's bundle, undamaged.
+        expected: the bundle to take back; None for whichever serves.
+        record: what else is stored, with the rollback or not at all.
 
     Returns:
         The new deployment, and the one that it took the place of.
 
     Raises:
+        OvertakenError: `expected` does not serve any more.
         RollbackError: there is no such bundle, or the store lost it.
         PromotionBusy: another promotion holds the lock.
     """
     with deployments.promotion_lock(conn, LOCK_SECONDS):
         left = deployments.current(conn)
+        if left is not None and expected not in (None, left.bundle_id):
+            raise OvertakenError(f"bundle {left.bundle_id} serves, not {expected}: nothing was taken back")
         target = rollback_target(conn, left)
         if left is None or target is None:
             raise RollbackError("there is no earlier bundle to go back to")
@@ -50,6 +67,8 @@ def roll_back(
         now = deployments.activate(
             conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
         )
+        if record is not None:
+            record(conn)
         conn.commit()
     return now, left
 

@@ -11,6 +11,7 @@ from database.settings import Settings
 from serving.errors import NotFound, ServingError
 
 TRAINING_DAG = "daily_training"
+MONITORING_DAG = "monitoring"
 _SECONDS = 10.0
 _WAITING = "queued"
 
@@ -69,6 +70,12 @@ class Airflow:
             return latest
         path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns"
         return _run(await self._call("POST", path, json={"logical_date": None, "conf": conf}))
+
+    async def monitor(self, reason: str) -> None:
+        """Start a run of the monitoring, which mirrors to MLflow what serves. Raises AirflowUnavailable."""
+        conf = {"reason": reason}
+        path = f"/api/v2/dags/{MONITORING_DAG}/dagRuns"
+        await self._call("POST", path, json={"logical_date": None, "conf": conf})
 
     async def latest_run(self) -> Run | None:
         """The newest training run, whoever started it; None before the first. Raises AirflowUnavailable."""

@@ -19,20 +19,23 @@ Locate = Callable[[str], Path]
 
 
 async def take_back(
-    settings: Settings, reason: str, locate: Locate = bento_folder
+    settings: Settings, reason: str, expected: str | None = None, locate: Locate = bento_folder
 ) -> tuple[Deployment, Deployment]:
     """Roll back in a thread, on a connection of its own; returns what serves now, and what served.
 
-    MLflow is not asked: the next daily run moves its aliases. Raises RollbackError when there is nothing to
-    go back to, PromotionBusy when a promotion is under way, DatabaseUnavailable.
+    MLflow is not asked: a run of `monitoring` moves its aliases. Raises RollbackError when there is nothing
+    to go back to or `expected` does not serve, PromotionBusy when a promotion is under way,
+    DatabaseUnavailable.
     """
     try:
-        return await asyncio.to_thread(_take_back, settings, reason, locate)
+        return await asyncio.to_thread(_take_back, settings, reason, expected, locate)
     except OperationalError as error:
         raise DatabaseUnavailable("the rollback") from error
 
 
-def _take_back(settings: Settings, reason: str, locate: Locate) -> tuple[Deployment, Deployment]:
+def _take_back(
+    settings: Settings, reason: str, expected: str | None, locate: Locate
+) -> tuple[Deployment, Deployment]:
     def is_whole(target: Deployment) -> bool:
         try:
             verify_bundle(locate(target.bundle_tag))
@@ -41,4 +44,4 @@ def _take_back(settings: Settings, reason: str, locate: Locate) -> tuple[Deploym
         return True
 
     with connect(settings) as conn:
-        return roll_back(conn, reason, is_whole)
+        return roll_back(conn, reason, is_whole, expected)

@@ -13,13 +13,14 @@ from database import deployments
 from database.connection import connect
 from database.impressions import ensure_impression_partitions
 from database.interactions import ensure_partitions_sync
-from database.online import bundle_rates
+from database.online import shown_rate
 from database.settings import Settings, get_settings
 from database.watch import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
 from training.drift import Figure, compare_populations
 from training.guard import attribution_of, watch_bundle
 from training.params import MonitoringParams, load_params
 from training.populations import read_now, read_reference, snapshot_files
+from training.promotion import reconcile
 from training.retention import prune
 from training.rollback import roll_back_and_tell
 from training.tracking import Tracker
@@ -48,6 +49,20 @@ def guard(now: datetime | None = None) -> None:
     """Roll back the serving bundle if its lists are clicked less than its predecessor's."""
     settings = get_settings()
     watch_bundle(settings, load_params(), now or datetime.now(UTC), roll_back_and_tell)
+
+
+def mirror_registry() -> None:
+    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind.
+
+    A promotion under way moves them itself: then there is nothing to do.
+    """
+    settings = get_settings()
+    with connect(settings) as conn:
+        try:
+            with deployments.promotion_lock(conn, 1.0):
+                reconcile(conn, Tracker(settings))
+        except deployments.PromotionBusy:
+            logger.info("A promotion is under way; it moves the aliases.")
 
 
 def measure_drift(now: datetime | None = None) -> bool:
@@ -171,10 +186,8 @@ def record_online(now: datetime | None = None) -> None:
         if serving is None:
             return
         clicks = attribution_of(params.experiments)
-        rate = bundle_rates(conn, [serving.bundle_id], serving.deployed_at, now, clicks).get(
-            serving.bundle_id
-        )
-    if rate is None:
+        rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
+    if not rate.shown:
         logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)
         return
     tracker = Tracker(settings)

@@ -244,8 +244,14 @@ class MonitoringParams(Config):
 class GuardParams(Config):
     """Section `guard`: when a bundle's click rate takes it out of service."""
 
-    window_days: int = Field(ge=1)
+    window_days: int = Field(ge=1, le=7)
+    """Not above 7: the same days a week earlier must lie before the bundle's first."""
+    weeks: int = Field(ge=1)
     alpha: float = Field(gt=0, lt=1)
+    effect_scale: float = Field(gt=0)
+    """On the scale of the logarithm of a ratio of rates."""
+    day_spread: float = Field(ge=0)
+    unmatched_spread: float = Field(ge=0)
     min_users: int = Field(ge=2)
     min_relative_drop: float = Field(ge=0, lt=1)
     cooldown_hours: float = Field(ge=0)

@@ -16,6 +16,7 @@ from database import deployments, rollback
 from database.connection import connect
 from database.deployments import Deployment
 from database.gate_decisions import decisions
+from database.rollback import Record
 from database.settings import Settings
 from training.bundle import StoredBundle, find_stored
 from training.tracking import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Tracker
@@ -58,12 +59,16 @@ def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: 
     return Promotion(serving, before.bundle_id if before else None, changed)
 
 
-def roll_back(settings: Settings, reason: str) -> Promotion:
+def roll_back(
+    settings: Settings, reason: str, expected: str | None = None, record: Record | None = None
+) -> Promotion:
     """Go back to the newest bundle that served before and was not itself rolled back from.
 
-    MLflow is not asked: going back must work without it. `reconcile` moves its aliases.
+    MLflow is not asked: going back must work without it. `reconcile` moves its aliases. With `expected`
+    only that bundle is taken back; what `record` stores is stored with the rollback, or not at all.
 
     Raises:
+        OvertakenError: `expected` does not serve any more.
         RollbackError: there is nothing to go back to.
         PromotionBusy: another promotion holds the lock.
     """
@@ -72,7 +77,7 @@ def roll_back(settings: Settings, reason: str) -> Promotion:
         return find_stored(settings, target.bundle_id) is not None
 
     with connect(settings) as conn:
-        now, left = rollback.roll_back(conn, reason, is_whole)
+        now, left = rollback.roll_back(conn, reason, is_whole, expected, record)
     logger.warning("Rolled back to bundle %s: %s", now.bundle_id, reason)
     return Promotion(now, left.bundle_id, True)
 

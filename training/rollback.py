@@ -7,7 +7,7 @@ import httpx
 
 from database.connection import connect
 from database.deployments import PromotionBusy
-from database.rollback import RollbackError
+from database.rollback import Record, RollbackError
 from database.settings import Settings, get_settings
 from training.promotion import Promotion, reconcile, roll_back
 from training.tracking import Tracker
@@ -17,19 +17,22 @@ logger = logging.getLogger(__name__)
 _HEALTH_SECONDS = 2.0
 
 
-def roll_back_and_tell(settings: Settings, reason: str) -> Promotion:
-    """Roll back, then move MLflow's aliases if its server answers; the next daily run moves them otherwise.
+def roll_back_and_tell(
+    settings: Settings, reason: str, expected: str | None = None, record: Record | None = None
+) -> Promotion:
+    """Roll back, then move MLflow's aliases if its server answers; within the hour they are moved otherwise.
 
     Raises:
+        OvertakenError: `expected` does not serve any more.
         RollbackError: there is nothing to go back to.
         PromotionBusy: another promotion holds the lock.
     """
-    promotion = roll_back(settings, reason)
+    promotion = roll_back(settings, reason, expected, record)
     if mlflow_answers(settings):
         with connect(settings) as conn:
             reconcile(conn, Tracker(settings))
     else:
-        logger.warning("MLflow does not answer: the next daily run moves its aliases.")
+        logger.warning("MLflow does not answer: the next run of `monitoring` moves its aliases.")
     return promotion
 
 
@@ -45,12 +48,13 @@ def mlflow_answers(settings: Settings) -> bool:
 
 @click.command()
 @click.option("--reason", required=True, help="Why; it is recorded with the deployment.")
-def main(reason: str) -> None:
+@click.option("--bundle", help="The bundle to take back: refused when another serves.")
+def main(reason: str, bundle: str | None) -> None:
     """Go back to the previous bundle. Workers follow with their next request."""
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
     try:
-        promotion = roll_back_and_tell(settings, reason)
+        promotion = roll_back_and_tell(settings, reason, bundle)
     except (RollbackError, PromotionBusy) as error:
         raise click.ClickException(str(error)) from error
     now, before = promotion.deployment.bundle_id, promotion.previous_bundle

@@ -14,7 +14,7 @@ from database.impressions import (
     write_impressions,
 )
 from database.interactions import record
-from database.online import Attribution, Sequential, arm_rates, bundle_rates, logged_slots, read_experiment
+from database.online import Attribution, Sequential, arm_rates, logged_slots, read_experiment, shown_rate
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 """After anything that a test starts in the database, however long ago this file was read."""
@@ -61,12 +61,28 @@ async def test_clicks_count_for_the_latest_list_within_the_window(
         await click(conn, "bob", "x", -1)  # before it was shown
         await click(conn, "bob", "x", 5, event="skip")
         await click(conn, "eve", "y", 5)  # never shown
-    rates = bundle_rates(connection, ["old", "new"], NOW, NOW + timedelta(hours=5), CLICKS)
+    rates = {
+        bundle: shown_rate(connection, bundle, NOW, NOW + timedelta(hours=5), CLICKS)
+        for bundle in ("old", "new")
+    }
     assert {key: (rate.users, rate.shown, rate.clicked) for key, rate in rates.items()} == {
         "old": (1, 2, 1),
         "new": (2, 3, 1),
     }
     assert (rates["new"].shown_squared, rates["new"].clicked_shown) == (5, 2)
+
+
+async def test_a_later_list_takes_the_click_though_it_is_of_another_period(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as conn:
+        await write_impressions(conn, [shown("ann", "x"), shown("ann", "x", minutes=20)])
+        await click(conn, "ann", "x", 30)
+    early = shown_rate(connection, None, NOW, NOW + timedelta(minutes=10), CLICKS)
+    late = shown_rate(connection, None, NOW + timedelta(minutes=10), NOW + timedelta(hours=1), CLICKS)
+    assert (early.shown, early.clicked, late.shown, late.clicked) == (1, 0, 1, 1)
+    cut = NOW + timedelta(minutes=25)
+    assert shown_rate(connection, None, NOW, NOW + timedelta(hours=1), CLICKS, clicks_until=cut).clicked == 0
 
 
 async def test_an_experiment_is_read_by_arm(pool: asyncpg.Pool, connection: Connection) -> None:

@@ -226,6 +226,7 @@ class FakeAirflow:
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
         self.triggered: list[dict[str, Any]] = []
+        self.monitored: list[dict[str, Any]] = []
         self.tokens = 0
         self.reachable = True
 
@@ -249,6 +250,9 @@ class FakeAirflow:
         import orjson
 
         body = orjson.loads(request.content)
+        if "/dags/monitoring/" in request.url.path:
+            self.monitored.append(body)
+            return httpx.Response(200, json={"dag_run_id": "manual__1", "state": "queued"})
         self.triggered.append(body)
         run = {"dag_run_id": f"manual__{len(self.runs) + 1}", "state": "running", "conf": body["conf"]}
         self.runs.append({**run, "start_date": NOW.isoformat(), "end_date": None})
