@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     """An external MLflow; without it the one on `mlflow_port`."""
 
+    mlflow_experiment: str = Field(
+        default="shortlist", alias="MLFLOW_EXPERIMENT_NAME", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+    )
+    """Experiment that runs are logged to, and what the names of registered models begin with."""
+
     airflow_url: str | None = None
     """An external Airflow API server; without it the one on `airflow_port`."""
 

@@ -1,6 +1,7 @@
 """The steps of the daily run, by name: a stage of dvc.yaml with its MLflow run, or a step around them.
 
 Every step reads what it needs from the workspace and the database, so each may be run again.
+`python -m training.pipeline` runs them by hand; `--until evaluate` compares models and deploys nothing.
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from data_checks.report import DataCheckError
@@ -164,7 +166,7 @@ def _evaluate(run: Run) -> None:
 
 def _bundle(run: Run) -> None:
     run_stage("bundle", run.workspace)
-    record_bundle(run.tracker(), run.lineage(), run.workspace)
+    record_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _record(run: Run) -> None:
@@ -210,3 +212,27 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "deploy": _deploy,
 }
 """Every step of the daily run, in an order that works."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*STEPS]), metavar="[STEP]...")
+@click.option(
+    "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="The last step."
+)
+@click.option("--force", is_flag=True, help="Learn although nothing is new.")
+def main(names: tuple[str, ...], *, until: str, force: bool) -> None:
+    """Run the steps of the daily run here and now: those named, or all of them up to the last."""
+    logging.basicConfig(
+        level=get_settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    order = list(STEPS)
+    try:
+        run_steps(names or order[: order.index(until) + 1], force=force)
+    except NothingNewError as reason:
+        click.echo(str(reason))
+    except StoppedError as reason:
+        raise click.ClickException(str(reason)) from reason
+
+
+if __name__ == "__main__":
+    main()

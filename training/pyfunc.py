@@ -1,4 +1,4 @@
-"""MLflow's loader of a registered model: arrays and model.json, nothing unpickled."""
+"""MLflow's loader of a registered model: arrays, model.json and the item vocabulary, nothing unpickled."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,24 +9,34 @@ import numpy as np
 
 from training.models.base import Model, Query
 from training.models.registry import load_model
+from training.models.vocabulary import Vocabulary
+
+ITEMS = "items.npy"
 
 
 class Predictor:
-    """What `mlflow.pyfunc.load_model` gives: lists for histories of item indexes."""
+    """What `mlflow.pyfunc.load_model` gives: lists of item ids for histories of item ids."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, items: Vocabulary) -> None:
         self.model = model
+        self.items = items
 
     def predict(
-        self, model_input: Sequence[Sequence[int]], params: Mapping[str, Any] | None = None
-    ) -> list[list[int]]:
-        """The best items (indexes) for each history; `params["k"]` is how many, 10 unless given."""
+        self, model_input: Sequence[Sequence[str]], params: Mapping[str, Any] | None = None
+    ) -> list[list[str]]:
+        """The best items for each history, what is in it left out; ids that the model lacks are ignored.
+
+        Args:
+            model_input: item ids of each history.
+            params: `k` is how many are wanted, 10 unless given.
+        """
         k = int((params or {}).get("k", 10))
         answers = []
         for history in model_input:
-            items = np.unique(np.asarray(history, dtype=np.int32))
+            known = self.items.indexes(list(history))
+            items = np.unique(known[known >= 0]).astype(np.int32)
             query = Query(items, np.ones(len(items), dtype=np.float32), items)
-            answers.append(self.model.recommend(query, k)[0].tolist())
+            answers.append(list(self.items.decode(self.model.recommend(query, k)[0])))
         return answers
 
 
@@ -34,4 +44,4 @@ def _load_pyfunc(data_path: str) -> Predictor:
     """Called by MLflow with the folder of the registered files."""
     folder = Path(data_path)
     name = json.loads((folder / "model.json").read_text())["model"]
-    return Predictor(load_model(name, folder))
+    return Predictor(load_model(name, folder), Vocabulary.load(folder / ITEMS))

@@ -3,34 +3,57 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from training.cards import Origin, bundle_card, how_to_load, model_card
 from training.evaluation import load_metrics
 from training.gate import Decision
 from training.models.blend import BLEND
 from training.models.bundle import hash_files
-from training.params import Params
-from training.tracking import Lineage, Tracker, Version, load_versions, text_artifact
+from training.models.vocabulary import Vocabulary
+from training.params import Params, learned_sections
+from training.plots import draw_curve
+from training.pyfunc import ITEMS
+from training.snapshot import read_snapshot
+from training.tracking import CHALLENGER, Lineage, Tracker, Version, load_versions, text_artifact
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-ABOUT = {
-    "als": "Alternating least squares on implicit feedback: who acted alike will act alike.",
-    "nmf": "Non-negative matrix factorisation: users and items as mixtures of topics.",
-    "tfidf": "TF-IDF neighbours: items whose name and sub-category use the same rare words.",
-    "embeddings": "Sentence embeddings: items whose texts mean the same.",
-    "fpgrowth": "Association rules between pairs of items in one basket.",
-    "popularity": "Baseline: what most users acted on lately.",
-    "itemknn": "Challenger: items that the same users act on, by shrunk cosine.",
-    "ease": "Challenger: a linear item-to-item model in closed form.",
-}
+CURVE = "curve.json"
 
 
 def metric_name(name: str) -> str:
-    """A metric's name as MLflow allows it: "ndcg@10 cold_users" becomes ndcg_at_10.cold_users."""
-    return name.replace("@", "_at_").replace(" ", ".")
+    """A metric's name as MLflow allows it: "ndcg@10" becomes ndcg_at_10."""
+    return name.replace("@", "_at_")
+
+
+def metrics_of(measured: Mapping[str, Any]) -> dict[str, float]:
+    """Every number of a metrics.json with its interval, named as MLflow allows it.
+
+    ndcg_at_10, ndcg_at_10_low and ndcg_at_10_high are of all users; slice_warm_users/ndcg_at_10 and the like
+    of a slice, which MLflow shows as a group of charts behind them.
+    """
+    flat: dict[str, float] = {}
+    for part, table in measured["slices"].items():
+        group = "" if part == "all" else f"slice_{part}/"
+        flat[f"{group}users"] = measured["users"][part]
+        for name, found in table.items():
+            key = group + metric_name(name)
+            flat |= {key: found["value"], f"{key}_low": found["low"], f"{key}_high": found["high"]}
+    return flat
+
+
+def overall(measured: Mapping[str, Any], group: str) -> dict[str, float]:
+    """A model's numbers over all users, without intervals, as a group of the parent run's metrics."""
+    table = measured["slices"].get("all", {})
+    return {f"{group}/{metric_name(name)}": found["value"] for name, found in table.items()}
 
 
 def record_model(
@@ -38,54 +61,68 @@ def record_model(
 ) -> Version:
     """Log a trained model as a run below its bundle's, and register what will be served."""
     run = tracker.model_run(lineage, name)
-    values = load_metrics(workspace, name)["headline"]
-    section = getattr(params, name).model_dump(mode="json")
-    used = {name: section, "seed": params.seed, "split": params.split.model_dump(mode="json")}
-    metrics = {metric_name(key): value for key, value in values.items()}
-    tracker.log(run, used, metrics | {"duration_seconds": seconds})
-    tracker.log_files(run, workspace.evaluation / name, "evaluation")
-    curve = json.loads((workspace.evaluation / name / "curve.json").read_text())
+    used = {name: getattr(params, name).model_dump(mode="json"), **_protocol(params)}
+    card = model_card(name, load_metrics(workspace, name), _origin(lineage, workspace, params))
+    tracker.log(run, used, metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds})
+    _log_pages(tracker, run, workspace, name, card)
+    curve = json.loads((workspace.evaluation / name / CURVE).read_text())
     tracker.log_curve(run, curve)
-    files = workspace.models / name
-    content = hashlib.sha256(json.dumps(hash_files(files), sort_keys=True).encode()).hexdigest()
-    card = model_card(name, section, values, lineage)
-    with text_artifact("model_card.md", card) as path:
-        tracker.log_files(run, path, "card")
-    version = tracker.register_model(run, name, files, content, card)
+    if len(curve) > 1:
+        with tempfile.TemporaryDirectory() as folder:
+            draw_curve(name, curve, Path(folder) / "training_curve.png")
+            tracker.log_files(run, Path(folder), "evaluation")
+    with _registrable(workspace, name) as files:
+        content = hashlib.sha256(json.dumps(hash_files(files), sort_keys=True).encode()).hexdigest()
+        example = Vocabulary.load(files / ITEMS).id(0)
+        version = tracker.register_model(run, name, files, content, example)
+    tracker.describe_version(version, card + "\n" + how_to_load(version.name, version.version))
     tracker.finish(run)
     logger.info("%s is %s version %s, run %s.", name, version.name, version.version, run)
     return version
 
 
 def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
-    """Log the table of all models to the parent run, and print it into the log."""
+    """Log the blend as a run beside its models, and the table of all to the parent run and the log."""
+    weights = params.blend.tuned
+    child = tracker.model_run(lineage, BLEND, json.dumps(weights, sort_keys=True))
+    measured = load_metrics(workspace, BLEND)
+    card = model_card(BLEND, measured, _origin(lineage, workspace, params))
+    tracker.log(child, {"weight": weights, **_protocol(params)}, metrics_of(measured))
+    _log_pages(tracker, child, workspace, BLEND, card)
+    tracker.finish(child)
     run = tracker.bundle_run(lineage)
-    blend = load_metrics(workspace, BLEND)["headline"]
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     logger.info("\n%s", table)
-    values = {f"{BLEND}.{metric_name(key)}": value for key, value in blend.items() if " " not in key}
-    tracker.log(run, params.model_dump(mode="json"), values)
+    tracker.log(run, learned_sections(params.model_dump(mode="json")), overall(measured, BLEND))
     tracker.log_files(run, workspace.evaluation / "summary", "evaluation")
+    tracker.log_files(run, workspace.params_file, "params")
+    best_first = _best_first(tracker.children(run), workspace, params)
+    charts = tracker.charts(run, metric_name(params.gate.metric))
+    links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."
+    tracker.describe(run, "Models", f"{links}\n\n{table}")
+    tracker.finish(run)
 
 
-def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace) -> None:
-    """Log the assembled bundle's manifest and each model's headline to the parent run."""
+def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
+    """Register the assembled bundle, make it the challenger, and write its id into its models' cards."""
     run = tracker.bundle_run(lineage)
     manifest: dict[str, Any] = json.loads((workspace.bundle / "manifest.json").read_text())
-    metrics = {
-        f"{name}.{metric_name(key)}": value
-        for name, entry in manifest["models"].items()
-        for key, value in entry["metrics"].items()
-        if " " not in key
-    }
-    tracker.log(run, {}, metrics)
-    tracker.tag(run, {"shortlist.bundle": manifest["bundle_id"]})
-    version = tracker.register_bundle(run, manifest["bundle_id"], workspace.bundle)
-    tracker.set_aliases(version.name, {"challenger": version.version})
-    for name, model in load_versions(workspace.tracking).items():
-        if name in manifest["models"]:
-            tracker.set_aliases(model.name, {"challenger": model.version})
-    logger.info("Bundle %s is %s version %s.", manifest["bundle_id"], version.name, version.version)
+    bundle, origin = manifest["bundle_id"], _origin(lineage, workspace, params)
+    for name in manifest["models"]:
+        tracker.log(run, {}, overall(load_metrics(workspace, name), name))
+    tracker.tag(run, {"shortlist.bundle": bundle})
+    version = tracker.register_bundle(run, bundle, workspace.bundle)
+    known = load_versions(workspace.tracking)
+    models = {name: model for name, model in known.items() if name in manifest["models"]}
+    table = (workspace.evaluation / "summary" / "table.md").read_text()
+    named = {name: f"{model.name} version {model.version}" for name, model in models.items()}
+    tracker.describe_version(version, bundle_card(bundle, table, named, origin))
+    tracker.set_aliases(version.name, {CHALLENGER: version.version})
+    for name, model in models.items():
+        card = model_card(name, load_metrics(workspace, name), origin, bundle)
+        tracker.describe_version(model, card + "\n" + how_to_load(model.name, model.version))
+        tracker.set_aliases(model.name, {CHALLENGER: model.version})
+    logger.info("Bundle %s is %s version %s.", bundle, version.name, version.version)
 
 
 def record_verdict(tracker: Tracker, lineage: Lineage, decision: Decision) -> None:
@@ -96,28 +133,60 @@ def record_verdict(tracker: Tracker, lineage: Lineage, decision: Decision) -> No
     with text_artifact("decision.json", json.dumps(decision.as_dict(), indent=1) + "\n") as path:
         tracker.log_files(run, path, "gate")
     numbers = {
-        f"gate.{check.name.replace(' ', '_')}": check.value
+        f"gate/{check.name.replace(' ', '_')}": check.value
         for check in decision.checks
         if check.value is not None
     }
-    tracker.log(run, {}, numbers)
+    tracker.log(run, {}, {"gate/accepted": decision.accepted, **numbers})
     tracker.tag(run, {"shortlist.gate": "accepted" if decision.accepted else "refused"})
+    tracker.describe(run, "Gate", decision.as_table())
     tracker.finish(run)
 
 
-def model_card(name: str, section: Mapping[str, Any], values: Mapping[str, float], lineage: Lineage) -> str:
-    """A Markdown card of one version, made from its run."""
-    lines = [f"# {name}", "", ABOUT[name], ""]
-    lines += [f"Snapshot `{lineage.snapshot}`, code `{lineage.git_commit}`, params `{lineage.params}`.", ""]
-    lines += ["Measured on the held-out time by the same model fitted on the time before it; the registered"]
-    lines += ["files are that model fitted on the whole snapshot with the same params.", ""]
-    lines += [
-        "| param | value |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in section.items()),
-        "",
-    ]
-    lines += ["| metric | value |", "|---|---|"]
-    lines += [f"| {key} | {value:.4f} |" for key, value in sorted(values.items()) if " " not in key]
-    lines += ["", "An empty history gets no list of its own: the service answers from popularity then."]
-    return "\n".join(lines) + "\n"
+def record_clicks(tracker: Tracker, run: str, clicks: Mapping[str, float], hours: int) -> None:
+    """Log how a bundle's lists were clicked to its parent run.
+
+    Args:
+        tracker: of the installation.
+        run: the bundle's parent run.
+        clicks: figure → value, all of the time since its deployment.
+        hours: age of the bundle, the step of the figures: MLflow draws them over it.
+    """
+    tracker.log(run, {}, {f"online/{name}": value for name, value in clicks.items()}, step=hours)
+    rows = [f"| {name.replace('_', ' ')} | {value:g} |" for name, value in clicks.items()]
+    table = "\n".join(["| | |", "|---|---|", *rows])
+    tracker.describe(run, "Online", f"{hours} hours after its snapshot:\n\n{table}")
+
+
+def _log_pages(tracker: Tracker, run: str, workspace: Workspace, name: str, card: str) -> None:
+    """What a model's run and the blend's have alike: the evaluation's files and the card."""
+    tracker.log_files(run, workspace.evaluation / name, "evaluation")
+    with text_artifact("model_card.md", card) as path:
+        tracker.log_files(run, path, "card")
+
+
+def _best_first(runs: Mapping[str, str], workspace: Workspace, params: Params) -> list[str]:
+    """The runs (by model), in the order of the metric that the gate looks at."""
+
+    def value(name: str) -> float:
+        return float(load_metrics(workspace, name)["headline"].get(params.gate.metric, 0.0))
+
+    return [runs[name] for name in sorted(runs, key=value, reverse=True)]
+
+
+def _protocol(params: Params) -> dict[str, Any]:
+    return {"seed": params.seed, "split": params.split.model_dump(mode="json")}
+
+
+def _origin(lineage: Lineage, workspace: Workspace, params: Params) -> Origin:
+    return Origin(lineage, read_snapshot(workspace), params)
+
+
+@contextmanager
+def _registrable(workspace: Workspace, name: str) -> Iterator[Path]:
+    """A folder of links to the model's files and to the item vocabulary that its indexes are of."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / name
+        shutil.copytree(workspace.models.resolve() / name, folder, copy_function=os.symlink)
+        (folder / ITEMS).symlink_to(workspace.prepared.resolve() / ITEMS)
+        yield folder

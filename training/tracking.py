@@ -1,37 +1,44 @@
 """MLflow, and the only import of it: runs, registered versions, aliases.
 
 One parent run for each (snapshot, params), found again by its tags, so a task that is
-cleared and rerun writes into the same run. Below it one child run for each model. A model
-version is registered from a folder of arrays through a loader module: nothing is pickled.
+cleared and rerun writes into the same run. Below it one child run for each model, the baselines and
+the blend among them. Searches of hyperparameters have an experiment of their own. A model version is
+registered from a folder of arrays through a loader module: nothing is pickled.
 """
 
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from database.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "shortlist"
-BUNDLE = "shortlist-bundle"
+BUNDLE = "bundle"
+"""The registered model whose versions are whole bundles."""
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-ALIASES = (CHALLENGER, CHAMPION, PREVIOUS)
 LOADER = "training.pyfunc"
 REQUIREMENTS = ("numpy", "scipy", "pydantic")
 
-_EXPERIMENT_TAGS = {
-    # MLflow's UI opens an experiment of this kind on its table of training runs, metrics first.
-    "mlflow.experimentKind": "custom_model_development",
-    "mlflow.note.content": "One parent run a snapshot, one child run a model. The figures are those of "
-    "models fitted before the test period; tick several runs and press Compare.",
-}
+NOTE = "mlflow.note.content"
+"""Tag that MLflow's UI shows as the description, in Markdown."""
+PARENT = "mlflow.parentRunId"
+KIND = "shortlist.kind"
+
+_ABOUT_RUNS = (
+    "One parent run a snapshot; below it one run a model, the baselines and the blend among them. The "
+    "figures are those of models fitted before the test period, `_low` and `_high` their 95 % intervals. "
+    "Open a parent run for its table and for the link that compares all of it."
+)
+_ABOUT_SEARCHES = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
 
 _BATCH = 900
 """MLflow takes at most 1,000 metrics, and 100 params, in one call."""
@@ -59,7 +66,7 @@ class Lineage:
     def tags(self, kind: str) -> dict[str, str]:
         """Tags of the run of `kind` (a model's name, or "bundle")."""
         return {
-            "shortlist.kind": kind,
+            KIND: kind,
             "shortlist.snapshot": self.snapshot,
             "shortlist.params": self.params,
             "shortlist.git_commit": self.git_commit,
@@ -78,19 +85,46 @@ class Tracker:
         mlflow.set_tracking_uri(settings.tracking_uri)
         self._mlflow = mlflow
         self.client: MlflowClient = mlflow.MlflowClient()
+        self.experiment = settings.mlflow_experiment
+
+    def registered(self, name: str) -> str:
+        """What the model `name`, or BUNDLE, is called in the registry."""
+        return f"{self.experiment}-{name}"
 
     def bundle_run(self, lineage: Lineage) -> str:
         """Run id of the parent run of this snapshot and these params, made when missing."""
         return self._run(lineage, "bundle", f"bundle {lineage.snapshot[:8]}", parent=None)
 
-    def model_run(self, lineage: Lineage, name: str) -> str:
-        """Run id of the run of the model `name` below the parent."""
-        return self._run(lineage, name, name, parent=self.bundle_run(lineage))
+    def model_run(self, lineage: Lineage, name: str, weights: str | None = None) -> str:
+        """Run id of the run of the model `name` below the parent; a blend has one for each set of weights."""
+        more = {"shortlist.weights": weights} if weights is not None else {}
+        return self._run(lineage, name, name, parent=self.bundle_run(lineage), more=more)
+
+    def children(self, run_id: str) -> dict[str, str]:
+        """Kind → id of the newest run of that kind below a run."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        found = self.client.search_runs(
+            [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
+        )
+        return {run.data.tags[KIND]: str(run.info.run_id) for run in found}
+
+    def comparison(self, runs: Sequence[str]) -> str:
+        """Address, within MLflow's UI, of the page that compares runs of one experiment."""
+        experiment = self.client.get_run(runs[0]).info.experiment_id
+        chosen, of = json.dumps(list(runs), separators=(",", ":")), json.dumps([experiment])
+        return f"#/compare-runs?runs={quote(chosen)}&experiments={quote(of)}"
+
+    def charts(self, run_id: str, metric: str) -> str:
+        """Address, within MLflow's UI, of the charts of all runs below a run, the best by `metric` first."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        chosen = quote(f"tags.`{PARENT}` = '{run_id}'")
+        order = f"orderByKey={quote(f'metrics.`{metric}`')}&orderByAsc=false"
+        return f"#/experiments/{experiment}/runs?searchFilter={chosen}&{order}&compareRunsMode=CHART"
 
     def open_search(self, lineage: Lineage, name: str) -> str:
         """Run id of a new run for a search of a model's hyperparameters; its trials go below it."""
         made = self.client.create_run(
-            self._experiment(), tags=lineage.tags(f"search.{name}"), run_name=f"search {name}"
+            self._searches(), tags=lineage.tags(f"search.{name}"), run_name=f"search {name}"
         )
         return str(made.info.run_id)
 
@@ -104,40 +138,48 @@ class Tracker:
         metrics: Mapping[str, float],
     ) -> None:
         """Log one trial of a search as a finished run below it, and its metrics as a step of the search."""
-        from mlflow.entities import Metric
-
-        tags = lineage.tags("trial") | {"mlflow.parentRunId": search}
-        made = self.client.create_run(self._experiment(), tags=tags, run_name=f"trial {number}")
+        tags = lineage.tags("trial") | {PARENT: search}
+        made = self.client.create_run(self._searches(), tags=tags, run_name=f"trial {number}")
         self.log(str(made.info.run_id), values, metrics)
         self.finish(str(made.info.run_id))
-        self.client.log_batch(
-            search, metrics=[Metric(key, float(value), 0, number) for key, value in metrics.items()]
-        )
+        self.log(search, {}, metrics, step=number)
 
-    def log(self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Log params and metrics in as few calls as MLflow allows; a rerun overwrites the metrics."""
-        from mlflow.entities import Metric, Param
+    def log(
+        self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], step: int = 0
+    ) -> None:
+        """Log params and metrics in as few calls as MLflow allows.
+
+        A rerun's metrics take the place of the earlier ones: of one step MLflow shows the newest.
+        """
+        from mlflow.entities import Param
 
         known = self.client.get_run(run_id).data.params
         new = [Param(key, str(value)) for key, value in flatten(params).items() if key not in known]
-        entries = [Metric(key, float(value), 0, 0) for key, value in metrics.items()]
         for start in range(0, len(new), 100):
             self.client.log_batch(run_id, params=new[start : start + 100])
-        for start in range(0, len(entries), _BATCH):
-            self.client.log_batch(run_id, metrics=entries[start : start + _BATCH])
+        now = time.time_ns() // 1_000_000
+        self._log_metrics(run_id, [(key, value, now, step) for key, value in metrics.items()])
 
     def log_curve(self, run_id: str, curve: Sequence[Mapping[str, float]]) -> None:
-        """Log a training curve: what was measured after each iteration, as steps of metrics."""
-        from mlflow.entities import Metric
+        """Log a training curve: what was measured after each iteration, as steps of metrics.
 
+        All of it carries time 0, so that the same curve logged again adds nothing.
+        """
         entries = [
-            Metric(f"training.{key}", float(value), 0, int(point["iteration"]))
+            (f"training/{key}", value, 0, int(point["iteration"]))
             for point in curve
             for key, value in point.items()
             if key != "iteration"
         ]
-        for start in range(0, len(entries), _BATCH):
-            self.client.log_batch(run_id, metrics=entries[start : start + _BATCH])
+        self._log_metrics(run_id, entries)
+
+    def _log_metrics(self, run_id: str, entries: Sequence[tuple[str, float, int, int]]) -> None:
+        """Log (key, value, milliseconds since 1970, step)."""
+        from mlflow.entities import Metric
+
+        made = [Metric(key, float(value), when, step) for key, value, when, step in entries]
+        for start in range(0, len(made), _BATCH):
+            self.client.log_batch(run_id, metrics=made[start : start + _BATCH])
 
     def log_files(self, run_id: str, files: Path, folder: str) -> None:
         """Upload a folder, or one file, as artefacts under `folder`."""
@@ -151,16 +193,23 @@ class Tracker:
         for key, value in tags.items():
             self.client.set_tag(run_id, key, value)
 
+    def describe(self, run_id: str, heading: str, text: str) -> None:
+        """Write one section of a run's description, in Markdown; the others stay."""
+        note = self.client.get_run(run_id).data.tags.get(NOTE, "")
+        self.client.set_tag(run_id, NOTE, with_section(note, heading, text))
+
     def finish(self, run_id: str, succeeded: bool = True) -> None:
         """Mark a run as ended."""
         self.client.set_terminated(run_id, "FINISHED" if succeeded else "FAILED")
 
-    def register_model(self, run_id: str, name: str, files: Path, content: str, card: str) -> Version:
-        """Register `files` (a folder of arrays) as a version of `shortlist-<name>`.
+    def register_model(self, run_id: str, name: str, files: Path, content: str, example: str) -> Version:
+        """Register `files` (a folder of arrays) as a version of the model `name`.
+
+        `example` is an item's id, for MLflow to try and to show how the model is asked.
 
         The same content registered from the same run gives the version that exists.
         """
-        registered = f"shortlist-{name}"
+        registered = self.registered(name)
         known = self._version_of(registered, run_id, content)
         if known is None:
             with self._mlflow.start_run(run_id=run_id, log_system_metrics=False):
@@ -170,33 +219,47 @@ class Tracker:
                     data_path=str(files),
                     pip_requirements=list(REQUIREMENTS),
                     registered_model_name=registered,
+                    signature=self._signature(),
+                    input_example=([[example]], {"k": 3}),
                 )
             known = str(info.registered_model_version)
             self.client.set_model_version_tag(registered, known, "shortlist.content", content)
-        self.client.update_model_version(registered, known, description=card)
         return Version(registered, known, run_id)
 
+    def describe_version(self, version: Version, card: str) -> None:
+        """Set the description of a registered version, in Markdown."""
+        self.client.update_model_version(version.name, version.version, description=card)
+
+    def _signature(self) -> Any:
+        """A loaded model takes the length of its lists as a param; what it is asked with has no columns."""
+        from mlflow.models import ModelSignature
+        from mlflow.types import ParamSchema, ParamSpec
+
+        return ModelSignature(params=ParamSchema([ParamSpec("k", "long", 10)]))
+
     def register_bundle(self, run_id: str, bundle_id: str, files: Path) -> Version:
-        """Register an assembled bundle as a version of `shortlist-bundle`; the same bundle only once."""
-        known = self._version_of(BUNDLE, run_id, bundle_id)
+        """Register an assembled bundle as a version of BUNDLE; the same bundle only once."""
+        registered = self.registered(BUNDLE)
+        known = self._version_of(registered, run_id, bundle_id)
         if known is None:
             self.log_files(run_id, files, "bundle")
-            self._ensure_registered(BUNDLE)
+            self._ensure_registered(registered)
             made = self.client.create_model_version(
-                BUNDLE,
+                registered,
                 source=f"runs:/{run_id}/bundle",
                 run_id=run_id,
                 tags={"shortlist.content": bundle_id, "shortlist.bundle": bundle_id},
             )
             known = str(made.version)
-        return Version(BUNDLE, known, run_id)
+        return Version(registered, known, run_id)
 
     def find_bundle(self, bundle_id: str) -> Version | None:
         """The registered version of a bundle, or None."""
+        registered = self.registered(BUNDLE)
         found = self.client.search_model_versions(
-            f"name = '{BUNDLE}' and tag.`shortlist.bundle` = '{bundle_id}'"
+            f"name = '{registered}' and tag.`shortlist.bundle` = '{bundle_id}'"
         )
-        return Version(BUNDLE, str(found[0].version), str(found[0].run_id)) if found else None
+        return Version(registered, str(found[0].version), str(found[0].run_id)) if found else None
 
     def aliases(self, name: str) -> dict[str, str]:
         """alias → version of a registered model; empty when it has none."""
@@ -223,23 +286,38 @@ class Tracker:
                 moved.append(alias)
         return moved
 
-    def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(EXPERIMENT)
+    def _runs(self) -> str:
+        return self._ensure_experiment(self.experiment, _ABOUT_RUNS)
+
+    def _searches(self) -> str:
+        return self._ensure_experiment(f"{self.experiment}-search", _ABOUT_SEARCHES)
+
+    def _ensure_experiment(self, name: str, about: str) -> str:
+        found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
         from mlflow.exceptions import MlflowException
 
+        # MLflow's UI opens an experiment of this kind on its table of training runs, metrics first.
+        tags = {"mlflow.experimentKind": "custom_model_development", NOTE: about}
         try:
-            return str(self.client.create_experiment(EXPERIMENT, tags=_EXPERIMENT_TAGS))
+            return str(self.client.create_experiment(name, tags=tags))
         except MlflowException:
-            found = self.client.get_experiment_by_name(EXPERIMENT)
+            found = self.client.get_experiment_by_name(name)
             if found is None:
                 raise
             return str(found.experiment_id)
 
-    def _run(self, lineage: Lineage, kind: str, title: str, parent: str | None) -> str:
-        tags = lineage.tags(kind)
-        experiment = self._experiment()
+    def _run(
+        self,
+        lineage: Lineage,
+        kind: str,
+        title: str,
+        parent: str | None,
+        more: Mapping[str, str] | None = None,
+    ) -> str:
+        tags = lineage.tags(kind) | dict(more or {})
+        experiment = self._runs()
         query = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         found = self.client.search_runs(
             [experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
@@ -247,7 +325,7 @@ class Tracker:
         if found:
             return str(found[0].info.run_id)
         if parent is not None:
-            tags["mlflow.parentRunId"] = parent
+            tags[PARENT] = parent
         return str(self.client.create_run(experiment, tags=tags, run_name=title).info.run_id)
 
     def _version_of(self, registered: str, run_id: str, content: str) -> str | None:
@@ -274,6 +352,14 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def with_section(note: str, heading: str, text: str) -> str:
+    """Markdown with the section under `## heading` replaced, or added at the end."""
+    parts = [part.partition("\n") for part in f"\n{note}".split("\n## ")[1:]]
+    sections = {title: body.strip() for title, _, body in parts}
+    sections[heading] = text.strip()
+    return "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items()) + "\n"
 
 
 @contextmanager

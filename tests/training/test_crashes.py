@@ -14,7 +14,7 @@ from training.bundle import find_stored
 from training.models.bundle import load_bundle, read_manifest
 from training.pipeline import STEPS, run_steps
 from training.stages import LEARNED
-from training.tracking import BUNDLE, Tracker
+from training.tracking import Tracker
 from training.workspace import Workspace, open_workspace
 
 pytestmark = [
@@ -101,7 +101,7 @@ def test_every_crash_leaves_one_whole_champion(workspace: Workspace, monkeypatch
 
         assert serving() == challenger, place
         assert_whole(challenger)
-        assert tracker.aliases(BUNDLE) == {"champion": "2", "previous": "1"}, place
+        assert tracker.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}, place
         assert tracker.aliases("shortlist-als") == {"champion": "2", "previous": "1"}, place
         with connect() as conn:
             assert len(deployments.history(conn, 10)) == 2, place

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from dags import defaults
 from database import deployments
@@ -22,12 +23,12 @@ from database.rollback import RollbackError
 from database.settings import REPOSITORY, get_settings
 from training.bundle import find_stored, store_bundle
 from training.models.bundle import MANIFEST, hash_files, load_bundle
-from training.pipeline import STEPS, NothingNewError, StoppedError, run_steps
+from training.pipeline import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.promotion import PromotionError, promote, reconcile, roll_back
 from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
 from training.stages import LEARNED
-from training.tracking import BUNDLE, EXPERIMENT, Tracker, load_versions
+from training.tracking import Tracker, load_versions
 from training.workspace import Workspace, open_workspace
 
 # MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
@@ -154,7 +155,7 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
     assert set(bundle.models) == set(LEARNED)
     assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
-    assert tracker.aliases(BUNDLE) == {"champion": "1"}
+    assert tracker.aliases("shortlist-bundle") == {"champion": "1"}
 
     with pytest.raises(NothingNewError):
         run_steps(["snapshot"])
@@ -183,17 +184,17 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     with pytest.raises(ConnectionError):
         promote(settings, Broken(), stored, "test")  # type: ignore[arg-type]
     assert serving() == stored.bundle_id
-    assert tracker.aliases(BUNDLE)["champion"] == "1"
+    assert tracker.aliases("shortlist-bundle")["champion"] == "1"
     again = promote(settings, tracker, stored, "test")
     assert not again.changed
-    assert tracker.aliases(BUNDLE) == {"champion": "2", "previous": "1"}
+    assert tracker.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}
 
     back = roll_back(settings, "clicks fell")
     assert back.deployment.bundle_id == serving() == deployed
     assert back.deployment.reason == "rollback: clicks fell"
     with connect() as conn:
         reconcile(conn, tracker)
-    assert tracker.aliases(BUNDLE) == {"champion": "1"}
+    assert tracker.aliases("shortlist-bundle") == {"champion": "1"}
     with pytest.raises(RollbackError, match="no earlier bundle"):
         roll_back(settings, "again")
 
@@ -245,14 +246,14 @@ def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deploy
     tracker = Tracker(get_settings())
 
     def state() -> dict[str, Any]:
-        experiment = tracker.client.get_experiment_by_name(EXPERIMENT)
+        experiment = tracker.client.get_experiment_by_name(tracker.experiment)
         runs = tracker.client.search_runs([experiment.experiment_id])
         with connect() as conn:
             past = [deployment.deployment_id for deployment in deployments.history(conn, 10)]
         return {
             "files": hash_files(workspace.bundle),
             "deployments": past,
-            "champion": tracker.aliases(BUNDLE)["champion"],
+            "champion": tracker.aliases("shortlist-bundle")["champion"],
             "versions": len(tracker.client.search_model_versions("name like 'shortlist-%'")),
             "runs": {run.info.run_id: run.data.tags["shortlist.kind"] for run in runs},
         }
@@ -266,7 +267,7 @@ def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deploy
     parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
     assert parent.data.tags["shortlist.gate"] == "accepted"
     assert parent.info.status == "FINISHED"
-    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED])
+    assert sorted(before["runs"].values()) == sorted(["bundle", "blend", *LEARNED])
 
 
 def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
@@ -312,3 +313,24 @@ def test_a_damaged_champion_does_not_stop_the_learning(workspace: Workspace, dep
     assert serving() is not None
     found = find_stored(get_settings(), serving() or "")
     assert found is not None
+
+
+def test_the_command_runs_steps_in_order_and_says_why_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], bool]] = []
+
+    def run(names: Sequence[str], *, force: bool) -> None:
+        asked.append((list(names), force))
+        if force:
+            raise StoppedError("the data checks say no")
+
+    monkeypatch.setattr("training.pipeline.run_steps", run)
+    assert CliRunner().invoke(main, ["--until", "evaluate"]).exit_code == 0
+    assert CliRunner().invoke(main, ["als", "nmf"]).exit_code == 0
+    stopped = CliRunner().invoke(main, ["--force"])
+    assert (stopped.exit_code, stopped.output) == (1, "Error: the data checks say no\n")
+    order = list(STEPS)
+    assert asked == [
+        (order[: order.index("evaluate") + 1], False),
+        (["als", "nmf"], False),
+        (order, True),
+    ]

@@ -1,0 +1,271 @@
+"""What MLflow is told of one snapshot: real models of a small shop, a real tracking database."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+
+from database.settings import REPOSITORY, Settings
+from training.cards import how_to_load
+from training.evaluation import load_metrics
+from training.gate import Check, Decision
+from training.models.blend import BLEND
+from training.models.data import Catalogue, Events
+from training.models.vocabulary import Vocabulary
+from training.params import Params, load_params
+from training.prepare import Prepared
+from training.record import (
+    metrics_of,
+    record_bundle,
+    record_clicks,
+    record_evaluation,
+    record_model,
+    record_verdict,
+)
+from training.split import DAY
+from training.stages import LEARNED, run_stage
+from training.tracking import NOTE, Lineage, Tracker, Version, save_version, with_section
+from training.workspace import Workspace
+
+# MLflow warns of its own type hints, and of what its dependencies will take away.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+LINEAGE = Lineage("a" * 32 + ".dir", "0123456789abcdef", "c" * 40)
+
+
+def shop() -> Prepared:
+    """60 users of two tastes over 12 days, 30 items; the last of the users come on the last day only."""
+    generator = np.random.default_rng(1)
+    user = np.concatenate([np.tile(np.arange(50), 12), np.arange(50, 60)]).astype(np.int32)
+    item = (generator.integers(0, 15, len(user)) * 2 + user % 2).astype(np.int32)
+    time = np.concatenate([np.repeat(np.arange(12), 50), np.full(10, 11)]).astype(np.int64) * DAY
+    return Prepared(
+        items=Vocabulary.build(f"i{i:02d}" for i in range(30)),
+        users=Vocabulary.build(f"u{i:02d}" for i in range(60)),
+        events=Events(user, item, np.ones(len(user), dtype=np.float32), time),
+        basket_item=item,
+        basket_row=np.arange(len(item), dtype=np.int32) // 4,
+        basket_time=time,
+        catalogue=Catalogue(tuple(f"thing {i % 5}" for i in range(30)), ("",) * 30, ("",) * 30),
+        vectors=np.eye(30, dtype=np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Every model fitted and measured, and the bundle of them."""
+    found = Workspace(tmp_path_factory.mktemp("checkout"))
+    text = (REPOSITORY / "params.yaml").read_text()
+    for days in ("validation_days", "test_days"):
+        text = text.replace(f"{days}: 28", f"{days}: 2")
+    found.params_file.write_text(text.replace("bootstrap_samples: 1000", "bootstrap_samples: 100"))
+    found.prepared.mkdir(parents=True)
+    shop().save(found.prepared)
+    found.snapshot.mkdir()
+    rows = {"items": 30, "interactions": 610}
+    content = {"as_of": "2026-11-01T00:00:00+00:00", "catalogue_seq": 3, "interaction_id": 610, "rows": rows}
+    (found.snapshot / "snapshot.json").write_text(json.dumps(content))
+    found.snapshot_pointer.write_text(yaml.safe_dump({"outs": [{"md5": LINEAGE.snapshot}]}))
+    for name in (*LEARNED, "evaluate", "bundle"):
+        run_stage(name, found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def params(workspace: Workspace) -> Params:
+    return load_params(workspace.params_file)
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
+    """An empty tracking database, with a name of its own for the experiment."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    settings = Settings(mlflow_tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", mlflow_experiment="films")
+    found = Tracker(settings)
+    found.client.create_experiment("films", artifact_location=(folder / "artifacts").as_uri())
+    return found
+
+
+@pytest.fixture(scope="module")
+def als(tracker: Tracker, workspace: Workspace, params: Params) -> Version:
+    version = record_model(tracker, LINEAGE, workspace, "als", params=params, seconds=1.5)
+    save_version(workspace.tracking, "als", version)
+    return version
+
+
+@pytest.fixture(scope="module")
+def parent(tracker: Tracker, workspace: Workspace, params: Params, als: Version) -> str:
+    record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    record_evaluation(tracker, LINEAGE, workspace, params)
+    record_bundle(tracker, LINEAGE, workspace, params)
+    return tracker.bundle_run(LINEAGE)
+
+
+def artifacts(tracker: Tracker, run: str, folder: str) -> set[str]:
+    return {Path(file.path).name for file in tracker.client.list_artifacts(run, folder)}
+
+
+def test_every_number_comes_with_its_interval() -> None:
+    table = {"ndcg@10": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    measured = {"users": {"all": 7, "warm_users": 3}, "slices": {"all": table, "warm_users": table}}
+    assert metrics_of(measured) == {
+        "users": 7,
+        "ndcg_at_10": 0.5,
+        "ndcg_at_10_low": 0.4,
+        "ndcg_at_10_high": 0.6,
+        "slice_warm_users/users": 3,
+        "slice_warm_users/ndcg_at_10": 0.5,
+        "slice_warm_users/ndcg_at_10_low": 0.4,
+        "slice_warm_users/ndcg_at_10_high": 0.6,
+    }
+
+
+def test_a_model_and_the_blend_are_runs_side_by_side(
+    tracker: Tracker, workspace: Workspace, params: Params, parent: str
+) -> None:
+    children = tracker.children(parent)
+    assert set(children) == {"als", "popularity", BLEND}
+    for name, run in children.items():
+        data = tracker.client.get_run(run).data
+        assert data.tags["mlflow.parentRunId"] == parent
+        interval = load_metrics(workspace, name)["slices"]["all"]["ndcg@10"]
+        assert data.metrics["ndcg_at_10"] == interval["value"]
+        assert data.metrics["ndcg_at_10_low"] == interval["low"]
+        assert data.metrics["ndcg_at_10_high"] == interval["high"]
+        assert data.metrics["slice_cold_users/users"] == 10
+        assert "model_card.md" in artifacts(tracker, run, "card")
+    blend = tracker.client.get_run(children[BLEND]).data
+    assert blend.params["weight.ease"] == str(params.blend.tuned["ease"])
+    als = tracker.client.get_run(children["als"])
+    assert als.data.params["als.factors"] == str(params.als.factors)
+    assert als.info.status == "FINISHED"
+
+
+def test_training_curves_are_steps_and_a_plot(tracker: Tracker, parent: str) -> None:
+    children = tracker.children(parent)
+    history = tracker.client.get_metric_history(children["als"], "training/loss")
+    assert [point.step for point in history] == list(range(1, len(history) + 1))
+    assert "training_curve.png" in artifacts(tracker, children["als"], "evaluation")
+    assert "training_curve.png" not in artifacts(tracker, children["popularity"], "evaluation")
+
+
+def test_the_parent_run_shows_the_table_the_plots_and_where_to_compare(
+    tracker: Tracker, parent: str, params: Params
+) -> None:
+    run = tracker.client.get_run(parent)
+    assert run.info.status == "FINISHED"
+    assert "| blend |" in run.data.tags[NOTE]
+    assert tracker.children(parent)["als"] in run.data.tags[NOTE]
+    assert run.data.params["als.factors"] == str(params.als.factors)
+    plots = {"ranking.png", "metric_by_k.png", "accuracy_against_coverage.png", "accuracy_by_activity.png"}
+    assert plots < artifacts(tracker, parent, "evaluation")
+    assert artifacts(tracker, parent, "params") == {"params.yaml"}
+
+
+def test_a_blend_of_other_weights_is_another_run(
+    tracker: Tracker, workspace: Workspace, params: Params, parent: str
+) -> None:
+    first = tracker.children(parent)[BLEND]
+    record_evaluation(tracker, LINEAGE, workspace, params)
+    assert tracker.children(parent)[BLEND] == first
+    blend = params.blend.model_copy(update={"tuned": {"ease": 1.0}})
+    record_evaluation(tracker, LINEAGE, workspace, params.model_copy(update={"blend": blend}))
+    second = tracker.client.get_run(tracker.children(parent)[BLEND])
+    assert second.info.run_id != first
+    assert second.data.params["weight.ease"] == "1.0"
+
+
+def test_a_rerun_takes_the_place_of_what_was_logged(tracker: Tracker, parent: str) -> None:
+    tracker.log(parent, {}, {"seconds": 2.0})
+    tracker.log(parent, {}, {"seconds": 1.0})
+    assert tracker.client.get_run(parent).data.metrics["seconds"] == 1.0
+
+
+def test_a_registered_version_has_a_card_and_answers_with_item_ids(
+    tracker: Tracker, als: Version, parent: str
+) -> None:
+    assert (als.name, als.version) == ("films-als", "1")
+    card = tracker.client.get_model_version(als.name, als.version).description
+    for part in (
+        LINEAGE.snapshot,
+        LINEAGE.git_commit,
+        "610 interactions",
+        "| unknown before the test | 10 |",
+    ):
+        assert part in card
+    bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
+    assert f"| bundle | `{bundle}` |" in card
+    assert how_to_load(als.name, als.version) in card
+    assert tracker.aliases(als.name) == {"challenger": "1"}
+    model = mlflow.pyfunc.load_model(f"models:/{als.name}/{als.version}")
+    lists = model.predict([["i02", "i04"], ["nobody knows it"]], params={"k": 3})
+    assert [len(answer) for answer in lists] == [3, 0]
+    assert all(int(item[1:]) % 2 == 0 for item in lists[0])
+    assert not {"i02", "i04"} & set(lists[0])
+
+
+def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Params) -> None:
+    bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
+    version = tracker.find_bundle(bundle)
+    assert version is not None
+    assert version.name == "films-bundle"
+    card = tracker.client.get_model_version(version.name, version.version).description
+    assert "| als | films-als version 1 |" in card
+    assert f"make replay BUNDLE={bundle}" in card
+
+
+def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Tracker, parent: str) -> None:
+    check = Check("accuracy of blend", False, -0.02, -0.01, "blend minus champion's blend")
+    record_verdict(tracker, LINEAGE, Decision("new", "old", False, (check,)))
+    record_clicks(tracker, parent, {"click_rate": 0.1, "shown": 50}, 5)
+    record_clicks(tracker, parent, {"click_rate": 0.05, "shown": 90}, 6)
+
+    data = tracker.client.get_run(parent).data
+    assert data.metrics["gate/accuracy_of_blend"] == -0.02
+    assert data.metrics["gate/accepted"] == 0
+    assert data.tags["shortlist.gate"] == "refused"
+    assert data.metrics["online/click_rate"] == 0.05
+    history = tracker.client.get_metric_history(parent, "online/click_rate")
+    assert [(point.step, point.value) for point in history] == [(5, 0.1), (6, 0.05)]
+    note = data.tags[NOTE]
+    assert [line for line in note.splitlines() if line.startswith("## ")] == [
+        "## Models",
+        "## Gate",
+        "## Online",
+    ]
+    assert "| accuracy of blend | NO |" in note and "6 hours" in note and "5 hours" not in note
+    assert artifacts(tracker, parent, "gate") == {"decision.md", "decision.json"}
+
+
+def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(tracker: Tracker) -> None:
+    search = tracker.open_search(LINEAGE, "als")
+    for number, score in enumerate((0.3, 0.2)):
+        tracker.record_trial(
+            search, LINEAGE, number=number, values={"factors": 64 + number}, metrics={"score": score}
+        )
+    tracker.finish(search)
+    experiment = tracker.client.get_experiment_by_name("films-search")
+    assert experiment is not None
+    runs = tracker.client.search_runs([experiment.experiment_id], order_by=["attributes.run_name ASC"])
+    assert [run.info.run_name for run in runs] == ["search als", "trial 0", "trial 1"]
+    assert [run.data.tags.get("mlflow.parentRunId") for run in runs] == [None, search, search]
+    assert runs[2].data.params == {"factors": "65"} and runs[2].info.status == "FINISHED"
+    history = tracker.client.get_metric_history(search, "score")
+    assert [(point.step, point.value) for point in history] == [(0, 0.3), (1, 0.2)]
+
+
+def test_a_section_is_replaced_and_the_others_stay() -> None:
+    note = with_section(with_section("", "Models", "a\n\nb"), "Gate", "no")
+    assert with_section(note, "Models", "c") == "## Models\n\nc\n\n## Gate\n\nno\n"
+
+
+def test_two_experiments_share_a_server_but_no_models(tracker: Tracker, als: Version) -> None:
+    other = Tracker(Settings(mlflow_tracking_uri=mlflow.get_tracking_uri(), mlflow_experiment="shop"))
+    assert other.bundle_run(LINEAGE) != tracker.bundle_run(LINEAGE)
+    assert other.registered("als") == "shop-als"
+    assert other.aliases("shop-als") == {}
