@@ -21,6 +21,7 @@ from training.guard import attribution_of, watch_bundle
 from training.params import MonitoringParams, load_params
 from training.populations import read_now, read_reference, snapshot_files
 from training.promotion import reconcile
+from training.record import record_clicks
 from training.retention import prune
 from training.rollback import roll_back_and_tell
 from training.tracking import Tracker
@@ -198,7 +199,8 @@ def record_online(now: datetime | None = None) -> None:
     low, high = rate.wilson(1 - params.experiments.alpha)
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
     metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
-    tracker.log(version.run_id, {}, {f"online_{name}": value for name, value in metrics.items()})
+    age = now - datetime.fromisoformat(serving.manifest["created_at"])
+    record_clicks(tracker, version.run_id, metrics, age // timedelta(hours=1))
 
 
 def apply_retention(now: datetime | None = None) -> None:

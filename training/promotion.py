@@ -93,8 +93,8 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
     if serving is None:
         return []
     mine, theirs = _versions(tracker, serving), _versions(tracker, before)
-    moved = []
-    for name in sorted(mine.keys() | theirs.keys(), key=lambda name: (name == BUNDLE, name)):
+    moved, last = [], tracker.registered(BUNDLE)
+    for name in sorted(mine.keys() | theirs.keys(), key=lambda name: (name == last, name)):
         wanted = {PREVIOUS: theirs.get(name), CHAMPION: mine.get(name)}
         if tracker.aliases(name).get(CHALLENGER) == mine.get(name):
             wanted[CHALLENGER] = None
@@ -120,9 +120,11 @@ def _versions(tracker: Tracker, deployment: Deployment | None) -> dict[str, str]
     """Registered name → version of a deployment's bundle and its models."""
     if deployment is None:
         return {}
+    bundle = tracker.find_bundle(deployment.bundle_id)
     models: dict[str, Any] = deployment.manifest["models"]
     versions = {
-        f"shortlist-{name}": str(entry["version"]) for name, entry in models.items() if entry.get("version")
+        tracker.registered(name): str(entry["version"])
+        for name, entry in models.items()
+        if entry.get("version")
     }
-    bundle = tracker.find_bundle(deployment.bundle_id)
-    return versions | ({BUNDLE: bundle.version} if bundle else {})
+    return versions | ({bundle.name: bundle.version} if bundle else {})

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
 from training.prepare import Prepared
 from training.split import DAY, SplitError
-from training.tracking import Lineage, Tracker
 from training.tune import main
 from training.windows import open_windows
 
@@ -119,54 +117,3 @@ def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
     assert CliRunner().invoke(main, ["als"]).exit_code == 2
     assert CliRunner().invoke(main, ["embeddings", "--trials", "2"]).exit_code == 2
     assert CliRunner().invoke(main, ["als", "--trials", "2", "--fix", "alfa"]).exit_code == 2
-
-
-class Recorder:
-    """Stands in for MLflow's client: keeps what is created."""
-
-    def __init__(self) -> None:
-        self.runs: list[dict[str, Any]] = []
-        self.metrics: list[tuple[str, str, float, int]] = []
-
-    def create_run(self, experiment: str, tags: dict[str, str], run_name: str) -> Any:
-        from types import SimpleNamespace
-
-        self.runs.append({"id": str(len(self.runs)), "tags": tags, "name": run_name, "params": {}})
-        return SimpleNamespace(info=SimpleNamespace(run_id=self.runs[-1]["id"]))
-
-    def get_experiment_by_name(self, name: str) -> Any:
-        from types import SimpleNamespace
-
-        return SimpleNamespace(experiment_id="1")
-
-    def get_run(self, run_id: str) -> Any:
-        from types import SimpleNamespace
-
-        return SimpleNamespace(data=SimpleNamespace(params={}))
-
-    def log_batch(self, run_id: str, metrics: Any = (), params: Any = ()) -> None:
-        self.metrics += [(run_id, metric.key, metric.value, metric.step) for metric in metrics]
-        self.runs[int(run_id)]["params"] |= {param.key: param.value for param in params}
-
-    def set_terminated(self, run_id: str, status: str) -> None:
-        self.runs[int(run_id)]["status"] = status
-
-
-def test_every_trial_is_a_run_below_the_search() -> None:
-    tracker = object.__new__(Tracker)
-    tracker.client = client = Recorder()
-    tracker.experiment = "shortlist"
-    lineage = Lineage("md5", "params", "commit")
-    search = tracker.open_search(lineage, "als")
-    for number in range(2):
-        tracker.record_trial(
-            search,
-            lineage,
-            number=number,
-            values={"factors": 64},
-            metrics={"validation.ndcg_at_10": 0.1 + number},
-        )
-    assert [run["name"] for run in client.runs] == ["search als", "trial 0", "trial 1"]
-    assert [run["tags"].get("mlflow.parentRunId") for run in client.runs] == [None, search, search]
-    assert client.runs[1]["params"] == {"factors": "64"} and client.runs[1]["status"] == "FINISHED"
-    assert (search, "validation.ndcg_at_10", 1.1, 1) in client.metrics
