@@ -18,6 +18,7 @@ from database.watch import drift_reports, read_freshness
 from training import monitoring
 from training.params import load_params
 from training.populations import ReferenceMissingError
+from training.tracking import Lineage, Tracker
 from training.workspace import Workspace
 
 LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
@@ -140,3 +141,40 @@ def test_what_is_old_is_named(connection: Connection) -> None:
 
 def test_a_service_that_is_down_is_a_problem() -> None:
     assert "does not answer" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]
+
+
+def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
+    workspace: Workspace, connection: Connection, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "clicks")
+    get_settings.cache_clear()
+    tracker = Tracker(get_settings())
+    run = tracker.bundle_run(Lineage("md5", "params", "commit"))
+    tracker.register_bundle(run, "b1", workspace.params_file)
+    now = datetime.now(UTC)
+    manifest = {"created_at": (now - timedelta(hours=30)).isoformat()}
+    activate(connection, "b1", "shortlist:b1", manifest, "test")
+    connection.commit()
+    monitoring.record_online(now)
+    assert "online/click_rate" not in tracker.client.get_run(run).data.metrics
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into impression_lists
+                (request_id, shown, endpoint, user_id, item_ids, propensities, bundle_id, shown_at)
+            select 'r' || n, true, 'home', 'u' || n, '{a,b}', '{1,1}', 'b1', now()
+            from generate_series(1, 10) n"""
+        )
+        cursor.execute(
+            """insert into interactions (user_id, event_type, item_id, occurred_at, source)
+            select 'u' || n, 'click', 'a', now() + interval '1 minute', 'test' from generate_series(1, 5) n"""
+        )
+    connection.commit()
+    monitoring.record_online(now + timedelta(minutes=5))
+
+    metrics = tracker.client.get_run(run).data.metrics
+    assert (metrics["online/shown"], metrics["online/clicked"], metrics["online/users"]) == (20, 5, 10)
+    assert metrics["online/click_rate_low"] < metrics["online/click_rate"] == 0.25
+    [point] = tracker.client.get_metric_history(run, "online/click_rate")
+    assert point.step == 30

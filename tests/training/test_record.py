@@ -82,13 +82,8 @@ def params(workspace: Workspace) -> Params:
 
 
 @pytest.fixture(scope="module")
-def tracker(tmp_path_factory: pytest.TempPathFactory) -> Tracker:
-    """An empty tracking database, with a name of its own for the experiment."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    settings = Settings(mlflow_tracking_uri=f"sqlite:///{folder / 'mlflow.db'}", mlflow_experiment="films")
-    found = Tracker(settings)
-    found.client.create_experiment("films", artifact_location=(folder / "artifacts").as_uri())
-    return found
+def tracker(tracking_uri: str) -> Tracker:
+    return Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="films"))
 
 
 @pytest.fixture(scope="module")
@@ -264,8 +259,10 @@ def test_a_section_is_replaced_and_the_others_stay() -> None:
     assert with_section(note, "Models", "c") == "## Models\n\nc\n\n## Gate\n\nno\n"
 
 
-def test_two_experiments_share_a_server_but_no_models(tracker: Tracker, als: Version) -> None:
-    other = Tracker(Settings(mlflow_tracking_uri=mlflow.get_tracking_uri(), mlflow_experiment="shop"))
+def test_two_experiments_share_a_server_but_no_models(
+    tracking_uri: str, tracker: Tracker, als: Version
+) -> None:
+    other = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="shop"))
     assert other.bundle_run(LINEAGE) != tracker.bundle_run(LINEAGE)
     assert other.registered("als") == "shop-als"
     assert other.aliases("shop-als") == {}
