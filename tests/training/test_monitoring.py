@@ -143,6 +143,7 @@ def test_a_service_that_is_down_is_a_problem() -> None:
     assert "does not answer" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
 def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
     workspace: Workspace, connection: Connection, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
