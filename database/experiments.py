@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
 Kind = Literal["ab", "shadow"]
+BlendValue = float | str | Mapping[str, float]
 
 _FIELDS = "experiment_id, kind, arms::text, started_at, stopped_at, stop_reason"
 
@@ -48,8 +49,8 @@ class Arm:
     """Another bundle; None is the one that is deployed."""
     bundle_tag: str | None = None
     """Where that bundle is stored; filled in when the experiment starts."""
-    blend: Mapping[str, float] | None = None
-    """Keys of the params' section `blend` that this arm changes."""
+    blend: Mapping[str, BlendValue] | None = None
+    """Keys of the params' section `blend` that this arm changes; `tuned` is replaced as a whole."""
     epsilon: float = 0.0
     """Share of lists that are drawn at random from the candidates, to learn from what would not be shown."""
 

@@ -51,7 +51,7 @@ _OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s) and not exists 
 _SLOTS = (
     _ATTRIBUTED
     + """
-    select l.list_id, slot.propensity,
+    select l.user_id, slot.propensity,
         (coalesce(shadow.item_ids[slot.position] = slot.item_id, false))::int::float8,
         (a.item_id is not null)::int::float8
     from impression_lists l
@@ -61,7 +61,7 @@ _SLOTS = (
         cross join lateral unnest(l.item_ids, l.propensities)
             with ordinality as slot (item_id, propensity, position)
         left join attributed a on a.list_id = l.list_id and a.item_id = slot.item_id
-    where l.shown and l.shown_at >= %(since)s and l.shown_at < %(until)s
+    where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
     order by l.list_id, slot.position limit %(limit)s
 """
 )
@@ -112,7 +112,7 @@ class Reading:
 class LoggedSlot:
     """One shown item beside what a shadow arm would have shown in its place."""
 
-    list_id: int
+    user_id: str
     propensity: float
     target: float
     """1 when the shadow's list has the same item at the same position."""
@@ -125,7 +125,7 @@ def read_experiment(
 ) -> Reading:
     """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
 
-    A shadow arm shows nothing, so it has no clicks: see `training.offpolicy`. With more than two arms,
+    A shadow arm shows nothing, so it has no clicks: see `database.offpolicy`. With more than two arms,
     each comparison gets its part of alpha (Bonferroni).
     """
     experiment = get_experiment(conn, experiment_id)

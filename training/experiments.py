@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import orjson
-from pydantic import ValidationError
 
 from database.connection import connect
 from database.experiments import (
@@ -16,44 +15,38 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.online import ArmReading, Reading, Sequential, logged_slots, read_experiment
+from database.offpolicy import estimate_shadow
+from database.online import ArmReading, Sequential, read_experiment
 from training.guard import attribution_of
-from training.offpolicy import OffPolicy, estimate
-from training.params import BlendParams, Params, load_params
+from training.params import Params, load_params
 
 
 def parse_arm(text: str, params: Params) -> Arm:
-    """An arm as it is written on the command line: `name=SHARE[,bundle=ID][,epsilon=E][,blend.KEY=WEIGHT…]`.
+    """An arm as it is written on the command line: `name=SHARE[,bundle=ID][,epsilon=E][,blend.KEY=VALUE…]`.
+
+    `blend.tuned.MODEL=WEIGHT`, once or more, gives all the tuned weights.
 
     Raises:
         ValueError: what can't be read; a blend's key that params.yaml does not have.
     """
     (name, _, share), *rest = (part.partition("=") for part in text.split(","))
     arm: dict[str, Any] = {"name": name, "share": float(share)}
-    blend: dict[str, float] = {}
+    blend: dict[str, Any] = {}
     for key, _, value in rest:
         if key == "bundle":
             arm["bundle_id"] = value
         elif key == "epsilon":
             arm["epsilon"] = float(value)
+        elif key == "blend.weights":
+            blend["weights"] = value
+        elif key.startswith("blend.tuned."):
+            blend.setdefault("tuned", {})[key.removeprefix("blend.tuned.")] = float(value)
         elif key.startswith("blend."):
             blend[key.removeprefix("blend.")] = float(value)
         else:
             raise ValueError(f"{key!r} is none of bundle, epsilon, blend.KEY")
-    BlendParams.model_validate(params.blend.model_dump() | blend)
+    params.blend.changed(blend)
     return Arm(**arm, blend=blend or None)
-
-
-def off_policy(reading: Reading, params: Params) -> OffPolicy | None:
-    """What a shadow arm's lists would have earned; None for an A/B test, or before there is a log."""
-    if reading.experiment.kind != "shadow":
-        return None
-    chosen = params.experiments
-    with connect() as conn:
-        slots = logged_slots(
-            conn, reading.experiment, reading.read_at, attribution_of(chosen), chosen.off_policy_slots
-        )
-    return estimate(slots, chosen.importance_clip, 1 - chosen.alpha)
 
 
 @click.group(help=__doc__)
@@ -64,7 +57,13 @@ def main() -> None:
 @main.command()
 @click.argument("experiment_id")
 @click.option("--kind", type=click.Choice(["ab", "shadow"]), default="ab", show_default=True)
-@click.option("--arm", "arms", multiple=True, required=True, help="name=SHARE,bundle=…,epsilon=…,blend.cf=…")
+@click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    required=True,
+    help="name=SHARE,bundle=…,epsilon=…,blend.cf=…,blend.weights=tuned,blend.tuned.als=…",
+)
 def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
     """Start an experiment; its first arm is the control. Workers follow within seconds."""
     params = load_params()
@@ -72,7 +71,7 @@ def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
         parsed = [parse_arm(arm, params) for arm in arms]
         with connect() as conn:
             started = start_experiment(conn, experiment_id, kind, parsed)
-    except (ExperimentError, ValidationError, ValueError) as error:
+    except (ExperimentError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{started.experiment_id} runs with {', '.join(arm.name for arm in started.arms)}.")
 
@@ -104,15 +103,22 @@ def list_all() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def read(experiment_id: str, as_json: bool) -> None:
     """Each arm's click rate and verdict so far; look as often as you like."""
-    params = load_params()
-    chosen = params.experiments
+    chosen = load_params().experiments
     test = Sequential(chosen.alpha, chosen.effect_scale, chosen.min_users)
+    clicks = attribution_of(chosen)
     try:
         with connect() as conn:
-            reading = read_experiment(conn, experiment_id, datetime.now(UTC), attribution_of(chosen), test)
+            reading = read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test)
+            unseen = estimate_shadow(
+                conn,
+                reading,
+                clicks,
+                clip=chosen.importance_clip,
+                limit=chosen.off_policy_slots,
+                confidence=1 - chosen.alpha,
+            )
     except ExperimentError as error:
         raise click.ClickException(str(error)) from error
-    unseen = off_policy(reading, params)
     if as_json:
         click.echo(orjson.dumps(asdict(reading) | {"off_policy": unseen and asdict(unseen)}).decode())
         return

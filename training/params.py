@@ -4,6 +4,7 @@ A model's section is that model's own config class, so a hyperparameter is decla
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from training.models.gfcf import GfCfConfig
 from training.models.itemknn import ItemKnnConfig
 from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
+from training.models.registry import ALGORITHMS
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 from training.search import Choices, Range
@@ -115,6 +117,16 @@ class BlendParams(Config):
     """How home weighs the models that speak for what a user clicked: alike, or by `tuned`."""
     tuned: dict[str, float]
     """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`)."""
+
+    def changed(self, changes: Mapping[str, Any]) -> "BlendParams":
+        """The blend with some keys changed, as an experiment's arm asks; `tuned` is replaced as a whole.
+
+        Raises ValueError for a key, a value or a model's name that does not exist.
+        """
+        made = BlendParams.model_validate(self.model_dump() | dict(changes))
+        if unknown := sorted(made.tuned.keys() - ALGORITHMS.keys()):
+            raise ValueError(f"tuned: no model is called {', '.join(unknown)}")
+        return made
 
 
 class FieldBoosts(Config):

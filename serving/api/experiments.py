@@ -25,6 +25,7 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
+from database.offpolicy import OffPolicy, estimate_shadow
 from database.online import Attribution, Reading, Sequential, read_experiment
 from database.settings import Settings
 from database.watch import drift_reports, guard_events, read_freshness
@@ -32,7 +33,7 @@ from serving.api.answers import answer
 from serving.api.errors import ApiError, documented
 from serving.api.fields import Title
 from serving.errors import DatabaseUnavailable
-from training.params import BlendParams, load_params
+from training.params import load_params
 
 router = APIRouter(tags=["experiments"])
 
@@ -49,7 +50,8 @@ class ArmIn(BaseModel):
     name: str = Field(pattern=_NAME)
     share: float = Field(gt=0, le=1)
     bundle_id: str | None = Field(default=None, pattern=_NAME)
-    blend: dict[str, float] | None = None
+    blend: dict[str, float | str | dict[str, float]] | None = None
+    """Keys of the params' section `blend` and their values; `tuned` is replaced as a whole."""
     epsilon: float = Field(default=0.0, ge=0, lt=1)
 
 
@@ -128,7 +130,8 @@ async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 
     summary="What an experiment has found so far",
 )
 async def read(request: Request, experiment_id: ExperimentId) -> Response:
-    """Each arm's click rate with its interval, and a verdict that may be looked at as often as you like."""
+    """Each arm's click rate with its interval, and a verdict that may be looked at as often as you like. Of a
+    shadow test also what the unseen lists would have earned, with an interval, from the explored ones."""
     return answer(await _asked(request, _read, experiment_id))
 
 
@@ -155,14 +158,13 @@ async def _asked(request: Request, question: Any, *arguments: Any) -> Any:
 
 
 def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
-    blend = load_params(settings.workspace / "params.yaml").blend.model_dump()
+    blend = load_params(settings.workspace / "params.yaml").blend
     for arm in body.arms:
         try:
-            BlendParams.model_validate(blend | (arm.blend or {}))
-        except ValidationError as error:
-            raise ApiError(
-                422, "invalid", f"blend of arm {arm.name!r}: {error.errors()[0]['msg']}"
-            ) from error
+            blend.changed(arm.blend or {})
+        except ValueError as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise ApiError(422, "invalid", f"blend of arm {arm.name!r}: {why}") from error
     arms = [Arm(**arm.model_dump()) for arm in body.arms]
     with connect(settings) as conn:
         return _shape(start_experiment(conn, body.experiment_id, body.kind, arms))
@@ -183,7 +185,16 @@ def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
     clicks = Attribution(chosen.click_events, timedelta(minutes=chosen.attribution_minutes))
     test = Sequential(chosen.alpha, chosen.effect_scale, chosen.min_users)
     with connect(settings) as conn:
-        return _reading_shape(read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test))
+        reading = read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test)
+        unseen = estimate_shadow(
+            conn,
+            reading,
+            clicks,
+            clip=chosen.importance_clip,
+            limit=chosen.off_policy_slots,
+            confidence=1 - chosen.alpha,
+        )
+    return _reading_shape(reading, unseen)
 
 
 def _watch(settings: Settings) -> dict[str, Any]:
@@ -200,7 +211,7 @@ def _shape(experiment: Experiment) -> dict[str, Any]:
     return asdict(experiment)
 
 
-def _reading_shape(reading: Reading) -> dict[str, Any]:
+def _reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
     arms = [
         {
             "name": arm.name,
@@ -213,4 +224,9 @@ def _reading_shape(reading: Reading) -> dict[str, Any]:
         }
         for arm in reading.arms
     ]
-    return {"experiment": _shape(reading.experiment), "arms": arms, "read_at": reading.read_at}
+    return {
+        "experiment": _shape(reading.experiment),
+        "arms": arms,
+        "off_policy": asdict(unseen) if unseen else None,
+        "read_at": reading.read_at,
+    }

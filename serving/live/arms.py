@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from database.deployments import Deployment
 from database.experiments import Arm, Experiment
 from serving.errors import BundleRefused
 from serving.live.bundles import Generation
 from serving.live.deployed import Deployed
 from serving.live.experiments import Assignment
-from training.params import BlendParams, Params
+from training.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -108,9 +106,9 @@ class Arms:
         key = (experiment_id, arm.name)
         if key not in self._blends:
             try:
-                blend = BlendParams.model_validate(self._params.blend.model_dump() | dict(arm.blend))
+                blend = self._params.blend.changed(arm.blend)
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
-            except ValidationError as error:
+            except ValueError as error:
                 log.error("arm %s of %s has a blend that can't be used: %s", arm.name, experiment_id, error)
                 self._blends[key] = None
         return self._blends[key]

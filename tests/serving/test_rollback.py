@@ -12,7 +12,6 @@ from database import deployments
 from database.rollback import OvertakenError, RollbackError
 from database.settings import Settings, get_settings
 from serving.airflow import AirflowUnavailable
-from serving.airflow import AirflowUnavailable
 from serving.api import deployments as router
 from serving.errors import DatabaseUnavailable
 from serving.rollback import take_back
@@ -30,7 +29,7 @@ def store(tmp_path: Path, connection: Connection) -> Path:
             folder,
             watermark=Watermark(1, 1),
             snapshot_hash="",
-            params={},
+            params={"blend": {"tuned": {"ease": 1.0}}},
             git_commit="",
             models={},
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -60,51 +59,6 @@ async def test_a_damaged_bundle_is_not_gone_back_to(store: Path, connection: Con
     serving = deployments.current(connection)
     assert serving is not None
     assert serving.bundle_id == "two"
-
-
-async def test_only_the_bundle_named_is_taken_back(store: Path, connection: Connection) -> None:
-    with pytest.raises(OvertakenError, match="bundle two serves, not one"):
-        await take_back(get_settings(), "it was one that was bad", "one", store.joinpath)
-
-    now, _ = await take_back(get_settings(), "fewer clicks", "two", store.joinpath)
-    assert now.bundle_id == "one"
-    with pytest.raises(OvertakenError):
-        await take_back(get_settings(), "the same request again", "two", store.joinpath)
-
-
-class Airflow:
-    """Remembers why the monitoring was started, or does not answer."""
-
-    def __init__(self, reachable: bool) -> None:
-        self.reachable = reachable
-        self.reasons: list[str] = []
-
-    async def monitor(self, reason: str) -> None:
-        if not self.reachable:
-            raise AirflowUnavailable("http://airflow", "connection refused")
-        self.reasons.append(reason)
-
-
-async def posted(airflow: Airflow, **body: str) -> httpx.Response:
-    app = FastAPI()
-    app.state.settings = get_settings()
-    app.state.airflow = airflow
-    app.include_router(router.router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
-        return await client.post("/training/rollback", json=body)
-
-
-@pytest.mark.parametrize("reachable", [True, False])
-async def test_the_endpoint_has_the_aliases_follow(
-    store: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch, reachable: bool
-) -> None:
-    monkeypatch.setattr(take_back, "__defaults__", (None, store.joinpath))
-    airflow = Airflow(reachable)
-    answer = await posted(airflow, reason="fewer clicks", bundle="two")
-    assert (answer.status_code, answer.json()["bundle"]) == (200, "one")
-    assert airflow.reasons == (["rollback: fewer clicks"] if reachable else [])
-    again = await posted(airflow, reason="fewer clicks", bundle="two")
-    assert again.status_code == 409 and "bundle one serves, not two" in again.text
 
 
 async def test_only_the_bundle_named_is_taken_back(store: Path, connection: Connection) -> None:

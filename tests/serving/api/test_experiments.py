@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psycopg2
 import pytest_asyncio
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.settings import Settings
 from database.watch import record_drift, record_guard_event
 from serving.api.app import create_app
+from tests.database.test_offpolicy import TRUTH, write_log
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -72,6 +74,30 @@ async def test_what_makes_no_sense_is_refused(client: httpx.AsyncClient) -> None
         answer = await client.post("/experiments", json=one)
         assert answer.status_code == 422 and answer.json()["error"]["message"], one
     assert (await client.get("/experiments/none")).status_code == 404
+
+
+async def test_an_arm_may_switch_the_blend_and_give_its_weights(client: httpx.AsyncClient) -> None:
+    def body(**blend: Any) -> dict[str, Any]:
+        return {"experiment_id": "weights", "arms": [ARMS[0], {"name": "b", "share": 0.5, "blend": blend}]}
+
+    for wrong in ({"weights": "mine"}, {"tuned": {"alz": 1}}, {"tuned": {"als": "much"}}, {"cf": "much"}):
+        assert (await client.post("/experiments", json=body(**wrong))).status_code == 422, wrong
+    blend = {"weights": "tuned", "tuned": {"als": 2.0}, "search": 0.1}
+    started = await client.post("/experiments", json=body(**blend))
+    assert started.status_code == 201, started.text
+    assert started.json()["arms"][1]["blend"] == blend
+
+
+async def test_a_shadow_test_is_read_with_what_it_would_earn(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    arms = [{"name": "now", "share": 1, "epsilon": 0.5}, {"name": "best", "share": 1}]
+    await client.post("/experiments", json={"experiment_id": "unseen", "kind": "shadow", "arms": arms})
+    assert (await client.get("/experiments/unseen")).json()["off_policy"] is None
+    write_log(connection, "unseen")
+    found = (await client.get("/experiments/unseen")).json()["off_policy"]
+    assert found["low"] < TRUTH < found["high"] < 0.5
+    assert found["logged"] < TRUTH < 1.5 * found["snips"] and found["slots"] == 9000
 
 
 async def test_starting_needs_a_key_and_reading_does_not(client: httpx.AsyncClient) -> None:

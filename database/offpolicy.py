@@ -12,8 +12,9 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.online import LoggedSlot
+from database.online import Attribution, LoggedSlot, Reading, logged_slots
 
 DoubleArray = NDArray[np.float64]
 
@@ -28,7 +29,7 @@ class OffPolicy:
     """Self-normalised (Swaminathan & Joachims 2015): over the mean weight; a little biased, far steadier."""
     low: float
     high: float
-    """Interval of `snips`, its variance over lists (one list's slots belong together)."""
+    """Interval of `snips`, its variance over users (what one user was shown belongs together)."""
     logged: float
     """What the shown policy earned."""
     mean_weight: float
@@ -37,6 +38,27 @@ class OffPolicy:
     effective_slots: float
     """How many slots of the target's own log the weighted ones are worth (Kish)."""
     slots: int
+
+
+def estimate_shadow(
+    conn: Connection,
+    reading: Reading,
+    attribution: Attribution,
+    *,
+    clip: float,
+    limit: int,
+    confidence: float,
+) -> OffPolicy | None:
+    """What a shadow arm's lists would have earned; None for an A/B test, or before there is a log.
+
+    Args:
+        clip, confidence: see `estimate`.
+        limit: slots that are read at most, the oldest first.
+    """
+    if reading.experiment.kind != "shadow":
+        return None
+    slots = logged_slots(conn, reading.experiment, reading.read_at, attribution, limit)
+    return estimate(slots, clip, confidence)
 
 
 def estimate(slots: Sequence[LoggedSlot], clip: float, confidence: float) -> OffPolicy | None:
@@ -58,7 +80,7 @@ def estimate(slots: Sequence[LoggedSlot], clip: float, confidence: float) -> Off
         return None
     earned = float((weight * reward).sum())
     snips = earned / total
-    _, of = np.unique([slot.list_id for slot in slots], return_inverse=True)
+    _, of = np.unique([slot.user_id for slot in slots], return_inverse=True)
     residual = np.bincount(of, weights=weight * (reward - snips))
     margin = NormalDist().inv_cdf(0.5 + confidence / 2) * float(np.sqrt((residual**2).sum())) / total
     return OffPolicy(

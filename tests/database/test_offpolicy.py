@@ -1,13 +1,16 @@
 """Off-policy estimates on a synthetic log whose truth is known."""
 
 import random
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import execute_values
 
+from database.offpolicy import OffPolicy, estimate
 from database.online import LoggedSlot
 from serving.live.experiments import explore
-from training.offpolicy import OffPolicy, estimate
 
 RATES = dict(zip("abcdefghij", np.linspace(0.02, 0.4, 10), strict=True))
 """Chance of a click on each item, wherever it stands."""
@@ -23,8 +26,37 @@ def log(seed: int, lists: int, epsilon: float, target: str = BEST) -> list[Logge
         shown = explore("abcdefghij", 3, epsilon, 10, generator)
         for at, (item, chance) in enumerate(zip(shown.items, shown.propensities, strict=True)):
             clicked = float(generator.random() < RATES[item])
-            slots.append(LoggedSlot(number, chance, float(target[at] == item), clicked))
+            slots.append(LoggedSlot(f"user{number}", chance, float(target[at] == item), clicked))
     return slots
+
+
+def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: float = 0.5) -> None:
+    """The same log in the database: each list to another user, the target's as those of a shadow arm."""
+    generator, moment = random.Random(9), datetime.now(UTC)
+    rows, clicks = [], []
+    for number in range(lists):
+        shown = explore("abcdefghij", 3, epsilon, 10, generator)
+        ids = (f"r{number}", "hybrid", f"user{number}")
+        rows.append((*ids, list(shown.items), list(shown.propensities), "b", moment, experiment, "now", True))
+        rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False))
+        clicks += [
+            (ids[2], "click", item, moment, "test")
+            for item in shown.items
+            if generator.random() < RATES[item]
+        ]
+    with conn.cursor() as cursor:
+        execute_values(
+            cursor,
+            """insert into impression_lists (request_id, endpoint, user_id, item_ids, propensities, bundle_id,
+            shown_at, experiment_id, arm, shown) values %s""",
+            rows,
+        )
+        execute_values(
+            cursor,
+            "insert into interactions (user_id, event_type, item_id, occurred_at, source) values %s",
+            clicks,
+        )
+    conn.commit()
 
 
 def found(slots: list[LoggedSlot], clip: float = 1000) -> OffPolicy:
@@ -49,7 +81,7 @@ def test_the_interval_holds_as_often_as_it_says() -> None:
 
 
 def test_the_shown_policy_itself_is_estimated_by_its_own_mean() -> None:
-    slots = [LoggedSlot(n, 1.0, 1.0, float(n % 4 == 0)) for n in range(1000)]
+    slots = [LoggedSlot(f"user{n}", 1.0, 1.0, float(n % 4 == 0)) for n in range(1000)]
     made = found(slots)
     assert made.ips == made.snips == made.logged == 0.25
 
@@ -60,10 +92,10 @@ def test_missing_support_shows_in_the_mean_weight() -> None:
 
 
 def test_clipping_bounds_a_weight() -> None:
-    slots = [LoggedSlot(1, 0.001, 1, 1), LoggedSlot(2, 1, 1, 0)]
+    slots = [LoggedSlot("ann", 0.001, 1, 1), LoggedSlot("bob", 1, 1, 0)]
     assert found(slots, clip=10).snips == pytest.approx(10 / 11)
 
 
 def test_no_evidence_is_no_estimate() -> None:
     assert estimate([], 10, 0.95) is None
-    assert estimate([LoggedSlot(1, 0.5, 0.0, 1.0)], 10, 0.95) is None
+    assert estimate([LoggedSlot("ann", 0.5, 0.0, 1.0)], 10, 0.95) is None
