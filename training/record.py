@@ -37,12 +37,12 @@ def metric_name(name: str) -> str:
 def metrics_of(measured: Mapping[str, Any]) -> dict[str, float]:
     """Every number of a metrics.json with its interval, named as MLflow allows it.
 
-    ndcg_at_10, ndcg_at_10_low and ndcg_at_10_high are of all users; slice_warm_users/ndcg_at_10 and the like
-    of a slice, which MLflow shows as a group of charts behind them.
+    all_users/ndcg_at_10, with _low and _high beside it, is of all users, warm_users/ndcg_at_10 of a slice:
+    MLflow shows each as a group of charts, in the order of the alphabet.
     """
     flat: dict[str, float] = {}
     for part, table in measured["slices"].items():
-        group = "" if part == "all" else f"slice_{part}/"
+        group = "all_users/" if part == "all" else f"{part}/"
         flat[f"{group}users"] = measured["users"][part]
         for name, found in table.items():
             key = group + metric_name(name)
@@ -97,7 +97,7 @@ def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, 
     tracker.log_files(run, workspace.evaluation / "summary", "evaluation")
     tracker.log_files(run, workspace.params_file, "params")
     best_first = _best_first(tracker.children(run), workspace, params)
-    charts = tracker.charts(run, metric_name(params.gate.metric))
+    charts = tracker.charts(run, f"all_users/{metric_name(params.gate.metric)}")
     links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."
     tracker.describe(run, "Models", f"{links}\n\n{table}")
     tracker.finish(run)

@@ -109,14 +109,14 @@ def test_every_number_comes_with_its_interval() -> None:
     table = {"ndcg@10": {"value": 0.5, "low": 0.4, "high": 0.6}}
     measured = {"users": {"all": 7, "warm_users": 3}, "slices": {"all": table, "warm_users": table}}
     assert metrics_of(measured) == {
-        "users": 7,
-        "ndcg_at_10": 0.5,
-        "ndcg_at_10_low": 0.4,
-        "ndcg_at_10_high": 0.6,
-        "slice_warm_users/users": 3,
-        "slice_warm_users/ndcg_at_10": 0.5,
-        "slice_warm_users/ndcg_at_10_low": 0.4,
-        "slice_warm_users/ndcg_at_10_high": 0.6,
+        "all_users/users": 7,
+        "all_users/ndcg_at_10": 0.5,
+        "all_users/ndcg_at_10_low": 0.4,
+        "all_users/ndcg_at_10_high": 0.6,
+        "warm_users/users": 3,
+        "warm_users/ndcg_at_10": 0.5,
+        "warm_users/ndcg_at_10_low": 0.4,
+        "warm_users/ndcg_at_10_high": 0.6,
     }
 
 
@@ -129,10 +129,10 @@ def test_a_model_and_the_blend_are_runs_side_by_side(
         data = tracker.client.get_run(run).data
         assert data.tags["mlflow.parentRunId"] == parent
         interval = load_metrics(workspace, name)["slices"]["all"]["ndcg@10"]
-        assert data.metrics["ndcg_at_10"] == interval["value"]
-        assert data.metrics["ndcg_at_10_low"] == interval["low"]
-        assert data.metrics["ndcg_at_10_high"] == interval["high"]
-        assert data.metrics["slice_cold_users/users"] == 10
+        assert data.metrics["all_users/ndcg_at_10"] == interval["value"]
+        assert data.metrics["all_users/ndcg_at_10_low"] == interval["low"]
+        assert data.metrics["all_users/ndcg_at_10_high"] == interval["high"]
+        assert data.metrics["cold_users/users"] == 10
         assert "model_card.md" in artifacts(tracker, run, "card")
     blend = tracker.client.get_run(children[BLEND]).data
     assert blend.params["weight.ease"] == str(params.blend.tuned["ease"])
