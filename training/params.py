@@ -24,7 +24,7 @@ from training.models.popularity import PopularityConfig
 from training.models.registry import ALGORITHMS
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
-from training.search import Choices, Range
+from training.search import Choices, Ladder, Range
 
 
 class ParamsError(Exception):
@@ -90,7 +90,7 @@ class TuneParams(Config):
     """Part of a train file's pairs that the benchmark tunes on."""
     blended: tuple[str, ...] = Field(min_length=1)
     """Models that the benchmark's blend is made of."""
-    spaces: dict[str, dict[str, Choices | Range]]
+    spaces: dict[str, dict[str, Choices | Range | Ladder]]
     """model → hyperparameter → where it is searched."""
 
 

@@ -1,12 +1,17 @@
 """Search of a model's hyperparameters by Optuna, within a budget of trials or of time."""
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
 
 from training.models.base import Config
 
@@ -29,8 +34,31 @@ class Range(Config):
     scale: Literal["linear", "log"]
 
 
-Space = Mapping[str, Choices | Range]
-"""Hyperparameter → where it is searched."""
+class Ladder(Config):
+    """Ascending values of what a fit's cost grows with: searched at the first, then climbed while it pays."""
+
+    ladder: tuple[int, ...] = Field(min_length=1)
+    steepest: float = Field(gt=0)
+    """Power of the value that the cost grows with, at most."""
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if any(low >= high for low, high in pairwise(self.ladder)):
+            raise ValueError("a ladder's values ascend")
+        return self
+
+
+Space = Mapping[str, Choices | Range | Ladder]
+"""Hyperparameter → where it is searched. One of them at most is a ladder."""
+
+SEARCHED = 0.5
+"""Share of the time that is spent at the foot of a ladder; climbing and the last fit have the rest."""
+
+SAFETY = 1.25
+"""Trials and fits are expected to take so many times what they took before."""
+
+NEARBY = 0.1
+"""Spread of a trial near the best, as a share of each range."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +84,8 @@ class Trial:
 
 
 OnTrial = Callable[[Trial], None]
+After = Callable[[Trial, float], float]
+"""Seconds of what follows the search if a trial is chosen whose fit takes so many times this one's."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +108,15 @@ def search(
     startup: int,
     seed: int,
     on_trial: OnTrial,
+    after: After | None = None,
 ) -> Found:
     """Maximise `objective` over `space` by tree-structured Parzen estimators (Bergstra et al. 2011).
 
-    The shipped values are tried first, so what is found is never worse on the data it is found on. With a
-    budget of time a trial is not begun when the slowest one so far, and a last fit as slow, would no
-    longer fit in. The same seed and number of trials give the same trials.
+    The shipped values are tried first, so what is found is never worse on the data it is found on. A ladder
+    stands at its first value for that and for the search; then the best values climb it, as long as each
+    step is better than the last, and what time is left goes to values near the best. With a budget of time
+    a trial is not begun when it and what comes after would no longer fit in; the first one always is. The
+    same seed and number of trials, without a budget of time, give the same trials.
 
     Args:
         objective: values of all searched hyperparameters → score, the higher the better.
@@ -93,41 +126,116 @@ def search(
         startup: trials drawn at random before the sampler learns from them.
         seed: of the sampler.
         on_trial: called after every trial.
+        after: what follows a trial that is chosen; None is a fit as long as the trial.
     """
-    import optuna
+    return _Search(
+        objective, space, budget, on_trial, after or (lambda trial, growth: growth * trial.seconds)
+    ).run(shipped, startup, seed)
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    begun = time.monotonic()
-    trials: list[Trial] = []
 
-    def run(values: Values) -> Trial:
+@dataclass
+class _Search:
+    objective: Callable[[Values], float]
+    space: Space
+    budget: Budget
+    on_trial: OnTrial
+    after: After
+    trials: list[Trial] = field(default_factory=list)
+    begun: float = field(default_factory=time.monotonic)
+
+    def run(self, shipped: Values, startup: int, seed: int) -> Found:
+        ladders = {name: part for name, part in self.space.items() if isinstance(part, Ladder)}
+        foot = {name: part.ladder[0] for name, part in ladders.items()}
+        self._try({name: shipped[name] for name in self.space} | foot)
+        self._sample(foot, startup, seed, sum(len(part.ladder) - 1 for part in ladders.values()))
+        for name, part in ladders.items():
+            self._climb(name, part)
+            if self.budget.seconds is not None:
+                self._look_around(seed)
+        return Found(tuple(self.trials))
+
+    def _try(self, values: Values) -> Trial:
         started = time.monotonic()
-        score = objective(values)
-        trials.append(Trial(len(trials), values, score, time.monotonic() - started))
-        on_trial(trials[-1])
-        return trials[-1]
+        score = self.objective(values)
+        trial = Trial(len(self.trials), values, score, time.monotonic() - started)
+        self.trials.append(trial)
+        self.on_trial(trial)
+        return trial
 
-    run({name: shipped[name] for name in space})
-    while not _spent(budget, trials, time.monotonic() - begun):
-        asked = study.ask()
-        study.tell(asked, run({name: _suggest(asked, name, part) for name, part in space.items()}).score)
-    return Found(tuple(trials))
+    def _fits(self, trial: Trial, growth: float = 1.0, share: float = 1.0) -> bool:
+        """Whether there is room for another trial like this one, `growth` times as long, in `share` of it."""
+        if self.budget.seconds is None:
+            return True
+        spent = time.monotonic() - self.begun
+        expected, following = growth * trial.seconds * SAFETY, self.after(trial, growth) * SAFETY
+        return (
+            spent + expected <= self.budget.seconds * share
+            and spent + expected + following <= self.budget.seconds
+        )
 
+    def _left(self) -> int | None:
+        return None if self.budget.trials is None else self.budget.trials - len(self.trials)
 
-def _spent(budget: Budget, trials: list[Trial], seconds: float) -> bool:
-    if budget.trials is not None and len(trials) >= budget.trials:
-        return True
-    slowest = max(trial.seconds for trial in trials)
-    return budget.seconds is not None and seconds + 2.0 * slowest > budget.seconds
+    def _sample(self, foot: Values, startup: int, seed: int, steps: int) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        share = SEARCHED if steps else 1.0
+        while self._fits(max(self.trials, key=lambda trial: trial.seconds), share=share):
+            left = self._left()
+            if left is not None and left <= steps:
+                return
+            asked = study.ask()
+            drawn = {
+                name: _suggest(asked, name, part)
+                for name, part in self.space.items()
+                if not isinstance(part, Ladder)
+            }
+            study.tell(asked, self._try(drawn | foot).score)
+
+    def _climb(self, name: str, part: Ladder) -> None:
+        best, power = Found(tuple(self.trials)).best, part.steepest
+        for step in part.ladder[1:]:
+            growth = (step / best.values[name]) ** power
+            if self._left() == 0 or not self._fits(best, growth):
+                return
+            higher = self._try(best.values | {name: step})
+            if higher.score <= best.score:
+                return
+            measured = math.log(max(higher.seconds / max(best.seconds, 1e-9), 1.0))
+            # The part that grows fastest weighs more at the next step.
+            power = min(part.steepest, measured / math.log(step / best.values[name]) + 0.5)
+            best = higher
+
+    def _look_around(self, seed: int) -> None:
+        """Try values near the best, as long as there is time."""
+        ranges = {name: part for name, part in self.space.items() if isinstance(part, Range)}
+        generator = np.random.default_rng(seed)
+        while ranges and self._left() != 0 and self._fits(best := Found(tuple(self.trials)).best):
+            self._try(
+                best.values
+                | {name: _near(best.values[name], part, generator) for name, part in ranges.items()}
+            )
 
 
 def _suggest(asked: Any, name: str, part: Choices | Range) -> Any:
     if isinstance(part, Choices):
         return asked.suggest_categorical(name, list(part.choices))
-    # Four digits: what is written back to params.yaml is what was tried.
-    return float(f"{asked.suggest_float(name, part.low, part.high, log=part.scale == 'log'):.4g}")
+    return _short(asked.suggest_float(name, part.low, part.high, log=part.scale == "log"))
+
+
+def _near(value: float, part: Range, generator: np.random.Generator) -> float:
+    there, back = (math.log, math.exp) if part.scale == "log" else (float, float)
+    low, high = there(part.low), there(part.high)
+    moved = there(value) + generator.normal(0.0, NEARBY * (high - low))
+    return _short(back(min(max(moved, low), high)))
+
+
+def _short(value: float) -> float:
+    """Four digits: what is written back to params.yaml is what was tried."""
+    return float(f"{value:.4g}")
 
 
 @contextmanager

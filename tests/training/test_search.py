@@ -1,8 +1,10 @@
 import math
+import time
+from typing import ClassVar
 
 import pytest
 
-from training.search import Budget, Choices, Range, Trial, progress, search
+from training.search import Budget, Choices, Ladder, Range, Trial, progress, search
 
 SPACE: dict[str, Choices | Range] = {
     "x": Range(low=0.01, high=100.0, scale="log"),
@@ -54,3 +56,61 @@ def test_progress_goes_to_the_log_where_there_is_no_terminal(caplog: pytest.LogC
         "als trial 0: 0.5000 (best 0.5000)",
         "als trial 1: 0.4000 (best 0.5000)",
     ]
+
+
+class TestALadder:
+    SPACE: ClassVar[dict[str, Choices | Range | Ladder]] = {
+        "x": Range(low=0.01, high=100.0, scale="log"),
+        "size": Ladder(ladder=(8, 16, 32, 64), steepest=1.0),
+    }
+
+    def run(self, budget: Budget, best: int = 32, cost: float = 0.0) -> list[Trial]:
+        def objective(values: dict[str, object]) -> float:
+            size = int(str(values["size"]))
+            time.sleep(cost * size)
+            return min(size, best) / 10 - abs(math.log(float(str(values["x"]))))
+
+        found = search(
+            objective,
+            self.SPACE,
+            {"x": 50.0, "size": 16},
+            budget,
+            startup=3,
+            seed=3,
+            on_trial=lambda _: None,
+        )
+        return list(found.trials)
+
+    def test_is_searched_at_its_foot_and_climbed_by_the_best_while_it_pays(self) -> None:
+        trials = self.run(Budget(12, None))
+        assert [trial.values["size"] for trial in trials] == [8] * 9 + [16, 32, 64]
+        searched = max(trials[:9], key=lambda trial: trial.score)
+        assert {trial.values["x"] for trial in trials[9:]} == {searched.values["x"]}
+        assert len(self.run(Budget(12, None), best=8)) == 10  # the first step gained nothing
+
+    def test_is_not_climbed_past_the_time(self) -> None:
+        begun = time.monotonic()
+        trials = self.run(Budget(None, 0.6), best=64, cost=0.002)
+        spent = time.monotonic() - begun
+        last = max(trials, key=lambda trial: trial.score)
+        assert spent + last.seconds < 0.6
+        assert {8, 16} <= {trial.values["size"] for trial in trials}
+
+    def test_what_follows_the_search_is_left_time_for(self) -> None:
+        begun = time.monotonic()
+        found = search(
+            lambda values: 0.0,
+            {"x": Range(low=0.0, high=1.0, scale="linear")},
+            {"x": 0.5},
+            Budget(None, 0.5),
+            startup=3,
+            seed=3,
+            on_trial=lambda _: None,
+            after=lambda _, growth: 0.3 * growth,
+        )
+        assert time.monotonic() - begun < 0.25
+        assert len(found.trials) > 1
+
+    def test_ascends(self) -> None:
+        with pytest.raises(ValueError, match="ascend"):
+            Ladder(ladder=(64, 32), steepest=1.0)

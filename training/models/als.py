@@ -15,7 +15,7 @@ from scipy import sparse
 from training.models.base import Config
 from training.models.data import Strength, TrainingData, transform_matrix
 from training.models.factors import FactorModel, distinct_rows
-from training.models.least_squares import mean_pairs, penalties_of, solve
+from training.models.least_squares import mean_pairs, penalties_of, solve, with_int32
 from training.models.types import Csr, FloatArray, IntArray, Report
 
 HalfRound = Callable[[Csr, FloatArray, FloatArray, int], None]
@@ -38,8 +38,9 @@ class AlsConfig(Config):
     alpha: float
     """How much more an observed pair counts for each unit of strength."""
     regularization_power: float = Field(ge=0)
-    """A row of n pairs is regularised by regularization * (n / mean n) ^ regularization_power: 0 is the same
-    for all; 1 is the loss of explicit ALS (Zhou et al. 2008; for implicit data Rendle et al. 2022)."""
+    """A row of n pairs is regularised by regularization * (n / mean n) ^ regularization_power (to the nearest
+    power of CLASS_WIDTH): 0 is the same for all; 1 is the loss of explicit ALS (Zhou et al. 2008; for
+    implicit data Rendle et al. 2022)."""
     iterations: int
     """Rounds of solving for users, then for items."""
     strength: Strength
@@ -120,56 +121,39 @@ def _alternate(
     confidence: Csr, first: IntArray, inverse: IntArray, config: AlsConfig, run: tuple[int, Report | None]
 ) -> tuple[FloatArray, FloatArray]:
     seed, report = run
-    solve, loss = _solver(config, seed)
+    improve, loss = _solver(config, seed)
     generator = np.random.default_rng(seed)
-    by_user, by_item = _int32(confidence[first]), _int32(confidence.T.tocsr())
+    by_user, by_item = with_int32(confidence[first]), with_int32(confidence.T.tocsr())
     users = _start(generator, len(first), config.factors)
     items = _start(generator, confidence.shape[1], config.factors)
     items[np.diff(by_item.indptr) == 0] = 0.0
     for iteration in range(config.iterations):
-        solve(by_user, users, items, STEPS)
+        improve(by_user, users, items, STEPS)
         expanded = users if len(first) == len(inverse) else users[inverse]
-        solve(by_item, items, expanded, STEPS)
+        improve(by_item, items, expanded, STEPS)
         if report is not None and by_item.nnz:
             report(iteration + 1, {"loss": loss(by_item, items, expanded)})
-    solve(by_user, users, items, FINAL_STEPS)
+    improve(by_user, users, items, FINAL_STEPS)
     return users, items
 
 
 def _solver(config: AlsConfig, seed: int) -> tuple[HalfRound, Callable[..., float]]:
-    """One half round, and the loss (without the penalties when they differ by row).
-
-    The solver of `implicit`, on all cores, knows one regularisation for all rows; ours any.
-    """
+    """One half round on all cores, and the loss (without the penalties when they differ by row)."""
     from implicit.cpu import _als
     from implicit.cpu.als import AlternatingLeastSquares
 
     threads = AlternatingLeastSquares(factors=config.factors, random_state=seed).num_threads
-    loss = partial(_als.calculate_loss, num_threads=threads)
+    power, base = config.regularization_power, config.regularization
 
-    def shared(confidence: Csr, rows: FloatArray, others: FloatArray, steps: int) -> None:
-        _als.least_squares_cg(
-            confidence, rows, others, config.regularization, num_threads=threads, cg_steps=steps
-        )
+    def improve(confidence: Csr, rows: FloatArray, others: FloatArray, steps: int) -> None:
+        counts = np.diff(confidence.indptr)
+        penalties = penalties_of(counts, mean_pairs(confidence), base, power)
+        solve(confidence, rows, others, penalties, steps=steps, threads=threads)
 
-    def by_row(confidence: Csr, rows: FloatArray, others: FloatArray, steps: int) -> None:
-        mean, power = mean_pairs(confidence), config.regularization_power
-        penalties = penalties_of(np.diff(confidence.indptr), mean, config.regularization, power)
-        solve(confidence, rows, others, penalties, steps)
-
-    if config.regularization_power:
-        return by_row, partial(loss, regularization=0.0)
-    return shared, partial(loss, regularization=config.regularization)
+    return improve, partial(_als.calculate_loss, regularization=0.0 if power else base, num_threads=threads)
 
 
 def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArray:
     """Small positive vectors, as `implicit` starts: centred on zero, it took ten times the rounds."""
     values: FloatArray = generator.random((rows, factors), dtype=np.float32) * np.float32(0.01)
     return values
-
-
-def _int32(matrix: Csr) -> Csr:
-    """The solver reads int32 index arrays only."""
-    matrix = sparse.csr_array(matrix)
-    matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
-    return matrix

@@ -41,40 +41,34 @@ def test_each_row_has_its_own_regularisation(checkerboard: TrainingData, power: 
     confidence = np.ones(fitted.n_items)
     confidence[items] += CONFIG.alpha * weights
     left = factors.T @ (confidence[:, None] * factors)
-    left += CONFIG.regularization * (size / mean) ** power * np.eye(CONFIG.factors)
+    counts = np.array([size], dtype=np.int32)
+    left += least_squares.penalties_of(counts, mean, CONFIG.regularization, power) * np.eye(CONFIG.factors)
     preference = np.isin(np.arange(fitted.n_items), items)
     expected = np.linalg.solve(left, factors.T @ (confidence * preference))
     np.testing.assert_allclose(fitted.fold_in(items, weights), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_our_half_round_is_that_of_implicit_when_all_rows_are_regularised_alike() -> None:
-    from implicit.cpu import _als
-
-    generator = np.random.default_rng(2)
-    confidence = sparse.csr_array((generator.random((40, 25)) < 0.3).astype(np.float32) * 3)
-    confidence.indices = confidence.indices.astype(np.int32)
-    others = generator.random((25, 4), dtype=np.float32)
-    ours = generator.random((40, 4), dtype=np.float32)
-    theirs = ours.copy()
-    least_squares.solve(confidence, ours, others, np.full(40, 0.7, dtype=np.float32), 3)
-    _als.least_squares_cg(confidence, theirs, others, 0.7, num_threads=1, cg_steps=3)
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-
-
-def test_blocks_of_rows_are_solved_like_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_each_class_are_solved_with_its_regularisation() -> None:
     generator = np.random.default_rng(0)
-    confidence = sparse.csr_array((generator.random((40, 25)) < 0.3).astype(np.float32) * 3)
+    confidence = least_squares.with_int32((generator.random((40, 25)) < 0.3).astype(np.float32) * 3)
     others = generator.random((25, 4), dtype=np.float32)
-    penalties = np.linspace(0.5, 2.0, 40, dtype=np.float32)
-    whole, parts = np.zeros((40, 4), np.float32), np.zeros((40, 4), np.float32)
-    least_squares.solve(confidence, whole, others, penalties, 20)
-    monkeypatch.setattr(least_squares, "BLOCK_BYTES", 100)
-    least_squares.solve(confidence, parts, others, penalties, 20)
-    np.testing.assert_allclose(parts, whole, atol=1e-4)
-    weights = np.maximum(confidence[[7]].toarray().ravel(), 1.0)
-    left = others.T @ (weights[:, None] * others) + penalties[7] * np.eye(4)
-    expected = np.linalg.solve(left, others.T @ confidence[[7]].toarray().ravel())
-    np.testing.assert_allclose(whole[7], expected, atol=1e-3)
+    penalties = np.array([0.5, 1.0, 2.0, 1.0] * 10, dtype=np.float32)
+    found = np.zeros((40, 4), np.float32)
+    least_squares.solve(confidence, found, others, penalties, steps=20, threads=1)
+    for row in (4, 7, 14):
+        weights = np.maximum(confidence[[row]].toarray().ravel(), 1.0)
+        left = others.T @ (weights[:, None] * others) + penalties[row] * np.eye(4)
+        expected = np.linalg.solve(left, others.T @ confidence[[row]].toarray().ravel())
+        np.testing.assert_allclose(found[row], expected, atol=1e-3)
+
+
+def test_penalties_grow_with_the_rows_in_few_classes() -> None:
+    counts = np.arange(1, 2000, dtype=np.int32)
+    penalties = least_squares.penalties_of(counts, 50.0, 2.0, 0.5)
+    exact = 2.0 * (counts / 50.0) ** 0.5
+    assert np.abs(np.log(penalties / exact)).max() <= np.log(least_squares.CLASS_WIDTH) / 2 + 1e-6
+    assert len(np.unique(penalties)) < 25
+    assert np.unique(least_squares.penalties_of(counts, 50.0, 2.0, 0.0)).tolist() == [2.0]
 
 
 def test_a_trained_users_factors_are_those_of_his_history(model: Als, checkerboard: TrainingData) -> None:
