@@ -80,7 +80,7 @@ def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
         bundle,
         watermark=Watermark(exported.catalogue_seq, exported.interaction_id),
         snapshot_hash="",
-        params={},
+        params=params.model_dump(mode="json"),
         git_commit="",
         models={name: {} for name in MODELS},
         created_at=datetime.now(UTC),

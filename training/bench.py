@@ -102,7 +102,13 @@ class Bench:
             name: fit_model(name, self.problem.train, configs[name], self.params.seed) for name in weights
         }
         values = {"weights": dict(weights)} | {name: configs[name].model_dump() for name in weights}
-        return Fitted(Blend(fitted, weights), values, time.monotonic() - started, trials, tuning)
+        return Fitted(
+            Blend(fitted, weights, self.validation.new_items),
+            values,
+            time.monotonic() - started,
+            trials,
+            tuning,
+        )
 
 
 def validate(ranker: Ranker, test: TestSet, k: int) -> float:

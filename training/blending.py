@@ -32,7 +32,7 @@ class Learned:
     """The weights that were found, and the way there."""
 
     weights: Mapping[str, float]
-    """Only those above zero."""
+    """Only those above zero; the key NEW_ITEMS of models.blend may be among them."""
     ndcg: float
     """Mean over the windows."""
     coverage: Sequence[float]
@@ -70,10 +70,10 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Le
         margin: what just touches the best single model's coverage falls below it on half of other users.
     """
     windows = [ScoredWindow(models, test, k, seed) for models, test in folds]
-    names = sorted(windows[0].parts)
-    single = {name: [window.measure(window.parts[name]) for window in windows] for name in names}
+    models, names = sorted(folds[0][0]), sorted(windows[0].parts)
+    single = {name: [window.measure(window.parts[name]) for window in windows] for name in models}
     ndcg = {name: _mean([gains for gains, _ in found]) for name, found in single.items()}
-    best = max(names, key=lambda name: _mean(_of_warm(windows, [gains for gains, _ in single[name]])))
+    best = max(models, key=lambda name: _mean(_of_warm(windows, [gains for gains, _ in single[name]])))
     logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, ndcg[best])
     floors = [min(coverage * margin, 1.0) for _, coverage in single[best]]
     ends = [

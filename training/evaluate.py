@@ -10,10 +10,8 @@ from scipy import sparse
 from training import metrics
 from training.intervals import Estimate, around, estimate_means, shown_items, spread_of_exposures
 from training.models.base import top_k
+from training.models.blend import FEW
 from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
-
-FEW = 5
-"""Under so many training interactions a user, or an item, is one that little is known of."""
 
 SCORE_BYTES = 256 * 1024 * 1024
 """Scores held at a time."""
@@ -78,9 +76,15 @@ class TestSet:
             "few_interactions_users": (sizes > 0) & (sizes < FEW),
         }
 
+    @property
+    def new_items(self) -> BoolArray:
+        """bool[n_items]: items with under FEW training users."""
+        few: BoolArray = self.item_users < FEW
+        return few
+
     def tail_truth(self) -> Csr:
         """Only the right answers that are items with few training interactions."""
-        kept = (self.item_users[self.truth.indices] < FEW).astype(np.float32)
+        kept = self.new_items[self.truth.indices].astype(np.float32)
         tail = sparse.csr_array(
             (kept, self.truth.indices.copy(), self.truth.indptr.copy()), shape=self.truth.shape
         )

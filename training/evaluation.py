@@ -12,7 +12,7 @@ from scipy import sparse
 
 from training.evaluate import Evaluation, Ranker, TestSet, evaluate, rank
 from training.intervals import compare
-from training.models.blend import Blend
+from training.models.blend import Blend, weights_by_model
 from training.models.data import TrainingData, net_strengths
 from training.models.registry import load_model
 from training.models.types import BoolArray, DoubleArray
@@ -78,12 +78,14 @@ def measure(ranker: Ranker, holdout: Holdout, params: Params) -> Evaluation:
 def measure_blend(workspace: Workspace, params: Params) -> tuple[Evaluation, Holdout]:
     """Measure the blend of the candidates, by the params' learned weights, on the workspace's holdout."""
     holdout = open_holdout(Prepared.load(workspace.prepared), params)
-    return measure(load_blend(workspace.candidates, params.blend.tuned), holdout, params), holdout
+    blend = load_blend(workspace.candidates, params.blend.tuned, holdout.test.new_items)
+    return measure(blend, holdout, params), holdout
 
 
-def load_blend(folder: Path, weights: Mapping[str, float]) -> Blend:
+def load_blend(folder: Path, weights: Mapping[str, float], new: BoolArray) -> Blend:
     """The blend of the models that lie in `folder`, by their names; each weighed one must be there."""
-    return Blend({name: load_model(name, folder / name) for name in weights}, weights)
+    models = {name: load_model(name, folder / name) for name in weights_by_model(weights, new)}
+    return Blend(models, weights, new)
 
 
 def save_evaluation(evaluation: Evaluation, holdout: Holdout, folder: Path) -> None:

@@ -22,7 +22,7 @@ from training.evaluation import Holdout, load_cold, load_metrics, load_warm, mea
 from training.gate import Comparison, Evidence
 from training.intervals import compare
 from training.models.base import Model, Query
-from training.models.blend import BLEND, Blend
+from training.models.blend import BLEND, WORDS, Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
 from training.models.embeddings import Embeddings
 from training.models.registry import load_model
@@ -144,14 +144,14 @@ def _measure_champion(
     theirs = Vocabulary.load(stored.path / "items.npy")
     own = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
     weights = stored.manifest["params"]["blend"]["tuned"]
-    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights))
+    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights, WORDS))
     rankers: dict[str, Ranker] = {
         name: Translated(load_model(name, folder), own)
         for name in asked
         if (folder := stored.path / EVALUATION / name).is_dir()
     }
     if BLEND in params.gate.judged:
-        rankers[BLEND] = Blend(rankers, weights)
+        rankers[BLEND] = Blend(rankers, weights, holdout.test.new_items)
     judged = [name for name in (*params.gate.judged, params.gate.baseline) if name in rankers]
     return {name: measure(rankers[name], holdout, params) for name in dict.fromkeys(judged)}
 

@@ -30,7 +30,7 @@ from training.record import record_bundle, record_evaluation, record_model, reco
 from training.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
 from training.stages import LEARNED, run_stage
 from training.tracking import Lineage, Tracker, load_versions, save_version
-from training.workspace import Workspace, open_workspace
+from training.workspace import Workspace, locked, open_workspace
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class Run:
 def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     """Run steps of the daily run, in the installation's workspace.
 
+    They hold its lock: another call waits until these have ended. Only models are fitted side by side.
+
     Args:
         names: keys of STEPS.
         force: learn although nothing happened since the last decision.
@@ -76,11 +78,12 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     """
     settings = get_settings()
     workspace = open_workspace(settings)
-    run = Run(settings, workspace, load_params(workspace.params_file), force)
-    for name in names:
-        started = time.monotonic()
-        STEPS[name](run)
-        logger.info("Step %s took %.1f s.", name, time.monotonic() - started)
+    with locked(workspace, shared=all(name in LEARNED for name in names)):
+        run = Run(settings, workspace, load_params(workspace.params_file), force)
+        for name in names:
+            started = time.monotonic()
+            STEPS[name](run)
+            logger.info("Step %s took %.1f s.", name, time.monotonic() - started)
 
 
 def _ingest(run: Run) -> None:
@@ -127,9 +130,13 @@ def _learned_already(conn: Connection) -> list[dict[str, Any]]:
 
 
 def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
-    """Whether a bundle was learned from this data with these hyperparameters."""
-    wanted = learned_sections(params.model_dump(mode="json"))
-    return bool(manifest["watermark"] == watermark and learned_sections(manifest["params"]) == wanted)
+    """Whether a bundle was learned from this data with these hyperparameters and weights of the blend."""
+    wanted, had = params.model_dump(mode="json"), manifest["params"]
+    return bool(
+        manifest["watermark"] == watermark
+        and learned_sections(had) == learned_sections(wanted)
+        and had["blend"]["tuned"] == wanted["blend"]["tuned"]
+    )
 
 
 def _validate(run: Run) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from training import metrics
 from training.evaluate import SCORE_BYTES, Ranker, TestSet
-from training.models.blend import normalise
+from training.models.blend import NEW_ITEMS, WORDS, normalise
 from training.models.types import BoolArray, DoubleArray, FloatArray, IntArray
 from training.train_test import some_users
 
@@ -20,6 +20,8 @@ MAX_USERS = 4000
 class ScoredWindow:
     """One validation window as arrays: each model's normalised scores of each user's candidates.
 
+    What TF-IDF says of new items stands there once more as NEW_ITEMS, to be weighed by itself.
+
     An item that no model has among its best is no candidate: no weighted sum would put it on top.
     """
 
@@ -32,6 +34,8 @@ class ScoredWindow:
         self.warm: BoolArray = np.diff(histories.indptr) > 0
         self._answers = metrics.answers(self.test.truth)
         scores = {name: normalise(model.score_batch(histories)) for name, model in models.items()}
+        if WORDS in scores:
+            scores[NEW_ITEMS] = scores[WORDS] * test.new_items
         seen = np.zeros(histories.shape, dtype=bool)
         seen[np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr)), histories.indices] = True
         depth = min(POOL * k, n_items)

@@ -89,7 +89,7 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
     settings = [Reordering(0.0, relevance) for relevance in RELEVANCES]
     settings += [Reordering(0.0, 1.0, new_items=True), Reordering(params.blend.diverse, 1.0)]
     settings += [Reordering(params.blend.diverse, params.ranking.relevance)]
-    lists = reorder(Blend(models, weights), models, warm, params, settings)
+    lists = reorder(Blend(models, weights, test.new_items), models, warm, params, settings)
     return "\n".join(
         [
             f"{sizes['all']} test users, {sizes['warm_users']} with a history, {sizes['cold_users']} cold; "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serving.live.bundles import strongest_factor
 from serving.ranking.diversity import day_seed, mmr, sample_diverse
 from serving.ranking.order import best, contrast, scaled
-from training.evaluate import FEW, Evaluation, TestSet, evaluate, rank
+from training.evaluate import Evaluation, TestSet, evaluate, rank
 from training.evaluation import Holdout
 from training.models.base import Model, Query
 from training.models.blend import Blend
@@ -43,7 +43,7 @@ class Reordering:
     relevance: float
     """Of maximal marginal relevance."""
     new_items: bool = False
-    """The last place goes to the nearest in meaning of the items with under FEW interactions."""
+    """The last place goes to the item little is known of that is the nearest by its words."""
 
 
 def fit_all(
@@ -67,7 +67,9 @@ def measure_all(
 ) -> dict[str, Measured]:
     """Lists and numbers of the blends and of every model."""
     models = {name: model for name, (model, _) in fitted.items()}
-    rankers = {name: (Blend(models, weights), None) for name, weights in blends.items()} | dict(fitted)
+    rankers = {
+        name: (Blend(models, weights, test.new_items), None) for name, weights in blends.items()
+    } | dict(fitted)
     cutoffs = params.evaluation.cutoffs
     found = {}
     for name, (ranker, seconds) in rankers.items():
@@ -95,7 +97,7 @@ def reorder(
     groups = strongest_factor(nmf.item_factors)
     popular = popularity.scores(Query())
     popular = popular / max(float(popular.max(initial=0.0)), 1e-12)
-    few = test.item_users < FEW
+    few = test.new_items
     vectors = test.vectors
     assert vectors is not None
     n_users = test.histories.shape[0]
@@ -103,7 +105,7 @@ def reorder(
     step = params.evaluation.batch_users
     for start in range(0, n_users, step):
         rows = test.histories[start : start + step]
-        scores, near = blend.score_batch(rows), models["embeddings"].score_batch(rows)
+        scores, near = blend.score_batch(rows), models["tfidf"].score_batch(rows)
         for row in range(len(scores)):
             user, seen = start + row, rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
             allowed = np.ones(scores.shape[1], dtype=np.bool_)

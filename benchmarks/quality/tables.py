@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.quality.lists import Lists, Measured, Reordering
-from training.evaluate import FEW, TestSet, evaluate
+from training.evaluate import TestSet, evaluate
 from training.intervals import Difference, Estimate, compare, compare_coverage
+from training.models.blend import FEW
 from training.params import Params
 
 ACCURACY = ("recall@{0}", "recall@{1}", "map@{0}", "mrr@{0}", "hit_rate@{0}")

@@ -66,6 +66,8 @@ class Loaded:
     popularity: NDArray[np.float32]
     taste: Rows
     """Each item's strongest NMF factor, -1 for none: what stands in for a category that is unknown."""
+    weights: Mapping[str, float]
+    """Of the models in home's blend, as the gate judged them with this bundle (`blend.tuned`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,7 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
         present=np.any(vectors != 0, axis=1).astype(np.bool_),
         popularity=models.popularity.scores(Query()),
         taste=strongest_factor(models.nmf.item_factors),
+        weights=bundle.manifest.params["blend"]["tuned"],
     )
 
 

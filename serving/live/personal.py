@@ -14,7 +14,7 @@ from serving.ranking.diversity import day_seed, sample_diverse
 from serving.ranking.history import History
 from serving.ranking.order import best, contrast, merged, scaled, without
 from serving.ranking.types import HomeLists, Kinds, Ranked
-from training.models.blend import combine, normalise
+from training.models.blend import Weight, combine, normalise, weights_by_model
 
 _DOCUMENTED = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
 """The documents name what speaks for a clicked item, and no weights among it."""
@@ -77,7 +77,7 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     explainer = Explainer(view, history, rows, visitor.searches)
     best_clicked = max(float(clicked.max(initial=0.0)), 1e-12)
     shares = {
-        name: (weight * weights.clicked / best_clicked, normalise(scores))
+        name: (weights.clicked / best_clicked, normalise(scores) * weight)
         for name, (weight, scores) in parts.items()
     }
     shares["search"] = (weights.search, scaled(searched))
@@ -89,23 +89,24 @@ def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> li
     return found
 
 
-def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, tuple[float, Scores]]:
+def _clicked_parts(view: View, history: History, allowed: Mask) -> dict[str, tuple[Weight, Scores]]:
     """What each model makes of the items a user clicked, bought or liked: its weight, and float32[n_rows].
 
     Popularity speaks only beside others: by itself it is no reason to call a list personal.
     """
     blend = view.params.blend
-    weights = blend.tuned if blend.weights == "tuned" else _DOCUMENTED
+    named = view.learned_weights() if blend.weights == "tuned" else _DOCUMENTED
+    weights = weights_by_model(named, view.new_items())
     query = view.query(history)
     parts = {
         name: (weight, view.model_scores(name, query))
         for name, weight in weights.items()
-        if weight > 0 and name not in {"embeddings", "popularity"}
+        if name not in {"embeddings", "popularity"}
     }
-    if weights.get("embeddings", 0.0) > 0:
+    if "embeddings" in weights:
         near = view.near(view.profile(history), 5 * view.params.ranking.candidates, allowed)
         parts["embeddings"] = (weights["embeddings"], near)
-    if weights.get("popularity", 0.0) > 0 and any(scores.any() for _, scores in parts.values()):
+    if "popularity" in weights and any(scores.any() for _, scores in parts.values()):
         parts["popularity"] = (weights["popularity"], view.learned_popularity())
     return parts
 

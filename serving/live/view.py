@@ -1,6 +1,6 @@
 """One moment of the live plane, as the lists are made from it. Nothing here waits for anything."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from serving.ranking.history import History
 from serving.ranking.order import spread
 from serving.ranking.types import Item, Ranked
 from training.models.base import Query
+from training.models.blend import FEW
 from training.params import Params
 
 Rows = NDArray[np.int32]
@@ -32,6 +33,8 @@ class View:
     generation: Generation | None
     boards: Boards
     params: Params
+    weighs: bool = False
+    """Whether the params' weights of the models go before those of the bundle: an experiment's arm brings them."""
 
     @property
     def n_rows(self) -> int:
@@ -59,6 +62,20 @@ class View:
         if self.generation is None:
             return np.zeros(self.n_rows, dtype=np.float32)
         return spread(self.generation.loaded.popularity, self.generation.rows, self.n_rows)
+
+    def learned_weights(self) -> Mapping[str, float]:
+        """Weights of the models in home's blend: the bundle's; without a bundle, or when an experiment's arm
+        brings its own, those of the params."""
+        if self.generation is None or self.weighs:
+            return self.params.blend.tuned
+        return self.generation.loaded.weights
+
+    def new_items(self) -> Mask:
+        """Rows of items that few users are known of, bool[n_rows]; what no bundle knows is among them."""
+        new = np.ones(self.n_rows, dtype=np.bool_)
+        if self.generation is not None:
+            new[self.generation.rows] = self.generation.loaded.models.popularity.all_time < FEW
+        return new
 
     def profile(self, history: History) -> Vector | None:
         """Mean vector of what a user likes, weighted by log(1 + strength), normalised; None without any."""

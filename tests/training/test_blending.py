@@ -22,6 +22,16 @@ class Knows:
         return self.table.copy()
 
 
+class Table:
+    """Says what it was given."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table: FloatArray = table.astype(np.float32)
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        return self.table.copy()
+
+
 class Same:
     """Everybody is shown item 0."""
 
@@ -52,7 +62,7 @@ def test_coverage_may_not_fall_below_the_best_single_models() -> None:
     learned = learn_weights([(models, test)], k=1, seed=0, margin=MARGIN)
     assert learned.best_single == "knows"
     assert learned.weights == {"knows": 1.0}, "no blend reaches the floor: the single model stays"
-    lists = rank(Blend(models, {"knows": 0.1, "same": 5.0}), test.histories, 1, 100)
+    lists = rank(Blend(models, {"knows": 0.1, "same": 5.0}, test.new_items), test.histories, 1, 100)
     assert len(np.unique(lists)) / 40 < learned.floors[0]
 
 
@@ -80,5 +90,24 @@ def test_the_candidates_rank_as_the_full_catalogue_does() -> None:
     weights = {"even": 1.0, "odd": 0.7}
     window = ScoredWindow(models, test, 10, seed=0)
     _, coverage = window.measure(window.weighted(weights))
-    lists = rank(Blend(models, weights), test.histories, 10, 100)
+    lists = rank(Blend(models, weights, test.new_items), test.histories, 10, 100)
     assert coverage == len(np.unique(lists)) / 300
+
+
+def test_items_that_few_know_get_a_weight_of_their_own_when_that_helps() -> None:
+    """Words alone know the new items; all else is known to the other model."""
+    generator = np.random.default_rng(5)
+    train = sparse.csr_array(
+        (generator.random((80, 60)) < np.where(np.arange(60) < 20, 0.01, 0.3)).astype(np.float32)
+    )
+    wanted = sparse.csr_array((generator.random((80, 60)) < 0.1).astype(np.float32))
+    test = TestSet.build(train, wanted, None)
+    assert 10 < test.new_items.sum() < 30
+    right = test.truth.toarray()
+    models: dict[str, Ranker] = {
+        "ease": Table(np.where(test.new_items, 0.0, right) + generator.random(right.shape)),
+        "tfidf": Table(np.where(test.new_items, right, 0.0) + generator.random(right.shape)),
+    }
+    learned = learn_weights([(models, test)], k=5, seed=0, margin=0.0)
+    assert learned.weights["new_items"] > 0
+    assert learned.best_single in models and learned.single_ndcg.keys() == models.keys()

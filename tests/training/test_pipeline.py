@@ -23,6 +23,7 @@ from database.rollback import RollbackError
 from database.settings import REPOSITORY, get_settings
 from training.bundle import find_stored, store_bundle
 from training.models.bundle import MANIFEST, hash_files, load_bundle
+from training.params_file import write_back
 from training.pipeline import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.promotion import PromotionError, promote, reconcile, roll_back
 from training.replay import ReplayError, replay
@@ -136,6 +137,9 @@ def test_a_run_cut_off_between_gate_and_deployment_is_made_again(workspace: Work
     with pytest.raises(NothingNewError):
         run_steps(["snapshot"])
     assert serving() is not None
+
+    write_back(workspace.params_file, ("blend", "tuned"), {"als": 1.0}, whole=True)
+    run_steps(["snapshot"])  # other weights of the blend are a reason to make a bundle
 
 
 def test_dvc_notices_params_that_only_the_manifest_holds(workspace: Workspace) -> None:

@@ -4,6 +4,9 @@ Models' scores have no common unit: a cosine, a sum of confidences, a count. Eac
 therefore divided by their standard deviation over the catalogue before they are weighted and added. A
 zero stays a zero ("no opinion"), and a model with no opinion at all (a cold user's ALS) adds nothing, so
 that popularity and trending decide there by themselves.
+
+Nothing that is learned from histories can say much of an item that few have bought. TF-IDF can, so it may
+have a weight of its own on such items.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,10 +14,19 @@ from typing import Protocol
 
 import numpy as np
 
-from training.models.types import Csr, FloatArray
+from training.models.types import BoolArray, Csr, FloatArray
 
 LEAST_SPREAD = 1e-3
 """Below the spread of a single item's score among 1 M: no model with few opinions is touched."""
+
+FEW = 5
+"""Under so many training interactions a user, or an item, is one that little is known of."""
+
+NEW_ITEMS, WORDS = "new_items", "tfidf"
+"""Key of the weight that the model WORDS has on top, on items with under FEW users."""
+
+Weight = float | FloatArray
+"""Of all items alike, or of each: float32[n_items]."""
 
 BLEND = "blend"
 """What the blend is called in tables, among the judged models, and in their folders."""
@@ -36,7 +48,7 @@ def normalise(scores: FloatArray) -> FloatArray:
     return scores / divisor
 
 
-def combine(parts: Iterable[tuple[FloatArray, float]]) -> FloatArray:
+def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
     """The weighted sum of normalised scores.
 
     Args:
@@ -47,12 +59,27 @@ def combine(parts: Iterable[tuple[FloatArray, float]]) -> FloatArray:
     """
     total: FloatArray | None = None
     for scores, weight in parts:
-        if weight:
-            part = normalise(scores) * np.float32(weight)
+        if np.any(weight):
+            part = normalise(scores) * np.asarray(weight, dtype=np.float32)
             total = part if total is None else total + part
     if total is None:
         raise ValueError("no model of the blend has a weight above zero")
     return total
+
+
+def weights_by_model(weights: Mapping[str, float], new: BoolArray) -> dict[str, Weight]:
+    """The weight of each model that has one: of each item where NEW_ITEMS sets new items apart.
+
+    Args:
+        weights: of models and of NEW_ITEMS.
+        new: bool[n_items], the items with under FEW users.
+    """
+    found: dict[str, Weight] = {
+        name: weight for name, weight in weights.items() if weight and name != NEW_ITEMS
+    }
+    if extra := weights.get(NEW_ITEMS, 0.0):
+        found[WORDS] = np.float32(weights.get(WORDS, 0.0)) + np.float32(extra) * new.astype(np.float32)
+    return found
 
 
 class Scorer(Protocol):
@@ -64,9 +91,12 @@ class Scorer(Protocol):
 class Blend:
     """Several fitted models as one ranker, for evaluation."""
 
-    def __init__(self, models: Mapping[str, Scorer], weights: Mapping[str, float]) -> None:
-        """Weigh `models` by `weights`; a model without a weight is left out."""
-        self.parts = [(models[name], weight) for name, weight in weights.items() if weight]
+    def __init__(self, models: Mapping[str, Scorer], weights: Mapping[str, float], new: BoolArray) -> None:
+        """Weigh `models` by `weights`, new items (bool[n_items]) by NEW_ITEMS on top.
+
+        A model without a weight is left out.
+        """
+        self.parts = [(models[name], weight) for name, weight in weights_by_model(weights, new).items()]
 
     def score_batch(self, histories: Csr) -> FloatArray:
         """Scores of all items for many histories (csr[B, n_items]), float32[B, n_items]."""

@@ -108,13 +108,15 @@ def write_manifest(
         directory: holds items.npy, users.npy and one folder for each of `models`.
         watermark: what the snapshot contains everything up to.
         snapshot_hash: the snapshot's DVC hash.
-        params: the whole of params.yaml.
+        params: the whole of params.yaml; the blend's learned weights in it are part of the bundle, as the
+            files are.
         git_commit: commit of the code that trained it.
         models: for each model: mlflow_run_id, version, metrics, sizes.
         created_at: aware.
     """
     files = hash_files(directory)
-    content = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    made_of = {"files": files, "weights": params["blend"]["tuned"]}
+    content = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
     moment = created_at.astimezone(UTC)
     manifest = Manifest(
         bundle_id=f"{moment:%Y%m%d%H%M%S}-{content[:12]}",

@@ -184,7 +184,7 @@ class Deployer:
             path,
             watermark=Watermark(watermark, 0),
             snapshot_hash="0" * 32,
-            params={},
+            params=self.params.model_dump(mode="json"),
             git_commit="test",
             models={name: {} for name in MODELS},
             created_at=datetime.now(UTC),

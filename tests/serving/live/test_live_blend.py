@@ -1,6 +1,7 @@
 """Home's blend: which models speak for what a user clicked, and how loud."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,3 +52,24 @@ async def test_tuned_weights_decide_who_speaks(plane: LivePlane, deploy: Any) ->
 async def test_popularity_alone_makes_no_list_personal(plane: LivePlane, deploy: Any) -> None:
     """The test's bundles hold no EASE: nobody else has an opinion, and popularity is not asked."""
     assert await liked_tea(plane, deploy) == []
+
+
+@pytest.mark.parametrize("small_params", [{"weights": "tuned", "diverse": 0.0}], indirect=True)
+async def test_weights_come_with_the_bundle_that_was_judged_by_them(
+    plane: LivePlane, deploy: Any, small_params: Any
+) -> None:
+    """What params.yaml says by now is for the next bundle."""
+    blend = small_params.blend.model_copy(update={"tuned": {"tfidf": 1.0}})
+    deploy = replace(deploy, params=small_params.model_copy(update={"blend": blend}))
+    found = await liked_tea(plane, deploy)
+    assert found and {each.model for each in found} == {"tfidf"}
+
+
+@pytest.mark.parametrize(
+    "small_params", [{"weights": "tuned", "tuned": {"new_items": 1.0}, "diverse": 0.0}], indirect=True
+)
+async def test_new_items_speak_by_their_words(plane: LivePlane, deploy: Any) -> None:
+    """Tea that many bought is not new, and has no weight here."""
+    found = await liked_tea(plane, deploy)
+    assert {each.model for each in found} <= {"tfidf"}
+    assert len(found) < 4

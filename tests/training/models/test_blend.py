@@ -37,9 +37,20 @@ def test_rows_of_a_batch_are_blended_one_by_one(
     checkerboard: TrainingData, configs: dict[str, Config]
 ) -> None:
     models = {name: fit_model(name, checkerboard, configs[name], 1) for name in ("als", "ease")}
-    blend = Blend(models, {"als": 0.5, "ease": 1.0})
+    blend = Blend(models, {"als": 0.5, "ease": 1.0}, np.zeros(checkerboard.n_items, dtype=np.bool_))
     whole = blend.score_batch(checkerboard.interactions)
     np.testing.assert_allclose(whole[[4]], blend.score_batch(checkerboard.interactions[[4]]), rtol=1e-4)
+
+
+def test_new_items_are_weighed_by_their_words(checkerboard: TrainingData, configs: dict[str, Config]) -> None:
+    models = {name: fit_model(name, checkerboard, configs[name], 1) for name in ("tfidf", "ease")}
+    new = np.arange(checkerboard.n_items) < 3
+    plain = Blend(models, {"ease": 1.0}, new).score_batch(checkerboard.interactions)
+    found = Blend(models, {"ease": 1.0, "new_items": 0.5}, new).score_batch(checkerboard.interactions)
+    words = normalise(models["tfidf"].score_batch(checkerboard.interactions))
+    np.testing.assert_array_equal(found[:, ~new], plain[:, ~new])
+    np.testing.assert_allclose(found[:, new], (plain + 0.5 * words)[:, new], rtol=1e-5)
+    assert (found[:, new] > plain[:, new]).any()
 
 
 def test_scores_that_hardly_differ_are_not_blown_up() -> None:

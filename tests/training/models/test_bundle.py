@@ -32,7 +32,7 @@ def directory(tmp_path: Path, checkerboard: TrainingData, configs: dict[str, Con
         bundle,
         watermark=Watermark(12, 345),
         snapshot_hash="abc",
-        params={"seed": 1},
+        params={"seed": 1, "blend": {"tuned": {"als": 1.0}}},
         git_commit="0" * 40,
         models={name: {"mlflow_run_id": "r", "version": 1} for name in MODELS},
         created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
