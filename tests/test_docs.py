@@ -14,7 +14,7 @@ PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("**/*.md")
 MODULE = re.compile(r"python -m ([\w.]+)((?: [\w./=-]+)*)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
-SETTING = re.compile(r"\b(SHORTLIST_[A-Z_]+|DATABASE_URL|MLFLOW_TRACKING_URI)\b")
+SETTING = re.compile(r"\b(SHORTLIST_[A-Z_]+|DATABASE_URL|MLFLOW_TRACKING_URI|MLFLOW_EXPERIMENT_NAME)\b")
 MARKERS = {"SHORTLIST_PLATFORM", "SHORTLIST_PROCESS"}
 """Variables that operations sets for itself."""
 
