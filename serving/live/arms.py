@@ -28,6 +28,8 @@ class Policy:
     experiment_id: str | None = None
     arm: str | None = None
     epsilon: float = 0.0
+    weighs: bool = False
+    """Whether the arm brings weights of its own for the models, in place of its bundle's."""
 
     @property
     def bundle_id(self) -> str:
@@ -93,7 +95,8 @@ class Arms:
                 return None
         if params is None:
             return None
-        return Policy(generation, params, experiment_id, arm.name, arm.epsilon)
+        weighs = "tuned" in (arm.blend or {})
+        return Policy(generation, params, experiment_id, arm.name, arm.epsilon, weighs)
 
     def _is_deployed(self, bundle_id: str) -> bool:
         generation = self._deployed.generation

@@ -179,7 +179,7 @@ class Recommender:
                 self._boards.clear()
             boards = Boards(catalogue, trending, policy.generation, policy.params.ranking)
             self._boards[policy.bundle_id] = boards
-        return View(parts.index, policy.generation, boards, policy.params)
+        return View(parts.index, policy.generation, boards, policy.params, policy.weighs)
 
     async def _visit(self, user_id: str, days: float | None = None) -> Sequence[InteractionRow]:
         since = _EVER if days is None else self._clock() - timedelta(days=days)

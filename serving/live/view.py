@@ -34,7 +34,7 @@ class View:
     boards: Boards
     params: Params
     weighs: bool = False
-    """Whether the params' weights of the models go before those of the bundle: an experiment's arm brings them."""
+    """Whether an experiment's arm brings weights of its own for the models, in the params."""
 
     @property
     def n_rows(self) -> int:

@@ -123,6 +123,27 @@ async def test_an_arm_changes_the_blend(
     assert {first[user_id] for user_id, arm in placed.items() if arm == "clicks"} == {"tea"}
 
 
+async def test_an_arm_switches_how_models_are_weighed(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    for user_id in USERS:  # enough to be no newcomer
+        for number in (1, 1, 2, 2, 3):
+            click = InteractionDraft(
+                user_id=user_id, event_type="product_click", item_id=f"TEA000000{number}"
+            )
+            await workers[0].record_interaction(click)
+    by_meaning = {"weights": "tuned", "tuned": {"embeddings": 1.0}, "search": 0.0, "diverse": 0.0}
+    by_rules = by_meaning | {"tuned": {"fpgrowth": 1.0}}
+    start("weights", [Arm("meaning", 0.5, blend=by_meaning), Arm("rules", 0.5, blend=by_rules)])
+    await workers[0].settle()
+    models = {user_id: (await workers[0].home(user_id, 1)).personalized[0].model for user_id in USERS}
+    rows = await logged(pool, "endpoint = 'home.personalized'", 12)
+    placed = {row["user_id"]: row["arm"] for row in rows}
+    assert set(placed.values()) == {"meaning", "rules"}
+    named = {"meaning": "embeddings", "rules": "fpgrowth"}
+    assert models == {user_id: named[arm] for user_id, arm in placed.items()}
+
+
 async def test_a_shadow_is_computed_logged_and_not_shown(
     workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
 ) -> None:
