@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -22,6 +23,7 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def outcome(call: Call[T], response: httpx.Response) -> T:
@@ -65,6 +67,11 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _once() -> dict[str, str]:
+    """What makes a write that is sent again be done once."""
+    return {"Idempotency-Key": f'"{uuid4()}"'}
+
+
 def _list_query(kind: types.Kind | None, explain: bool, **values: Any) -> dict[str, Any]:
     return _given(kind=kind, explain="true" if explain else None, **values)
 
@@ -90,7 +97,7 @@ def search(
 
 def log_interaction(user_id: str, event_type: str, product_id: str | None, query: str | None) -> Call[None]:
     body = _given(user_id=user_id, event_type=event_type, product_id=product_id, query=query)
-    return Call("POST", "/api/v1/interactions/interactions", _nothing, body=body)
+    return Call("POST", "/api/v1/interactions/interactions", _nothing, body=body, headers=_once())
 
 
 def interactions(user_id: str, days: int | None) -> Call[list[types.ShopInteraction]]:
@@ -177,12 +184,12 @@ def interact(
         interaction_type=interaction_type,
         duration_seconds=duration_seconds,
     )
-    return Call("POST", "/recommendations/interact", _whole, body=body)
+    return Call("POST", "/recommendations/interact", _whole, body=body, headers=_once())
 
 
 def feedback(user_id: str, content_id: str, feedback_type: str) -> Call[types.ContentInteraction]:
     body = {"user_id": user_id, "content_id": content_id, "feedback_type": feedback_type}
-    return Call("POST", "/recommendations/feedback", _whole, body=body)
+    return Call("POST", "/recommendations/feedback", _whole, body=body, headers=_once())
 
 
 def train() -> Call[types.Training]:

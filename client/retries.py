@@ -1,6 +1,7 @@
 """Sending again what the service could not answer: 503, or no connection.
 
-Nothing was done then, unless the database was lost in the moment of the commit.
+Nothing was done then, unless the database was lost in the moment of the commit. Interactions carry an
+Idempotency-Key, so they are stored once however often they are sent.
 """
 
 from typing import Any
@@ -60,7 +61,7 @@ def _last(state: RetryCallState) -> httpx.Response:
 
 
 def _arguments(call: Call[Any]) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"params": call.query}
+    arguments: dict[str, Any] = {"params": call.query, "headers": dict(call.headers)}
     if call.body is not None:
         arguments["json"] = call.body
     return arguments

@@ -29,8 +29,25 @@ _RECORD = """
     insert into interactions
         (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
     values ($1, $2, $3, $4, $5, $6, coalesce($7, clock_timestamp()), $8, $9)
-    returning interaction_id
+    returning interaction_id, occurred_at
 """
+_KNOWN = """
+    select interaction_id, occurred_at,
+        (user_id, event_type, item_id, query, value) is not distinct from ($2, $3, $4, $5, $6::real) as same
+    from interactions where dedup_key = $1 limit 1
+"""
+
+
+class DedupConflict(Exception):  # noqa: N818
+    """A key that stands for one interaction was sent with another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An interaction that is stored."""
+
+    interaction_id: int
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +76,24 @@ async def record(
     occurred_at: datetime | None = None,
     dedup_key: UUID | None = None,
     source: str = "service",
-) -> int:
-    """Store one interaction, and its user when new; returns its id.
+) -> Recorded:
+    """Store one interaction, and its user when new.
 
     It is on disk when this returns, unless the caller holds a transaction open: then when that commits.
-    One round trip. With a `dedup_key` the same event sent again gives the id of the first.
-    Raises asyncpg.CheckViolationError for an unknown event type.
+    One round trip. With a `dedup_key` the same event sent again gives what the first did; DedupConflict is
+    raised for another event. Raises asyncpg.CheckViolationError for an unknown event type.
     """
     values = (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
     if dedup_key is None:
-        stored: int = await conn.fetchval(_RECORD, *values)
-        return stored
+        return Recorded(*await conn.fetchrow(_RECORD, *values))
     async with conn.transaction():
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", str(dedup_key))
-        known: int | None = await conn.fetchval(
-            "select interaction_id from interactions where dedup_key = $1 limit 1", dedup_key
-        )
-        return known if known is not None else await conn.fetchval(_RECORD, *values)
+        known = await conn.fetchrow(_KNOWN, dedup_key, user_id, event_type, item_id, query, value)
+        if known is None:
+            return Recorded(*await conn.fetchrow(_RECORD, *values))
+    if not known["same"]:
+        raise DedupConflict(str(dedup_key))
+    return Recorded(known["interaction_id"], known["occurred_at"])
 
 
 async def recent(conn: asyncpg.Connection, user_id: str, since: datetime, limit: int) -> list[InteractionRow]:

@@ -3,6 +3,7 @@
 ServingError
 ├── NotFound            ItemNotFound, UserNotFound            404
 ├── AlreadyExists       ItemExists, UserExists                409
+├── KeyReused           an idempotency key of something else  422
 ├── ModelNotReady       no bundle, or not this item in it     503
 ├── DatabaseUnavailable a write (or a read that needs it)     503
 └── BundleRefused       never leaves the service: /status tells it
@@ -51,6 +52,13 @@ class UserExists(AlreadyExists):
     def __init__(self, user_id: str) -> None:
         super().__init__(f"user {user_id!r} exists already")
         self.user_id = user_id
+
+
+class KeyReused(ServingError):  # noqa: N818
+    """An idempotency key came with another interaction than before."""
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was sent with another interaction before")
 
 
 class ModelNotReady(ServingError):  # noqa: N818

@@ -6,9 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
+from database.interactions import Recorded
 from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
+from serving.api.once import Once
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.errors import ItemNotFound
@@ -84,25 +86,25 @@ async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Expl
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Record an interaction",
 )
-async def interact(plane: Plane, body: Interact) -> Response:
+async def interact(plane: Plane, once: Once, body: Interact) -> Response:
     """Content must exist, of any kind (404); a user who is not known is made."""
-    now = datetime.now(UTC)
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type=body.interaction_type,
         item_id=body.content_id,
         value=body.duration_seconds,
-        occurred_at=now,
+        occurred_at=datetime.now(UTC),
+        dedup_key=once,
     )
     stored = await _record(plane, draft)
     return answer(
         {
-            "interaction_id": stored,
+            "interaction_id": stored.interaction_id,
             "user_id": body.user_id,
             "content_id": body.content_id,
             "interaction_type": body.interaction_type,
             "duration_seconds": body.duration_seconds,
-            "timestamp": now,
+            "timestamp": stored.occurred_at,
         }
     )
 
@@ -113,29 +115,29 @@ async def interact(plane: Plane, body: Interact) -> Response:
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Say what a user thinks of a content item",
 )
-async def feedback(plane: Plane, body: Feedback) -> Response:
+async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
     """Content must exist, of any kind (404); a user who is not known is made. It moves the next list."""
-    now = datetime.now(UTC)
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type="feedback",
         item_id=body.content_id,
         value=_SIGNS[body.feedback_type],
-        occurred_at=now,
+        occurred_at=datetime.now(UTC),
+        dedup_key=once,
     )
     stored = await _record(plane, draft)
     return answer(
         {
-            "interaction_id": stored,
+            "interaction_id": stored.interaction_id,
             "user_id": body.user_id,
             "content_id": body.content_id,
             "feedback_type": body.feedback_type,
-            "timestamp": now,
+            "timestamp": stored.occurred_at,
         }
     )
 
 
-async def _record(plane: LivePlane, draft: InteractionDraft) -> int:
+async def _record(plane: LivePlane, draft: InteractionDraft) -> Recorded:
     if await plane.get_item(draft.item_id or "") is None:
         raise ItemNotFound(draft.item_id or "")
     return await plane.record_interaction(draft)

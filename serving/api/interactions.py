@@ -8,6 +8,7 @@ from starlette.responses import Response
 from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import ShopUserId, clamp
+from serving.api.once import Once
 from serving.api.schemas.shop import ShopInteraction, UserInteractions, interaction_shape
 from serving.api.state import Plane
 from serving.live.drafts import InteractionDraft
@@ -35,7 +36,7 @@ _EXAMPLES = {
     summary="Log an interaction",
 )
 async def log_interaction(
-    plane: Plane, body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)]
+    plane: Plane, once: Once, body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)]
 ) -> Response:
     """It is on disk when this answers, and counts in the user's next answer. New users need no sign-up."""
     clicked = body.event_type == "product_click"
@@ -45,6 +46,7 @@ async def log_interaction(
             event_type=body.event_type,
             item_id=body.product_id if clicked else None,
             query=None if clicked else body.query,
+            dedup_key=once,
         )
     )
     return Response(status_code=200)

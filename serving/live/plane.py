@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from database.interactions import recent
+from database.interactions import Recorded, recent
 from database.settings import REPOSITORY, Settings
 from database.state import read_counts
 from serving.errors import DatabaseUnavailable
@@ -183,8 +183,11 @@ class LivePlane(Recommender):
         """Change what a user says of themselves. Raises UserNotFound, DatabaseUnavailable."""
         return await self._parts.writes.update_user(user_id, changes)
 
-    async def record_interaction(self, draft: InteractionDraft) -> int:
-        """Store an interaction; gives its id. It is on disk when this returns. Raises DatabaseUnavailable."""
+    async def record_interaction(self, draft: InteractionDraft) -> Recorded:
+        """Store an interaction, once for each `dedup_key`. It is on disk when this returns.
+
+        Raises KeyReused, DatabaseUnavailable.
+        """
         return await self._parts.writes.record(draft)
 
     async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[Interaction]:

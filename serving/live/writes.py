@@ -3,8 +3,16 @@
 from typing import Any
 
 from database import interactions, items, users
+from database.interactions import DedupConflict, Recorded
 from database.items import Embedding, ItemContent, ItemRow, StaleEmbedding, embedding_text, text_hash
-from serving.errors import DatabaseUnavailable, ItemExists, ItemNotFound, UserExists, UserNotFound
+from serving.errors import (
+    DatabaseUnavailable,
+    ItemExists,
+    ItemNotFound,
+    KeyReused,
+    UserExists,
+    UserNotFound,
+)
 from serving.live.database import LiveDatabase
 from serving.live.drafts import InteractionDraft, ItemChanges, ItemDraft, User, UserChanges, UserDraft
 from serving.live.encoder import LiveEncoder
@@ -98,20 +106,23 @@ class Writes:
         except (UserNotFound, DatabaseUnavailable):
             return ()
 
-    async def record(self, draft: InteractionDraft) -> int:
-        """Store an interaction; gives its id."""
-        async with self._database.connection("recording an interaction") as conn:
-            return await interactions.record(
-                conn,
-                user_id=draft.user_id,
-                event_type=draft.event_type,
-                item_id=draft.item_id,
-                query=draft.query,
-                value=draft.value,
-                session_id=draft.session_id,
-                occurred_at=draft.occurred_at,
-                dedup_key=draft.dedup_key,
-            )
+    async def record(self, draft: InteractionDraft) -> Recorded:
+        """Store an interaction, once for each `dedup_key`. Raises KeyReused."""
+        try:
+            async with self._database.connection("recording an interaction") as conn:
+                return await interactions.record(
+                    conn,
+                    user_id=draft.user_id,
+                    event_type=draft.event_type,
+                    item_id=draft.item_id,
+                    query=draft.query,
+                    value=draft.value,
+                    session_id=draft.session_id,
+                    occurred_at=draft.occurred_at,
+                    dedup_key=draft.dedup_key,
+                )
+        except DedupConflict as error:
+            raise KeyReused from error
 
     async def _new_vector(self, stored: ItemRow, changes: ItemChanges) -> Embedding | None:
         """The vector of the changed text; None when the stored one is still right."""

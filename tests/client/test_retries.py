@@ -1,6 +1,7 @@
 """What the client sends again, what it raises, and that both clients have the same methods."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -96,6 +97,15 @@ def test_the_key_travels_and_ids_are_quoted() -> None:
         shortlist.similar_products("A/B?C", limit=5)
     assert asked[0].headers["x-api-key"] == "key"
     assert asked[0].url.raw_path == b"/recommendations/product/A%2FB%3FC?response_limit=5"
+
+
+def test_an_interaction_keeps_its_key_when_it_is_sent_again() -> None:
+    shortlist, asked = blocking(*[httpx.Response(503), httpx.Response(200)] * 2)
+    shortlist.click("a", "ABCD1234XY")
+    shortlist.click("a", "ABCD1234XY")
+    first, again, second, _ = [request.headers["idempotency-key"] for request in asked]
+    assert first == again != second
+    assert re.fullmatch(r'"[0-9a-f-]{36}"', first)
 
 
 async def test_the_asynchronous_client_sends_again_too() -> None:

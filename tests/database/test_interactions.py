@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from database.interactions import ensure_partitions, recent, record
+from database.interactions import DedupConflict, Recorded, ensure_partitions, recent, record
 from database.state import State, read_counts, read_request, read_state
 from database.users import get_user, insert_user, update_user
 
@@ -44,13 +44,17 @@ async def test_a_request_without_history_still_reads_the_state(
 async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Pool) -> None:
     key = uuid4()
 
-    async def send() -> int:
+    async def send(value: float = 0.1) -> Recorded:
         async with pool.acquire() as conn:
-            return await record(conn, user_id="ann", event_type="like", item_id="I1", dedup_key=key)
+            return await record(
+                conn, user_id="ann", event_type="like", item_id="I1", value=value, dedup_key=key
+            )
 
     assert len(set(await asyncio.gather(*(send() for _ in range(8))))) == 1
     async with pool.acquire() as conn:
         assert (await read_counts(conn)).interactions == 1
+    with pytest.raises(DedupConflict):
+        await send(value=0.2)
 
 
 async def test_an_unknown_event_type_is_refused(pool: asyncpg.Pool) -> None:
@@ -66,7 +70,7 @@ async def test_rows_move_out_of_the_default_partition(pool: asyncpg.Pool) -> Non
         assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 3
         assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 0
         tables = await conn.fetch("select tableoid::regclass::text, interaction_id from interactions")
-        assert [tuple(row) for row in tables] == [("interactions_y2026m03", kept)]
+        assert [tuple(row) for row in tables] == [("interactions_y2026m03", kept.interaction_id)]
 
 
 async def test_users_are_registered_once(pool: asyncpg.Pool) -> None:

@@ -21,6 +21,7 @@ from client import AsyncShortlist
 from database.connection import connect, create_pool
 from database.ingest.adapters import ADAPTERS
 from database.ingest.run import ingest_file
+from database.interactions import Recorded
 from database.settings import REPOSITORY, Settings
 from serving.airflow import Airflow
 from serving.api.app import create_app
@@ -199,7 +200,7 @@ class FakePlane:
         self.users[user_id] = replace(await self.get_user(user_id), **changes)
         return self.users[user_id]
 
-    async def record_interaction(self, draft: InteractionDraft) -> int:
+    async def record_interaction(self, draft: InteractionDraft) -> Recorded:
         if self.failure:
             raise self.failure
         event = Interaction(
@@ -213,7 +214,7 @@ class FakePlane:
             occurred_at=draft.occurred_at or NOW,
         )
         self.events.insert(0, event)
-        return event.interaction_id
+        return Recorded(event.interaction_id, event.occurred_at)
 
     async def user_interactions(self, user_id: str, days: int) -> list[Interaction]:
         since = NOW - timedelta(days=days)
@@ -334,6 +335,7 @@ def _server(app: FastAPI) -> Iterator[str]:
     """Serve an app on a free port in a thread of its own; gives its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # who comes before it has started waits
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
