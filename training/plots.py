@@ -136,15 +136,15 @@ def draw_curve(name: str, curve: Sequence[Mapping[str, float]], path: Path) -> N
     _save(figure, path)
 
 
-def draw_search(name: str, scores: Sequence[float], path: Path) -> None:
-    """The history of a search: each trial's score, and the best so far; trial 0 is what was shipped."""
+def draw_search(name: str, scores: Sequence[float], shipped: float, path: Path) -> None:
+    """The history of a search: each trial's score, the best so far, and what was shipped."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = _figure(7, 4)
     best = [max(scores[: number + 1]) for number in range(len(scores))]
     axes.plot(range(len(scores)), scores, "o", alpha=0.5, label="trial")
     axes.step(range(len(scores)), best, where="post", label="best so far")
-    axes.axhline(scores[0], color="gray", linestyle=":", label="as shipped")
+    axes.axhline(shipped, color="gray", linestyle=":", label="as shipped")
     axes.set(xlabel="trial", ylabel="NDCG, mean of the windows", title=f"Search of {name}'s hyperparameters")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)

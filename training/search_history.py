@@ -11,16 +11,20 @@ from training.intervals import Difference
 from training.search import Found, OnTrial, Trial
 
 
-def save_trials(name: str, found: Found, verdict: Difference, folder: Path) -> None:
+def save_trials(name: str, found: Found, shipped: float, verdict: Difference, folder: Path) -> None:
     """Write trials.json, trials.md and trials.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"trials": [asdict(trial) for trial in found.trials], "best_against_shipped": asdict(verdict)}
+    content = {
+        "trials": [asdict(trial) for trial in found.trials],
+        "shipped": shipped,
+        "best_against_shipped": asdict(verdict),
+    }
     (folder / "trials.json").write_text(json.dumps(content, indent=1) + "\n")
     table = f"{as_table(found)}\n{verdict_line(verdict, len(found.trials))}\n"
     (folder / "trials.md").write_text(table)
     from training.plots import draw_search
 
-    draw_search(name, [trial.score for trial in found.trials], folder / "trials.png")
+    draw_search(name, [trial.score for trial in found.trials], shipped, folder / "trials.png")
 
 
 def save_ascents(learned: Learned, folder: Path, record: OnTrial | None) -> None:
@@ -56,10 +60,10 @@ def verdict_line(verdict: Difference, trials: int) -> str:
     )
 
 
-def search_line(found: Found, verdict: Difference, folder: Path) -> str:
+def search_line(found: Found, shipped: float, verdict: Difference, folder: Path) -> str:
     """A finished search in a few lines."""
     return (
-        f"Shipped {found.trials[0].score:.4f}, best {found.best.score:.4f} (trial {found.best.number} of "
+        f"Shipped {shipped:.4f}, best {found.best.score:.4f} (trial {found.best.number} of "
         f"{len(found.trials)}, all in {folder}): {found.best.values}\n"
         f"{verdict_line(verdict, len(found.trials))}"
     )

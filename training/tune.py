@@ -38,6 +38,8 @@ class Tuned:
     """A finished search, and whether its best values are better than the shipped ones."""
 
     found: Found
+    shipped: float
+    """Score of the values of params.yaml; where a ladder is searched trial 0 stands at its foot instead."""
     verdict: Difference
     """Best less shipped over all windows' users, with an interval widened for the number of trials; the
     windows are those that the best was chosen on."""
@@ -71,7 +73,7 @@ def tune(
     def objective(values: Values) -> float:
         config = type(shipped).model_validate(shipped.model_dump() | values)
         gains.append([_gains(name, config, window, params) for window in windows])
-        return float(np.mean([np.nanmean(part) for part in gains[-1]]))
+        return _mean(gains[-1])
 
     def tell(trial: Trial) -> None:
         for on_trial in on_trials:
@@ -86,9 +88,17 @@ def tune(
         seed=params.seed,
         on_trial=tell,
     )
-    best, first = np.concatenate(gains[found.best.number]), np.concatenate(gains[0])
-    samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(gains) - 1)
-    return Tuned(found, compare(best, first, samples, params.seed, confidence))
+    best, before = gains[found.best.number], gains[0]
+    if found.trials[0].values.items() - shipped.model_dump().items():
+        before = [_gains(name, shipped, window, params) for window in windows]
+    samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(found.trials) - 1)
+    verdict = compare(np.concatenate(best), np.concatenate(before), samples, params.seed, confidence)
+    return Tuned(found, _mean(before), verdict)
+
+
+def _mean(gains: Sequence[DoubleArray]) -> float:
+    """The mean of the windows' means."""
+    return float(np.mean([np.nanmean(part) for part in gains]))
 
 
 def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleArray:
@@ -178,8 +188,8 @@ def main(
             callbacks = [stack.enter_context(progress(name, budget)), *([record] if record else [])]
             tuned = tune(name, windows, params, budget, on_trials=callbacks, fixed=fixed)
             values = tuned.found.best.values
-            save_trials(name, tuned.found, tuned.verdict, folder)
-            click.echo(search_line(tuned.found, tuned.verdict, folder))
+            save_trials(name, tuned.found, tuned.shipped, tuned.verdict, folder)
+            click.echo(search_line(tuned.found, tuned.shipped, tuned.verdict, folder))
         if write:
             write_back(workspace.params_file, section, values, whole=name == BLEND)
         if upload is not None:

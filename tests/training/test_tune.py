@@ -93,9 +93,9 @@ def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> 
 
 
 def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
-    result = CliRunner().invoke(main, ["ease", "--trials", "3", "--fix", "strength", "--no-track"])
+    result = CliRunner().invoke(main, ["itemknn", "--trials", "3", "--fix", "strength", "--no-track"])
     assert result.exit_code == 0, result.output
-    folder = workspace / "data" / "tuning" / "ease"
+    folder = workspace / "data" / "tuning" / "itemknn"
     table = (folder / "trials.md").read_text()
     assert [line.split(" |")[0] for line in table.splitlines()[2:5]] == ["| 0", "| 1", "| 2"]
     assert "strength" not in table
