@@ -21,6 +21,15 @@ ABOUT = {
     BLEND: "What users are shown: the scores of several models, each over its spread, weighted and added.",
 }
 
+COLORS = dict(
+    zip(
+        ABOUT,
+        ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"),
+        strict=True,
+    )
+)
+"""A model's colour in MLflow's charts: that of the plots, in which the models stand in the same order."""
+
 _NEEDS_ACTS = "An item that nobody acted on before the snapshot is never in its lists."
 LIMITS = {
     "als": _NEEDS_ACTS,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.cards import Origin, bundle_card, how_to_load, model_card
+from training.cards import COLORS, Origin, bundle_card, how_to_load, model_card
 from training.evaluation import load_metrics
 from training.gate import Decision
 from training.models.blend import BLEND
@@ -21,7 +21,15 @@ from training.params import Params, learned_sections
 from training.plots import draw_curve
 from training.pyfunc import ITEMS
 from training.snapshot import read_snapshot
-from training.tracking import CHALLENGER, Lineage, Tracker, Version, load_versions, text_artifact
+from training.tracking import (
+    CHALLENGER,
+    COLOR,
+    Lineage,
+    Tracker,
+    Version,
+    load_versions,
+    text_artifact,
+)
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -159,7 +167,8 @@ def record_clicks(tracker: Tracker, run: str, clicks: Mapping[str, float], hours
 
 
 def _log_pages(tracker: Tracker, run: str, workspace: Workspace, name: str, card: str) -> None:
-    """What a model's run and the blend's have alike: the evaluation's files and the card."""
+    """What a model's run and the blend's have alike: the evaluation's files, the card and the colour."""
+    tracker.tag(run, {COLOR: COLORS[name]})
     tracker.log_files(run, workspace.evaluation / name, "evaluation")
     with text_artifact("model_card.md", card) as path:
         tracker.log_files(run, path, "card")

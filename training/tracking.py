@@ -31,6 +31,8 @@ REQUIREMENTS = ("numpy", "scipy", "pydantic")
 NOTE = "mlflow.note.content"
 """Tag that MLflow's UI shows as the description, in Markdown."""
 PARENT = "mlflow.parentRunId"
+COLOR = "mlflow.runColor"
+"""Tag by which MLflow's UI colours a run in its charts."""
 KIND = "shortlist.kind"
 
 _ABOUT_RUNS = (
