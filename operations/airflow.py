@@ -1,6 +1,7 @@
 """Airflow through its REST API: the same door that its UI and any scheduler of yours use."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -72,9 +73,24 @@ class AirflowApi:
         runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params)["dag_runs"]
         return str(runs[0]["dag_run_id"]) if runs else None
 
-    def trigger(self, dag_id: str, note: str, conf: Mapping[str, Any]) -> str:
-        """Start a run of the DAG with its configuration as soon as it can be; returns the run's id."""
-        body = {"logical_date": None, "note": note, "conf": dict(conf)}
+    def trigger(
+        self,
+        dag_id: str,
+        note: str,
+        conf: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Start a run of the DAG with its configuration as soon as it can be; returns the run's id.
+
+        `at`, not later than now, is the moment that Airflow shows the run under.
+        """
+        body: dict[str, Any] = {"logical_date": None, "note": note, "conf": dict(conf)}
+        if run_id is not None:
+            body["dag_run_id"] = run_id
+        if at is not None:
+            body |= {"logical_date": at.isoformat(), "run_after": at.isoformat()}
         reply = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=body)
         reply.raise_for_status()
         return str(reply.json()["dag_run_id"])

@@ -23,7 +23,9 @@ class Retail:
     days: dict[date, pd.DataFrame]
     """Every day of the month that is played, oldest first; one without sales is empty."""
     weeks: int
-    """By how many weeks times are moved, so that the last day is of the past week."""
+    """By how many weeks ingestion moves times: the last day then lies at most a week ahead."""
+    ahead: timedelta
+    """By how much that is too far for the first day to be yesterday; taken from every time in a file."""
 
     @property
     def customers(self) -> list[str]:
@@ -41,20 +43,21 @@ def cut(days: int, share: float, today: pd.Timestamp) -> Retail:
     last = last_time(SAMPLE)
     dates = [last.date() - timedelta(days=back) for back in reversed(range(days))]
     of_day = lines["InvoiceDate"].dt.date
-    weeks = int((today - pd.Timestamp(last)) // pd.Timedelta(weeks=1))
+    weeks = -((dates[0] - today.date()) // timedelta(weeks=1))
     parts = {day: lines[of_day == day] for day in dates}
-    return Retail(lines[of_day < dates[0]], parts, weeks)
+    ahead = dates[0] + timedelta(weeks=weeks) - (today.date() - timedelta(days=1))
+    return Retail(lines[of_day < dates[0]], parts, weeks, ahead)
 
 
-def drop(frame: pd.DataFrame, path: Path) -> Path:
-    """Put a file of invoice lines into the inbox, as one that arrived a while ago."""
-    frame.to_parquet(path, index=False)
+def drop(frame: pd.DataFrame, path: Path, back: timedelta = timedelta()) -> Path:
+    """Put a file of invoice lines, its times moved back, into the inbox, as one that arrived a while ago."""
+    frame.assign(InvoiceDate=frame["InvoiceDate"] - back).to_parquet(path, index=False)
     return _settled(path)
 
 
-def drop_broken(frame: pd.DataFrame, path: Path) -> Path:
+def drop_broken(frame: pd.DataFrame, path: Path, back: timedelta = timedelta()) -> Path:
     """The same file, of which the transfer brought only the first half."""
-    frame.to_parquet(path, index=False)
+    drop(frame, path, back)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     return _settled(path)

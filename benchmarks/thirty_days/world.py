@@ -1,4 +1,4 @@
-"""An installation of its own for the month: database, checkout, MLflow, store, the service as a process."""
+"""An installation of its own for the month: the platform as `make up` starts it, under a folder."""
 
 import os
 import shutil
@@ -6,20 +6,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import psutil
 import yaml
 
-from database.connection import database_url, embedded_url
-from database.embedded import EmbeddedServer
-from database.schema import migrate
+from benchmarks.thirty_days.alerts import Alerts, listen
 from database.settings import REPOSITORY, Settings, get_settings
+from operations.airflow import AirflowApi
+from operations.environment import layout
+from operations.processes import GONE
+from operations.supervisor import Supervisor
 
 SMALL: dict[str, dict[str, Any]] = {
     "als": {"factors": 32, "iterations": 8},
@@ -30,8 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
 """Params of the month that differ from the checkout's, for speed."""
 
 _TRACKED = ("training", "data_checks", "database")
-_SERVICE_SECONDS = 180.0
-_STOP_SECONDS = 30.0
+_ELSEWHERE = ("database_url", "mlflow_tracking_uri", "airflow_url", "api_keys")
 
 
 @dataclass
@@ -40,90 +40,93 @@ class World:
 
     root: Path
     settings: Settings
-    address: str
+    airflow: AirflowApi
+    supervisor: Supervisor
+    alerts: Alerts
+
+    @property
+    def address(self) -> str:
+        """Of the service."""
+        return f"http://127.0.0.1:{self.settings.service_port}"
 
     def write_params(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """params.yaml of the checkout, made small, with `changes` by section."""
-        content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-        for sections in (SMALL, changes):
-            for section, values in sections.items():
-                content[section] |= values
-        (self.settings.workspace / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        """params.yaml of the installation: the checkout's made small, with `changes` by section."""
+        write_params(self.settings.workspace, changes)
+
+    def workers(self) -> list[psutil.Process]:
+        """The service's workers: the processes that have loaded the models."""
+        (server,) = self.supervisor.process_ids("service")
+        children = psutil.Process(server).children(recursive=True)
+        return [child for child in children if _is_worker(child)]
+
+    def signal(self, process: str, sign: signal.Signals) -> None:
+        """Send a signal to one of circus.ini's processes and to all below it."""
+        for pid in self.supervisor.process_ids(process):
+            parent = psutil.Process(pid)
+            for each in (parent, *parent.children(recursive=True)):
+                each.send_signal(sign)
+
+
+def write_params(workspace: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a workspace's params.yaml: the checkout's, made small, with `changes` by section."""
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for sections in (SMALL, changes):
+        for section, values in sections.items():
+            content[section] |= values
+    (workspace / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 @contextmanager
-def open_world(root: Path, workers: int) -> Iterator[World]:
-    """Start everything under `root`, an empty folder; stop everything at the end."""
+def open_world(root: Path, workers: int, *, keep: bool) -> Iterator[World]:
+    """Start everything under `root`, an empty folder; stop everything at the end, unless it is to be kept."""
     workspace = root / "checkout"
     for name in _TRACKED:
         ignored = shutil.ignore_patterns("__pycache__", "*.parquet")
         shutil.copytree(REPOSITORY / name, workspace / name, ignore=ignored)
-    for name in ("params.yaml", "dvc.yaml", ".dvc/config"):
+    for name in ("dvc.yaml", ".dvc/config"):
         (workspace / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(REPOSITORY / name, workspace / name)
-    port = _free_port()
-    os.environ |= {
-        "DATABASE_URL": embedded_url(root / "postgres", "shortlist"),
+    write_params(workspace, {})
+    with ExitStack() as stack:
+        alerts = stack.enter_context(listen())
+        os.environ |= _environment(root, workspace, workers) | {"SHORTLIST_WEBHOOK_URL": alerts.address}
+        get_settings.cache_clear()
+        settings = get_settings()
+        if elsewhere := [name for name in _ELSEWHERE if getattr(settings, name) is not None]:
+            raise RuntimeError(f"the month plays on servers of its own; unset {', '.join(elsewhere)}")
+        settings.inbox.mkdir()
+        if not keep:
+            stack.callback(_operations, "down")
+        _operations("up", "--detach", "--no-sample")
+        airflow = stack.enter_context(AirflowApi(settings))
+        airflow.sign_in()
+        yield World(root, settings, airflow, Supervisor(layout(settings)), alerts)
+
+
+def _environment(root: Path, workspace: Path, workers: int) -> dict[str, str]:
+    return {
         "SHORTLIST_WORKSPACE": str(workspace),
         "SHORTLIST_HOME": str(root / "home"),
         "SHORTLIST_INBOX": str(root / "inbox"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
-        "BENTOML_HOME": str(root / "home" / "bentoml"),
-        "SHORTLIST_SERVICE_PORT": str(port),
+        "SHORTLIST_AIRFLOW_PORT": str(_free_port()),
+        "SHORTLIST_MLFLOW_PORT": str(_free_port()),
+        "SHORTLIST_SERVICE_PORT": str(_free_port()),
         "SHORTLIST_SERVICE_WORKERS": str(workers),
+        "BENTOML_HOME": str(root / "home" / "bentoml"),
         "HF_HUB_OFFLINE": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",  # looks for work ten times a second, not once
     }
-    os.chdir(root)
-    get_settings.cache_clear()
-    settings = get_settings()
-    settings.inbox.mkdir()
-    with ExitStack() as stack:
-        stack.enter_context(EmbeddedServer(root / "postgres"))
-        migrate(database_url(settings))
-        world = World(root, settings, f"http://127.0.0.1:{port}")
-        world.write_params({})
-        stack.enter_context(_service(world, workers))
-        yield world
 
 
-@contextmanager
-def _service(world: World, workers: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "bentoml", "serve", "serving.service:Shortlist", "--host", "127.0.0.1"]
-    command += ["--port", str(world.settings.service_port), "--api-workers", str(workers)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "True"}
-    with (world.root / "service.log").open("w") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            _wait(f"{world.address}/status", process)
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "_bentoml_impl.worker.service" in process.cmdline()
+    except GONE:
+        return False
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    give_up = time.monotonic() + _SERVICE_SECONDS
-    while time.monotonic() < give_up:
-        if process.poll() is not None:
-            raise RuntimeError(f"the service ended with {process.returncode}; see service.log")
-        try:
-            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.5)
-    raise TimeoutError(f"{url} did not answer within {_SERVICE_SECONDS:.0f} s")
+def _operations(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "operations", *words], cwd=REPOSITORY, check=True)
 
 
 def _free_port() -> int:
