@@ -16,10 +16,11 @@ one snapshot belong together, so all of them are trained.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import chain, dag, task
+from airflow.sdk import TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
 from dags.defaults import BASELINES, MODELS, TASK_DEFAULTS, TRAINING_POOL
+from dags.descriptions import TASKS
 
 
 @dag(
@@ -46,21 +47,19 @@ def daily_training() -> None:
         except StoppedError as reason:
             raise AirflowFailException(str(reason)) from reason
 
-    fit = step.override(pool=TRAINING_POOL)
-    models = [fit.override(task_id=f"train_{name}")(name) for name in MODELS]
-    chain(
-        step.override(task_id="ingest")("ingest"),
-        step.override(task_id="index")("index"),
-        step.override(task_id="snapshot", outlets=[SNAPSHOT])("snapshot"),
-        step.override(task_id="validate")("validate"),
-        step.override(task_id="prepare")("prepare"),
-        [*models, fit.override(task_id="train_baselines")(*BASELINES)],
-        step.override(task_id="evaluate")("evaluate"),
-        step.override(task_id="bundle", outlets=[BUNDLE])("bundle"),
-        step.override(task_id="record")("record"),
-        step.override(task_id="gate")("gate"),
-        step.override(task_id="deploy", outlets=[DEPLOYMENT])("deploy"),
-    )
+    def run(task_id: str, *names: str, **more: Any) -> Any:
+        return step.override(task_id=task_id, doc_md=TASKS[task_id], **more)(*(names or (task_id,)))
+
+    with TaskGroup("collect", prefix_group_id=False, tooltip="What happened, as data to learn from"):
+        data = [run("ingest"), run("index"), run("snapshot", outlets=[SNAPSHOT])]
+        data += [run("validate"), run("prepare")]
+    with TaskGroup("learn", prefix_group_id=False, tooltip="The models, side by side within a pool"):
+        models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in MODELS]
+        models.append(run("train_baselines", *BASELINES, pool=TRAINING_POOL))
+    with TaskGroup("decide", prefix_group_id=False, tooltip="Whether the new bundle serves"):
+        rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("record"), run("gate")]
+        rest.append(run("deploy", outlets=[DEPLOYMENT]))
+    chain(*data, models, *rest)
 
 
 daily_training()

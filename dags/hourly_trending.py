@@ -14,6 +14,7 @@ from airflow.sdk import dag, task
 
 from dags.assets import TRENDING
 from dags.defaults import TASK_DEFAULTS
+from dags.descriptions import TASKS
 
 
 @dag(
@@ -27,7 +28,7 @@ from dags.defaults import TASK_DEFAULTS
     doc_md=__doc__,
 )
 def hourly_trending() -> None:
-    @task(outlets=[TRENDING])
+    @task(outlets=[TRENDING], doc_md=TASKS["compute_trending"])
     def compute_trending() -> int:
         from training.trending import refresh_trending
 

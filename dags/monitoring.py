@@ -10,11 +10,13 @@ is old. Thresholds: sections `monitoring`, `guard`, `experiments` and `retention
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
 
 from dags.defaults import TASK_DEFAULTS
+from dags.descriptions import TASKS
 
 
 @dag(
@@ -34,20 +36,23 @@ def monitoring() -> None:
 
         getattr(steps, name)()
 
-    @task.short_circuit
+    def run(task_id: str, name: str | None = None, **more: Any) -> Any:
+        return step.override(task_id=task_id, doc_md=TASKS[task_id], **more)(name or task_id)
+
+    @task.short_circuit(doc_md=TASKS["measure_drift"])
     def measure_drift() -> bool:
         from training.monitoring import measure_drift
 
         return measure_drift()
 
-    made = step.override(task_id="make_partitions")("make_partitions")
-    guarded = step.override(task_id="guard")("guard")
-    train = TriggerDagRunOperator(task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"})
-    made >> guarded >> step.override(task_id="record_online")("record_online")
-    guarded >> step.override(task_id="mirror_registry", trigger_rule="all_done")("mirror_registry")
-    made >> step.override(task_id="check_quality", retries=1)("check_quality")
-    guarded >> measure_drift() >> train >> step.override(task_id="drift_triggered")("drift_triggered")
-    made >> step.override(task_id="retention")("apply_retention")
+    made, guarded = run("make_partitions"), run("guard")
+    train = TriggerDagRunOperator(
+        task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"}, doc_md=TASKS["train"]
+    )
+    made >> guarded >> run("record_online")
+    made >> run("check_quality", retries=1)
+    guarded >> measure_drift() >> train >> run("drift_triggered")
+    made >> run("retention", "apply_retention")
 
 
 monitoring()

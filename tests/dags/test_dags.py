@@ -1,14 +1,11 @@
 """The DAGs as Airflow sees them, and one run of each on real parts."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from database.settings import REPOSITORY
+RunAirflow = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.platform
 
@@ -20,7 +17,8 @@ print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.i
     d.dag_id: {
         "doc": bool(d.doc_md), "tags": sorted(d.tags), "runs": d.max_active_runs, "catchup": d.catchup,
         "tasks": {t.task_id: {
-            "owner": t.owner, "retries": t.retries, "pool": t.pool,
+            "owner": t.owner, "retries": t.retries, "pool": t.pool, "doc": bool(t.doc_md),
+            "backoff": bool(t.retry_exponential_backoff),
             "timeout": t.execution_timeout.total_seconds(), "callback": bool(t.on_failure_callback),
             "before": sorted(t.upstream_task_ids)} for t in d.tasks},
     } for d in bag.dags.values()}}))
@@ -36,49 +34,16 @@ print("RESULT", json.dumps({"state": str(run.state), "tasks": states}))
 """
 
 
-def run_airflow(home: Path, script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script in a process of its own, whose Airflow has its metadata under `home`."""
-    import json
-
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "ignore",
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [sys.executable, "-c", script, str(REPOSITORY / "dags"), *arguments]
-    answer = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=280, check=False
-    )
-    lines = [line for line in answer.stdout.splitlines() if line.startswith("RESULT ")]
-    assert lines, f"{answer.stdout[-6000:]}\n{answer.stderr[-6000:]}"
-    found: dict[str, Any] = json.loads(lines[-1].removeprefix("RESULT "))
-    return {**found, "log": answer.stdout + answer.stderr}
-
-
-@pytest.fixture(scope="session")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An Airflow whose metadata database is a file: enough for one run at a time."""
-    home = tmp_path_factory.mktemp("airflow")
-    environment = os.environ | {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=120)
-    return home
-
-
-def test_every_dag_loads_and_says_what_it_is(airflow_home: Path) -> None:
-    found = run_airflow(airflow_home, LOAD)
+def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
+    found = run_airflow(LOAD)
 
     assert found["errors"] == {}
-    assert {"hourly_trending", "daily_training"} <= found["dags"].keys()
+    assert set(found["dags"]) == {"hourly_trending", "daily_training", "monitoring"}
     for name, dag in found["dags"].items():
         assert dag["doc"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name
         for task in dag["tasks"].values():
             assert task["owner"] == "shortlist"
-            assert task["retries"] > 0
+            assert task["retries"] > 0 and task["backoff"] and task["doc"]
             assert task["timeout"] > 0
             assert task["callback"]
     training = found["dags"]["daily_training"]["tasks"]
@@ -88,25 +53,25 @@ def test_every_dag_loads_and_says_what_it_is(airflow_home: Path) -> None:
 
 
 def test_daily_training_deploys_then_skips_when_nothing_is_new_unless_forced(
-    airflow_home: Path, slow_plane: Any
+    run_airflow: RunAirflow, slow_plane: Any
 ) -> None:
-    first = run_airflow(airflow_home, RUN, "daily_training")
+    first = run_airflow(RUN, "daily_training")
 
     assert first["state"] == "success", first["log"][-8000:]
     assert set(first["tasks"].values()) == {"success"}
 
-    second = run_airflow(airflow_home, RUN, "daily_training")
+    second = run_airflow(RUN, "daily_training")
 
     assert second["tasks"]["snapshot"] == "skipped"
     assert second["tasks"]["deploy"] == "skipped"
 
-    forced = run_airflow(airflow_home, RUN, "daily_training", '{"force": true, "model_type": "mf"}')
+    forced = run_airflow(RUN, "daily_training", '{"force": true, "model_type": "mf"}')
 
     assert set(forced["tasks"].values()) == {"success"}, forced["log"][-8000:]
 
 
-def test_hourly_trending_scores_the_items(airflow_home: Path, slow_plane: Any, connection: Any) -> None:
-    found = run_airflow(airflow_home, RUN, "hourly_trending")
+def test_hourly_trending_scores_the_items(run_airflow: RunAirflow, slow_plane: Any, connection: Any) -> None:
+    found = run_airflow(RUN, "hourly_trending")
 
     assert found["state"] == "success", found["log"][-8000:]
     with connection.cursor() as cursor:

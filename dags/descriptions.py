@@ -1,0 +1,53 @@
+"""What each task does, and what its failure means: shown on the task's page in Airflow."""
+
+TASKS = {
+    "ingest": (
+        "Loads the files of the inbox, each once, and moves them to `done/` or `failed/` with a "
+        "report beside them. A file that can't be read fails alone: the run goes on."
+    ),
+    "index": "Encodes the texts of items that have no vector yet. The longest task of the first run.",
+    "snapshot": (
+        "Exports the database at a watermark and puts it into DVC's cache. **Skipped** when nothing "
+        "happened since the bundle that serves."
+    ),
+    "validate": (
+        "Holds the snapshot against the suites in `data_checks/`. When it fails, its log names the "
+        "expectation and the column: mend the data, then clear `snapshot`."
+    ),
+    "prepare": "Splits the snapshot by time and makes the matrices that all models read.",
+    "train_als": "Alternating least squares: matrix factors from who bought what.",
+    "train_nmf": "Non-negative matrix factors.",
+    "train_tfidf": "Similar items by the words of their texts.",
+    "train_embeddings": "Similar items by their sentence vectors, and the index that search uses.",
+    "train_fpgrowth": "Rules of what is bought together.",
+    "train_baselines": "Popularity, item neighbours and EASE: what the others are held against.",
+    "evaluate": "Measures every model and their blend on the same held-out weeks.",
+    "bundle": "Puts the models together, with a manifest that suffices to make them again (`make replay`).",
+    "record": "Writes `dvc.lock`, and the files of all stages into DVC's cache.",
+    "gate": (
+        "Compares the bundle with the one that serves. **Failed** means refused: the log has the "
+        "table of all checks, and the old bundle serves on. Nothing is to be done for users' sake."
+    ),
+    "deploy": "Stores the bundle and promotes it: registry aliases and the row that the service follows.",
+    "compute_trending": (
+        "Counts recent interactions by a weight that decays with age. When it fails, the last scores stay."
+    ),
+    "make_partitions": (
+        "Partitions of the database for the next days. When it fails, rows wait in the default one."
+    ),
+    "guard": "Rolls back a bundle whose lists are clicked significantly less than its predecessor's were.",
+    "record_online": "Writes the click rate of the serving bundle to its run in MLflow.",
+    "check_quality": (
+        "**Failed** means that something is old or slow; its log says what. Nothing behind it waits."
+    ),
+    "measure_drift": (
+        "Compares the database with the snapshot that the serving bundle learned from. Page: "
+        "`<home>/monitoring/drift.html`. What follows is **skipped** when nothing drifted, or a "
+        "training was started lately."
+    ),
+    "train": "Starts `daily_training`.",
+    "drift_triggered": "Notes that drift has started a training: it starts no other within the cooldown.",
+    "retention": (
+        "Deletes bundles, snapshots, partitions and reports that are old, and that nothing needs any more."
+    ),
+}
