@@ -162,8 +162,12 @@ def _exists(bentoml: Any, tag: str) -> bool:
 def list_stored(settings: Settings) -> list[StoredBundle]:
     """Every bundle in the store whose manifest can be read; their files are not verified."""
     bentoml = _bentoml(settings)
+    try:
+        models = bentoml.models.list(NAME)
+    except bentoml.exceptions.NotFound:  # before the first
+        return []
     found = []
-    for model in bentoml.models.list(NAME):
+    for model in models:
         path = Path(model.path) / FOLDER
         try:
             manifest = read_manifest(path)
