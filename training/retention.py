@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments
 from database.connection import connect
+from database.deployments import find_manifest
 from database.experiments import list_experiments
 from database.impressions import drop_partitions_before
 from database.rollback import LOCK_SECONDS, rollback_target
@@ -22,7 +23,7 @@ from database.settings import Settings
 from database.watch import delete_reports_before
 from training.bundle import StoredBundle, delete_stored, list_stored
 from training.params import Params
-from training.workspace import Workspace
+from training.workspace import Workspace, WorkspaceBusyError, locked
 
 logger = logging.getLogger(__name__)
 
@@ -40,29 +41,52 @@ class Pruned:
 
 
 def prune(settings: Settings, workspace: Workspace, params: Params, now: datetime) -> Pruned:
-    """Delete what is too old; run again, it deletes no more. Holds the promotion lock while bundles go."""
+    """Delete what is too old; run again, it deletes no more.
+
+    The promotion lock is held while bundles go, and the workspace's while the cache is read and pruned: a run
+    that has the latter is not waited for.
+    """
+    partitions, reports = _prune_database(settings, params, now)
+    reports += _delete_pages(
+        settings.home / "monitoring", now - timedelta(days=params.monitoring.report_days)
+    )
+    bundles, snapshots = _prune_store(settings, params.retention.bundles)
+    try:
+        with locked(workspace, wait=False):
+            files = prune_cache(workspace, snapshots, now - timedelta(days=params.retention.snapshots_days))
+    except WorkspaceBusyError as reason:
+        logger.info("%s The cache is pruned the next time.", reason)
+        files = 0
+    return Pruned(bundles, files, partitions, reports)
+
+
+def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[tuple[str, ...], int]:
+    """Names of the partitions that went, and how many reports did."""
     rules = params.retention
     with connect(settings) as conn:
-        partitions = drop_partitions_before(
-            conn, "impression_lists", (now - timedelta(days=rules.impressions_days)).date()
-        )
+        oldest = (now - timedelta(days=rules.impressions_days)).date()
+        partitions = drop_partitions_before(conn, "impression_lists", oldest)
         if rules.interactions_days is not None:
             oldest = (now - timedelta(days=rules.interactions_days)).date()
             partitions += drop_partitions_before(conn, "interactions", oldest)
         reports = delete_reports_before(conn, now - timedelta(days=params.monitoring.report_days))
-    reports += _delete_pages(
-        settings.home / "monitoring", now - timedelta(days=params.monitoring.report_days)
-    )
+    return tuple(partitions), reports
+
+
+def _prune_store(settings: Settings, newest: int) -> tuple[tuple[str, ...], set[str]]:
+    """Ids of the bundles that went, and the snapshots of those that stay."""
     with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
         stored = list_stored(settings)
-        kept = kept_bundles(stored, protected_bundles(conn), rules.bundles)
+        protected = protected_bundles(conn)
+        kept = kept_bundles(stored, protected, newest)
+        manifests = [bundle.manifest for bundle in stored if bundle.bundle_id in kept]
+        # of one that served the database knows the manifest, though the store has lost or damaged it
+        manifests += [found for name in protected if (found := find_manifest(conn, name)) is not None]
         conn.commit()
         gone = [bundle for bundle in stored if bundle.bundle_id not in kept]
         for bundle in gone:
             delete_stored(settings, bundle)
-    hashes = {bundle.manifest["snapshot_hash"] for bundle in stored if bundle.bundle_id in kept}
-    files = prune_cache(workspace, hashes, now - timedelta(days=rules.snapshots_days))
-    return Pruned(tuple(bundle.bundle_id for bundle in gone), files, tuple(partitions), reports)
+    return tuple(bundle.bundle_id for bundle in gone), {manifest["snapshot_hash"] for manifest in manifests}
 
 
 def protected_bundles(conn: Connection) -> set[str]:

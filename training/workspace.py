@@ -1,5 +1,7 @@
 """The folder that one learning run works in: where every file of the slow plane lies."""
 
+import fcntl
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from database.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class WorkspaceBusyError(Exception):
+    """Another run works in the workspace."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,32 @@ def open_workspace(settings: Settings) -> Workspace:
                 f"The workspace {root} has no {name}: SHORTLIST_WORKSPACE must be a checkout."
             )
     return Workspace(root)
+
+
+@contextmanager
+def locked(workspace: Workspace, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """Hold the workspace's lock for a block; it is released when the process ends, however it ends.
+
+    Args:
+        workspace: on a file system whose locks all of its hosts see.
+        shared: side by side with others who share it.
+        wait: until it is free.
+
+    Raises:
+        WorkspaceBusyError: it is taken, and `wait` is false.
+    """
+    folder = workspace.root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with (folder / "shortlist.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if not wait:
+                raise WorkspaceBusyError(f"Another run works in {workspace.root}.") from error
+            logger.info("Another run works in %s: waiting for it.", workspace.root)
+            fcntl.flock(lock, how)
+        yield
 
 
 @contextmanager
