@@ -19,19 +19,17 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
-from dags.defaults import BASELINES, MODELS, TASK_DEFAULTS, TRAINING_POOL
+from dags.defaults import BASELINES, MODELS, RUN_DEFAULTS, TASK_DEFAULTS, TRAINING_POOL
 from dags.descriptions import TASKS
 
 
 @dag(
     schedule="0 3 * * *",
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
     default_args=TASK_DEFAULTS,
     dagrun_timeout=timedelta(hours=6),
     tags=["training", "daily"],
     doc_md=__doc__,
+    **RUN_DEFAULTS,
 )
 def daily_training() -> None:
     @task

@@ -1,4 +1,4 @@
-"""What every task shares: owner, retries with back-off, timeouts, and who is told of a failure."""
+"""What every task and run shares: owner, retries with back-off, timeouts, and who is told of a failure."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,16 @@ def tell_failure(context: dict[str, Any]) -> None:
     )
 
 
+def tell_failed_run(context: dict[str, Any]) -> None:
+    """Tell of a run that failed though no task did: it took too long, or could not go on."""
+    from training.alerts import post_failure
+
+    if context["reason"] != "task_failure":
+        post_failure(
+            dag_id=context["dag"].dag_id, task_id=None, run_id=context["run_id"], error=context["reason"]
+        )
+
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "shortlist",
     "retries": 2,
@@ -32,4 +42,11 @@ TASK_DEFAULTS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": tell_failure,
+}
+
+RUN_DEFAULTS: dict[str, Any] = {
+    "catchup": False,
+    "max_active_runs": 1,
+    "is_paused_upon_creation": False,
+    "on_failure_callback": tell_failed_run,
 }

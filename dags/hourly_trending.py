@@ -13,19 +13,17 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 from dags.assets import TRENDING
-from dags.defaults import TASK_DEFAULTS
+from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 
 
 @dag(
     schedule="@hourly",
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
     default_args={**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=10)},
     dagrun_timeout=timedelta(minutes=50),
     tags=["serving", "trending"],
     doc_md=__doc__,
+    **RUN_DEFAULTS,
 )
 def hourly_trending() -> None:
     @task(outlets=[TRENDING], doc_md=TASKS["compute_trending"])

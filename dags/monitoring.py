@@ -15,19 +15,17 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
 
-from dags.defaults import TASK_DEFAULTS
+from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 
 
 @dag(
     schedule="30 * * * *",
-    catchup=False,
-    max_active_runs=1,
-    is_paused_upon_creation=False,
     default_args={**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=20)},
     dagrun_timeout=timedelta(minutes=55),
     tags=["monitoring", "hourly"],
     doc_md=__doc__,
+    **RUN_DEFAULTS,
 )
 def monitoring() -> None:
     @task

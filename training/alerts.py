@@ -12,18 +12,27 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 10
 
 
-def post_failure(dag_id: str, task_id: str, run_id: str, attempt: int, error: str) -> None:
+def post_failure(
+    dag_id: str, task_id: str | None, run_id: str, error: str, attempt: int | None = None
+) -> None:
     """Log the failure and post it as JSON to the webhook of the settings.
 
     A webhook that does not answer is logged: the task has failed already, and telling of it may not
     hide why.
+
+    Args:
+        dag_id: whose run it is.
+        task_id: what failed; None for a run that failed as a whole.
+        run_id: of Airflow.
+        error: why.
+        attempt: the task's last.
     """
-    logger.error("%s.%s failed for good at attempt %d: %s", dag_id, task_id, attempt, error)
+    logger.error("%s failed for good in %s: %s", f"{dag_id}.{task_id}" if task_id else dag_id, run_id, error)
     url = get_settings().webhook_url
     if url is None:
         return
     event = {
-        "event": "task_failed",
+        "event": "task_failed" if task_id else "run_failed",
         "dag_id": dag_id,
         "task_id": task_id,
         "run_id": run_id,

@@ -15,7 +15,8 @@ from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.items()}, "dags": {
     d.dag_id: {
-        "doc": bool(d.doc_md), "tags": sorted(d.tags), "runs": d.max_active_runs, "catchup": d.catchup,
+        "doc": bool(d.doc_md), "tags": sorted(d.tags), "runs": d.max_active_runs,
+        "told": bool(d.on_failure_callback), "catchup": d.catchup,
         "tasks": {t.task_id: {
             "owner": t.owner, "retries": t.retries, "pool": t.pool, "doc": bool(t.doc_md),
             "backoff": bool(t.retry_exponential_backoff),
@@ -40,7 +41,7 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     assert found["errors"] == {}
     assert set(found["dags"]) == {"hourly_trending", "daily_training", "monitoring"}
     for name, dag in found["dags"].items():
-        assert dag["doc"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name
+        assert dag["doc"] and dag["told"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name
         for task in dag["tasks"].values():
             assert task["owner"] == "shortlist"
             assert task["retries"] > 0 and task["backoff"] and task["doc"]

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from dags import defaults
 from database.settings import get_settings
 from training.alerts import post_failure
 
@@ -38,7 +39,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, object]]
 
 
 def test_the_webhook_learns_what_failed(webhook: list[dict[str, object]]) -> None:
-    post_failure("daily_training", "gate", "run-1", 3, "coverage of als: 0.1")
+    post_failure("daily_training", "gate", "run-1", "coverage of als: 0.1", 3)
 
     assert webhook == [
         {
@@ -52,14 +53,28 @@ def test_the_webhook_learns_what_failed(webhook: list[dict[str, object]]) -> Non
     ]
 
 
+def test_the_webhook_learns_of_a_run_that_took_too_long_and_of_each_task_once(
+    webhook: list[dict[str, object]],
+) -> None:
+    class Dag:
+        dag_id = "daily_training"
+
+    defaults.tell_failed_run({"dag": Dag, "run_id": "run-1", "reason": "task_failure"})
+    defaults.tell_failed_run({"dag": Dag, "run_id": "run-1", "reason": "timed_out"})
+
+    (told,) = webhook
+    assert (told["event"], told["dag_id"], told["task_id"]) == ("run_failed", "daily_training", None)
+    assert told["error"] == "timed_out"
+
+
 def test_a_webhook_that_is_down_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", "http://127.0.0.1:9/")
     get_settings.cache_clear()
     with caplog.at_level(logging.ERROR):
-        post_failure("daily_training", "gate", "run-1", 3, "boom")
+        post_failure("daily_training", "gate", "run-1", "boom", 3)
     get_settings.cache_clear()
 
-    assert "daily_training.gate failed for good at attempt 3: boom" in caplog.text
+    assert "daily_training.gate failed for good in run-1: boom" in caplog.text
     assert "did not take the message" in caplog.text
