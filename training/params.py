@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from database.settings import get_settings
 from training.models.als import AlsConfig
 from training.models.base import Config
+from training.models.blend import NEW_ITEMS
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
 from training.models.fpgrowth import FpGrowthConfig
@@ -116,7 +117,8 @@ class BlendParams(Config):
     weights: Literal["documents", "tuned"]
     """How home weighs the models that speak for what a user clicked: alike, or by `tuned`."""
     tuned: dict[str, float]
-    """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`)."""
+    """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`);
+    `new_items` is what TF-IDF has on top on items that few users are known of."""
 
     def changed(self, changes: Mapping[str, Any]) -> "BlendParams":
         """The blend with some keys changed, as an experiment's arm asks; `tuned` is replaced as a whole.
@@ -124,7 +126,7 @@ class BlendParams(Config):
         Raises ValueError for a key, a value or a model's name that does not exist.
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
-        if unknown := sorted(made.tuned.keys() - ALGORITHMS.keys()):
+        if unknown := sorted(made.tuned.keys() - {*ALGORITHMS, NEW_ITEMS}):
             raise ValueError(f"tuned: no model is called {', '.join(unknown)}")
         return made
 

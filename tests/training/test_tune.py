@@ -52,6 +52,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     text = (REPOSITORY / "params.yaml").read_text()
     for days in ("validation_days", "test_days"):
         text = text.replace(f"{days}: 28", f"{days}: 2")
+    text = text.replace("  windows: 4 ", "  windows: 2 ")
     (root / "params.yaml").write_text(text)
     prepared_of(12).save(root / "data" / "prepared")
     monkeypatch.setenv("SHORTLIST_WORKSPACE", str(root))
