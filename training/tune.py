@@ -129,6 +129,9 @@ def _recorded(
     lineage = Lineage(read_snapshot(workspace).md5, params.digest(), git_commit())
     parent = tracker.open_search(lineage, name)
     metric = f"validation.ndcg_at_{params.evaluation.cutoffs[0]}"
+    charts = tracker.charts(parent, metric)
+    about = f"[All of them in charts]({charts}); their table and plot are among the artifacts, in `search`."
+    tracker.describe(parent, "Trials", about)
 
     def record(trial: Trial) -> None:
         tracker.record_trial(
@@ -139,7 +142,11 @@ def _recorded(
             metrics={metric: trial.score, "duration_seconds": trial.seconds},
         )
 
-    yield record, lambda folder: tracker.log_files(parent, folder, "search")
+    try:
+        yield record, lambda folder: tracker.log_files(parent, folder, "search")
+    except BaseException:
+        tracker.finish(parent, succeeded=False)
+        raise
     tracker.finish(parent)
 
 
