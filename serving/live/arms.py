@@ -37,6 +37,20 @@ class Policy:
         return "none" if self.generation is None else self.generation.bundle_id
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedArm:
+    """A bundle that an arm names and that does not serve, and why."""
+
+    bundle_id: str
+    reason: str
+    refused_at: datetime
+
+    @property
+    def retry_at(self) -> datetime:
+        """It is tried again from then on."""
+        return self.refused_at + _RETRY
+
+
 class Arms:
     """Bundles that arms name, loaded while their experiment runs; the blends of arms, checked once."""
 
@@ -46,7 +60,8 @@ class Arms:
         self._clock = clock
         self._generations: dict[str, Generation] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
-        self._refused: dict[str, datetime] = {}
+        self.refused: dict[str, RefusedArm] = {}
+        """Bundles of running experiments that can't serve, by id; `/status` tells them."""
         self._blends: dict[tuple[str, str], Params | None] = {}
 
     def shown(self, assignment: Assignment) -> Policy:
@@ -66,9 +81,11 @@ class Arms:
         arms = {arm.bundle_id: arm for each in running for arm in each.arms if arm.bundle_id}
         for bundle_id in self._generations.keys() - arms.keys():
             del self._generations[bundle_id]
+        self.refused = {name: each for name, each in self.refused.items() if name in arms}
         self._loading = {name: task for name, task in self._loading.items() if not task.done()}
         for bundle_id, arm in arms.items():
-            waits = bundle_id in self._loading or self._clock() < self._refused.get(bundle_id, self._clock())
+            refused = self.refused.get(bundle_id)
+            waits = bundle_id in self._loading or (refused is not None and self._clock() < refused.retry_at)
             if not waits and bundle_id not in self._generations and not self._is_deployed(bundle_id):
                 task = asyncio.create_task(self._take(bundle_id, arm.bundle_tag or ""))
                 self._loading[bundle_id] = task
@@ -123,6 +140,7 @@ class Arms:
             self._generations[bundle_id] = await self._deployed.load(wanted)
         except BundleRefused as refusal:
             log.error("%s (%s): its users keep the deployed bundle", refusal, reason)
-            self._refused[bundle_id] = self._clock() + _RETRY
+            self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
             return
+        self.refused.pop(bundle_id, None)
         log.info("bundle %s answers beside the deployed one, for an experiment", bundle_id)

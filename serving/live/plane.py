@@ -129,7 +129,7 @@ class LivePlane(Recommender):
                 counts = await read_counts(conn)
         except DatabaseUnavailable:
             counts = None
-        return describe(parts.feed, parts.deployed, parts.index, counts, parts.encoder.name)
+        return describe(parts, counts)
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""

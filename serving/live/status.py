@@ -8,14 +8,12 @@ from database.state import Counts
 from serving.live.bundles import Generation
 from serving.live.catalogue import Catalogue
 from serving.live.deployed import Deployed
-from serving.live.feed import Feed
-from serving.live.index import LiveIndex
+from serving.live.parts import Parts
 
 
-def describe(
-    feed: Feed, deployed: Deployed, index: LiveIndex, counts: Counts | None, encoder: str
-) -> dict[str, Any]:
+def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
     """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
+    feed, deployed, index = parts.feed, parts.deployed, parts.index
     generation = deployed.generation
     return {
         "database": _database(counts, index.catalogue),
@@ -25,11 +23,12 @@ def describe(
             "n_products": index.vectors.count(index.catalogue.mask(frozenset({"product"}))),
             "n_vectors": len(index.vectors),
             "embedding_dimension": index.vectors.dimension,
-            "model": encoder,
+            "model": parts.encoder.name,
             "vectors_since_bundle": index.vectors.overlaid,
         },
         "models": {} if generation is None else _models(generation),
         "bundle": _bundle(generation, deployed),
+        "experiments": _experiments(parts),
         "trending": {"version": feed.trending.version, "items": len(feed.trending.scores)},
         "feed": {
             "applied_seq": feed.applied,
@@ -94,6 +93,20 @@ def _models(generation: Generation) -> dict[str, Any]:
             "metrics": {key: metrics[key] for key in _HEADLINES if key in metrics},
         }
     return found
+
+
+def _experiments(parts: Parts) -> dict[str, Any]:
+    """What runs on this worker, and the arms' bundles that it refused: their users get the deployed one."""
+    refused = [
+        {
+            "bundle_id": each.bundle_id,
+            "reason": each.reason,
+            "refused_at": each.refused_at.isoformat(),
+            "retry_at": each.retry_at.isoformat(),
+        }
+        for each in parts.arms.refused.values()
+    ]
+    return {"running": [each.experiment_id for each in parts.experiments.running], "refused": refused}
 
 
 def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:

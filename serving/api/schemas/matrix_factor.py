@@ -154,6 +154,9 @@ class ServiceStatus(_Open):
     bundle: dict[str, Any] = Field(
         description="what serves, since when, learned up to where; what was refused"
     )
+    experiments: dict[str, Any] = Field(
+        description="those that run here; bundles of their arms that were refused, and why"
+    )
     trending: dict[str, Any]
     feed: dict[str, Any] = Field(description="how far this worker has followed the database")
     training: RunStatus

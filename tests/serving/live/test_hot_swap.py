@@ -1,4 +1,4 @@
-"""The service as a process of two workers, under load: bundles come and go, a worker is killed."""
+"""The service as two workers under load, in an experiment: bundles come and go, a worker is killed."""
 
 import os
 import signal
@@ -20,7 +20,10 @@ import psycopg2
 import pytest
 
 from database import deployments
+from database.experiments import Arm, start_experiment
+from database.gate_decisions import record_decision
 from database.settings import REPOSITORY
+from serving.live.experiments import bucket
 from training.models.bundle import load_bundle, read_manifest
 
 pytestmark = pytest.mark.platform
@@ -28,6 +31,9 @@ pytestmark = pytest.mark.platform
 ENCODER, DIMENSION = "all-MiniLM-L6-v2", 384
 ITEM = "TEA0000001"
 LIKE = 12
+EXPERIMENT = "beside"
+SHOPPERS = [f"u{number:02d}" for number in range(10)]
+"""Users that every bundle was trained on, and who do nothing meanwhile."""
 _READY_SECONDS = 180
 _STORE = """
 import sys
@@ -41,11 +47,13 @@ for folder in sys.argv[1:]:
 
 @dataclass(frozen=True)
 class Stored:
-    """A bundle in the service's store, and what `/matrix_factor/similar` answers by it."""
+    """A bundle in the service's store, and what `/matrix_factor` answers by it."""
 
     bundle_id: str
     folder: Path
     similar: dict[str, float]
+    for_users: dict[str, dict[str, float]]
+    """What `/matrix_factor/user` answers to each of the shoppers, whom the bundle was trained on."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,15 @@ class Service:
         conn = psycopg2.connect(self.dsn)
         with conn:
             deployments.activate(conn, bundle.bundle_id, f"shortlist:{bundle.bundle_id}", {}, "test")
+        conn.close()
+
+    def try_on_half(self, bundle: Stored) -> None:
+        """Start an experiment that shows the bundle to half of the users."""
+        conn = psycopg2.connect(self.dsn)
+        with conn:
+            record_decision(conn, bundle.bundle_id, None, True, {})
+            arms = (Arm("now", 0.5), Arm("tried", 0.5, bundle_id=bundle.bundle_id))
+            start_experiment(conn, EXPERIMENT, "ab", arms)
         conn.close()
 
     def workers(self) -> list[psutil.Process]:
@@ -83,7 +100,7 @@ def service(database: Any, shop: list[str], deploy: Any, tmp_path: Path) -> Iter
     embeddings = deploy.params.embeddings.model_copy(update={"model": ENCODER})
     params = deploy.params.model_copy(update={"embeddings": embeddings})
     writer = replace(deploy, params=params, dimension=DIMENSION)
-    folders = [writer.write(name, seed=seed) for seed, name in enumerate(("a", "b", "c"))]
+    folders = [writer.write(name, seed=seed) for seed, name in enumerate(("a", "b", "c", "d"))]
     subprocess.run([sys.executable, "-c", _STORE, *folders], env=environment, cwd=REPOSITORY, check=True)
     bundles = [_stored(folder, tmp_path / "home" / "bentoml") for folder in folders]
     with socket.socket() as free:
@@ -118,7 +135,13 @@ def _stored(folder: Path, store: Path) -> Stored:
     items, scores = bundle.als.similar(bundle.items.index(ITEM), LIKE)
     similar = dict(zip(bundle.items.decode(items), np.round(scores, 4).tolist(), strict=True))
     bundle_id = read_manifest(folder).bundle_id
-    return Stored(bundle_id, store / "models" / "shortlist" / bundle_id / "bundle", similar)
+    for_users = {}
+    for user_id in SHOPPERS:
+        factors = bundle.als.user_factors[bundle.als.user_rows[bundle.users.index(user_id)]]
+        scores = bundle.als.item_factors @ factors
+        best = np.argsort(-scores)[:3].astype(np.int32)
+        for_users[user_id] = dict(zip(bundle.items.decode(best), scores[best].tolist(), strict=True))
+    return Stored(bundle_id, store / "models" / "shortlist" / bundle_id / "bundle", similar, for_users)
 
 
 def _answers(url: str) -> bool:
@@ -141,7 +164,7 @@ class Load:
     """Shoppers who ask all the time, each on a connection of their own."""
 
     url: str
-    known: dict[str, dict[str, float]]
+    known: dict[str, Stored]
     stop: threading.Event = field(default_factory=threading.Event)
     answered: list[str] = field(default_factory=list)
     """Bundle of each answer about like items."""
@@ -150,6 +173,8 @@ class Load:
     lost: int = 0
     """Connections that broke."""
     acknowledged: list[str] = field(default_factory=list)
+    served: dict[str, set[str]] = field(default_factory=dict)
+    """Bundles that answered each trained user."""
 
     def shopper(self, number: int) -> None:
         with httpx.Client(base_url=self.url, timeout=30) as client:
@@ -163,7 +188,14 @@ class Load:
 
     def _ask(self, client: httpx.Client, user_id: str, wish: str) -> None:
         body = {"item_id": ITEM, "n": LIKE}
-        self._judge(client.post("/matrix_factor/similar", params={"explain": True}, json=body))
+        response = client.post("/matrix_factor/similar", params={"explain": True}, json=body)
+        if bundle_id := self._judge(response, lambda bundle: bundle.similar):
+            self.answered.append(bundle_id)
+        user = SHOPPERS[len(self.answered) % len(SHOPPERS)]
+        body = {"user_id": user, "n": 3, "filter_already_liked": False}
+        response = client.post("/matrix_factor/user", params={"explain": True}, json=body)
+        if bundle_id := self._judge(response, lambda bundle: bundle.for_users[user]):
+            self.served.setdefault(user, set()).add(bundle_id)
         home = client.get("/recommendations/home", params={"user_id": user_id})
         event = {"user_id": user_id, "event_type": "search_query", "query": wish}
         told = client.post("/api/v1/interactions/interactions", json=event)
@@ -173,24 +205,27 @@ class Load:
             if response.status_code != 200:
                 self.broken.append(f"{response.request.url} {response.status_code} {response.text[:200]}")
 
-    def _judge(self, response: httpx.Response) -> None:
+    def _judge(self, response: httpx.Response, right: Callable[[Stored], dict[str, float]]) -> str | None:
+        """The bundle that answered; what it says must be that bundle's, to the last item and score."""
         if response.status_code != 200:
-            self.broken.append(f"similar {response.status_code} {response.text[:200]}")
-            return
+            self.broken.append(f"{response.request.url} {response.status_code} {response.text[:200]}")
+            return None
         bundle_id = response.headers["X-Bundle"]
-        shown = {each["item_id"]: round(each["score"], 4) for each in response.json()["recommendations"]}
-        if shown != pytest.approx(self.known.get(bundle_id), abs=2e-4):
+        shown = {each["item_id"]: each["score"] for each in response.json()["recommendations"]}
+        if bundle_id not in self.known or shown != pytest.approx(right(self.known[bundle_id]), abs=2e-4):
             self.broken.append(f"{bundle_id} answered {shown}")
-        self.answered.append(bundle_id)
+        return bundle_id
 
 
 def test_bundles_change_and_a_worker_dies_under_load(service: Service) -> None:
-    first, second, corrupt = service.bundles
+    first, second, corrupt, tried = service.bundles
     assert first.similar != second.similar
     service.activate(first)
     with httpx.Client(base_url=service.url, timeout=30) as client:
         _until(lambda: _all_workers_have(service, first), 60)
-        load = Load(service.url, {each.bundle_id: each.similar for each in service.bundles})
+        service.try_on_half(tried)
+        _until(lambda: _all_on_trial(service, tried), 60)
+        load = Load(service.url, {each.bundle_id: each for each in service.bundles})
         with ThreadPoolExecutor(4) as shoppers:
             for number in range(4):
                 shoppers.submit(load.shopper, number)
@@ -205,11 +240,13 @@ def test_bundles_change_and_a_worker_dies_under_load(service: Service) -> None:
                 time.sleep(3)
                 assert _all_workers_have(service, second)
                 assert load.lost == 0
+                _assert_memory_is_shared(service, second, first)
                 _kill_a_worker(service, load)
             finally:
                 load.stop.set()
     assert not load.broken, load.broken[:3]
     assert set(load.answered) == {first.bundle_id, second.bundle_id}
+    _assert_users_stayed_in_their_arm(load, tried)
     for _ in range(6):
         found = httpx.get(f"{service.url}/content/fresh1", timeout=30)
         assert found.status_code == 200
@@ -222,6 +259,42 @@ def test_bundles_change_and_a_worker_dies_under_load(service: Service) -> None:
         stored = {row[0] for row in cursor.fetchall()}
     conn.close()
     assert len(load.acknowledged) > 20 and set(load.acknowledged) <= stored
+
+
+def _assert_users_stayed_in_their_arm(load: Load, tried: Stored) -> None:
+    assert load.served.keys() == set(SHOPPERS)
+    for user_id, bundles in load.served.items():
+        assert (bundles == {tried.bundle_id}) == _is_tried_on(user_id), user_id
+        assert tried.bundle_id not in bundles or len(bundles) == 1, user_id
+
+
+def _is_tried_on(user_id: str) -> bool:
+    return bucket(EXPERIMENT, user_id) >= 0.5
+
+
+def _assert_memory_is_shared(service: Service, bundle: Stored, gone: Stored) -> None:
+    """Both workers map the bundle's files, and hold their pages in common; the one before is let go."""
+
+    def mapped(of: Stored) -> list[tuple[int, int]]:
+        """Resident and proportional bytes of each worker's mappings of a bundle."""
+        found = []
+        for worker in service.workers():
+            maps = [each for each in worker.memory_maps() if each.path.startswith(str(of.folder))]
+            found.append((sum(each.rss for each in maps), sum(each.pss for each in maps)))
+        return found
+
+    (one, part), (other, rest) = mapped(bundle)
+    assert min(one, other) > 0
+    assert part + rest < 0.75 * (one + other), (one, part, other, rest)
+    _until(lambda: mapped(gone) == [(0, 0), (0, 0)], 30)
+
+
+def _all_on_trial(service: Service, tried: Stored) -> bool:
+    """Whether every worker has the experiment's bundle; asked on new connections."""
+    user_id = next(filter(_is_tried_on, SHOPPERS))
+    body = {"user_id": user_id, "n": 3, "filter_already_liked": False}
+    answers = [httpx.post(f"{service.url}/matrix_factor/user", json=body, timeout=30) for _ in range(8)]
+    return {each.headers["X-Bundle"] for each in answers} == {tried.bundle_id}
 
 
 def _all_workers_have(service: Service, bundle: Stored) -> bool:

@@ -1,5 +1,6 @@
 """Bundles come, go and are refused while the worker answers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from database.settings import REPOSITORY
 from serving.errors import ModelNotReady
 from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
+from training.models.bundle import hash_files
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 
@@ -65,9 +68,25 @@ async def test_answers_are_the_same_after_a_restart(
     )
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "gone"])
+def rewrite(folder: Path, **changes: Any) -> None:
+    """Change the manifest; its hashes are made to fit the files."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"files": hash_files(folder)} | changes
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("changed", "item_factors.npy"),
+        ("missing", "item_factors.npy"),
+        ("gone", "manifest"),
+        ("schema", "schema 999"),
+        ("smoke", "als gives no finite score"),
+    ],
+)
 async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(
-    plane: LivePlane, deploy: Any, damage: str
+    plane: LivePlane, deploy: Any, damage: str, why: str
 ) -> None:
     deploy("first")
     await plane.settle()
@@ -79,13 +98,18 @@ async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(
         factors.write_bytes(content)
     elif damage == "missing":
         factors.unlink()
+    elif damage == "schema":
+        rewrite(broken, schema_version=999)
+    elif damage == "smoke":
+        np.save(factors, np.full_like(np.load(factors), np.nan))
+        rewrite(broken)
     else:
         broken.rename(broken.with_name("elsewhere"))
     deploy.deploy("broken")
     await plane.settle()
     assert plane.bundle_id == "first"
     [refused] = (await plane.status())["bundle"]["refused"]
-    assert refused["bundle_id"] == "broken" and refused["reason"]
+    assert refused["bundle_id"] == "broken" and why in refused["reason"]
     deploy("third", seed=2)
     await plane.settle()
     assert plane.bundle_id == "third"

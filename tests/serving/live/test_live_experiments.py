@@ -98,6 +98,9 @@ async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
     (deploy.folder / "first" / "als" / "item_factors.npy").write_bytes(b"rubbish")
     start("broken", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
     await workers[1].settle()
+    told = (await workers[1].status())["experiments"]
+    assert told["running"] == ["broken"] and told["refused"][0]["bundle_id"] == "first"
+    assert "item_factors.npy" in told["refused"][0]["reason"]
     for user_id in USERS:
         assert (await workers[1].home(user_id, 3)).personalized
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
