@@ -1,28 +1,34 @@
 """One model on two files: tuned on a part of the first, fitted on all of it, measured on the second."""
 
 import logging
+import math
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from training.blending import learn_weights
 from training.evaluate import Ranker, TestSet, accuracy, rank
 from training.intervals import estimate_means
+from training.mixture import Mixture, learn_weights
 from training.models.base import Config
-from training.models.blend import Blend
 from training.models.registry import ALGORITHMS, fit_model
 from training.params import Params
-from training.search import Budget, progress, search
+from training.search import SAFETY, Budget, Space, Values, progress, search
 from training.train_test import Problem, cut_validation, some_users
 
 logger = logging.getLogger(__name__)
 
 BLEND = "blend"
 NEEDS_TEXT = frozenset({"tfidf", "embeddings"})
+SPARED = 0.07
+"""Share of the time that is left for what no trial shows: the intervals, a busy machine."""
+
+MIXING = 1.5
+"""Ranking by a blend takes each member so many times what its own lists take."""
+
 MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_TEXT), BLEND)
 
 
@@ -37,78 +43,147 @@ class Fitted:
     tuning_seconds: float
 
 
-class Bench:
-    """One model's way from the files to a ranker."""
+@dataclass(frozen=True)
+class Tried:
+    """A config, and what a fit of it on the part that is learned from came to."""
 
-    def __init__(self, problem: Problem, params: Params, k: int, budget: Budget | None) -> None:
-        """Cut the validation part. `budget` None: the values of params.yaml are used as they are."""
+    config: Config
+    ranker: Ranker | None = None
+    score: float = -math.inf
+    fit_seconds: float = 0.0
+    rank_seconds: float = 0.0
+
+
+class NothingHeldOutError(Exception):
+    """Nobody in the train file has two pairs, of which one could be held out to tune on."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody in the train file has a pair to spare for a validation part")
+
+
+class Bench:
+    """One model's way from the files to a ranker.
+
+    A budget of time is for all that happens from `begun` to the last measured list: each search leaves time
+    for the fit on the whole train file and for ranking the test's users, by what its trials took.
+    """
+
+    def __init__(
+        self, problem: Problem, params: Params, k: int, budget: Budget | None, begun: float | None = None
+    ) -> None:
+        """Cut the validation part.
+
+        Args:
+            problem: the two files.
+            params: all of params.yaml.
+            k: length of the lists.
+            budget: None: the values of params.yaml are used as they are.
+            begun: when the budget's time began to run (`time.monotonic`), now unless told.
+        """
         self.problem, self.params, self.k, self.budget = problem, params, k, budget
+        self.begun = time.monotonic() if begun is None else begun
         self.learned, validation = cut_validation(problem, params.tune.validation_share, params.seed)
         self.validation = some_users(validation, params.tune.max_users, params.seed)
+        test_users = np.count_nonzero(np.diff(problem.truth.indptr))
+        self.more_pairs = float(problem.train.interactions.nnz) / max(self.learned.interactions.nnz, 1)
+        self.more_users = float(test_users) / max(self.validation.histories.shape[0], 1)
 
     def fit(self, name: str, changes: Mapping[str, Any]) -> Fitted:
-        """Tune when asked, then fit on the whole train file."""
-        if name == BLEND:
-            return self._fit_blend()
-        config, trials, tuning = self._config(name, changes, self.budget)
-        started = time.monotonic()
-        model = fit_model(name, self.problem.train, config, self.params.seed)
-        return Fitted(model, config.model_dump(), time.monotonic() - started, trials, tuning)
+        """Tune when asked, then fit on the whole train file.
 
-    def _config(
-        self, name: str, changes: Mapping[str, Any], budget: Budget | None
-    ) -> tuple[Config, int, float]:
+        Raises:
+            NothingHeldOutError: something is to be learned on a validation part, and there is none.
+            pydantic.ValidationError: a change names no hyperparameter, or a value out of range.
+        """
+        begun, blending = time.monotonic(), name == BLEND
+        if (blending or self.budget is not None) and not self.validation.truth.nnz:
+            raise NothingHeldOutError
+        members = self.params.tune.blended if blending else (name,)
+        tuned: dict[str, Tried] = {}
+        trials = 0
+        for place, member in enumerate(members):
+            budget = self._share(tuned, len(members) - place)
+            tuned[member], tried = self._tune(member, changes, budget, blending=blending)
+            trials += tried
+        weights = self._weights(tuned) if blending else {name: 1.0}
+        configs = {member: tuned[member].config for member in weights}
+        tuned.clear()
+        tuning = time.monotonic() - begun
+        models = {
+            member: fit_model(member, self.problem.train, config, self.params.seed)
+            for member, config in configs.items()
+        }
+        values = {member: config.model_dump() for member, config in configs.items()}
+        return Fitted(
+            ranker=Mixture(models, weights) if blending else models[name],
+            values={"weights": weights} | values if blending else values[name],
+            fit_seconds=time.monotonic() - begun - tuning,
+            trials=trials,
+            tuning_seconds=tuning if self.budget is not None else 0.0,
+        )
+
+    def _share(self, tuned: Mapping[str, Tried], left: int) -> Budget | None:
+        """The next member's part of the budget, of which `left` are to come."""
+        if self.budget is None or self.budget.seconds is None:
+            return self.budget
+        still = self.begun + (1.0 - SPARED) * self.budget.seconds - time.monotonic()
+        still -= SAFETY * sum(self._following(tried, 1.0, blending=True) for tried in tuned.values())
+        return Budget(self.budget.trials, max(still / left, 0.0))
+
+    def _following(self, tried: Tried, growth: float, *, blending: bool) -> float:
+        """Seconds that a model takes after its search: the fit, the test's lists, the blend's weights."""
+        lists: float = (self.more_users + 1.0) * MIXING if blending else self.more_users
+        seconds: float = growth * tried.fit_seconds * self.more_pairs + lists * tried.rank_seconds
+        return seconds
+
+    def _tune(
+        self, name: str, changes: Mapping[str, Any], budget: Budget | None, *, blending: bool
+    ) -> tuple[Tried, int]:
+        """The best values of the search and the number of trials."""
         config = changed(getattr(self.params, name), changes)
         if budget is None or name not in self.params.tune.spaces:
-            return config, 0, 0.0
-        started = time.monotonic()
-        space = {key: part for key, part in self.params.tune.spaces[name].items() if key not in changes}
+            return (self._try(name, config) if blending else Tried(config)), 0
+        best = Tried(config)
+        costs: list[Tried] = []
+
+        def objective(values: Values) -> float:
+            nonlocal best
+            tried = self._try(name, changed(config, values))
+            costs.append(replace(tried, ranker=None))
+            if tried.score > best.score:
+                best = tried if blending else costs[-1]
+            return tried.score
+
         with progress(name, budget) as show:
-            found = search(
-                lambda values: self._score(name, changed(config, values)),
-                space,
+            search(
+                objective,
+                self._space(name, changes),
                 config.model_dump(),
                 budget,
                 startup=self.params.tune.startup_trials,
                 seed=self.params.seed,
                 on_trial=show,
+                after=lambda trial, growth: self._following(costs[trial.number], growth, blending=blending),
             )
-        return changed(config, found.best.values), len(found.trials), time.monotonic() - started
+        return best, len(costs)
 
-    def _score(self, name: str, config: Config) -> float:
-        return validate(fit_model(name, self.learned, config, self.params.seed), self.validation, self.k)
+    def _space(self, name: str, changes: Mapping[str, Any]) -> Space:
+        """What is searched: all that is not given, and how strengths are read only if they differ."""
+        given = set(changes)
+        if (self.learned.interactions.data == 1.0).all():
+            given.add("strength")
+        return {key: part for key, part in self.params.tune.spaces[name].items() if key not in given}
 
-    def _fit_blend(self) -> Fitted:
-        """Tune each member with its share of the budget, learn the weights, fit the members that weigh."""
-        members = self.params.tune.blended
-        budget = None
-        if self.budget is not None:
-            seconds = self.budget.seconds and self.budget.seconds / (len(members) + 1)
-            budget = Budget(self.budget.trials, seconds)
-        configs: dict[str, Config] = {}
-        trials, started = 0, time.monotonic()
-        for name in members:
-            configs[name], tried, _ = self._config(name, {}, budget)
-            trials += tried
-        models = {
-            name: fit_model(name, self.learned, config, self.params.seed) for name, config in configs.items()
-        }
-        weights = learn_weights(
-            [(models, self.validation)], self.k, self.params.seed, self.params.tune.coverage_margin
-        ).weights
-        models.clear()
-        tuning, started = time.monotonic() - started, time.monotonic()
-        fitted = {
-            name: fit_model(name, self.problem.train, configs[name], self.params.seed) for name in weights
-        }
-        values = {"weights": dict(weights)} | {name: configs[name].model_dump() for name in weights}
-        return Fitted(
-            Blend(fitted, weights, self.validation.new_items),
-            values,
-            time.monotonic() - started,
-            trials,
-            tuning,
-        )
+    def _try(self, name: str, config: Config) -> Tried:
+        begun = time.monotonic()
+        ranker = fit_model(name, self.learned, config, self.params.seed)
+        fitted = time.monotonic()
+        score = validate(ranker, self.validation, self.k)
+        return Tried(config, ranker, score, fitted - begun, time.monotonic() - fitted)
+
+    def _weights(self, tuned: Mapping[str, Tried]) -> dict[str, float]:
+        rankers = {name: tried.ranker for name, tried in tuned.items() if tried.ranker is not None}
+        return learn_weights(rankers, self.validation, self.k)
 
 
 def validate(ranker: Ranker, test: TestSet, k: int) -> float:

@@ -6,6 +6,7 @@ What is tuned, is tuned on a validation part that is cut from the train file alo
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from training.bench import BLEND, MODELS, Bench, report
+from training.bench import BLEND, MODELS, Bench, NothingHeldOutError, report
 from training.pairs_file import Pairs, PairsFileError, read_pairs
 from training.params import load_params
 from training.search import Budget
@@ -43,6 +44,9 @@ def as_table(name: str, found: Mapping[str, Any], k: int) -> str:
     notes = [
         f"{found['trials']} trials in {found['tuning_seconds']:.0f} s." if found["trials"] else "Not tuned."
     ]
+    if found["budget_seconds"] is not None:
+        kept = "within" if found["seconds"] <= found["budget_seconds"] else "more than"
+        notes.append(f"{found['seconds']:.0f} s in all, {kept} the {found['budget_seconds']:.0f} s given.")
     notes.append(f"Values: {json.dumps(found['values'])}")
     return "\n".join([*rows, *notes])
 
@@ -84,9 +88,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
 @click.option(
     "--trials", type=click.IntRange(min=1), help="Trials of the search (of each member, for blend)."
 )
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Time of the search and the last fit."
-)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time of the whole command.")
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A value other than params.yaml's."
 )
@@ -117,6 +119,7 @@ def main(
     Files hold LightGCN's lines (a user, then that user's items) or rows user,item[,rating[,time]]. Bad
     lines are named on stderr, left out and counted. The JSON follows the table, or goes to a file.
     """
+    begun = time.monotonic()
     logging.basicConfig(
         level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -136,11 +139,13 @@ def main(
         if not problem.truth.nnz:
             raise PairsFileError(test_file, "every pair stands in the train file too: nothing to find")
         budget = Budget(trials, minutes * 60.0 if minutes else None) if tune else None
-        fitted = Bench(problem, params, k, budget).fit(name, _settings(changes))
-    except (PairsFileError, ValidationError) as error:
+        fitted = Bench(problem, params, k, budget, begun).fit(name, _settings(changes))
+    except (PairsFileError, NothingHeldOutError, ValidationError) as error:
         raise click.ClickException(str(error)) from error
     found = report(fitted, problem, k, params)
     found |= {"model": name, "seed": params.seed, "train_file": train_counts, "test_file": test_counts}
+    found["seconds"] = round(time.monotonic() - begun, 3)
+    found["budget_seconds"] = minutes * 60.0 if minutes else None
     click.echo(as_table(name, found, k))
     text = json.dumps(found, indent=1, sort_keys=True)
     if output is None:

@@ -183,9 +183,10 @@ class _Search:
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         share = SEARCHED if steps else 1.0
+        kept = steps if self.budget.trials is None else min(steps, self.budget.trials // 3)
         while self._fits(max(self.trials, key=lambda trial: trial.seconds), share=share):
             left = self._left()
-            if left is not None and left <= steps:
+            if left is not None and left <= kept:
                 return
             asked = study.ask()
             drawn = {
