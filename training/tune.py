@@ -121,7 +121,7 @@ def tune_blend(windows: Sequence[Window], params: Params) -> Learned:
 
 
 @contextmanager
-def _recorded(
+def recorded(
     workspace: Workspace, params: Params, name: str, settings: Settings
 ) -> Iterator[tuple[OnTrial, Callable[[Path], None]]]:
     """Each trial as an MLflow run below one run of the search, whose artefacts are its history."""
@@ -184,7 +184,7 @@ def main(
     with ExitStack() as stack:
         record, upload = None, None
         if track:
-            record, upload = stack.enter_context(_recorded(workspace, params, name, settings))
+            record, upload = stack.enter_context(recorded(workspace, params, name, settings))
         if name == BLEND:
             learned = tune_blend(windows, params)
             values = dict(learned.weights)

@@ -25,9 +25,11 @@ from training.record import (
     record_model,
     record_verdict,
 )
+from training.search import Trial
 from training.split import DAY
 from training.stages import LEARNED, run_stage
 from training.tracking import NOTE, Lineage, Tracker, Version, save_version, with_section
+from training.tune import recorded
 from training.workspace import Workspace
 
 # MLflow warns of its own type hints, and of what its dependencies will take away.
@@ -254,6 +256,22 @@ def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(track
     assert runs[2].data.params == {"factors": "65"} and runs[2].info.status == "FINISHED"
     history = tracker.client.get_metric_history(search, "score")
     assert [(point.step, point.value) for point in history] == [(0, 0.3), (1, 0.2)]
+
+
+def test_a_search_that_breaks_off_is_marked_as_failed(
+    tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params
+) -> None:
+    settings = Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="films")
+    with pytest.raises(KeyboardInterrupt), recorded(workspace, params, "nmf", settings) as (record, _):
+        record(Trial(0, {"factors": 8}, 0.5, 1.0))
+        raise KeyboardInterrupt
+    experiment = tracker.client.get_experiment_by_name("films-search")
+    assert experiment is not None
+    query = "tags.`shortlist.kind` = 'search.nmf'"
+    [run] = tracker.client.search_runs([experiment.experiment_id], query)
+    assert run.info.status == "FAILED"
+    assert run.data.metrics["validation.ndcg_at_10"] == 0.5
+    assert f"parentRunId%60%20%3D%20%27{run.info.run_id}" in run.data.tags[NOTE]
 
 
 def test_a_section_is_replaced_and_the_others_stay() -> None:
