@@ -72,6 +72,13 @@ def socket_directory(directory: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"shortlist-{digest}"
 
 
+def remove_sockets(directory: Path) -> None:
+    """Delete the folder in the system's temporary one, if the server that has ended made one."""
+    sockets = socket_directory(directory)
+    if sockets != directory.resolve():
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
 def prepare(directory: Path) -> Account:
     """Make `directory` a data directory that can be started: initialise it once, clear what a crash left.
 
@@ -144,6 +151,7 @@ class EmbeddedServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+        remove_sockets(self.directory)
 
     @property
     def pid(self) -> int:

@@ -6,7 +6,7 @@ Hyperparameters, weights and thresholds are not here: their only home is params.
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     """Where failures of scheduled runs are posted as JSON."""
 
     log_level: str = "INFO"
+
+    @field_validator("home", "workspace", "inbox")
+    @classmethod
+    def _from_the_repository(cls, path: Path) -> Path:
+        """A relative path starts at the repository, wherever the process was started."""
+        return REPOSITORY / path.expanduser()
 
     @property
     def postgres_dir(self) -> Path:

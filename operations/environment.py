@@ -3,8 +3,10 @@
 circus.ini names the variables made here as ``$(circus.env.NAME)``. Nothing else reads them.
 """
 
+import errno
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from circus.config import read_config
 
+from database.embedded import remove_sockets
 from database.settings import REPOSITORY, Settings
 from operations.secrets import load_secrets
 
@@ -69,6 +72,14 @@ class Layout:
         for folder in (self.logs, self.home / "airflow"):
             folder.mkdir(exist_ok=True)
         self.sockets.mkdir(mode=0o700, exist_ok=True)
+        if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, f"{self.sockets} belongs to somebody else")
+
+    def remove_sockets(self) -> None:
+        """Delete the folders of sockets that lie in the temporary folder, when nothing runs any more."""
+        if self.sockets.parent != self.home:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+        remove_sockets(self.home / "postgres")
 
 
 def layout(settings: Settings) -> Layout:

@@ -135,6 +135,7 @@ class Supervisor:
             [server for server in servers if server not in below], sign=signal.SIGINT, patience=STOP_SECONDS
         )
         self.place.pidfile.unlink(missing_ok=True)
+        self.place.remove_sockets()
         return len(running)
 
     def _stop_orderly(self, circusd: psutil.Process) -> None:

@@ -94,6 +94,8 @@ def test_long_path_gets_a_short_socket(home: Path) -> None:
     assert len(str(socket_directory(directory))) < 60
     with EmbeddedServer(directory):
         assert query(directory, "select 1") == [(1,)]
+        assert socket_directory(directory).is_dir()
+    assert not socket_directory(directory).exists()
 
 
 def _started(command: list[str], directory: Path) -> subprocess.Popen[bytes]:

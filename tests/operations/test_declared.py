@@ -14,7 +14,7 @@ from circus.config import get_config
 from database.settings import Settings
 from operations.environment import layout, process_environment, supervisor_environment
 from operations.platform import AIRFLOW_PROCESSES
-from operations.supervisor import CONFIGURATION, LAST
+from operations.supervisor import CONFIGURATION, LAST, Supervisor
 
 PROCESSES = {LAST, "mlflow", "service", *AIRFLOW_PROCESSES}
 
@@ -101,3 +101,8 @@ def test_a_long_home_keeps_the_socket_short_enough(settings: Settings, tmp_path:
     deep = settings.model_copy(update={"home": tmp_path / ("x" * 120)})
     assert len(layout(deep).endpoint) < 107
     assert layout(deep).endpoint != layout(settings).endpoint
+    layout(deep).create()
+    assert layout(deep).sockets.is_dir()
+    assert layout(deep).sockets.stat().st_mode & 0o077 == 0
+    Supervisor(layout(deep)).stop()
+    assert not layout(deep).sockets.exists()
