@@ -163,6 +163,7 @@ class Bench:
                 startup=self.params.tune.startup_trials,
                 seed=self.params.seed,
                 on_trial=show,
+                starts=self.params.tune.starts.get(name, ()),
                 after=lambda trial, growth: self._following(costs[trial.number], growth, blending=blending),
             )
         return best, len(costs)

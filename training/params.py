@@ -93,6 +93,8 @@ class TuneParams(Config):
     """Models that the benchmark's blend is made of."""
     spaces: dict[str, dict[str, Choices | Range | Ladder]]
     """model → hyperparameter → where it is searched."""
+    starts: dict[str, tuple[dict[str, Any], ...]]
+    """model → values that a search tries right after the shipped ones."""
 
 
 class TrendingParams(Config):

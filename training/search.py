@@ -4,7 +4,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -109,6 +109,7 @@ def search(
     seed: int,
     on_trial: OnTrial,
     after: After | None = None,
+    starts: Sequence[Values] = (),
 ) -> Found:
     """Maximise `objective` over `space` by tree-structured Parzen estimators (Bergstra et al. 2011).
 
@@ -127,10 +128,10 @@ def search(
         seed: of the sampler.
         on_trial: called after every trial.
         after: what follows a trial that is chosen; None is a fit as long as the trial.
+        starts: values that are tried next, those of a ladder aside.
     """
-    return _Search(
-        objective, space, budget, on_trial, after or (lambda trial, growth: growth * trial.seconds)
-    ).run(shipped, startup, seed)
+    following = after or (lambda trial, growth: growth * trial.seconds)
+    return _Search(objective, space, budget, on_trial, following, starts).run(shipped, startup, seed)
 
 
 @dataclass
@@ -140,6 +141,7 @@ class _Search:
     budget: Budget
     on_trial: OnTrial
     after: After
+    starts: Sequence[Values]
     trials: list[Trial] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -182,6 +184,10 @@ class _Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
         study = optuna.create_study(direction="maximize", sampler=sampler)
+        for start in self.starts:
+            study.enqueue_trial(
+                {name: start[name] for name in start.keys() & self.space.keys() - foot.keys()}
+            )
         share = SEARCHED if steps else 1.0
         kept = steps if self.budget.trials is None else min(steps, self.budget.trials // 3)
         while self._fits(max(self.trials, key=lambda trial: trial.seconds), share=share):

@@ -33,6 +33,10 @@ from training.windows import Window, open_windows
 from training.workspace import Workspace, open_workspace
 
 
+COMPARED = 50
+"""Best trials that a search's run links to: an address has an end."""
+
+
 @dataclass(frozen=True)
 class Tuned:
     """A finished search, and whether its best values are better than the shipped ones."""
@@ -87,6 +91,7 @@ def tune(
         startup=params.tune.startup_trials,
         seed=params.seed,
         on_trial=tell,
+        starts=params.tune.starts.get(name, ()),
     )
     best, before = gains[found.best.number], gains[0]
     if found.trials[0].values.items() - shipped.model_dump().items():
@@ -129,18 +134,20 @@ def recorded(
     lineage = Lineage(read_snapshot(workspace).md5, params.digest(), git_commit())
     parent = tracker.open_search(lineage, name)
     metric = f"validation.ndcg_at_{params.evaluation.cutoffs[0]}"
-    charts = tracker.charts(parent, metric)
-    about = f"[All of them in charts]({charts}); their table and plot are among the artifacts, in `search`."
-    tracker.describe(parent, "Trials", about)
+    runs: list[tuple[float, str]] = []
 
     def record(trial: Trial) -> None:
-        tracker.record_trial(
+        made = tracker.record_trial(
             parent,
             lineage,
             number=trial.number,
             values=trial.values,
             metrics={metric: trial.score, "duration_seconds": trial.seconds},
         )
+        runs.append((trial.score, made))
+        best = [run for _, run in sorted(runs, reverse=True)[:COMPARED]]
+        links = f"[with their values]({tracker.comparison(best)}) or [in charts]({tracker.charts(parent, metric)})"
+        tracker.describe(parent, "Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
 
     try:
         yield record, lambda folder: tracker.log_files(parent, folder, "search")

@@ -43,6 +43,20 @@ def test_time_ends_a_search_too() -> None:
     assert len(run(Budget(3, 60.0))) == 3
 
 
+def test_starts_come_right_after_the_shipped_values() -> None:
+    found = search(
+        objective,
+        SPACE,
+        SHIPPED,
+        Budget(4, None),
+        startup=5,
+        seed=3,
+        on_trial=lambda _: None,
+        starts=[{"x": 2.0, "kind": "good"}, {"x": 3.0, "kind": "bad"}],
+    )
+    assert [trial.values["x"] for trial in found.trials[:3]] == [50.0, 2.0, 3.0]
+
+
 def test_a_search_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="budget"):
         Budget(None, None)
