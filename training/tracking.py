@@ -138,13 +138,18 @@ class Tracker:
         number: int,
         values: Mapping[str, Any],
         metrics: Mapping[str, float],
-    ) -> None:
-        """Log one trial of a search as a finished run below it, and its metrics as a step of the search."""
+    ) -> str:
+        """Log one trial of a search as a finished run below it, and its metrics as a step of the search.
+
+        Returns the trial's run id.
+        """
         tags = lineage.tags("trial") | {PARENT: search}
         made = self.client.create_run(self._searches(), tags=tags, run_name=f"trial {number}")
-        self.log(str(made.info.run_id), values, metrics)
-        self.finish(str(made.info.run_id))
+        run = str(made.info.run_id)
+        self.log(run, values, metrics)
+        self.finish(run)
         self.log(search, {}, metrics, step=number)
+        return run
 
     def log(
         self, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float], step: int = 0

@@ -32,7 +32,6 @@ from training.tracking import Lineage, Tracker
 from training.windows import Window, open_windows
 from training.workspace import Workspace, open_workspace
 
-
 COMPARED = 50
 """Best trials that a search's run links to: an address has an end."""
 
@@ -146,7 +145,8 @@ def recorded(
         )
         runs.append((trial.score, made))
         best = [run for _, run in sorted(runs, reverse=True)[:COMPARED]]
-        links = f"[with their values]({tracker.comparison(best)}) or [in charts]({tracker.charts(parent, metric)})"
+        table, charts = tracker.comparison(best), tracker.charts(parent, metric)
+        links = f"[with their values]({table}) or [in charts]({charts})"
         tracker.describe(parent, "Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
 
     try:
