@@ -20,6 +20,7 @@ from benchmarks.thirty_days.world import World
 from database.connection import connect
 from database.deployments import current
 from database.ingest import ADAPTERS, ingest_file
+from database.rollback import ROLLBACK
 from database.watch import drift_reports
 
 logger = logging.getLogger(__name__)
@@ -95,20 +96,21 @@ class Month:
             self.shoppers.displeasing = before
         self.shoppers.open = sales
         time.sleep(_OPEN_SECONDS if sales else 0)
+        if sales and any(PLAN.get(entry.number + days) is Fault.DISLIKED for days in range(_GUARDED_DAYS)):
+            until(lambda: len(self.shoppers.visitors.get(before, ())) >= _ENOUGH_VISITORS)
         if fault in AT_NOON:
             told = AT_NOON[fault](self.world)
             entry.outcome.append(f"{fault.value}: {told}")
         if fault is Fault.DRIFT:
             self._import()
             entry.outcome.append(fault.value)
-        if any(PLAN.get(entry.number + days) is Fault.DISLIKED for days in range(_GUARDED_DAYS)):
-            until(lambda: len(self.shoppers.visitors.get(before, ())) >= _ENOUGH_VISITORS)
         self.shoppers.open = False
         if fault in MONITORED_AT_NOON:
             self._monitor(entry)
         self.shoppers.displeasing = None
-        if (now := self._settle()) != before and fault is not Fault.DRIFT:
-            entry.outcome.append(f"{self._reason()}: {self.name(now)} serves again on both workers")
+        now, reason = self._settle(), self._reason()
+        if now != before and reason.startswith(ROLLBACK):
+            entry.outcome.append(f"{reason}; {self.name(now)} serves again on both workers")
 
     def _import(self) -> None:
         path = new_assortment(self.world.root / "assortment.csv", NEW_PARTS)
@@ -209,7 +211,10 @@ class Month:
 
         def agreed() -> bool:
             nonlocal agreeing
-            answer = httpx.get(f"{self.world.address}/status", timeout=10, trust_env=False)
+            try:
+                answer = httpx.get(f"{self.world.address}/status", timeout=10, trust_env=False)
+            except httpx.TransportError:
+                return False
             agreeing = agreeing + 1 if answer.headers["X-Bundle"] == wanted else 0
             return agreeing >= _AGREEING
 

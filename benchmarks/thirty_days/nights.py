@@ -1,10 +1,12 @@
 """Runs of the DAGs in Airflow: started on the month's date, followed to their end, and what came of them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import httpx
 
 from operations.airflow import FINAL, AirflowApi
 
@@ -51,11 +53,7 @@ def start(airflow: AirflowApi, dag_id: str, number: int, at: datetime, note: str
 
 def wait(airflow: AirflowApi, dag_id: str, run_id: str) -> Ended:
     """Follow a run to its end. Raises TimeoutError after 15 minutes."""
-    give_up = time.monotonic() + _LONGEST_SECONDS
-    while airflow.run_state(dag_id, run_id) not in FINAL:
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"{dag_id} {run_id} does not end")
-        time.sleep(_POLL_SECONDS)
+    _await(lambda: airflow.run_state(dag_id, run_id) in FINAL, f"{dag_id} {run_id} does not end")
     tasks = {str(task["task_id"]): task for task in airflow.tasks(dag_id, run_id)}
     failed = {name: task for name, task in tasks.items() if task["state"] == "failed"}
     errors = {
@@ -66,14 +64,32 @@ def wait(airflow: AirflowApi, dag_id: str, run_id: str) -> Ended:
 
 
 def await_task(airflow: AirflowApi, dag_id: str, run_id: str, task_id: str) -> int:
-    """Wait until a task runs; returns the process id of its attempt."""
+    """Wait until a task runs; returns the process id of its attempt. Raises TimeoutError after 15 minutes."""
+    pids: list[int] = []
+
+    def runs() -> bool:
+        pids.extend(
+            int(task["pid"])
+            for task in airflow.tasks(dag_id, run_id)
+            if task["task_id"] == task_id and task["state"] == "running" and task["pid"]
+        )
+        return bool(pids)
+
+    _await(runs, f"{dag_id}.{task_id} of {run_id} does not start")
+    return pids[0]
+
+
+def _await(true: Callable[[], bool], problem: str) -> None:
+    """Wait for Airflow to say so; that it does not answer in time, on a busy machine, is no answer yet."""
     give_up = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < give_up:
-        for task in airflow.tasks(dag_id, run_id):
-            if task["task_id"] == task_id and task["state"] == "running" and task["pid"]:
-                return int(task["pid"])
+        try:
+            if true():
+                return
+        except httpx.TransportError:
+            pass
         time.sleep(_POLL_SECONDS)
-    raise TimeoutError(f"{dag_id}.{task_id} of {run_id} does not start")
+    raise TimeoutError(problem)
 
 
 def _seconds(tasks: Iterable[dict[str, Any]]) -> float:
