@@ -42,11 +42,13 @@ def as_table(name: str, found: Mapping[str, Any], k: int) -> str:
         for row in (columns, cells)
     ]
     notes = [
-        f"{found['trials']} trials in {found['tuning_seconds']:.0f} s." if found["trials"] else "Not tuned."
+        f"{found['trials']} trial{'s' if found['trials'] > 1 else ''} in {found['tuning_seconds']:.0f} s."
+        if found["trials"]
+        else "Not tuned."
     ]
     if found["budget_seconds"] is not None:
         kept = "within" if found["seconds"] <= found["budget_seconds"] else "more than"
-        notes.append(f"{found['seconds']:.0f} s in all, {kept} the {found['budget_seconds']:.0f} s given.")
+        notes.append(f"{found['seconds']:.0f} s in all, {kept} the {found['budget_seconds']:g} s given.")
     notes.append(f"Values: {json.dumps(found['values'])}")
     return "\n".join([*rows, *notes])
 

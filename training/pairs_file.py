@@ -1,6 +1,9 @@
 """Files of who had what: LightGCN's lines, or rows of user, item, rating, time."""
 
+import codecs
+import gzip
 import math
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +13,8 @@ import numpy as np
 from training.models.types import BoolArray, BytesArray, DoubleArray
 
 ROW_FIELDS = ("user", "item", "rating", "time")
+USER_NAME, ITEM_NAMES = b"user", (b"item", b"product", b"movie", b"asin")
+GZIP = b"\x1f\x8b"
 
 
 class PairsFileError(Exception):
@@ -70,13 +75,15 @@ def read_pairs(path: Path) -> Pairs:
     A first line with a comma or a tab makes it rows `user,item[,rating[,time]]` (as many fields in each as
     in the first, and a first row whose first field is "user" or begins with "user" is a header); any
     other file is LightGCN's: a user and that user's items, whole numbers, one user a line. Empty lines
-    are passed over. Lines that are neither are left out and named in `bad`.
+    are passed over. Lines that are neither are left out and named in `bad`. A gzip file is unpacked.
 
     Raises:
-        PairsFileError: not one line can be used.
+        PairsFileError: not one line can be used, or a header names the item before the user.
     """
-    lines = path.read_bytes().splitlines()
+    lines = _content(path).splitlines()
     first = next((line for line in lines if line.strip()), b"")
+    if not first:
+        raise PairsFileError(path, "the file is empty")
     separator = next((mark for mark in (b",", b"\t") if mark in first), None)
     rows = _Rows()
     width = 2
@@ -86,6 +93,9 @@ def read_pairs(path: Path) -> Pairs:
         width = first.count(separator) + 1
         if not 2 <= width <= len(ROW_FIELDS):
             raise PairsFileError(path, f"{width} fields a row, not {', '.join(ROW_FIELDS)}")
+        names = [value.strip().strip(b'"').lower() for value in first.split(separator)]
+        if names[0].startswith(ITEM_NAMES) and names[1].startswith(USER_NAME):
+            raise PairsFileError(path, "its header names the item before the user; rows are user, item")
         _read_rows(lines, separator, width, rows)
     if not rows.users:
         reason = f"; line {rows.bad[0].number}: {rows.bad[0].reason}" if rows.bad else ""
@@ -101,6 +111,16 @@ def read_pairs(path: Path) -> Pairs:
     )
 
 
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if content.startswith(GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise PairsFileError(path, f"a gzip file that can't be unpacked: {error}") from error
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
 def _read_lists(lines: Iterable[bytes], rows: _Rows) -> None:
     for number, line in enumerate(lines, 1):
         fields = line.split()
@@ -111,8 +131,10 @@ def _read_lists(lines: Iterable[bytes], rows: _Rows) -> None:
             rows.bad.append(BadLine(number, f"{_shown(wrong)} is not a whole number"))
             continue
         rows.empty_users += len(fields) == 1
-        rows.users.extend([fields[0]] * (len(fields) - 1))
-        rows.items.extend(fields[1:])
+        # 007 is 7.
+        user, *items = (value.lstrip(b"0") or b"0" for value in fields)
+        rows.users.extend([user] * len(items))
+        rows.items.extend(items)
 
 
 def _read_rows(lines: Iterable[bytes], separator: bytes, width: int, rows: _Rows) -> None:
@@ -121,8 +143,8 @@ def _read_rows(lines: Iterable[bytes], separator: bytes, width: int, rows: _Rows
         if not line.strip():
             continue
         fields = [value.strip().strip(b'"') for value in line.split(separator)]
-        header = not started and fields[0].lower().startswith(b"user") and not _numbers(fields[2:])
-        header = header and fields[1].lower().startswith((b"item", b"product", b"movie", b"asin"))
+        header = not started and fields[0].lower().startswith(USER_NAME) and not _numbers(fields[2:])
+        header = header and fields[1].lower().startswith(ITEM_NAMES)
         started = True
         if header:
             continue

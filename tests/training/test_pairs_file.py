@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,37 @@ def test_two_fields_need_no_header(tmp_path: Path) -> None:
 def test_a_file_without_one_good_line_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(PairsFileError, match=r"pairs\.txt"):
         read_pairs(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"0 1 2\r\n\r\n1 3\r\n",
+        b"\xef\xbb\xbf0 1 2\n1 3",
+        b"0 1\n1 3\n00 02\n",
+        gzip.compress(b"0 1 2\n1 3\n"),
+    ],
+    ids=["crlf", "bom", "a user twice", "gzip"],
+)
+def test_the_same_pairs_however_they_are_written(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(content)
+    pairs = read_pairs(path)
+    found = set(zip(pairs.users.tolist(), pairs.items.tolist(), strict=True))
+    assert found == {(b"0", b"1"), (b"0", b"2"), (b"1", b"3")} and not pairs.bad
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\n \n", "empty"),
+        (b"item_id,user_id\ni1,u1\n", "item before the user"),
+        (gzip.compress(b"0 1 2\n" * 50)[:20], "can't be unpacked"),
+        (b"ann b1 b2\n", "line 1: 'ann' is not a whole number"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(content)
+    with pytest.raises(PairsFileError, match=reason):
+        read_pairs(path)
