@@ -31,7 +31,7 @@ from serving.api import (
 )
 from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.metrics import Metrics
-from serving.api.middleware import ENTERED, BodyLimit, Envelope, KeyCheck, RateLimit
+from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.state import Measured
 from serving.api.watched import watched_text
 from serving.live.plane import LivePlane
@@ -134,6 +134,7 @@ def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], LivePl
     if key_list(settings):
         layers.append(Middleware(KeyCheck, settings=settings))
     layers.append(Middleware(BodyLimit, max_bytes=settings.max_body_bytes))
+    layers.append(Middleware(HeadAsGet))
     return layers
 
 

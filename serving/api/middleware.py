@@ -1,6 +1,7 @@
 """The front door, as plain ASGI: each class does one thing before a request reaches its router.
 
-Order, outermost first: Envelope (ids, metrics, last-resort error), CORS, RateLimit, KeyCheck, BodyLimit.
+Order, outermost first: Envelope (ids, metrics, last-resort error), CORS, RateLimit, KeyCheck, BodyLimit,
+HeadAsGet.
 """
 
 import logging
@@ -170,6 +171,29 @@ class BodyLimit:
                 return None
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return bytes(body)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET, without the body; its lists are logged as not shown."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        if (request := current_request.get()) is not None:
+            request.headers_only = True
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        asked = {**scope, "method": "GET"}
+        await self._app(asked, receive, send_headers)
+        scope["route"] = asked.get("route")
 
 
 def _declared_length(scope: Scope) -> int:

@@ -63,12 +63,13 @@ class Shown:
     ) -> None:
         """Count and log the lists of one answer. `odds` names the list that was explored, with its odds."""
         request = current_request.get()
+        seen = request is None or not request.headers_only
         if request is not None:
             request.bundle_id = policy.bundle_id
         for endpoint, ranked in made.items():
             measures().count_list(endpoint, [each.model for each in ranked], cold=cold, fallback=fallback)
             explored = odds[1] if odds is not None and odds[0] == endpoint else None
-            self._log(policy, user_id, endpoint, ranked, explored)
+            self._log(policy, user_id, endpoint, ranked, explored, shown=seen)
 
     def shadow(self, policy: Policy, user_id: str, make: Callable[[], Made]) -> None:
         """Compute a shadow arm's lists once the request is answered, and log them as not shown."""

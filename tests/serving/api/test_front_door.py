@@ -269,6 +269,18 @@ async def test_pages_of_a_named_origin_may_call(served: Any) -> None:
     assert "access-control-allow-origin" not in other.headers
 
 
+async def test_head_is_get_without_the_body(http: httpx.AsyncClient) -> None:
+    for path in ("/status", "/recommendations/product/PRODUCT001", "/nowhere"):
+        asked, told = await http.get(path), await http.head(path)
+        assert (told.status_code, told.content) == (asked.status_code, b"")
+        assert told.headers["content-length"] == str(len(asked.content))
+        assert told.headers["content-type"] == asked.headers["content-type"]
+    assert (await http.head("/search")).status_code == (await http.get("/search")).status_code
+    text = (await http.get("/api/v1/metrics")).text
+    route = 'method="HEAD",route="/recommendations/product/{product_id}",status="200"'
+    assert f"shortlist_http_requests_total{{{route}}} 1.0" in text
+
+
 async def test_metrics_count_by_route_template(http: httpx.AsyncClient, plane: Any) -> None:
     for product in ("PRODUCT001", "PRODUCT002"):
         await http.get(f"/recommendations/product/{product}")

@@ -190,6 +190,15 @@ async def test_lists_that_no_user_asked_for_are_logged_too(
     assert by_endpoint["search"]["user_id"] is None and len(by_endpoint["product"]["item_ids"]) == 4
 
 
+async def test_a_list_of_which_only_headers_go_out_was_not_shown(
+    workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
+) -> None:
+    current_request.set(Request("r-head", headers_only=True))
+    await workers[0].home(USERS[0], 5)
+    rows = await logged(pool, "request_id = 'r-head'", 1)
+    assert not any(row["shown"] for row in rows)
+
+
 async def test_lists_are_counted_by_model_and_state_is_told(workers: tuple[LivePlane, LivePlane]) -> None:
     from prometheus_client import REGISTRY
 
