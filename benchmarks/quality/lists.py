@@ -65,7 +65,7 @@ def measure_all(
     test: TestSet,
     params: Params,
 ) -> dict[str, Measured]:
-    """Lists and numbers of the blends and of every model."""
+    """Lists and numbers of the blends and of every model, the best model first."""
     models = {name: model for name, (model, _) in fitted.items()}
     rankers = {
         name: (Blend(models, weights, test.new_items), None) for name, weights in blends.items()
@@ -76,7 +76,9 @@ def measure_all(
         lists = rank(ranker, test.histories, max(cutoffs), params.evaluation.batch_users)
         numbers = evaluate(lists, test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
         found[name] = Measured(lists, numbers, seconds)
-    return found
+    metric = f"ndcg@{cutoffs[0]}"
+    ranked = sorted(models, key=lambda name: -found[name].evaluation.metric(metric))
+    return {name: found[name] for name in (*blends, *ranked)}
 
 
 def reorder(
