@@ -4,6 +4,7 @@ The endpoint, the command and the guard all come here; each says which stored bu
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -76,6 +77,19 @@ def roll_back(
 def rollback_target(conn: Connection, serving: Deployment | None) -> Deployment | None:
     """The deployment whose bundle a rollback would bring back; None when there is none."""
     return None if serving is None else choose_target(deployments.history(conn, _HISTORY), serving)
+
+
+def taken_back_at(conn: Connection, bundle_id: str) -> datetime | None:
+    """When a bundle was last rolled back from; None when it never was."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            """select max(back.deployed_at) from deployments back
+            join deployments gone on gone.deployment_id = back.previous_id
+            where starts_with(back.reason, %s) and gone.bundle_id = %s""",
+            (ROLLBACK, bundle_id),
+        )
+        row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 def choose_target(past: Sequence[Deployment], serving: Deployment) -> Deployment | None:

@@ -41,7 +41,8 @@ def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: 
     """Make a stored bundle serve, when the gate's latest word on it was yes; again is no change.
 
     Raises:
-        PromotionError: the gate did not accept it, or accepted it against another champion.
+        PromotionError: the gate did not accept it, accepted it against another champion, or accepted it
+            before it was taken back.
         PromotionBusy: another promotion holds the lock.
     """
     with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
@@ -114,6 +115,9 @@ def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | 
             f"the gate compared bundle {bundle_id} with {found[0].champion_id}, but {champion} serves: "
             "judge it again"
         )
+    taken_back = rollback.taken_back_at(conn, bundle_id)
+    if taken_back is not None and taken_back > found[0].decided_at:
+        raise PromotionError(f"bundle {bundle_id} was taken back after the gate accepted it: judge it again")
 
 
 def _versions(tracker: Tracker, deployment: Deployment | None) -> dict[str, str]:
