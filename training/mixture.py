@@ -7,8 +7,9 @@ import numpy as np
 
 from training import metrics
 from training.evaluate import SCORE_BYTES, Ranker, TestSet
+from training.models.base import exclude, top_k
 from training.models.blend import combine, normalise
-from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
+from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray
 
 GRID = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
 """Weights tried for each model, against 1 for the best single one."""
@@ -79,13 +80,11 @@ def gather(rankers: Sequence[Ranker], test: TestSet, k: int) -> Candidates:
     return Candidates(scores, right, metrics.answers(test.truth))
 
 
-def _best(parts: FloatArray, seen: IntArray, width: int) -> LongArray:
+def _best(parts: FloatArray, seen: IntArray, width: int) -> IntArray:
     """The items that stand among the `width` best unseen ones of any model, in order of index."""
-    parts = parts.copy()
-    parts[:, seen] = 0.0
-    ranked = np.argpartition(-np.where(parts == 0.0, -np.inf, parts), width - 1, axis=1)[:, :width]
-    chosen: LongArray = np.unique(ranked)
-    return chosen[parts[:, chosen].any(axis=0)]
+    ranked = [top_k(exclude(scores, seen), width)[0] for scores in parts]
+    chosen: IntArray = np.unique(np.concatenate(ranked))
+    return chosen
 
 
 def measure(found: Candidates, weights: DoubleArray, k: int) -> float:

@@ -33,3 +33,16 @@ def test_excluding_leaves_the_scores_as_they_were() -> None:
     scores = np.ones(3, dtype=np.float32)
     assert exclude(scores, np.array([1], dtype=np.int32)).tolist() == [1, 0, 1]
     assert scores.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("opinions", [1.0, 0.2, 0.002])
+@pytest.mark.parametrize("values", [5, 1_000_000])
+def test_agrees_with_a_full_sort_of_a_large_catalogue(opinions: float, values: int) -> None:
+    generator = np.random.default_rng(values)
+    scores = generator.integers(-values, values + 1, 5000).astype(np.float32)
+    scores[generator.random(5000) > opinions] = 0.0
+    order = np.lexsort((np.arange(5000), -scores))
+    expected = [i for i in order if scores[i] != 0][:20]
+    items, best = top_k(scores, 20)
+    assert items.tolist() == expected and best.tolist() == scores[expected].tolist()
+    assert items.dtype == np.int32
