@@ -135,7 +135,12 @@ async def test_an_arm_switches_how_models_are_weighed(
                 user_id=user_id, event_type="product_click", item_id=f"TEA000000{number}"
             )
             await workers[0].record_interaction(click)
-    by_meaning = {"weights": "tuned", "tuned": {"embeddings": 1.0}, "search": 0.0, "diverse": 0.0}
+    by_meaning: dict[str, Any] = {
+        "weights": "tuned",
+        "tuned": {"embeddings": 1.0},
+        "search": 0.0,
+        "diverse": 0.0,
+    }
     by_rules = by_meaning | {"tuned": {"fpgrowth": 1.0}}
     start("weights", [Arm("meaning", 0.5, blend=by_meaning), Arm("rules", 0.5, blend=by_rules)])
     await workers[0].settle()
