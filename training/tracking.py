@@ -42,6 +42,7 @@ _ABOUT_RUNS = (
 )
 _ABOUT_SEARCHES = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
 
+_LONGEST_CARD = 5000
 _BATCH = 900
 """MLflow takes at most 1,000 metrics, and 100 params, in one call."""
 
@@ -234,8 +235,8 @@ class Tracker:
         return Version(registered, known, run_id)
 
     def describe_version(self, version: Version, card: str) -> None:
-        """Set the description of a registered version, in Markdown."""
-        self.client.update_model_version(version.name, version.version, description=card)
+        """Set the description of a registered version, in Markdown, as far as MLflow's column holds it."""
+        self.client.update_model_version(version.name, version.version, description=card[:_LONGEST_CARD])
 
     def _signature(self) -> Any:
         """A loaded model takes the length of its lists as a param; what it is asked with has no columns."""

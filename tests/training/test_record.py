@@ -218,6 +218,13 @@ def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Par
     assert f"make replay BUNDLE={bundle}" in card
 
 
+def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version, parent: str) -> None:
+    card = tracker.client.get_model_version(als.name, als.version).description
+    tracker.describe_version(als, "x" * 6000)
+    assert tracker.client.get_model_version(als.name, als.version).description == "x" * 5000
+    tracker.describe_version(als, card)
+
+
 def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Tracker, parent: str) -> None:
     check = Check("accuracy of blend", False, -0.02, -0.01, "blend minus champion's blend")
     record_verdict(tracker, LINEAGE, Decision("new", "old", False, (check,)))
