@@ -74,7 +74,8 @@ class View:
         """Rows of items that few users are known of, bool[n_rows]; what no bundle knows is among them."""
         new = np.ones(self.n_rows, dtype=np.bool_)
         if self.generation is not None:
-            new[self.generation.rows] = self.generation.loaded.models.popularity.all_time < FEW
+            rows, users = self.generation.rows, self.generation.loaded.models.popularity.all_time
+            new[rows[(rows >= 0) & (users >= FEW)]] = False
         return new
 
     def profile(self, history: History) -> Vector | None:
