@@ -15,6 +15,7 @@ from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
 from training.prepare import Prepared
 from training.split import DAY, SplitError
+from training.tracking import Tracker
 from training.tune import main
 from training.windows import open_windows
 
@@ -118,3 +119,27 @@ def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
     assert CliRunner().invoke(main, ["als"]).exit_code == 2
     assert CliRunner().invoke(main, ["embeddings", "--trials", "2"]).exit_code == 2
     assert CliRunner().invoke(main, ["als", "--trials", "2", "--fix", "alfa"]).exit_code == 2
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_the_searchs_run_keeps_its_history(
+    workspace: Path, tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "data" / "snapshot").mkdir()
+    description = {"catalogue_seq": 1, "interaction_id": 1, "as_of": "2026-01-01T00:00:00+00:00", "rows": {}}
+    (workspace / "data" / "snapshot" / "snapshot.json").write_text(json.dumps(description))
+    (workspace / "data" / "snapshot.dvc").write_text("outs: [{md5: abc, path: snapshot}]\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "histories")
+    get_settings.cache_clear()
+    client = Tracker(get_settings()).client
+    client.create_experiment("histories-search", artifact_location=(tmp_path / "artifacts").as_uri())
+    result = CliRunner().invoke(main, ["popularity", "--trials", "3"])
+    assert result.exit_code == 0, result.output
+    experiment = client.get_experiment_by_name("histories-search")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(runs) == 4 and all(run.info.status == "FINISHED" for run in runs)
+    kept = {Path(file.path).name for file in client.list_artifacts(parent.info.run_id, "search")}
+    assert kept == {"trials.json", "trials.md", "trials.png"}
