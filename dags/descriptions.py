@@ -36,6 +36,10 @@ TASKS = {
         "Partitions of the database for the next days. When it fails, rows wait in the default one."
     ),
     "guard": "Rolls back a bundle whose lists are clicked significantly less than its predecessor's were.",
+    "mirror_registry": (
+        "Points MLflow's aliases at what serves: a rollback over HTTP starts this run for it. Users are "
+        "served by the database's word, so a failure here changes no list."
+    ),
     "record_online": "Writes the click rate of the serving bundle to its run in MLflow.",
     "check_quality": (
         "**Failed** means that something is old or slow; its log says what. Nothing behind it waits."

@@ -48,6 +48,7 @@ def monitoring() -> None:
         task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"}, doc_md=TASKS["train"]
     )
     made >> guarded >> run("record_online")
+    guarded >> run("mirror_registry", trigger_rule="all_done")
     made >> run("check_quality", retries=1)
     guarded >> measure_drift() >> train >> run("drift_triggered")
     made >> run("retention", "apply_retention")

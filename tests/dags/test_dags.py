@@ -21,6 +21,7 @@ print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.i
             "owner": t.owner, "retries": t.retries, "pool": t.pool, "doc": bool(t.doc_md),
             "backoff": bool(t.retry_exponential_backoff),
             "timeout": t.execution_timeout.total_seconds(), "callback": bool(t.on_failure_callback),
+            "rule": t.trigger_rule.value,
             "before": sorted(t.upstream_task_ids)} for t in d.tasks},
     } for d in bag.dags.values()}}))
 """
@@ -33,6 +34,19 @@ run = dags[sys.argv[2]].test(run_conf=json.loads(sys.argv[3]) if len(sys.argv) >
 states = {t.task_id: str(t.state) for t in run.get_task_instances()}
 print("RESULT", json.dumps({"state": str(run.state), "tasks": states}))
 """
+
+# Every task of the hourly watch, with what it waits for.
+WATCHING = {
+    "make_partitions": [],
+    "guard": ["make_partitions"],
+    "mirror_registry": ["guard"],
+    "record_online": ["guard"],
+    "check_quality": ["make_partitions"],
+    "measure_drift": ["guard"],
+    "train": ["measure_drift"],
+    "drift_triggered": ["train"],
+    "retention": ["make_partitions"],
+}
 
 
 def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
@@ -51,6 +65,9 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     fitted = [name for name in training if name.startswith("train_")]
     assert training["evaluate"]["before"] == sorted(fitted)
     assert {training[name]["pool"] for name in fitted} == {"training"}
+    watching = found["dags"]["monitoring"]["tasks"]
+    assert {name: task["before"] for name, task in watching.items()} == WATCHING
+    assert watching["mirror_registry"]["rule"] == "all_done"  # a guard that failed may have rolled back
 
 
 def test_daily_training_deploys_then_skips_when_nothing_is_new_unless_forced(

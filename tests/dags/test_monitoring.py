@@ -90,7 +90,7 @@ def serving(slow_plane: Any) -> str:
     with connect() as conn:
         md5 = take_snapshot(conn, open_workspace(get_settings())).md5
     with connect() as conn:
-        activate(conn, "b1", "shortlist:b1", {"snapshot_hash": md5}, "daily training")
+        activate(conn, "b1", "shortlist:b1", {"snapshot_hash": md5, "models": {}}, "daily training")
     refresh_trending()
     return md5
 
