@@ -173,7 +173,8 @@ class Bench:
         given = set(changes)
         if (self.learned.interactions.data == 1.0).all():
             given.add("strength")
-        return {key: part for key, part in self.params.tune.spaces[name].items() if key not in given}
+        space = self.params.tune.spaces[name] | self.params.tune.bounds.get(name, {})
+        return {key: part for key, part in space.items() if key not in given}
 
     def _try(self, name: str, config: Config) -> Tried:
         begun = time.monotonic()

@@ -93,6 +93,8 @@ class TuneParams(Config):
     """Models that the benchmark's blend is made of."""
     spaces: dict[str, dict[str, Choices | Range | Ladder]]
     """model → hyperparameter → where it is searched."""
+    bounds: dict[str, dict[str, Ladder]]
+    """model → hyperparameter that bounds its cost → where the benchmark alone searches it."""
     starts: dict[str, tuple[dict[str, Any], ...]]
     """model → values that a search tries right after the shipped ones."""
 
