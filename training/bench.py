@@ -26,7 +26,7 @@ NEEDS_TEXT = frozenset({"tfidf", "embeddings"})
 SPARED = 0.07
 """Share of the time that is left for what no trial shows: the intervals, a busy machine."""
 
-MIXING = 1.5
+MIXING = 2.0
 """Ranking by a blend takes each member so many times what its own lists take."""
 
 MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_TEXT), BLEND)
