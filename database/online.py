@@ -43,7 +43,8 @@ _RATES = (
     from per_user group by key
 """
 )
-_OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s) and not exists (
+_OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s)
+            and (%(experiment)s::text is null or l.experiment_id = %(experiment)s) and not exists (
                 select from experiments e cross join lateral jsonb_array_elements(e.arms) as made (by)
                 where e.experiment_id = l.experiment_id and made.by ->> 'name' = l.arm
                     and ((made.by ->> 'epsilon')::float8 > 0 or jsonb_typeof(made.by -> 'blend') = 'object')
@@ -163,14 +164,17 @@ def shown_rate(
     attribution: Attribution,
     *,
     clicks_until: datetime | None = None,
+    experiment_id: str | None = None,
 ) -> Rate:
     """Rate of what a bundle (None: any bundle) showed between two moments, by its own blend, unexplored.
 
     Lists of an arm that explores or has another blend tell of the arm, not of the bundle: they are left out.
-    `clicks_until` leaves later clicks out; None waits out the attribution window.
+    `clicks_until` leaves later clicks out; None waits out the attribution window. With `experiment_id` only
+    lists of that experiment's arms count.
     """
     query = _RATES.format(key="'shown'", condition=_OWN)
-    values = _values(attribution, since, until, clicks_until) | {"bundle": bundle_id}
+    values = _values(attribution, since, until, clicks_until)
+    values |= {"bundle": bundle_id, "experiment": experiment_id}
     return _rates(conn, query, values).get("shown", NOTHING)
 
 

@@ -2,7 +2,7 @@
 
 The two bundles' lists are of different days, and days differ: a Saturday is no Friday. So the change from
 the old bundle's days to the new one's is held against the same change in earlier weeks, whatever served
-then (a difference of differences), and what single days differ by beyond that counts as chance. While an
+then (a difference of differences), and what single days differ by beyond that counts as chance. When an
 experiment shows both bundles, its arms of the same hours are compared instead.
 """
 
@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments
 from database.connection import connect
+from database.experiments import list_experiments
 from database.online import Attribution, shown_rate
 from database.rates import Difference, Rate, always_valid
 from database.rollback import ROLLBACK, OvertakenError, Record
@@ -33,6 +34,8 @@ Week = tuple[Rate, Rate]
 """What was clicked in the old and in the new bundle's hours, some weeks earlier."""
 
 _WEEK = timedelta(days=7)
+_EXPERIMENTS = 100
+"""Latest experiments that are looked through for one with both bundles."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +108,19 @@ def judge(conn: Connection, now: datetime, params: Params) -> Judgement | None:
     since, window = serving.deployed_at, timedelta(days=limits.window_days)
     if serving.bundle_id == before.bundle_id or now > since + window:
         return None
-    new = shown_rate(conn, serving.bundle_id, since, now, clicks, clicks_until=now)
-    beside = shown_rate(conn, before.bundle_id, since, now, clicks, clicks_until=now)
-    if side_by_side := beside.users >= limits.min_users:
-        old, weeks = beside, []
-        change = _beside(old, new, limits)
+    beside = _arms_of_both(conn, (before.bundle_id, serving.bundle_id), (since, now), clicks, limits)
+    if beside is not None:
+        (old, new), weeks = beside, []
+        change = always_valid(*_log_ratio(old, new), alpha=limits.alpha, scale=limits.effect_scale)
     else:
         start = max(before.deployed_at, since - window)
-        old = shown_rate(conn, before.bundle_id, start, since, clicks)
+        old = shown_rate(conn, before.bundle_id, start, since, clicks, clicks_until=now)
+        new = shown_rate(conn, serving.bundle_id, since, now, clicks, clicks_until=now)
         weeks = _earlier_weeks(conn, (start, since, now), clicks, limits)
         change = compare_days(old, new, weeks, limits)
     worse = change.high < log(1 - limits.min_relative_drop)
-    return Judgement(serving.bundle_id, before.bundle_id, new, old, len(weeks), side_by_side, change, worse)
+    ids = serving.bundle_id, before.bundle_id
+    return Judgement(*ids, new, old, len(weeks), beside is not None, change, worse)
 
 
 def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: RollBack) -> Judgement | None:
@@ -174,7 +178,7 @@ def _earlier_weeks(
     for number in range(1, limits.weeks + 1):
         start, since, now = (moment - number * _WEEK for moment in moments)
         week = (
-            shown_rate(conn, None, start, since, clicks),
+            shown_rate(conn, None, start, since, clicks, clicks_until=now),
             shown_rate(conn, None, since, now, clicks, clicks_until=now),
         )
         if min(rate.users for rate in week) >= limits.min_users:
@@ -182,11 +186,33 @@ def _earlier_weeks(
     return found
 
 
-def _beside(old: Rate, new: Rate, limits: GuardParams) -> Difference:
-    """The change between two bundles that were shown in the same hours."""
-    if new.users < limits.min_users:
-        return Difference(0.0, -10.0, 10.0, 1.0, "undecided")
-    return always_valid(*_log_ratio(old, new), alpha=limits.alpha, scale=limits.effect_scale)
+def _arms_of_both(
+    conn: Connection,
+    bundles: tuple[str, str],
+    moments: tuple[datetime, datetime],
+    clicks: Attribution,
+    limits: GuardParams,
+) -> tuple[Rate, Rate] | None:
+    """What the arms of one experiment showed of both bundles, side by side; None without enough users.
+
+    Args:
+        bundles: the old one and the new one.
+        moments: when the new one began to serve, and now.
+    """
+    since, now = moments
+    for experiment in list_experiments(conn, _EXPERIMENTS):
+        over = experiment.stopped_at is not None and experiment.stopped_at <= since
+        if over or bundles[0] not in {arm.bundle_id for arm in experiment.arms}:
+            continue
+        old, new = (
+            shown_rate(
+                conn, name, since, now, clicks, clicks_until=now, experiment_id=experiment.experiment_id
+            )
+            for name in bundles
+        )
+        if min(old.users, new.users) >= limits.min_users:
+            return old, new
+    return None
 
 
 def _log_ratio(old: Rate, new: Rate) -> tuple[float, float]:

@@ -164,6 +164,24 @@ def test_bundles_side_by_side_in_an_experiment_are_compared_directly(two_bundles
     assert seen.reason.endswith("in the same hours")
 
 
+def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connection) -> None:
+    """In the experiment's good hour both do as well; the new one has a bad hour to itself."""
+    arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "before", "share": 0.5, "bundle_id": "old"})
+    show(two_bundles, "new", users=2000, clicked=1000, arm="now")
+    show(two_bundles, "old", users=2000, clicked=1000, arm="before")
+    show(two_bundles, "new", users=4000, clicked=100, hours=3)
+    seen = judge(two_bundles, NOW, PARAMS)
+    assert seen is not None and seen.side_by_side and not seen.worse
+    assert (seen.old.users, seen.new.users, seen.change.value) == (2000, 2000, 0)
+
+
+def test_lists_of_the_old_bundle_while_workers_change_over_are_no_experiment(two_bundles: Connection) -> None:
+    show(two_bundles, "old", users=500, clicked=500, hours=0)
+    show(two_bundles, "new", users=2000, clicked=980)
+    seen = judge(two_bundles, NOW, PARAMS)
+    assert seen is not None and (seen.side_by_side, seen.worse) == (False, False)
+
+
 def test_an_arm_that_explores_says_nothing_about_the_bundle(two_bundles: Connection) -> None:
     arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "bold", "share": 0.5, "epsilon": 0.9})
     show(two_bundles, "new", users=1000, clicked=490, arm="now")
