@@ -38,6 +38,8 @@ class Prepared:
     """Basket of each line, int32[l]; baskets are numbered in order of their first line."""
     basket_time: LongArray
     """Seconds since 1970 of each line, int64[l]."""
+    basket_event: IntArray
+    """Event of each line, int32[l]: its place in `events`; -1 in a basket of nobody known."""
     catalogue: Catalogue
     vectors: FloatArray
     """float32[n_items, d], L2-normalised; a zero row is an item without a text."""
@@ -46,8 +48,9 @@ class Prepared:
         """What models may learn from.
 
         Args:
-            events: bool[len(events)], the events to learn from; None for all.
-            before: seconds since 1970; baskets' lines from then on are left out. None for all.
+            events: bool[len(events)], the events to learn from, in baskets too; None for all.
+            before: seconds since 1970; baskets' lines from then on are left out, anonymous ones too. None for
+                all.
         """
         chosen = self.events if events is None else select(self.events, events)
         shape = (len(self.users), len(self.items))
@@ -57,12 +60,15 @@ class Prepared:
             interactions=net_strengths(chosen.user, chosen.item, chosen.weight, shape),
             events=chosen,
             catalogue=self.catalogue,
-            baskets=self._baskets(before),
+            baskets=self._baskets(events, before),
             vectors=self.vectors,
         )
 
-    def _baskets(self, before: int | None) -> Csr:
-        kept = slice(None) if before is None else self.basket_time < before
+    def _baskets(self, events: BoolArray | None, before: int | None) -> Csr:
+        kept = np.ones(len(self.basket_row), dtype=bool) if before is None else self.basket_time < before
+        if events is not None:
+            known = self.basket_event >= 0
+            kept[known] &= events[self.basket_event[known]]
         rows, items = self.basket_row[kept], self.basket_item[kept]
         baskets, compact = np.unique(rows, return_inverse=True)
         lines = (np.ones(len(rows), dtype=np.float32), (compact, items))
@@ -77,7 +83,7 @@ class Prepared:
         self.users.save(folder / "users.npy")
         for name in ("user", "item", "weight", "time"):
             np.save(folder / f"event_{name}.npy", getattr(self.events, name))
-        for name in ("basket_item", "basket_row", "basket_time"):
+        for name in ("basket_item", "basket_row", "basket_time", "basket_event"):
             np.save(folder / f"{name}.npy", getattr(self, name))
         np.save(folder / "vectors.npy", self.vectors)
         words = {
@@ -104,6 +110,7 @@ class Prepared:
             basket_item=array("basket_item"),
             basket_row=array("basket_row"),
             basket_time=array("basket_time"),
+            basket_event=array("basket_event"),
             catalogue=Catalogue(**{name: tuple(values) for name, values in words.items()}),
             vectors=array("vectors"),
         )
@@ -125,14 +132,16 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
     table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
     weights = event_weights(table, params.interactions)
     user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
+    user = positions(table.column("user_id"), user_vocabulary).to_numpy()
     basket_row, in_basket = _baskets(table, weights)
     prepared = Prepared(
         items=item_vocabulary,
         users=user_vocabulary,
-        events=_events(table, weights, user_vocabulary),
+        events=_events(table, weights, user),
         basket_item=table.column("item").to_numpy()[in_basket],
         basket_row=basket_row,
         basket_time=_seconds(table)[in_basket],
+        basket_event=_places(user >= 0)[in_basket],
         catalogue=_catalogue(items, item_vocabulary),
         vectors=_vectors(snapshot, item_vocabulary, items, params),
     )
@@ -177,11 +186,15 @@ def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     return strength
 
 
-def _events(table: Any, weights: FloatArray, users: Vocabulary) -> Events:
-    user = positions(table.column("user_id"), users).to_numpy()
+def _events(table: Any, weights: FloatArray, user: IntArray) -> Events:
     known = user >= 0
     item = table.column("item").to_numpy()
     return Events(user[known], item[known], weights[known], _seconds(table)[known])
+
+
+def _places(known: BoolArray) -> IntArray:
+    """Place of each row among the known ones, int32[n]; -1 for the others."""
+    return np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
 
 
 def _baskets(table: Any, weights: FloatArray) -> tuple[IntArray, BoolArray]:

@@ -50,6 +50,7 @@ def prepared() -> Prepared:
         basket_item=item,
         basket_row=(np.arange(len(item)) // 3).astype(np.int32),
         basket_time=time,
+        basket_event=np.arange(len(item), dtype=np.int32),
         catalogue=Catalogue(
             tuple(f"tile of kind {i % 2}" for i in range(ITEMS)), ("",) * ITEMS, ("",) * ITEMS
         ),

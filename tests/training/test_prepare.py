@@ -13,6 +13,7 @@ from database.export import EMBEDDINGS, INTERACTIONS, ITEMS
 from database.settings import REPOSITORY
 from training.params import Params, load_params
 from training.prepare import Prepared, prepare
+from training.split import leave_last_out
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,6 +90,36 @@ def test_baskets_are_sessions_else_a_users_day(tmp_path: Path, params: Params) -
     assert len(prepared.events) == 4
 
 
+def test_what_is_held_out_is_in_no_basket(tmp_path: Path, params: Params) -> None:
+    events = [
+        event("u", "A", "click"),
+        event(None, "A", "purchase", session_id="s1"),
+        event(None, "B", "purchase", session_id="s1"),
+        event("u", "B", "click"),
+        event("u", "C", "click"),
+    ]
+    prepared = prepare(write(tmp_path / "s", events), params)
+    split = leave_last_out(prepared.events)
+
+    learned = prepared.training_data(split.before_test, split.test_start)
+
+    assert learned.baskets is not None
+    assert sorted(learned.baskets.toarray().tolist()) == [[1, 1, 0], [1, 1, 0]]
+    whole = prepared.training_data().baskets
+    assert whole is not None
+    assert whole.nnz == 5
+
+
+def test_baskets_of_nobody_need_no_events(tmp_path: Path, params: Params) -> None:
+    events = [event(None, name, "purchase", session_id="s1") for name in "AB"]
+    prepared = prepare(write(tmp_path / "s", events), params)
+
+    learned = prepared.training_data(np.zeros(0, dtype=bool))
+
+    assert learned.baskets is not None
+    assert learned.baskets.toarray().tolist() == [[1, 1, 0]]
+
+
 def test_it_loads_as_it_was_saved(tmp_path: Path, params: Params) -> None:
     prepared = prepare(write(tmp_path / "s", [event("u", "A", "like"), event("v", "B", "click", 1)]), params)
     (tmp_path / "p").mkdir()
@@ -99,3 +130,4 @@ def test_it_loads_as_it_was_saved(tmp_path: Path, params: Params) -> None:
     assert loaded.catalogue == prepared.catalogue
     assert loaded.events.user.tolist() == prepared.events.user.tolist() == [0, 1]
     assert (loaded.training_data().interactions != prepared.training_data().interactions).nnz == 0
+    assert loaded.basket_event.tolist() == prepared.basket_event.tolist() == [0, 1]

@@ -53,6 +53,7 @@ def shop() -> Prepared:
         basket_item=item,
         basket_row=np.arange(len(item), dtype=np.int32) // 4,
         basket_time=time,
+        basket_event=np.arange(len(item), dtype=np.int32),
         catalogue=Catalogue(tuple(f"thing {i % 5}" for i in range(30)), ("",) * 30, ("",) * 30),
         vectors=np.eye(30, dtype=np.float32),
     )

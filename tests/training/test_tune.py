@@ -34,6 +34,7 @@ def prepared_of(days: int) -> Prepared:
         basket_item=item,
         basket_row=np.arange(len(item), dtype=np.int32) // 4,
         basket_time=time,
+        basket_event=np.arange(len(item), dtype=np.int32),
         catalogue=Catalogue(("",) * 30, ("",) * 30, ("",) * 30),
         vectors=np.eye(30, dtype=np.float32),
     )
