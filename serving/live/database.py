@@ -16,6 +16,7 @@ _UNAVAILABLE = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server's last word that comes as a statement is sent confuses the driver
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )

@@ -20,7 +20,13 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-UNREACHABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+UNREACHABLE = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 """What asking a database that is gone may raise."""
 
 

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from serving.errors import DatabaseUnavailable
+from serving.live.database import LiveDatabase
 from serving.live.drafts import InteractionDraft, ItemDraft, UserDraft
 from serving.live.plane import LivePlane
 from serving.ranking.types import Ranked
@@ -82,3 +83,12 @@ async def test_a_worker_that_cannot_follow_is_not_ready_until_it_can(
     async with asyncio.timeout(5):
         while not plane.healthy:
             await asyncio.sleep(0.05)
+
+
+async def test_a_last_word_that_confuses_the_driver_is_an_outage_too(pool: asyncpg.Pool) -> None:
+    database = LiveDatabase(pool)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with database.connection("reading"):
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress")
+    assert not database.available
