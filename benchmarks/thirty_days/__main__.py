@@ -33,7 +33,7 @@ ITEMS = 200
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The story.")
-@click.option("--share", type=float, default=0.1, help="Share of the customers, 0..1.")
+@click.option("--share", type=float, default=0.2, help="Share of the customers, 0..1.")
 @click.option("--workers", type=int, default=2, help="Workers of the service.")
 @click.option("--days", type=click.IntRange(1, DAYS), default=DAYS, help="Play only so many days.")
 @click.option(

@@ -33,8 +33,9 @@ MONITORED_NIGHTS = 3
 
 _OPEN_SECONDS = 6.0
 _ENOUGH_VISITORS = 230
-"""Users that see a bundle on the day that is disliked and before: more than the guard wants at the least."""
-_GUARDED_DAYS = 4
+"""Users that see a day's bundle before the shop closes: more than the guard wants at the least."""
+_ENOUGH_FROM = 24
+"""First day on which the shop stays open for so many: earlier days are quick."""
 _AGREEING = 12
 """Answers in a row that must name the same bundle: both workers are then taken to have it."""
 
@@ -60,6 +61,9 @@ class Month:
         self.names: dict[str, str] = {}
         self._first = today - timedelta(days=len(retail.days))
         self._owed: list[pd.DataFrame] = []
+        self._waiting: list[Fault] = []
+        self._new = False
+        """Whether the last night brought a new bundle."""
 
     def first_bundle(self) -> str:
         """Train and deploy what everything starts with; gives its name."""
@@ -72,9 +76,9 @@ class Month:
         """One day: a night passes, shoppers come, something may go wrong; then deliveries, and the night."""
         with connect(self.world.settings) as conn:
             pass_time(conn, timedelta(days=1))
-        fault = PLAN.get(number)
-        entry = Day(number, self._first + timedelta(days=number - 1))
-        self._noon(entry, fault, len(self.retail.days[day]) > 0)
+        entry, sales = Day(number, self._first + timedelta(days=number - 1)), len(self.retail.days[day]) > 0
+        fault = self._due(number, sales)
+        self._noon(entry, fault, sales)
         entry.inbox = "; ".join(self._deliver(number, day, fault))
         if fault is Fault.WORSE:
             self.world.write_params(WORSE_PARAMS)
@@ -89,6 +93,13 @@ class Month:
         """B1, B2, … in the order in which bundles first served."""
         return self.names.setdefault(bundle_id, f"B{len(self.names) + 1}")
 
+    def _due(self, number: int, sales: bool) -> Fault | None:
+        """What goes wrong today: what is planned, unless it must wait for a day that allows it."""
+        self._waiting += [PLAN[number]] if number in PLAN else []
+        if not sales or not self._waiting or (self._waiting[0] is Fault.DISLIKED and not self._new):
+            return None
+        return self._waiting.pop(0)
+
     def _noon(self, entry: Day, fault: Fault | None, sales: bool) -> None:
         """Open the shop, and do what is planned for the day."""
         before = serving(self.world)
@@ -96,7 +107,7 @@ class Month:
             self.shoppers.displeasing = before
         self.shoppers.open = sales
         time.sleep(_OPEN_SECONDS if sales else 0)
-        if sales and any(PLAN.get(entry.number + days) is Fault.DISLIKED for days in range(_GUARDED_DAYS)):
+        if sales and entry.number >= _ENOUGH_FROM:
             until(lambda: len(self.shoppers.visitors.get(before, ())) >= _ENOUGH_VISITORS)
         if fault in AT_NOON:
             told = AT_NOON[fault](self.world)
@@ -148,9 +159,11 @@ class Month:
             half = at + timedelta(minutes=30)
             monitoring = nights.start(airflow, "monitoring", entry.number, half, note)
         if fault in KILLS:
-            told = KILLS[fault](self.world, training)
-            which = "kept serving" if serving(self.world) == before else "had been replaced whole"
-            entry.outcome.append(f"`deploy` {told}: {self.name(before)} {which}")
+            if KILLS[fault](self.world, training):
+                which = "kept serving" if serving(self.world) == before else "had been replaced, whole"
+                entry.outcome.append(f"{fault.value}: {self.name(before)} {which}")
+            else:
+                self._waiting.insert(0, fault)
         self._tell_training(entry, before, nights.wait(airflow, "daily_training", training))
         if monitored:
             self._tell_monitoring(entry, nights.wait(airflow, "monitoring", monitoring))
@@ -158,8 +171,11 @@ class Month:
         entry.outcome += [f"`{name}` moved to failed/: {why}" for name, why in self._failed_files()]
 
     def _monitor(self, entry: Day) -> None:
-        """Run the monitoring now, and the training that it may start."""
-        at = datetime.combine(entry.date, clock_time(12, 30), UTC)
+        """Run trending and the monitoring now, and the training that it may start."""
+        at = datetime.combine(entry.date, clock_time(12), UTC)
+        trending = nights.start(self.world.airflow, "hourly_trending", entry.number, at, "noon")
+        nights.wait(self.world.airflow, "hourly_trending", trending)
+        at += timedelta(minutes=30)
         run = nights.start(self.world.airflow, "monitoring", entry.number, at, "noon")
         self._tell_monitoring(entry, nights.wait(self.world.airflow, "monitoring", run))
         self._await_triggered(entry)
@@ -178,6 +194,7 @@ class Month:
         entry.ran.append(run.in_words())
         entry.outcome += [f"`{name}` took {count} attempts" for name, count in run.tried_again().items()]
         now = serving(self.world)
+        self._new = now != before
         if run.errors:
             why = "; ".join(run.errors.values())
             entry.outcome.append(f"refused, {self.name(before)} stays: {why}")

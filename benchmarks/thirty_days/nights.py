@@ -63,20 +63,24 @@ def wait(airflow: AirflowApi, dag_id: str, run_id: str) -> Ended:
     return Ended(dag_id, run_id, airflow.run_state(dag_id, run_id), _seconds(tasks.values()), tasks, errors)
 
 
-def await_task(airflow: AirflowApi, dag_id: str, run_id: str, task_id: str) -> int:
-    """Wait until a task runs; returns the process id of its attempt. Raises TimeoutError after 15 minutes."""
+def await_task(airflow: AirflowApi, dag_id: str, run_id: str, task_id: str) -> int | None:
+    """Wait until a task runs; returns the process id of its attempt, None when the run ends without it.
+
+    Raises TimeoutError after 15 minutes.
+    """
     pids: list[int] = []
 
     def runs() -> bool:
+        over = airflow.run_state(dag_id, run_id) in FINAL
         pids.extend(
             int(task["pid"])
             for task in airflow.tasks(dag_id, run_id)
             if task["task_id"] == task_id and task["state"] == "running" and task["pid"]
         )
-        return bool(pids)
+        return over or bool(pids)
 
     _await(runs, f"{dag_id}.{task_id} of {run_id} does not start")
-    return pids[0]
+    return pids[0] if pids else None
 
 
 def _await(true: Callable[[], bool], problem: str) -> None:

@@ -9,7 +9,7 @@ from benchmarks.thirty_days.days import Day
 from benchmarks.thirty_days.faults import PLAN
 from benchmarks.thirty_days.world import SMALL
 
-_LONGEST = 400
+_LONGEST = 320
 """Characters of one outcome; the whole of it is in Airflow."""
 
 

@@ -23,8 +23,6 @@ from operations.processes import GONE
 from operations.supervisor import Supervisor
 
 SMALL: dict[str, dict[str, Any]] = {
-    "als": {"factors": 32, "iterations": 8},
-    "nmf": {"factors": 16, "iterations": 10},
     "evaluation": {"bootstrap_samples": 200},
     "gate": {"smoke_queries": 20},
 }
