@@ -175,6 +175,10 @@ class _Search:
             and spent + expected + following <= self.budget.seconds
         )
 
+    def _recent(self) -> Trial:
+        """The slower of the latest two; the first is left out if it can be: it loads what all need."""
+        return max((self.trials[1:] or self.trials)[-2:], key=lambda trial: trial.seconds)
+
     def _left(self) -> int | None:
         return None if self.budget.trials is None else self.budget.trials - len(self.trials)
 
@@ -190,7 +194,7 @@ class _Search:
             )
         share = SEARCHED if steps else 1.0
         kept = steps if self.budget.trials is None else min(steps, self.budget.trials // 3)
-        while self._fits(max(self.trials, key=lambda trial: trial.seconds), share=share):
+        while self._fits(self._recent(), share=share):
             left = self._left()
             if left is not None and left <= kept:
                 return
@@ -203,24 +207,25 @@ class _Search:
             study.tell(asked, self._try(drawn | foot).score)
 
     def _climb(self, name: str, part: Ladder) -> None:
-        best, power = Found(tuple(self.trials)).best, part.steepest
+        best, power, like = Found(tuple(self.trials)).best, part.steepest, self._recent()
         for step in part.ladder[1:]:
             growth = (step / best.values[name]) ** power
-            if self._left() == 0 or not self._fits(best, growth):
+            if self._left() == 0 or not self._fits(like, growth):
                 return
             higher = self._try(best.values | {name: step})
             if higher.score <= best.score:
                 return
-            measured = math.log(max(higher.seconds / max(best.seconds, 1e-9), 1.0))
+            measured = math.log(max(higher.seconds / max(like.seconds, 1e-9), 1.0))
             # The part that grows fastest weighs more at the next step.
             power = min(part.steepest, measured / math.log(step / best.values[name]) + 0.5)
-            best = higher
+            best = like = higher
 
     def _look_around(self, seed: int) -> None:
         """Try values near the best, as long as there is time."""
         ranges = {name: part for name, part in self.space.items() if isinstance(part, Range)}
         generator = np.random.default_rng(seed)
-        while ranges and self._left() != 0 and self._fits(best := Found(tuple(self.trials)).best):
+        while ranges and self._left() != 0 and self._fits(self._recent()):
+            best = Found(tuple(self.trials)).best
             self._try(
                 best.values
                 | {name: _near(best.values[name], part, generator) for name, part in ranges.items()}
