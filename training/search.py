@@ -192,9 +192,10 @@ class _Search:
             study.enqueue_trial(
                 {name: start[name] for name in start.keys() & self.space.keys() - foot.keys()}
             )
-        share = SEARCHED if steps else 1.0
         kept = steps if self.budget.trials is None else min(steps, self.budget.trials // 3)
-        while self._fits(self._recent(), share=share):
+        while self._fits(
+            self._recent(), 1.0, SEARCHED if steps and len(self.trials) > len(self.starts) else 1.0
+        ):
             left = self._left()
             if left is not None and left <= kept:
                 return
