@@ -204,6 +204,9 @@ def main(
             values = tuned.found.best.values
             save_trials(name, tuned.found, tuned.shipped, tuned.verdict, folder)
             click.echo(search_line(tuned.found, tuned.shipped, tuned.verdict, folder))
+            if write and tuned.found.best.score < tuned.shipped:
+                write = False
+                click.echo("No trial reached the shipped values: params.yaml stays as it is.")
         if write:
             write_back(workspace.params_file, section, values, whole=name == BLEND)
         if upload is not None:

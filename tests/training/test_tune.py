@@ -95,6 +95,16 @@ def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> 
     assert [line.split("#")[1:] for line in before] == [line.split("#")[1:] for line in after]
 
 
+def test_values_worse_than_the_shipped_ones_are_not_written(workspace: Path) -> None:
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("ladder: [64, 128, 256, 512]", "ladder: [1, 128]"))
+    before = file.read_text()
+    result = CliRunner().invoke(main, ["als", "--trials", "1", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    assert "stays as it is" in result.output
+    assert file.read_text() == before
+
+
 def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
     result = CliRunner().invoke(main, ["itemknn", "--trials", "3", "--fix", "strength", "--no-track"])
     assert result.exit_code == 0, result.output
