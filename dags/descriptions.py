@@ -52,6 +52,7 @@ TASKS = {
     "train": "Starts `daily_training`.",
     "drift_triggered": "Notes that drift has started a training: it starts no other within the cooldown.",
     "retention": (
-        "Deletes bundles, snapshots, partitions and reports that are old, and that nothing needs any more."
+        "Deletes bundles, their files in MLflow, snapshots, partitions and reports that are old, and that "
+        "nothing needs any more."
     ),
 }

@@ -1,7 +1,8 @@
-"""What is deleted when it is old: bundles, snapshots, partitions, reports. Never what serves or may yet.
+"""What is deleted when it is old: bundles, their files in MLflow, snapshots, partitions, reports.
 
-Kept whatever its age: the serving bundle, every bundle that a rollback could go to next, those of running
-experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to.
+Never what serves or may yet: the serving bundle, every bundle that a rollback could go to next, those of
+running experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to are
+kept whatever their age.
 """
 
 import json
@@ -23,6 +24,7 @@ from database.settings import Settings
 from database.watch import delete_reports_before
 from training.bundle import StoredBundle, delete_stored, list_stored
 from training.params import Params
+from training.tracking import Tracker
 from training.workspace import Workspace, WorkspaceBusyError, locked
 
 logger = logging.getLogger(__name__)
@@ -38,26 +40,29 @@ class Pruned:
     cache_files: int
     partitions: tuple[str, ...]
     reports: int
+    runs: int
+    """Bundles' runs in MLflow that lost their arrays; their figures stay."""
 
 
 def prune(settings: Settings, workspace: Workspace, params: Params, now: datetime) -> Pruned:
     """Delete what is too old; run again, it deletes no more.
 
-    The promotion lock is held while bundles go, and the workspace's while the cache is read and pruned: a run
-    that has the latter is not waited for.
+    The promotion lock is held while bundles go, and the workspace's while the cache and MLflow's files are
+    read and pruned: a run that has the latter is not waited for.
     """
     partitions, reports = _prune_database(settings, params, now)
     reports += _delete_pages(
         settings.home / "monitoring", now - timedelta(days=params.monitoring.report_days)
     )
-    bundles, snapshots = _prune_store(settings, params.retention.bundles)
+    bundles, kept, snapshots = _prune_store(settings, params.retention.bundles)
+    oldest, files, runs = now - timedelta(days=params.retention.snapshots_days), 0, 0
     try:
         with locked(workspace, wait=False):
-            files = prune_cache(workspace, snapshots, now - timedelta(days=params.retention.snapshots_days))
+            files = prune_cache(workspace, snapshots, oldest)
+            runs = Tracker(settings).forget(kept, oldest)
     except WorkspaceBusyError as reason:
-        logger.info("%s The cache is pruned the next time.", reason)
-        files = 0
-    return Pruned(bundles, files, partitions, reports)
+        logger.info("%s Its cache and MLflow's files are pruned the next time.", reason)
+    return Pruned(bundles, files, partitions, reports, runs)
 
 
 def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[tuple[str, ...], int]:
@@ -73,8 +78,8 @@ def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[
     return tuple(partitions), reports
 
 
-def _prune_store(settings: Settings, newest: int) -> tuple[tuple[str, ...], set[str]]:
-    """Ids of the bundles that went, and the snapshots of those that stay."""
+def _prune_store(settings: Settings, newest: int) -> tuple[tuple[str, ...], set[str], set[str]]:
+    """Ids of the bundles that went, of those that stay, and the snapshots of the latter."""
     with connect(settings) as conn, deployments.promotion_lock(conn, LOCK_SECONDS):
         stored = list_stored(settings)
         protected = protected_bundles(conn)
@@ -86,7 +91,8 @@ def _prune_store(settings: Settings, newest: int) -> tuple[tuple[str, ...], set[
         gone = [bundle for bundle in stored if bundle.bundle_id not in kept]
         for bundle in gone:
             delete_stored(settings, bundle)
-    return tuple(bundle.bundle_id for bundle in gone), {manifest["snapshot_hash"] for manifest in manifests}
+    snapshots = {manifest["snapshot_hash"] for manifest in manifests}
+    return tuple(bundle.bundle_id for bundle in gone), kept, snapshots
 
 
 def protected_bundles(conn: Connection) -> set[str]:

@@ -10,9 +10,10 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -43,6 +44,8 @@ _ABOUT_RUNS = (
 _ABOUT_SEARCHES = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
 
 _LONGEST_CARD = 5000
+_MANY = 1000
+"""Bundles that are looked through at once."""
 _BATCH = 900
 """MLflow takes at most 1,000 metrics, and 100 params, in one call."""
 
@@ -268,6 +271,49 @@ class Tracker:
             f"name = '{registered}' and tag.`shortlist.bundle` = '{bundle_id}'"
         )
         return Version(registered, str(found[0].version), str(found[0].run_id)) if found else None
+
+    def forget(self, kept: Collection[str], before: datetime) -> int:
+        """Delete what is large of old bundles: their copies, and their models' arrays and versions.
+
+        Params, metrics, tables, plots and cards stay. A bundle's own version goes last, so that a call that
+        breaks off is ended by the next.
+
+        Args:
+            kept: ids of bundles to leave as they are.
+            before: bundles that were registered later are left, too.
+
+        Returns:
+            How many parent runs lost their files.
+        """
+        registered, moment = self.registered(BUNDLE), 1000 * before.timestamp()
+        versions = self.client.search_model_versions(f"name = '{registered}'", max_results=_MANY)
+        needed = {
+            version.run_id
+            for version in versions
+            if version.creation_timestamp >= moment or version.tags["shortlist.bundle"] in kept
+        }
+        old = [version for version in versions if version.run_id not in needed]
+        for version in old:
+            for run in self.children(version.run_id).values():
+                self._forget_models(run)
+            self._delete_files(self.client.get_run(version.run_id).info.artifact_uri, "bundle")
+            self.client.delete_model_version(registered, version.version)
+        return len({version.run_id for version in old})
+
+    def _forget_models(self, run_id: str) -> None:
+        experiment = self.client.get_run(run_id).info.experiment_id
+        made = f"source_run_id = '{run_id}'"
+        for logged in self.client.search_logged_models([experiment], filter_string=made):
+            self._delete_files(logged.artifact_location)
+            self.client.delete_logged_model(logged.model_id)
+        for version in self.client.search_model_versions(f"run_id = '{run_id}'"):
+            self.client.delete_model_version(version.name, version.version)
+
+    def _delete_files(self, address: str, folder: str | None = None) -> None:
+        """Delete artefacts, a folder of them or all; what is not there is no error."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        get_artifact_repository(address).delete_artifacts(folder)
 
     def aliases(self, name: str) -> dict[str, str]:
         """alias → version of a registered model; empty when it has none."""

@@ -12,6 +12,6 @@ def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("mlflow")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = Tracker(Settings(mlflow_tracking_uri=uri)).client
-    for name in ("films", "clicks", "mirror"):
+    for name in ("films", "clicks", "mirror", "old"):
         client.create_experiment(name, artifact_location=(folder / name).as_uri())
     return uri

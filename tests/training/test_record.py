@@ -1,7 +1,10 @@
 """What MLflow is told of one snapshot: real models of a small shop, a real tracking database."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import mlflow
 import numpy as np
@@ -247,6 +250,35 @@ def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Trac
     ]
     assert "| accuracy of blend | NO |" in note and "6 hours" in note and "5 hours" not in note
     assert artifacts(tracker, parent, "gate") == {"decision.md", "decision.json"}
+
+
+def test_of_an_old_bundle_only_what_is_large_is_forgotten(
+    tracking_uri: str, workspace: Workspace, params: Params
+) -> None:
+    tracker = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="old"))
+    now = datetime.now(UTC)
+    model = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    record_bundle(tracker, LINEAGE, workspace, params)
+    bundle = json.loads((workspace.bundle / "manifest.json").read_text())["bundle_id"]
+    run, later = tracker.bundle_run(LINEAGE), now + timedelta(days=30)
+    [logged] = tracker.client.search_logged_models(
+        [tracker.client.get_run(run).info.experiment_id]
+    )  # where the arrays lie
+    place = Path(url2pathname(urlparse(logged.artifact_location).path))
+
+    assert [tracker.forget({bundle}, later), tracker.forget(set(), now - timedelta(days=1))] == [0, 0]
+    assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
+
+    assert [tracker.forget(set(), later), tracker.forget(set(), later)] == [1, 0]
+    assert artifacts(tracker, run, "bundle") == set() and not place.exists()
+    assert tracker.find_bundle(bundle) is None
+    assert tracker.client.search_model_versions(f"name = '{model.name}'") == []
+    assert artifacts(tracker, model.run_id, "card") == {"model_card.md"}
+    assert tracker.client.get_run(model.run_id).data.metrics["duration_seconds"] == 0.5
+
+    again = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    assert again.run_id == model.run_id, "what runs once more is registered once more"
+    assert len(tracker.client.search_model_versions(f"name = '{model.name}'")) == 1
 
 
 def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(tracker: Tracker) -> None:
