@@ -29,6 +29,11 @@ class Measures:
             "Last catalogue change that every worker has applied.",
             multiprocess_mode="livemin",
         )
+        self._newest = Gauge(
+            "shortlist_newest_catalogue_seq",
+            "Last catalogue change that any worker has applied.",
+            multiprocess_mode="livemax",
+        )
         self._lag = Gauge(
             "shortlist_feed_lag",
             "Catalogue changes not applied yet, worst worker.",
@@ -76,6 +81,7 @@ class Measures:
     ) -> None:
         """How far this worker has followed the catalogue, what waits, how old is what it answers from."""
         self._applied.set(applied)
+        self._newest.set(applied)
         self._lag.set(lag)
         self._encoding.set(encoder_waiting)
         if bundle_seconds is not None:

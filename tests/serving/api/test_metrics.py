@@ -63,3 +63,41 @@ def test_what_a_killed_worker_had_followed_is_forgotten(tmp_path: Path) -> None:
     ]
     assert "\napplied 5.0" in printed[0]
     assert "\napplied 6.0" in printed[1]
+
+
+FOLLOWER = """
+import sys
+from serving.api.metrics import Metrics
+from serving.live.measures import measures
+
+measures().set_state(
+    applied=int(sys.argv[1]), lag=0, encoder_waiting=1, bundle_seconds=None, trending_seconds=None
+)
+print(Metrics().render().body.decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_workers_that_have_not_come_as_far_show(tmp_path: Path) -> None:
+    """The alert WorkersDisagree goes by these two."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def start(number: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", FOLLOWER, number],
+            env=environment,
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with start("7") as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        with start("9") as second:
+            printed, _ = second.communicate(timeout=60)
+        first.communicate(timeout=60)
+    assert "\nshortlist_applied_catalogue_seq 7.0" in printed
+    assert "\nshortlist_newest_catalogue_seq 9.0" in printed
+    assert "\nshortlist_encoder_waiting 2.0" in printed
