@@ -2,7 +2,7 @@
 
 After the IETF draft "The Idempotency-Key HTTP Header Field" (draft-ietf-httpapi-idempotency-key-header). The
 key is stored with what was written, in the same transaction, and kept as long. One that comes while the
-first is still under way waits for it.
+first is still under way waits for it. A key is a user's: two users may have the same.
 """
 
 import re
@@ -24,7 +24,7 @@ async def _stored_key(
         Header(
             alias="Idempotency-Key",
             description="A UUID of your own for this interaction: sent again with it, it is stored once, "
-            "and answered alike. With another interaction it is refused (422).",
+            "and answered alike. With another interaction of the user it is refused (422).",
             examples=['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
         ),
     ] = None,

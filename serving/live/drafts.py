@@ -82,6 +82,7 @@ class InteractionDraft:
     session_id: str | None = None
     occurred_at: datetime | None = None
     dedup_key: UUID | None = None
+    """Tells the user's interactions apart when one is sent again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ class LivePlane(Recommender):
         return await self._parts.writes.update_user(user_id, changes)
 
     async def record_interaction(self, draft: InteractionDraft) -> Recorded:
-        """Store an interaction, once for each `dedup_key`. It is on disk when this returns.
+        """Store an interaction, once for each `dedup_key` of its user. It is on disk when this returns.
 
         Raises KeyReused, DatabaseUnavailable.
         """

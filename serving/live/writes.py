@@ -1,6 +1,7 @@
 """Writes: an item with its vector in one transaction, users, interactions. Each returns after its commit."""
 
 from typing import Any
+from uuid import uuid5
 
 from database import interactions, items, users
 from database.interactions import DedupConflict, Recorded
@@ -107,7 +108,8 @@ class Writes:
             return ()
 
     async def record(self, draft: InteractionDraft) -> Recorded:
-        """Store an interaction, once for each `dedup_key`. Raises KeyReused."""
+        """Store an interaction, once for each `dedup_key` of its user. Raises KeyReused."""
+        key = None if draft.dedup_key is None else uuid5(draft.dedup_key, draft.user_id)
         try:
             async with self._database.connection("recording an interaction") as conn:
                 return await interactions.record(
@@ -119,7 +121,7 @@ class Writes:
                     value=draft.value,
                     session_id=draft.session_id,
                     occurred_at=draft.occurred_at,
-                    dedup_key=draft.dedup_key,
+                    dedup_key=key,
                 )
         except DedupConflict as error:
             raise KeyReused from error

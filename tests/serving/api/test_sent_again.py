@@ -65,6 +65,12 @@ def test_a_key_stands_for_one_interaction(post: Post) -> None:
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
 
 
+def test_a_key_is_a_users_own(post: Post, address: str) -> None:
+    for user in ("kim", "lee"):
+        assert post(SHOP, CLICK | {"user_id": user}, '"1"').status_code == 200
+    assert [stored(address, user) for user in ("kim", "lee")] == [1, 1]
+
+
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, 'half"quoted'])
 def test_what_is_no_key_is_refused(post: Post, key: str) -> None:
     refused = post(SHOP, CLICK, key)
