@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from training import pairwise
 from training.evaluate import Evaluation, Ranker, TestSet, evaluate, rank
 from training.intervals import compare
 from training.models.blend import Blend, weights_by_model
@@ -115,6 +116,12 @@ def load_metrics(workspace: Workspace, name: str) -> dict[str, Any]:
     return content
 
 
+def load_users(workspace: Workspace, name: str, metric: str) -> DoubleArray:
+    """float64[u], a metric of each test user; empty when nobody was tested."""
+    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
+        return stored[metric] if metric in stored else np.zeros(0)
+
+
 def load_warm(workspace: Workspace, name: str, metric: str) -> DoubleArray:
     """float64[w], a metric of each test user with a history; empty when nobody was tested."""
     with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
@@ -128,7 +135,7 @@ def load_cold(workspace: Workspace, name: str, metric: str) -> DoubleArray:
 
 
 def summarise(workspace: Workspace, models: Sequence[str], params: Params, folder: Path) -> None:
-    """Put all models and the baselines into one table; write summary.json, table.md, and the plots.
+    """Put all models and the baselines into one table; write summary.json, table.md, pairs.md, and the plots.
 
     Each is compared with the baseline over the users that had a history: the others are shown what is
     popular whatever the model.
@@ -158,6 +165,9 @@ def summarise(workspace: Workspace, models: Sequence[str], params: Params, folde
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     (folder / "table.md").write_text(as_table(found, summary, params.evaluation.cutoffs))
     if found[baseline]["slices"]:
+        gains = {name: load_users(workspace, name, metric) for name in models}
+        pairs = pairwise.as_table(gains, metric, params.evaluation.bootstrap_samples, params.seed)
+        (folder / "pairs.md").write_text(pairs)
         from training.plots import draw_plots
 
         draw_plots(found, params.evaluation.cutoffs, folder)

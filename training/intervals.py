@@ -83,7 +83,12 @@ def compare(
     differences = challenger - other
     differences = differences[~np.isnan(differences)]
     (found,) = estimate_means(differences[:, None], samples, seed, confidence)
-    return Difference(found.value, found.low, found.high, len(differences), _verdict(found))
+    return difference_of(found, len(differences))
+
+
+def difference_of(found: Estimate, users: int) -> Difference:
+    """An estimated difference over so many users, with what it shows."""
+    return Difference(found.value, found.low, found.high, users, _verdict(found))
 
 
 def compare_coverage(challenger: IntArray, other: IntArray, n_items: int, seed: int) -> Difference:
@@ -99,7 +104,7 @@ def compare_coverage(challenger: IntArray, other: IntArray, n_items: int, seed: 
     drawn = [(spread_of_exposures(matrix, seed) > 0).mean(axis=1) for matrix in matrices]
     mine, theirs = ((matrix.sum(axis=0) > 0).mean() for matrix in matrices)
     found = around(float(mine - theirs), drawn[0] - drawn[1])
-    return Difference(found.value, found.low, found.high, len(challenger), _verdict(found))
+    return difference_of(found, len(challenger))
 
 
 def shown_items(lists: IntArray, n_items: int) -> Csr:

@@ -174,6 +174,7 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     assert {"accuracy of blend", "coverage of blend"} <= {check["name"] for check in judged.report["checks"]}
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     assert "| blend |" in table
+    assert "| popularity |" in (workspace.evaluation / "summary" / "pairs.md").read_text()
     stored = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
     assert serving() == deployed
 
