@@ -20,7 +20,7 @@ from training.drift import Figure, compare_populations
 from training.guard import attribution_of, watch_bundle
 from training.params import MonitoringParams, load_params
 from training.populations import read_now, read_reference, snapshot_files
-from training.promotion import reconcile
+from training.promotion import mirror
 from training.record import record_clicks
 from training.retention import prune
 from training.rollback import roll_back_and_tell
@@ -53,17 +53,9 @@ def guard(now: datetime | None = None) -> None:
 
 
 def mirror_registry() -> None:
-    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind.
-
-    A promotion under way moves them itself: then there is nothing to do.
-    """
+    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind."""
     settings = get_settings()
-    with connect(settings) as conn:
-        try:
-            with deployments.promotion_lock(conn, 1.0):
-                reconcile(conn, Tracker(settings))
-        except deployments.PromotionBusy:
-            logger.info("A promotion is under way; it moves the aliases.")
+    mirror(settings, Tracker(settings))
 
 
 def measure_drift(now: datetime | None = None) -> bool:

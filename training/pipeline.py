@@ -25,7 +25,7 @@ from training.inbox import ingest_inbox
 from training.index import index_items
 from training.models.bundle import read_manifest
 from training.params import Params, learned_sections, load_params
-from training.promotion import PromotionError, promote, reconcile
+from training.promotion import PromotionError, mirror, promote
 from training.record import record_bundle, record_evaluation, record_model, record_verdict
 from training.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
 from training.stages import LEARNED, run_stage
@@ -104,8 +104,8 @@ def _snapshot(run: Run) -> None:
     A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them
     behind the database.
     """
+    mirror(run.settings, run.tracker())
     with connect(run.settings) as conn:
-        reconcile(conn, run.tracker())
         watermark = read_watermark(conn)
         known = _learned_already(conn)
         conn.commit()

@@ -23,6 +23,9 @@ from training.tracking import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Tracker
 
 logger = logging.getLogger(__name__)
 
+_MIRROR_SECONDS = 5.0
+"""How long `mirror` waits for others: a promotion, which moves the aliases itself, a rollback, retention."""
+
 
 class PromotionError(Exception):
     """The bundle can't take over; what serves stays."""
@@ -86,7 +89,7 @@ def roll_back(
 def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
     """Point MLflow's aliases at what the database says serves; returns those that had to move.
 
-    The models' aliases move first and the bundle's last.
+    The models' aliases move first and the bundle's last. The caller holds the promotion lock.
     """
     serving = deployments.current(conn)
     before = rollback.rollback_target(conn, serving)
@@ -103,6 +106,18 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
     if moved:
         logger.info("Aliases moved: %s", ", ".join(moved))
     return moved
+
+
+def mirror(settings: Settings, tracker: Tracker) -> None:
+    """`reconcile` under the lock. When others keep it, the aliases wait for the next call, within the hour."""
+    with connect(settings) as conn:
+        try:
+            with deployments.promotion_lock(conn, _MIRROR_SECONDS):
+                reconcile(conn, tracker)
+        except deployments.PromotionBusy:
+            logger.warning(
+                "MLflow's aliases wait for the next run of `monitoring`: the promotion lock is taken."
+            )
 
 
 def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | None) -> None:

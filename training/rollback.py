@@ -5,11 +5,10 @@ import logging
 import click
 import httpx
 
-from database.connection import connect
 from database.deployments import PromotionBusy
 from database.rollback import Record, RollbackError
 from database.settings import Settings, get_settings
-from training.promotion import Promotion, reconcile, roll_back
+from training.promotion import Promotion, mirror, roll_back
 from training.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -29,8 +28,7 @@ def roll_back_and_tell(
     """
     promotion = roll_back(settings, reason, expected, record)
     if mlflow_answers(settings):
-        with connect(settings) as conn:
-            reconcile(conn, Tracker(settings))
+        mirror(settings, Tracker(settings))
     else:
         logger.warning("MLflow does not answer: the next run of `monitoring` moves its aliases.")
     return promotion
