@@ -109,14 +109,14 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
 
 
 def mirror(settings: Settings, tracker: Tracker) -> None:
-    """`reconcile` under the lock. When others keep it, the aliases wait for the next call, within the hour."""
+    """`reconcile` under the lock; while others keep it, the aliases wait for the next call, within the hour."""
     with connect(settings) as conn:
         try:
             with deployments.promotion_lock(conn, _MIRROR_SECONDS):
                 reconcile(conn, tracker)
         except deployments.PromotionBusy:
             logger.warning(
-                "MLflow's aliases wait for the next run of `monitoring`: the promotion lock is taken."
+                "MLflow's aliases wait for the next run of `monitoring`: the lock is taken."
             )
 
 
