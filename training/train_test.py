@@ -7,7 +7,7 @@ from scipy import sparse
 
 from training.evaluate import TestSet
 from training.models.data import Events, TrainingData
-from training.models.types import BoolArray, BytesArray, Csr, DoubleArray, IntArray
+from training.models.types import BoolArray, BytesArray, Csr, DoubleArray, IntArray, LongArray
 from training.models.vocabulary import Vocabulary
 from training.pairs_file import Pairs
 from training.split import new_pairs
@@ -19,7 +19,8 @@ class Problem:
 
     train: TrainingData
     pair_times: DoubleArray | None
-    """Time of each stored pair of `train.interactions`, its last; None when the file has none."""
+    """Time of each stored pair of `train.interactions`, its last; None unless the test begins where the train
+    file ends."""
     truth: Csr
     """csr[n_users, n_items]: the test's pairs that are not in train."""
     repeated: int
@@ -39,10 +40,9 @@ def open_problem(train: Pairs, test: Pairs) -> Problem:
         order = np.argsort(train.times, kind="stable")
         seconds = train.times[order].astype(np.int64)
         events = Events(user[order], item[order], np.ones(len(order), dtype=np.float32), seconds)
-        latest = np.full(seen.nnz, -np.inf)
-        keys = np.repeat(np.arange(shape[0]), np.diff(seen.indptr)) * shape[1] + seen.indices
-        np.maximum.at(latest, np.searchsorted(keys, user.astype(np.int64) * shape[1] + item), train.times)
-        times = latest
+        if test.times is not None and test.times.min() >= train.times.max():
+            times = np.full(seen.nnz, -np.inf)
+            np.maximum.at(times, _stored(seen, user, item), train.times)
     wanted = _matrix(_positions(users, test.users), _positions(items, test.items), shape)
     truth = new_pairs(wanted, seen)
     data = TrainingData(items, users, seen, events)
@@ -50,22 +50,23 @@ def open_problem(train: Pairs, test: Pairs) -> Problem:
 
 
 def cut_validation(problem: Problem, share: float, seed: int) -> tuple[TrainingData, TestSet]:
-    """Hold out `share` of the train file's pairs: the latest where it has times, else drawn for each user.
+    """Hold out `share` of the train file's pairs, as the test was held out.
 
-    A user keeps at least one pair of those that are drawn from.
+    Where all of the test is later than the train file, the latest pairs; else pairs drawn for each user, who
+    keeps one at least. With the latest pairs of a file that was not split by time, most users of the
+    validation part would be strangers: a model for the few others is not the best one for the test.
     """
     seen = problem.train.interactions
     if problem.pair_times is not None:
-        cut = float(np.quantile(problem.pair_times, 1.0 - share))
-        held = problem.pair_times > cut
+        held = problem.pair_times > np.quantile(problem.pair_times, 1.0 - share)
     else:
         held = _draw(seen, share, seed)
     learned, truth = _part(seen, ~held), _part(seen, held)
     truth.data[:] = 1.0
     events = problem.train.events
     if len(events):
-        before = events.time <= cut
-        events = Events(*(getattr(events, name)[before] for name in ("user", "item", "weight", "time")))
+        kept = ~held[_stored(seen, events.user, events.item)]
+        events = Events(*(getattr(events, name)[kept] for name in ("user", "item", "weight", "time")))
     data = TrainingData(problem.train.items, problem.train.users, learned, events)
     return data, TestSet.build(learned, truth, None)
 
@@ -102,6 +103,14 @@ def _matrix(user: IntArray, item: IntArray, shape: tuple[int, int]) -> Csr:
     counts = sparse.coo_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape).tocsr()
     counts.sum_duplicates()
     return counts
+
+
+def _stored(matrix: Csr, user: IntArray, item: IntArray) -> LongArray:
+    """Where each pair is stored in the sorted matrix, int64[n]."""
+    width = matrix.shape[1]
+    keys = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) * width + matrix.indices
+    places: LongArray = np.searchsorted(keys, user.astype(np.int64) * width + item)
+    return places
 
 
 def _part(matrix: Csr, kept: BoolArray) -> Csr:

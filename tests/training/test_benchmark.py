@@ -1,6 +1,7 @@
 """The benchmark command on files with a right answer, and its metrics against LightGCN's own formulas."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from training.benchmark import main
 from training.pairs_file import read_pairs
-from training.train_test import cut_validation, open_problem
+from training.train_test import Problem, cut_validation, open_problem
 
 
 @pytest.fixture
@@ -124,6 +125,13 @@ def test_rows_with_ratings_can_be_cut(files: tuple[Path, Path], tmp_path: Path) 
     assert found["test_pairs"] == 9
 
 
+def timed(folder: Path, train: Iterable[int], test: Iterable[int]) -> Problem:
+    """Five users take turns, each time with a new item."""
+    for name, times in (("train.csv", train), ("test.csv", test)):
+        (folder / name).write_text("".join(f"u{time % 5},i{time},1,{time}\n" for time in times))
+    return open_problem(read_pairs(folder / "train.csv"), read_pairs(folder / "test.csv"))
+
+
 class TestValidationPart:
     def test_is_drawn_for_each_user_and_disjoint(self, files: tuple[Path, Path]) -> None:
         problem = open_problem(*(read_pairs(path) for path in files))
@@ -133,10 +141,16 @@ class TestValidationPart:
         assert not learned.interactions.multiply(problem.truth).nnz
         assert np.diff(test.truth.indptr).tolist() == [3] * 60
 
-    def test_is_the_latest_when_there_are_times(self, tmp_path: Path) -> None:
-        rows = tmp_path / "rows.csv"
-        rows.write_text("".join(f"u{i % 5},i{i},1,{i}\n" for i in range(100)))
-        pairs = read_pairs(rows)
-        learned, test = cut_validation(open_problem(pairs, pairs), 0.1, 1)
+    def test_is_the_latest_when_the_test_is_later_than_the_train_file(self, tmp_path: Path) -> None:
+        problem = timed(tmp_path, train=range(100), test=range(100, 110))
+        learned, test = cut_validation(problem, 0.1, 1)
         assert learned.events.time.max() == 89
         assert test.truth.nnz == 10
+
+    def test_is_drawn_for_each_user_when_the_test_lies_among_the_train_file(self, tmp_path: Path) -> None:
+        problem = timed(tmp_path, train=[n for n in range(100) if n % 10 < 8], test=range(8, 100, 10))
+        learned, test = cut_validation(problem, 0.25, 1)
+        assert np.diff(test.truth.indptr).min() >= 2 and test.histories.shape[0] == 5
+        assert test.user_slices()["warm_users"].all()
+        pairs = set(zip(learned.events.user.tolist(), learned.events.item.tolist(), strict=True))
+        assert pairs == set(zip(*(axis.tolist() for axis in learned.interactions.nonzero()), strict=True))
