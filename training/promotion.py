@@ -109,15 +109,13 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
 
 
 def mirror(settings: Settings, tracker: Tracker) -> None:
-    """`reconcile` under the lock; while others keep it, the aliases wait for the next call, within the hour."""
+    """`reconcile` under the lock; while others keep it, the aliases wait for the next call in an hour."""
     with connect(settings) as conn:
         try:
             with deployments.promotion_lock(conn, _MIRROR_SECONDS):
                 reconcile(conn, tracker)
         except deployments.PromotionBusy:
-            logger.warning(
-                "MLflow's aliases wait for the next run of `monitoring`: the lock is taken."
-            )
+            logger.warning("MLflow's aliases wait for the next run of `monitoring`: the lock is taken.")
 
 
 def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | None) -> None:
