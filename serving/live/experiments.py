@@ -40,16 +40,6 @@ class Assignment:
     shadow: Arm | None = None
     """To be computed as well and logged, not shown."""
 
-    @property
-    def arm_name(self) -> str | None:
-        """Name of the arm, for the impression."""
-        return self.arm.name if self.arm else None
-
-    @property
-    def epsilon(self) -> float:
-        """Share of lists to explore."""
-        return self.arm.epsilon if self.arm else 0.0
-
 
 NO_EXPERIMENT = Assignment()
 
