@@ -39,7 +39,7 @@ def run_airflow(airflow_home: Path) -> Callable[..., dict[str, Any]]:
         }
         command = [sys.executable, "-c", script, str(REPOSITORY / "dags"), *arguments]
         answer = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=280, check=False
+            command, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         lines = [line for line in answer.stdout.splitlines() if line.startswith("RESULT ")]
         assert lines, f"{answer.stdout[-6000:]}\n{answer.stderr[-6000:]}"
