@@ -93,20 +93,21 @@ def taken_back_at(conn: Connection, bundle_id: str) -> datetime | None:
 
 
 def choose_target(past: Sequence[Deployment], serving: Deployment) -> Deployment | None:
-    """The newest earlier deployment of another bundle that was never rolled back from, in `past`.
+    """The newest earlier deployment of another bundle, in `past`.
+
+    A bundle that was rolled back from is no target, unless it has been promoted again since.
 
     Args:
         past: deployments, newest first.
         serving: the one that serves.
     """
-    by_id = {deployment.deployment_id: deployment for deployment in past}
-    abandoned = {
-        by_id[deployment.previous_id].bundle_id
-        for deployment in past
-        if deployment.reason.startswith(ROLLBACK) and deployment.previous_id in by_id
-    }
+    left = {deployment.previous_id for deployment in past if deployment.reason.startswith(ROLLBACK)}
+    judged: set[str] = {serving.bundle_id}
     for deployment in past:
-        older = deployment.deployment_id < serving.deployment_id
-        if older and deployment.bundle_id != serving.bundle_id and deployment.bundle_id not in abandoned:
+        if deployment.deployment_id >= serving.deployment_id or deployment.bundle_id in judged:
+            continue
+        # Newest first: how the bundle's last time of service ended is what counts.
+        judged.add(deployment.bundle_id)
+        if deployment.deployment_id not in left:
             return deployment
     return None
