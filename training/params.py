@@ -283,6 +283,8 @@ class RetentionParams(Config):
     impressions_days: int = Field(ge=1)
     interactions_days: int | None
     """None keeps every interaction."""
+    logs_days: int = Field(ge=1)
+    """Of Airflow's tasks."""
 
 
 _NOT_LEARNED = (

@@ -1,4 +1,4 @@
-"""What is deleted when it is old: bundles, their files in MLflow, snapshots, partitions, reports.
+"""What is deleted when it is old: bundles, their files in MLflow, snapshots, partitions, reports, logs.
 
 Never what serves or may yet: the serving bundle, every bundle that a rollback could go to next, those of
 running experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to are
@@ -40,6 +40,8 @@ class Pruned:
     cache_files: int
     partitions: tuple[str, ...]
     reports: int
+    logs: int
+    """Files of Airflow's tasks."""
     runs: int
     """Bundles' runs in MLflow that lost their arrays; their figures stay."""
 
@@ -51,9 +53,11 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
     read and pruned: a run that has the latter is not waited for.
     """
     partitions, reports = _prune_database(settings, params, now)
-    reports += _delete_pages(
-        settings.home / "monitoring", now - timedelta(days=params.monitoring.report_days)
+    reports += delete_files(
+        settings.home / "monitoring", "drift-*.html", now - timedelta(days=params.monitoring.report_days)
     )
+    oldest_log = now - timedelta(days=params.retention.logs_days)
+    logs = delete_files(settings.home / "logs" / "airflow", "**/*.log", oldest_log)
     bundles, kept, snapshots = _prune_store(settings, params.retention.bundles)
     oldest, files, runs = now - timedelta(days=params.retention.snapshots_days), 0, 0
     try:
@@ -62,7 +66,7 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
             runs = Tracker(settings).forget(kept, oldest)
     except WorkspaceBusyError as reason:
         logger.info("%s Its cache and MLflow's files are pruned the next time.", reason)
-    return Pruned(bundles, files, partitions, reports, runs)
+    return Pruned(bundles, files, partitions, reports, logs, runs)
 
 
 def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[tuple[str, ...], int]:
@@ -145,8 +149,9 @@ def _hashes(content: object) -> set[str]:
     return set()
 
 
-def _delete_pages(folder: Path, older_than: datetime) -> int:
-    old = [path for path in folder.glob("drift-*.html") if path.stat().st_mtime < older_than.timestamp()]
+def delete_files(folder: Path, pattern: str, older_than: datetime) -> int:
+    """Delete the files of a pattern that were last written before a moment; how many."""
+    old = [path for path in folder.glob(pattern) if path.stat().st_mtime < older_than.timestamp()]
     for path in old:
         path.unlink()
     return len(old)

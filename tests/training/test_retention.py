@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.deployments import activate
 from database.experiments import Arm, start_experiment
 from training.bundle import StoredBundle
-from training.retention import kept_bundles, protected_bundles, prune_cache
+from training.retention import delete_files, kept_bundles, protected_bundles, prune_cache
 from training.workspace import Workspace
 
 NOW = datetime.now(UTC)
@@ -67,3 +67,16 @@ def test_the_cache_keeps_what_is_referred_to_and_what_is_young(tmp_path: Path) -
     left = set(cache.glob("??/*"))
     assert {path.parent.name + path.name for path in before - left} == {gone, hashlib.md5(b"d").hexdigest()}
     assert prune_cache(workspace, {kept}, NOW - timedelta(days=30)) == 0
+
+
+def test_old_logs_of_tasks_go_and_the_others_stay(tmp_path: Path) -> None:
+    run = tmp_path / "dag_id=monitoring" / "run_id=1" / "task_id=guard"
+    run.mkdir(parents=True)
+    for name, days in (("attempt=1.log", 61), ("attempt=2.log", 59), ("notes.txt", 61)):
+        (run / name).write_text("")
+        written = (NOW - timedelta(days=days)).timestamp()
+        os.utime(run / name, (written, written))
+
+    assert delete_files(tmp_path, "**/*.log", NOW - timedelta(days=60)) == 1
+    assert {path.name for path in run.iterdir()} == {"attempt=2.log", "notes.txt"}
+    assert delete_files(tmp_path / "absent", "**/*.log", NOW) == 0
