@@ -36,7 +36,8 @@ def test_a_section_that_is_replaced_keeps_its_place_and_the_blank_line_below(
     new = [f"+     {name}: {weight}" for name, weight in weights.items()]
     assert sorted(changed(before, path.read_text())) == sorted([*old, *new])
     lines = path.read_text().splitlines()
-    end = lines.index(f"    {list(weights)[-1]}: {list(weights.values())[-1]}")
+    name, weight = list(load_params(path).blend.tuned.items())[-1]  # in the file's order
+    end = lines.index(f"    {name}: {weight}")
     assert lines[end + 1 : end + 3] == ["", "search:"]
 
 
