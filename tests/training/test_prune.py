@@ -17,7 +17,7 @@ from database.gate_decisions import record_decision
 from database.impressions import ensure_impression_partitions
 from database.interactions import ensure_partitions_sync
 from database.settings import get_settings
-from training.bundle import _bentoml, find_stored, list_stored
+from training.bundle import _bentoml, delete_stored, find_stored, list_stored
 from training.models.bundle import MANIFEST
 from training.params import Params, load_params
 from training.pipeline import STEPS, run_steps
@@ -34,6 +34,13 @@ pytestmark = [
 ]
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=60)
+
+
+@pytest.fixture(autouse=True)
+def empty_store(slow_plane: Any) -> None:
+    """BentoML keeps the first store that a process opens: what earlier tests put there is not this test's."""
+    for bundle in list_stored(get_settings()):
+        delete_stored(get_settings(), bundle)
 
 
 def store_copy(of: Path, bundle_id: str, snapshot: str, created_at: datetime) -> None:
