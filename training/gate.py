@@ -136,11 +136,12 @@ def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
 
 
 def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
-    """No judged model may be worse than its counterpart by more than the floor: its mean decides.
+    """No judged model may be worse than its counterpart by more than the floor.
 
-    The blend, which is what users see, is also refused when it is shown to be worse (the whole interval
-    lies below zero) and may be so by more than the floor, so that nights of small losses do not add up.
-    A single model is not held to that: its start is random, and its luck is not in the interval.
+    The blend is what users see: its mean decides. It is also refused when it is shown to be worse (the
+    whole interval lies below zero) and may be so by more than the floor, so that nights of small losses do
+    not add up. A single model's start is random and its luck is not in the interval, so it is refused only
+    when both say so: the mean lies below the floor, and the whole interval below zero.
     """
     checks = []
     floor = limits.min_ndcg_difference
@@ -150,8 +151,11 @@ def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
             detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
             checks.append(Check(name, True, None, None, detail))
         else:
-            shown_worse = comparison.challenger == BLEND and comparison.high < 0.0 and comparison.low < floor
-            passed = comparison.difference >= floor and not shown_worse
+            below, shown_worse = comparison.difference < floor, comparison.high < 0.0
+            if comparison.challenger == BLEND:
+                passed = not below and not (shown_worse and comparison.low < floor)
+            else:
+                passed = not (below and shown_worse)
             checks.append(Check(name, passed, comparison.difference, floor, _describe(comparison)))
     return checks
 

@@ -86,6 +86,19 @@ def test_noise_alone_does_not_refuse() -> None:
     assert decide(replace(CHALLENGER, comparisons=noisy), LIMITS).accepted
 
 
+def test_a_small_shops_noise_refuses_for_the_blend_alone() -> None:
+    """A month with a tenth of the customers refused five nights for NMF's mean, as uncertain as here."""
+    unlucky = Comparison("nmf", "other", "ndcg@10", -0.0107, -0.0272, 0.0041, 250)
+    shown = replace(unlucky, high=-0.0001)
+    for comparison, accepted in (
+        (unlucky, True),
+        (shown, False),
+        (replace(unlucky, challenger="blend"), False),
+    ):
+        decision = decide(replace(CHALLENGER, comparisons=(comparison,)), LIMITS)
+        assert decision.accepted is accepted
+
+
 def test_cold_users_refuse_only_when_chance_is_ruled_out() -> None:
     unlucky = compared("popularity", -0.09, users=30, width=0.1)
     decision = decide(replace(CHALLENGER, cold=unlucky), LIMITS)
