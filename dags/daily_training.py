@@ -50,13 +50,13 @@ def daily_training() -> None:
 
     with TaskGroup("collect", prefix_group_id=False, tooltip="What happened, as data to learn from"):
         data = [run("ingest"), run("index"), run("snapshot", outlets=[SNAPSHOT])]
-        data += [run("validate"), run("prepare")]
+        data += [run("validate", inlets=[SNAPSHOT]), run("prepare")]
     with TaskGroup("learn", prefix_group_id=False, tooltip="The models, side by side within a pool"):
         models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in MODELS]
         models.append(run("train_baselines", *BASELINES, pool=TRAINING_POOL))
     with TaskGroup("decide", prefix_group_id=False, tooltip="Whether the new bundle serves"):
-        rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("record"), run("gate")]
-        rest.append(run("deploy", outlets=[DEPLOYMENT]))
+        rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("record")]
+        rest += [run("gate", inlets=[BUNDLE]), run("deploy", outlets=[DEPLOYMENT])]
     chain(*data, models, *rest)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
 
+from dags.assets import DEPLOYMENT, TRENDING
 from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 
@@ -43,13 +44,13 @@ def monitoring() -> None:
 
         return measure_drift()
 
-    made, guarded = run("make_partitions"), run("guard")
+    made, guarded = run("make_partitions"), run("guard", inlets=[DEPLOYMENT])
     train = TriggerDagRunOperator(
         task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"}, doc_md=TASKS["train"]
     )
     made >> guarded >> run("record_online")
     guarded >> run("mirror_registry", trigger_rule="all_done")
-    made >> run("check_quality", retries=1)
+    made >> run("check_quality", retries=1, inlets=[DEPLOYMENT, TRENDING])
     guarded >> measure_drift() >> train >> run("drift_triggered")
     made >> run("retention", "apply_retention")
 

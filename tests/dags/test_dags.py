@@ -22,6 +22,7 @@ print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.i
             "backoff": bool(t.retry_exponential_backoff),
             "timeout": t.execution_timeout.total_seconds(), "callback": bool(t.on_failure_callback),
             "rule": t.trigger_rule.value,
+            "reads": [a.name for a in t.inlets], "writes": [a.name for a in t.outlets],
             "before": sorted(t.upstream_task_ids)} for t in d.tasks},
     } for d in bag.dags.values()}}))
 """
@@ -65,6 +66,10 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     fitted = [name for name in training if name.startswith("train_")]
     assert training["evaluate"]["before"] == sorted(fitted)
     assert {training[name]["pool"] for name in fitted} == {"training"}
+    tasks = [task for dag in found["dags"].values() for task in dag["tasks"].values()]
+    written = sorted(name for task in tasks for name in task["writes"])
+    assert written == ["bundle", "deployment", "snapshot", "trending"], "each asset by one task"
+    assert {name for task in tasks for name in task["reads"]} == set(written)
     watching = found["dags"]["monitoring"]["tasks"]
     assert {name: task["before"] for name, task in watching.items()} == WATCHING
     assert watching["mirror_registry"]["rule"] == "all_done"  # a guard that failed may have rolled back
