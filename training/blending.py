@@ -72,8 +72,10 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Le
     windows = [ScoredWindow(models, test, k, seed) for models, test in folds]
     models, names = sorted(folds[0][0]), sorted(windows[0].parts)
     single = {name: [window.measure(window.parts[name]) for window in windows] for name in models}
-    ndcg = {name: _mean([gains for gains, _ in found]) for name, found in single.items()}
-    best = max(models, key=lambda name: _mean(_of_warm(windows, [gains for gains, _ in single[name]])))
+    ndcg = {name: mean_of_windows([gains for gains, _ in found]) for name, found in single.items()}
+    best = max(
+        models, key=lambda name: mean_of_windows(_of_warm(windows, [gains for gains, _ in single[name]]))
+    )
     logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, ndcg[best])
     floors = [min(coverage * margin, 1.0) for _, coverage in single[best]]
     ends = [
@@ -136,7 +138,7 @@ def _measure(
     windows: Sequence[ScoredWindow], totals: Sequence[FloatArray], floors: Sequence[float]
 ) -> Measured:
     found = [window.measure(total) for window, total in zip(windows, totals, strict=True)]
-    ndcg = _mean([gains for gains, _ in found])
+    ndcg = mean_of_windows([gains for gains, _ in found])
     lacking = max(floor - coverage for (_, coverage), floor in zip(found, floors, strict=True))
     return Measured(ndcg, tuple(coverage for _, coverage in found), ndcg - max(0.0, lacking))
 
@@ -152,7 +154,7 @@ def _share(found: Measured, floors: Sequence[float]) -> float:
     )
 
 
-def _mean(gains: Sequence[DoubleArray]) -> float:
+def mean_of_windows(gains: Sequence[DoubleArray]) -> float:
     """The mean of the windows' means."""
     return float(np.mean([np.nanmean(part) for part in gains]))
 

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from database.settings import Settings, get_settings
-from training.blending import Learned, learn_weights
+from training.blending import Learned, learn_weights, mean_of_windows
 from training.bundle import git_commit
 from training.evaluate import accuracy, rank
 from training.intervals import CONFIDENCE, Difference, compare, shared
@@ -76,7 +76,7 @@ def tune(
     def objective(values: Values) -> float:
         config = type(shipped).model_validate(shipped.model_dump() | values)
         gains.append([_gains(name, config, window, params) for window in windows])
-        return _mean(gains[-1])
+        return mean_of_windows(gains[-1])
 
     def tell(trial: Trial) -> None:
         for on_trial in on_trials:
@@ -97,12 +97,7 @@ def tune(
         before = [_gains(name, shipped, window, params) for window in windows]
     samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(found.trials) - 1)
     verdict = compare(np.concatenate(best), np.concatenate(before), samples, params.seed, confidence)
-    return Tuned(found, _mean(before), verdict)
-
-
-def _mean(gains: Sequence[DoubleArray]) -> float:
-    """The mean of the windows' means."""
-    return float(np.mean([np.nanmean(part) for part in gains]))
+    return Tuned(found, mean_of_windows(before), verdict)
 
 
 def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleArray:
