@@ -15,7 +15,7 @@ _COMPUTE = """
         count(*), %(now)s
     from (
         select item_id, occurred_at, (%(weights)s::jsonb ->> event_type)::float8 * case event_type
-            when 'rating' then value - %(neutral)s when 'feedback' then value else 1 end as weight
+            when 'rating' then value - %(neutral)s when 'feedback' then sign(value) else 1 end as weight
         from interactions
         where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
             and item_id is not null

@@ -22,14 +22,16 @@ from training.train_test import Problem, cut_validation, some_users
 logger = logging.getLogger(__name__)
 
 BLEND = "blend"
-NEEDS_TEXT = frozenset({"tfidf", "embeddings"})
+NEEDS_MORE = frozenset({"tfidf", "embeddings", "trending"})
+"""Models of what pairs do not hold: texts, and events of many types over time."""
+
 SPARED = 0.07
 """Share of the time that is left for what no trial shows: the intervals, a busy machine."""
 
 MIXING = 2.0
 """Ranking by a blend takes each member so many times what its own lists take."""
 
-MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_TEXT), BLEND)
+MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_MORE), BLEND)
 
 
 @dataclass(frozen=True)

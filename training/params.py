@@ -25,6 +25,7 @@ from training.models.popularity import PopularityConfig
 from training.models.registry import ALGORITHMS
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
+from training.models.trending import TrendingConfig
 from training.search import Choices, Ladder, Range
 
 
@@ -97,14 +98,6 @@ class TuneParams(Config):
     """model → hyperparameter that bounds its cost → where the benchmark alone searches it."""
     starts: dict[str, tuple[dict[str, Any], ...]]
     """model → values that a search tries right after the shipped ones."""
-
-
-class TrendingParams(Config):
-    """Section `trending`: score = sum(weight * decay_rate ** (age / step))."""
-
-    decay_rate: float = Field(gt=0, le=1)
-    step_hours: float = Field(gt=0)
-    window_days: int = Field(ge=1)
 
 
 class BlendParams(Config):
@@ -321,7 +314,7 @@ class Params(Config):
     gfcf: GfCfConfig
     popularity: PopularityConfig
     tune: TuneParams
-    trending: TrendingParams
+    trending: TrendingConfig
     blend: BlendParams
     search: SearchParams
     ranking: RankingParams

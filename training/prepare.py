@@ -5,7 +5,7 @@ Deleted items, and interactions with them, are left out. What one event weighs c
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,19 @@ class Prepared:
     catalogue: Catalogue
     vectors: FloatArray
     """float32[n_items, d], L2-normalised; a zero row is an item without a text."""
+    anonymous: Events = field(default_factory=Events.empty)
+    """Events of nobody known with known items, in order of time; `user` is -1."""
 
     def training_data(self, events: BoolArray | None = None, before: int | None = None) -> TrainingData:
         """What models may learn from.
 
         Args:
             events: bool[len(events)], the events to learn from, in baskets too; None for all.
-            before: seconds since 1970; baskets' lines from then on are left out, anonymous ones too. None for
-                all.
+            before: seconds since 1970; anonymous events, and baskets' lines, from then on are left out. None
+                for all.
         """
         chosen = self.events if events is None else select(self.events, events)
+        early = np.full(len(self.anonymous), True) if before is None else self.anonymous.time < before
         shape = (len(self.users), len(self.items))
         return TrainingData(
             items=self.items,
@@ -62,6 +65,7 @@ class Prepared:
             catalogue=self.catalogue,
             baskets=self._baskets(events, before),
             vectors=self.vectors,
+            anonymous=select(self.anonymous, early),
         )
 
     def _baskets(self, events: BoolArray | None, before: int | None) -> Csr:
@@ -83,6 +87,7 @@ class Prepared:
         self.users.save(folder / "users.npy")
         for name in ("user", "item", "weight", "time"):
             np.save(folder / f"event_{name}.npy", getattr(self.events, name))
+            np.save(folder / f"anonymous_{name}.npy", getattr(self.anonymous, name))
         for name in ("basket_item", "basket_row", "basket_time", "basket_event"):
             np.save(folder / f"{name}.npy", getattr(self, name))
         np.save(folder / "vectors.npy", self.vectors)
@@ -100,19 +105,21 @@ class Prepared:
         def array(name: str) -> Any:
             return np.load(folder / f"{name}.npy", mmap_mode="r")
 
+        def events(kind: str) -> Events:
+            return Events(*(array(f"{kind}_{name}") for name in ("user", "item", "weight", "time")))
+
         words = json.loads((folder / "catalogue.json").read_text())
         return cls(
             items=Vocabulary.load(folder / "items.npy"),
             users=Vocabulary.load(folder / "users.npy"),
-            events=Events(
-                array("event_user"), array("event_item"), array("event_weight"), array("event_time")
-            ),
+            events=events("event"),
             basket_item=array("basket_item"),
             basket_row=array("basket_row"),
             basket_time=array("basket_time"),
             basket_event=array("basket_event"),
             catalogue=Catalogue(**{name: tuple(values) for name, values in words.items()}),
             vectors=array("vectors"),
+            anonymous=events("anonymous"),
         )
 
 
@@ -137,13 +144,14 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
     prepared = Prepared(
         items=item_vocabulary,
         users=user_vocabulary,
-        events=_events(table, weights, user),
+        events=_events(table, weights, user, user >= 0),
         basket_item=table.column("item").to_numpy()[in_basket],
         basket_row=basket_row,
         basket_time=_seconds(table)[in_basket],
         basket_event=_places(user >= 0)[in_basket],
         catalogue=_catalogue(items, item_vocabulary),
         vectors=_vectors(snapshot, item_vocabulary, items, params),
+        anonymous=_events(table, weights, user, user < 0),
     )
     logger.info(
         "%d items, %d users, %d events, %d basket lines.",
@@ -186,10 +194,9 @@ def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     return strength
 
 
-def _events(table: Any, weights: FloatArray, user: IntArray) -> Events:
-    known = user >= 0
+def _events(table: Any, weights: FloatArray, user: IntArray, chosen: BoolArray) -> Events:
     item = table.column("item").to_numpy()
-    return Events(user[known], item[known], weights[known], _seconds(table)[known])
+    return Events(user[chosen], item[chosen], weights[chosen], _seconds(table)[chosen])
 
 
 def _places(known: BoolArray) -> IntArray:

@@ -56,6 +56,8 @@ class TrainingData:
     """float32[n_baskets, n_items] of ones: one row a session or invoice, anonymous ones included."""
     vectors: FloatArray | None = None
     """float32[n_items, d], L2-normalised; a zero row is an item without a text."""
+    anonymous: Events = field(default_factory=Events.empty)
+    """The events of nobody known, in order of time; `user` is -1."""
 
     @property
     def n_items(self) -> int:

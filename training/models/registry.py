@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.models import als, ease, embeddings, fpgrowth, gfcf, itemknn, nmf, popularity, rp3beta, tfidf
+from training.models import (
+    als,
+    ease,
+    embeddings,
+    fpgrowth,
+    gfcf,
+    itemknn,
+    nmf,
+    popularity,
+    rp3beta,
+    tfidf,
+    trending,
+)
 from training.models.base import Config, Model
 from training.models.data import TrainingData
 from training.models.types import Report
@@ -22,6 +34,7 @@ class Algorithm:
 
 ALGORITHMS: dict[str, Algorithm] = {
     "popularity": Algorithm(popularity.PopularityConfig, popularity.fit, popularity.Popularity),
+    "trending": Algorithm(trending.TrendingConfig, trending.fit, trending.Trending),
     "als": Algorithm(als.AlsConfig, als.fit, als.Als),
     "nmf": Algorithm(nmf.NmfConfig, nmf.fit, nmf.Nmf),
     "tfidf": Algorithm(tfidf.TfidfConfig, tfidf.fit, tfidf.Tfidf),

@@ -16,12 +16,14 @@ from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
+from training.models.trending import TrendingConfig
 from training.models.vocabulary import Vocabulary
 
 SIZE = 30
 
 CONFIGS: dict[str, Config] = {
     "popularity": PopularityConfig(window_days=0),
+    "trending": TrendingConfig(decay_rate=0.95, step_hours=24, window_days=30),
     "als": AlsConfig(
         factors=4, regularization=0.1, alpha=10.0, regularization_power=0.0, iterations=10, strength="log1p"
     ),
