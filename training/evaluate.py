@@ -1,14 +1,14 @@
 """Rank the full catalogue for every test user, and measure the lists."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
 
 from training import metrics
-from training.intervals import Estimate, around, estimate_means, shown_items, spread_of_exposures
+from training.intervals import Estimate, around, estimate_means, shown_items
 from training.models.base import top_k
 from training.models.blend import FEW
 from training.models.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
@@ -23,6 +23,12 @@ ACCURACY = {
     "mrr": metrics.reciprocal_rank,
     "hit_rate": metrics.hit_rate,
 }
+CURVES = ("ndcg", "recall")
+"""Metrics that are drawn by the length of the list."""
+
+ITEMS = "few_interactions_items"
+"""The slice that is about items with few interactions: accuracy with only them as right answers, the share
+of them that stands in anybody's list ("coverage@10"), the share of a list that they are ("share@10")."""
 
 
 class Ranker(Protocol):
@@ -102,14 +108,20 @@ class Evaluation:
     """slice → metric → number and interval."""
     users: Mapping[str, int]
     """slice → users in it."""
+    by_k: Mapping[str, Sequence[Estimate]] = field(default_factory=dict)
+    """Each of CURVES over all users at every length of the list, from 1 to the longest cutoff."""
 
     def metric(self, name: str, part: str = "all") -> float:
         return self.slices[part][name].value
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON form: slices and users; a metric that has no number (no such users) is left out."""
+        """JSON form; a metric of a slice that has no number (no such users) is left out."""
         return {
             "users": dict(self.users),
+            "by_k": {
+                name: [{"k": k, **asdict(found)} for k, found in enumerate(curve, start=1)]
+                for name, curve in self.by_k.items()
+            },
             "slices": {
                 part: {name: asdict(found) for name, found in table.items() if np.isfinite(found.value)}
                 for part, table in self.slices.items()
@@ -143,19 +155,20 @@ def evaluate(lists: IntArray, test: TestSet, cutoffs: Sequence[int], samples: in
         seed: of the resampling.
     """
     per_user = accuracy(lists, test.truth, cutoffs) | beyond_accuracy(lists, test, cutoffs)
-    names, values = list(per_user), np.column_stack(list(per_user.values()))
     tables: dict[str, dict[str, Estimate]] = {}
     users: dict[str, int] = {}
     for part, mask in test.user_slices().items():
-        tables[part] = dict(zip(names, estimate_means(values[mask], samples, seed), strict=True))
+        chosen = {name: values[mask] for name, values in per_user.items()}
+        tables[part] = _estimates(chosen, samples, seed)
+        tables[part] |= of_all_lists(lists[mask], len(test.item_users), cutoffs)
         users[part] = int(mask.sum())
-    tables["all"] |= _whole(lists, test, cutoffs, seed)
-    tail = test.tail_truth()
-    found = accuracy(lists, tail, cutoffs)
-    estimates = estimate_means(np.column_stack(list(found.values())), samples, seed)
-    tables["few_interactions_items"] = dict(zip(found, estimates, strict=True))
-    users["few_interactions_items"] = int((np.diff(tail.indptr) > 0).sum())
-    return Evaluation(per_user, tables, users)
+    tail, new = test.tail_truth(), test.new_items
+    of_items = accuracy(lists, tail, cutoffs) | {
+        f"share@{k}": metrics.share_of(new, lists, k) for k in cutoffs
+    }
+    tables[ITEMS] = _estimates(of_items, samples, seed) | coverage_of(new, lists, cutoffs)
+    users[ITEMS] = int((np.diff(tail.indptr) > 0).sum())
+    return Evaluation(per_user, tables, users, by_length(lists, test.truth, max(cutoffs), samples, seed))
 
 
 def accuracy(lists: IntArray, truth: Csr, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
@@ -176,15 +189,42 @@ def beyond_accuracy(lists: IntArray, test: TestSet, cutoffs: Sequence[int]) -> d
     return found
 
 
-def _whole(lists: IntArray, test: TestSet, cutoffs: Sequence[int], seed: int) -> dict[str, Estimate]:
-    """Coverage and Gini, which belong to all lists together."""
-    n_items = len(test.item_users)
+def by_length(
+    lists: IntArray, truth: Csr, longest: int, samples: int, seed: int
+) -> dict[str, list[Estimate]]:
+    """Each of CURVES over all users, at every length of the list from 1 to `longest`."""
+    hits, counts = metrics.find_hits(lists, truth), metrics.answers(truth)
+    lengths = range(1, longest + 1)
+    values = np.column_stack([ACCURACY[name](hits, counts, k) for name in CURVES for k in lengths])
+    found = iter(estimate_means(values, samples, seed))
+    return {name: [next(found) for _ in lengths] for name in CURVES}
+
+
+def of_all_lists(lists: IntArray, n_items: int, cutoffs: Sequence[int]) -> dict[str, Estimate]:
+    """Coverage and Gini, which belong to all lists together; without a list there is no Gini."""
+    found = coverage_of(np.ones(n_items, dtype=bool), lists, cutoffs)
+    for k in cutoffs:
+        uneven = metrics.gini(metrics.exposure(lists, n_items, k))
+        without = metrics.gini_without_each(shown_items(lists[:, :k], n_items))
+        found[f"gini@{k}"] = _share(around(uneven, without))
+    return found
+
+
+def coverage_of(items: BoolArray, lists: IntArray, cutoffs: Sequence[int]) -> dict[str, Estimate]:
+    """The share of some items (bool[n_items]) that stands in anybody's list."""
     found: dict[str, Estimate] = {}
     for k in cutoffs:
-        drawn = spread_of_exposures(shown_items(lists[:, :k], n_items), seed)
-        shown = metrics.exposure(lists, n_items, k)
-        covered = (drawn > 0).mean(axis=1)
-        found[f"coverage@{k}"] = around(metrics.coverage(shown), covered)
-        uneven = np.array([metrics.gini(sample) for sample in drawn])
-        found[f"gini@{k}"] = around(metrics.gini(shown), uneven)
+        shown = shown_items(lists[:, :k], len(items))[:, items]
+        value = metrics.coverage(shown.sum(axis=0)) if items.any() and len(lists) else np.nan
+        found[f"coverage@{k}"] = _share(around(value, metrics.coverage_without_each(shown)))
     return found
+
+
+def _estimates(per_user: Mapping[str, DoubleArray], samples: int, seed: int) -> dict[str, Estimate]:
+    found = estimate_means(np.column_stack(list(per_user.values())), samples, seed)
+    return dict(zip(per_user, found, strict=True))
+
+
+def _share(found: Estimate) -> Estimate:
+    """An interval that ends where shares end."""
+    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))

@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap over users."""
+"""How sure a number is: bootstrap over users, and the jackknife for what belongs to all lists together."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
+from training.metrics import coverage, coverage_without_each
 from training.models.types import Csr, DoubleArray, IntArray
 
 Verdict = Literal["better", "worse", "no difference shown"]
@@ -13,8 +14,11 @@ Verdict = Literal["better", "worse", "no difference shown"]
 CONFIDENCE = 0.95
 """Of an interval, where nothing else is said."""
 
-SET_SAMPLES = 200
-"""Resamples for what belongs to all lists together (coverage, Gini); only their spread is used."""
+NORMAL = 1.96
+"""Standard errors on either side of a normal 95 % interval."""
+
+BLOCK = 16
+"""Resamples that are summed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ def estimate_means(
     stacked = np.hstack([np.where(present, values, 0.0), present])
     means = np.empty((samples, width))
     generator = np.random.default_rng(seed)
-    for sample in range(samples):
-        sums = _weights(generator, n_users) @ stacked
-        means[sample] = _ratio(sums[:width], sums[width:])
+    for start in range(0, samples, BLOCK):
+        part = means[start : start + BLOCK]
+        sums = np.stack([_weights(generator, n_users) for _ in part]) @ stacked
+        part[:] = _ratio(sums[:, :width], sums[:, width:])
     whole = _ratio(stacked[:, :width].sum(axis=0), stacked[:, width:].sum(axis=0))
     if np.isnan(whole).all():
         return [Estimate(np.nan, np.nan, np.nan)] * width
@@ -91,19 +96,17 @@ def difference_of(found: Estimate, users: int) -> Difference:
     return Difference(found.value, found.low, found.high, users, _verdict(found))
 
 
-def compare_coverage(challenger: IntArray, other: IntArray, n_items: int, seed: int) -> Difference:
-    """The difference in coverage of two rankers' lists, with the interval that paired resamples give it.
+def compare_coverage(challenger: IntArray, other: IntArray, n_items: int) -> Difference:
+    """The difference in coverage of two rankers' lists; the same user is left out of both at a time.
 
     Args:
         challenger: int32[u, k], padded with -1.
         other: int32[u, k], the same users in the same order.
         n_items: items of the catalogue.
-        seed: of the resampling; the same users are drawn for both.
     """
-    matrices = [shown_items(lists, n_items) for lists in (challenger, other)]
-    drawn = [(spread_of_exposures(matrix, seed) > 0).mean(axis=1) for matrix in matrices]
-    mine, theirs = ((matrix.sum(axis=0) > 0).mean() for matrix in matrices)
-    found = around(float(mine - theirs), drawn[0] - drawn[1])
+    mine, theirs = (shown_items(lists, n_items) for lists in (challenger, other))
+    value = coverage(mine.sum(axis=0)) - coverage(theirs.sum(axis=0))
+    found = around(value, coverage_without_each(mine) - coverage_without_each(theirs))
     return difference_of(found, len(challenger))
 
 
@@ -113,21 +116,19 @@ def shown_items(lists: IntArray, n_items: int) -> Csr:
     return sparse.csr_array((np.ones(len(rows)), (rows, lists[rows, places])), shape=(len(lists), n_items))
 
 
-def spread_of_exposures(lists: Csr, seed: int) -> DoubleArray:
-    """Resampled exposures of the items, float64[SET_SAMPLES, n_items]; lists: csr[u, n_items] of ones."""
-    generator = np.random.default_rng(seed)
-    drawn = np.stack([_weights(generator, lists.shape[0]) for _ in range(SET_SAMPLES)])
-    result: DoubleArray = np.asarray((lists.T @ drawn.T).T)
-    return result
+def around(value: float, without: DoubleArray) -> Estimate:
+    """The normal interval about a number with the jackknife's standard error (Efron and Stein 1981).
 
+    For what belongs to all lists together. A bootstrap resample holds 63 % of the users: it covers fewer
+    items than all of them do, and the spread of resamples is too small, since an item that one user alone was
+    shown counts for none, one or several. Leaving out one user at a time errs, if at all, on the large side.
 
-def around(value: float, resampled: DoubleArray) -> Estimate:
-    """The normal interval about a number with the resamples' spread.
-
-    A resample holds about 63 % of the users, so it covers fewer items than all of them do: its
-    percentiles would lie beside the number. Its spread is what is wanted.
+    Args:
+        value: over all users.
+        without: float64[u], the same without each user; NaNs are left out.
     """
-    margin = 1.96 * float(np.std(resampled))
+    left = without[~np.isnan(without)]
+    margin = NORMAL * float(np.sqrt((len(left) - 1) * np.var(left))) if len(left) else 0.0
     return Estimate(value, value - margin, value + margin)
 
 
@@ -148,5 +149,5 @@ def _weights(generator: np.random.Generator, n: int) -> DoubleArray:
 
 
 def _ratio(sums: DoubleArray, counts: DoubleArray) -> DoubleArray:
-    means: DoubleArray = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    means: DoubleArray = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     return means

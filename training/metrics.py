@@ -120,19 +120,62 @@ def coverage(exposures: LongArray) -> float:
     return float((exposures > 0).mean()) if len(exposures) else 0.0
 
 
+def coverage_without_each(shown: Csr) -> DoubleArray:
+    """Coverage of all lists but one, float64[u]; shown: csr[u, n_items] of ones."""
+    exposures = np.asarray(shown.sum(axis=0)).ravel()
+    less: DoubleArray = shown @ (exposures == 1).astype(np.float64) / max(len(exposures), 1)
+    return coverage(exposures) - less
+
+
 def gini(exposures: LongArray) -> float:
-    """Inequality of the items' exposure: 0 when all are shown equally often, towards 1 when few are."""
+    """Inequality of the items' exposure: 0 when all are shown equally often, towards 1 when few are.
+
+    NaN when nothing is shown.
+    """
     total = float(exposures.sum())
     if total == 0.0:
-        return 0.0
+        return np.nan
     ordered = np.sort(exposures).astype(np.float64)
-    n = len(ordered)
-    return float((2.0 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total))
+    return float(_gini_weights(len(ordered)) @ ordered / (len(ordered) * total))
+
+
+def gini_without_each(shown: Csr) -> DoubleArray:
+    """Gini of all lists but one, float64[u]; shown: csr[u, n_items] of ones. NaN where no list is left.
+
+    The items of a list that is left out take the first places among their equals, side by side: so the
+    exposures, each less one, are in order again, and only what those places count comes off the sum.
+    """
+    exposures = np.asarray(shown.sum(axis=0)).ravel().astype(np.float64)
+    n_users, n_items = shown.shape
+    ordered, weights = np.sort(exposures), _gini_weights(n_items)
+    lengths = np.diff(shown.indptr)
+    users = np.repeat(np.arange(n_users, dtype=np.int64), lengths)
+    keys = np.sort(users * n_items + np.searchsorted(ordered, exposures[shown.indices]))
+    numbers = np.arange(len(keys))
+    first_equal = np.maximum.accumulate(np.where(np.diff(keys, prepend=-1) > 0, numbers, 0))
+    places = keys % n_items + numbers - first_equal
+    sums: DoubleArray = weights @ ordered - np.bincount(users, weights[places], minlength=n_users)
+    return _divide(sums, n_items * (exposures.sum() - lengths))
+
+
+def _gini_weights(n: int) -> DoubleArray:
+    """What each place counts in the sum, exposures in ascending order, float64[n]."""
+    return np.arange(1 - n, n, 2, dtype=np.float64)
+
+
+def share_of(chosen: BoolArray, lists: IntArray, k: int) -> DoubleArray:
+    """Share of the list's first k places that hold one of the chosen items (bool[n_items]). NaN: no list."""
+    return _mean_over_list(chosen.astype(np.float64), lists[:, :k])
 
 
 def _mean_over_list(values: DoubleArray, lists: IntArray) -> DoubleArray:
     used = lists >= 0
     sums = np.where(used, values[np.maximum(lists, 0)], 0.0).sum(axis=1)
     counts = used.sum(axis=1)
-    means: DoubleArray = np.divide(sums, counts, out=np.full(len(lists), np.nan), where=counts > 0)
-    return means
+    return _divide(sums, counts)
+
+
+def _divide(sums: DoubleArray, counts: DoubleArray) -> DoubleArray:
+    """NaN where there is nothing to divide by."""
+    result: DoubleArray = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return result

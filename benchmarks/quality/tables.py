@@ -66,7 +66,7 @@ def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
         differences = [
             compare(gains, theirs, samples, seed),
             compare(gains[warm], theirs[warm], samples, seed),
-            compare_coverage(mine.lists[:, :k], measured.lists[:, :k], len(test.item_users), seed),
+            compare_coverage(mine.lists[:, :k], measured.lists[:, :k], len(test.item_users)),
         ]
         rows.append([other, *(cell for found in differences for cell in (difference(found), found.verdict))])
     return markdown(head, rows)

@@ -1,3 +1,4 @@
+import json
 import time
 
 import numpy as np
@@ -77,9 +78,34 @@ def test_every_metric_has_its_interval(test_set: TestSet) -> None:
     lists = rank(Fixed(6, 5, 4, 3, 2, 1), test_set.histories, 3, batch_users=10)
     found = evaluate(lists, test_set, [1, 3], samples=100, seed=0)
     names = {"recall", "ndcg", "map", "mrr", "hit_rate", "novelty", "popularity", "coverage", "gini"}
-    assert set(found.slices["all"]) == {f"{name}@{k}" for name in names for k in (1, 3)}
-    for estimate in found.slices["all"].values():
-        assert estimate.low <= estimate.value <= estimate.high
+    for part in ("all", "warm_users", "cold_users", "few_interactions_users"):
+        assert set(found.slices[part]) == {f"{name}@{k}" for name in names for k in (1, 3)}
+    of_items = {"recall", "ndcg", "map", "mrr", "hit_rate", "coverage", "share"}
+    assert set(found.slices["few_interactions_items"]) == {f"{name}@{k}" for name in of_items for k in (1, 3)}
+    for table in found.slices.values():
+        for estimate in table.values():
+            assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_coverage_and_gini_are_of_the_slice_s_own_lists(test_set: TestSet) -> None:
+    lists = rank(FromHistory(), test_set.histories, 2, batch_users=10)
+    found = evaluate(lists, test_set, [2], samples=100, seed=0)
+    assert lists.tolist() == [[5, 4], [5, 4], [-1, -1]]
+    assert found.metric("coverage@2") == found.metric("coverage@2", "warm_users") == pytest.approx(2 / 6)
+    assert found.metric("gini@2", "warm_users") == pytest.approx(4 / 6)
+    assert found.metric("coverage@2", "cold_users") == 0.0
+    assert np.isnan(found.metric("gini@2", "cold_users")), "no list, so nothing is uneven"
+    assert "gini@2" not in found.as_dict()["slices"]["cold_users"]
+    assert "NaN" not in json.dumps(found.as_dict())
+
+
+def test_accuracy_is_there_for_every_length_of_the_list(test_set: TestSet) -> None:
+    lists = rank(Fixed(6, 5, 4, 3, 2, 1), test_set.histories, 3, batch_users=10)
+    found = evaluate(lists, test_set, [1, 3], samples=100, seed=0)
+    for name in ("ndcg", "recall"):
+        curve = found.by_k[name]
+        assert [curve[0], curve[2]] == [found.slices["all"][f"{name}@{k}"] for k in (1, 3)]
+        assert [point["k"] for point in found.as_dict()["by_k"][name]] == [1, 2, 3]
 
 
 def test_a_slice_without_users_is_left_out_of_the_json() -> None:
@@ -96,7 +122,10 @@ def test_tail_items_are_measured_by_themselves() -> None:
     test = TestSet.build(train, truth, None)
     found = evaluate(rank(Fixed(3, 2, 1), test.histories, 2, 10), test, [2], samples=100, seed=0)
     assert found.metric("recall@2") == 0.5
-    assert found.metric("recall@2", "few_interactions_items") == 0.0
+    items = found.slices["few_interactions_items"]
+    assert items["recall@2"].value == 0.0
+    assert items["coverage@2"].value == 0.5, "one of the two stands in a list"
+    assert items["share@2"].value == 0.5
 
 
 def test_the_same_seed_gives_the_same_evaluation(test_set: TestSet) -> None:

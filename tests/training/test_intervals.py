@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from training.evaluate import of_all_lists
 from training.intervals import around, compare, compare_coverage, estimate_means
+from training.models.types import IntArray
 
 
 def test_the_interval_is_that_of_the_mean() -> None:
@@ -60,19 +62,35 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert estimate_means(values, 100, 5) == estimate_means(values, 100, 5)
 
 
-def test_a_set_metric_has_its_interval_about_it() -> None:
-    found = around(0.4, np.array([0.29, 0.30, 0.31]))
-    assert found.low < 0.4 < found.high
-    assert found.high - 0.4 == pytest.approx(0.4 - found.low)
+def test_left_out_one_by_one_a_mean_has_its_textbook_error() -> None:
+    values = np.random.default_rng(0).normal(3.0, 2.0, 400)
+    found = around(values.mean(), (values.sum() - values) / 399)
+    assert found.high - found.value == pytest.approx(1.96 * values.std(ddof=1) / 20)
+    assert found.value - found.low == pytest.approx(found.high - found.value)
+
+
+@pytest.mark.parametrize("part", ["coverage", "gini"])
+def test_the_error_of_what_belongs_to_all_lists_is_what_other_users_make_of_it(part: str) -> None:
+    generator = np.random.default_rng(4)
+    popular = 1.0 / np.arange(1, 401) ** 0.8
+
+    def lists() -> IntArray:
+        keys = generator.exponential(1.0, (150, 400)) / popular
+        return np.argsort(keys, axis=1)[:, :10].astype(np.int32)
+
+    found = [of_all_lists(lists(), 400, [10])[f"{part}@10"] for _ in range(60)]
+    spread = np.std([each.value for each in found])
+    told = np.mean([each.high - each.value for each in found]) / 1.96
+    assert 0.9 < told / spread < 1.5
 
 
 def test_coverage_is_compared_over_the_same_users() -> None:
     generator = np.random.default_rng(0)
     wide = generator.integers(0, 500, (400, 5)).astype(np.int32)
     narrow = np.where(generator.random((400, 5)) < 0.3, -1, wide % 100).astype(np.int32)
-    found = compare_coverage(wide, narrow, 500, seed=1)
+    found = compare_coverage(wide, narrow, 500)
     shares = [len(np.unique(lists[lists >= 0])) / 500 for lists in (wide, narrow)]
     assert found.difference == pytest.approx(shares[0] - shares[1]) and found.verdict == "better"
-    assert compare_coverage(narrow, wide, 500, seed=1).verdict == "worse"
-    same = compare_coverage(wide, wide, 500, seed=1)
+    assert compare_coverage(narrow, wide, 500).verdict == "worse"
+    same = compare_coverage(wide, wide, 500)
     assert (same.difference, same.low, same.high, same.verdict) == (0.0, 0.0, 0.0, "no difference shown")

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 
 from training import metrics
+from training.intervals import shown_items
 
 # Three users: right answers {0, 3}, {1}, and none.
 TRUTH = sparse.csr_array(np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]], dtype=np.float32))
@@ -86,7 +87,27 @@ def test_coverage_and_gini() -> None:
     assert (metrics.coverage(even), metrics.coverage(one)) == (1.0, 0.25)
     assert metrics.gini(even) == pytest.approx(0.0)
     assert metrics.gini(one) == pytest.approx(0.75)
-    assert metrics.gini(np.zeros(4, dtype=np.int64)) == 0.0
+    assert np.isnan(metrics.gini(np.zeros(4, dtype=np.int64)))
+
+
+def test_coverage_and_gini_without_each_user_are_those_of_the_lists_that_are_left() -> None:
+    generator = np.random.default_rng(0)
+    lists = np.stack([generator.permutation(40)[:6] for _ in range(25)]).astype(np.int32) ** 2 // 50
+    lists = np.stack(
+        [np.pad(np.unique(row), (0, 6 - len(np.unique(row))), constant_values=-1) for row in lists]
+    )
+    shown = shown_items(lists, 40)
+    left = [metrics.exposure(np.delete(lists, user, axis=0), 40, 6) for user in range(25)]
+    np.testing.assert_allclose(metrics.coverage_without_each(shown), [metrics.coverage(x) for x in left])
+    np.testing.assert_allclose(metrics.gini_without_each(shown), [metrics.gini(x) for x in left])
+    assert np.isnan(metrics.gini_without_each(shown[:1])).all()
+
+
+def test_the_share_of_some_items_is_of_the_places_that_are_filled() -> None:
+    chosen = np.array([True, False, False, True])
+    found = metrics.share_of(chosen, np.array([[0, 1, 3], [2, 0, -1], [-1, -1, -1]], dtype=np.int32), 2)
+    assert found[:2].tolist() == [0.5, 0.5]
+    assert np.isnan(found[2])
 
 
 def test_exposure_counts_lists() -> None:
