@@ -28,7 +28,7 @@ from training.models.bundle import (
 from training.models.registry import load_model, sizes
 from training.params import Params
 from training.snapshot import read_snapshot
-from training.tracking import Version
+from training.tracking.versions import Version
 from training.workspace import Workspace
 
 NAME = "shortlist"

@@ -7,7 +7,7 @@ from typing import Any
 from training.models.blend import BLEND
 from training.params import Params
 from training.snapshot import Snapshot
-from training.tracking import Lineage
+from training.tracking.lineage import Lineage
 
 ABOUT = {
     "als": "Alternating least squares on implicit feedback: who acted alike will act alike.",

@@ -24,7 +24,7 @@ from training.promotion import mirror
 from training.record import record_clicks
 from training.retention import prune
 from training.rollback import roll_back_and_tell
-from training.tracking import Tracker
+from training.tracking.tracker import Tracker
 from training.workspace import open_workspace
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def guard(now: datetime | None = None) -> None:
 def mirror_registry() -> None:
     """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind."""
     settings = get_settings()
-    mirror(settings, Tracker(settings))
+    mirror(settings, Tracker(settings).registry)
 
 
 def measure_drift(now: datetime | None = None) -> bool:
@@ -184,7 +184,7 @@ def record_online(now: datetime | None = None) -> None:
         logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)
         return
     tracker = Tracker(settings)
-    version = tracker.find_bundle(serving.bundle_id)
+    version = tracker.registry.find_bundle(serving.bundle_id)
     if version is None:
         logger.warning("MLflow does not know bundle %s.", serving.bundle_id)
         return
@@ -192,7 +192,7 @@ def record_online(now: datetime | None = None) -> None:
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
     metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
     age = now - datetime.fromisoformat(serving.manifest["created_at"])
-    record_clicks(tracker, version.run_id, metrics, age // timedelta(hours=1))
+    record_clicks(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
 
 
 def apply_retention(now: datetime | None = None) -> None:

@@ -29,7 +29,9 @@ from training.promotion import PromotionError, mirror, promote
 from training.record import record_bundle, record_evaluation, record_model, record_verdict
 from training.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
 from training.stages import LEARNED, run_stage
-from training.tracking import Lineage, Tracker, load_versions, save_version
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
+from training.tracking.versions import load_versions, save_version
 from training.workspace import Workspace, locked, open_workspace
 
 logger = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def _snapshot(run: Run) -> None:
     A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them
     behind the database.
     """
-    mirror(run.settings, run.tracker())
+    mirror(run.settings, run.tracker().registry)
     with connect(run.settings) as conn:
         watermark = read_watermark(conn)
         known = _learned_already(conn)
@@ -199,7 +201,7 @@ def _gate(run: Run) -> None:
 def _deploy(run: Run) -> None:
     stored = store_bundle(run.settings, run.workspace.bundle, load_versions(run.workspace.tracking))
     try:
-        promotion = promote(run.settings, run.tracker(), stored, "daily training")
+        promotion = promote(run.settings, run.tracker().registry, stored, "daily training")
     except PromotionError as error:
         raise StoppedError(str(error)) from error
     logger.info("Bundle %s serves; before it: %s.", stored.bundle_id, promotion.previous_bundle or "none")

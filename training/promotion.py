@@ -19,7 +19,7 @@ from database.gate_decisions import decisions
 from database.rollback import Record
 from database.settings import Settings
 from training.bundle import StoredBundle, find_stored
-from training.tracking import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Tracker
+from training.tracking.registry import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Promotion:
     changed: bool
 
 
-def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: str) -> Promotion:
+def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason: str) -> Promotion:
     """Make a stored bundle serve, when the gate's latest word on it was yes; again is no change.
 
     Raises:
@@ -57,7 +57,7 @@ def promote(settings: Settings, tracker: Tracker, stored: StoredBundle, reason: 
             conn.commit()
             logger.info("Bundle %s serves (deployment %d).", serving.bundle_id, serving.deployment_id)
         before = deployments.previous(conn)
-        reconcile(conn, tracker)
+        reconcile(conn, registry)
         if serving is None:
             raise PromotionError("the deployment was not recorded")
     return Promotion(serving, before.bundle_id if before else None, changed)
@@ -86,7 +86,7 @@ def roll_back(
     return Promotion(now, left.bundle_id, True)
 
 
-def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
+def reconcile(conn: Connection, registry: Registry) -> list[str]:
     """Point MLflow's aliases at what the database says serves; returns those that had to move.
 
     The models' aliases move first and the bundle's last. The caller holds the promotion lock.
@@ -96,24 +96,24 @@ def reconcile(conn: Connection, tracker: Tracker) -> list[str]:
     conn.commit()
     if serving is None:
         return []
-    mine, theirs = _versions(tracker, serving), _versions(tracker, before)
-    moved, last = [], tracker.registered(BUNDLE)
+    mine, theirs = _versions(registry, serving), _versions(registry, before)
+    moved, last = [], registry.name_of(BUNDLE)
     for name in sorted(mine.keys() | theirs.keys(), key=lambda name: (name == last, name)):
         wanted = {PREVIOUS: theirs.get(name), CHAMPION: mine.get(name)}
-        if tracker.aliases(name).get(CHALLENGER) == mine.get(name):
+        if registry.aliases(name).get(CHALLENGER) == mine.get(name):
             wanted[CHALLENGER] = None
-        moved += [f"{name}@{alias}" for alias in tracker.set_aliases(name, wanted)]
+        moved += [f"{name}@{alias}" for alias in registry.set_aliases(name, wanted)]
     if moved:
         logger.info("Aliases moved: %s", ", ".join(moved))
     return moved
 
 
-def mirror(settings: Settings, tracker: Tracker) -> None:
+def mirror(settings: Settings, registry: Registry) -> None:
     """`reconcile` under the lock; while others keep it, the aliases wait for the next call in an hour."""
     with connect(settings) as conn:
         try:
             with deployments.promotion_lock(conn, _MIRROR_SECONDS):
-                reconcile(conn, tracker)
+                reconcile(conn, registry)
         except deployments.PromotionBusy:
             logger.warning("MLflow's aliases wait for the next run of `monitoring`: the lock is taken.")
 
@@ -133,14 +133,14 @@ def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | 
         raise PromotionError(f"bundle {bundle_id} was taken back after the gate accepted it: judge it again")
 
 
-def _versions(tracker: Tracker, deployment: Deployment | None) -> dict[str, str]:
+def _versions(registry: Registry, deployment: Deployment | None) -> dict[str, str]:
     """Registered name → version of a deployment's bundle and its models."""
     if deployment is None:
         return {}
-    bundle = tracker.find_bundle(deployment.bundle_id)
+    bundle = registry.find_bundle(deployment.bundle_id)
     models: dict[str, Any] = deployment.manifest["models"]
     versions = {
-        tracker.registered(name): str(entry["version"])
+        registry.name_of(name): str(entry["version"])
         for name, entry in models.items()
         if entry.get("version")
     }

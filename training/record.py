@@ -21,15 +21,11 @@ from training.params import Params, learned_sections
 from training.plots import draw_curve
 from training.pyfunc import ITEMS
 from training.snapshot import read_snapshot
-from training.tracking import (
-    CHALLENGER,
-    COLOR,
-    Lineage,
-    Tracker,
-    Version,
-    load_versions,
-    text_artifact,
-)
+from training.tracking.lineage import Lineage
+from training.tracking.registry import BUNDLE_ID, CHALLENGER
+from training.tracking.run import COLOR, TrackedRun
+from training.tracking.tracker import Tracker
+from training.tracking.versions import Version, load_versions
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -71,21 +67,21 @@ def record_model(
     run = tracker.model_run(lineage, name)
     used = {name: getattr(params, name).model_dump(mode="json"), **_protocol(params)}
     card = model_card(name, load_metrics(workspace, name), _origin(lineage, workspace, params))
-    tracker.log(run, used, metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds})
-    _log_pages(tracker, run, workspace, name, card)
+    run.log(used, metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds})
+    _log_pages(run, workspace, name, card)
     curve = json.loads((workspace.evaluation / name / CURVE).read_text())
-    tracker.log_curve(run, curve)
+    run.log_curve(curve)
     if len(curve) > 1:
         with tempfile.TemporaryDirectory() as folder:
             draw_curve(name, curve, Path(folder) / "training_curve.png")
-            tracker.log_files(run, Path(folder), "evaluation")
+            run.log_files(Path(folder), "evaluation")
     with _registrable(workspace, name) as files:
         content = hashlib.sha256(json.dumps(hash_files(files), sort_keys=True).encode()).hexdigest()
         example = Vocabulary.load(files / ITEMS).id(0)
-        version = tracker.register_model(run, name, files, content, example)
-    tracker.describe_version(version, card + "\n" + how_to_load(version.name, version.version))
-    tracker.finish(run)
-    logger.info("%s is %s version %s, run %s.", name, version.name, version.version, run)
+        version = tracker.registry.register_model(run, name, files, content, example)
+    tracker.registry.describe(version, card + "\n" + how_to_load(version.name, version.version))
+    run.finish()
+    logger.info("%s is %s version %s, run %s.", name, version.name, version.version, run.id)
     return version
 
 
@@ -95,20 +91,20 @@ def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, 
     child = tracker.model_run(lineage, BLEND, json.dumps(weights, sort_keys=True))
     measured = load_metrics(workspace, BLEND)
     card = model_card(BLEND, measured, _origin(lineage, workspace, params))
-    tracker.log(child, {"weight": weights, **_protocol(params)}, metrics_of(measured))
-    _log_pages(tracker, child, workspace, BLEND, card)
-    tracker.finish(child)
+    child.log({"weight": weights, **_protocol(params)}, metrics_of(measured))
+    _log_pages(child, workspace, BLEND, card)
+    child.finish()
     run = tracker.bundle_run(lineage)
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     logger.info("\n%s", table)
-    tracker.log(run, learned_sections(params.model_dump(mode="json")), overall(measured, BLEND))
-    tracker.log_files(run, workspace.evaluation / "summary", "evaluation")
-    tracker.log_files(run, workspace.params_file, "params")
-    best_first = _best_first(tracker.children(run), workspace, params)
-    charts = tracker.charts(run, f"all_users/{metric_name(params.gate.metric)}")
+    run.log(learned_sections(params.model_dump(mode="json")), overall(measured, BLEND))
+    run.log_files(workspace.evaluation / "summary", "evaluation")
+    run.log_files(workspace.params_file, "params")
+    best_first = _best_first(tracker.children(run.id), workspace, params)
+    charts = tracker.charts(run.id, f"all_users/{metric_name(params.gate.metric)}")
     links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."
-    tracker.describe(run, "Models", f"{links}\n\n{table}")
-    tracker.finish(run)
+    run.describe("Models", f"{links}\n\n{table}")
+    run.finish()
 
 
 def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
@@ -117,61 +113,57 @@ def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, para
     manifest: dict[str, Any] = json.loads((workspace.bundle / "manifest.json").read_text())
     bundle, origin = manifest["bundle_id"], _origin(lineage, workspace, params)
     for name in manifest["models"]:
-        tracker.log(run, {}, overall(load_metrics(workspace, name), name))
-    tracker.tag(run, {"shortlist.bundle": bundle})
-    version = tracker.register_bundle(run, bundle, workspace.bundle)
+        run.log({}, overall(load_metrics(workspace, name), name))
+    run.tag({BUNDLE_ID: bundle})
+    version = tracker.registry.register_bundle(run, bundle, workspace.bundle)
     known = load_versions(workspace.tracking)
     models = {name: model for name, model in known.items() if name in manifest["models"]}
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     named = {name: f"{model.name} version {model.version}" for name, model in models.items()}
-    tracker.describe_version(version, bundle_card(bundle, table, named, origin))
-    tracker.set_aliases(version.name, {CHALLENGER: version.version})
+    tracker.registry.describe(version, bundle_card(bundle, table, named, origin))
+    tracker.registry.set_aliases(version.name, {CHALLENGER: version.version})
     for name, model in models.items():
         card = model_card(name, load_metrics(workspace, name), origin, bundle)
-        tracker.describe_version(model, card + "\n" + how_to_load(model.name, model.version))
-        tracker.set_aliases(model.name, {CHALLENGER: model.version})
+        tracker.registry.describe(model, card + "\n" + how_to_load(model.name, model.version))
+        tracker.registry.set_aliases(model.name, {CHALLENGER: model.version})
     logger.info("Bundle %s is %s version %s.", bundle, version.name, version.version)
 
 
 def record_verdict(tracker: Tracker, lineage: Lineage, decision: Decision) -> None:
     """Log the gate's decision, with every number, to the parent run, and end it."""
     run = tracker.bundle_run(lineage)
-    with text_artifact("decision.md", decision.as_table() + "\n") as path:
-        tracker.log_files(run, path, "gate")
-    with text_artifact("decision.json", json.dumps(decision.as_dict(), indent=1) + "\n") as path:
-        tracker.log_files(run, path, "gate")
+    run.log_text(decision.as_table() + "\n", "gate/decision.md")
+    run.log_text(json.dumps(decision.as_dict(), indent=1) + "\n", "gate/decision.json")
     numbers = {
         f"gate/{check.name.replace(' ', '_')}": check.value
         for check in decision.checks
         if check.value is not None
     }
-    tracker.log(run, {}, {"gate/accepted": decision.accepted, **numbers})
-    tracker.tag(run, {"shortlist.gate": "accepted" if decision.accepted else "refused"})
-    tracker.describe(run, "Gate", decision.as_table())
-    tracker.finish(run)
+    run.log({}, {"gate/accepted": decision.accepted, **numbers})
+    run.tag({"shortlist.gate": "accepted" if decision.accepted else "refused"})
+    run.describe("Gate", decision.as_table())
+    run.finish()
 
 
-def record_clicks(tracker: Tracker, run: str, clicks: Mapping[str, float], hours: int) -> None:
+def record_clicks(run: TrackedRun, clicks: Mapping[str, float], hours: int) -> None:
     """Log how a bundle's lists were clicked to its parent run.
 
     Args:
-        tracker: of the installation.
         run: the bundle's parent run.
         clicks: figure → value, all of the time since its deployment.
         hours: age of the bundle, the step of the figures: MLflow draws them over it.
     """
-    tracker.log(run, {}, {f"online/{name}": value for name, value in clicks.items()}, step=hours)
+    run.log({}, {f"online/{name}": value for name, value in clicks.items()}, step=hours)
     rows = [f"| {name.replace('_', ' ')} | {value:g} |" for name, value in clicks.items()]
     table = "\n".join(["| | |", "|---|---|", *rows])
-    tracker.describe(run, "Online", f"{hours} hours after its snapshot:\n\n{table}")
+    run.describe("Online", f"{hours} hours after its snapshot:\n\n{table}")
 
 
-def _log_pages(tracker: Tracker, run: str, workspace: Workspace, name: str, card: str) -> None:
+def _log_pages(run: TrackedRun, workspace: Workspace, name: str, card: str) -> None:
     """What a model's run and the blend's have alike: the evaluation's files, the card and the colour."""
-    tracker.tag(run, {COLOR: COLORS[name]})
-    tracker.log_files(run, workspace.evaluation / name, "evaluation")
-    with text_artifact("model_card.md", card) as path:
-        tracker.log_files(run, path, "card")
+    run.tag({COLOR: COLORS[name]})
+    run.log_files(workspace.evaluation / name, "evaluation")
+    run.log_text(card, "card/model_card.md")
 
 
 def _best_first(runs: Mapping[str, str], workspace: Workspace, params: Params) -> list[str]:

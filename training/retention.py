@@ -24,7 +24,8 @@ from database.settings import Settings
 from database.watch import delete_reports_before
 from training.bundle import StoredBundle, delete_stored, list_stored
 from training.params import Params
-from training.tracking import Tracker
+from training.tracking.forget import forget
+from training.tracking.tracker import Tracker
 from training.workspace import Workspace, WorkspaceBusyError, locked
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
     try:
         with locked(workspace, wait=False):
             files = prune_cache(workspace, snapshots, oldest)
-            runs = Tracker(settings).forget(kept, oldest)
+            runs = forget(Tracker(settings), kept, oldest)
     except WorkspaceBusyError as reason:
         logger.info("%s Its cache and MLflow's files are pruned the next time.", reason)
     return Pruned(bundles, files, partitions, reports, logs, runs)

@@ -9,7 +9,7 @@ from database.deployments import PromotionBusy
 from database.rollback import Record, RollbackError
 from database.settings import Settings, get_settings
 from training.promotion import Promotion, mirror, roll_back
-from training.tracking import Tracker
+from training.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def roll_back_and_tell(
     """
     promotion = roll_back(settings, reason, expected, record)
     if mlflow_answers(settings):
-        mirror(settings, Tracker(settings))
+        mirror(settings, Tracker(settings).registry)
     else:
         logger.warning("MLflow does not answer: the next run of `monitoring` moves its aliases.")
     return promotion

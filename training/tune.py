@@ -28,7 +28,8 @@ from training.search import Budget, Found, OnTrial, Trial, Values, progress, sea
 from training.search_history import blend_line, save_ascents, save_trials, search_line
 from training.snapshot import read_snapshot
 from training.stages import LEARNED
-from training.tracking import Lineage, Tracker
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
 from training.windows import Window, open_windows
 from training.workspace import Workspace, open_workspace
 
@@ -140,16 +141,16 @@ def recorded(
         )
         runs.append((trial.score, made))
         best = [run for _, run in sorted(runs, reverse=True)[:COMPARED]]
-        table, charts = tracker.comparison(best), tracker.charts(parent, metric)
+        table, charts = tracker.comparison(best), tracker.charts(parent.id, metric)
         links = f"[with their values]({table}) or [in charts]({charts})"
-        tracker.describe(parent, "Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
+        parent.describe("Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
 
     try:
-        yield record, lambda folder: tracker.log_files(parent, folder, "search")
+        yield record, lambda folder: parent.log_files(folder, "search")
     except BaseException:
-        tracker.finish(parent, succeeded=False)
+        parent.finish(succeeded=False)
         raise
-    tracker.finish(parent)
+    parent.finish()
 
 
 @click.command()

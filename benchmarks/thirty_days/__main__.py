@@ -24,7 +24,8 @@ from database.connection import connect
 from database.ingest import ADAPTERS, ingest_file
 from training.bundle import find_stored
 from training.replay import replay
-from training.tracking import BUNDLE, Tracker
+from training.tracking.registry import BUNDLE
+from training.tracking.tracker import Tracker
 
 DAYS = 30
 ITEMS = 200
@@ -131,8 +132,8 @@ def _look_back(world: World, month: Month, days: Sequence[Day], minutes: float) 
 
 
 def _aliases(world: World) -> str:
-    tracker = Tracker(world.settings)
-    found = tracker.aliases(tracker.registered(BUNDLE))
+    registry = Tracker(world.settings).registry
+    found = registry.aliases(registry.name_of(BUNDLE))
     return ", ".join(f"{alias} is version {version}" for alias, version in sorted(found.items()))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from database.settings import Settings
-from training.tracking import Tracker
+from training.tracking.tracker import Tracker
 
 
 @pytest.fixture(scope="session")

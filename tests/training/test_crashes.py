@@ -14,7 +14,8 @@ from training.bundle import find_stored
 from training.models.bundle import load_bundle, read_manifest
 from training.pipeline import STEPS, run_steps
 from training.stages import LEARNED
-from training.tracking import Tracker
+from training.tracking.registry import Registry
+from training.tracking.tracker import Tracker
 from training.workspace import Workspace, open_workspace
 
 pytestmark = [
@@ -44,9 +45,9 @@ def dies_after(work: Callable[..., Any]) -> Callable[..., Any]:
 def dies_at_alias(number: int) -> Callable[..., Any]:
     """The aliases of so many registered models are moved, and no more."""
     moved = 0
-    work = Tracker.set_aliases
+    work = Registry.set_aliases
 
-    def act(self: Tracker, name: str, wanted: Any) -> Any:
+    def act(self: Registry, name: str, wanted: Any) -> Any:
         nonlocal moved
         if moved == number:
             raise Crash
@@ -63,8 +64,8 @@ POINTS: dict[str, tuple[Any, str, Any, bool]] = {
     "locked, not recorded": (deployments, "activate", dies, False),
     "recorded, not committed": (deployments, "activate", dies_after(deployments.activate), False),
     "committed, no alias moved": (promotion, "reconcile", dies, True),
-    "one model's aliases moved": (Tracker, "set_aliases", dies_at_alias(1), True),
-    "all but the bundle's aliases moved": (Tracker, "set_aliases", dies_at_alias(len(LEARNED)), True),
+    "one model's aliases moved": (Registry, "set_aliases", dies_at_alias(1), True),
+    "all but the bundle's aliases moved": (Registry, "set_aliases", dies_at_alias(len(LEARNED)), True),
     "everything done": (pipeline, "promote", dies_after(promotion.promote), True),
 }
 """Where it dies: what is replaced by what, and whether the challenger serves then."""
@@ -101,8 +102,8 @@ def test_every_crash_leaves_one_whole_champion(workspace: Workspace, monkeypatch
 
         assert serving() == challenger, place
         assert_whole(challenger)
-        assert tracker.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}, place
-        assert tracker.aliases("shortlist-als") == {"champion": "2", "previous": "1"}, place
+        assert tracker.registry.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}, place
+        assert tracker.registry.aliases("shortlist-als") == {"champion": "2", "previous": "1"}, place
         with connect() as conn:
             assert len(deployments.history(conn, 10)) == 2, place
         undo(tracker, challenger)
@@ -132,5 +133,5 @@ def undo(tracker: Tracker, challenger: str) -> None:
             "delete from deployments where deployment_id > (select deployment_id from change_state)"
         )
         conn.commit()
-        promotion.reconcile(conn, tracker)
+        promotion.reconcile(conn, tracker.registry)
     bentoml.models.delete(f"shortlist:{challenger}")

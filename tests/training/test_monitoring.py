@@ -18,7 +18,8 @@ from database.watch import drift_reports, read_freshness
 from training import monitoring
 from training.params import load_params
 from training.populations import ReferenceMissingError
-from training.tracking import Lineage, Tracker
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
 from training.workspace import Workspace
 
 LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
@@ -152,13 +153,13 @@ def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
     get_settings.cache_clear()
     tracker = Tracker(get_settings())
     run = tracker.bundle_run(Lineage("md5", "params", "commit"))
-    tracker.register_bundle(run, "b1", workspace.params_file)
+    tracker.registry.register_bundle(run, "b1", workspace.params_file)
     now = datetime.now(UTC)
     manifest = {"created_at": (now - timedelta(hours=30)).isoformat()}
     activate(connection, "b1", "shortlist:b1", manifest, "test")
     connection.commit()
     monitoring.record_online(now)
-    assert "online/click_rate" not in tracker.client.get_run(run).data.metrics
+    assert "online/click_rate" not in tracker.client.get_run(run.id).data.metrics
 
     with connection.cursor() as cursor:
         cursor.execute(
@@ -174,8 +175,8 @@ def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
     connection.commit()
     monitoring.record_online(now + timedelta(minutes=5))
 
-    metrics = tracker.client.get_run(run).data.metrics
+    metrics = tracker.client.get_run(run.id).data.metrics
     assert (metrics["online/shown"], metrics["online/clicked"], metrics["online/users"]) == (20, 5, 10)
     assert metrics["online/click_rate_low"] < metrics["online/click_rate"] == 0.25
-    [point] = tracker.client.get_metric_history(run, "online/click_rate")
+    [point] = tracker.client.get_metric_history(run.id, "online/click_rate")
     assert point.step == 30

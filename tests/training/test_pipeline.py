@@ -29,7 +29,8 @@ from training.promotion import PromotionError, promote, reconcile, roll_back
 from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
 from training.stages import LEARNED
-from training.tracking import Tracker, load_versions
+from training.tracking.tracker import Tracker
+from training.tracking.versions import load_versions
 from training.workspace import Workspace, open_workspace
 
 # MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
@@ -159,7 +160,7 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
     assert set(bundle.models) == set(LEARNED)
     assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
-    assert tracker.aliases("shortlist-bundle") == {"champion": "1"}
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
 
     with pytest.raises(NothingNewError):
         run_steps(["snapshot"])
@@ -189,17 +190,17 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     with pytest.raises(ConnectionError):
         promote(settings, Broken(), stored, "test")  # type: ignore[arg-type]
     assert serving() == stored.bundle_id
-    assert tracker.aliases("shortlist-bundle")["champion"] == "1"
-    again = promote(settings, tracker, stored, "test")
+    assert tracker.registry.aliases("shortlist-bundle")["champion"] == "1"
+    again = promote(settings, tracker.registry, stored, "test")
     assert not again.changed
-    assert tracker.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}
 
     back = roll_back(settings, "clicks fell")
     assert back.deployment.bundle_id == serving() == deployed
     assert back.deployment.reason == "rollback: clicks fell"
     with connect() as conn:
-        reconcile(conn, tracker)
-    assert tracker.aliases("shortlist-bundle") == {"champion": "1"}
+        reconcile(conn, tracker.registry)
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
     with pytest.raises(RollbackError, match="no earlier bundle"):
         roll_back(settings, "again")
 
@@ -258,7 +259,7 @@ def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deploy
         return {
             "files": hash_files(workspace.bundle),
             "deployments": past,
-            "champion": tracker.aliases("shortlist-bundle")["champion"],
+            "champion": tracker.registry.aliases("shortlist-bundle")["champion"],
             "versions": len(tracker.client.search_model_versions("name like 'shortlist-%'")),
             "runs": {run.info.run_id: run.data.tags["shortlist.kind"] for run in runs},
         }
@@ -287,11 +288,11 @@ def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str
     assert stored is not None
     other = replace(stored, bundle_id="other")
     with pytest.raises(PromotionError, match="has not accepted"):
-        promote(settings, Tracker(settings), other, "test")
+        promote(settings, Tracker(settings).registry, other, "test")
     with connect() as conn:
         record_decision(conn, "other", "somebody", True, {})
     with pytest.raises(PromotionError, match="judge it again"):
-        promote(settings, Tracker(settings), other, "test")
+        promote(settings, Tracker(settings).registry, other, "test")
     assert serving() == deployed
 
 

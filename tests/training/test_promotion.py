@@ -12,7 +12,9 @@ from database.settings import REPOSITORY, get_settings
 from training.bundle import StoredBundle
 from training.monitoring import mirror_registry
 from training.promotion import PromotionError, promote
-from training.tracking import BUNDLE, Lineage, Tracker
+from training.tracking.lineage import Lineage
+from training.tracking.registry import BUNDLE, Registry
+from training.tracking.tracker import Tracker
 
 
 def deploy(conn: Connection, bundle_id: str) -> None:
@@ -32,26 +34,27 @@ def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mirror")
     get_settings.cache_clear()
     tracker = Tracker(get_settings())
+    registry = tracker.registry
     run = tracker.bundle_run(Lineage("md5", "params", "commit"))
     first, second = (
-        tracker.register_bundle(run, name, REPOSITORY / "params.yaml").version for name in ("m1", "m2")
+        registry.register_bundle(run, name, REPOSITORY / "params.yaml").version for name in ("m1", "m2")
     )
     mirror_registry()
     deploy(connection, "m1")
     deploy(connection, "m2")
     mirror_registry()
-    assert tracker.aliases(tracker.registered(BUNDLE)) == {"champion": second, "previous": first}
+    assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": second, "previous": first}
 
     take_back(connection)
     with connect() as other, deployments.promotion_lock(other, 0.1):
         mirror_registry()  # somebody else is at it
-    assert tracker.aliases(tracker.registered(BUNDLE))["champion"] == second
+    assert registry.aliases(registry.name_of(BUNDLE))["champion"] == second
     mirror_registry()
-    assert tracker.aliases(tracker.registered(BUNDLE)) == {"champion": first}
+    assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": first}
 
 
 class Nothing:
-    """A tracker that is not asked: it is refused before."""
+    """A registry that is not asked: it is refused before."""
 
 
 def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connection) -> None:
@@ -61,6 +64,6 @@ def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connecti
     deploy(connection, "bad")
     take_back(connection)
     with pytest.raises(PromotionError, match="was taken back after"):
-        promote(get_settings(), cast(Tracker, Nothing()), bad, "the task was cleared")
+        promote(get_settings(), cast(Registry, Nothing()), bad, "the task was cleared")
     serving = deployments.current(connection)
     assert serving is not None and serving.bundle_id == "good"

@@ -31,7 +31,11 @@ from training.record import (
 from training.search import Trial
 from training.split import DAY
 from training.stages import LEARNED, run_stage
-from training.tracking import NOTE, Lineage, Tracker, Version, save_version, with_section
+from training.tracking.forget import forget
+from training.tracking.lineage import Lineage
+from training.tracking.run import NOTE, with_section
+from training.tracking.tracker import Tracker
+from training.tracking.versions import Version, save_version
 from training.tune import recorded
 from training.workspace import Workspace
 
@@ -104,7 +108,7 @@ def parent(tracker: Tracker, workspace: Workspace, params: Params, als: Version)
     record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
     record_evaluation(tracker, LINEAGE, workspace, params)
     record_bundle(tracker, LINEAGE, workspace, params)
-    return tracker.bundle_run(LINEAGE)
+    return tracker.bundle_run(LINEAGE).id
 
 
 def artifacts(tracker: Tracker, run: str, folder: str) -> set[str]:
@@ -184,8 +188,8 @@ def test_a_blend_of_other_weights_is_another_run(
 
 
 def test_a_rerun_takes_the_place_of_what_was_logged(tracker: Tracker, parent: str) -> None:
-    tracker.log(parent, {}, {"seconds": 2.0})
-    tracker.log(parent, {}, {"seconds": 1.0})
+    tracker.run(parent).log({}, {"seconds": 2.0})
+    tracker.run(parent).log({}, {"seconds": 1.0})
     assert tracker.client.get_run(parent).data.metrics["seconds"] == 1.0
 
 
@@ -204,7 +208,7 @@ def test_a_registered_version_has_a_card_and_answers_with_item_ids(
     bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
     assert f"| bundle | `{bundle}` |" in card
     assert how_to_load(als.name, als.version) in card
-    assert tracker.aliases(als.name) == {"challenger": "1"}
+    assert tracker.registry.aliases(als.name) == {"challenger": "1"}
     model = mlflow.pyfunc.load_model(f"models:/{als.name}/{als.version}")
     lists = model.predict([["i02", "i04"], ["nobody knows it"]], params={"k": 3})
     assert [len(answer) for answer in lists] == [3, 0]
@@ -214,7 +218,7 @@ def test_a_registered_version_has_a_card_and_answers_with_item_ids(
 
 def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Params) -> None:
     bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
-    version = tracker.find_bundle(bundle)
+    version = tracker.registry.find_bundle(bundle)
     assert version is not None
     assert version.name == "films-bundle"
     card = tracker.client.get_model_version(version.name, version.version).description
@@ -224,16 +228,16 @@ def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Par
 
 def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version, parent: str) -> None:
     card = tracker.client.get_model_version(als.name, als.version).description
-    tracker.describe_version(als, "x" * 6000)
+    tracker.registry.describe(als, "x" * 6000)
     assert tracker.client.get_model_version(als.name, als.version).description == "x" * 5000
-    tracker.describe_version(als, card)
+    tracker.registry.describe(als, card)
 
 
 def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Tracker, parent: str) -> None:
     check = Check("accuracy of blend", False, -0.02, -0.01, "blend minus champion's blend")
     record_verdict(tracker, LINEAGE, Decision("new", "old", False, (check,)))
-    record_clicks(tracker, parent, {"click_rate": 0.1, "shown": 50}, 5)
-    record_clicks(tracker, parent, {"click_rate": 0.05, "shown": 90}, 6)
+    record_clicks(tracker.run(parent), {"click_rate": 0.1, "shown": 50}, 5)
+    record_clicks(tracker.run(parent), {"click_rate": 0.05, "shown": 90}, 6)
 
     data = tracker.client.get_run(parent).data
     assert data.metrics["gate/accuracy_of_blend"] == -0.02
@@ -260,18 +264,18 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
     model = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
     record_bundle(tracker, LINEAGE, workspace, params)
     bundle = json.loads((workspace.bundle / "manifest.json").read_text())["bundle_id"]
-    run, later = tracker.bundle_run(LINEAGE), now + timedelta(days=30)
+    run, later = tracker.bundle_run(LINEAGE).id, now + timedelta(days=30)
     [logged] = tracker.client.search_logged_models(
         [tracker.client.get_run(run).info.experiment_id]
     )  # where the arrays lie
     place = Path(url2pathname(urlparse(logged.artifact_location).path))
 
-    assert [tracker.forget({bundle}, later), tracker.forget(set(), now - timedelta(days=1))] == [0, 0]
+    assert [forget(tracker, {bundle}, later), forget(tracker, set(), now - timedelta(days=1))] == [0, 0]
     assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
 
-    assert [tracker.forget(set(), later), tracker.forget(set(), later)] == [1, 0]
+    assert [forget(tracker, set(), later), forget(tracker, set(), later)] == [1, 0]
     assert artifacts(tracker, run, "bundle") == set() and not place.exists()
-    assert tracker.find_bundle(bundle) is None
+    assert tracker.registry.find_bundle(bundle) is None
     assert tracker.client.search_model_versions(f"name = '{model.name}'") == []
     assert artifacts(tracker, model.run_id, "card") == {"model_card.md"}
     assert tracker.client.get_run(model.run_id).data.metrics["duration_seconds"] == 0.5
@@ -287,14 +291,14 @@ def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(track
         tracker.record_trial(
             search, LINEAGE, number=number, values={"factors": 64 + number}, metrics={"score": score}
         )
-    tracker.finish(search)
+    search.finish()
     experiment = tracker.client.get_experiment_by_name("films-search")
     assert experiment is not None
     runs = tracker.client.search_runs([experiment.experiment_id], order_by=["attributes.run_name ASC"])
     assert [run.info.run_name for run in runs] == ["search als", "trial 0", "trial 1"]
-    assert [run.data.tags.get("mlflow.parentRunId") for run in runs] == [None, search, search]
+    assert [run.data.tags.get("mlflow.parentRunId") for run in runs] == [None, search.id, search.id]
     assert runs[2].data.params == {"factors": "65"} and runs[2].info.status == "FINISHED"
-    history = tracker.client.get_metric_history(search, "score")
+    history = tracker.client.get_metric_history(search.id, "score")
     assert [(point.step, point.value) for point in history] == [(0, 0.3), (1, 0.2)]
 
 
@@ -323,6 +327,6 @@ def test_two_experiments_share_a_server_but_no_models(
     tracking_uri: str, tracker: Tracker, als: Version
 ) -> None:
     other = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="shop"))
-    assert other.bundle_run(LINEAGE) != tracker.bundle_run(LINEAGE)
-    assert other.registered("als") == "shop-als"
-    assert other.aliases("shop-als") == {}
+    assert other.bundle_run(LINEAGE).id != tracker.bundle_run(LINEAGE).id
+    assert other.registry.name_of("als") == "shop-als"
+    assert other.registry.aliases("shop-als") == {}

@@ -15,7 +15,7 @@ from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
 from training.prepare import Prepared
 from training.split import DAY, SplitError
-from training.tracking import Tracker
+from training.tracking.tracker import Tracker
 from training.tune import main
 from training.windows import open_windows
 

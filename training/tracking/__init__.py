@@ -1,0 +1,1 @@
+"""MLflow, and the only import of it: runs, what is written to them, registered versions and aliases."""

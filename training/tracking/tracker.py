@@ -1,0 +1,138 @@
+"""Where runs are found: one parent run for each (snapshot, params), found again by its tags.
+
+So a task that is cleared and rerun writes into the same run. Below it one child run for each model, the
+baselines and the blend among them. Searches of hyperparameters have an experiment of their own.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from database.settings import Settings
+from training.tracking.lineage import KIND, Lineage
+from training.tracking.registry import BUNDLE, Registry
+from training.tracking.run import NOTE, TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PARENT = "mlflow.parentRunId"
+
+_ABOUT_RUNS = (
+    "One parent run a snapshot; below it one run a model, the baselines and the blend among them. The "
+    "figures are those of models fitted before the test period, `_low` and `_high` their 95 % intervals. "
+    "Open a parent run for its table and for the link that compares all of it."
+)
+_ABOUT_SEARCHES = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
+
+
+class Tracker:
+    """A connection to one MLflow server: the installation's runs, and its `registry`."""
+
+    client: "MlflowClient"
+    registry: Registry
+
+    def __init__(self, settings: Settings) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK", "true")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        import mlflow
+
+        mlflow.set_tracking_uri(settings.tracking_uri)
+        self.client = mlflow.MlflowClient()
+        self.experiment = settings.mlflow_experiment
+        self.registry = Registry(self.client, self.experiment)
+
+    def run(self, run_id: str) -> TrackedRun:
+        """A run that is known by its id."""
+        return TrackedRun(self.client, run_id)
+
+    def bundle_run(self, lineage: Lineage) -> TrackedRun:
+        """The parent run of this snapshot and these params, made when missing."""
+        return self._find_or_make(lineage.tags(BUNDLE), f"bundle {lineage.snapshot[:8]}", {})
+
+    def model_run(self, lineage: Lineage, name: str, weights: str | None = None) -> TrackedRun:
+        """The run of the model `name` below the parent; a blend has one for each set of weights."""
+        tags = lineage.tags(name) | ({"shortlist.weights": weights} if weights is not None else {})
+        return self._find_or_make(tags, name, {PARENT: self.bundle_run(lineage).id})
+
+    def children(self, run_id: str) -> dict[str, str]:
+        """Kind → id of the newest run of that kind below a run."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        found = self.client.search_runs(
+            [experiment], f"tags.`{PARENT}` = '{run_id}'", order_by=["attributes.start_time ASC"]
+        )
+        return {run.data.tags[KIND]: str(run.info.run_id) for run in found}
+
+    def open_search(self, lineage: Lineage, name: str) -> TrackedRun:
+        """A new run for a search of a model's hyperparameters; its trials go below it."""
+        made = self.client.create_run(
+            self._searches(), tags=lineage.tags(f"search.{name}"), run_name=f"search {name}"
+        )
+        return self.run(str(made.info.run_id))
+
+    def record_trial(
+        self,
+        search: TrackedRun,
+        lineage: Lineage,
+        *,
+        number: int,
+        values: Mapping[str, Any],
+        metrics: Mapping[str, float],
+    ) -> str:
+        """Log one trial of a search as a finished run below it, and its metrics as a step of the search.
+
+        Returns the trial's run id.
+        """
+        tags = lineage.tags("trial") | {PARENT: search.id}
+        made = self.client.create_run(self._searches(), tags=tags, run_name=f"trial {number}")
+        trial = self.run(str(made.info.run_id))
+        trial.log(values, metrics)
+        trial.finish()
+        search.log({}, metrics, step=number)
+        return trial.id
+
+    def comparison(self, runs: Sequence[str]) -> str:
+        """Address, within MLflow's UI, of the page that compares runs (ids) of one experiment."""
+        experiment = self.client.get_run(runs[0]).info.experiment_id
+        chosen, of = json.dumps(list(runs), separators=(",", ":")), json.dumps([experiment])
+        return f"#/compare-runs?runs={quote(chosen)}&experiments={quote(of)}"
+
+    def charts(self, run_id: str, metric: str) -> str:
+        """Address, within MLflow's UI, of the charts of all runs below a run, the best by `metric` first."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        chosen = quote(f"tags.`{PARENT}` = '{run_id}'")
+        order = f"orderByKey={quote(f'metrics.`{metric}`')}&orderByAsc=false"
+        return f"#/experiments/{experiment}/runs?searchFilter={chosen}&{order}&compareRunsMode=CHART"
+
+    def _searches(self) -> str:
+        return self._ensure_experiment(f"{self.experiment}-search", _ABOUT_SEARCHES)
+
+    def _ensure_experiment(self, name: str, about: str) -> str:
+        """Id of an experiment, made when missing; of two that make it at once one finds the other's."""
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        from mlflow.exceptions import MlflowException
+
+        # MLflow's UI opens an experiment of this kind on its table of training runs, metrics first.
+        tags = {"mlflow.experimentKind": "custom_model_development", NOTE: about}
+        try:
+            return str(self.client.create_experiment(name, tags=tags))
+        except MlflowException:
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+    def _find_or_make(self, key: Mapping[str, str], title: str, more: Mapping[str, str]) -> TrackedRun:
+        """The oldest run that has the tags `key`; a new one gets the tags `more` besides."""
+        experiment = self._ensure_experiment(self.experiment, _ABOUT_RUNS)
+        query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in key.items())
+        found = self.client.search_runs(
+            [experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
+        )
+        run = found[0] if found else self.client.create_run(experiment, tags={**key, **more}, run_name=title)
+        return self.run(str(run.info.run_id))
