@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.params import MonitoringParams
+from training.params.operating import MonitoringParams
 from training.populations import Population, Reference
 
 DoubleArray = NDArray[np.float64]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.models.blend import BLEND
-from training.params import GateParams
+from training.params.operating import GateParams
 
 
 @dataclass(frozen=True)

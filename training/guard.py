@@ -23,7 +23,9 @@ from database.rates import Difference, Rate, always_valid
 from database.rollback import ROLLBACK, OvertakenError, Record
 from database.settings import Settings
 from database.watch import last_guard_rollback, record_guard_event
-from training.params import ExperimentsParams, GuardParams, Params
+from training.params import Params
+from training.params.experiments import ExperimentsParams
+from training.params.operating import GuardParams
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from database.settings import Settings, get_settings
 from database.watch import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
 from training.drift import Figure, compare_populations
 from training.guard import attribution_of, watch_bundle
-from training.params import MonitoringParams, load_params
+from training.params import load_params
+from training.params.operating import MonitoringParams
 from training.populations import read_now, read_reference, snapshot_files
 from training.promotion import mirror
 from training.record import record_clicks

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.population import activity_facts, catalogue_facts, latest_interaction, sampled_vectors
-from training.params import MonitoringParams
+from training.params.operating import MonitoringParams
 from training.workspace import Workspace
 
 DoubleArray = NDArray[np.float64]

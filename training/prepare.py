@@ -19,7 +19,8 @@ from database.items import embedding_text
 from training.models.data import Catalogue, Events, TrainingData, net_strengths
 from training.models.types import BoolArray, Csr, FloatArray, IntArray, LongArray
 from training.models.vocabulary import Vocabulary
-from training.params import InteractionsParams, Params
+from training.params import Params
+from training.params.learning import InteractionsParams
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from serving.live.bundles import Generation
 from serving.live.catalogue import Catalogue
 from serving.ranking.types import KINDS, Kinds
 from serving.ranking.value import value_scores
-from training.params import RankingParams
+from training.params.ranking import RankingParams
 
 Rows = NDArray[np.int32]
 T = TypeVar("T")

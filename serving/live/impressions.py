@@ -16,7 +16,7 @@ import asyncpg
 
 from database.impressions import ImpressionRow, write_impressions
 from serving.live.measures import measures
-from training.params import ImpressionsParams
+from training.params.experiments import ImpressionsParams
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from serving.live.names import NameIndex
 from serving.live.synonyms import Synonyms
 from serving.live.vectors import VectorBase, VectorIndex
 from serving.ranking.types import Item
-from training.params import SearchParams
+from training.params.ranking import SearchParams
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from serving.live.postings import Postings
 from serving.live.synonyms import Phrase, Synonyms
 from serving.live.words import phrase, terms
 from serving.ranking.types import Item
-from training.params import FieldBoosts, SearchParams
+from training.params.ranking import FieldBoosts, SearchParams
 
 Scores = NDArray[np.float32]
 

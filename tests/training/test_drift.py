@@ -7,7 +7,8 @@ import pytest
 
 from database.settings import REPOSITORY
 from training.drift import Figure, FloatArray, compare_populations, mmd, popularity_groups, psi
-from training.params import MonitoringParams, load_params
+from training.params import load_params
+from training.params.operating import MonitoringParams
 from training.populations import Population, Reference
 
 PARAMS = load_params(REPOSITORY / "params.yaml").monitoring.model_copy(update={"embedding_rows": 250})

@@ -8,7 +8,7 @@ import pytest
 
 from training.gate import Comparison, Evidence, decide
 from training.intervals import compare
-from training.params import GateParams
+from training.params.operating import GateParams
 
 LIMITS = GateParams(
     judged=("als", "nmf"),

@@ -13,7 +13,7 @@ from database.connection import create_pool
 from database.impressions import ImpressionRow
 from serving.live.impressions import ImpressionLog
 from serving.live.measures import measures
-from training.params import ImpressionsParams
+from training.params.experiments import ImpressionsParams
 
 if TYPE_CHECKING:
     from tests.conftest import Database

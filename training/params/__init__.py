@@ -1,0 +1,115 @@
+"""params.yaml as one typed, frozen object. Unknown keys are refused; no default lives in code.
+
+A model's section is that model's own config class, so a hyperparameter is declared once. The other
+sections stand by subject in the files beside this one.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from database.settings import get_settings
+from training.models.als import AlsConfig
+from training.models.base import Config
+from training.models.ease import EaseConfig
+from training.models.embeddings import EmbeddingsConfig
+from training.models.fpgrowth import FpGrowthConfig
+from training.models.gfcf import GfCfConfig
+from training.models.itemknn import ItemKnnConfig
+from training.models.nmf import NmfConfig
+from training.models.popularity import PopularityConfig
+from training.models.rp3beta import Rp3BetaConfig
+from training.models.tfidf import TfidfConfig
+from training.models.trending import TrendingConfig
+from training.params.experiments import ExperimentsParams, ImpressionsParams
+from training.params.learning import EvaluationParams, InteractionsParams, SplitParams, TuneParams
+from training.params.operating import GateParams, GuardParams, MonitoringParams, RetentionParams
+from training.params.ranking import BlendParams, RankingParams, SearchParams
+
+
+class ParamsError(Exception):
+    """params.yaml can't be used; the message names each key that is wrong."""
+
+    def __init__(self, path: Path, problems: str) -> None:
+        super().__init__(f"{path}: {problems}")
+        self.path = path
+
+
+_NOT_LEARNED = (
+    "tune",
+    "trending",
+    "blend",
+    "search",
+    "ranking",
+    "gate",
+    "experiments",
+    "impressions",
+    "monitoring",
+    "guard",
+    "retention",
+)
+"""Sections that change nothing of what a bundle's models are."""
+
+
+class Params(Config):
+    """The whole of params.yaml."""
+
+    seed: int
+    interactions: InteractionsParams
+    split: SplitParams
+    evaluation: EvaluationParams
+    als: AlsConfig
+    nmf: NmfConfig
+    tfidf: TfidfConfig
+    embeddings: EmbeddingsConfig
+    fpgrowth: FpGrowthConfig
+    itemknn: ItemKnnConfig
+    ease: EaseConfig
+    rp3beta: Rp3BetaConfig
+    gfcf: GfCfConfig
+    popularity: PopularityConfig
+    tune: TuneParams
+    trending: TrendingConfig
+    blend: BlendParams
+    search: SearchParams
+    ranking: RankingParams
+    gate: GateParams
+    experiments: ExperimentsParams
+    impressions: ImpressionsParams
+    monitoring: MonitoringParams
+    guard: GuardParams
+    retention: RetentionParams
+
+    def digest(self) -> str:
+        """Hash of everything that decides what is learned (sha256, 16 hex digits)."""
+        learned = self.model_dump_json(exclude=set(_NOT_LEARNED))
+        return hashlib.sha256(learned.encode()).hexdigest()[:16]
+
+
+def learned_sections(params: dict[str, Any]) -> dict[str, Any]:
+    """The sections, out of those of a manifest, that decide what the models are."""
+    return {name: section for name, section in params.items() if name not in _NOT_LEARNED}
+
+
+def load_params(path: Path | None = None) -> Params:
+    """Read and check params.yaml: the file at `path`, or that of the installation's workspace.
+
+    Raises:
+        ParamsError: the file is missing or no YAML, a key is unknown or missing, or a value is out of range.
+    """
+    path = path or get_settings().workspace / "params.yaml"
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(path, str(error)) from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ParamsError(path, problems) from error

@@ -1,0 +1,30 @@
+"""Sections of params.yaml on what was shown and clicked: experiments, and the log of shown lists."""
+
+from pydantic import Field
+
+from training.models.base import Config
+
+
+class ExperimentsParams(Config):
+    """Section `experiments`: what a click is, and how arms are judged."""
+
+    click_events: tuple[str, ...] = Field(min_length=1)
+    attribution_minutes: int = Field(ge=1)
+    alpha: float = Field(gt=0, lt=1)
+    effect_scale: float = Field(gt=0)
+    min_users: int = Field(ge=2)
+    poll_seconds: float = Field(gt=0)
+    exploration_pool: int = Field(ge=1)
+    shadows_at_once: int = Field(ge=1)
+    importance_clip: float = Field(ge=1)
+    off_policy_slots: int = Field(ge=1)
+
+
+class ImpressionsParams(Config):
+    """Section `impressions`: the log of shown lists in the service."""
+
+    positions: int = Field(ge=1)
+    """First items of a list that are logged."""
+    queue_lists: int = Field(ge=1)
+    batch_lists: int = Field(ge=1)
+    flush_ms: float = Field(gt=0)

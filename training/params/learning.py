@@ -1,0 +1,71 @@
+"""Sections of params.yaml on what is learned from, held out, measured and searched."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from training.models.base import Config
+from training.search import Choices, Ladder, Range
+
+
+class EventWeights(Config):
+    """What one event says, by event type. A type that is not here (a search) says nothing of an item."""
+
+    like: float
+    click: float
+    product_click: float
+    view_time: float
+    purchase: float
+    rating: float
+    """Times (stars - neutral_stars)."""
+    feedback: float
+    """Times the sign."""
+    skip: float
+
+
+class InteractionsParams(Config):
+    """Section `interactions`."""
+
+    weights: EventWeights
+    neutral_stars: float = Field(ge=0, le=5)
+    """A rating of so many stars speaks neither for an item nor against it."""
+
+
+class SplitParams(Config):
+    """Section `split`: what is held out."""
+
+    protocol: Literal["time", "leave_last_out"]
+    validation_days: int = Field(ge=0)
+    test_days: int = Field(ge=1)
+
+
+class EvaluationParams(Config):
+    """Section `evaluation`: how rankings are measured."""
+
+    cutoffs: tuple[int, ...] = Field(min_length=1)
+    bootstrap_samples: int = Field(ge=100)
+    batch_users: int = Field(ge=1)
+    """Users scored at once: memory is 4 bytes x users x items."""
+
+
+class TuneParams(Config):
+    """Section `tune`: the search of hyperparameters."""
+
+    startup_trials: int = Field(ge=1)
+    """Trials drawn at random before the sampler learns from them."""
+    windows: int = Field(ge=1)
+    """Validation windows that a workspace's search averages over."""
+    coverage_margin: float = Field(ge=0)
+    """In every window the blend's coverage must reach so many times that of the best single model."""
+    max_users: int = Field(ge=1)
+    """Validation users that a trial is measured on, drawn by the seed when there are more."""
+    validation_share: float = Field(gt=0, lt=1)
+    """Part of a train file's pairs that the benchmark tunes on."""
+    blended: tuple[str, ...] = Field(min_length=1)
+    """Models that the benchmark's blend is made of."""
+    spaces: dict[str, dict[str, Choices | Range | Ladder]]
+    """model → hyperparameter → where it is searched."""
+    bounds: dict[str, dict[str, Ladder]]
+    """model → hyperparameter that bounds its cost → where the benchmark alone searches it."""
+    starts: dict[str, tuple[dict[str, Any], ...]]
+    """model → values that a search tries right after the shipped ones."""

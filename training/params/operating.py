@@ -1,0 +1,83 @@
+"""Sections of params.yaml on what may serve, what is watched, and how long things are kept."""
+
+from pydantic import Field
+
+from training.models.base import Config
+
+
+class GateParams(Config):
+    """Section `gate`: what a bundle must reach before it may serve."""
+
+    judged: tuple[str, ...] = Field(min_length=1)
+    """Models whose accuracy counts; "blend" is all of them together, as users see them."""
+    baseline: str
+    """What the first bundle is held against."""
+    metric: str
+    """Metric of the comparisons, such as ndcg@10."""
+    confidence: float = Field(gt=0, lt=1)
+    """Of the comparisons of all judged models and of users without history together."""
+    min_test_users: int
+    """Under this many test users accuracy is not judged."""
+    min_gain_over_baseline: float
+    """First bundle: the best judged model's mean gain must be above this."""
+    min_ndcg_difference: float
+    """Later bundles: the floor of a judged model's difference to the champion's."""
+    min_coverage_ratio: float
+    min_cold_difference: float
+    """Later bundles: refused when users without history are shown to be served worse by more."""
+    min_index_recall: float
+    max_size_mb: float
+    max_smoke_ms: float
+    """P95 of one list from the loaded bundle."""
+    smoke_queries: int
+
+
+class MonitoringParams(Config):
+    """Section `monitoring`: what drift, age and slowness are too much."""
+
+    window_days: int = Field(ge=1)
+    sample_rows: int = Field(ge=1)
+    embedding_rows: int = Field(ge=2)
+    min_rows: int = Field(ge=2)
+    significance: float = Field(gt=0, lt=1)
+    cooldown_hours: float = Field(ge=0)
+    category_psi: float = Field(gt=0)
+    price_ks: float = Field(gt=0)
+    text_length_ks: float = Field(gt=0)
+    event_mix_psi: float = Field(gt=0)
+    popularity_psi: float = Field(gt=0)
+    activity_ks: float = Field(gt=0)
+    embedding_mean_shift: float = Field(gt=0)
+    embedding_mmd: float = Field(gt=0)
+    max_bundle_age_hours: float = Field(gt=0)
+    max_trending_age_hours: float = Field(gt=0)
+    max_probe_ms: float = Field(gt=0)
+    report_days: int = Field(ge=1)
+
+
+class GuardParams(Config):
+    """Section `guard`: when a bundle's click rate takes it out of service."""
+
+    window_days: int = Field(ge=1, le=7)
+    """Not above 7: the same days a week earlier must lie before the bundle's first."""
+    weeks: int = Field(ge=1)
+    alpha: float = Field(gt=0, lt=1)
+    effect_scale: float = Field(gt=0)
+    """On the scale of the logarithm of a ratio of rates."""
+    day_spread: float = Field(ge=0)
+    unmatched_spread: float = Field(ge=0)
+    min_users: int = Field(ge=2)
+    min_relative_drop: float = Field(ge=0, lt=1)
+    cooldown_hours: float = Field(ge=0)
+
+
+class RetentionParams(Config):
+    """Section `retention`: how long what no longer serves is kept."""
+
+    bundles: int = Field(ge=1)
+    snapshots_days: int = Field(ge=1)
+    impressions_days: int = Field(ge=1)
+    interactions_days: int | None
+    """None keeps every interaction."""
+    logs_days: int = Field(ge=1)
+    """Of Airflow's tasks."""
