@@ -1,11 +1,12 @@
 """Learn the weights of the blend on validation windows: coordinate search with a floor under coverage."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from training.ascent import Weights, ascend
 from training.evaluate import Ranker, TestSet
 from training.models.types import DoubleArray, FloatArray
 from training.scored import ScoredWindow
@@ -18,13 +19,8 @@ GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 RESTARTS = 4
 """Ascents from weights drawn by the seed, besides those from the best single model and from all alike."""
 
-ROUNDS = 5
-"""Passes over the models; an ascent ends earlier when a pass changes nothing."""
-
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
-
-Weights = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -110,28 +106,26 @@ def _starts(
 def _ascend(
     windows: Sequence[ScoredWindow], start: Weights, order: Sequence[str], floors: Sequence[float]
 ) -> tuple[Weights, Measured]:
-    """Coordinate ascent.
+    """The weights that coordinate ascent comes to, and what they reach.
 
     On the way coverage may fall below the floor at a price, so that another model's weight can win it back:
     a wall would stop the ascent at the first weights that touch it.
     """
-    weights = dict(start)
-    reached = _measure(windows, [window.weighted(weights) for window in windows], floors)
-    for _ in range(ROUNDS):
-        before = dict(weights)
-        for name in order:
-            rest = [window.weighted(weights | {name: 0.0}) for window in windows]
-            for weight in GRID:
-                totals = [
-                    part + np.float32(weight) * window.parts[name]
-                    for part, window in zip(rest, windows, strict=True)
-                ]
-                found = _measure(windows, totals, floors)
-                if found.score > reached.score + 1e-6:
-                    reached, weights[name] = found, weight
-        if weights == before:
-            break
-    return weights, reached
+
+    def along(weights: Weights, name: str) -> Callable[[float], Measured]:
+        rest = [window.weighted(weights | {name: 0.0}) for window in windows]
+
+        def measured(weight: float) -> Measured:
+            totals = [
+                part + np.float32(weight) * window.parts[name]
+                for part, window in zip(rest, windows, strict=True)
+            ]
+            return _measure(windows, totals, floors)
+
+        return measured
+
+    reached = _measure(windows, [window.weighted(start) for window in windows], floors)
+    return ascend(start, reached, order, GRID, along, score=lambda found: found.score)
 
 
 def _measure(

@@ -63,7 +63,7 @@ def test_what_is_measured_on_candidates_is_what_the_full_ranking_gives(
     generator = np.random.default_rng(4)
     models = {name: Told(generator.normal(size=(ITEMS, ITEMS)).astype(np.float32)) for name in "abc"}
     monkeypatch.setattr(mixture, "SCORE_BYTES", 7 * 4 * ITEMS * 4)  # users come in batches
-    found = mixture.gather(list(models.values()), test_set, 3)
-    for weights in (np.array([1.0, 0.0, 0.0]), np.array([0.5, 1.0, 2.0])):
-        whole = validate(Mixture(models, dict(zip("abc", weights.tolist(), strict=True))), test_set, 3)
+    found = mixture.gather(models, test_set, 3)
+    for weights in ({"a": 1.0, "b": 0.0, "c": 0.0}, {"a": 0.5, "b": 1.0, "c": 2.0}):
+        whole = validate(Mixture(models, weights), test_set, 3)
         assert mixture.measure(found, weights, 3) == pytest.approx(whole)
