@@ -12,9 +12,8 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.online import Attribution, LoggedSlot, Reading, logged_slots
+from database.online import LoggedSlot
 
 DoubleArray = NDArray[np.float64]
 
@@ -38,27 +37,6 @@ class OffPolicy:
     effective_slots: float
     """How many slots of the target's own log the weighted ones are worth (Kish)."""
     slots: int
-
-
-def estimate_shadow(
-    conn: Connection,
-    reading: Reading,
-    attribution: Attribution,
-    *,
-    clip: float,
-    limit: int,
-    confidence: float,
-) -> OffPolicy | None:
-    """What a shadow arm's lists would have earned; None for an A/B test, or before there is a log.
-
-    Args:
-        clip, confidence: see `estimate`.
-        limit: slots that are read at most, the oldest first.
-    """
-    if reading.experiment.kind != "shadow":
-        return None
-    slots = logged_slots(conn, reading.experiment, reading.read_at, attribution, limit)
-    return estimate(slots, clip, confidence)
 
 
 def estimate(slots: Sequence[LoggedSlot], clip: float, confidence: float) -> OffPolicy | None:

@@ -126,7 +126,7 @@ def read_experiment(
 ) -> Reading:
     """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
 
-    A shadow arm shows nothing, so it has no clicks: see `database.offpolicy`. With more than two arms,
+    A shadow arm shows nothing, so it has no clicks: see `database.reading`. With more than two arms,
     each comparison gets its part of alpha (Bonferroni).
     """
     experiment = get_experiment(conn, experiment_id)

@@ -15,9 +15,8 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.offpolicy import estimate_shadow
-from database.online import ArmReading, Sequential, read_experiment
-from training.guard import attribution_of
+from database.online import ArmReading
+from database.reading import read_all
 from training.params import Params, load_params
 
 
@@ -103,20 +102,10 @@ def list_all() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def read(experiment_id: str, as_json: bool) -> None:
     """Each arm's click rate and verdict so far; look as often as you like."""
-    chosen = load_params().experiments
-    test = Sequential(chosen.alpha, chosen.effect_scale, chosen.min_users)
-    clicks = attribution_of(chosen)
+    rules = load_params().experiments.rules()
     try:
         with connect() as conn:
-            reading = read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test)
-            unseen = estimate_shadow(
-                conn,
-                reading,
-                clicks,
-                clip=chosen.importance_clip,
-                limit=chosen.off_policy_slots,
-                confidence=1 - chosen.alpha,
-            )
+            reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), rules)
     except ExperimentError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

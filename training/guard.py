@@ -24,7 +24,6 @@ from database.rollback import ROLLBACK, OvertakenError, Record
 from database.settings import Settings
 from database.watch import last_guard_rollback, record_guard_event
 from training.params import Params
-from training.params.experiments import ExperimentsParams
 from training.params.operating import GuardParams
 
 logger = logging.getLogger(__name__)
@@ -72,11 +71,6 @@ class Judgement:
         )
 
 
-def attribution_of(params: ExperimentsParams) -> Attribution:
-    """What a click is, from the params."""
-    return Attribution(params.click_events, timedelta(minutes=params.attribution_minutes))
-
-
 def compare_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: GuardParams) -> Difference:
     """Judge the new bundle's days against the old one's; the answer may be asked for as often as one likes.
 
@@ -104,7 +98,7 @@ def judge(conn: Connection, now: datetime, params: Params) -> Judgement | None:
     first days are over.
     """
     serving, before = deployments.current(conn), deployments.previous(conn)
-    limits, clicks = params.guard, attribution_of(params.experiments)
+    limits, clicks = params.guard, params.experiments.attribution()
     if serving is None or before is None or serving.reason.startswith(ROLLBACK):
         return None
     since, window = serving.deployed_at, timedelta(days=limits.window_days)

@@ -17,7 +17,7 @@ from database.online import shown_rate
 from database.settings import Settings, get_settings
 from database.watch import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
 from training.drift import Figure, compare_populations
-from training.guard import attribution_of, watch_bundle
+from training.guard import watch_bundle
 from training.params import load_params
 from training.params.operating import MonitoringParams
 from training.populations import read_now, read_reference, snapshot_files
@@ -179,7 +179,7 @@ def record_online(now: datetime | None = None) -> None:
         serving = deployments.current(conn)
         if serving is None:
             return
-        clicks = attribution_of(params.experiments)
+        clicks = params.experiments.attribution()
         rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
     if not rate.shown:
         logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)

@@ -6,7 +6,7 @@ these calls are rare, and no request of a shopper waits for one.
 
 import asyncio
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Query, Request
@@ -17,7 +17,6 @@ from starlette.responses import Response
 from database.connection import connect
 from database.experiments import (
     Arm,
-    Experiment,
     ExperimentBusyError,
     ExperimentError,
     ExperimentUnknownError,
@@ -25,8 +24,9 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.offpolicy import OffPolicy, estimate_shadow
-from database.online import Attribution, Reading, Sequential, read_experiment
+from database.offpolicy import OffPolicy
+from database.online import Reading
+from database.reading import read_all
 from database.settings import Settings
 from database.watch import drift_reports, guard_events, read_freshness
 from serving.api.answers import answer
@@ -167,34 +167,23 @@ def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
             raise ApiError(422, "invalid", f"blend of arm {arm.name!r}: {why}") from error
     arms = [Arm(**arm.model_dump()) for arm in body.arms]
     with connect(settings) as conn:
-        return _shape(start_experiment(conn, body.experiment_id, body.kind, arms))
+        return asdict(start_experiment(conn, body.experiment_id, body.kind, arms))
 
 
 def _stop(settings: Settings, experiment_id: str, reason: str) -> dict[str, Any]:
     with connect(settings) as conn:
-        return _shape(stop_experiment(conn, experiment_id, reason))
+        return asdict(stop_experiment(conn, experiment_id, reason))
 
 
 def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
     with connect(settings) as conn:
-        return [_shape(one) for one in list_experiments(conn, limit)]
+        return [asdict(one) for one in list_experiments(conn, limit)]
 
 
 def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
-    chosen = load_params(settings.workspace / "params.yaml").experiments
-    clicks = Attribution(chosen.click_events, timedelta(minutes=chosen.attribution_minutes))
-    test = Sequential(chosen.alpha, chosen.effect_scale, chosen.min_users)
+    rules = load_params(settings.workspace / "params.yaml").experiments.rules()
     with connect(settings) as conn:
-        reading = read_experiment(conn, experiment_id, datetime.now(UTC), clicks, test)
-        unseen = estimate_shadow(
-            conn,
-            reading,
-            clicks,
-            clip=chosen.importance_clip,
-            limit=chosen.off_policy_slots,
-            confidence=1 - chosen.alpha,
-        )
-    return _reading_shape(reading, unseen)
+        return _reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), rules))
 
 
 def _watch(settings: Settings) -> dict[str, Any]:
@@ -205,10 +194,6 @@ def _watch(settings: Settings) -> dict[str, Any]:
             "drift": asdict(drift[0]) if drift else None,
             "guard": [asdict(event) for event in guard_events(conn, 10)],
         }
-
-
-def _shape(experiment: Experiment) -> dict[str, Any]:
-    return asdict(experiment)
 
 
 def _reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
@@ -225,7 +210,7 @@ def _reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]
         for arm in reading.arms
     ]
     return {
-        "experiment": _shape(reading.experiment),
+        "experiment": asdict(reading.experiment),
         "arms": arms,
         "off_policy": asdict(unseen) if unseen else None,
         "read_at": reading.read_at,

@@ -1,7 +1,11 @@
 """Sections of params.yaml on what was shown and clicked: experiments, and the log of shown lists."""
 
+from datetime import timedelta
+
 from pydantic import Field
 
+from database.online import Attribution, Sequential
+from database.reading import Rules
 from training.models.base import Config
 
 
@@ -18,6 +22,15 @@ class ExperimentsParams(Config):
     shadows_at_once: int = Field(ge=1)
     importance_clip: float = Field(ge=1)
     off_policy_slots: int = Field(ge=1)
+
+    def attribution(self) -> Attribution:
+        """What a click is."""
+        return Attribution(self.click_events, timedelta(minutes=self.attribution_minutes))
+
+    def rules(self) -> Rules:
+        """How an experiment is read."""
+        test = Sequential(self.alpha, self.effect_scale, self.min_users)
+        return Rules(self.attribution(), test, self.importance_clip, self.off_policy_slots)
 
 
 class ImpressionsParams(Config):
