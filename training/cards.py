@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from training.evaluate import ITEMS
 from training.models.blend import BLEND
 from training.params import Params
 from training.snapshot import Snapshot
+from training.tables import interval
 from training.tracking.lineage import Lineage
 
 ABOUT = {
@@ -18,13 +20,25 @@ ABOUT = {
     "popularity": "Baseline: what most users acted on lately.",
     "itemknn": "Challenger: items that the same users act on, by shrunk cosine.",
     "ease": "Challenger: a linear item-to-item model in closed form.",
+    "trending": "Baseline: what most was made of lately, the platform's decayed score as of the cut.",
     BLEND: "What users are shown: the scores of several models, each over its spread, weighted and added.",
 }
 
 COLORS = dict(
     zip(
         ABOUT,
-        ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"),
+        (
+            "#1f77b4",
+            "#ff7f0e",
+            "#2ca02c",
+            "#d62728",
+            "#9467bd",
+            "#8c564b",
+            "#e377c2",
+            "#7f7f7f",
+            "#bcbd22",
+            "#17becf",
+        ),
         strict=True,
     )
 )
@@ -40,6 +54,7 @@ LIMITS = {
     "popularity": "The same list for everybody, save what a user already has.",
     "itemknn": _NEEDS_ACTS,
     "ease": f"{_NEEDS_ACTS} Of a catalogue above `max_items` it knows the items with the most users.",
+    "trending": "The same list for everybody, save what a user already has: items with events of late.",
     BLEND: "No better than the models in it where all of them are weak: items that few acted on.",
 }
 
@@ -48,11 +63,11 @@ SEGMENTS = {
     "warm_users": "with a history",
     "few_interactions_users": "with under 5 interactions",
     "cold_users": "unknown before the test",
-    "few_interactions_items": "whose right answers are items with under 5 interactions",
+    ITEMS: "whose right answers are items with under 5 interactions",
 }
 """Slice of an evaluation → the users in it, in words."""
 
-COLUMNS = ("ndcg", "recall", "hit_rate", "coverage", "novelty")
+COLUMNS = ("ndcg", "recall", "hit_rate", "coverage", "gini", "novelty")
 
 
 @dataclass(frozen=True)
@@ -179,12 +194,19 @@ def _segments(measured: Mapping[str, Any], params: Params) -> list[str]:
     for part, words in SEGMENTS.items():
         found, users = measured["slices"].get(part, {}), measured["users"].get(part, 0)
         if users:
-            cells = " | ".join(_cell(found.get(column)) for column in columns)
+            known = [column for column in columns if part != ITEMS or not column.startswith("coverage")]
+            cells = " | ".join(interval(found.get(column)) if column in known else "" for column in columns)
             lines.append(f"| {words} | {users:,} | {cells} |")
-    return lines if len(lines) > 2 else ["Nobody could be tested: the history is too short.", ""]
+    if len(lines) == 2:
+        return ["Nobody could be tested: the history is too short.", ""]
+    return [*lines, "", *_new_items(measured["slices"][ITEMS], k)]
 
 
-def _cell(estimate: Mapping[str, float] | None) -> str:
-    if estimate is None:
-        return ""
-    return f"{estimate['value']:.4f} [{estimate['low']:.4f}, {estimate['high']:.4f}]"
+def _new_items(found: Mapping[str, Any], k: int) -> list[str]:
+    """What becomes of items little is known of; nothing where there are none, or no lists."""
+    shown, share = interval(found.get(f"coverage@{k}")), interval(found.get(f"share@{k}"))
+    if not shown or not share:
+        return []
+    return [
+        f"Items with under 5 interactions: {shown} of them stand in a list of {k}, of which they are {share}."
+    ]

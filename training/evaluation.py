@@ -20,13 +20,13 @@ from training.models.types import BoolArray, DoubleArray
 from training.params import Params
 from training.prepare import Prepared
 from training.split import SplitError, split_events, truth_of
+from training.tables import models_table, slices_table
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 PER_USER_FILE = "per_user.npz"
-TABLE_COLUMNS = ("recall", "ndcg", "coverage")
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,6 @@ def measure(ranker: Ranker, holdout: Holdout, params: Params) -> Evaluation:
     cutoffs = params.evaluation.cutoffs
     lists = rank(ranker, holdout.test.histories, max(cutoffs), params.evaluation.batch_users)
     return evaluate(lists, holdout.test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
-
-
-def measure_blend(workspace: Workspace, params: Params) -> tuple[Evaluation, Holdout]:
-    """Measure the blend of the candidates, by the params' learned weights, on the workspace's holdout."""
-    holdout = open_holdout(Prepared.load(workspace.prepared), params)
-    blend = load_blend(workspace.candidates, params.blend.tuned, holdout.test.new_items)
-    return measure(blend, holdout, params), holdout
 
 
 def load_blend(folder: Path, weights: Mapping[str, float], new: BoolArray) -> Blend:
@@ -135,7 +128,7 @@ def load_cold(workspace: Workspace, name: str, metric: str) -> DoubleArray:
 
 
 def summarise(workspace: Workspace, models: Sequence[str], params: Params, folder: Path) -> None:
-    """Put all models and the baselines into one table; write summary.json, table.md, pairs.md, and the plots.
+    """Put all models and the baselines into one table; write summary.json, the tables, and the plots.
 
     Each is compared with the baseline over the users that had a history: the others are shown what is
     popular whatever the model.
@@ -163,7 +156,8 @@ def summarise(workspace: Workspace, models: Sequence[str], params: Params, folde
         "against_baseline": differences,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
-    (folder / "table.md").write_text(as_table(found, summary, params.evaluation.cutoffs))
+    (folder / "table.md").write_text(models_table(found, summary, params.evaluation.cutoffs))
+    (folder / "slices.md").write_text(slices_table(found, params.evaluation.cutoffs[0]))
     if found[baseline]["slices"]:
         gains = {name: load_users(workspace, name, metric) for name in models}
         pairs = pairwise.as_table(gains, metric, params.evaluation.bootstrap_samples, params.seed)
@@ -171,27 +165,3 @@ def summarise(workspace: Workspace, models: Sequence[str], params: Params, folde
         from training.plots import draw_plots
 
         draw_plots(found, params.evaluation.cutoffs, folder)
-
-
-def as_table(found: dict[str, Any], summary: dict[str, Any], cutoffs: Sequence[int]) -> str:
-    """The models as a Markdown table, with 95 % intervals of the metric that the gate looks at."""
-    columns = [f"{name}@{k}" for name in TABLE_COLUMNS for k in cutoffs]
-    metric, baseline = summary["metric"], summary["baseline"]
-    users = summary["users"]
-    lines = [
-        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
-        f"Full catalogue ranked, seen items excluded.",
-        "",
-        f"| model | {' | '.join(columns)} | {metric} 95 % | warm users | there against {baseline} |",
-        f"|---|{'---|' * (len(columns) + 3)}",
-    ]
-    for name, content in found.items():
-        values = content["headline"]
-        cells = [f"{values[column]:.4f}" if column in values else "" for column in columns]
-        interval = content["slices"].get("all", {}).get(metric)
-        span = f"[{interval['low']:.4f}, {interval['high']:.4f}]" if interval else ""
-        warm = f"{values[f'{metric} warm_users']:.4f}" if interval else ""
-        against = summary["against_baseline"].get(name)
-        verdict = f"{against['difference']:+.4f} ({against['verdict']})" if against else ""
-        lines.append(f"| {name} | {' | '.join(cells)} | {span} | {warm} | {verdict} |")
-    return "\n".join(lines) + "\n"

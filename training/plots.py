@@ -29,7 +29,7 @@ def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:
     """
     k = cutoffs[0]
     draw_ranking(found, f"ndcg@{k}", folder / "ranking.png")
-    draw_by_k(found, cutoffs, folder / "metric_by_k.png")
+    draw_by_k(found, folder / "metric_by_k.png")
     draw_trade(found, k, folder / "accuracy_against_coverage.png")
     draw_activity(found, k, folder / "accuracy_by_activity.png")
 
@@ -52,29 +52,26 @@ def draw_ranking(found: Found, metric: str, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_by_k(found: Found, cutoffs: Sequence[int], path: Path) -> None:
-    """NDCG and recall by the length of the list, over all users; the models a little apart, to be told."""
+def draw_by_k(found: Found, path: Path) -> None:
+    """NDCG and recall at every length of the list, over all users, each interval as a band."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    step = 0.02 * (max(cutoffs) - min(cutoffs) or 1)
+    figure = Figure(figsize=(12, 5.5), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("ndcg", "recall"), strict=True):
         for place, (name, content) in enumerate(found.items()):
-            values = [content["slices"]["all"][f"{metric}@{k}"] for k in cutoffs]
-            at = [k + (place - len(found) / 2) * step for k in cutoffs]
-            axes.errorbar(
-                at,
-                [row["value"] for row in values],
-                yerr=_bars(values),
-                fmt="o-",
-                capsize=2,
-                **_look(place, name),
+            points = content["by_k"][metric]
+            lengths, values, low, high = (
+                [row[key] for row in points] for key in ("k", "value", "low", "high")
             )
-        axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k", xticks=list(cutoffs))
+            look = _look(place, name)
+            axes.plot(lengths, values, "o-", markersize=3, **look)
+            axes.fill_between(lengths, low, high, color=look["color"], alpha=0.12, linewidth=0)
+        axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k")
+        axes.set_xlim(min(lengths), max(lengths))
         axes.set_ylim(bottom=0)
-        axes.grid(axis="y", alpha=0.3)
+        axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
-    figure.suptitle("Accuracy by the length of the list, all users, 95 % intervals")
+    figure.suptitle("Accuracy by the length of the list, all users; bands are 95 % intervals")
     _save(figure, path)
 
 

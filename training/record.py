@@ -16,6 +16,7 @@ from training.evaluation import load_metrics
 from training.gate import Decision
 from training.models.blend import BLEND
 from training.models.bundle import hash_files
+from training.models.trending import Trending
 from training.models.vocabulary import Vocabulary
 from training.params import Params, learned_sections
 from training.plots import draw_curve
@@ -86,18 +87,25 @@ def record_model(
 
 
 def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
-    """Log the blend as a run beside its models, and the table of all to the parent run and the log."""
-    weights = params.blend.tuned
-    child = tracker.model_run(lineage, BLEND, json.dumps(weights, sort_keys=True))
-    measured = load_metrics(workspace, BLEND)
-    card = model_card(BLEND, measured, _origin(lineage, workspace, params))
-    child.log({"weight": weights, **_protocol(params)}, metrics_of(measured))
-    _log_pages(child, workspace, BLEND, card)
-    child.finish()
+    """Log what is trending and the blend as runs beside the models; the table of all to the parent run.
+
+    These two are not registered: no file of them is served.
+    """
     run = tracker.bundle_run(lineage)
+    settings = {
+        Trending.name: {Trending.name: params.trending.model_dump(mode="json")},
+        BLEND: {"weight": params.blend.tuned},
+    }
+    for name, used in settings.items():
+        child = tracker.model_run(lineage, name, json.dumps(next(iter(used.values())), sort_keys=True))
+        measured = load_metrics(workspace, name)
+        child.log({**used, **_protocol(params)}, metrics_of(measured))
+        _log_pages(child, workspace, name, model_card(name, measured, _origin(lineage, workspace, params)))
+        child.finish()
+        run.log({}, overall(measured, name))
     table = (workspace.evaluation / "summary" / "table.md").read_text()
     logger.info("\n%s", table)
-    run.log(learned_sections(params.model_dump(mode="json")), overall(measured, BLEND))
+    run.log(learned_sections(params.model_dump(mode="json")), {})
     run.log_files(workspace.evaluation / "summary", "evaluation")
     run.log_files(workspace.params_file, "params")
     best_first = _best_first(tracker.children(run.id), workspace, params)

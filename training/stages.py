@@ -12,9 +12,11 @@ import click
 
 from database.settings import get_settings
 from training.bundle import assemble
-from training.evaluation import measure, measure_blend, open_holdout, save_evaluation, summarise
+from training.evaluate import Ranker
+from training.evaluation import load_blend, measure, open_holdout, save_evaluation, summarise
 from training.models.blend import BLEND
 from training.models.registry import fit_model
+from training.models.trending import Trending
 from training.params import Params, load_params
 from training.prepare import Prepared, prepare
 from training.workspace import Workspace, open_workspace, replaced
@@ -26,6 +28,8 @@ MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
 BASELINES = ("popularity", "itemknn", "ease")
 """Baselines and challengers: always in the table, and in the bundle."""
 LEARNED = MODELS + BASELINES
+MEASURED = (Trending.name, BLEND)
+"""In the table too, but no part of a bundle: the service reads what is trending from the database."""
 
 
 def run_stage(name: str, workspace: Workspace) -> None:
@@ -83,11 +87,20 @@ def _train(name: str, workspace: Workspace, params: Params) -> None:
 
 
 def _evaluate(workspace: Workspace, params: Params) -> None:
-    """Measure the blend of the fitted models, and put it into one table with them."""
-    with replaced(workspace.evaluation / BLEND) as folder:
-        save_evaluation(*measure_blend(workspace, params), folder)
+    """Measure what is trending and the blend of the fitted models, and put them into one table with these."""
+    prepared = Prepared.load(workspace.prepared)
+    holdout = open_holdout(prepared, params)
+    rankers: dict[str, Ranker] = {
+        Trending.name: fit_model(
+            Trending.name, holdout.training_data(prepared), params.trending, params.seed
+        ),
+        BLEND: load_blend(workspace.candidates, params.blend.tuned, holdout.test.new_items),
+    }
+    for name in MEASURED:
+        with replaced(workspace.evaluation / name) as folder:
+            save_evaluation(measure(rankers[name], holdout, params), holdout, folder)
     with replaced(workspace.evaluation / "summary") as folder:
-        summarise(workspace, (*LEARNED, BLEND), params, folder)
+        summarise(workspace, (*LEARNED, *MEASURED), params, folder)
 
 
 def _bundle(workspace: Workspace, params: Params) -> None:

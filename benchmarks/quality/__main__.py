@@ -17,10 +17,10 @@ import click
 
 from benchmarks.quality.data import make_workspace
 from benchmarks.quality.lists import Reordering, fit_all, measure_all, reorder
-from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table
+from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
 from database.ingest import ADAPTERS
 from training.evaluation import open_holdout
-from training.models.blend import BLEND, Blend
+from training.models.blend import BLEND, FEW, Blend
 from training.models.registry import ALGORITHMS
 from training.params import Params, load_params
 from training.prepare import Prepared
@@ -96,6 +96,9 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
             f"{len(prepared.items)} items, {holdout.learned.sum()} events to learn from.\n",
             models_table(found, params),
             parts_table(found, k),
+            "Coverage and Gini of these users' lists. Of items with under "
+            f"{FEW} interactions: the share that anybody is shown, and their share of a list.\n",
+            spread_table(found, k),
             f"{first} less each:\n",
             paired_table(found, first, test, params),
             f"{first} as the home page orders it, users with a history:\n",

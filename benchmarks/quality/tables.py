@@ -5,24 +5,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.quality.lists import Lists, Measured, Reordering
-from training.evaluate import TestSet, evaluate
+from training.evaluate import ITEMS, TestSet, evaluate
 from training.intervals import Difference, Estimate, compare, compare_coverage
 from training.models.blend import FEW
 from training.params import Params
 
 ACCURACY = ("recall@{0}", "recall@{1}", "map@{0}", "mrr@{0}", "hit_rate@{0}")
-BEYOND = ("novelty@{0}", "diversity@{0}", "gini@{0}", "popularity@{0}")
-PARTS = ("warm_users", "cold_users", "few_interactions_users", "few_interactions_items")
+BEYOND = ("novelty@{0}", "diversity@{0}", "popularity@{0}")
+PARTS = ("warm_users", "cold_users", "few_interactions_users", ITEMS)
 
 Found = Mapping[str, Measured]
 
 
 def models_table(found: Found, params: Params) -> str:
-    """Every ranker with its metrics; intervals of NDCG and coverage."""
+    """Every ranker with its metrics; intervals of NDCG, coverage and Gini."""
     k = params.evaluation.cutoffs[0]
     before = [name.format(*params.evaluation.cutoffs) for name in ACCURACY]
     after = [name.format(*params.evaluation.cutoffs) for name in BEYOND]
-    head = ["model", f"ndcg@{k}", *before, f"coverage@{k}", *after, "fit, CPU s"]
+    head = ["model", f"ndcg@{k}", *before, f"coverage@{k}", f"gini@{k}", *after, "fit, CPU s"]
     rows = []
     for name, measured in found.items():
         numbers = measured.evaluation.slices["all"]
@@ -33,6 +33,7 @@ def models_table(found: Found, params: Params) -> str:
                 interval(numbers[f"ndcg@{k}"]),
                 *(f"{numbers[column].value:.4f}" for column in before),
                 interval(numbers[f"coverage@{k}"]),
+                interval(numbers[f"gini@{k}"]),
                 *(f"{numbers[column].value:.4f}" for column in after),
                 seconds,
             ]
@@ -47,6 +48,19 @@ def parts_table(found: Found, k: int) -> str:
     head = ["model", *(f"{part.replace('_', ' ')} ({users[part]})" for part in parts)]
     rows = [
         [name, *(interval(measured.evaluation.slices[part][f"ndcg@{k}"]) for part in parts)]
+        for name, measured in found.items()
+    ]
+    return markdown(head, rows)
+
+
+def spread_table(found: Found, k: int) -> str:
+    """Coverage and Gini by what was known of the users, and what becomes of items little is known of."""
+    users = next(iter(found.values())).evaluation.users
+    columns = [(part, name) for part in PARTS[:-1] if users.get(part) for name in ("coverage", "gini")]
+    columns += [(ITEMS, "coverage"), (ITEMS, "share")]
+    head = ["model", *(f"{name}@{k}, {part.replace('_', ' ')}" for part, name in columns)]
+    rows = [
+        [name, *(interval(measured.evaluation.slices[part][f"{metric}@{k}"]) for part, metric in columns)]
         for name, measured in found.items()
     ]
     return markdown(head, rows)
@@ -93,7 +107,7 @@ def reordering_table(
                 cost.verdict if numbers is not found[0] else "",
                 f"{numbers.metric(f'diversity@{k}'):.4f}",
                 f"{numbers.metric(f'coverage@{k}'):.4f}",
-                interval(numbers.slices["few_interactions_items"][f"ndcg@{k}"]),
+                interval(numbers.slices[ITEMS][f"ndcg@{k}"]),
             ]
         )
     return markdown(head, rows)

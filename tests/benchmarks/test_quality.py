@@ -65,9 +65,9 @@ def test_the_report_holds_every_model_and_compares_the_blend_with_each(
         prepared, params, {BLEND: {"ease": 1.0, "popularity": 0.3}, "alike": {"als": 1.0, "ease": 1.0}}
     )
     rows = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if line.startswith("| ")]
-    for name in ("ease", "popularity", "gfcf", "alike"):
-        assert rows.count(name) == 3, f"{name} stands in the table, by users, and against the blend"
-    assert rows.count(BLEND) == 2
+    for name in ("ease", "popularity", "trending", "gfcf", "alike"):
+        assert rows.count(name) == 4, f"{name} stands in the tables, by users, and against the blend"
+    assert rows.count(BLEND) == 3
     assert text.startswith("30 test users, 30 with a history, 0 cold; 40 items, 300 events")
 
 

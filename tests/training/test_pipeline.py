@@ -28,7 +28,7 @@ from training.pipeline import STEPS, NothingNewError, StoppedError, main, run_st
 from training.promotion import PromotionError, promote, reconcile, roll_back
 from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
-from training.stages import LEARNED
+from training.stages import LEARNED, MEASURED
 from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions
 from training.workspace import Workspace, open_workspace
@@ -273,7 +273,7 @@ def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deploy
     parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
     assert parent.data.tags["shortlist.gate"] == "accepted"
     assert parent.info.status == "FINISHED"
-    assert sorted(before["runs"].values()) == sorted(["bundle", "blend", *LEARNED])
+    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED, *MEASURED])
 
 
 def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:

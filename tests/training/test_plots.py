@@ -13,7 +13,9 @@ def measured(value: float, cold: int) -> dict[str, Any]:
     names = [f"{name}@{k}" for name in ("ndcg", "recall", "coverage") for k in (10, 20)]
     table = {name: {"value": value, "low": value / 2, "high": value * 2} for name in names}
     parts = {"all": 20, "warm_users": 20 - cold, "cold_users": cold, "few_interactions_users": 0}
-    return {"users": parts, "slices": {part: table if users else {} for part, users in parts.items()}}
+    curve = [{"k": k, "value": value, "low": value / 2, "high": value * 2} for k in range(1, 21)]
+    slices = {part: table if users else {} for part, users in parts.items()}
+    return {"users": parts, "slices": slices, "by_k": {"ndcg": curve, "recall": curve}}
 
 
 @pytest.mark.parametrize("cold", [0, 5])

@@ -134,9 +134,9 @@ def test_a_model_and_the_blend_are_runs_side_by_side(
     tracker: Tracker, workspace: Workspace, params: Params, parent: str
 ) -> None:
     children = tracker.children(parent)
-    assert set(children) == {"als", "popularity", BLEND}
+    assert set(children) == {"als", "popularity", "trending", BLEND}
     colors = {tracker.client.get_run(run).data.tags["mlflow.runColor"] for run in children.values()}
-    assert len(colors) == 3
+    assert len(colors) == 4
     for name, run in children.items():
         data = tracker.client.get_run(run).data
         assert data.tags["mlflow.parentRunId"] == parent

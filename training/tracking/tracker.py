@@ -54,7 +54,7 @@ class Tracker:
         return self._find_or_make(lineage.tags(BUNDLE), f"bundle {lineage.snapshot[:8]}", {})
 
     def model_run(self, lineage: Lineage, name: str, weights: str | None = None) -> TrackedRun:
-        """The run of the model `name` below the parent; a blend has one for each set of weights."""
+        """The run of the model `name` below the parent; one that is weighed has one for each `weights`."""
         tags = lineage.tags(name) | ({"shortlist.weights": weights} if weights is not None else {})
         return self._find_or_make(tags, name, {PARENT: self.bundle_run(lineage).id})
 
