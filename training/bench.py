@@ -16,7 +16,8 @@ from training.mixture import Mixture, learn_weights
 from training.models.base import Config
 from training.models.registry import ALGORITHMS, fit_model
 from training.params import Params
-from training.search import SAFETY, Budget, Space, Values, progress, search
+from training.search import SAFETY, Budget, Values, progress, search
+from training.spaces import Ladder, Space, up_to
 from training.train_test import Problem, cut_validation, some_users
 
 logger = logging.getLogger(__name__)
@@ -171,12 +172,19 @@ class Bench:
         return best, len(costs)
 
     def _space(self, name: str, changes: Mapping[str, Any]) -> Space:
-        """What is searched: all that is not given, and how strengths are read only if they differ."""
+        """What is searched: all that is not given, and how strengths are read only if they differ.
+
+        Each ladder counts something that a model has at most as many of as there are items.
+        """
         given = set(changes)
         if (self.learned.interactions.data == 1.0).all():
             given.add("strength")
         space = self.params.tune.spaces[name] | self.params.tune.bounds.get(name, {})
-        return {key: part for key, part in space.items() if key not in given}
+        return {
+            key: up_to(part, self.learned.n_items) if isinstance(part, Ladder) else part
+            for key, part in space.items()
+            if key not in given
+        }
 
     def _try(self, name: str, config: Config) -> Tried:
         begun = time.monotonic()

@@ -7,58 +7,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from training.models.base import Config
+from training.spaces import Ladder, Range, Space, including, near, suggest
 
 logger = logging.getLogger(__name__)
 
 Values = dict[str, Any]
 
 
-class Choices(Config):
-    """One of a few values."""
-
-    choices: tuple[int | float | str, ...]
-
-
-class Range(Config):
-    """Any number between two, on a linear or a logarithmic scale."""
-
-    low: float
-    high: float
-    scale: Literal["linear", "log"]
-
-
-class Ladder(Config):
-    """Ascending values of what a fit's cost grows with: searched at the first, then climbed while it pays."""
-
-    ladder: tuple[int, ...] = Field(min_length=1)
-    steepest: float = Field(gt=0)
-    """Power of the value that the cost grows with, at most."""
-
-    @model_validator(mode="after")
-    def _ascends(self) -> Self:
-        if any(low >= high for low, high in pairwise(self.ladder)):
-            raise ValueError("a ladder's values ascend")
-        return self
-
-
-Space = Mapping[str, Choices | Range | Ladder]
-"""Hyperparameter → where it is searched. One of them at most is a ladder."""
-
-SEARCHED = 0.5
-"""Share of the time that is spent at the foot of a ladder; climbing and the last fit have the rest."""
+SEARCHED_AT_LEAST, SEARCHED_AT_MOST = 0.25, 0.5
+"""Shares of the time between which a ladder's foot is left: once the rest is needed to climb all of it."""
 
 SAFETY = 1.25
 """Trials and fits are expected to take so many times what they took before."""
-
-NEARBY = 0.1
-"""Spread of a trial near the best, as a share of each range."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +79,9 @@ def search(
 
     The shipped values are tried first, so what is found is never worse on the data it is found on. A ladder
     stands at its first value for that and for the search; then the best values climb it, as long as each
-    step is better than the last, and what time is left goes to values near the best. With a budget of time
-    a trial is not begun when it and what comes after would no longer fit in; the first one always is. The
-    same seed and number of trials, without a budget of time, give the same trials.
+    step is better than the last, and what is left of the budget goes to values near the best. With a
+    budget of time a trial is not begun when it and what comes after would no longer fit in; the first one
+    always is. The same seed and number of trials, without a budget of time, give the same trials.
 
     Args:
         objective: values of all searched hyperparameters → score, the higher the better.
@@ -148,12 +112,10 @@ class _Search:
     def run(self, shipped: Values, startup: int, seed: int) -> Found:
         ladders = {name: part for name, part in self.space.items() if isinstance(part, Ladder)}
         foot = {name: part.ladder[0] for name, part in ladders.items()}
-        self._try({name: shipped[name] for name in self.space} | foot)
-        self._sample(foot, startup, seed, sum(len(part.ladder) - 1 for part in ladders.values()))
+        self._sample({name: shipped[name] for name in self.space} | foot, ladders, startup, seed)
         for name, part in ladders.items():
             self._climb(name, part)
-            if self.budget.seconds is not None:
-                self._look_around(seed)
+        self._look_around(seed)
         return Found(tuple(self.trials))
 
     def _try(self, values: Values) -> Trial:
@@ -164,54 +126,64 @@ class _Search:
         self.on_trial(trial)
         return trial
 
-    def _fits(self, trial: Trial, growth: float = 1.0, share: float = 1.0) -> bool:
-        """Whether there is room for another trial like this one, `growth` times as long, in `share` of it."""
+    def _fits(self, trial: Trial, growth: float = 1.0) -> bool:
+        """Whether there is room for another trial like this one, `growth` times as long."""
+        if self._left() == 0:
+            return False
         if self.budget.seconds is None:
             return True
-        spent = time.monotonic() - self.begun
-        expected, following = growth * trial.seconds * SAFETY, self.after(trial, growth) * SAFETY
-        return (
-            spent + expected <= self.budget.seconds * share
-            and spent + expected + following <= self.budget.seconds
-        )
+        expected = SAFETY * (growth * trial.seconds + self.after(trial, growth))
+        return time.monotonic() - self.begun + expected <= self.budget.seconds
+
+    def _left(self) -> int | None:
+        return None if self.budget.trials is None else self.budget.trials - len(self.trials)
 
     def _recent(self) -> Trial:
         """The slower of the latest two; the first is left out if it can be: it loads what all need."""
         return max((self.trials[1:] or self.trials)[-2:], key=lambda trial: trial.seconds)
 
-    def _left(self) -> int | None:
-        return None if self.budget.trials is None else self.budget.trials - len(self.trials)
-
-    def _sample(self, foot: Values, startup: int, seed: int, steps: int) -> None:
+    def _sample(self, first: Values, ladders: Mapping[str, Ladder], startup: int, seed: int) -> None:
+        """Try the first values, then the starts, then what the sampler proposes, all at the ladders' foot."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        for start in self.starts:
-            study.enqueue_trial(
-                {name: start[name] for name in start.keys() & self.space.keys() - foot.keys()}
-            )
-        kept = steps if self.budget.trials is None else min(steps, self.budget.trials // 3)
-        while self._fits(
-            self._recent(), 1.0, SEARCHED if steps and len(self.trials) > len(self.starts) else 1.0
-        ):
-            left = self._left()
-            if left is not None and left <= kept:
-                return
+        free = {
+            name: including(part, first[name])
+            for name, part in self.space.items()
+            if not isinstance(part, Ladder)
+        }
+        for start in (first, *self.starts):
+            study.enqueue_trial({name: start[name] for name in free.keys() & start.keys()})
+        while not self.trials or (self._fits(self._recent()) and not self._leaves_foot(ladders)):
             asked = study.ask()
-            drawn = {
-                name: _suggest(asked, name, part)
-                for name, part in self.space.items()
-                if not isinstance(part, Ladder)
-            }
-            study.tell(asked, self._try(drawn | foot).score)
+            drawn = {name: suggest(asked, name, part) for name, part in free.items()}
+            study.tell(asked, self._try(first | drawn if self.trials else first).score)
+
+    def _leaves_foot(self, ladders: Mapping[str, Ladder]) -> bool:
+        """Whether what is left of the budget is needed to climb the ladders."""
+        if self.budget.trials is not None:
+            steps = sum(len(part.ladder) - 1 for part in ladders.values())
+            if len(self.trials) >= self.budget.trials - min(steps, self.budget.trials // 3):
+                return True
+        if self.budget.seconds is None or not ladders or len(self.trials) <= len(self.starts):
+            return False
+        like = max(self._recent(), Found(tuple(self.trials)).best, key=lambda trial: trial.seconds)
+        needed = 0.0
+        for part in ladders.values():
+            growths = [(step / part.ladder[0]) ** part.steepest for step in part.ladder]
+            needed += SAFETY * (sum(growths[1:]) * like.seconds + self.after(like, growths[-1]))
+        share = 1.0 - needed / self.budget.seconds
+        share = min(max(share, SEARCHED_AT_LEAST), SEARCHED_AT_MOST)
+        spent = time.monotonic() - self.begun + SAFETY * like.seconds
+        return spent > share * self.budget.seconds
 
     def _climb(self, name: str, part: Ladder) -> None:
         best, power, like = Found(tuple(self.trials)).best, part.steepest, self._recent()
         for step in part.ladder[1:]:
             growth = (step / best.values[name]) ** power
-            if self._left() == 0 or not self._fits(like, growth):
+            if not self._fits(like, growth):
                 return
             higher = self._try(best.values | {name: step})
             if higher.score <= best.score:
@@ -222,33 +194,15 @@ class _Search:
             best = like = higher
 
     def _look_around(self, seed: int) -> None:
-        """Try values near the best, as long as there is time."""
+        """Try values near the best with what is left of the budget."""
         ranges = {name: part for name, part in self.space.items() if isinstance(part, Range)}
         generator = np.random.default_rng(seed)
-        while ranges and self._left() != 0 and self._fits(self._recent()):
+        while ranges and self._fits(self._recent()):
             best = Found(tuple(self.trials)).best
             self._try(
                 best.values
-                | {name: _near(best.values[name], part, generator) for name, part in ranges.items()}
+                | {name: near(best.values[name], part, generator) for name, part in ranges.items()}
             )
-
-
-def _suggest(asked: Any, name: str, part: Choices | Range) -> Any:
-    if isinstance(part, Choices):
-        return asked.suggest_categorical(name, list(part.choices))
-    return _short(asked.suggest_float(name, part.low, part.high, log=part.scale == "log"))
-
-
-def _near(value: float, part: Range, generator: np.random.Generator) -> float:
-    there, back = (math.log, math.exp) if part.scale == "log" else (float, float)
-    low, high = there(part.low), there(part.high)
-    moved = there(value) + generator.normal(0.0, NEARBY * (high - low))
-    return _short(back(min(max(moved, low), high)))
-
-
-def _short(value: float) -> float:
-    """Four digits: what is written back to params.yaml is what was tried."""
-    return float(f"{value:.4g}")
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from training.search import Budget, Choices, Ladder, Range, Trial, progress, search
+from training.search import Budget, Trial, progress, search
+from training.spaces import Choices, Ladder, Range
 
 SPACE: dict[str, Choices | Range] = {
     "x": Range(low=0.01, high=100.0, scale="log"),
@@ -57,6 +58,19 @@ def test_starts_come_right_after_the_shipped_values() -> None:
     assert [trial.values["x"] for trial in found.trials[:3]] == [50.0, 2.0, 3.0]
 
 
+def test_shipped_values_outside_of_the_space_are_tried_as_they_are() -> None:
+    found = search(
+        objective,
+        SPACE,
+        {"x": 123.456, "kind": "odd"},
+        Budget(3, None),
+        startup=5,
+        seed=3,
+        on_trial=lambda _: None,
+    )
+    assert found.trials[0].values == {"x": 123.456, "kind": "odd"}
+
+
 def test_a_search_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="budget"):
         Budget(None, None)
@@ -100,7 +114,17 @@ class TestALadder:
         assert [trial.values["size"] for trial in trials] == [8] * 9 + [16, 32, 64]
         searched = max(trials[:9], key=lambda trial: trial.score)
         assert {trial.values["x"] for trial in trials[9:]} == {searched.values["x"]}
-        assert len(self.run(Budget(12, None), best=8)) == 10  # the first step gained nothing
+
+    def test_is_left_where_a_step_gains_nothing_and_the_rest_is_tried_near_the_best(self) -> None:
+        trials = self.run(Budget(12, None), best=8)
+        assert [trial.values["size"] for trial in trials] == [8] * 9 + [16, 8, 8]
+        searched = max(trials[:10], key=lambda trial: trial.score).values["x"]
+        assert all(1 / 40 < trial.values["x"] / searched < 40 for trial in trials[10:])  # four spreads
+
+    def test_is_left_early_enough_to_climb_it_all(self) -> None:
+        # 8 ms a trial at the foot; 14 times as long for the climb, and 8 times for what follows.
+        trials = self.run(Budget(None, 0.5), best=64, cost=0.001)
+        assert trials[-1].values["size"] == 64
 
     def test_is_not_climbed_past_the_time(self) -> None:
         begun = time.monotonic()

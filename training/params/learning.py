@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from training.models.base import Config
-from training.search import Choices, Ladder, Range
+from training.spaces import Choices, Ladder, Range
 
 
 class EventWeights(Config):
