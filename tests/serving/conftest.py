@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,15 +19,24 @@ from database.settings import REPOSITORY
 READY_SECONDS = 180
 SERVE = [str(Path(sys.executable).with_name("bentoml")), "serve", "serving.service:Shortlist"]
 
-RunService = Callable[[Mapping[str, str]], AbstractContextManager[str]]
+
+@dataclass(frozen=True)
+class Running:
+    """The service, ready."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+RunService = Callable[[Mapping[str, str]], AbstractContextManager[Running]]
 
 
 @pytest.fixture
 def run_service(tmp_path: Path) -> RunService:
-    """`with run_service(variables) as address`: two workers answer there, with these variables set."""
+    """`with run_service(variables) as running`: two workers, with these variables set."""
 
     @contextmanager
-    def run(variables: Mapping[str, str]) -> Iterator[str]:
+    def run(variables: Mapping[str, str]) -> Iterator[Running]:
         port = free_port()
         environment = os.environ | {
             "SHORTLIST_SERVICE_PORT": str(port),
@@ -48,7 +58,7 @@ def run_service(tmp_path: Path) -> RunService:
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(address, process, log)
-            yield address
+            yield Running(address, process)
         finally:
             _stop(process)
 

@@ -94,8 +94,8 @@ def address(slow_plane: Any, run_service: Any) -> Iterator[str]:
     run_steps(list(STEPS))
     samples = CliRunner().invoke(cli, ["populate", "--yes"])
     assert "12 created" in samples.output, samples.output
-    with stand_in_airflow() as airflow, run_service({"SHORTLIST_AIRFLOW_URL": airflow}) as served:
-        yield served
+    with stand_in_airflow() as airflow, run_service({"SHORTLIST_AIRFLOW_URL": airflow}) as running:
+        yield running.address
 
 
 def test_every_example_is_answered_as_its_document_says(

@@ -22,7 +22,7 @@ def service(database: Any, tmp_path: Path, run_service: Any) -> Iterator[httpx.C
         "SHORTLIST_HOME": str(tmp_path),
         "BENTOML_HOME": str(tmp_path / "bentoml"),
     }
-    with run_service(variables) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with run_service(variables) as running, httpx.Client(base_url=running.address, timeout=30) as client:
         yield client
 
 

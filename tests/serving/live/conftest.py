@@ -1,7 +1,6 @@
 """Two workers on a real PostgreSQL, a small shop, and bundles fitted on it in a second."""
 
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,41 +9,25 @@ import asyncpg
 import numpy as np
 import psycopg2
 import pytest
-from numpy.typing import NDArray
 from scipy import sparse
 
 from database import deployments, items
 from database.items import Embedding, ItemContent, embedding_text, text_hash
 from database.settings import REPOSITORY, Settings
 from serving.live.plane import LivePlane
+from tests.serving.words import BagOfWords
 from training.models.bundle import Watermark, write_manifest
 from training.models.data import Catalogue, TrainingData
 from training.models.registry import fit_model
 from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
 
-DIMENSION = 96
 MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity")
 SHOP = {
     "tea": ("teapot", "tea cosy", "tea towel", "tea strainer", "tea caddy", "tea tray"),
     "garden": ("garden spade", "garden hose", "garden gloves", "garden gnome", "garden lamp", "garden fork"),
     "office": ("paper stapler", "paper clips", "paper tray", "paper punch", "paper knife", "paper weight"),
 }
-
-
-class BagOfWords:
-    """A deterministic encoder: a text is the sum of its words' random directions; shared words are near."""
-
-    name = "bag"
-    dimension = DIMENSION
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
-        for place, text in enumerate(texts):
-            for word in text.lower().replace(".", " ").replace(",", " ").split():
-                vectors[place] += np.random.default_rng(zlib.crc32(word.encode())).normal(size=DIMENSION)
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 def shop_items() -> list[tuple[str, ItemContent]]:
@@ -94,7 +77,7 @@ def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
         update={
             "als": params.als.model_copy(update={"factors": 3, "iterations": 20}),
             "nmf": params.nmf.model_copy(update={"factors": 3, "iterations": 30}),
-            "embeddings": params.embeddings.model_copy(update={"model": "bag"}),
+            "embeddings": params.embeddings.model_copy(update={"model": BagOfWords.name}),
             "fpgrowth": params.fpgrowth.model_copy(update={"min_support_baskets": 2}),
             "search": params.search.model_copy(update={"synonyms": str(synonyms)}),
         }
@@ -116,7 +99,7 @@ async def shop(pool: asyncpg.Pool) -> list[str]:
         for item_id, content in shop_items():
             text = embedding_text(content.title, content.category, None, (), None)
             vector = encoder.encode([text])[0]
-            await items.insert_item(conn, item_id, content, Embedding("bag", text_hash(text), vector))
+            await items.insert_item(conn, item_id, content, Embedding(encoder.name, text_hash(text), vector))
     return [item_id for item_id, _ in shop_items()]
 
 
@@ -160,7 +143,7 @@ class Deployer:
     dsn: str
     folder: Path
     params: Params
-    dimension: int = DIMENSION
+    dimension: int = BagOfWords.dimension
     """Longer than the encoder's: the vectors end in zeros."""
 
     def __call__(self, tag: str = "first", watermark: int = 18, seed: int = 0) -> Path:
@@ -174,7 +157,7 @@ class Deployer:
         path.mkdir()
         data = shop_data(seed)
         if data.vectors is not None:
-            longer = np.pad(data.vectors, ((0, 0), (0, self.dimension - DIMENSION)))
+            longer = np.pad(data.vectors, ((0, 0), (0, self.dimension - BagOfWords.dimension)))
             data = replace(data, vectors=longer)
         data.items.save(path / "items.npy")
         data.users.save(path / "users.npy")

@@ -1,8 +1,6 @@
 """The service as two workers under load, in an experiment: bundles come and go, a worker is killed."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -34,7 +32,6 @@ LIKE = 12
 EXPERIMENT = "beside"
 SHOPPERS = [f"u{number:02d}" for number in range(10)]
 """Users that every bundle was trained on, and who do nothing meanwhile."""
-_READY_SECONDS = 180
 _STORE = """
 import sys
 from pathlib import Path
@@ -88,45 +85,23 @@ class Service:
 
 
 @pytest.fixture
-def service(database: Any, shop: list[str], deploy: Any, tmp_path: Path) -> Iterator[Service]:
-    environment = os.environ | {
+def service(
+    database: Any, shop: list[str], deploy: Any, tmp_path: Path, run_service: Any
+) -> Iterator[Service]:
+    variables = {
         "DATABASE_URL": database.url,
         "SHORTLIST_HOME": str(tmp_path / "home"),
-        "SHORTLIST_SERVICE_WORKERS": "2",
         "BENTOML_HOME": str(tmp_path / "home" / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "OMP_NUM_THREADS": "1",
     }
     embeddings = deploy.params.embeddings.model_copy(update={"model": ENCODER})
     params = deploy.params.model_copy(update={"embeddings": embeddings})
     writer = replace(deploy, params=params, dimension=DIMENSION)
     folders = [writer.write(name, seed=seed) for seed, name in enumerate(("a", "b", "c", "d"))]
-    subprocess.run([sys.executable, "-c", _STORE, *folders], env=environment, cwd=REPOSITORY, check=True)
+    store = [sys.executable, "-c", _STORE, *folders]
+    subprocess.run(store, env=os.environ | variables, cwd=REPOSITORY, check=True)
     bundles = [_stored(folder, tmp_path / "home" / "bentoml") for folder in folders]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("bentoml")), "serve", "serving.service:Shortlist"]
-    with (tmp_path / "service.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=REPOSITORY,
-            env=environment | {"SHORTLIST_SERVICE_PORT": str(port)},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    made = Service(f"http://127.0.0.1:{port}", process, database.dsn, bundles)
-    try:
-        _until(lambda: _answers(made.url), _READY_SECONDS, tmp_path / "service.log")
-        yield made
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    with run_service(variables) as running:
+        yield Service(running.address, running.process, database.dsn, bundles)
 
 
 def _stored(folder: Path, store: Path) -> Stored:
@@ -151,11 +126,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _until(true: Callable[[], bool], seconds: float, log: Path | None = None) -> None:
+def _until(true: Callable[[], bool], seconds: float) -> None:
     give_up = time.monotonic() + seconds
     while not true():
-        if time.monotonic() > give_up:
-            pytest.fail("it did not happen" if log is None else log.read_text()[-4000:])
+        assert time.monotonic() < give_up, "it did not happen"
         time.sleep(0.1)
 
 
