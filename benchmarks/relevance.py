@@ -72,16 +72,14 @@ def read_queries(path: Path = QUERIES) -> list[Query]:
     return [Query(row["query"], row["kind"], tuple(row["relevant"])) for row in rows]
 
 
-async def measure(
-    pool: asyncpg.Pool, settings: Settings, params: Params, queries: Sequence[Query]
-) -> list[Outcome]:
+async def measure(pool: asyncpg.Pool, params: Params, queries: Sequence[Query]) -> list[Outcome]:
     """Ask every query in every way of the catalogue that the database holds."""
     encoder = Encoder(params.embeddings.model)
     words_only = params.model_copy(
         update={"search": params.search.model_copy(update={"lexical": 1.0, "semantic": 0.0})}
     )
-    words = await LivePlane.open(pool, words_only, settings, encoder=encoder)
-    both = await LivePlane.open(pool, params, settings, encoder=encoder)
+    words = await LivePlane.open(pool, words_only, encoder=encoder)
+    both = await LivePlane.open(pool, params, encoder=encoder)
     try:
         ways: dict[str, Search] = {
             "lexical": lambda query: _searched(words, query),
@@ -142,7 +140,7 @@ def as_table(outcomes: Sequence[Outcome]) -> str:
 
 async def _measure(settings: Settings, params: Params, queries: Sequence[Query]) -> list[Outcome]:
     async with await create_pool(1, 4, settings) as pool:
-        return await measure(pool, settings, params, queries)
+        return await measure(pool, params, queries)
 
 
 @contextmanager

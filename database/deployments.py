@@ -110,14 +110,6 @@ async def fetch_deployment(conn: asyncpg.Connection, deployment_id: int) -> Depl
     return _deployment(None if record is None else tuple(record))
 
 
-async def fetch_current(conn: asyncpg.Connection) -> Deployment | None:
-    """The deployment that serves; None before the first."""
-    record = await conn.fetchrow(
-        f"select {_FIELDS} from deployments where deployment_id = (select deployment_id from change_state)"
-    )
-    return _deployment(None if record is None else tuple(record))
-
-
 def _one(conn: Connection, condition: str, values: tuple[object, ...] = ()) -> Deployment | None:
     with conn.cursor() as cursor:
         cursor.execute(f"select {_FIELDS} from deployments {condition}", values)

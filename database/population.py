@@ -5,9 +5,6 @@ from datetime import datetime, timedelta
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-NO_CATEGORY = ""
-"""Stands for items without a category."""
-
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFacts:

@@ -35,10 +35,9 @@ _TIMEOUT_SECONDS = 30
 @asynccontextmanager
 async def open_plane() -> AsyncIterator[LivePlane]:
     """This worker's plane, on a pool of its own. A database that is still starting is waited for."""
-    settings = get_settings()
     pool = await _pool()
     try:
-        plane = await LivePlane.open(pool, load_params(), settings)
+        plane = await LivePlane.open(pool, load_params())
         try:
             yield plane
         finally:

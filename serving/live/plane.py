@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from database.interactions import Recorded, recent
-from database.settings import REPOSITORY, Settings
+from database.settings import REPOSITORY
 from database.state import read_counts
 from serving.errors import DatabaseUnavailable
 from serving.live import everyone
@@ -68,7 +68,6 @@ class LivePlane(Recommender):
         cls,
         pool: asyncpg.Pool,
         params: Params,
-        settings: Settings,
         *,
         encoder: TextEncoder | None = None,
         locate: Locate = bento_folder,

@@ -11,7 +11,6 @@ from database.deployments import (
     PromotionBusy,
     activate,
     current,
-    fetch_current,
     fetch_deployment,
     history,
     previous,
@@ -70,9 +69,9 @@ async def test_deployments_follow_each_other(pool: asyncpg.Pool, connection: Con
     first = activate(connection, "b1", "shortlist:b1", {"models": {}}, "first")
     second = activate(connection, "b2", "shortlist:b2", {"models": {}}, "better")
     async with pool.acquire() as conn:
-        assert await fetch_current(conn) is None
+        assert await fetch_deployment(conn, first.deployment_id) is None, "not committed yet"
         connection.commit()
-        assert await fetch_current(conn) == second == current(connection)
+        assert await fetch_deployment(conn, second.deployment_id) == second == current(connection)
         assert await fetch_deployment(conn, first.deployment_id) == first == previous(connection)
         assert (await read_state(conn)).deployment_id == second.deployment_id
     assert [row.bundle_id for row in history(connection, 10)] == ["b2", "b1"]

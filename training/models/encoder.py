@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -76,40 +75,6 @@ class Encoder:
             convert_to_numpy=True,
         )
         return np.asarray(vectors, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Vectors of texts, and of which texts by which model."""
-
-    model: str
-    hashes: tuple[str, ...]
-    vectors: FloatArray
-
-
-def encode_changed(
-    texts: Sequence[str], hashes: Sequence[str], encoder: TextEncoder, previous: Encoded | None
-) -> tuple[Encoded, int]:
-    """Encode only the texts whose hash has no vector yet; equal texts are encoded once.
-
-    Args:
-        texts: one text an item.
-        hashes: one hash a text, of the caller's making.
-        encoder: encodes what is missing.
-        previous: vectors made before; of no use when another model made them.
-
-    Returns:
-        The vectors in the order of `texts`, and how many texts were encoded.
-    """
-    known: dict[str, FloatArray] = {}
-    if previous is not None and previous.model == encoder.name:
-        known = dict(zip(previous.hashes, previous.vectors, strict=True))
-    missing = {digest: text for digest, text in zip(hashes, texts, strict=True) if digest not in known}
-    known.update(zip(missing, encoder.encode(list(missing.values())), strict=True))
-    vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-    for position, digest in enumerate(hashes):
-        vectors[position] = known[digest]
-    return Encoded(encoder.name, tuple(hashes), vectors), len(missing)
 
 
 def default_encoder() -> Encoder:

@@ -71,10 +71,6 @@ class FpGrowth(NeighbourModel):
         power = float(scalars["lift_power"])
         self.weights = (data * lift**power).astype(np.float32) if power else data
 
-    def rules(self, item: int) -> list[Rule]:
-        """The rules of an antecedent, the most confident first."""
-        return [self._rule(item, position) for position in self._ordered(item)]
-
     def explain(self, item: int, history: IntArray) -> Rule | None:
         """The most confident rule from the history to an item; None when there is none."""
         best: Rule | None = None
@@ -86,11 +82,6 @@ class FpGrowth(NeighbourModel):
                 rule = self._rule(antecedent, start + position)
                 best = rule if best is None or rule.confidence > best.confidence else best
         return best
-
-    def _ordered(self, item: int) -> list[int]:
-        start, end = int(self.indptr[item]), int(self.indptr[item + 1])
-        order: list[int] = (start + np.argsort(-self.data[start:end], kind="stable")).tolist()
-        return order
 
     def _rule(self, antecedent: int, position: int) -> Rule:
         return Rule(

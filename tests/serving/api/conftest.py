@@ -105,7 +105,7 @@ def _live_app(settings: Settings) -> FastAPI:
     async def opened() -> AsyncIterator[LivePlane]:
         params = load_params(REPOSITORY / "params.yaml")
         async with await create_pool(1, 4, settings) as pool:
-            plane = await LivePlane.open(pool, params, settings, encoder=BagOfWords())
+            plane = await LivePlane.open(pool, params, encoder=BagOfWords())
             try:
                 yield plane
             finally:

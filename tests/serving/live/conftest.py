@@ -13,7 +13,7 @@ from scipy import sparse
 
 from database import deployments, items
 from database.items import Embedding, ItemContent, embedding_text, text_hash
-from database.settings import REPOSITORY, Settings
+from database.settings import REPOSITORY
 from serving.live.plane import LivePlane
 from tests.serving.words import BagOfWords
 from training.models.bundle import Watermark, write_manifest
@@ -117,7 +117,6 @@ async def open_plane(
         plane = await LivePlane.open(
             pool,
             small_params,
-            Settings(),
             encoder=BagOfWords(),
             locate=lambda tag: tmp_path / tag.rpartition(":")[2],
             clock=clock,
