@@ -66,7 +66,8 @@ def draw_by_k(found: Found, path: Path) -> None:
             look = _look(place, name)
             axes.plot(lengths, values, "o-", markersize=3, **look)
             axes.fill_between(lengths, low, high, color=look["color"], alpha=0.12, linewidth=0)
-        axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k")
+        ticks = [1, *(k for k in lengths if k % 5 == 0)]
+        axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k", xticks=ticks)
         axes.set_xlim(min(lengths), max(lengths))
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)

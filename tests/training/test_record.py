@@ -148,6 +148,12 @@ def test_a_model_and_the_blend_are_runs_side_by_side(
         assert "model_card.md" in artifacts(tracker, run, "card")
     blend = tracker.client.get_run(children[BLEND]).data
     assert blend.params["weight.ease"] == str(params.blend.tuned["ease"])
+    trending = tracker.client.get_run(children["trending"]).data
+    assert trending.params["trending.decay_rate"] == str(params.trending.decay_rate)
+    assert trending.metrics["cold_users/ndcg_at_10"] > 0.0, "strangers are shown it, too"
+    registered = {model.name for model in tracker.client.search_registered_models()}
+    assert "films-als" in registered
+    assert "films-trending" not in registered, "the service reads what is trending from the database"
     als = tracker.client.get_run(children["als"])
     assert als.data.params["als.factors"] == str(params.als.factors)
     assert als.info.status == "FINISHED"
