@@ -8,7 +8,7 @@ from training.evaluate import ITEMS
 Found = Mapping[str, Any]
 """model → the content of its metrics.json."""
 
-COLUMNS = ("recall", "ndcg", "coverage")
+COLUMNS = ("ndcg", "recall", "coverage")
 
 SLICES = {
     "all": "All users",
@@ -24,26 +24,26 @@ OF_ITEMS = ("ndcg", "coverage", "share")
 
 
 def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int]) -> str:
-    """The models as a Markdown table, with 95 % intervals of the metric that the gate looks at."""
-    columns = [f"{name}@{k}" for name in COLUMNS for k in cutoffs]
+    """The models as a Markdown table, with 95 % intervals at the first cutoff."""
     metric, baseline = summary["metric"], summary["baseline"]
+    columns = [f"{name}@{k}" for k in cutoffs for name in COLUMNS]
+    told = len(COLUMNS)
     users = summary["users"]
     lines = [
         f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
-        f"Full catalogue ranked, seen items excluded.",
+        f"Full catalogue ranked, seen items excluded; 95 % intervals in brackets.",
         "",
-        f"| model | {' | '.join(columns)} | {metric} 95 % | warm users | there against {baseline} |",
-        f"|---|{'---|' * (len(columns) + 3)}",
+        f"| model | {' | '.join(columns)} | {metric}, warm users | there against {baseline} |",
+        f"|---|{'---|' * (len(columns) + 2)}",
     ]
     for name, content in found.items():
-        values = content["headline"]
-        cells = [f"{values[column]:.4f}" if column in values else "" for column in columns]
-        interval = content["slices"].get("all", {}).get(metric)
-        span = f"[{interval['low']:.4f}, {interval['high']:.4f}]" if interval else ""
-        warm = f"{values[f'{metric} warm_users']:.4f}" if interval else ""
+        table = content["slices"].get("all", {})
+        warm = content["slices"].get("warm_users", {}).get(metric)
+        cells = [interval(table.get(column)) for column in columns[:told]]
+        cells += [f"{table[column]['value']:.4f}" if column in table else "" for column in columns[told:]]
         against = summary["against_baseline"].get(name)
         verdict = f"{against['difference']:+.4f} ({against['verdict']})" if against else ""
-        lines.append(f"| {name} | {' | '.join(cells)} | {span} | {warm} | {verdict} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {interval(warm)} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
