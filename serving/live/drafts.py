@@ -1,29 +1,19 @@
-"""What consumers write: drafts on their way in, and users and interactions as they are read back."""
+"""What consumers write: items, users and interactions on their way in."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from database.items import ItemContent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemDraft:
+class ItemDraft(ItemContent):
     """A new item. Without an `item_id` the database numbers it and names it so (articles only)."""
 
-    kind: str
     item_id: str | None = None
     title: str
-    description: str | None = None
-    category: str | None = None
-    sub_category: str | None = None
-    tags: tuple[str, ...] = ()
-    image_url: str | None = None
-    link: str | None = None
-    rating: float | None = None
-    rating_count: int | None = None
-    price: float | None = None
-    original_price: float | None = None
-    discount_ratio: float | None = None
 
 
 class ItemChanges(TypedDict, total=False):
@@ -59,17 +49,6 @@ class UserChanges(TypedDict, total=False):
     skill_level: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    """A user as stored."""
-
-    user_id: str
-    interests: tuple[str, ...]
-    skill_level: str | None
-    created_at: datetime
-    updated_at: datetime
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionDraft:
     """Something a user did. `value`: stars of a rating, seconds of a view, +1/0/-1 of feedback."""
@@ -83,17 +62,3 @@ class InteractionDraft:
     occurred_at: datetime | None = None
     dedup_key: UUID | None = None
     """Tells the user's interactions apart when one is sent again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """An interaction as stored."""
-
-    interaction_id: int
-    user_id: str
-    event_type: str
-    item_id: str | None
-    query: str | None
-    value: float | None
-    session_id: str | None
-    occurred_at: datetime

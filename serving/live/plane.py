@@ -13,9 +13,10 @@ from typing import Any
 
 import asyncpg
 
-from database.interactions import Recorded, recent
+from database.interactions import InteractionRow, Recorded, recent
 from database.settings import REPOSITORY
 from database.state import read_counts
+from database.users import UserRow
 from serving.errors import DatabaseUnavailable
 from serving.live import everyone
 from serving.live.arms import Arms
@@ -23,11 +24,9 @@ from serving.live.bundles import Locate, bento_folder
 from serving.live.database import LiveDatabase
 from serving.live.deployed import Deployed
 from serving.live.drafts import (
-    Interaction,
     InteractionDraft,
     ItemChanges,
     ItemDraft,
-    User,
     UserChanges,
     UserDraft,
 )
@@ -170,15 +169,15 @@ class LivePlane(Recommender):
         await self._parts.writes.delete_item(item_id)
         await self.catch_up()
 
-    async def create_user(self, draft: UserDraft) -> User:
+    async def create_user(self, draft: UserDraft) -> UserRow:
         """Register a user. Raises UserExists, DatabaseUnavailable."""
         return await self._parts.writes.create_user(draft)
 
-    async def get_user(self, user_id: str) -> User:
+    async def get_user(self, user_id: str) -> UserRow:
         """A user as stored. Raises UserNotFound, DatabaseUnavailable."""
         return await self._parts.writes.get_user(user_id)
 
-    async def update_user(self, user_id: str, changes: UserChanges) -> User:
+    async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:
         """Change what a user says of themselves. Raises UserNotFound, DatabaseUnavailable."""
         return await self._parts.writes.update_user(user_id, changes)
 
@@ -189,12 +188,11 @@ class LivePlane(Recommender):
         """
         return await self._parts.writes.record(draft)
 
-    async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[Interaction]:
+    async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[InteractionRow]:
         """A user's interactions of the last `days`, newest first. Raises DatabaseUnavailable."""
         since = self._clock() - timedelta(days=days)
         async with self._parts.database.connection("reading interactions") as conn:
-            rows = await recent(conn, user_id, since, limit)
-        return [Interaction(*(getattr(row, name) for name in Interaction.__slots__)) for row in rows]
+            return await recent(conn, user_id, since, limit)
 
     def _view(self) -> View:
         return self.view(self._parts.arms.shown(NO_EXPERIMENT))

@@ -5,7 +5,7 @@ from uuid import uuid5
 
 from database import interactions, items, users
 from database.interactions import DedupConflict, Recorded
-from database.items import Embedding, ItemContent, ItemRow, StaleEmbedding, embedding_text, text_hash
+from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
 from serving.errors import (
     DatabaseUnavailable,
     ItemExists,
@@ -15,7 +15,7 @@ from serving.errors import (
     UserNotFound,
 )
 from serving.live.database import LiveDatabase
-from serving.live.drafts import InteractionDraft, ItemChanges, ItemDraft, User, UserChanges, UserDraft
+from serving.live.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.live.encoder import LiveEncoder
 from serving.live.index import item_of
 from serving.ranking.types import Item
@@ -36,12 +36,11 @@ class Writes:
 
         An article whose next number is the id of another item takes the number after it.
         """
-        content = ItemContent(**{name: getattr(draft, name) for name in items.CONTENT})
         embedding = await self._embed({name: getattr(draft, name) for name in _TEXT})
         async with self._database.connection("creating an item") as conn:
-            row = await items.insert_item(conn, draft.item_id, content, embedding)
+            row = await items.insert_item(conn, draft.item_id, draft, embedding)
             while row is None and draft.item_id is None:
-                row = await items.insert_item(conn, None, content, embedding)
+                row = await items.insert_item(conn, None, draft, embedding)
         if row is None:
             raise ItemExists(draft.item_id or "")
         return item_of(row)
@@ -76,29 +75,29 @@ class Writes:
         if deleted is None:
             raise ItemNotFound(item_id)
 
-    async def create_user(self, draft: UserDraft) -> User:
+    async def create_user(self, draft: UserDraft) -> users.UserRow:
         """Register a user. Raises UserExists."""
         async with self._database.connection("creating a user") as conn:
             row = await users.insert_user(conn, draft.user_id, draft.interests, draft.skill_level)
         if row is None:
             raise UserExists(draft.user_id)
-        return _user(row)
+        return row
 
-    async def update_user(self, user_id: str, changes: UserChanges) -> User:
+    async def update_user(self, user_id: str, changes: UserChanges) -> users.UserRow:
         """Change what a user says of themselves. Raises UserNotFound."""
         async with self._database.connection("editing a user") as conn:
             row = await users.update_user(conn, user_id, changes)
         if row is None:
             raise UserNotFound(user_id)
-        return _user(row)
+        return row
 
-    async def get_user(self, user_id: str) -> User:
+    async def get_user(self, user_id: str) -> users.UserRow:
         """A user as stored. Raises UserNotFound."""
         async with self._database.connection("reading a user") as conn:
             row = await users.get_user(conn, user_id)
         if row is None:
             raise UserNotFound(user_id)
-        return _user(row)
+        return row
 
     async def interests(self, user_id: str) -> tuple[str, ...]:
         """What a user says they care for; () for one who is unknown, or while the database is silent."""
@@ -137,7 +136,3 @@ class Writes:
     async def _embed(self, text_fields: dict[str, Any]) -> Embedding:
         text = embedding_text(**text_fields)
         return Embedding(self._encoder.name, text_hash(text), await self._encoder.encode(text))
-
-
-def _user(row: users.UserRow) -> User:
-    return User(row.user_id, tuple(row.interests), row.skill_level, row.created_at, row.updated_at)

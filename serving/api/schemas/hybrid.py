@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from database.users import UserRow
 from serving.api.fields import KnownId, Label, Labels, NewItemId, NewUserId, Text, Title
 from serving.api.schemas.common import Body, Explained, explained
-from serving.live.drafts import User
 from serving.ranking.types import Item, Ranked
 
 MAX_SECONDS = 86_400
@@ -191,7 +191,7 @@ def recommended_content(ranked: Ranked, explain: bool) -> dict[str, Any]:
     return explained(shape, ranked, explain)
 
 
-def user_shape(user: User, history: list[str]) -> dict[str, Any]:
+def user_shape(user: UserRow, history: list[str]) -> dict[str, Any]:
     """A user's fields and what they met."""
     return {
         "user_id": user.user_id,

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
+from database.interactions import InteractionRow
 from serving.api.errors import MALFORMED
 from serving.api.fields import ProductId, QueryText, ShopUserId
 from serving.api.schemas.common import Body, Explained, explained
-from serving.live.drafts import Interaction
 from serving.ranking.types import Item, Ranked
 
 
@@ -106,7 +106,7 @@ def product_list(ranked: list[Ranked], explain: bool) -> list[dict[str, Any]]:
     return [explained(product_shape(entry.item), entry, explain) for entry in ranked]
 
 
-def interaction_shape(interaction: Interaction) -> dict[str, Any]:
+def interaction_shape(interaction: InteractionRow) -> dict[str, Any]:
     """An interaction in the shop's words."""
     return {
         "event_type": interaction.event_type,

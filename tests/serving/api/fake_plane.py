@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from database.interactions import Recorded
+from database.interactions import InteractionRow, Recorded
+from database.users import UserRow
 from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
 from serving.live.drafts import (
-    Interaction,
     InteractionDraft,
     ItemChanges,
     ItemDraft,
-    User,
     UserChanges,
     UserDraft,
 )
@@ -31,8 +30,8 @@ class FakePlane:
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
-        self.users: dict[str, User] = {}
-        self.events: list[Interaction] = []
+        self.users: dict[str, UserRow] = {}
+        self.events: list[InteractionRow] = []
         self.trained = True
         self.failure: Exception | None = None
         self.next_article = 1
@@ -161,26 +160,26 @@ class FakePlane:
         self._found(item_id)
         del self.items[item_id]
 
-    async def create_user(self, draft: UserDraft) -> User:
+    async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:
             raise UserExists(draft.user_id)
-        user = User(draft.user_id, draft.interests, draft.skill_level, NOW, NOW)
+        user = UserRow(draft.user_id, draft.interests, draft.skill_level, NOW, NOW)
         self.users[draft.user_id] = user
         return user
 
-    async def get_user(self, user_id: str) -> User:
+    async def get_user(self, user_id: str) -> UserRow:
         if user_id not in self.users:
             raise UserNotFound(user_id)
         return self.users[user_id]
 
-    async def update_user(self, user_id: str, changes: UserChanges) -> User:
+    async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:
         self.users[user_id] = replace(await self.get_user(user_id), **changes)
         return self.users[user_id]
 
     async def record_interaction(self, draft: InteractionDraft) -> Recorded:
         if self.failure:
             raise self.failure
-        event = Interaction(
+        event = InteractionRow(
             interaction_id=len(self.events) + 1,
             user_id=draft.user_id,
             event_type=draft.event_type,
@@ -193,6 +192,6 @@ class FakePlane:
         self.events.insert(0, event)
         return Recorded(event.interaction_id, event.occurred_at)
 
-    async def user_interactions(self, user_id: str, days: int) -> list[Interaction]:
+    async def user_interactions(self, user_id: str, days: int) -> list[InteractionRow]:
         since = NOW - timedelta(days=days)
         return [event for event in self.events if event.user_id == user_id and event.occurred_at >= since]
