@@ -149,7 +149,7 @@ def _share(found: Measured, floors: Sequence[float]) -> float:
 
 
 def mean_of_windows(gains: Sequence[DoubleArray]) -> float:
-    """The mean of the windows' means."""
+    """The mean of the windows' means over their users (float64[u] each; a NaN is left out)."""
     return float(np.mean([np.nanmean(part) for part in gains]))
 
 

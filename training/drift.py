@@ -60,6 +60,9 @@ def psi(expected: DoubleArray, actual: DoubleArray) -> float:
     """Population stability index of two counts over the same bins: sum of (q - p) ln(q / p).
 
     Half a row is added to every bin, so that an empty one does not make it infinite.
+
+    Args:
+        expected, actual: float64[bins], counts.
     """
     p, q = (
         (counts + PSEUDO_COUNT) / (counts.sum() + PSEUDO_COUNT * len(counts)) for counts in (expected, actual)
@@ -88,7 +91,11 @@ def popularity_groups(earlier: Mapping[str, int], counts: Mapping[str, int]) -> 
 
 
 def mean_shift(then: FloatArray, now: FloatArray) -> float:
-    """1 - cosine between the mean vectors."""
+    """1 - cosine between the mean vectors, 0 to 2; 0 when either has no length.
+
+    Args:
+        then, now: float32[n, d] and float32[m, d].
+    """
     a, b = then.mean(axis=0), now.mean(axis=0)
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return 0.0 if length == 0 else 1.0 - float(a @ b) / length

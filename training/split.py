@@ -32,7 +32,7 @@ class Split:
 
     @property
     def before_test(self) -> BoolArray:
-        """Train and validation together: what the models that are tested were fitted on."""
+        """Train and validation together, bool[n_events]: what the models that are tested were fitted on."""
         return self.train | self.validation
 
 
@@ -111,7 +111,7 @@ def truth_of(events: Events, held_out: BoolArray, seen: Csr) -> Csr:
 
 
 def new_pairs(pairs: Csr, seen: Csr) -> Csr:
-    """The pairs that are not in `seen`, as ones."""
+    """The pairs that are not in `seen`, as ones: csr float32[n_users, n_items], as both arguments are."""
     ones = sparse.csr_array((np.ones_like(pairs.data), pairs.indices, pairs.indptr), shape=pairs.shape)
     known = sparse.csr_array((np.ones_like(seen.data), seen.indices, seen.indptr), shape=seen.shape)
     fresh = (ones - ones.multiply(known)).tocsr()

@@ -186,7 +186,14 @@ def _try(models: Mapping[str, Model], count: int) -> None:
 
 
 def strongest_factor(item_factors: NDArray[np.float32]) -> Rows:
-    """The strongest factor of each item, what kind of shopper buys it; -1 for items without factors."""
+    """The strongest factor of each item, what kind of shopper buys it; -1 for items without factors.
+
+    Args:
+        item_factors: float32[n_items, f].
+
+    Returns:
+        int32[n_items].
+    """
     if not item_factors.size:
         return np.full(len(item_factors), -1, dtype=np.int32)
     strongest = np.argmax(item_factors, axis=1).astype(np.int32)

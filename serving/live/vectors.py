@@ -56,7 +56,7 @@ class VectorIndex:
         return len(self._slots)
 
     def put(self, row: int, vector: Vector) -> None:
-        """Set a row's vector (float32[d], normalised), over whatever it had."""
+        """Set a row's vector (float32[d], normalised), over what it had. Raises ValueError for another d."""
         if vector.shape != (self.dimension,):
             raise ValueError(f"a vector of {vector.shape} in an index of dimension {self.dimension}")
         self._mask_base(row)

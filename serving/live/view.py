@@ -79,7 +79,10 @@ class View:
         return new
 
     def profile(self, history: History) -> Vector | None:
-        """Mean vector of what a user likes, weighted by log(1 + strength), normalised; None without any."""
+        """Mean vector of what a user likes, weighted by log(1 + strength), normalised.
+
+        float32[d]; None without any.
+        """
         vectors = self.index.vectors.gather(history.liked)
         mean = np.log1p(history.weights) @ vectors
         length = float(np.linalg.norm(mean))

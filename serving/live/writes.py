@@ -48,7 +48,8 @@ class Writes:
     async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
         """Change an item, and its vector when its text changes. Raises ItemNotFound.
 
-        The text may be changed by another while it is encoded: then it is read and encoded again.
+        The text may be changed by another while it is encoded: then it is read and encoded again, a few
+        times; after that DatabaseUnavailable is raised.
         """
         for _ in range(_ATTEMPTS):
             async with self._database.connection("editing an item") as conn:

@@ -59,7 +59,7 @@ def without(allowed: Mask, rows: Rows) -> Mask:
 def percentile(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rank of each value among all, 0 (lowest) to 1 (highest); equal values share their mean rank.
 
-    One value alone stands at 0.5.
+    One value alone stands at 0.5. Takes and gives float64[n].
     """
     if len(values) < 2:
         return np.full(len(values), 0.5)

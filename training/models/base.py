@@ -88,7 +88,7 @@ class Model(ABC):
 
 
 def exclude(scores: FloatArray, items: IntArray) -> FloatArray:
-    """A copy of the scores in which `items` have no score (zero)."""
+    """A copy of the scores (float32[n]) in which `items` (int32[m]) have no score (zero)."""
     kept = scores.copy()
     kept[items] = 0.0
     return kept

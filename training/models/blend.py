@@ -52,7 +52,11 @@ def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
     """The weighted sum of normalised scores.
 
     Args:
-        parts: scores (all of one shape) and their weight; a weight of zero is skipped.
+        parts: scores (float32[n_items] or float32[B, n_items], all alike) and their weight: a number, or
+            float32[n_items]. A weight of zero is skipped.
+
+    Returns:
+        float32 of the parts' shape.
 
     Raises:
         ValueError: no part has a weight.

@@ -26,6 +26,7 @@ class Events:
 
     @classmethod
     def empty(cls) -> "Events":
+        """No event at all."""
         none = np.zeros(0, dtype=np.int32)
         return cls(none, none, np.zeros(0, np.float32), np.zeros(0, np.int64))
 
@@ -61,10 +62,12 @@ class TrainingData:
 
     @property
     def n_items(self) -> int:
+        """Items in the vocabulary, known by interactions or not."""
         return len(self.items)
 
     @property
     def n_users(self) -> int:
+        """Users in the vocabulary."""
         return len(self.users)
 
     def with_interactions(self, interactions: Csr) -> "TrainingData":
@@ -91,20 +94,20 @@ def net_strengths(user: IntArray, item: IntArray, weight: FloatArray, shape: tup
 
 
 def transform(weights: FloatArray, strength: Strength) -> FloatArray:
-    """Strengths as a model reads them."""
+    """Strengths (float32[n]) as a model reads them, float32[n]."""
     if strength == "binary":
         return np.ones_like(weights)
     return np.log1p(weights) if strength == "log1p" else weights
 
 
 def transform_matrix(interactions: Csr, strength: Strength) -> Csr:
-    """The same matrix with its strengths as a model reads them; shares its structure."""
+    """The same csr matrix with its strengths, as float32, as a model reads them; shares its structure."""
     data = transform(interactions.data, strength).astype(np.float32, copy=False)
     return sparse.csr_array((data, interactions.indices, interactions.indptr), shape=interactions.shape)
 
 
 def positive_power(values: DoubleArray, exponent: float) -> DoubleArray:
-    """Values above zero to a power, float64; zeros stay zeros whatever the power."""
+    """Values above zero to a power, float64[n]; zeros stay zeros whatever the power."""
     wide = values.astype(np.float64)
     result: DoubleArray = np.power(wide, exponent, out=np.zeros_like(wide), where=wide > 0)
     return result

@@ -56,7 +56,15 @@ def fit(data: TrainingData, config: EaseConfig, seed: int, report: Report | None
 
 
 def weights(matrix: Csr, l2: float) -> FloatArray:
-    """The dense B, float32[n_items, n_items], with a zero diagonal; one buffer is used throughout."""
+    """The dense B, float32[n_items, n_items], with a zero diagonal; one buffer is used throughout.
+
+    Args:
+        matrix: csr or csc float32[n_users, n_items].
+        l2: added to the diagonal of the Gram matrix.
+
+    Raises:
+        numpy.linalg.LinAlgError: the Gram matrix has no inverse: `l2` is too small.
+    """
     gram = _gram(matrix, l2)
     factor, info = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if info != 0:

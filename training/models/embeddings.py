@@ -50,7 +50,7 @@ class Embeddings(Model):
         return _normalise(transform(query.weights, "log1p") @ self.vectors[query.items])
 
     def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """The k items nearest to a vector by the index, and their cosines; nothing at or below zero."""
+        """The k items (int32[<=k]) nearest to a vector (float32[d]), and their cosines, all above zero."""
         depth = min(k, self.n_items)
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
@@ -75,7 +75,7 @@ class Embeddings(Model):
         return result
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
-        """The k items nearest by cosine, and the cosines; not the item itself."""
+        """The k items (int32[<=k]) nearest by cosine, and the cosines; not the item itself."""
         items, cosines = self.search(self.vectors[item], k + 1)
         others = items != item
         return items[others][:k], cosines[others][:k]
@@ -88,6 +88,7 @@ class Embeddings(Model):
 
     @classmethod
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        """Always raises NotImplementedError: see `load`."""
         raise NotImplementedError("the index is a file of its own: use load")
 
     def save(self, directory: Path) -> None:
@@ -96,6 +97,11 @@ class Embeddings(Model):
 
     @classmethod
     def load(cls, directory: Path) -> Self:
+        """Open a saved model and its index, memory-mapped.
+
+        Raises:
+            ModelFileError: the directory does not hold this model, or no index.
+        """
         from training.models.storage import read_model
 
         arrays, settings = read_model(directory, cls.name)

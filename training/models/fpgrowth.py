@@ -72,7 +72,7 @@ class FpGrowth(NeighbourModel):
         self.weights = (data * lift**power).astype(np.float32) if power else data
 
     def explain(self, item: int, history: IntArray) -> Rule | None:
-        """The most confident rule from the history to an item; None when there is none."""
+        """The most confident rule from the history (items, int32[m]) to an item; None when there is none."""
         best: Rule | None = None
         for antecedent in history.tolist():
             start = int(self.indptr[antecedent])
@@ -108,7 +108,7 @@ def fit(data: TrainingData, config: FpGrowthConfig, seed: int, report: Report | 
 
 
 def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
-    """Ones for every item of a basket; of a basket above `limit`, as many items drawn by the seed."""
+    """A one (csr float32) for every item of a basket; of one above `limit`, so many drawn by the seed."""
     generator = np.random.default_rng(seed)
     sizes = np.diff(baskets.indptr)
     keep = np.ones(baskets.nnz, dtype=bool)

@@ -51,7 +51,7 @@ class NeighbourModel(Model):
         return sparse.csr_array((self.weights, self.indices, self.indptr), shape=(self.n_items, self.n_items))
 
     def row(self, item: int) -> tuple[IntArray, FloatArray]:
-        """The neighbours of an item and their weights, in order of index."""
+        """The neighbours of an item (int32[m]) and their weights (float32[m]), in order of index."""
         span = slice(self.indptr[item], self.indptr[item + 1])
         return self.indices[span], self.weights[span]
 
@@ -72,7 +72,7 @@ class NeighbourModel(Model):
         return result
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
-        """The k neighbours with the largest weights, and the weights."""
+        """The k neighbours (int32[<=k]) with the largest weights, and the weights."""
         items, weights = self.row(item)
         positions, best = top_k(weights, k)
         return items[positions], best
@@ -113,7 +113,7 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
 
 
 def keep_top(matrix: Csr, count: int) -> Csr:
-    """Only the `count` largest entries of each row (by absolute size; ties to the lower column)."""
+    """Only the `count` largest entries of each csr row (by absolute size; ties to the lower column)."""
     matrix = sparse.csr_array(matrix)
     matrix.sort_indices()
     sizes = np.abs(matrix.data)

@@ -60,7 +60,7 @@ class Vocabulary:
         return bytes(self.ids[index]).decode()
 
     def decode(self, indexes: IntArray) -> list[str]:
-        """The ids at many indexes."""
+        """The ids at many indexes, int32[n]."""
         return [value.decode() for value in self.ids[indexes].tolist()]
 
     def save(self, path: Path) -> None:
