@@ -7,11 +7,11 @@ these calls are rare, and no request of a shopper waits for one.
 import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from psycopg2 import OperationalError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from database.connection import connect
@@ -24,69 +24,16 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.offpolicy import OffPolicy
-from database.online import Reading
 from database.reading import read_all
 from database.settings import Settings
 from database.watch import drift_reports, guard_events, read_freshness
 from serving.api.answers import answer
 from serving.api.errors import ApiError, documented
-from serving.api.fields import Title
+from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
 from serving.errors import DatabaseUnavailable
 from training.params import load_params
 
 router = APIRouter(tags=["experiments"])
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-ExperimentId = Annotated[str, Path(pattern=_ID, examples=["more-cf"])]
-
-
-class ArmIn(BaseModel):
-    """An arm: what it changes of the deployed bundle and blend."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    name: str = Field(pattern=_NAME)
-    share: float = Field(gt=0, le=1)
-    bundle_id: str | None = Field(default=None, pattern=_NAME)
-    blend: dict[str, float | str | dict[str, float]] | None = None
-    """Keys of the params' section `blend` and their values; `tuned` is replaced as a whole."""
-    epsilon: float = Field(default=0.0, ge=0, lt=1)
-
-
-class ExperimentIn(BaseModel):
-    """A new experiment; the first arm is the control."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    experiment_id: str = Field(pattern=_ID)
-    kind: Literal["ab", "shadow"] = "ab"
-    arms: list[ArmIn] = Field(min_length=2, max_length=8)
-
-
-class StopIn(BaseModel):
-    """Why an experiment ends."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    reason: Title
-
-
-NewExperiment = Annotated[
-    ExperimentIn,
-    Body(
-        examples=[
-            {
-                "experiment_id": "more-cf",
-                "kind": "ab",
-                "arms": [{"name": "now", "share": 0.5}, {"name": "more", "share": 0.5, "blend": {"cf": 0.8}}],
-            }
-        ]
-    ),
-]
-
-Reason = Annotated[StopIn, Body(examples=[{"reason": "seen enough"}])]
 
 
 @router.post(
@@ -183,7 +130,7 @@ def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
 def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
     rules = load_params(settings.workspace / "params.yaml").experiments.rules()
     with connect(settings) as conn:
-        return _reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), rules))
+        return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), rules))
 
 
 def _watch(settings: Settings) -> dict[str, Any]:
@@ -194,24 +141,3 @@ def _watch(settings: Settings) -> dict[str, Any]:
             "drift": asdict(drift[0]) if drift else None,
             "guard": [asdict(event) for event in guard_events(conn, 10)],
         }
-
-
-def _reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
-    arms = [
-        {
-            "name": arm.name,
-            "users": arm.rate.users,
-            "shown": arm.rate.shown,
-            "clicked": arm.rate.clicked,
-            "click_rate": arm.rate.value,
-            "interval": [arm.low, arm.high],
-            "difference": asdict(arm.difference) if arm.difference else None,
-        }
-        for arm in reading.arms
-    ]
-    return {
-        "experiment": asdict(reading.experiment),
-        "arms": arms,
-        "off_policy": asdict(unseen) if unseen else None,
-        "read_at": reading.read_at,
-    }
