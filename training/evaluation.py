@@ -18,7 +18,7 @@ from training.models.data import TrainingData, net_strengths
 from training.models.registry import load_model
 from training.models.types import BoolArray, DoubleArray
 from training.params import Params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.split import SplitError, split_events, truth_of
 from training.tables import models_table, slices_table
 from training.workspace import Workspace

@@ -30,7 +30,7 @@ from training.models.storage import ModelFileError
 from training.models.types import Csr, DoubleArray, FloatArray
 from training.models.vocabulary import Vocabulary
 from training.params import Params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.workspace import Workspace
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from training.models.blend import BLEND
 from training.models.registry import fit_model
 from training.models.trending import Trending
 from training.params import Params, load_params
-from training.prepare import Prepared, prepare
+from training.prepare import prepare
+from training.prepared import Prepared
 from training.workspace import Workspace, open_workspace, replaced
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from training.models.registry import ALGORITHMS, fit_model
 from training.models.types import DoubleArray
 from training.params import Params, load_params
 from training.params_file import write_back
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.search import Budget, Found, OnTrial, Trial, Values, progress, search
 from training.search_history import blend_line, save_ascents, save_trials, search_line
 from training.snapshot import read_snapshot

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from training.evaluate import TestSet
 from training.models.data import TrainingData
 from training.params import Params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.split import Split, SplitError, leave_last_out, time_split, truth_of
 from training.train_test import some_users
 

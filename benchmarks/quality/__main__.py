@@ -23,7 +23,7 @@ from training.evaluation import open_holdout
 from training.models.blend import BLEND, FEW, Blend
 from training.models.registry import ALGORITHMS
 from training.params import Params, load_params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.workspace import Workspace
 
 ALIKE = "blend, the documents' models alike"

@@ -19,7 +19,8 @@ from database.schema import migrate
 from database.settings import REPOSITORY
 from training.models.encoder import Encoder
 from training.params import Params, load_params
-from training.prepare import Prepared, prepare
+from training.prepare import prepare
+from training.prepared import Prepared
 from training.workspace import Workspace, replaced
 
 

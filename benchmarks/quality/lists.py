@@ -18,7 +18,7 @@ from training.models.blend import Blend
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
-from training.prepare import Prepared
+from training.prepared import Prepared
 
 Lists = NDArray[np.int32]
 

@@ -20,7 +20,7 @@ from training.models.data import Catalogue, Events
 from training.models.registry import fit_model
 from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.split import DAY
 
 DAYS, USERS, ITEMS = 12, 30, 40

@@ -12,7 +12,8 @@ import pytest
 from database.export import EMBEDDINGS, INTERACTIONS, ITEMS
 from database.settings import REPOSITORY
 from training.params import Params, load_params
-from training.prepare import Prepared, prepare
+from training.prepare import prepare
+from training.prepared import Prepared
 from training.split import leave_last_out
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,7 +19,7 @@ from training.models.blend import BLEND
 from training.models.data import Catalogue, Events
 from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.record import (
     metrics_of,
     record_bundle,

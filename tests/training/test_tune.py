@@ -13,7 +13,7 @@ from database.settings import REPOSITORY, get_settings
 from training.models.data import Catalogue, Events
 from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
-from training.prepare import Prepared
+from training.prepared import Prepared
 from training.split import DAY, SplitError
 from training.tracking.tracker import Tracker
 from training.tune import main
