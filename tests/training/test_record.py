@@ -33,7 +33,7 @@ from training.split import DAY
 from training.stages import LEARNED, run_stage
 from training.tracking.forget import forget
 from training.tracking.lineage import Lineage
-from training.tracking.run import NOTE, with_section
+from training.tracking.run import NOTE
 from training.tracking.tracker import Tracker
 from training.tracking.versions import Version, save_version
 from training.tune import recorded
@@ -193,12 +193,6 @@ def test_a_blend_of_other_weights_is_another_run(
     assert second.data.params["weight.ease"] == "1.0"
 
 
-def test_a_rerun_takes_the_place_of_what_was_logged(tracker: Tracker, parent: str) -> None:
-    tracker.run(parent).log({}, {"seconds": 2.0})
-    tracker.run(parent).log({}, {"seconds": 1.0})
-    assert tracker.client.get_run(parent).data.metrics["seconds"] == 1.0
-
-
 def test_a_registered_version_has_a_card_and_answers_with_item_ids(
     tracker: Tracker, als: Version, parent: str
 ) -> None:
@@ -291,23 +285,6 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
     assert len(tracker.client.search_model_versions(f"name = '{model.name}'")) == 1
 
 
-def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(tracker: Tracker) -> None:
-    search = tracker.open_search(LINEAGE, "als")
-    for number, score in enumerate((0.3, 0.2)):
-        tracker.record_trial(
-            search, LINEAGE, number=number, values={"factors": 64 + number}, metrics={"score": score}
-        )
-    search.finish()
-    experiment = tracker.client.get_experiment_by_name("films-search")
-    assert experiment is not None
-    runs = tracker.client.search_runs([experiment.experiment_id], order_by=["attributes.run_name ASC"])
-    assert [run.info.run_name for run in runs] == ["search als", "trial 0", "trial 1"]
-    assert [run.data.tags.get("mlflow.parentRunId") for run in runs] == [None, search.id, search.id]
-    assert runs[2].data.params == {"factors": "65"} and runs[2].info.status == "FINISHED"
-    history = tracker.client.get_metric_history(search.id, "score")
-    assert [(point.step, point.value) for point in history] == [(0, 0.3), (1, 0.2)]
-
-
 def test_a_search_that_breaks_off_is_marked_as_failed(
     tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params
 ) -> None:
@@ -322,17 +299,3 @@ def test_a_search_that_breaks_off_is_marked_as_failed(
     assert run.info.status == "FAILED"
     assert run.data.metrics["validation.ndcg_at_10"] == 0.5
     assert f"parentRunId%60%20%3D%20%27{run.info.run_id}" in run.data.tags[NOTE]
-
-
-def test_a_section_is_replaced_and_the_others_stay() -> None:
-    note = with_section(with_section("", "Models", "a\n\nb"), "Gate", "no")
-    assert with_section(note, "Models", "c") == "## Models\n\nc\n\n## Gate\n\nno\n"
-
-
-def test_two_experiments_share_a_server_but_no_models(
-    tracking_uri: str, tracker: Tracker, als: Version
-) -> None:
-    other = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="shop"))
-    assert other.bundle_run(LINEAGE).id != tracker.bundle_run(LINEAGE).id
-    assert other.registry.name_of("als") == "shop-als"
-    assert other.registry.aliases("shop-als") == {}

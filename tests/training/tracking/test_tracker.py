@@ -1,0 +1,48 @@
+"""Where runs are found again."""
+
+import pytest
+
+from database.settings import Settings
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
+
+# MLflow warns of what its dependencies will take away.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+LINEAGE = Lineage("a" * 32 + ".dir", "0123456789abcdef", "c" * 40)
+
+
+@pytest.fixture
+def tracker(tracking_uri: str) -> Tracker:
+    return Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="books"))
+
+
+def test_a_run_is_found_again_by_what_it_was_made_from(tracker: Tracker) -> None:
+    model = tracker.model_run(LINEAGE, "als")
+    assert tracker.model_run(LINEAGE, "als").id == model.id
+    assert tracker.children(tracker.bundle_run(LINEAGE).id) == {"als": model.id}
+    other = Lineage(LINEAGE.snapshot, "other params", LINEAGE.git_commit)
+    assert tracker.bundle_run(other).id != tracker.bundle_run(LINEAGE).id
+
+
+def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(tracker: Tracker) -> None:
+    search = tracker.open_search(LINEAGE, "als")
+    for number, score in enumerate((0.3, 0.2)):
+        tracker.record_trial(
+            search, LINEAGE, number=number, values={"factors": 64 + number}, metrics={"score": score}
+        )
+    search.finish()
+    experiment = tracker.client.get_experiment_by_name("books-search")
+    assert experiment is not None
+    runs = tracker.client.search_runs([experiment.experiment_id], order_by=["attributes.run_name ASC"])
+    assert [run.info.run_name for run in runs] == ["search als", "trial 0", "trial 1"]
+    assert [run.data.tags.get("mlflow.parentRunId") for run in runs] == [None, search.id, search.id]
+    assert runs[2].data.params == {"factors": "65"} and runs[2].info.status == "FINISHED"
+    history = tracker.client.get_metric_history(search.id, "score")
+    assert [(point.step, point.value) for point in history] == [(0, 0.3), (1, 0.2)]
+
+
+def test_two_experiments_share_a_server_but_no_models(tracking_uri: str, tracker: Tracker) -> None:
+    other = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="shop"))
+    assert other.bundle_run(LINEAGE).id != tracker.bundle_run(LINEAGE).id
+    assert other.registry.name_of("als") == "shop-als"
+    assert other.registry.aliases("shop-als") == {}
