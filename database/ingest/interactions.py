@@ -12,16 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import Adapter, Chunk, WrongFormat, rejected_frame
+from database.ingest.chunk import Adapter, Chunk, WrongFormat
 from database.ingest.fields import clean, joined, numbers, shifted, times
-from database.ingest.files import (
-    csv_batches,
-    csv_header,
-    is_parquet,
-    parquet_columns,
-    parquet_frames,
-    raw_row,
-)
+from database.ingest.named_columns import columns, read_rows, refused
 from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
@@ -33,46 +26,31 @@ _LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns."""
-    missing = set(_NEEDED) - set(_columns(path))
+    missing = set(_NEEDED) - set(columns(path))
     if missing:
         raise WrongFormat(f"{path}: not interactions: no column {', '.join(sorted(missing))}")
 
 
 def read(path: Path, weeks: int) -> Iterator[Chunk]:
     """Chunks of interactions."""
-    if is_parquet(path):
-        kept = [name for name in _columns(path) if name in {*_NEEDED, *_OPTIONAL}]
-        for frame, first, progress in parquet_frames(path, kept, _TEXTS):
-            yield _chunk(frame, list(range(first, first + len(frame))), progress, weeks)
-        return
-    header = csv_header(path)
-    for batch in csv_batches(path):
-        frame = pd.DataFrame(batch.values, columns=header, dtype="str")
-        chunk = _chunk(frame, batch.lines, batch.progress, weeks)
-        bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
-        yield Chunk(
-            chunk.rows + len(bad),
-            chunk.progress,
-            interactions=chunk.interactions,
-            rejected=pd.concat([bad, chunk.rejected]) if len(bad) else chunk.rejected,
-            nulled=chunk.nulled,
-        )
 
+    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
+        return _chunk(frame, lines, progress, weeks)
 
-def _columns(path: Path) -> list[str]:
-    return parquet_columns(path) if is_parquet(path) else csv_header(path)
+    return read_rows(path, {*_NEEDED, *_OPTIONAL}, _TEXTS, to_chunk)
 
 
 def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int) -> Chunk:
     nulled: Counter[str] = Counter()
     table = _prepared(frame, nulled)
     reason = _reasons(table)
-    bad = reason.notna()
-    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
-    rejected = rejected_frame([lines[row] for row in frame.index[bad]], list(reason[bad]), raws)
     table.insert(0, "line", lines)
     return Chunk(
-        len(frame), progress, interactions=_events(table[~bad], weeks), rejected=rejected, nulled=nulled
+        len(frame),
+        progress,
+        interactions=_events(table[reason.isna()], weeks),
+        rejected=refused(frame, lines, reason),
+        nulled=nulled,
     )
 
 

@@ -12,23 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import (
-    ITEM_COLUMNS,
-    TAG_SEPARATOR,
-    Adapter,
-    Chunk,
-    WrongFormat,
-    rejected_frame,
-)
+from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat
 from database.ingest.fields import MOST_RATINGS, clean, numbers, prices, within
-from database.ingest.files import (
-    csv_batches,
-    csv_header,
-    is_parquet,
-    parquet_columns,
-    parquet_frames,
-    raw_row,
-)
+from database.ingest.named_columns import columns, read_rows, refused
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
@@ -39,7 +25,7 @@ _LONGEST_ID = 64
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
-    names = _columns(path)
+    names = columns(path)
     missing = set(_NEEDED) - set(names)
     if missing or "user_id" in names:
         reason = f"no column {', '.join(sorted(missing))}" if missing else "it has a column user_id"
@@ -48,21 +34,7 @@ def check(path: Path) -> None:
 
 def read(path: Path, weeks: int) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
-    if is_parquet(path):
-        kept = [name for name in _columns(path) if name in _READ]
-        for frame, first, progress in parquet_frames(path, kept, kept):
-            yield _chunk(frame, list(range(first, first + len(frame))), progress)
-        return
-    header = csv_header(path)
-    for batch in csv_batches(path):
-        chunk = _chunk(pd.DataFrame(batch.values, columns=header, dtype="str"), batch.lines, batch.progress)
-        bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
-        rejected = pd.concat([bad, chunk.rejected]) if len(bad) else chunk.rejected
-        yield Chunk(chunk.rows + len(bad), chunk.progress, chunk.items, None, rejected, chunk.nulled)
-
-
-def _columns(path: Path) -> list[str]:
-    return parquet_columns(path) if is_parquet(path) else csv_header(path)
+    return read_rows(path, _READ, _READ, _chunk)
 
 
 def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
@@ -73,10 +45,13 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
     reason = reason.mask(items["title"].isna(), "no title")
     reason = reason.mask(items["item_id"].str.len() > _LONGEST_ID, f"item_id is longer than {_LONGEST_ID}")
     reason = reason.mask(items["item_id"].isna(), "no item id")
-    bad = reason.notna()
-    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
-    rejected = rejected_frame(list(items["line"][bad]), list(reason[bad]), raws)
-    return Chunk(len(frame), progress, items[~bad], None, rejected, nulled)
+    return Chunk(
+        len(frame),
+        progress,
+        items=items[reason.isna()],
+        rejected=refused(frame, lines, reason),
+        nulled=nulled,
+    )
 
 
 def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.DataFrame:
