@@ -6,7 +6,7 @@ holds them equal), in a fraction of the time.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -94,10 +94,6 @@ class FpGrowth(NeighbourModel):
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"support": self.support, "lift": self.lift}
-
-    @classmethod
-    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
-        return cls(**arrays, scalars=settings)
 
 
 def fit(data: TrainingData, config: FpGrowthConfig, seed: int, report: Report | None = None) -> FpGrowth:

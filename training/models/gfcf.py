@@ -5,7 +5,7 @@ scored by h Z'Z, the linear filter, plus `low_pass` times h D_i^-q V V' D_i^q, t
 where V holds the leading right singular vectors of Z. Nothing is trained by gradient.
 """
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -78,10 +78,6 @@ class GfCf(NeighbourModel):
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}
-
-    @classmethod
-    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
-        return cls(**arrays, scalars=settings)
 
 
 def fit(data: TrainingData, config: GfCfConfig, seed: int, report: Report | None = None) -> GfCf:
