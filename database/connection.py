@@ -9,7 +9,7 @@ import asyncpg
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.embedded import socket_directory
+from database.data_directory import socket_directory
 from database.settings import Settings, get_settings
 
 SHORTLIST = "shortlist"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from circus.config import read_config
 
-from database.embedded import remove_sockets
+from database.data_directory import remove_sockets
 from database.settings import REPOSITORY, Settings
 from operations.secrets import load_secrets
 

@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 
 from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedError, EmbeddedServer, answers, prepare, socket_directory
+from database.data_directory import EmbeddedError, prepare, socket_directory
+from database.embedded import EmbeddedServer, answers
 from database.schema import create_database
 
 

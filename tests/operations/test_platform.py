@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from database.embedded import binary
+from database.data_directory import binary
 from database.settings import REPOSITORY, Settings
 from operations.environment import layout
 from operations.supervisor import Supervisor
