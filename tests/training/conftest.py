@@ -1,17 +1,37 @@
-"""One tracking database of MLflow for the tests that can share it: each takes an experiment of its own."""
+"""One tracking database of MLflow for the tests that can share it; a checkout of the slow plane."""
+
+from typing import Any
 
 import pytest
 
-from database.settings import Settings
+from database.settings import Settings, get_settings
+from tests.training.slow import serving
+from training.pipeline import STEPS, run_steps
 from training.tracking.tracker import Tracker
+from training.workspace import Workspace, open_workspace
 
 
 @pytest.fixture(scope="session")
 def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of the shared database; MLflow's tables are made once."""
+    """Address of the shared database; each test takes an experiment of its own."""
     folder = tmp_path_factory.mktemp("mlflow")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = Tracker(Settings(mlflow_tracking_uri=uri)).client
     for name in ("films", "clicks", "mirror", "old"):
         client.create_experiment(name, artifact_location=(folder / name).as_uri())
     return uri
+
+
+@pytest.fixture
+def checkout(slow_plane: Any) -> Workspace:
+    """The slow plane's workspace, where nothing is learned yet."""
+    return open_workspace(get_settings())
+
+
+@pytest.fixture
+def deployed(checkout: Workspace) -> str:
+    """Id of the first bundle, which serves."""
+    run_steps(list(STEPS))
+    found = serving()
+    assert found is not None
+    return found

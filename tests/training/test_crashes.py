@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import psycopg2
 import pytest
 
 from database import deployments
 from database.connection import connect
 from database.settings import get_settings
+from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training import bundle, pipeline, promotion
 from training.bundle import find_stored
 from training.models.bundle import load_bundle, read_manifest
@@ -16,14 +16,9 @@ from training.pipeline import STEPS, run_steps
 from training.stages import LEARNED
 from training.tracking.registry import Registry
 from training.tracking.tracker import Tracker
-from training.workspace import Workspace, open_workspace
+from training.workspace import Workspace
 
-pytestmark = [
-    pytest.mark.platform,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
-    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
-]
+pytestmark = WHOLE_RUNS
 
 
 class Crash(BaseException):
@@ -72,29 +67,25 @@ POINTS: dict[str, tuple[Any, str, Any, bool]] = {
 
 
 @pytest.fixture
-def workspace(slow_plane: Any) -> Workspace:
-    """One bundle serves; the next is accepted and waits for its promotion."""
-    run_steps(list(STEPS))
-    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
-        cursor.execute(
-            """insert into interactions (user_id, item_id, event_type, value, occurred_at, source)
-            values ('user1', 'ITEM000001', 'purchase', 1, now(), 'shop')"""
-        )
-    conn.close()
+def challenger(slow_plane: Any, checkout: Workspace, deployed: str) -> str:
+    """Id of a bundle that was accepted and waits for its promotion."""
+    buy_more(slow_plane.database.dsn)
     run_steps([name for name in STEPS if name not in ("record", "deploy")])
-    return open_workspace(get_settings())
+    return read_manifest(checkout.bundle).bundle_id
 
 
-def test_every_crash_leaves_one_whole_champion(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_crash_leaves_one_whole_champion(
+    deployed: str, challenger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tracker = Tracker(get_settings())
-    champion, challenger = serving(), read_manifest(workspace.bundle).bundle_id
     for place, (owner, name, replacement, moved) in POINTS.items():
         with monkeypatch.context() as patched, pytest.raises(Crash):
             patched.setattr(owner, name, replacement)
             run_steps(["deploy"])
 
-        assert serving() == (challenger if moved else champion), place
-        assert_whole(serving())
+        serves = challenger if moved else deployed
+        assert serving() == serves, place
+        assert_whole(serves)
         with connect() as conn, deployments.promotion_lock(conn, 0.1):
             assert len(deployments.history(conn, 10)) == 1 + moved, place
 
@@ -107,14 +98,7 @@ def test_every_crash_leaves_one_whole_champion(workspace: Workspace, monkeypatch
         with connect() as conn:
             assert len(deployments.history(conn, 10)) == 2, place
         undo(tracker, challenger)
-        assert serving() == champion
-
-
-def serving() -> str:
-    with connect() as conn:
-        found = deployments.current(conn)
-    assert found is not None
-    return found.bundle_id
+        assert serving() == deployed
 
 
 def assert_whole(bundle_id: str) -> None:

@@ -2,10 +2,9 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,74 +20,46 @@ from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import REPOSITORY, get_settings
+from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.bundle import find_stored, store_bundle
-from training.models.bundle import MANIFEST, hash_files, load_bundle
+from training.models.bundle import hash_files, load_bundle
 from training.params_file import write_back
 from training.pipeline import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.promotion import PromotionError, promote, reconcile, roll_back
-from training.replay import ReplayError, replay
 from training.snapshot import take_snapshot
 from training.stages import LEARNED, MEASURED
 from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions
-from training.workspace import Workspace, open_workspace
+from training.workspace import Workspace
 
-# MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
-# their own dependencies will take away, and of a type hint of their own.
-pytestmark = [
-    pytest.mark.platform,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
-    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
-]
+pytestmark = WHOLE_RUNS
 BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
 
 
-@pytest.fixture
-def workspace(slow_plane: Any) -> Workspace:
-    return open_workspace(get_settings())
-
-
-def buy_more(dsn: str) -> None:
-    """One more purchase, so that there is something new to learn."""
-    with psycopg2.connect(dsn) as conn, conn.cursor() as cursor:
-        cursor.execute(
-            """insert into interactions (user_id, item_id, event_type, value, occurred_at, source)
-            values ('user1', 'ITEM000001', 'purchase', 1, now(), 'shop')"""
-        )
-    conn.close()
-
-
-def serving() -> str | None:
+def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
     with connect() as conn:
-        found = deployments.current(conn)
-    return found.bundle_id if found else None
-
-
-def test_the_same_database_gives_the_same_snapshot(workspace: Workspace) -> None:
-    with connect() as conn:
-        first = take_snapshot(conn, workspace)
-        files = hash_files(workspace.snapshot)
-        second = take_snapshot(conn, workspace)
+        first = take_snapshot(conn, checkout)
+        files = hash_files(checkout.snapshot)
+        second = take_snapshot(conn, checkout)
 
     assert first == second
-    assert hash_files(workspace.snapshot) == files
+    assert hash_files(checkout.snapshot) == files
     assert len(first.md5) == len("0" * 32 + ".dir")
 
 
-def test_dvc_repro_gives_what_the_steps_give(workspace: Workspace) -> None:
+def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "record"])
     learned = {
-        name: hash_files(getattr(workspace, name)) for name in ("models", "candidates", "prepared", "bundle")
+        name: hash_files(getattr(checkout, name)) for name in ("models", "candidates", "prepared", "bundle")
     }
-    manifest, lock = described(workspace)
+    manifest, lock = described(checkout)
 
     bin_first = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     dvc = [sys.executable, "-m", "dvc"]
-    status = subprocess.run([*dvc, "status"], cwd=workspace.root, capture_output=True, text=True, check=True)
+    status = subprocess.run([*dvc, "status"], cwd=checkout.root, capture_output=True, text=True, check=True)
     repro = subprocess.run(
         [*dvc, "repro", "--force"],
-        cwd=workspace.root,
+        cwd=checkout.root,
         env=bin_first,
         capture_output=True,
         text=True,
@@ -97,14 +68,14 @@ def test_dvc_repro_gives_what_the_steps_give(workspace: Workspace) -> None:
 
     assert "up to date" in status.stdout
     assert repro.returncode == 0, repro.stderr
-    assert {name: hash_files(getattr(workspace, name)) for name in learned} == learned
-    assert described(workspace) == (manifest, lock)
+    assert {name: hash_files(getattr(checkout, name)) for name in learned} == learned
+    assert described(checkout) == (manifest, lock)
 
 
-def described(workspace: Workspace) -> tuple[dict[str, Any], dict[str, Any]]:
+def described(checkout: Workspace) -> tuple[dict[str, Any], dict[str, Any]]:
     """The bundle's manifest and dvc.lock, save the git commit: the copied checkout is in no repository."""
-    manifest = json.loads((workspace.bundle / "manifest.json").read_text())
-    lock = yaml.safe_load((workspace.root / "dvc.lock").read_text())
+    manifest = json.loads((checkout.bundle / "manifest.json").read_text())
+    lock = yaml.safe_load((checkout.root / "dvc.lock").read_text())
     del manifest["git_commit"], lock["stages"]["bundle"]["outs"]
     return manifest, lock
 
@@ -119,16 +90,7 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
         run_steps(["validate"])
 
 
-@pytest.fixture
-def deployed(workspace: Workspace) -> Iterator[str]:
-    """The first bundle serves."""
-    run_steps(list(STEPS))
-    found = serving()
-    assert found is not None
-    yield found
-
-
-def test_a_run_cut_off_between_gate_and_deployment_is_made_again(workspace: Workspace) -> None:
+def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "gate"])
     assert serving() is None
 
@@ -139,21 +101,21 @@ def test_a_run_cut_off_between_gate_and_deployment_is_made_again(workspace: Work
         run_steps(["snapshot"])
     assert serving() is not None
 
-    write_back(workspace.params_file, ("blend", "tuned"), {"als": 1.0}, whole=True)
+    write_back(checkout.params_file, ("blend", "tuned"), {"als": 1.0}, whole=True)
     run_steps(["snapshot"])  # other weights of the blend are a reason to make a bundle
 
 
-def test_dvc_notices_params_that_only_the_manifest_holds(workspace: Workspace) -> None:
+def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "record"])
-    content = workspace.params_file.read_text()
-    workspace.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
+    content = checkout.params_file.read_text()
+    checkout.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
     command = [sys.executable, "-m", "dvc", "status"]
-    status = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=True)
+    status = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=True)
     stages = [line for line in status.stdout.splitlines() if line and not line[0].isspace()]
     assert stages == ["bundle:"]
 
 
-def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> None:
+def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> None:
     """First bundle; nothing new; second bundle; a crash in the middle of its promotion; rollback."""
     settings = get_settings()
     tracker = Tracker(settings)
@@ -173,10 +135,10 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
     assert judged.accepted
     assert judged.champion_id == deployed
     assert {"accuracy of blend", "coverage of blend"} <= {check["name"] for check in judged.report["checks"]}
-    table = (workspace.evaluation / "summary" / "table.md").read_text()
+    table = (checkout.evaluation / "summary" / "table.md").read_text()
     assert "| blend |" in table
-    assert "| popularity |" in (workspace.evaluation / "summary" / "pairs.md").read_text()
-    stored = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
+    assert "| popularity |" in (checkout.evaluation / "summary" / "pairs.md").read_text()
+    stored = store_bundle(settings, checkout.bundle, load_versions(checkout.tracking))
     assert serving() == deployed
 
     class Broken:
@@ -205,50 +167,13 @@ def test_a_years_life(workspace: Workspace, slow_plane: Any, deployed: str) -> N
         roll_back(settings, "again")
 
 
-def test_a_bundle_is_rebuilt_from_its_manifest(
-    workspace: Workspace, slow_plane: Any, deployed: str, tmp_path: Path
-) -> None:
-    settings = get_settings()
-    buy_more(slow_plane.database.dsn)
-    run_steps(["snapshot"])
-    shutil.rmtree(workspace.data)
-
-    from_store = replay(settings, deployed, made(tmp_path / "one"))
-
-    assert from_store.identical, from_store.lines()
-    assert from_store.rebuilt_id == deployed
-    stored = find_stored(settings, deployed)
-    assert stored is not None
-    manifest = json.loads((stored.path / MANIFEST).read_text())
-    manifest["params"]["nmf"]["factors"] -= 1
-    (stored.path / MANIFEST).write_text(json.dumps(manifest))
-
-    changed = replay(settings, deployed, made(tmp_path / "two"))
-
-    assert not changed.identical
-    assert set(changed.different) >= {"nmf/item_factors.npy"}
-    assert {path.partition("/")[0] for path in changed.different} <= {"nmf", "evaluation"}
-    assert changed.same_lists is not None
-    assert changed.same_lists["als"] == 1.0
-    shutil.rmtree(workspace.root / ".dvc" / "cache")
-    with pytest.raises(ReplayError, match="can't be had"):
-        replay(settings, deployed, made(tmp_path / "three"))
-    with pytest.raises(ReplayError, match="neither in the store"):
-        replay(settings, "unknown", made(tmp_path / "four"))
-
-
-def made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
 @pytest.fixture
 def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code stays the same, whatever is committed while the test runs."""
     monkeypatch.setattr("training.pipeline.git_commit", lambda: "0" * 40)
 
 
-def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deployed: str) -> None:
+def test_every_step_may_run_again(one_commit: None, checkout: Workspace, deployed: str) -> None:
     tracker = Tracker(get_settings())
 
     def state() -> dict[str, Any]:
@@ -257,7 +182,7 @@ def test_every_step_may_run_again(one_commit: None, workspace: Workspace, deploy
         with connect() as conn:
             past = [deployment.deployment_id for deployment in deployments.history(conn, 10)]
         return {
-            "files": hash_files(workspace.bundle),
+            "files": hash_files(checkout.bundle),
             "deployments": past,
             "champion": tracker.registry.aliases("shortlist-bundle")["champion"],
             "versions": len(tracker.client.search_model_versions("name like 'shortlist-%'")),
@@ -282,7 +207,7 @@ def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
     assert tuple(described["stages"]["learn"]["foreach"]) == LEARNED == defaults.MODELS + defaults.BASELINES
 
 
-def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str) -> None:
+def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:
     settings = get_settings()
     stored = find_stored(settings, deployed)
     assert stored is not None
@@ -294,31 +219,6 @@ def test_only_an_accepted_bundle_is_promoted(workspace: Workspace, deployed: str
     with pytest.raises(PromotionError, match="judge it again"):
         promote(settings, Tracker(settings).registry, other, "test")
     assert serving() == deployed
-
-
-def test_a_half_written_store_is_made_whole(workspace: Workspace, deployed: str) -> None:
-    settings = get_settings()
-    stored = find_stored(settings, deployed)
-    assert stored is not None
-    (stored.path / "items.npy").unlink()
-    assert find_stored(settings, deployed) is None
-
-    mended = store_bundle(settings, workspace.bundle, load_versions(workspace.tracking))
-
-    assert mended.bundle_id == deployed
-    assert Path(mended.path / "items.npy").is_file()
-
-
-def test_a_damaged_champion_does_not_stop_the_learning(workspace: Workspace, deployed: str) -> None:
-    stored = find_stored(get_settings(), deployed)
-    assert stored is not None
-    (stored.path / "items.npy").unlink()
-
-    run_steps(list(STEPS), force=True)
-
-    assert serving() is not None
-    found = find_stored(get_settings(), serving() or "")
-    assert found is not None
 
 
 def test_the_command_runs_steps_in_order_and_says_why_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from database.gate_decisions import record_decision
 from database.impressions import ensure_impression_partitions
 from database.interactions import ensure_partitions_sync
 from database.settings import get_settings
+from tests.training.slow import WHOLE_RUNS
 from training.bundle import _bentoml, delete_stored, find_stored, list_stored
 from training.models.bundle import MANIFEST
 from training.params import Params, load_params
@@ -26,12 +27,7 @@ from training.retention import prune
 from training.snapshot import take_snapshot
 from training.workspace import Workspace, locked, open_workspace
 
-pytestmark = [
-    pytest.mark.platform,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
-    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
-]
+pytestmark = WHOLE_RUNS
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
