@@ -24,12 +24,12 @@ def run() -> None:
     config = params.als
     data = purchases()
     started = perf_counter()
-    fit(data, config, params.seed)
+    model = fit(data, config, params.seed)
     ours = perf_counter() - started
     strengths = transform_matrix(data.interactions, config.strength)
     bare = AlternatingLeastSquares(
         factors=config.factors,
-        regularization=config.regularization,
+        regularization=model.scalars["regularization"],
         alpha=config.alpha,
         iterations=config.iterations,
         random_state=params.seed,

@@ -2,11 +2,16 @@
 
 Confidence: an observed pair counts 1 + alpha * strength, an unobserved one counts 1. The preference
 of every observed pair is 1. `strength` of the config says how the raw strength is read first.
+
+Small factors are multiplied, half a round, by the matrix of the observed pairs' confidences over the
+regularisation: what has a singular value below it dies out, and everything does when the largest has. That
+one is no smaller than the root mean square length of the columns, the unit of `relative` regularisation.
+(Where confidences are alike, the same holds with a regularisation of each row's own, for powers from 0 to 1.)
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,7 +19,7 @@ from scipy import sparse
 
 from training.models.base import Config
 from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.factors import FactorModel, distinct_rows
+from training.models.factors import FactorModel, column_length, distinct_rows
 from training.models.least_squares import mean_pairs, penalties_of, solve, with_int32
 from training.models.types import Csr, FloatArray, IntArray, Report
 
@@ -35,10 +40,14 @@ class AlsConfig(Config):
     """Length of the vectors."""
     regularization: float
     """Weight of the squared length of the vectors in the loss."""
+    regularization_scale: Literal["relative", "absolute"]
+    """relative: regularization is times the root mean square length of the items' columns of confidences
+    (`column_length`), so one value holds for small and large histories, and below 1 something of each is
+    left; absolute: it is taken as it is."""
     alpha: float
     """How much more an observed pair counts for each unit of strength."""
     regularization_power: float = Field(ge=0)
-    """A row of n pairs is regularised by regularization * (n / mean n) ^ regularization_power (to the nearest
+    """A row of n pairs is regularised by (n / mean n) ^ regularization_power times as much (to the nearest
     power of CLASS_WIDTH): 0 is the same for all; 1 is the loss of explicit ALS (Zhou et al. 2008; for
     implicit data Rendle et al. 2022)."""
     iterations: int
@@ -48,7 +57,7 @@ class AlsConfig(Config):
 
 
 class Als(FactorModel):
-    """Fitted ALS. The factors are turned so that `gram`, Y'Y + regularization * I, is diagonal.
+    """Fitted ALS. The factors are turned so that `gram`, Y'Y + penalty * I, is diagonal.
 
     A history of m items is then folded in by a system of m equations, not one of d: exact, and cheap.
     """
@@ -96,20 +105,27 @@ def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None 
 
     strengths = transform_matrix(data.interactions, config.strength)
     confidence = _confidence(strengths, config.alpha)
+    penalty = penalty_of(confidence, config)
     first, inverse = distinct_rows(strengths)
     with threadpool_limits(limits=1, user_api="blas"):
-        users, items = _alternate(confidence, first, inverse, config, (seed, report))
+        users, items = _alternate(confidence, (first, inverse), penalty, config, (seed, report))
         spectrum, basis = np.linalg.eigh(items.T.astype(np.float64) @ items)
         users, items = (users @ basis).astype(np.float32), (items @ basis).astype(np.float32)
     scalars = {
         "alpha": config.alpha,
         "strength": config.strength,
-        "regularization": config.regularization,
+        "regularization": penalty,
         "regularization_power": config.regularization_power,
         "mean_items": mean_pairs(confidence[first]),
     }
-    gram = np.diag(np.maximum(spectrum, 0.0) + config.regularization).astype(np.float32)
+    gram = np.diag(np.maximum(spectrum, 0.0) + penalty).astype(np.float32)
     return Als(items, users, inverse, gram, scalars)
+
+
+def penalty_of(confidence: Csr, config: AlsConfig) -> float:
+    """The weight of the squared length of the vectors, in the loss's own unit."""
+    relative = config.regularization_scale == "relative"
+    return config.regularization * (column_length(confidence) if relative else 1.0)
 
 
 def _confidence(strengths: Csr, alpha: float) -> Csr:
@@ -118,10 +134,14 @@ def _confidence(strengths: Csr, alpha: float) -> Csr:
 
 
 def _alternate(
-    confidence: Csr, first: IntArray, inverse: IntArray, config: AlsConfig, run: tuple[int, Report | None]
+    confidence: Csr,
+    rows: tuple[IntArray, IntArray],
+    penalty: float,
+    config: AlsConfig,
+    run: tuple[int, Report | None],
 ) -> tuple[FloatArray, FloatArray]:
-    seed, report = run
-    improve, loss = _solver(config, seed)
+    (first, inverse), (seed, report) = rows, run
+    improve, loss = _solver(config, penalty, seed)
     generator = np.random.default_rng(seed)
     by_user, by_item = with_int32(confidence[first]), with_int32(confidence.T.tocsr())
     users = _start(generator, len(first), config.factors)
@@ -137,20 +157,21 @@ def _alternate(
     return users, items
 
 
-def _solver(config: AlsConfig, seed: int) -> tuple[HalfRound, Callable[..., float]]:
+def _solver(config: AlsConfig, penalty: float, seed: int) -> tuple[HalfRound, Callable[..., float]]:
     """One half round on all cores, and the loss (without the penalties when they differ by row)."""
     from implicit.cpu import _als
     from implicit.cpu.als import AlternatingLeastSquares
 
     threads = AlternatingLeastSquares(factors=config.factors, random_state=seed).num_threads
-    power, base = config.regularization_power, config.regularization
+    power = config.regularization_power
 
     def improve(confidence: Csr, rows: FloatArray, others: FloatArray, steps: int) -> None:
         counts = np.diff(confidence.indptr)
-        penalties = penalties_of(counts, mean_pairs(confidence), base, power)
+        penalties = penalties_of(counts, mean_pairs(confidence), penalty, power)
         solve(confidence, rows, others, penalties, steps=steps, threads=threads)
 
-    return improve, partial(_als.calculate_loss, regularization=0.0 if power else base, num_threads=threads)
+    weight = 0.0 if power else penalty
+    return improve, partial(_als.calculate_loss, regularization=weight, num_threads=threads)
 
 
 def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArray:

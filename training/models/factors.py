@@ -108,3 +108,15 @@ def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
             first.append(row)
         inverse[row] = position
     return np.array(first, dtype=np.int32), inverse
+
+
+def column_length(matrix: Csr) -> float:
+    """Root mean square length of the columns that hold anything, at most the matrix's largest singular value.
+
+    1 where nothing is held. What a regularisation is measured in: it grows with a history as what is learned
+    from it does, and as noise does (the largest singular value of noise over columns of this length is this
+    times 1 + sqrt(columns / rows), Bai and Yin 1993).
+    """
+    filled = np.count_nonzero(np.bincount(matrix.indices, minlength=1))
+    squares = float(np.dot(matrix.data, matrix.data.astype(np.float64)))
+    return float(np.sqrt(squares / filled)) if filled else 1.0

@@ -1,8 +1,10 @@
 """Non-negative matrix factorisation of the strengths by hierarchical alternating least squares.
 
-Minimises ||X - W H||^2 + l2 (||W||^2 + ||H||^2) over W, H >= 0, where a pair nobody interacted with
-is a zero of X (Cichocki and Phan 2009). Only X'W, XH' and d x d products are ever formed: memory is
-that of the sparse input and the two factors. A skip's -1 was spent in `data.net_strengths`.
+Minimises ||X - W H||^2 + penalty (||W||^2 + ||H||^2) over W, H >= 0, where a pair nobody interacted with
+is a zero of X (Cichocki and Phan 2009). With a penalty above X's largest singular value zero is the best
+there is: `l2` is in units of the root mean square length of X's columns, which is no larger than that value.
+Only X'W, XH' and d x d products are ever formed: memory is that of the sparse input and the two factors. A
+skip's -1 was spent in `data.net_strengths`.
 """
 
 from typing import Any, ClassVar
@@ -11,7 +13,7 @@ import numpy as np
 
 from training.models.base import Config
 from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.factors import FactorModel, distinct_rows
+from training.models.factors import FactorModel, column_length, distinct_rows
 from training.models.types import Csr, FloatArray, IntArray, Report
 
 FOLD_IN_SWEEPS = 30
@@ -26,13 +28,15 @@ class NmfConfig(Config):
     iterations: int
     """Rounds over all factors of users and of items."""
     l2: float
-    """Weight of the squared length of the vectors in the loss."""
+    """Weight of the squared length of the vectors in the loss, times the root mean square length of the
+    items' columns of strengths (`column_length`): one value holds for small and large histories, and below 1
+    something of each is left."""
     strength: Strength
     """How the strength of a pair is read: linear, log1p or binary."""
 
 
 class Nmf(FactorModel):
-    """Fitted NMF. `gram` is HH' + l2 * I."""
+    """Fitted NMF. `gram` is HH' + penalty * I."""
 
     name: ClassVar[str] = "nmf"
 
@@ -59,10 +63,11 @@ def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None 
     from threadpoolctl import threadpool_limits
 
     matrix = transform_matrix(data.interactions, config.strength)
+    penalty = config.l2 * column_length(matrix)
     first, inverse = distinct_rows(matrix)
     with threadpool_limits(limits=1, user_api="blas"):
-        items = _factorise(matrix, config, seed, report)
-        gram = items.T @ items + np.float32(config.l2) * np.eye(config.factors, dtype=np.float32)
+        items = _factorise(matrix, penalty, config, (seed, report))
+        gram = items.T @ items + np.float32(penalty) * np.eye(config.factors, dtype=np.float32)
         scalars: dict[str, Any] = {"strength": config.strength}
         empty = np.zeros((0, config.factors), dtype=np.float32)
         folder = Nmf(items, empty, inverse, gram, scalars)
@@ -70,8 +75,9 @@ def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None 
     return Nmf(items, users, inverse, gram, scalars)
 
 
-def _factorise(matrix: Csr, config: NmfConfig, seed: int, report: Report | None) -> FloatArray:
+def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, Report | None]) -> FloatArray:
     """Item factors float32[n_items, d]."""
+    seed, report = run
     generator = np.random.default_rng(seed)
     n_users, n_items = matrix.shape
     scale = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / config.factors)
@@ -80,10 +86,10 @@ def _factorise(matrix: Csr, config: NmfConfig, seed: int, report: Report | None)
     transposed = matrix.T.tocsr()
     squares = float(np.dot(matrix.data, matrix.data))
     for iteration in range(config.iterations):
-        _sweep(users, matrix @ items, items.T @ items, config.l2)
+        _sweep(users, matrix @ items, items.T @ items, penalty)
         products = transposed @ users
         gram = users.T @ users
-        _sweep(items, products, gram, config.l2)
+        _sweep(items, products, gram, penalty)
         if report is not None:
             fitted = float(np.sum((items @ gram) * items)) - 2.0 * float(np.sum(products * items))
             report(iteration + 1, {"loss": squares + fitted})
@@ -91,12 +97,12 @@ def _factorise(matrix: Csr, config: NmfConfig, seed: int, report: Report | None)
     return items
 
 
-def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, l2: float) -> None:
+def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, penalty: float) -> None:
     """Solve each factor in turn for all rows at once, in place; none goes below zero."""
     for factor in range(factors.shape[1]):
-        curvature = gram[factor, factor] + l2
+        curvature = gram[factor, factor] + penalty
         if curvature <= 0.0:
             continue
         column = factors[:, factor]
-        step = (targets[:, factor] - factors @ gram[:, factor] - l2 * column) / curvature
+        step = (targets[:, factor] - factors @ gram[:, factor] - penalty * column) / curvature
         np.maximum(column + step, 0.0, out=factors[:, factor])

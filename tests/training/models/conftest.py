@@ -25,7 +25,13 @@ CONFIGS: dict[str, Config] = {
     "popularity": PopularityConfig(window_days=0),
     "trending": TrendingConfig(decay_rate=0.95, step_hours=24, window_days=30),
     "als": AlsConfig(
-        factors=4, regularization=0.1, alpha=10.0, regularization_power=0.0, iterations=10, strength="log1p"
+        factors=4,
+        regularization=0.1,
+        regularization_scale="relative",
+        alpha=10.0,
+        regularization_power=0.0,
+        iterations=10,
+        strength="log1p",
     ),
     "nmf": NmfConfig(factors=4, iterations=20, l2=0.1, strength="log1p"),
     "tfidf": TfidfConfig(neighbours=SIZE, min_similarity=0.05),

@@ -6,12 +6,19 @@ from training.models import least_squares
 from training.models.als import Als, AlsConfig, fit
 from training.models.base import Query
 from training.models.data import Catalogue, Events, TrainingData
-from training.models.factors import distinct_rows
+from training.models.factors import column_length, distinct_rows
 from training.models.vocabulary import Vocabulary
 
 CONFIG = AlsConfig(
-    factors=8, regularization=0.5, alpha=10.0, regularization_power=0.0, iterations=12, strength="linear"
+    factors=8,
+    regularization=0.5,
+    regularization_scale="absolute",
+    alpha=10.0,
+    regularization_power=0.0,
+    iterations=12,
+    strength="linear",
 )
+RELATIVE = CONFIG.model_copy(update={"regularization_scale": "relative"})
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +53,34 @@ def test_each_row_has_its_own_regularisation(checkerboard: TrainingData, power: 
     preference = np.isin(np.arange(fitted.n_items), items)
     expected = np.linalg.solve(left, factors.T @ (confidence * preference))
     np.testing.assert_allclose(fitted.fold_in(items, weights), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_relative_regularisation_is_in_units_of_an_items_length(checkerboard: TrainingData) -> None:
+    relative = fit(checkerboard, RELATIVE, 1)
+    confidence = 1.0 + RELATIVE.alpha * checkerboard.interactions.toarray()
+    confidence[checkerboard.interactions.toarray() == 0] = 0.0
+    length = np.sqrt((confidence**2).sum() / (confidence.sum(axis=0) > 0).sum())
+    absolute = fit(
+        checkerboard, CONFIG.model_copy(update={"regularization": RELATIVE.regularization * length}), 1
+    )
+    np.testing.assert_allclose(relative.item_factors, absolute.item_factors, atol=1e-4)
+    items, weights = np.array([2, 4], dtype=np.int32), np.array([1.0, 3.0], dtype=np.float32)
+    np.testing.assert_allclose(
+        relative.fold_in(items, weights), absolute.fold_in(items, weights), rtol=1e-3, atol=1e-4
+    )
+    row = checkerboard.interactions[[3]]
+    folded = relative.scores(Query(items=row.indices, weights=row.data))
+    np.testing.assert_allclose(relative.scores(Query(user=3)), folded, atol=2e-3)
+
+
+def test_four_times_as_many_users_of_the_same_tastes_leave_the_scores_as_they_are(
+    checkerboard: TrainingData,
+) -> None:
+    histories = checkerboard.interactions
+    larger = checkerboard.with_interactions(sparse.vstack([histories] * 4, format="csr"))
+    once, often = (fit(data, RELATIVE, 1).score_batch(histories) for data in (checkerboard, larger))
+    np.testing.assert_allclose(often, once, atol=0.01)
+    assert once.max() > 0.1
 
 
 def test_rows_of_each_class_are_solved_with_its_regularisation() -> None:
@@ -140,3 +175,13 @@ def test_finds_identical_rows() -> None:
     first, inverse = distinct_rows(matrix)
     assert first.tolist() == [0, 1, 3, 4]
     assert inverse.tolist() == [0, 1, 0, 2, 3]
+
+
+def test_no_singular_value_is_needed_to_stay_below_the_largest() -> None:
+    generator = np.random.default_rng(0)
+    for shape in ((40, 7), (7, 40), (20, 20)):
+        matrix = sparse.csr_array(generator.random(shape) * (generator.random(shape) < 0.2), dtype=np.float32)
+        assert 0 < column_length(matrix) <= np.linalg.norm(matrix.toarray(), 2) + 1e-6
+    alike = sparse.csr_array(2.0 * np.eye(5, dtype=np.float32))
+    assert column_length(alike) == pytest.approx(2.0)
+    assert column_length(sparse.csr_array((3, 2), dtype=np.float32)) == 1.0

@@ -43,6 +43,19 @@ def test_factors_are_not_negative(checkerboard: TrainingData) -> None:
     assert model.user_factors.min() >= 0
 
 
+def test_four_times_as_many_users_of_the_same_tastes_leave_the_scores_as_they_are(
+    checkerboard: TrainingData,
+) -> None:
+    histories, config = (
+        checkerboard.interactions,
+        NmfConfig(factors=4, iterations=60, l2=0.5, strength="log1p"),
+    )
+    larger = checkerboard.with_interactions(sparse.vstack([histories] * 4, format="csr"))
+    once, often = (fit(data, config, 0).score_batch(histories) for data in (checkerboard, larger))
+    np.testing.assert_allclose(often, once, atol=0.02)
+    assert once.max() > 0.1
+
+
 def test_a_fold_in_is_the_best_non_negative_vector(checkerboard: TrainingData) -> None:
     from scipy.optimize import nnls
 
