@@ -17,7 +17,7 @@ GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 """Weights tried for each model, against 1 for the best single one."""
 
 RESTARTS = 4
-"""Ascents from weights drawn by the seed, besides those from the best single model and from all alike."""
+"""Ascents from weights drawn by the seed, besides those from the shipped, the best single, all alike."""
 
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
@@ -51,7 +51,9 @@ class Measured:
     """NDCG less what the worst window's coverage lacks to its floor."""
 
 
-def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Learned:
+def learn_weights(
+    folds: Sequence[Fold], k: int, seed: int, margin: float, shipped: Mapping[str, float]
+) -> Learned:
     """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
 
     In every window coverage must reach `margin` times that of the best single model. That is the best one
@@ -64,6 +66,7 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Le
         k: length of the lists.
         seed: draws the users when there are many, and where ascents begin.
         margin: what just touches the best single model's coverage falls below it on half of other users.
+        shipped: weights from which the first ascent begins.
     """
     windows = [ScoredWindow(models, test, k, seed) for models, test in folds]
     models, names = sorted(folds[0][0]), sorted(windows[0].parts)
@@ -76,7 +79,7 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Le
     floors = [min(coverage * margin, 1.0) for _, coverage in single[best]]
     ends = [
         _ascend(windows, start, order, floors)
-        for start, order in _starts(names, best, np.random.default_rng(seed))
+        for start, order in _starts(names, best, shipped, np.random.default_rng(seed))
     ]
     reached = [end for end in ends if _share(end[1], floors) >= 1.0]
     weights, found = max(reached, key=lambda end: end[1].ndcg) if reached else _alone(windows, best, floors)
@@ -92,11 +95,13 @@ def learn_weights(folds: Sequence[Fold], k: int, seed: int, margin: float) -> Le
 
 
 def _starts(
-    names: Sequence[str], best: str, generator: np.random.Generator
+    names: Sequence[str], best: str, shipped: Mapping[str, float], generator: np.random.Generator
 ) -> list[tuple[Weights, list[str]]]:
     """Weights to begin with, and the models in the order in which their weights are tried."""
     others = [name for name in names if name != best]
-    starts = [(dict.fromkeys(names, 0.0) | {best: 1.0}, others), (dict.fromkeys(names, 1.0), others)]
+    before = {name: shipped.get(name, 0.0) for name in names} | {best: 1.0}
+    alone, alike = dict.fromkeys(names, 0.0) | {best: 1.0}, dict.fromkeys(names, 1.0)
+    starts = [(before, others), (alone, others), (alike, others)]
     for _ in range(RESTARTS):
         drawn = dict(zip(names, generator.choice(GRID, len(names)).tolist(), strict=True))
         starts.append((drawn | {best: 1.0}, [others[place] for place in generator.permutation(len(others))]))

@@ -117,7 +117,8 @@ def tune_blend(windows: Sequence[Window], params: Params) -> Learned:
         for name in LEARNED:
             models[name] = fit_model(name, window.data, getattr(params, name), params.seed)
         folds.append((models, window.test))
-    return learn_weights(folds, params.evaluation.cutoffs[0], params.seed, params.tune.coverage_margin)
+    k, margin = params.evaluation.cutoffs[0], params.tune.coverage_margin
+    return learn_weights(folds, k, params.seed, margin, params.blend.tuned)
 
 
 @contextmanager

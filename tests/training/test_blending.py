@@ -47,10 +47,24 @@ def one_right_item(n_users: int = 100) -> tuple[Csr, TestSet]:
 def test_two_models_that_each_know_half_are_blended() -> None:
     truth, test = one_right_item()
     models = {"even": Knows(truth, 0), "odd": Knows(truth, 1)}
-    learned = learn_weights([(models, test)], k=5, seed=0, margin=1.0)
+    learned = learn_weights([(models, test)], k=5, seed=0, margin=1.0, shipped={})
     assert learned.weights.keys() == {"even", "odd"}
     assert learned.ndcg > max(learned.single_ndcg.values()) + 0.2
-    assert learn_weights([(models, test)], k=5, seed=0, margin=1.0) == learned
+    assert learn_weights([(models, test)], k=5, seed=0, margin=1.0, shipped={}) == learned
+
+
+def test_what_is_learned_is_never_worse_than_what_is_shipped() -> None:
+    _, test = one_right_item()
+    generator = np.random.default_rng(3)
+    tables = [generator.random(test.truth.shape) + 0.3 * test.truth.toarray() for _ in range(5)]
+    models: dict[str, Ranker] = {f"m{place}": Table(table) for place, table in enumerate(tables)}
+    bare = learn_weights([(models, test)], k=5, seed=0, margin=0.0, shipped={})
+    shipped = {name: generator.choice([0.1, 0.6, 1.4]) for name in models} | {bare.best_single: 1.0}
+    window = ScoredWindow(models, test, 5, seed=0)
+    gains, _ = window.measure(window.weighted(shipped))
+    learned = learn_weights([(models, test)], k=5, seed=0, margin=0.0, shipped=shipped)
+    assert learned.ndcg >= np.nanmean(gains)
+    assert len(learned.ends) == len(bare.ends)
 
 
 def test_coverage_may_not_fall_below_the_best_single_models() -> None:
@@ -59,7 +73,7 @@ def test_coverage_may_not_fall_below_the_best_single_models() -> None:
     truth = sparse.csr_array(right.astype(np.float32))
     test = TestSet.build(sparse.csr_array((100, 40), dtype=np.float32), truth, None)
     models: dict[str, Ranker] = {"knows": Knows(truth, 1), "same": Same()}
-    learned = learn_weights([(models, test)], k=1, seed=0, margin=MARGIN)
+    learned = learn_weights([(models, test)], k=1, seed=0, margin=MARGIN, shipped={})
     assert learned.best_single == "knows"
     assert learned.weights == {"knows": 1.0}, "no blend reaches the floor: the single model stays"
     lists = rank(Blend(models, {"knows": 0.1, "same": 5.0}, test.new_items), test.histories, 1, 100)
@@ -75,7 +89,7 @@ def test_one_window_that_would_lose_coverage_is_enough_to_say_no() -> None:
         sparse.csr_array((100, 40), dtype=np.float32), sparse.csr_array(wanted.astype(np.float32)), None
     )
     folds: list[Fold] = [({"knows": Knows(part.truth, 1), "same": Same()}, part) for part in (popular, test)]
-    learned = learn_weights(folds, k=2, seed=0, margin=1.0)
+    learned = learn_weights(folds, k=2, seed=0, margin=1.0, shipped={})
     assert len(learned.coverage) == len(learned.floors) == 2
     assert all(coverage >= floor for coverage, floor in zip(learned.coverage, learned.floors, strict=True))
 
@@ -108,6 +122,6 @@ def test_items_that_few_know_get_a_weight_of_their_own_when_that_helps() -> None
         "ease": Table(np.where(test.new_items, 0.0, right) + generator.random(right.shape)),
         "tfidf": Table(np.where(test.new_items, right, 0.0) + generator.random(right.shape)),
     }
-    learned = learn_weights([(models, test)], k=5, seed=0, margin=0.0)
+    learned = learn_weights([(models, test)], k=5, seed=0, margin=0.0, shipped={})
     assert learned.weights["new_items"] > 0
     assert learned.best_single in models and learned.single_ndcg.keys() == models.keys()
