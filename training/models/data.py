@@ -1,6 +1,6 @@
 """What a model learns from: one snapshot's training part, as arrays."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -69,10 +69,6 @@ class TrainingData:
     def n_users(self) -> int:
         """Users in the vocabulary."""
         return len(self.users)
-
-    def with_interactions(self, interactions: Csr) -> "TrainingData":
-        """The same data with other interactions (a permutation, a part, a cut)."""
-        return replace(self, interactions=interactions)
 
 
 def net_strengths(user: IntArray, item: IntArray, weight: FloatArray, shape: tuple[int, int]) -> Csr:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -77,7 +79,7 @@ def test_four_times_as_many_users_of_the_same_tastes_leave_the_scores_as_they_ar
     checkerboard: TrainingData,
 ) -> None:
     histories = checkerboard.interactions
-    larger = checkerboard.with_interactions(sparse.vstack([histories] * 4, format="csr"))
+    larger = replace(checkerboard, interactions=sparse.vstack([histories] * 4, format="csr"))
     once, often = (fit(data, RELATIVE, 1).score_batch(histories) for data in (checkerboard, larger))
     np.testing.assert_allclose(often, once, atol=0.01)
     assert once.max() > 0.1
@@ -121,8 +123,9 @@ def test_a_new_interaction_moves_the_list_at_once(model: Als) -> None:
 
 
 def test_identical_histories_are_solved_once_and_share_factors(checkerboard: TrainingData) -> None:
-    twice = checkerboard.with_interactions(
-        sparse.vstack([checkerboard.interactions, checkerboard.interactions], format="csr")
+    twice = replace(
+        checkerboard,
+        interactions=sparse.vstack([checkerboard.interactions, checkerboard.interactions], format="csr"),
     )
     model = fit(twice, CONFIG, 1)
     assert model.user_factors.shape == (checkerboard.n_users, CONFIG.factors)

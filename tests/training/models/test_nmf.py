@@ -1,4 +1,5 @@
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_four_times_as_many_users_of_the_same_tastes_leave_the_scores_as_they_ar
         checkerboard.interactions,
         NmfConfig(factors=4, iterations=60, l2=0.5, strength="log1p"),
     )
-    larger = checkerboard.with_interactions(sparse.vstack([histories] * 4, format="csr"))
+    larger = replace(checkerboard, interactions=sparse.vstack([histories] * 4, format="csr"))
     once, often = (fit(data, config, 0).score_batch(histories) for data in (checkerboard, larger))
     np.testing.assert_allclose(often, once, atol=0.02)
     assert once.max() > 0.1
@@ -81,6 +82,8 @@ def test_items_nobody_had_are_no_opinion() -> None:
     cut = data.interactions.tolil()
     cut[:, 3] = 0
     model = fit(
-        data.with_interactions(cut.tocsr()), NmfConfig(factors=3, iterations=5, l2=0.1, strength="log1p"), 0
+        replace(data, interactions=cut.tocsr()),
+        NmfConfig(factors=3, iterations=5, l2=0.1, strength="log1p"),
+        0,
     )
     assert model.scores(Query(np.array([1], np.int32), np.ones(1, np.float32)))[3] == 0.0
