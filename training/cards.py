@@ -181,7 +181,7 @@ def _protocol(params: Params) -> list[str]:
     return [
         f"Held out: {held}. The whole catalogue is ranked, what a user already had left out. The measured "
         "model was fitted on what came before; the registered files are the same model fitted on the whole "
-        "snapshot. In brackets: 95 % bootstrap intervals over users.",
+        "snapshot. In brackets: 95 % intervals over users.",
         "",
     ]
 
