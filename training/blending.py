@@ -56,7 +56,7 @@ def learn_weights(
 ) -> Learned:
     """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
 
-    In every window coverage must reach `margin` times that of the best single model. That is the best one
+    In every window a blend's coverage must reach `margin` times that of the best single model. That is the best one
     for users with a history: popularity may lead over all users where many are new, and its coverage would
     be no floor at all. Windows count alike.
 
@@ -82,7 +82,7 @@ def learn_weights(
         for start, order in _starts(names, best, shipped, np.random.default_rng(seed))
     ]
     reached = [end for end in ends if _share(end[1], floors) >= 1.0]
-    weights, found = max(reached, key=lambda end: end[1].ndcg) if reached else _alone(windows, best, floors)
+    weights, found = max([*reached, _alone(windows, best, floors)], key=lambda end: end[1].ndcg)
     return Learned(
         weights={name: weight for name, weight in weights.items() if weight},
         ndcg=found.ndcg,
@@ -143,7 +143,7 @@ def _measure(
 
 
 def _alone(windows: Sequence[ScoredWindow], best: str, floors: Sequence[float]) -> tuple[Weights, Measured]:
-    """No blend reaches the floors: the single model stays."""
+    """The best single model, which stays where no blend that reaches the floors is better."""
     return {best: 1.0}, _measure(windows, [window.parts[best] for window in windows], floors)
 
 

@@ -80,6 +80,19 @@ def test_coverage_may_not_fall_below_the_best_single_models() -> None:
     assert len(np.unique(lists)) / 40 < learned.floors[0]
 
 
+def test_a_blend_that_is_worse_than_the_best_single_model_is_not_taken_for_its_coverage() -> None:
+    """One model knows what every other user likes, and shows half of the catalogue; one guesses, the rest."""
+    users, one = np.arange(100), np.eye(40)
+    truth = sparse.csr_array(one[users % 20].astype(np.float32))
+    test = TestSet.build(sparse.csr_array((100, 40), dtype=np.float32), truth, None)
+    knows = one[(users + users % 2) % 20]
+    noise, sure = np.random.default_rng(3).random((100, 40)), np.linspace(0.0, 10.0, 100)[:, None]
+    models: dict[str, Ranker] = {"knows": Table(knows), "guesses": Table(noise + sure * one[20 + users % 20])}
+    learned = learn_weights([(models, test)], k=1, seed=0, margin=1.5, shipped={"guesses": 1.8})
+    assert any(share >= 1.0 for _, share, _ in learned.ends), "a blend reaches the floor"
+    assert learned.weights == {"knows": 1.0}
+
+
 def test_one_window_that_would_lose_coverage_is_enough_to_say_no() -> None:
     """In the first window item 0 is right for everybody, in the second for nobody; both count."""
     truth, test = one_right_item()
