@@ -56,9 +56,9 @@ def learn_weights(
 ) -> Learned:
     """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
 
-    In every window a blend's coverage must reach `margin` times that of the best single model. That is the best one
-    for users with a history: popularity may lead over all users where many are new, and its coverage would
-    be no floor at all. Windows count alike.
+    In every window a blend's coverage must reach `margin` times that of the best single model, which stays,
+    alone, where no such blend is better. That is the best one for users with a history: popularity may lead
+    over all users where many are new, and its coverage would be no floor at all. Windows count alike.
 
     Args:
         folds: for each validation window, the models fitted on what came before it, and its users. The more
