@@ -101,11 +101,12 @@ class Bench:
         begun, blending = time.monotonic(), name == BLEND
         if (blending or self.budget is not None) and not self.validation.truth.nnz:
             raise NothingHeldOutError
-        members = self.params.tune.blended if blending else (name,)
+        members = self.params.tune.blended if blending else {name: 1.0}
         tuned: dict[str, Tried] = {}
         trials = 0
         for place, member in enumerate(members):
-            budget = self._share(tuned, len(members) - place)
+            left = list(members.values())[place:]
+            budget = self._budget(tuned, left[0] / sum(left))
             tuned[member], tried = self._tune(member, changes, budget, blending=blending)
             trials += tried
         weights = self._weights(tuned) if blending else {name: 1.0}
@@ -125,13 +126,13 @@ class Bench:
             tuning_seconds=tuning if self.budget is not None else 0.0,
         )
 
-    def _share(self, tuned: Mapping[str, Tried], left: int) -> Budget | None:
-        """The next member's part of the budget, of which `left` are to come."""
+    def _budget(self, tuned: Mapping[str, Tried], share: float) -> Budget | None:
+        """The next member's share of what is left of the budget."""
         if self.budget is None or self.budget.seconds is None:
             return self.budget
         still = self.begun + (1.0 - SPARED) * self.budget.seconds - time.monotonic()
         still -= SAFETY * sum(self._following(tried, 1.0, blending=True) for tried in tuned.values())
-        return Budget(self.budget.trials, max(still / left, 0.0))
+        return Budget(self.budget.trials, max(still * share, 0.0))
 
     def _following(self, tried: Tried, growth: float, *, blending: bool) -> float:
         """Seconds that a model takes after its search: the fit, the test's lists, the blend's weights."""
