@@ -1,5 +1,6 @@
-"""What the supervisor does before it starts a process."""
+"""What the supervisor does before it starts a process, and when one has died."""
 
+import os
 import signal
 from typing import Any
 
@@ -21,3 +22,30 @@ def end_leftovers(watcher: Any, **_: Any) -> bool:
     if leftovers:
         processes.end(leftovers, sign=signal.Signals(watcher.stop_signal), patience=watcher.graceful_timeout)
     return True
+
+
+def let_go_of_output(watcher: Any, process_pid: int, **_: Any) -> bool:
+    """Write down a dead process's last words, and watch its pipe no longer.
+
+    circus closes the pipe of a process that it reaps, and goes on watching its number if the pipe's end was
+    not seen before. The next process of any watcher that gets the number can't be started then, ever
+    (https://github.com/circus-tent/circus/issues/979): with the database several die at once. Called by
+    circusd as `before_reap`; what it returns says nothing.
+    """
+    process, redirector = watcher.processes[process_pid], watcher.stream_redirector
+    if redirector is None:  # the watcher is being stopped, and has closed its log
+        return True
+    for name, pipe in redirector.get_process_pipes(process):
+        os.set_blocking(pipe.fileno(), False)
+        while words := _read(pipe.fileno(), redirector.buffer):
+            redirector.redirect[name]({"data": words, "pid": process_pid, "name": name})
+    redirector.remove_redirections(process)
+    return True
+
+
+def _read(pipe: int, size: int) -> bytes:
+    """What is there now; nothing where a child of the dead process still holds the other end."""
+    try:
+        return os.read(pipe, size)
+    except BlockingIOError:
+        return b""
