@@ -36,6 +36,8 @@ def let_go_of_output(watcher: Any, process_pid: int, **_: Any) -> bool:
     if redirector is None:  # the watcher is being stopped, and has closed its log
         return True
     for name, pipe in redirector.get_process_pipes(process):
+        if pipe.closed:  # it was stopped, not killed
+            continue
         os.set_blocking(pipe.fileno(), False)
         while words := _read(pipe.fileno(), redirector.buffer):
             redirector.redirect[name]({"data": words, "pid": process_pid, "name": name})
