@@ -29,7 +29,7 @@ NEEDS_MORE = frozenset({"tfidf", "embeddings", "trending"})
 SPARED = 0.07
 """Share of the time that is left for what no trial shows: the intervals, a busy machine."""
 
-MIXING = 2.0
+MIXING = 1.2
 """Ranking by a blend takes each member so many times what its own lists take."""
 
 MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_MORE), BLEND)
