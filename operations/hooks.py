@@ -29,8 +29,8 @@ def let_go_of_output(watcher: Any, process_pid: int, **_: Any) -> bool:
 
     circus closes the pipe of a process that it reaps, and goes on watching its number if the pipe's end was
     not seen before. The next process of any watcher that gets the number can't be started then, ever
-    (https://github.com/circus-tent/circus/issues/979): with the database several die at once. Called by
-    circusd as `before_reap`; what it returns says nothing.
+    (https://github.com/circus-tent/circus/issues/979 tells of the like): with the database several die at
+    once. Called by circusd as `before_reap`; what it returns says nothing.
     """
     process, redirector = watcher.processes[process_pid], watcher.stream_redirector
     if redirector is None:  # the watcher is being stopped, and has closed its log
