@@ -82,7 +82,8 @@ def learn_weights(
         for start, order in _starts(names, best, shipped, np.random.default_rng(seed))
     ]
     reached = [end for end in ends if _share(end[1], floors) >= 1.0]
-    weights, found = max([*reached, _alone(windows, best, floors)], key=lambda end: end[1].ndcg)
+    alone = _measure(windows, [window.parts[best] for window in windows], floors)
+    weights, found = max([*reached, ({best: 1.0}, alone)], key=lambda end: end[1].ndcg)
     return Learned(
         weights={name: weight for name, weight in weights.items() if weight},
         ndcg=found.ndcg,
@@ -140,11 +141,6 @@ def _measure(
     ndcg = mean_of_windows([gains for gains, _ in found])
     lacking = max(floor - coverage for (_, coverage), floor in zip(found, floors, strict=True))
     return Measured(ndcg, tuple(coverage for _, coverage in found), ndcg - max(0.0, lacking))
-
-
-def _alone(windows: Sequence[ScoredWindow], best: str, floors: Sequence[float]) -> tuple[Weights, Measured]:
-    """The best single model, which stays where no blend that reaches the floors is better."""
-    return {best: 1.0}, _measure(windows, [window.parts[best] for window in windows], floors)
 
 
 def _share(found: Measured, floors: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from training.models.base import Config
 from training.spaces import Choices, Ladder, Range
@@ -61,7 +61,7 @@ class TuneParams(Config):
     """Validation users that a trial is measured on, drawn by the seed when there are more."""
     validation_share: float = Field(gt=0, lt=1)
     """Part of a train file's pairs that the benchmark tunes on."""
-    blended: dict[str, float] = Field(min_length=1)
+    blended: dict[str, PositiveFloat] = Field(min_length=1)
     """Models that the benchmark's blend is made of → how its time is divided among their searches."""
     spaces: dict[str, dict[str, Choices | Range | Ladder]]
     """model → hyperparameter → where it is searched."""
