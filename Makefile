@@ -32,10 +32,10 @@ check: install ## style, types and the rules of who imports whom
 	@.venv/bin/lint-imports
 
 rollback: install ## serve the bundle that served before: make rollback REASON="fewer clicks"
-	@$(PY) -m training.rollback --reason "$(or $(REASON),by hand)"
+	@$(PY) -m training.release.rollback --reason "$(or $(REASON),by hand)"
 
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
-	@$(PY) -m training.replay "$(BUNDLE)"
+	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
 bench: install ## benchmarks: both sides in one run, ratios out (ONE=service, ingest or training: only that)
 	@$(PY) -m benchmarks $(ONE)

@@ -27,9 +27,9 @@ from database.embedded import EmbeddedServer
 from database.ingest.sample import ingest_sample
 from database.schema import migrate
 from database.settings import REPOSITORY, Settings
-from serving.live.plane import LivePlane
-from serving.ranking.types import Ranked
-from training.models.encoder import Encoder
+from serving.plane import LivePlane
+from serving.types import Ranked
+from training.models.core.encoder import Encoder
 from training.params import Params, load_params
 
 QUERIES = Path(__file__).with_name("relevance_queries.yaml")

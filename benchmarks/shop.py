@@ -16,13 +16,13 @@ from database.export import export_snapshot
 from database.ingest.sample import ingest_sample
 from database.schema import migrate
 from database.settings import Settings
-from training.bundle import store_bundle
-from training.index import index_items
+from training.data.item_vectors import index_items
+from training.data.preparation import prepare
 from training.models.bundle import Watermark, write_manifest
+from training.models.core.types import FloatArray
 from training.models.registry import fit_model
-from training.models.types import FloatArray
 from training.params import load_params
-from training.prepare import prepare
+from training.release.bundle import store_bundle
 
 ITEM = "0000022086"
 MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity", "ease")

@@ -10,8 +10,8 @@ from scipy import sparse
 from benchmarks.report import table
 from database.ingest.sample import SAMPLE
 from training.models.als import fit
-from training.models.data import TrainingData, transform_matrix
-from training.models.vocabulary import Vocabulary
+from training.models.core.data import TrainingData, transform_matrix
+from training.models.core.vocabulary import Vocabulary
 from training.params import load_params
 
 

@@ -36,7 +36,7 @@ def daily_training() -> None:
     def step(*names: str, dag_run: Any = None) -> None:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-        from training.pipeline import NothingNewError, StoppedError, run_steps
+        from training.pipeline.steps import NothingNewError, StoppedError, run_steps
 
         try:
             run_steps(names, force=bool((dag_run.conf or {}).get("force")))

@@ -12,7 +12,7 @@ BASELINES = ("popularity", "itemknn", "ease")
 
 def tell_failure(context: dict[str, Any]) -> None:
     """Log a task that failed for good, and post it to the webhook of the settings."""
-    from training.alerts import post_failure
+    from watch.alerts import post_failure
 
     task = context["task_instance"]
     post_failure(
@@ -26,7 +26,7 @@ def tell_failure(context: dict[str, Any]) -> None:
 
 def tell_failed_run(context: dict[str, Any]) -> None:
     """Tell of a run that failed though no task did: it took too long, or could not go on."""
-    from training.alerts import post_failure
+    from watch.alerts import post_failure
 
     if context["reason"] != "task_failure":
         post_failure(

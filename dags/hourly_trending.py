@@ -28,7 +28,7 @@ from dags.descriptions import TASKS
 def hourly_trending() -> None:
     @task(outlets=[TRENDING], doc_md=TASKS["compute_trending"])
     def compute_trending() -> int:
-        from training.trending import refresh_trending
+        from training.pipeline.trending import refresh_trending
 
         return refresh_trending()
 

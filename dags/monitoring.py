@@ -31,7 +31,7 @@ from dags.descriptions import TASKS
 def monitoring() -> None:
     @task
     def step(name: str) -> None:
-        from training import monitoring as steps
+        from watch import monitoring as steps
 
         getattr(steps, name)()
 
@@ -40,7 +40,7 @@ def monitoring() -> None:
 
     @task.short_circuit(doc_md=TASKS["measure_drift"])
     def measure_drift() -> bool:
-        from training.monitoring import measure_drift
+        from watch.monitoring import measure_drift
 
         return measure_drift()
 

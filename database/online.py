@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.experiments import Experiment, get_experiment
-from database.rates import Difference, Rate, compare
+from experiments.statistics import Difference, Rate, compare
 
 _ATTRIBUTED = """
     with attributed as (
@@ -82,7 +82,7 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class Sequential:
-    """How a verdict is reached: see `database.rates.compare`."""
+    """How a verdict is reached: see `experiments.statistics.compare`."""
 
     alpha: float
     scale: float
@@ -126,7 +126,7 @@ def read_experiment(
 ) -> Reading:
     """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
 
-    A shadow arm shows nothing, so it has no clicks: see `database.reading`. With more than two arms,
+    A shadow arm shows nothing, so it has no clicks: see `experiments.reading`. With more than two arms,
     each comparison gets its part of alpha (Bonferroni).
     """
     experiment = get_experiment(conn, experiment_id)

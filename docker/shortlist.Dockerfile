@@ -28,9 +28,11 @@ COPY --chown=shortlist database database
 COPY --chown=shortlist dags dags
 COPY --chown=shortlist client client
 COPY --chown=shortlist benchmarks benchmarks
+COPY --chown=shortlist experiments experiments
 COPY --chown=shortlist operations operations
 COPY --chown=shortlist training training
 COPY --chown=shortlist serving serving
+COPY --chown=shortlist watch watch
 # dvc.lock outlives the container: it lies in the volume of data/ (airflow-init makes it)
 RUN ln -s data/dvc.lock dvc.lock
 ENV PATH=/opt/venv/bin:$PATH \

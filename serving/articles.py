@@ -10,9 +10,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.connection import connect, create_pool
 from database.embeddings import store, unindexed
 from database.items import Embedding, ItemContent, delete_kind, embedding_text, insert_item, text_hash
-from serving.live.encoder import TextEncoder
-from serving.samples import SAMPLES, Sample
-from training.models.encoder import default_encoder
+from serving.sample_articles import SAMPLES, Sample
+from serving.vectors.encoder_thread import TextEncoder
+from training.models.core.encoder import default_encoder
 
 BATCH = 256
 """Items indexed in one transaction."""

@@ -21,7 +21,7 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import asked_host, refuse_exposure
-from serving.live.plane import LivePlane
+from serving.plane import LivePlane
 from training.params import load_params
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,9 @@ def _expressions() -> list[str]:
 def test_dashboard_and_alerts_use_metrics_and_labels_that_the_service_has() -> None:
     from prometheus_client import REGISTRY
 
-    from serving.api.metrics import Metrics
-    from serving.api.watched import Watched
-    from serving.live.measures import measures
+    from serving.observe.http_metrics import Metrics
+    from serving.observe.list_metrics import measures
+    from serving.observe.watch_metrics import Watched
 
     measures()
     made = Metrics()

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from database.settings import REPOSITORY
-from training.snapshot import run_dvc
-from training.workspace import Workspace
+from training.data.snapshot import run_dvc
+from training.data.workspace import Workspace
 
 SERVICES: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))

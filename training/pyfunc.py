@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from training.models.base import Model, Query
+from training.models.core.base import Model, Query
+from training.models.core.vocabulary import Vocabulary
 from training.models.registry import load_model
-from training.models.vocabulary import Vocabulary
 
 ITEMS = "items.npy"
 

@@ -1,7 +1,7 @@
 """How good the models and their blend are on the last part of any history.
 
     python -m benchmarks.quality prepare FOLDER --load retail FILE.parquet
-    SHORTLIST_WORKSPACE=FOLDER python -m training.tune blend --write --no-track
+    SHORTLIST_WORKSPACE=FOLDER python -m training.tuning blend --write --no-track
     python -m benchmarks.quality table FOLDER
 
 The first makes a workspace of files, by the product's own ingestion, in a database that is gone afterwards.
@@ -19,12 +19,12 @@ from benchmarks.quality.data import make_workspace
 from benchmarks.quality.lists import Reordering, fit_all, measure_all, reorder
 from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
 from database.ingest import ADAPTERS
-from training.evaluation import open_holdout
+from training.data.prepared import Prepared
+from training.data.workspace import Workspace
+from training.evaluation.holdout import open_holdout
 from training.models.blend import BLEND, FEW, Blend
 from training.models.registry import ALGORITHMS
 from training.params import Params, load_params
-from training.prepared import Prepared
-from training.workspace import Workspace
 
 ALIKE = "blend, the documents' models alike"
 DOCUMENTED = ("als", "tfidf", "fpgrowth", "embeddings")

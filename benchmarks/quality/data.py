@@ -17,11 +17,11 @@ from database.export import export_snapshot
 from database.ingest import ADAPTERS, ingest_file
 from database.schema import migrate
 from database.settings import REPOSITORY
-from training.models.encoder import Encoder
+from training.data.preparation import prepare
+from training.data.prepared import Prepared
+from training.data.workspace import Workspace, replaced
+from training.models.core.encoder import Encoder
 from training.params import Params, load_params
-from training.prepare import prepare
-from training.prepared import Prepared
-from training.workspace import Workspace, replaced
 
 
 def make_workspace(files: Sequence[tuple[str, Path]], until: datetime | None, folder: Path) -> Prepared:

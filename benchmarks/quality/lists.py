@@ -8,17 +8,17 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.live.bundles import strongest_factor
-from serving.ranking.diversity import day_seed, mmr, sample_diverse
-from serving.ranking.order import best, contrast, scaled
-from training.evaluate import Evaluation, TestSet, evaluate, rank
-from training.evaluation import Holdout
-from training.models.base import Model, Query
+from serving.bundle.loading import strongest_factor
+from serving.steps.diversity import day_seed, mmr, sample_diverse
+from serving.steps.order import best, contrast, scaled
+from training.data.prepared import Prepared
+from training.evaluation.holdout import Holdout
+from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
 from training.models.blend import Blend
+from training.models.core.base import Model, Query
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
-from training.prepared import Prepared
 
 Lists = NDArray[np.int32]
 

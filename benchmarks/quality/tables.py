@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.quality.lists import Lists, Measured, Reordering
-from training.evaluate import ITEMS, TestSet, evaluate
-from training.intervals import Difference, Estimate, compare, compare_coverage
+from training.evaluation.intervals import Difference, Estimate, compare, compare_coverage
+from training.evaluation.ranking import ITEMS, TestSet, evaluate
 from training.models.blend import FEW
 from training.params import Params
 

@@ -22,8 +22,8 @@ from benchmarks.thirty_days.world import World, open_world
 from database import deployments
 from database.connection import connect
 from database.ingest import ADAPTERS, ingest_file
-from training.bundle import find_stored
-from training.replay import replay
+from training.pipeline.replay import replay
+from training.release.bundle import find_stored
 from training.tracking.registry import BUNDLE
 from training.tracking.tracker import Tracker
 

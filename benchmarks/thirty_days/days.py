@@ -20,8 +20,8 @@ from benchmarks.thirty_days.world import World
 from database.connection import connect
 from database.deployments import current
 from database.ingest import ADAPTERS, ingest_file
+from database.monitoring import drift_reports
 from database.rollback import ROLLBACK
-from database.watch import drift_reports
 
 logger = logging.getLogger(__name__)
 

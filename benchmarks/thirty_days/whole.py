@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 
 from database.settings import Settings
-from training.bundle import find_stored
 from training.models.bundle import load_bundle
+from training.release.bundle import find_stored
 
 Neighbours = Callable[[str], Mapping[str, float]]
 """Item → its like items by ALS, with their scores."""

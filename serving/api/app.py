@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from database.settings import Settings
-from serving.airflow import Airflow
 from serving.api import (
     articles,
     content,
@@ -29,12 +28,13 @@ from serving.api import (
     training,
     users,
 )
+from serving.api.airflow_runs import Airflow
 from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
-from serving.api.metrics import Metrics
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.state import Measured
-from serving.api.watched import watched_text
-from serving.live.plane import LivePlane
+from serving.observe.http_metrics import Metrics
+from serving.observe.watch_metrics import watched_text
+from serving.plane import LivePlane
 
 OpenPlane = Callable[[], AbstractAsyncContextManager[LivePlane]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Request
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import ApiError, documented
 from serving.api.fields import ArticleId, Explain, Kind, kinds_of
+from serving.api.responses import answer
 from serving.api.schemas.articles import (
     Article,
     ArticleIn,
@@ -20,10 +20,10 @@ from serving.api.schemas.articles import (
     recommended_shape,
 )
 from serving.api.state import Plane
+from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFound
-from serving.live.drafts import ItemDraft
-from serving.live.plane import LivePlane
-from serving.ranking.types import Item
+from serving.plane import LivePlane
+from serving.types import Item
 
 router = APIRouter(prefix="/api", tags=["articles"])
 

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import MAX_LABEL, Kind, KnownId, kinds_of
+from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
+from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFound
-from serving.live.drafts import ItemDraft
 
 router = APIRouter(prefix="/content", tags=["content"])
 

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from database.deployments import PromotionBusy
 from database.rollback import OvertakenError, RollbackError
-from serving.airflow import Airflow, AirflowUnavailable
-from serving.api.answers import answer
+from serving.api.airflow_runs import Airflow, AirflowUnavailable
 from serving.api.errors import ApiError, documented
 from serving.api.fields import KnownId, Title
+from serving.api.responses import answer
 from serving.api.state import Training
-from serving.rollback import take_back
+from serving.bundle.rollback import take_back
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serving.airflow import AirflowUnavailable, RunNotFound
-from serving.api.answers import answer
+from serving.api.airflow_runs import AirflowUnavailable, RunNotFound
+from serving.api.responses import answer
 from serving.errors import (
     AlreadyExists,
     DatabaseUnavailable,

@@ -1,6 +1,6 @@
 """Experiments and what the platform finds when it watches itself: operators' endpoints of the service.
 
-They ask the database on a thread of their own, over the same functions as `python -m training.experiments`:
+They ask the database on a thread of their own, over the same functions as `python -m experiments`:
 these calls are rare, and no request of a shopper waits for one.
 """
 
@@ -24,11 +24,11 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.reading import read_all
+from database.monitoring import drift_reports, guard_events, read_freshness
 from database.settings import Settings
-from database.watch import drift_reports, guard_events, read_freshness
-from serving.api.answers import answer
+from experiments.reading import read_all
 from serving.api.errors import ApiError, documented
+from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
 from serving.errors import DatabaseUnavailable
 from training.params import load_params

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from serving.api.errors import MALFORMED, NO_SUCH
-from serving.ranking.types import Kinds
+from serving.types import Kinds
 
 MAX_QUERY = 255
 MAX_ID = 128

@@ -7,15 +7,15 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from database.interactions import Recorded
-from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
-from serving.api.once import Once
+from serving.api.idempotency import Once
+from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
+from serving.catalogue.drafts import InteractionDraft
 from serving.errors import ItemNotFound
-from serving.live.drafts import InteractionDraft
-from serving.live.plane import LivePlane
+from serving.plane import LivePlane
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 

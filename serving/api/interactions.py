@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import ShopUserId, clamp
-from serving.api.once import Once
+from serving.api.idempotency import Once
+from serving.api.responses import answer
 from serving.api.schemas.shop import ShopInteraction, UserInteractions, interaction_shape
 from serving.api.state import Plane
-from serving.live.drafts import InteractionDraft
+from serving.catalogue.drafts import InteractionDraft
 
 router = APIRouter(prefix="/api/v1/interactions", tags=["interactions"])
 

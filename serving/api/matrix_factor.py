@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
+from serving.api.responses import answer
 from serving.api.schemas.matrix_factor import (
     FactorAnswer,
     SemanticSearchAnswer,

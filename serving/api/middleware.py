@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback
 from serving.api.errors import INTERNAL, error_answer
-from serving.api.metrics import Metrics
-from serving.live.request import Request, current_request
+from serving.observe.http_metrics import Metrics
+from serving.request_context import Request, current_request
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import ApiError, documented
 from serving.api.fields import Explain, Kind, ProductId, QueryText, ShopUserId, clamp, kinds_of
+from serving.api.responses import answer
 from serving.api.schemas.shop import Home, SearchAnswer, SimilarProducts, product_list
 from serving.api.state import Plane
 from serving.errors import ItemNotFound

@@ -4,9 +4,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from serving.airflow import Airflow
-from serving.api.metrics import Metrics
-from serving.live.plane import LivePlane
+from serving.api.airflow_runs import Airflow
+from serving.observe.http_metrics import Metrics
+from serving.plane import LivePlane
 
 
 async def _plane(request: Request) -> LivePlane:

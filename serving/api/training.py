@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from serving.airflow import Airflow, AirflowUnavailable
-from serving.api.answers import answer
+from serving.api.airflow_runs import Airflow, AirflowUnavailable
 from serving.api.errors import documented
 from serving.api.fields import RunId
+from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.schemas.matrix_factor import ServiceStatus, TrainingAnswer, TrainingRequest
 from serving.api.state import Plane, Training

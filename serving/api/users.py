@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 from starlette.responses import Response
 
-from serving.api.answers import answer
 from serving.api.errors import documented
 from serving.api.fields import KnownId
+from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
-from serving.live.drafts import UserChanges, UserDraft
-from serving.live.plane import LivePlane
+from serving.catalogue.drafts import UserChanges, UserDraft
+from serving.plane import LivePlane
 
 router = APIRouter(prefix="/users", tags=["users"])
 

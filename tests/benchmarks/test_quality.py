@@ -12,16 +12,16 @@ from benchmarks.quality.__main__ import report
 from benchmarks.quality.data import cut
 from benchmarks.quality.lists import Reordering, reorder
 from database.settings import REPOSITORY
-from training.evaluate import TestSet, rank
-from training.evaluation import open_holdout
-from training.models.base import Model
+from training.data.prepared import Prepared
+from training.data.split import DAY
+from training.evaluation.holdout import open_holdout
+from training.evaluation.ranking import TestSet, rank
 from training.models.blend import BLEND, Blend
-from training.models.data import Catalogue, Events
+from training.models.core.base import Model
+from training.models.core.data import Catalogue, Events
+from training.models.core.vocabulary import Vocabulary
 from training.models.registry import fit_model
-from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
-from training.prepared import Prepared
-from training.split import DAY
 
 DAYS, USERS, ITEMS = 12, 30, 40
 

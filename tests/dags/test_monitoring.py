@@ -12,11 +12,11 @@ import pytest
 
 from database.connection import connect
 from database.deployments import activate
+from database.monitoring import drift_reports
 from database.settings import get_settings
-from database.watch import drift_reports
-from training.snapshot import take_snapshot
-from training.trending import refresh_trending
-from training.workspace import open_workspace
+from training.data.snapshot import take_snapshot
+from training.data.workspace import open_workspace
+from training.pipeline.trending import refresh_trending
 
 pytestmark = pytest.mark.platform
 

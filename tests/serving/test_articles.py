@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from serving import articles
-from serving.samples import SAMPLES
+from serving.sample_articles import SAMPLES
 
 
 class SmallEncoder:

@@ -6,9 +6,9 @@ import pytest
 
 from database.settings import Settings, get_settings
 from tests.training.slow import serving
-from training.pipeline import STEPS, run_steps
+from training.data.workspace import Workspace, open_workspace
+from training.pipeline.steps import STEPS, run_steps
 from training.tracking.tracker import Tracker
-from training.workspace import Workspace, open_workspace
 
 
 @pytest.fixture(scope="session")

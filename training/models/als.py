@@ -17,11 +17,11 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.base import Config
-from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.factors import FactorModel, column_length, distinct_rows
-from training.models.least_squares import mean_pairs, penalties_of, solve, with_int32
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config
+from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.factors import FactorModel, column_length, distinct_rows
+from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
+from training.models.core.types import Csr, FloatArray, IntArray, Report
 
 HalfRound = Callable[[Csr, FloatArray, FloatArray, int], None]
 """Confidence, the vectors to improve in place, those of the other side, steps."""

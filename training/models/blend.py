@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from training.models.types import BoolArray, Csr, FloatArray
+from training.models.core.types import BoolArray, Csr, FloatArray
 
 LEAST_SPREAD = 1e-3
 """Below the spread of a single item's score among 1 M: no model with few opinions is touched."""

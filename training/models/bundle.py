@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from training.models.als import Als
-from training.models.base import Model
+from training.models.core.base import Model
+from training.models.core.storage import ModelFileError
+from training.models.core.vocabulary import Vocabulary
 from training.models.ease import Ease
 from training.models.embeddings import Embeddings
 from training.models.fpgrowth import FpGrowth
@@ -23,9 +25,7 @@ from training.models.nmf import Nmf
 from training.models.popularity import Popularity
 from training.models.registry import ALGORITHMS, load_model
 from training.models.rp3beta import Rp3Beta
-from training.models.storage import ModelFileError
 from training.models.tfidf import Tfidf
-from training.models.vocabulary import Vocabulary
 
 SCHEMA_VERSION = 1
 """Raised when older services could not read the bundle."""

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import Field
 from scipy import linalg, sparse
 
-from training.models.base import Config
-from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.neighbours import NeighbourModel
-from training.models.types import Csr, FloatArray, Report
+from training.models.core.base import Config
+from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.neighbours import NeighbourModel
+from training.models.core.types import Csr, FloatArray, Report
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from training.models.base import Config, Model, Query
-from training.models.data import TrainingData, transform, transform_matrix
-from training.models.index import IndexReport, build_index, measure, open_index, save_index
-from training.models.storage import Arrays, ModelFileError
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config, Model, Query
+from training.models.core.data import TrainingData, transform, transform_matrix
+from training.models.core.storage import Arrays, ModelFileError
+from training.models.core.types import Csr, FloatArray, IntArray, Report
+from training.models.core.vector_index import IndexReport, build_index, measure, open_index, save_index
 
 CANDIDATES = 1000
 """Items scored for a query when the catalogue is too large to score whole."""
@@ -102,7 +102,7 @@ class Embeddings(Model):
         Raises:
             ModelFileError: the directory does not hold this model, or no index.
         """
-        from training.models.storage import read_model
+        from training.models.core.storage import read_model
 
         arrays, settings = read_model(directory, cls.name)
         if not (directory / INDEX_FILE).is_file():

@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.base import Config
-from training.models.data import TrainingData
-from training.models.neighbours import NeighbourModel, keep_top
-from training.models.storage import Arrays
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config
+from training.models.core.data import TrainingData
+from training.models.core.neighbours import NeighbourModel, keep_top
+from training.models.core.storage import Arrays
+from training.models.core.types import Csr, FloatArray, IntArray, Report
 
 
 class FpGrowthConfig(Config):

@@ -11,11 +11,11 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.base import Config, Query
-from training.models.data import Strength, TrainingData, positive_power, transform, transform_matrix
-from training.models.neighbours import NeighbourModel, top_products
-from training.models.storage import Arrays
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config, Query
+from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
+from training.models.core.neighbours import NeighbourModel, top_products
+from training.models.core.storage import Arrays
+from training.models.core.types import Csr, FloatArray, IntArray, Report
 
 POWER_ITERATIONS = 6
 """Of the randomised decomposition: spectra of interactions fall slowly."""

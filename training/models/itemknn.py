@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from training.models.base import Config
-from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.neighbours import NeighbourModel, top_products
-from training.models.types import FloatArray, IntArray, Report
+from training.models.core.base import Config
+from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.neighbours import NeighbourModel, top_products
+from training.models.core.types import FloatArray, IntArray, Report
 
 
 class ItemKnnConfig(Config):

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from training.models.base import Config
-from training.models.data import Strength, TrainingData, transform_matrix
-from training.models.factors import FactorModel, column_length, distinct_rows
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config
+from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.factors import FactorModel, column_length, distinct_rows
+from training.models.core.types import Csr, FloatArray, IntArray, Report
 
 FOLD_IN_SWEEPS = 30
 """Sweeps over the factors for a new history: the problem is convex and small, this is past convergence."""

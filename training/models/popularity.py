@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from training.models.base import Config, Model, Query
-from training.models.data import TrainingData
-from training.models.storage import Arrays
-from training.models.types import Csr, FloatArray, Report
+from training.models.core.base import Config, Model, Query
+from training.models.core.data import TrainingData
+from training.models.core.storage import Arrays
+from training.models.core.types import Csr, FloatArray, Report
 
 DAY = 86_400
 

@@ -18,9 +18,9 @@ from training.models import (
     tfidf,
     trending,
 )
-from training.models.base import Config, Model
-from training.models.data import TrainingData
-from training.models.types import Report
+from training.models.core.base import Config, Model
+from training.models.core.data import TrainingData
+from training.models.core.types import Report
 
 
 @dataclass(frozen=True)

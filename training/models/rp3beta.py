@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.base import Config
-from training.models.data import Strength, TrainingData, positive_power, transform_matrix
-from training.models.neighbours import NeighbourModel, top_products
-from training.models.types import Csr, FloatArray, IntArray, Report
+from training.models.core.base import Config
+from training.models.core.data import Strength, TrainingData, positive_power, transform_matrix
+from training.models.core.neighbours import NeighbourModel, top_products
+from training.models.core.types import Csr, FloatArray, IntArray, Report
 
 
 class Rp3BetaConfig(Config):

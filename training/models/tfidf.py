@@ -5,10 +5,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from training.models.base import Config
-from training.models.data import TrainingData
-from training.models.neighbours import NeighbourModel
-from training.models.types import Csr, Report
+from training.models.core.base import Config
+from training.models.core.data import TrainingData
+from training.models.core.neighbours import NeighbourModel
+from training.models.core.types import Csr, Report
 
 
 class TfidfConfig(Config):

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from database.settings import get_settings
 from training.models.als import AlsConfig
-from training.models.base import Config
+from training.models.core.base import Config
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
 from training.models.fpgrowth import FpGrowthConfig

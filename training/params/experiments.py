@@ -5,8 +5,8 @@ from datetime import timedelta
 from pydantic import Field
 
 from database.online import Attribution, Sequential
-from database.reading import Rules
-from training.models.base import Config
+from experiments.reading import Rules
+from training.models.core.base import Config
 
 
 class ExperimentsParams(Config):

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from training.models.base import Config
-from training.spaces import Choices, Ladder, Range
+from training.models.core.base import Config
+from training.params.spaces import Choices, Ladder, Range
 
 
 class EventWeights(Config):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from training.models.base import Config
+from training.models.core.base import Config
 
 
 class GateParams(Config):

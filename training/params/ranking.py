@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from training.models.base import Config
 from training.models.blend import NEW_ITEMS
+from training.models.core.base import Config
 from training.models.registry import ALGORITHMS
 
 

@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 from serving.api.errors import MALFORMED
 from serving.api.fields import MAX_BIGINT, Label, QueryText, Text, Title
 from serving.api.schemas.common import Body, Explained, explained
-from serving.live.drafts import ItemChanges
-from serving.ranking.types import Item, Ranked
+from serving.catalogue.drafts import ItemChanges
+from serving.types import Item, Ranked
 
 
 class ArticleIn(Body):

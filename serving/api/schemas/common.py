@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from serving.ranking.types import Ranked
+from serving.types import Ranked
 
 
 class Body(BaseModel):

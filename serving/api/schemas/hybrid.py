@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from database.users import UserRow
 from serving.api.fields import KnownId, Label, Labels, NewItemId, NewUserId, Text, Title
 from serving.api.schemas.common import Body, Explained, explained
-from serving.ranking.types import Item, Ranked
+from serving.types import Item, Ranked
 
 MAX_SECONDS = 86_400
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.api.fields import KnownId, QueryText
 from serving.api.schemas.common import Body, Explained, explained
-from serving.ranking.types import Ranked
+from serving.types import Ranked
 
 MAX_N = 1000
 

@@ -10,7 +10,7 @@ from database.interactions import InteractionRow
 from serving.api.errors import MALFORMED
 from serving.api.fields import ProductId, QueryText, ShopUserId
 from serving.api.schemas.common import Body, Explained, explained
-from serving.ranking.types import Item, Ranked
+from serving.types import Item, Ranked
 
 
 class Product(Explained):

@@ -18,9 +18,9 @@ from database.connection import connect, create_pool
 from database.ingest.adapters import ADAPTERS
 from database.ingest.run import ingest_file
 from database.settings import REPOSITORY, Settings
-from serving.airflow import Airflow
+from serving.api.airflow_runs import Airflow
 from serving.api.app import create_app
-from serving.live.plane import LivePlane
+from serving.plane import LivePlane
 from tests.serving.api.fake_airflow import FakeAirflow
 from tests.serving.api.fake_plane import FakePlane
 from tests.serving.words import BagOfWords

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from database.interactions import InteractionRow, Recorded
 from database.users import UserRow
-from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
-from serving.live.drafts import (
+from serving.catalogue.drafts import (
     InteractionDraft,
     ItemChanges,
     ItemDraft,
     UserChanges,
     UserDraft,
 )
-from serving.ranking.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
+from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -10,10 +10,10 @@ import psycopg2
 import pytest_asyncio
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.monitoring import record_drift, record_guard_event
 from database.settings import Settings
-from database.watch import record_drift, record_guard_event
 from serving.api.app import create_app
-from tests.database.test_offpolicy import TRUTH, write_log
+from tests.experiments.test_off_policy import TRUTH, write_log
 
 if TYPE_CHECKING:
     from tests.conftest import Database

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 from client import Shortlist
 from database.settings import Settings
 from serving.api.app import create_app
-from serving.live.plane import LivePlane
+from serving.plane import LivePlane
 
 OPERATIONS = 35
 NOT_TRAINED = "/matrix_factor/similar"

@@ -5,8 +5,9 @@ import pytest
 from scipy import sparse
 
 from training.models.als import AlsConfig
-from training.models.base import Config
-from training.models.data import Catalogue, Events, TrainingData
+from training.models.core.base import Config
+from training.models.core.data import Catalogue, Events, TrainingData
+from training.models.core.vocabulary import Vocabulary
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
 from training.models.fpgrowth import FpGrowthConfig
@@ -17,7 +18,6 @@ from training.models.popularity import PopularityConfig
 from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 from training.models.trending import TrendingConfig
-from training.models.vocabulary import Vocabulary
 
 SIZE = 30
 

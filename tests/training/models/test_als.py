@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models import least_squares
 from training.models.als import Als, AlsConfig, fit
-from training.models.base import Query
-from training.models.data import Catalogue, Events, TrainingData
-from training.models.factors import column_length, distinct_rows
-from training.models.vocabulary import Vocabulary
+from training.models.core import least_squares
+from training.models.core.base import Query
+from training.models.core.data import Catalogue, Events, TrainingData
+from training.models.core.factors import column_length, distinct_rows
+from training.models.core.vocabulary import Vocabulary
 
 CONFIG = AlsConfig(
     factors=8,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from training.models.base import Config
 from training.models.blend import Blend, combine, normalise
-from training.models.data import TrainingData
+from training.models.core.base import Config
+from training.models.core.data import TrainingData
 from training.models.registry import fit_model
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.models.base import Config, Query
 from training.models.bundle import (
     BundleError,
     Watermark,
@@ -15,7 +14,8 @@ from training.models.bundle import (
     verify_bundle,
     write_manifest,
 )
-from training.models.data import TrainingData
+from training.models.core.base import Config, Query
+from training.models.core.data import TrainingData
 from training.models.registry import fit_model
 
 MODELS = ("als", "popularity", "embeddings")

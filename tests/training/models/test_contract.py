@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models.base import Config, Model, Query
-from training.models.data import TrainingData
+from training.models.core.base import Config, Model, Query
+from training.models.core.data import TrainingData
+from training.models.core.storage import ModelFileError
 from training.models.registry import ALGORITHMS, fit_model, load_model, sizes
-from training.models.storage import ModelFileError
 
 SEED = 7
 ALIKE = {"popularity", "trending"}

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models.data import TrainingData
+from training.models.core.data import TrainingData
+from training.models.core.storage import ModelFileError
+from training.models.core.types import FloatArray
+from training.models.core.vector_index import build_index, centroids, measure, open_index, save_index
+from training.models.core.vocabulary import Vocabulary
 from training.models.embeddings import Embeddings, EmbeddingsConfig, fit
-from training.models.index import build_index, centroids, measure, open_index, save_index
-from training.models.storage import ModelFileError
-from training.models.types import FloatArray
-from training.models.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models.data import TrainingData
+from training.models.core.data import TrainingData
+from training.models.core.vocabulary import Vocabulary
 from training.models.fpgrowth import FpGrowth, FpGrowthConfig, Rule, cut_baskets, fit
-from training.models.vocabulary import Vocabulary
 
 
 def data_of(baskets: np.ndarray) -> TrainingData:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models.base import Query
-from training.models.data import TrainingData
+from training.models.core.base import Query
+from training.models.core.data import TrainingData
+from training.models.core.vocabulary import Vocabulary
 from training.models.nmf import Nmf, NmfConfig, fit
-from training.models.vocabulary import Vocabulary
 
 
 def random_data(users: int, items: int, nnz: int) -> TrainingData:

@@ -1,10 +1,10 @@
 import numpy as np
 from scipy import sparse
 
-from training.models.base import Query
-from training.models.data import Events, TrainingData, net_strengths
+from training.models.core.base import Query
+from training.models.core.data import Events, TrainingData, net_strengths
+from training.models.core.vocabulary import Vocabulary
 from training.models.popularity import DAY, PopularityConfig, fit
-from training.models.vocabulary import Vocabulary
 
 
 def data_of(*events: tuple[int, int, float, int]) -> TrainingData:

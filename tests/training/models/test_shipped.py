@@ -8,11 +8,11 @@ import pytest
 from scipy import sparse
 
 from database.settings import REPOSITORY
-from training.models.base import Config
-from training.models.data import TrainingData
+from training.models.core.base import Config
+from training.models.core.data import TrainingData
+from training.models.core.types import BoolArray, Csr, FloatArray
+from training.models.core.vocabulary import Vocabulary
 from training.models.registry import fit_model
-from training.models.types import BoolArray, Csr, FloatArray
-from training.models.vocabulary import Vocabulary
 from training.params import Params, load_params
 
 USERS, ITEMS, KINDS, BOUGHT = 300, 120, 3, 5

@@ -13,12 +13,12 @@ from database.export import export_snapshot
 from database.interactions import ensure_partitions_sync
 from database.settings import REPOSITORY
 from database.trending import compute_trending
-from training.models.base import Query
-from training.models.data import Events, TrainingData
+from training.data.preparation import prepare
+from training.models.core.base import Query
+from training.models.core.data import Events, TrainingData
+from training.models.core.vocabulary import Vocabulary
 from training.models.trending import DAY, TrendingConfig, fit
-from training.models.vocabulary import Vocabulary
 from training.params import load_params
-from training.prepare import prepare
 
 CONFIG = TrendingConfig(decay_rate=0.5, step_hours=24, window_days=10)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -1,0 +1,140 @@
+"""`python -m experiments start|stop|read|list`: compare bundles or blends on live traffic."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import orjson
+
+from database.connection import connect
+from database.experiments import (
+    Arm,
+    ExperimentError,
+    list_experiments,
+    start_experiment,
+    stop_experiment,
+)
+from database.online import ArmReading
+from experiments.reading import read_all
+from training.params import Params, load_params
+
+
+def parse_arm(text: str, params: Params) -> Arm:
+    """An arm as it is written on the command line: `name=SHARE[,bundle=ID][,epsilon=E][,blend.KEY=VALUE…]`.
+
+    `blend.tuned.MODEL=WEIGHT`, once or more, gives all the tuned weights.
+
+    Raises:
+        ValueError: what can't be read; a blend's key that params.yaml does not have.
+    """
+    (name, _, share), *rest = (part.partition("=") for part in text.split(","))
+    arm: dict[str, Any] = {"name": name, "share": float(share)}
+    blend: dict[str, Any] = {}
+    for key, _, value in rest:
+        if key == "bundle":
+            arm["bundle_id"] = value
+        elif key == "epsilon":
+            arm["epsilon"] = float(value)
+        elif key == "blend.weights":
+            blend["weights"] = value
+        elif key.startswith("blend.tuned."):
+            blend.setdefault("tuned", {})[key.removeprefix("blend.tuned.")] = float(value)
+        elif key.startswith("blend."):
+            blend[key.removeprefix("blend.")] = float(value)
+        else:
+            raise ValueError(f"{key!r} is none of bundle, epsilon, blend.KEY")
+    params.blend.changed(blend)
+    return Arm(**arm, blend=blend or None)
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    """Common to all commands."""
+
+
+@main.command()
+@click.argument("experiment_id")
+@click.option("--kind", type=click.Choice(["ab", "shadow"]), default="ab", show_default=True)
+@click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    required=True,
+    help="name=SHARE,bundle=…,epsilon=…,blend.cf=…,blend.weights=tuned,blend.tuned.als=…",
+)
+def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
+    """Start an experiment; its first arm is the control. Workers follow within seconds."""
+    params = load_params()
+    try:
+        parsed = [parse_arm(arm, params) for arm in arms]
+        with connect() as conn:
+            started = start_experiment(conn, experiment_id, kind, parsed)
+    except (ExperimentError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{started.experiment_id} runs with {', '.join(arm.name for arm in started.arms)}.")
+
+
+@main.command()
+@click.argument("experiment_id")
+@click.option("--reason", required=True, help="Why; it is stored with the experiment.")
+def stop(experiment_id: str, reason: str) -> None:
+    """Stop an experiment; what it found stays readable."""
+    try:
+        with connect() as conn:
+            stopped = stop_experiment(conn, experiment_id, reason)
+    except ExperimentError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{stopped.experiment_id} stopped: {reason}.")
+
+
+@main.command("list")
+def list_all() -> None:
+    """The latest experiments."""
+    with connect() as conn:
+        for one in list_experiments(conn, 50):
+            state = "runs" if one.stopped_at is None else f"stopped: {one.stop_reason}"
+            click.echo(f"{one.experiment_id}  {one.kind}  since {one.started_at:%Y-%m-%d %H:%M}  {state}")
+
+
+@main.command()
+@click.argument("experiment_id")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def read(experiment_id: str, as_json: bool) -> None:
+    """Each arm's click rate and verdict so far; look as often as you like."""
+    rules = load_params().experiments.rules()
+    try:
+        with connect() as conn:
+            reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), rules)
+    except ExperimentError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(orjson.dumps(asdict(reading) | {"off_policy": unseen and asdict(unseen)}).decode())
+        return
+    for arm in reading.arms:
+        click.echo(describe(arm))
+    if unseen is not None:
+        click.echo(
+            f"the shadow would earn {unseen.snips:.4f} [{unseen.low:.4f}, {unseen.high:.4f}], "
+            f"what was shown earned {unseen.logged:.4f}; "
+            f"mean weight {unseen.mean_weight:.2f} (1 is full support)"
+        )
+
+
+def describe(arm: ArmReading) -> str:
+    """An arm in a line."""
+    rate = arm.rate
+    line = (
+        f"{arm.name}: {rate.value:.4f} [{arm.low:.4f}, {arm.high:.4f}], "
+        f"{rate.clicked} clicks on {rate.shown} shown to {rate.users} users"
+    )
+    if arm.difference is None:
+        return line
+    d = arm.difference
+    return (
+        f"{line}; {d.verdict}: {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}], always-valid p {d.p_value:.3g}"
+    )
+
+
+if __name__ == "__main__":
+    main()

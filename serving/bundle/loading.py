@@ -1,0 +1,200 @@
+"""From a deployment to the bundle that answers: found, verified, tried, then swapped in by one reference."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from database.deployments import Deployment
+from serving.errors import BundleRefused
+from serving.vectors.index import VectorBase
+from training.models.als import Als
+from training.models.bundle import Bundle, BundleError, load_bundle
+from training.models.core.base import Model, Query
+from training.models.embeddings import Embeddings
+from training.models.fpgrowth import FpGrowth
+from training.models.nmf import Nmf
+from training.models.popularity import Popularity
+from training.models.tfidf import Tfidf
+
+_FOLDER = "bundle"  # training.release.bundle stores it so: BentoML writes a file of its own beside it
+
+_PLACED_AT_ONCE = 5000
+
+log = logging.getLogger(__name__)
+
+Rows = NDArray[np.int32]
+Locate = Callable[[str], Path]
+"""From a bundle's tag to the folder it lies in; raises LookupError or OSError when it is not there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The models that the service asks; a bundle without one of them is refused."""
+
+    als: Als
+    nmf: Nmf
+    tfidf: Tfidf
+    embeddings: Embeddings
+    fpgrowth: FpGrowth
+    popularity: Popularity
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> "Models":
+        """Those of a bundle. ValueError names what it lacks."""
+        lacking = [each.name for each in fields(cls) if getattr(bundle, each.name) is None]
+        if lacking:
+            raise ValueError(f"it holds no {', '.join(lacking)}")
+        return cls(**{each.name: getattr(bundle, each.name) for each in fields(cls)})
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A bundle that passed its smoke test, with what is worked out once."""
+
+    deployment: Deployment
+    bundle: Bundle
+    models: Models
+    item_ids: list[str]
+    """Outside ids, by the bundle's indexes."""
+    present: NDArray[np.bool_]
+    """Which items have a vector."""
+    popularity: NDArray[np.float32]
+    taste: Rows
+    """Each item's strongest NMF factor, -1 for none: what stands in for a category that is unknown."""
+    weights: Mapping[str, float]
+    """Of the models in home's blend, as the gate judged them with this bundle (`blend.tuned`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """A bundle in place: the catalogue rows of its items."""
+
+    loaded: Loaded
+    rows: Rows
+    """int32[n], the catalogue row of each of the bundle's items."""
+    dense: Rows
+    """int32[m], the bundle's index of each catalogue row below m, -1 for none; later rows have none."""
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle itself."""
+        return self.loaded.bundle
+
+    @property
+    def models(self) -> Models:
+        """Its models."""
+        return self.loaded.models
+
+    @property
+    def bundle_id(self) -> str:
+        """Its id."""
+        return self.loaded.deployment.bundle_id
+
+    @property
+    def watermark(self) -> int:
+        """The catalogue's sequence number that the bundle contains everything up to."""
+        return int(self.bundle.manifest.watermark.catalogue_seq)
+
+    def indexes(self, rows: Rows) -> Rows:
+        """The bundle's index of each row, -1 where it knows none."""
+        known = rows < len(self.dense)
+        return np.where(known, self.dense[np.where(known, rows, 0)], -1).astype(np.int32)
+
+    def index(self, row: int) -> int:
+        """The bundle's index of one row, -1 when it knows none."""
+        return int(self.dense[row]) if row < len(self.dense) else -1
+
+    def vector_base(self) -> VectorBase:
+        """The bundle's vectors, for the live index."""
+        embeddings = self.models.embeddings
+        return VectorBase(embeddings.vectors, embeddings.index, self.rows, self.loaded.present)
+
+
+async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
+    """Give each of the bundle's items its catalogue row; others are answered meanwhile."""
+    rows = np.empty(len(loaded.item_ids), dtype=np.int32)
+    for start in range(0, len(rows), _PLACED_AT_ONCE):
+        part = loaded.item_ids[start : start + _PLACED_AT_ONCE]
+        rows[start : start + len(part)] = [row_of(item_id) for item_id in part]
+        await asyncio.sleep(0)
+    dense = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
+    dense[rows] = np.arange(len(rows), dtype=np.int32)
+    return Generation(loaded, rows, dense)
+
+
+def bento_folder(tag: str) -> Path:
+    """Folder of the bundle in a stored Bento model, which keeps a file of BentoML's own beside it.
+
+    LookupError when this host's store does not hold the model.
+    """
+    import bentoml
+    from bentoml.exceptions import NotFound
+
+    try:
+        return Path(bentoml.models.get(tag).path) / _FOLDER
+    except NotFound as error:
+        raise LookupError(f"the Bento store holds no {tag}") from error
+
+
+async def load(deployment: Deployment, locate: Locate, dimension: int, model: str) -> Loaded:
+    """Load a deployment's bundle in a thread: hashes verified, every model tried once.
+
+    `dimension` and `model` are the encoder's: a bundle with other vectors could not be searched.
+    Raises BundleRefused with the reason.
+    """
+    try:
+        return await asyncio.to_thread(_load, deployment, locate, dimension, model)
+    except (BundleError, LookupError, OSError, ValueError, RuntimeError) as error:  # FAISS raises the last
+        raise BundleRefused(deployment.bundle_id, str(error)) from error
+
+
+def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) -> Loaded:
+    bundle = load_bundle(locate(deployment.bundle_tag))
+    models = Models.of(bundle)
+    vectors = models.embeddings.vectors
+    if vectors.shape != (len(bundle.items), dimension):
+        raise ValueError(f"its vectors are {vectors.shape}, the service's encoder makes {dimension} numbers")
+    made_by = models.embeddings.scalars["encoder"]
+    if made_by != model:
+        raise ValueError(f"its vectors are of {made_by}, the service encodes with {model}")
+    _try(bundle.models, len(bundle.items))
+    return Loaded(
+        deployment=deployment,
+        bundle=bundle,
+        models=models,
+        item_ids=bundle.items.decode(np.arange(len(bundle.items), dtype=np.int32)),
+        present=np.any(vectors != 0, axis=1).astype(np.bool_),
+        popularity=models.popularity.scores(Query()),
+        taste=strongest_factor(models.nmf.item_factors),
+        weights=bundle.manifest.params["blend"]["tuned"],
+    )
+
+
+def _try(models: Mapping[str, Model], count: int) -> None:
+    """Ask each model once: the smoke test. ValueError names the one that fails."""
+    known = min(1, count)
+    history = Query(np.arange(known, dtype=np.int32), np.ones(known, dtype=np.float32))
+    for name, model in models.items():
+        scores = model.scores(history)
+        if scores.shape != (count,) or not np.isfinite(scores).all():
+            raise ValueError(f"{name} gives no finite score for each of {count} items")
+
+
+def strongest_factor(item_factors: NDArray[np.float32]) -> Rows:
+    """The strongest factor of each item, what kind of shopper buys it; -1 for items without factors.
+
+    Args:
+        item_factors: float32[n_items, f].
+
+    Returns:
+        int32[n_items].
+    """
+    if not item_factors.size:
+        return np.full(len(item_factors), -1, dtype=np.int32)
+    strongest = np.argmax(item_factors, axis=1).astype(np.int32)
+    return np.where(np.max(item_factors, axis=1) > 0, strongest, -1).astype(np.int32)

@@ -1,0 +1,47 @@
+"""Going back to the previous bundle from the service: workers follow with their next request."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from psycopg2 import OperationalError
+
+from database.connection import connect
+from database.deployments import Deployment
+from database.rollback import roll_back
+from database.settings import Settings
+from serving.bundle.loading import bento_folder
+from serving.errors import DatabaseUnavailable
+from training.models.bundle import BundleError, verify_bundle
+
+Locate = Callable[[str], Path]
+"""Folder of a stored bundle by its tag; LookupError when it is not there."""
+
+
+async def take_back(
+    settings: Settings, reason: str, expected: str | None = None, locate: Locate = bento_folder
+) -> tuple[Deployment, Deployment]:
+    """Roll back in a thread, on a connection of its own; returns what serves now, and what served.
+
+    MLflow is not asked: a run of `monitoring` moves its aliases. Raises RollbackError when there is nothing
+    to go back to or `expected` does not serve, PromotionBusy when a promotion is under way,
+    DatabaseUnavailable.
+    """
+    try:
+        return await asyncio.to_thread(_take_back, settings, reason, expected, locate)
+    except OperationalError as error:
+        raise DatabaseUnavailable("the rollback") from error
+
+
+def _take_back(
+    settings: Settings, reason: str, expected: str | None, locate: Locate
+) -> tuple[Deployment, Deployment]:
+    def is_whole(target: Deployment) -> bool:
+        try:
+            verify_bundle(locate(target.bundle_tag))
+        except (BundleError, LookupError):
+            return False
+        return True
+
+    with connect(settings) as conn:
+        return roll_back(conn, reason, is_whole, expected)

@@ -1,0 +1,166 @@
+"""All live items of the catalogue in memory: objects to show, and columns to rank by."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.types import KINDS, Item, Kinds
+
+_KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
+_COLUMNS: dict[str, tuple[str, float]] = {
+    "kind": ("int8", -1),
+    "category": ("int32", -1),
+    "alive": ("bool", False),
+    "price": ("float64", np.nan),
+    "discount": ("float32", np.nan),
+    "rating": ("float32", np.nan),
+    "rating_count": ("int64", 0),
+    "change_seq": ("int64", 0),
+}
+
+
+class Catalogue:
+    """Items by id and by row.
+
+    An item keeps its row for the worker's life: edited, deleted, created anew. Columns are arrays of
+    n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive` bool,
+    `price` float64 (NaN unknown), `discount`, `rating` float32 (NaN unknown), `rating_count` int64,
+    `change_seq` int64 (the sequence number of the item's last change).
+    """
+
+    def __init__(self) -> None:
+        self._columns = {name: np.full(1024, fill, dtype=kind) for name, (kind, fill) in _COLUMNS.items()}
+        self._items: list[Item | None] = []
+        self._ids: list[str] = []
+        self._rows: dict[str, int] = {}
+        self._articles: dict[int, int] = {}
+        self._categories: list[str] = []
+        self._category_codes: dict[str, int] = {}
+        self.revision = 0
+        """Counts the changes: what is derived from the columns is good while this stays."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows given out, of live and deleted items."""
+        return len(self._ids)
+
+    @property
+    def ids(self) -> list[str]:
+        """Item id of each row (a copy)."""
+        return list(self._ids)
+
+    @property
+    def categories(self) -> list[str]:
+        """Category name of each code."""
+        return self._categories
+
+    def column(self, name: str) -> NDArray[Any]:
+        """View of one column, n_rows long; good until the next change."""
+        return self._columns[name][: self.n_rows]
+
+    def put(self, item: Item, change_seq: int) -> int:
+        """Add an item or replace the one of the same id; gives its row."""
+        row = self.reserve(item.item_id)
+        self._forget_article(row)
+        self._items[row] = item
+        if item.article_id is not None:
+            self._articles[item.article_id] = row
+        values = {
+            "kind": _KIND_CODES[item.kind],
+            "category": self._code(item.category),
+            "alive": True,
+            "price": np.nan if item.price is None else item.price,
+            "discount": np.nan if item.discount_ratio is None else item.discount_ratio,
+            "rating": np.nan if item.rating is None else item.rating,
+            "rating_count": item.rating_count or 0,
+            "change_seq": change_seq,
+        }
+        for name, value in values.items():
+            self._columns[name][row] = value
+        self.revision += 1
+        return row
+
+    def remove(self, item_id: str, change_seq: int) -> int | None:
+        """Take an item out; gives its row, None when it never had one."""
+        row = self._rows.get(item_id)
+        if row is None:
+            return None
+        self._forget_article(row)
+        self._items[row] = None
+        self._columns["alive"][row] = False
+        self._columns["change_seq"][row] = change_seq
+        self.revision += 1
+        return row
+
+    def reserve(self, item_id: str) -> int:
+        """The row of an id; a new, dead one when it has none yet."""
+        row = self._rows.get(item_id)
+        if row is not None:
+            return row
+        row = len(self._ids)
+        self._rows[item_id] = row
+        self._ids.append(item_id)
+        self._items.append(None)
+        if row >= len(self._columns["kind"]):
+            self._grow()
+        return row
+
+    def row(self, item_id: str) -> int:
+        """Row of a live item, -1 when there is none."""
+        row = self._rows.get(item_id, -1)
+        return row if row >= 0 and self._items[row] is not None else -1
+
+    def get(self, item_id: str) -> Item | None:
+        """The live item of an id."""
+        row = self._rows.get(item_id)
+        return None if row is None else self._items[row]
+
+    def article(self, article_id: int) -> Item | None:
+        """The live article of a number."""
+        row = self._articles.get(article_id)
+        return None if row is None else self._items[row]
+
+    def item(self, row: int) -> Item:
+        """The live item of a row; LookupError when it is dead."""
+        item = self._items[row]
+        if item is None:
+            raise LookupError(f"row {row} holds no live item")
+        return item
+
+    def live(self) -> Iterator[tuple[int, Item]]:
+        """Rows and items, in row order."""
+        return ((row, item) for row, item in enumerate(self._items) if item is not None)
+
+    def category_code(self, category: str) -> int:
+        """Code of a category, -2 when no item ever had it."""
+        return self._category_codes.get(category, -2)
+
+    def mask(self, kinds: Kinds) -> NDArray[np.bool_]:
+        """bool[n_rows]: live items of these kinds."""
+        alive: NDArray[np.bool_] = self._columns["alive"][: self.n_rows]
+        if kinds is None:
+            return alive.copy()
+        table = np.array([kind in kinds for kind in KINDS] + [False])
+        wanted: NDArray[np.bool_] = alive & table[self._columns["kind"][: self.n_rows]]
+        return wanted
+
+    def _code(self, category: str | None) -> int:
+        if not category:
+            return -1
+        if category not in self._category_codes:
+            self._category_codes[category] = len(self._categories)
+            self._categories.append(category)
+        return self._category_codes[category]
+
+    def _forget_article(self, row: int) -> None:
+        old = self._items[row]
+        if old is not None and old.article_id is not None:
+            self._articles.pop(old.article_id, None)
+
+    def _grow(self) -> None:
+        for name, (kind, fill) in _COLUMNS.items():
+            column = np.full(2 * len(self._columns[name]), fill, dtype=kind)
+            column[: len(self._columns[name])] = self._columns[name]
+            self._columns[name] = column

@@ -1,0 +1,138 @@
+"""Keeping up with the database: catalogue changes, trending scores and deployments, once for all who wait."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic
+
+import asyncpg
+
+from database import items
+from database.interactions import InteractionRow
+from database.items import ItemRow
+from database.state import State, read_request, read_state
+from database.trending import load_trending, trending_age
+from serving.bundle.deployed import Deployed
+from serving.catalogue.index import LiveIndex
+from serving.catalogue.rankings import TrendingScores
+from serving.database_pool import LiveDatabase
+from serving.errors import DatabaseUnavailable
+from serving.request_context import current_request
+
+_REMEMBERED_USERS = 10_000
+_READ_AT_ONCE = 500
+_SLICE_SECONDS = 0.005
+_PATIENCE_SECONDS = 2.0
+
+
+class Feed:
+    """Applies to the index what happened in the database.
+
+    Whoever asks waits until what was committed before is applied. Only when that takes longer than two
+    seconds, because very many items changed at once, are they answered from what is there, as stale.
+    """
+
+    def __init__(self, database: LiveDatabase, index: LiveIndex, deployed: Deployed) -> None:
+        self._database = database
+        self._index = index
+        self._deployed = deployed
+        self._applying: asyncio.Task[None] | None = None
+        self._histories: OrderedDict[str, Sequence[InteractionRow]] = OrderedDict()
+        self.trending = TrendingScores()
+        self.applied = 0
+        """Every change up to this catalogue sequence number is in the index."""
+        self.known = 0
+        """The highest sequence number that the database has told of."""
+
+    async def open(self) -> None:
+        """Load the whole catalogue and the trending scores as of one moment, then the deployed bundle."""
+        async with self._database.connection("loading the catalogue") as conn:
+            async with conn.transaction(isolation="repeatable_read", readonly=True):
+                state = await read_state(conn)
+                async for rows in items.load_catalogue(conn):
+                    self._index.apply(rows)
+                await self._load_trending(conn, state.trending_version)
+            self.applied = self.known = state.catalogue_seq
+        await self._deployed.open(state.deployment_id)
+
+    async def close(self) -> None:
+        """Give up what is being applied."""
+        if self._applying is not None:
+            self._applying.cancel()
+            await asyncio.wait([self._applying])
+
+    async def visit(self, user_id: str | None, since: datetime, limit: int) -> Sequence[InteractionRow]:
+        """Catch up, and a user's events since a moment, newest first: one round trip when nothing changed.
+
+        Without the database: what this worker last saw of the user.
+        """
+        try:
+            async with self._database.connection("reading the state") as conn:
+                state, events = await read_request(conn, user_id, since, limit)
+            await self._catch_up(state)
+        except DatabaseUnavailable:
+            return self._histories.get(user_id, ()) if user_id is not None else ()
+        if user_id is not None:
+            self._remember(user_id, events)
+        return events
+
+    async def catch_up(self) -> None:
+        """Apply what has happened; nothing when the database does not answer."""
+        try:
+            async with self._database.connection("reading the state") as conn:
+                state = await read_state(conn)
+            await self._catch_up(state)
+        except DatabaseUnavailable:
+            return
+
+    async def _catch_up(self, state: State) -> None:
+        self.known = max(self.known, state.catalogue_seq)
+        if self._behind(state):
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    while self._behind(state):
+                        await asyncio.shield(self._apply_on(state))
+            except TimeoutError:
+                if (request := current_request.get()) is not None:
+                    request.stale = True
+        self._deployed.follow(state.deployment_id, self.catch_up)
+
+    def _behind(self, state: State) -> bool:
+        return state.catalogue_seq > self.applied or state.trending_version > self.trending.version
+
+    def _apply_on(self, state: State) -> asyncio.Task[None]:
+        """What is being applied; begun by the first who asks, and not given up when they do."""
+        if self._applying is None or self._applying.done():
+            self._applying = asyncio.create_task(self._apply(state))
+        return self._applying
+
+    async def _apply(self, state: State) -> None:
+        async with self._database.connection("reading the changes") as conn:
+            if state.catalogue_seq > self.applied:
+                async for rows in items.changes(conn, self.applied, _READ_AT_ONCE):
+                    await self._apply_rows(rows)
+                self.applied = state.catalogue_seq
+            if state.trending_version > self.trending.version:
+                await self._load_trending(conn, state.trending_version)
+
+    async def _apply_rows(self, rows: Sequence[ItemRow]) -> None:
+        """Bit by bit: a large ingestion must not hold up those who do not wait for it."""
+        slice_ends = monotonic() + _SLICE_SECONDS
+        for row in rows:
+            self._index.apply((row,))
+            if monotonic() > slice_ends:
+                await asyncio.sleep(0)
+                slice_ends = monotonic() + _SLICE_SECONDS
+
+    async def _load_trending(self, conn: asyncpg.Connection, version: int) -> None:
+        scores = await load_trending(conn)
+        computed = await trending_age(conn)
+        found = {each.item_id: (each.score, each.events) for each in scores}
+        self.trending = TrendingScores(version, found, computed)
+
+    def _remember(self, user_id: str, events: Sequence[InteractionRow]) -> None:
+        self._histories[user_id] = events
+        self._histories.move_to_end(user_id)
+        if len(self._histories) > _REMEMBERED_USERS:
+            self._histories.popitem(last=False)

@@ -1,0 +1,184 @@
+"""Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.bundle.loading import Generation
+from serving.catalogue.catalogue import Catalogue
+from serving.steps.value import value_scores
+from serving.types import KINDS, Kinds
+from training.params.ranking import RankingParams
+
+Rows = NDArray[np.int32]
+T = TypeVar("T")
+
+_REMEMBERED_LISTS = 256
+
+OTHER = "Other"
+"""Name of the one category that is shown when no item has any."""
+
+
+@dataclass(frozen=True)
+class TrendingScores:
+    """The scores of one computation, by item id."""
+
+    version: int = -1
+    scores: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """Score, and events in the window."""
+    computed_at: datetime | None = None
+
+
+class Boards:
+    """Popularity of every row, and the orders made of it; good until catalogue, trending or bundle change."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        trending: TrendingScores,
+        generation: Generation | None,
+        params: RankingParams,
+    ) -> None:
+        self._catalogue = catalogue
+        self._params = params
+        self.stamp = stamp(catalogue, trending)
+        """Make new boards when this is no longer `stamp(...)`, and for another bundle."""
+        n_rows = catalogue.n_rows
+        self.events = np.zeros(n_rows, dtype=np.int32)
+        """int32[n_rows], events of the trending window."""
+        trend = np.zeros(n_rows, dtype=np.float64)
+        for item_id, (score, events) in trending.scores.items():
+            row = catalogue.row(item_id)
+            if row >= 0:
+                trend[row], self.events[row] = score, events
+        learned = np.zeros(n_rows, dtype=np.float64)
+        self.groups = catalogue.column("category").copy()
+        """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
+        unknown = self.groups < 0
+        self.groups[unknown] = -10 - catalogue.column("kind")[unknown]
+        if generation is not None:
+            learned[generation.rows] = generation.loaded.popularity
+            taste = np.full(n_rows, -1, dtype=np.int32)
+            taste[generation.rows] = generation.loaded.taste
+            tasted = unknown & (taste >= 0)
+            self.groups[tasted] = -100 - taste[tasted]
+        self.popularity = _mixed(trend, learned, catalogue.column("rating_count").astype(np.float64))
+        """float64[n_rows], 0..1: trending first, then the bundle's popularity, then the number of ratings."""
+        self.weights = trend if trend.any() else self.popularity
+        """float64[n_rows], what a category's weight is the sum of."""
+        self._order: dict[Kinds, Rows] = {}
+        self._value: dict[Kinds, Rows] = {}
+        self._categories: dict[Kinds, list[tuple[str, Rows]]] = {}
+        self._listings: dict[tuple[str | None, str | None], Rows] = {}
+        self._made: dict[tuple[str, int, Kinds], Any] = {}
+        self._values: NDArray[np.float64] | None = None
+
+    def order(self, kinds: Kinds) -> Rows:
+        """Live rows of these kinds, most popular first; among equals, the newest rows last."""
+        if kinds not in self._order:
+            rows = np.flatnonzero(self._catalogue.mask(kinds))
+            self._order[kinds] = rows[np.argsort(-self.popularity[rows], kind="stable")].astype(np.int32)
+        return self._order[kinds]
+
+    def value_order(self, kinds: Kinds) -> Rows:
+        """Live rows of these kinds that have a price, best value first."""
+        if kinds not in self._value:
+            values = self.values
+            rows = np.flatnonzero(self._catalogue.mask(kinds) & (values > 0))
+            self._value[kinds] = rows[np.argsort(-values[rows], kind="stable")].astype(np.int32)
+        return self._value[kinds]
+
+    def categories(self, kinds: Kinds) -> list[tuple[str, Rows]]:
+        """The top categories by the sum of their items' weights, each with its rows, most popular first.
+
+        Items without a category count for none; when no item has one, all stand under "Other".
+        """
+        if kinds not in self._categories:
+            self._categories[kinds] = self._top_categories(self.order(kinds))
+        return self._categories[kinds]
+
+    def listing(self, kind: str | None, category: str | None) -> Rows:
+        """Live rows that have a title, of one kind and category or of all, in order of item id."""
+        if (kind, category) not in self._listings:
+            catalogue = self._catalogue
+            mask = catalogue.mask(None if kind is None else frozenset({kind}))
+            if category is not None:
+                mask &= catalogue.column("category") == catalogue.category_code(category)
+            items = [
+                (item.item_id, row)
+                for row in np.flatnonzero(mask).tolist()
+                if (item := catalogue.item(row)).title is not None
+            ]
+            self._listings[kind, category] = np.array([row for _, row in sorted(items)], dtype=np.int32)
+        return self._listings[kind, category]
+
+    def remembered(self, name: str, limit: int, kinds: Kinds, make: Callable[[], T]) -> T:
+        """A list that is the same for everybody, made at the first call. It is not to be changed."""
+        key = (name, limit, kinds)
+        if key not in self._made:
+            if len(self._made) >= _REMEMBERED_LISTS:
+                self._made.clear()
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """float64[n_rows], each live item's value (see ranking/value.py), 0 without a price."""
+        if self._values is None:
+            self._values = self._all_values()
+        return self._values
+
+    def _top_categories(self, rows: Rows) -> list[tuple[str, Rows]]:
+        codes = self._catalogue.column("category")[rows]
+        known = codes >= 0
+        if not known.any():
+            return [(OTHER, rows)] if len(rows) else []
+        sums = np.bincount(codes[known], weights=self.weights[rows[known]])
+        counts = np.bincount(codes[known])
+        top = np.lexsort((np.arange(len(sums)), -counts, -sums))[: self._params.top_categories]
+        names = self._catalogue.categories
+        return [(names[code], rows[codes == code]) for code in top.tolist() if counts[code]]
+
+    def _all_values(self) -> NDArray[np.float64]:
+        catalogue = self._catalogue
+        live = np.flatnonzero(catalogue.column("alive"))
+        category = catalogue.column("category")[live]
+        group = np.where(category >= 0, category + len(KINDS), catalogue.column("kind")[live])
+        values = np.zeros(catalogue.n_rows, dtype=np.float64)
+        values[live] = value_scores(
+            price=catalogue.column("price")[live],
+            discount=catalogue.column("discount")[live],
+            rating=catalogue.column("rating")[live],
+            rating_count=catalogue.column("rating_count")[live],
+            group=group.astype(np.int32),
+            popularity=self.popularity[live],
+            prior_ratings=self._params.value_prior_ratings,
+            popularity_share=self._params.value_popularity,
+            cheapness_share=self._params.value_cheapness,
+        )
+        return values
+
+
+Stamp = tuple[int, int]
+
+
+def stamp(catalogue: Catalogue, trending: TrendingScores) -> Stamp:
+    """What the boards of one bundle depend on, as numbers that change when it does."""
+    return catalogue.revision, trending.version
+
+
+def _mixed(
+    trend: NDArray[np.float64], learned: NDArray[np.float64], ratings: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """One number in which a later signal only speaks where the earlier ones are silent or equal."""
+    parts = ((1.0, trend), (1e-2, learned), (1e-4, np.log1p(ratings)))
+    mixed = np.zeros(len(trend), dtype=np.float64)
+    for weight, values in parts:
+        mixed += weight * values / (values.max(initial=0.0) or 1.0)
+    total: NDArray[np.float64] = mixed / (mixed.max(initial=0.0) or 1.0)
+    return total

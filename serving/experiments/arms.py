@@ -1,0 +1,146 @@
+"""What the arms of running experiments are made of: other bundles beside the deployed one, other blends."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from database.deployments import Deployment
+from database.experiments import Arm, Experiment
+from serving.bundle.deployed import Deployed
+from serving.bundle.loading import Generation
+from serving.errors import BundleRefused
+from serving.experiments.running import Assignment
+from training.params import Params
+
+log = logging.getLogger(__name__)
+
+_RETRY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """What one list is made with."""
+
+    generation: Generation | None
+    params: Params
+    experiment_id: str | None = None
+    arm: str | None = None
+    epsilon: float = 0.0
+    weighs: bool = False
+    """Whether the arm brings weights of its own for the models, in place of its bundle's."""
+
+    @property
+    def bundle_id(self) -> str:
+        """Its bundle; "none" without one."""
+        return "none" if self.generation is None else self.generation.bundle_id
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedArm:
+    """A bundle that an arm names and that does not serve, and why."""
+
+    bundle_id: str
+    reason: str
+    refused_at: datetime
+
+    @property
+    def retry_at(self) -> datetime:
+        """It is tried again from then on."""
+        return self.refused_at + _RETRY
+
+
+class Arms:
+    """Bundles that arms name, loaded while their experiment runs; the blends of arms, checked once."""
+
+    def __init__(self, deployed: Deployed, params: Params, clock: Callable[[], datetime]) -> None:
+        self._deployed = deployed
+        self._params = params
+        self._clock = clock
+        self._generations: dict[str, Generation] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self.refused: dict[str, RefusedArm] = {}
+        """Bundles of running experiments that can't serve, by id; `/status` tells them."""
+        self._blends: dict[tuple[str, str], Params | None] = {}
+
+    def shown(self, assignment: Assignment) -> Policy:
+        """What a user's list is made with.
+
+        While an arm's bundle is not here its users get the deployed one, and are not counted for the arm.
+        """
+        policy = self._policy(assignment.experiment_id, assignment.arm)
+        return policy or Policy(self._deployed.generation, self._params)
+
+    def shadow(self, assignment: Assignment) -> Policy | None:
+        """What is to be computed unseen; None without a shadow, and while its bundle is not here."""
+        return self._policy(assignment.shadow_id, assignment.shadow)
+
+    def follow(self, running: Iterable[Experiment]) -> None:
+        """Start to load what running experiments name and is not here; let go of what none names."""
+        arms = {arm.bundle_id: arm for each in running for arm in each.arms if arm.bundle_id}
+        for bundle_id in self._generations.keys() - arms.keys():
+            del self._generations[bundle_id]
+        self.refused = {name: each for name, each in self.refused.items() if name in arms}
+        self._loading = {name: task for name, task in self._loading.items() if not task.done()}
+        for bundle_id, arm in arms.items():
+            refused = self.refused.get(bundle_id)
+            waits = bundle_id in self._loading or (refused is not None and self._clock() < refused.retry_at)
+            if not waits and bundle_id not in self._generations and not self._is_deployed(bundle_id):
+                task = asyncio.create_task(self._take(bundle_id, arm.bundle_tag or ""))
+                self._loading[bundle_id] = task
+
+    async def settle(self) -> None:
+        """Wait for the loading under way."""
+        if self._loading:
+            await asyncio.wait(list(self._loading.values()))
+
+    async def close(self) -> None:
+        """Give up the loading under way."""
+        for task in self._loading.values():
+            task.cancel()
+        await self.settle()
+
+    def _policy(self, experiment_id: str | None, arm: Arm | None) -> Policy | None:
+        if experiment_id is None or arm is None:
+            return None
+        params = self._blend(experiment_id, arm)
+        generation = self._deployed.generation
+        if arm.bundle_id is not None and not self._is_deployed(arm.bundle_id):
+            generation = self._generations.get(arm.bundle_id)
+            if generation is None:
+                return None
+        if params is None:
+            return None
+        weighs = "tuned" in (arm.blend or {})
+        return Policy(generation, params, experiment_id, arm.name, arm.epsilon, weighs)
+
+    def _is_deployed(self, bundle_id: str) -> bool:
+        generation = self._deployed.generation
+        return generation is not None and generation.bundle_id == bundle_id
+
+    def _blend(self, experiment_id: str, arm: Arm) -> Params | None:
+        """The params with an arm's blend; None when this version of the service can't read it."""
+        if not arm.blend:
+            return self._params
+        key = (experiment_id, arm.name)
+        if key not in self._blends:
+            try:
+                blend = self._params.blend.changed(arm.blend)
+                self._blends[key] = self._params.model_copy(update={"blend": blend})
+            except ValueError as error:
+                log.error("arm %s of %s has a blend that can't be used: %s", arm.name, experiment_id, error)
+                self._blends[key] = None
+        return self._blends[key]
+
+    async def _take(self, bundle_id: str, tag: str) -> None:
+        reason = "an experiment's arm"
+        wanted = Deployment(0, bundle_id, tag, {}, reason, self._clock(), None)
+        try:
+            self._generations[bundle_id] = await self._deployed.load(wanted)
+        except BundleRefused as refusal:
+            log.error("%s (%s): its users keep the deployed bundle", refusal, reason)
+            self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
+            return
+        self.refused.pop(bundle_id, None)
+        log.info("bundle %s answers beside the deployed one, for an experiment", bundle_id)

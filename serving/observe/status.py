@@ -1,0 +1,143 @@
+"""What /status tells."""
+
+from typing import Any
+
+import numpy as np
+
+from database.state import Counts
+from serving.bundle.deployed import Deployed
+from serving.bundle.loading import Generation
+from serving.catalogue.catalogue import Catalogue
+from serving.parts import Parts
+
+
+def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
+    """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
+    feed, deployed, index = parts.feed, parts.deployed, parts.index
+    generation = deployed.generation
+    return {
+        "database": _database(counts, index.catalogue),
+        "matrix_factorization": _factorization(generation),
+        "similarity_search": {
+            "status": "trained" if len(index.vectors) else "not_trained",
+            "n_products": index.vectors.count(index.catalogue.mask(frozenset({"product"}))),
+            "n_vectors": len(index.vectors),
+            "embedding_dimension": index.vectors.dimension,
+            "model": parts.encoder.name,
+            "vectors_since_bundle": index.vectors.overlaid,
+        },
+        "models": {} if generation is None else _models(generation),
+        "bundle": _bundle(generation, deployed),
+        "experiments": _experiments(parts),
+        "trending": {"version": feed.trending.version, "items": len(feed.trending.scores)},
+        "feed": {
+            "applied_seq": feed.applied,
+            "database_seq": feed.known,
+            "lag": feed.known - feed.applied,
+            "database_available": counts is not None,
+        },
+    }
+
+
+def _database(counts: Counts | None, catalogue: Catalogue) -> dict[str, Any]:
+    """Rows of the tables. Without a rating by a user, the mean is that of the products' own ratings."""
+    if counts is None:
+        return {"status": "unavailable"} | dict.fromkeys(("n_ratings", "n_users", "n_products", "avg_rating"))
+    average = _catalogue_rating(catalogue) if counts.average_rating is None else counts.average_rating
+    return {
+        "status": "ok",
+        "n_ratings": counts.ratings,
+        "n_users": counts.users,
+        "n_products": counts.products,
+        "avg_rating": None if average is None else round(average, 2),
+        "n_interactions": counts.interactions,
+        "n_items": counts.items,
+        "n_bare_items": counts.bare_items,
+        "n_embeddings": counts.embeddings,
+    }
+
+
+def _catalogue_rating(catalogue: Catalogue) -> float | None:
+    """Mean of the ratings that products came with, each as often as it was given; None without any."""
+    number = catalogue.column("rating_count")
+    stars = catalogue.column("rating")
+    rated = (number > 0) & ~np.isnan(stars) & catalogue.column("alive")
+    total = int(number[rated].sum())
+    return float((stars[rated] * number[rated]).sum()) / total if total else None
+
+
+def _factorization(generation: Generation | None) -> dict[str, Any]:
+    if generation is None:
+        return {"status": "not_trained", "n_users": 0, "n_items": 0, "n_factors": 0}
+    return {
+        "status": "trained",
+        "n_users": len(generation.bundle.users),
+        "n_items": len(generation.bundle.items),
+        "n_factors": int(generation.models.als.item_factors.shape[1]),
+    }
+
+
+_HEADLINES = ("ndcg@10", "recall@20", "index_recall_at_10")
+
+
+def _models(generation: Generation) -> dict[str, Any]:
+    """Each model in a few numbers; the rest stands in its MLflow run."""
+    found = {}
+    for name, details in generation.bundle.manifest.models.items():
+        metrics = details.get("metrics", {})
+        found[name] = {
+            "status": "trained",
+            "mlflow_run_id": details.get("mlflow_run_id"),
+            "version": details.get("version"),
+            "bytes": details.get("sizes", {}).get("bytes"),
+            "metrics": {key: metrics[key] for key in _HEADLINES if key in metrics},
+        }
+    return found
+
+
+def _experiments(parts: Parts) -> dict[str, Any]:
+    """What runs on this worker, and the arms' bundles that it refused: their users get the deployed one."""
+    refused = [
+        {
+            "bundle_id": each.bundle_id,
+            "reason": each.reason,
+            "refused_at": each.refused_at.isoformat(),
+            "retry_at": each.retry_at.isoformat(),
+        }
+        for each in parts.arms.refused.values()
+    ]
+    return {"running": [each.experiment_id for each in parts.experiments.running], "refused": refused}
+
+
+def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:
+    answers: dict[str, Any] = {"bundle_id": "none", "status": "no bundle is deployed yet"}
+    if generation is not None:
+        manifest, deployment = generation.bundle.manifest, generation.loaded.deployment
+        current = deployment.deployment_id == deployed.wanted
+        answers = {
+            "bundle_id": generation.bundle_id,
+            "status": "current" if current else "not the deployed one: see refused, or it is being loaded",
+            "deployment_id": deployment.deployment_id,
+            "tag": deployment.bundle_tag,
+            "reason": deployment.reason,
+            "deployed_at": deployment.deployed_at.isoformat(),
+            "created_at": manifest.created_at,
+            "watermark": {
+                "catalogue_seq": manifest.watermark.catalogue_seq,
+                "interaction_id": manifest.watermark.interaction_id,
+            },
+            "snapshot_hash": manifest.snapshot_hash,
+            "git_commit": manifest.git_commit,
+        }
+    refused = [
+        {
+            "deployment_id": each.deployment_id,
+            "bundle_id": each.bundle_id,
+            "reason": each.reason,
+            "refused_at": each.refused_at.isoformat(),
+            "attempts": each.attempts,
+            "retry_at": each.retry_at.isoformat(),
+        }
+        for each in deployed.refused.values()
+    ]
+    return answers | {"wanted_deployment_id": deployed.wanted, "refused": refused}

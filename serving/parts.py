@@ -1,0 +1,28 @@
+"""What a plane is made of."""
+
+from dataclasses import dataclass
+
+from serving.bundle.deployed import Deployed
+from serving.catalogue.feed import Feed
+from serving.catalogue.index import LiveIndex
+from serving.catalogue.writes import Writes
+from serving.database_pool import LiveDatabase
+from serving.experiments.arms import Arms
+from serving.experiments.exposure import Shown
+from serving.experiments.running import ExperimentBoard
+from serving.vectors.encoder_thread import LiveEncoder
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Put together by `LivePlane.open`."""
+
+    database: LiveDatabase
+    index: LiveIndex
+    encoder: LiveEncoder
+    deployed: Deployed
+    feed: Feed
+    writes: Writes
+    experiments: ExperimentBoard
+    arms: Arms
+    shown: Shown

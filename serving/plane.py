@@ -1,0 +1,256 @@
+"""The live plane: what one worker of the service knows and answers.
+
+Every read catches up with the database by itself, in one round trip: callers need not.
+Every write returns after its commit, and the worker that wrote has then applied it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from database.interactions import InteractionRow, Recorded, recent
+from database.settings import REPOSITORY
+from database.state import read_counts
+from database.users import UserRow
+from serving.bundle.deployed import Deployed
+from serving.bundle.loading import Locate, bento_folder
+from serving.catalogue.drafts import (
+    InteractionDraft,
+    ItemChanges,
+    ItemDraft,
+    UserChanges,
+    UserDraft,
+)
+from serving.catalogue.feed import Feed
+from serving.catalogue.index import LiveIndex
+from serving.catalogue.writes import Writes
+from serving.database_pool import LiveDatabase
+from serving.errors import DatabaseUnavailable
+from serving.experiments.arms import Arms
+from serving.experiments.exposure import Shown
+from serving.experiments.impression_log import ImpressionLog
+from serving.experiments.running import NO_EXPERIMENT, ExperimentBoard
+from serving.lists import everyone
+from serving.lists.recommender import Recommender
+from serving.lists.view import Vector, View
+from serving.observe.list_metrics import measures
+from serving.observe.status import describe
+from serving.parts import Parts
+from serving.text.synonyms import Synonyms
+from serving.types import Item
+from serving.vectors.encoder_thread import LiveEncoder, TextEncoder
+from training.params import Params
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+
+Clock = Callable[[], datetime]
+
+
+class LivePlane(Recommender):
+    """One per worker: catalogue, indexes and bundle in memory, corrected by the database's change feed."""
+
+    def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
+        super().__init__(parts, params, clock)
+        self._ticker: asyncio.Task[None] | None = None
+        self.healthy = True
+        """False while this worker can't follow the database, though that answers."""
+
+    @classmethod
+    async def open(
+        cls,
+        pool: asyncpg.Pool,
+        params: Params,
+        *,
+        encoder: TextEncoder | None = None,
+        locate: Locate = bento_folder,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> "LivePlane":
+        """Load encoder, catalogue, trending and the deployed bundle; ready to answer when this returns.
+
+        Tests pass a small `encoder`, where bundles are (`locate`), and what time it is (`clock`).
+        Raises DatabaseUnavailable; EncoderError when the embedding model is not on this machine.
+        """
+        model = encoder if encoder is not None else await asyncio.to_thread(_load_encoder, params)
+        plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
+        parts = plane._parts
+        await parts.feed.open()
+        await parts.experiments.open()
+        parts.shown.impressions.open()
+        plane._ticker = asyncio.create_task(plane._tick())
+        log.info("live: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
+        return plane
+
+    async def close(self) -> None:
+        """Stop the threads. The pool is the caller's."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+        await self._parts.experiments.close()
+        await self._parts.arms.close()
+        await self._parts.shown.close()
+        await self._parts.feed.close()
+        await self._parts.deployed.close()
+        await asyncio.to_thread(self._parts.encoder.close)
+
+    @property
+    def bundle_id(self) -> str:
+        """Id of the bundle that answers; "none" before the first."""
+        generation = self._parts.deployed.generation
+        return "none" if generation is None else generation.bundle_id
+
+    @property
+    def stale(self) -> bool:
+        """Whether answers come from memory because the database does not answer."""
+        return not self._parts.database.available
+
+    async def settle(self) -> None:
+        """Catch up, and wait until every bundle that is asked for is in place or refused."""
+        await self.catch_up()
+        await self._parts.deployed.settle()
+        await self._parts.experiments.refresh()
+        self._parts.arms.follow(self._parts.experiments.running)
+        await self._parts.arms.settle()
+
+    async def status(self) -> dict[str, Any]:
+        """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
+        await self.catch_up()
+        parts = self._parts
+        try:
+            async with parts.database.connection("counting the tables") as conn:
+                counts = await read_counts(conn)
+        except DatabaseUnavailable:
+            counts = None
+        return describe(parts, counts)
+
+    async def get_item(self, item_id: str) -> Item | None:
+        """A live item; None when there is none."""
+        await self.catch_up()
+        return self._parts.index.catalogue.get(item_id)
+
+    async def get_article(self, article_id: int) -> Item | None:
+        """A live article by its number; None when there is none."""
+        await self.catch_up()
+        return self._parts.index.catalogue.article(article_id)
+
+    async def embedding(self, item_id: str) -> Vector | None:
+        """The vector of a live item's text, float32[d], normalised; None when there is none."""
+        await self.catch_up()
+        row = self._parts.index.catalogue.row(item_id)
+        return None if row < 0 else self._parts.index.vectors.get(row)
+
+    async def list_items(
+        self, kind: str | None, category: str | None, offset: int, limit: int
+    ) -> tuple[list[Item], int]:
+        """One page of the items that have a title, in order of item id, and how many there are in all."""
+        await self.catch_up()
+        return everyone.listed(self._view(), kind, category, offset, limit)
+
+    async def create_item(self, draft: ItemDraft) -> Item:
+        """Store a new item with its vector. Raises ItemExists, DatabaseUnavailable."""
+        item = await self._parts.writes.create_item(draft)
+        await self.catch_up()
+        return item
+
+    async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
+        """Change an item, and its vector with its text. Raises ItemNotFound, DatabaseUnavailable."""
+        item = await self._parts.writes.update_item(item_id, changes)
+        await self.catch_up()
+        return item
+
+    async def delete_item(self, item_id: str) -> None:
+        """Take an item out of the catalogue. Raises ItemNotFound, DatabaseUnavailable."""
+        await self._parts.writes.delete_item(item_id)
+        await self.catch_up()
+
+    async def create_user(self, draft: UserDraft) -> UserRow:
+        """Register a user. Raises UserExists, DatabaseUnavailable."""
+        return await self._parts.writes.create_user(draft)
+
+    async def get_user(self, user_id: str) -> UserRow:
+        """A user as stored. Raises UserNotFound, DatabaseUnavailable."""
+        return await self._parts.writes.get_user(user_id)
+
+    async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:
+        """Change what a user says of themselves. Raises UserNotFound, DatabaseUnavailable."""
+        return await self._parts.writes.update_user(user_id, changes)
+
+    async def record_interaction(self, draft: InteractionDraft) -> Recorded:
+        """Store an interaction, once for each `dedup_key` of its user. It is on disk when this returns.
+
+        Raises KeyReused, DatabaseUnavailable.
+        """
+        return await self._parts.writes.record(draft)
+
+    async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[InteractionRow]:
+        """A user's interactions of the last `days`, newest first. Raises DatabaseUnavailable."""
+        since = self._clock() - timedelta(days=days)
+        async with self._parts.database.connection("reading interactions") as conn:
+            return await recent(conn, user_id, since, limit)
+
+    def _view(self) -> View:
+        return self.view(self._parts.arms.shown(NO_EXPERIMENT))
+
+    async def _tick(self) -> None:
+        """Keep an idle worker current, so that its first request after a quiet hour is not a slow one.
+
+        What goes wrong here goes wrong in requests too: the worker is not ready until a tick succeeds again.
+        """
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            try:
+                await self.catch_up()
+                self._parts.arms.follow(self._parts.experiments.running)
+                self._measure()
+            except Exception:  # the boundary of a task that nobody waits for
+                if self.healthy:
+                    log.exception("this worker can't follow the database: it is not ready until it can")
+                self.healthy = False
+            else:
+                self.healthy = True
+
+    def _measure(self) -> None:
+        parts = self._parts
+        generation, now = parts.deployed.generation, self._clock()
+        deployed = None if generation is None else generation.loaded.deployment.deployed_at
+        computed = parts.feed.trending.computed_at
+        measures().set_state(
+            applied=parts.feed.applied,
+            lag=parts.feed.known - parts.feed.applied,
+            encoder_waiting=parts.encoder.waiting,
+            bundle_seconds=None if deployed is None else (now - deployed).total_seconds(),
+            trending_seconds=None if computed is None else (now - computed).total_seconds(),
+        )
+
+
+def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock) -> Parts:
+    """The parts, not yet opened."""
+    database = LiveDatabase(pool)
+    made_by = (model.name, model.dimension)
+    synonyms = Synonyms(REPOSITORY / Path(params.search.synonyms))
+    index = LiveIndex(model.name, model.dimension, synonyms, params.search)
+    deployed = Deployed(database, index, locate, made_by, clock)
+    encoder = LiveEncoder(model)
+    return Parts(
+        database=database,
+        index=index,
+        encoder=encoder,
+        deployed=deployed,
+        feed=Feed(database, index, deployed),
+        writes=Writes(database, encoder),
+        experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
+        arms=Arms(deployed, params, clock),
+        shown=Shown(ImpressionLog(pool, params.impressions), params, clock),
+    )
+
+
+def _load_encoder(params: Params) -> TextEncoder:
+    from training.models.core.encoder import Encoder
+
+    return Encoder(params.embeddings.model)

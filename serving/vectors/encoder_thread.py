@@ -1,0 +1,101 @@
+"""Texts to vectors in one dedicated thread: the event loop never waits for the model."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+
+class TextEncoder(Protocol):
+    """What makes vectors of texts: training.models.core.encoder.Encoder, or a fake of the tests."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32[n, d], each row of length 1."""
+        ...
+
+
+class LiveEncoder:
+    """Encodes for the event loop. Queries that wait while the thread is busy go together in its next batch;
+    the vectors of the last `remembered` texts are kept."""
+
+    def __init__(self, encoder: TextEncoder, remembered: int = 10_000, batch: int = 32) -> None:
+        self._encoder = encoder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
+        self._remembered = remembered
+        self._batch = batch
+        self._known: OrderedDict[str, Vector] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[Vector]] = {}
+        self._drain: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the model, as stored beside the vectors."""
+        return self._encoder.name
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._encoder.dimension
+
+    @property
+    def waiting(self) -> int:
+        """Texts that are not encoded yet."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Let the thread finish its batch and end."""
+        if self._drain is not None:
+            self._drain.cancel()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    async def encode(self, text: str) -> Vector:
+        """Vector float32[d] of one text, normalised. Raises what the model raises."""
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+            return known
+        waiting = self._waiting.get(text)
+        if waiting is None:
+            waiting = self._waiting[text] = asyncio.get_running_loop().create_future()
+            if self._drain is None or self._drain.done():
+                self._drain = asyncio.create_task(self._encode_waiting())
+        return await asyncio.shield(waiting)
+
+    async def _encode_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            texts = list(self._waiting)[: self._batch]
+            try:
+                vectors = await loop.run_in_executor(self._thread, self._encoder.encode, texts)
+            except Exception as error:  # noqa: BLE001  each one who waits is told
+                for text in texts:
+                    _fail(self._waiting.pop(text), error)
+                continue
+            for text, vector in zip(texts, vectors, strict=True):
+                self._remember(text, vector)
+                future = self._waiting.pop(text)
+                if not future.done():
+                    future.set_result(vector)
+
+    def _remember(self, text: str, vector: Vector) -> None:
+        self._known[text] = vector
+        if len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+
+
+def _fail(future: asyncio.Future[Vector], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # nobody may be waiting any more: then it is not an error that it is not read

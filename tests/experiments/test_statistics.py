@@ -1,0 +1,88 @@
+"""Intervals and verdicts: right on textbook numbers, and right under peeking."""
+
+import numpy as np
+import pytest
+
+from experiments.statistics import Rate, compare
+
+
+def rate(shown: np.ndarray, clicked: np.ndarray) -> Rate:
+    """The rate of users who were shown and clicked so many items each (int[n_users])."""
+    squared, product, size = (clicked**2).sum(), (clicked * shown).sum(), (shown**2).sum()
+    return Rate(len(shown), int(shown.sum()), int(clicked.sum()), float(squared), float(product), float(size))
+
+
+def independent(shown: int, clicked: int) -> Rate:
+    """One impression a user."""
+    return Rate(shown, shown, clicked, clicked, clicked, shown)
+
+
+def test_wilson_matches_the_textbook() -> None:
+    assert independent(100, 10).wilson(0.95) == pytest.approx((0.0552, 0.1744), abs=1e-3)
+    low, high = independent(100, 0).wilson(0.95)
+    assert low == 0 and high == pytest.approx(0.037, abs=1e-3)
+    assert Rate(0, 0, 0, 0, 0, 0).wilson(0.95) == (0, 1)
+
+
+def test_users_who_differ_widen_the_interval() -> None:
+    alike = rate(np.full(50, 20), np.full(50, 2))
+    extreme = rate(np.full(50, 20), np.repeat([20, 0], [5, 45]))
+    assert alike.value == extreme.value
+    assert extreme.variance > 10 * alike.variance
+    assert extreme.wilson(0.95)[1] > alike.wilson(0.95)[1]
+
+
+def test_no_clicks_is_not_certainty() -> None:
+    assert independent(1000, 0).variance > 0
+
+
+def test_a_clear_difference_is_found_and_named() -> None:
+    better = compare(independent(5000, 250), independent(5000, 500), alpha=0.05, scale=0.01, min_users=100)
+    assert better.verdict == "better" and 0 < better.low < 0.05 < better.high and better.p_value < 0.05
+    worse = compare(independent(5000, 500), independent(5000, 250), alpha=0.05, scale=0.01, min_users=100)
+    assert worse.verdict == "worse"
+    early = compare(independent(50, 0), independent(50, 50), alpha=0.05, scale=0.01, min_users=100)
+    assert early.verdict == "undecided"
+
+
+def test_interval_and_p_value_agree() -> None:
+    for clicked in range(250, 420, 5):
+        found = compare(
+            independent(5000, 250), independent(5000, clicked), alpha=0.05, scale=0.01, min_users=2
+        )
+        assert (found.p_value < 0.05) == (found.verdict != "undecided")
+
+
+def _looks(rng: np.random.Generator, second: float, every: int, looks: int) -> list[tuple[Rate, Rate]]:
+    """Both arms after each look: users with a taste of their own, several impressions each."""
+    arms = []
+    for mean in (0.05, second):
+        users = every * looks
+        shown = rng.integers(5, 25, users)
+        clicked = rng.binomial(shown, rng.beta(20 * mean, 20 * (1 - mean), users))
+        arms.append((shown, clicked))
+    ends = range(every, every * looks + 1, every)
+    return [tuple(rate(shown[:end], clicked[:end]) for shown, clicked in arms) for end in ends]  # type: ignore[misc]
+
+
+def _stopped(rng: np.random.Generator, second: float) -> tuple[bool, bool]:
+    """Whether someone who looks every 50 users ever stops: by our verdict, and by the usual 5 % test."""
+    safe = naive = False
+    for control, other in _looks(rng, second, every=50, looks=40):
+        found = compare(control, other, alpha=0.05, scale=0.01, min_users=100)
+        safe = safe or found.verdict != "undecided"
+        naive = naive or abs(found.value) > 1.96 * (control.variance + other.variance) ** 0.5
+    return safe, naive
+
+
+def test_peeking_does_not_raise_the_false_alarms() -> None:
+    rng = np.random.default_rng(7)
+    safe, naive = np.mean([_stopped(rng, 0.05) for _ in range(400)], axis=0)
+    assert safe <= 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
+    assert naive > 0.15
+
+
+def test_a_real_difference_is_found_under_the_same_looks() -> None:
+    rng = np.random.default_rng(8)
+    found = np.mean([_stopped(rng, 0.065)[0] for _ in range(50)])
+    assert found > 0.9

@@ -1,0 +1,222 @@
+"""Experiments on two workers: arms, other bundles, other blends, shadows, exploration, and what is logged."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import asyncpg
+import psycopg2
+import pytest
+
+from database.experiments import Arm, Kind, start_experiment, stop_experiment
+from serving.catalogue.drafts import InteractionDraft
+from serving.plane import LivePlane
+from serving.request_context import Request, current_request
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+USERS = [f"v{number:02d}" for number in range(12)]
+
+
+@pytest.fixture
+def start(database: Any) -> Iterator[Callable[..., None]]:
+    conn = psycopg2.connect(database.dsn)
+
+    def begin(name: str, arms: Sequence[Arm], kind: Kind = "ab") -> None:
+        with conn:
+            start_experiment(conn, name, kind, arms)
+
+    yield begin
+    conn.close()
+
+
+@pytest.fixture
+async def workers(plane: LivePlane, open_plane: OpenPlane, deploy: Any) -> tuple[LivePlane, LivePlane]:
+    """Two workers on bundle `second`, with `first` deployed before it; every user clicked the tea cosy."""
+    deploy("first")
+    deploy("second", seed=1)
+    other = await open_plane()
+    for user_id in USERS:
+        click = InteractionDraft(user_id=user_id, event_type="product_click", item_id="TEA0000001")
+        await plane.record_interaction(click)
+    await plane.settle()
+    return plane, other
+
+
+async def logged(pool: asyncpg.Pool, condition: str, count: int) -> list[asyncpg.Record]:
+    """The logged lists, once there are `count`."""
+    async with asyncio.timeout(10):
+        while True:
+            rows = await pool.fetch(f"select * from impression_lists where {condition} order by list_id")
+            if len(rows) >= count:
+                return list(rows)
+            await asyncio.sleep(0.02)
+
+
+async def test_arms_serve_their_bundle_on_every_worker(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    start("old-or-new", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
+    for worker in workers:
+        await worker.settle()
+    served = []
+    for worker in workers:
+        found = {}
+        for user_id in USERS:
+            current_request.set(request := Request(f"r-{user_id}"))
+            await worker.home(user_id, 5)
+            found[user_id] = request.bundle_id
+        served.append(found)
+    assert served[0] == served[1]
+    assert set(served[0].values()) == {"first", "second"}
+    rows = await logged(pool, "endpoint = 'home.personalized'", 24)
+    assert {(row["arm"], row["bundle_id"]) for row in rows} == {("new", "second"), ("old", "first")}
+    assert all(row["request_id"] == f"r-{row['user_id']}" and row["shown"] for row in rows)
+    assert all(len(row["item_ids"]) == 5 and set(row["propensities"]) == {1.0} for row in rows)
+    assert all(served[0][row["user_id"]] == row["bundle_id"] for row in rows)
+
+
+async def test_a_stopped_experiment_leaves_everyone_on_the_deployed_bundle(
+    workers: tuple[LivePlane, LivePlane], start: Any, database: Any, pool: asyncpg.Pool
+) -> None:
+    start("brief", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
+    await workers[0].settle()
+    conn = psycopg2.connect(database.dsn)
+    with conn:
+        stop_experiment(conn, "brief", "enough")
+    conn.close()
+    await workers[0].settle()
+    for user_id in USERS:
+        await workers[0].hybrid(user_id, 3)
+    rows = await logged(pool, "endpoint = 'hybrid'", 12)
+    assert {(row["experiment_id"], row["bundle_id"]) for row in rows} == {(None, "second")}
+
+
+async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool, deploy: Any
+) -> None:
+    (deploy.folder / "first" / "als" / "item_factors.npy").write_bytes(b"rubbish")
+    start("broken", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
+    await workers[1].settle()
+    told = (await workers[1].status())["experiments"]
+    assert told["running"] == ["broken"] and told["refused"][0]["bundle_id"] == "first"
+    assert "item_factors.npy" in told["refused"][0]["reason"]
+    for user_id in USERS:
+        assert (await workers[1].home(user_id, 3)).personalized
+    rows = await logged(pool, "endpoint = 'home.personalized'", 12)
+    assert {(row["arm"], row["bundle_id"]) for row in rows} == {("new", "second"), (None, "second")}
+
+
+async def test_an_arm_changes_the_blend(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    plane = workers[0]
+    for user_id in USERS:
+        search = InteractionDraft(user_id=user_id, event_type="search_query", query="paper stapler")
+        await plane.record_interaction(search)
+    start(
+        "searchers", [Arm("clicks", 0.5, blend={"search": 0.0}), Arm("searched", 0.5, blend={"clicked": 0.0})]
+    )
+    await plane.settle()
+    first = {user_id: (await plane.home(user_id, 1)).personalized[0].item.category for user_id in USERS}
+    rows = await logged(pool, "endpoint = 'home.personalized'", 12)
+    placed = {row["user_id"]: row["arm"] for row in rows}
+    assert set(placed.values()) == {"clicks", "searched"}
+    assert {first[user_id] for user_id, arm in placed.items() if arm == "searched"} == {"office"}
+    assert {first[user_id] for user_id, arm in placed.items() if arm == "clicks"} == {"tea"}
+
+
+async def test_an_arm_switches_how_models_are_weighed(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    for user_id in USERS:  # enough to be no newcomer
+        for number in (1, 1, 2, 2, 3):
+            click = InteractionDraft(
+                user_id=user_id, event_type="product_click", item_id=f"TEA000000{number}"
+            )
+            await workers[0].record_interaction(click)
+    by_meaning: dict[str, Any] = {
+        "weights": "tuned",
+        "tuned": {"embeddings": 1.0},
+        "search": 0.0,
+        "diverse": 0.0,
+    }
+    by_rules = by_meaning | {"tuned": {"fpgrowth": 1.0}}
+    start("weights", [Arm("meaning", 0.5, blend=by_meaning), Arm("rules", 0.5, blend=by_rules)])
+    await workers[0].settle()
+    models = {user_id: (await workers[0].home(user_id, 1)).personalized[0].model for user_id in USERS}
+    rows = await logged(pool, "endpoint = 'home.personalized'", 12)
+    placed = {row["user_id"]: row["arm"] for row in rows}
+    assert set(placed.values()) == {"meaning", "rules"}
+    named = {"meaning": "embeddings", "rules": "fpgrowth"}
+    assert models == {user_id: named[arm] for user_id, arm in placed.items()}
+
+
+async def test_a_shadow_is_computed_logged_and_not_shown(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    start("shade", [Arm("shown", 1.0), Arm("unseen", 1.0, bundle_id="first")], "shadow")
+    await workers[0].settle()
+    current_request.set(request := Request("r1"))
+    shown = await workers[0].home("v01", 5)
+    assert request.bundle_id == "second"
+    rows = await logged(pool, "endpoint = 'home.personalized'", 2)
+    visible, shadow = sorted(rows, key=lambda row: not row["shown"])
+    assert (visible["arm"], visible["bundle_id"]) == ("shown", "second")
+    assert (shadow["arm"], shadow["bundle_id"], shadow["request_id"]) == ("unseen", "first", "r1")
+    assert visible["item_ids"] == [each.item.item_id for each in shown.personalized]
+
+
+async def test_an_exploring_arm_logs_the_odds_it_drew_with(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    start("explore", [Arm("greedy", 0.5), Arm("bold", 0.5, epsilon=0.9)])
+    await workers[0].settle()
+    for _ in range(3):
+        for user_id in USERS:
+            assert len(await workers[0].hybrid(user_id, 4)) == 4
+    rows = await logged(pool, "endpoint = 'hybrid'", 36)
+    drawn = Counter(tuple(row["item_ids"]) for row in rows if row["arm"] == "bold")
+    assert len(drawn) > 3
+    odds = {round(value, 3) for row in rows if row["arm"] == "bold" for value in row["propensities"]}
+    assert len(odds) == 2 and all(0 < value < 0.2 for value in odds)
+    assert {value for row in rows if row["arm"] == "greedy" for value in row["propensities"]} == {1.0}
+
+
+async def test_lists_that_no_user_asked_for_are_logged_too(
+    workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
+) -> None:
+    plane = workers[0]
+    results = (await plane.search("teapot", 3)).results
+    await plane.similar_products("TEA0000001", 4)
+    rows = await logged(pool, "endpoint in ('search', 'product')", 2)
+    by_endpoint = {row["endpoint"]: row for row in rows}
+    assert by_endpoint["search"]["item_ids"] == [each.item.item_id for each in results]
+    assert by_endpoint["search"]["user_id"] is None and len(by_endpoint["product"]["item_ids"]) == 4
+
+
+async def test_a_list_of_which_only_headers_go_out_was_not_shown(
+    workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
+) -> None:
+    current_request.set(Request("r-head", headers_only=True))
+    await workers[0].home(USERS[0], 5)
+    rows = await logged(pool, "request_id = 'r-head'", 1)
+    assert not any(row["shown"] for row in rows)
+
+
+async def test_lists_are_counted_by_model_and_state_is_told(workers: tuple[LivePlane, LivePlane]) -> None:
+    from prometheus_client import REGISTRY
+
+    def value(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    before = value("shortlist_fallbacks_total", endpoint="search", reason="no_search_matches")
+    cold = value("shortlist_lists_total", endpoint="als", cold="true")
+    await workers[0].search("zzzzzz qqqqqq", 3)
+    await workers[0].for_user_als("stranger", 3)
+    assert value("shortlist_fallbacks_total", endpoint="search", reason="no_search_matches") == before + 1
+    assert value("shortlist_lists_total", endpoint="als", cold="true") == cold + 1
+    async with asyncio.timeout(5):
+        while value("shortlist_bundle_age_seconds") == 0:
+            await asyncio.sleep(0.1)
+    assert value("shortlist_feed_lag") == 0

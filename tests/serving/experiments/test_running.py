@@ -1,0 +1,145 @@
+"""Assignment is sticky and fair, exploration's odds are exact, shadows never hurt."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.connection import create_pool
+from database.experiments import Arm, Experiment, Kind, start_experiment, stop_experiment
+from serving.experiments.running import (
+    NO_EXPERIMENT,
+    Assignment,
+    ExperimentBoard,
+    Shadows,
+    assign,
+    bucket,
+    explore,
+)
+
+USERS = [f"user{n}" for n in range(20_000)]
+
+
+def experiment(name: str, kind: Kind, *arms: Arm) -> Experiment:
+    return Experiment(name, kind, arms, datetime.now(UTC), None, None)
+
+
+def arm_of(assignment: Assignment) -> str | None:
+    return assignment.arm.name if assignment.arm else None
+
+
+SPLIT = experiment("split", "ab", Arm("a", 0.7), Arm("b", 0.2), Arm("c", 0.1))
+SHADOW = experiment("shade", "shadow", Arm("now", 1.0), Arm("unseen", 0.25))
+
+
+def test_traffic_is_split_as_asked_and_everyone_stays() -> None:
+    first = [arm_of(assign([SPLIT], user)) for user in USERS]
+    shares = {arm: count / len(USERS) for arm, count in Counter(first).items()}
+    assert shares == pytest.approx({"a": 0.7, "b": 0.2, "c": 0.1}, abs=0.012)
+    assert [arm_of(assign([SPLIT], user)) for user in USERS] == first
+
+
+def test_experiments_split_independently_of_each_other() -> None:
+    both = sum(bucket("one", user) < 0.5 and bucket("two", user) < 0.5 for user in USERS)
+    assert both / len(USERS) == pytest.approx(0.25, abs=0.012)
+    assert all(0 <= bucket("one", user) < 1 for user in USERS)
+
+
+def test_the_bucket_is_the_same_on_every_machine() -> None:
+    assert bucket("split", "user1") == pytest.approx(0.939182, abs=1e-6)
+
+
+def test_without_experiment_or_user_nothing_changes() -> None:
+    assert assign([], "ann") is NO_EXPERIMENT
+    assert assign([SPLIT], None) is NO_EXPERIMENT
+    assert arm_of(NO_EXPERIMENT) is None
+
+
+def test_a_shadow_runs_for_its_share_beside_a_test() -> None:
+    alone = [assign([SHADOW], user) for user in USERS]
+    shadowed = [one for one in alone if one.shadow is not None]
+    assert len(shadowed) / len(USERS) == pytest.approx(0.25, abs=0.012)
+    assert {(one.experiment_id, arm_of(one), one.shadow_id) for one in shadowed} == {
+        ("shade", "now", "shade")
+    }
+    beside = assign([SPLIT, SHADOW], next(u for u in USERS if assign([SHADOW], u).shadow))
+    assert (beside.experiment_id, beside.shadow_id) == ("split", "shade")
+
+
+def test_odds_are_what_happens() -> None:
+    generator = random.Random(5)
+    seen: Counter[tuple[int, str]] = Counter()
+    odds: dict[tuple[int, str], float] = {}
+    runs = 20_000
+    for _ in range(runs):
+        shown = explore("abcdef", 3, 0.4, 5, generator)
+        for at, (item, chance) in enumerate(zip(shown.items, shown.propensities, strict=True)):
+            seen[at, item] += 1
+            assert odds.setdefault((at, item), chance) == chance
+    assert "f" not in {item for _, item in seen}
+    for key, chance in odds.items():
+        assert seen[key] / runs == pytest.approx(chance, abs=0.015)
+    for at in range(3):
+        assert sum(chance for (place, _), chance in odds.items() if place == at) == pytest.approx(1)
+
+
+def test_without_epsilon_the_best_are_shown() -> None:
+    shown = explore("abcdef", 3, 0, 5, random.Random(1))
+    assert (shown.items, shown.propensities, shown.explored) == (["a", "b", "c"], (1, 1, 1), False)
+    assert explore("", 3, 0.5, 5, random.Random(1)).items == []
+    assert len(explore("ab", 3, 0.5, 5, random.Random(1)).items) == 2
+
+
+async def test_a_worker_follows_starts_and_stops(connection: Connection) -> None:
+    pool: asyncpg.Pool = await create_pool(1, 2)
+    board = ExperimentBoard(pool, poll_seconds=0.02)
+    await board.open()
+    assert board.assign("ann") is NO_EXPERIMENT
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    connection.commit()
+    await _until(lambda: board.assign("ann").experiment_id == "e")
+    stop_experiment(connection, "e", "done")
+    connection.commit()
+    await _until(lambda: board.assign("ann") is NO_EXPERIMENT)
+    await board.close()
+    await pool.close()
+
+
+async def test_a_worker_keeps_what_it_knew_while_the_database_is_away() -> None:
+    class Gone:
+        def acquire(self) -> None:
+            raise OSError("gone")
+
+    board = ExperimentBoard(Gone(), poll_seconds=0.01)
+    board.running = (SPLIT,)
+    with pytest.raises(OSError):
+        await board.open()
+    board._task = asyncio.create_task(board._follow())
+    await asyncio.sleep(0.05)
+    assert board.assign("ann").experiment_id == "split" and not board._task.done()
+    await board.close()
+
+
+async def test_a_broken_shadow_is_logged_and_too_many_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> None:
+        await asyncio.sleep(0.01)
+        raise RuntimeError("bad arm")
+
+    shadows = Shadows(at_once=2)
+    with caplog.at_level(logging.ERROR):
+        assert [shadows.submit(broken) for _ in range(3)] == [True, True, False]
+        await shadows.close()
+    assert shadows.skipped == 1 and "bad arm" in caplog.text
+    assert shadows.submit(broken)
+    await shadows.close()
+
+
+async def _until(condition) -> None:  # type: ignore[no-untyped-def]
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,94 @@
+"""The database away: reads go on from memory, writes say so, and all is well again by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from serving.catalogue.drafts import InteractionDraft, ItemDraft, UserDraft
+from serving.database_pool import LiveDatabase
+from serving.errors import DatabaseUnavailable
+from serving.plane import LivePlane
+from serving.types import Ranked
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+
+
+def ids(ranked: list[Ranked]) -> list[str]:
+    return [each.item.item_id for each in ranked]
+
+
+async def test_reads_go_on_without_the_database_and_writes_are_refused(
+    plane: LivePlane, pool: asyncpg.Pool, deploy: Any
+) -> None:
+    deploy()
+    await plane.settle()
+    click = InteractionDraft(user_id="ann", event_type="product_click", item_id="TEA0000000")
+    await plane.record_interaction(click)
+    before = await plane.home("ann", 5)
+    assert not plane.stale
+    await pool.close()
+    assert ids((await plane.home("ann", 5)).personalized) == ids(before.personalized)
+    assert plane.stale
+    assert ids((await plane.search("teapot", 1)).results) == ["TEA0000000"]
+    assert await plane.get_item("TEA0000000") is not None
+    assert await plane.hybrid("stranger", 3) and await plane.for_user_als("u00", 3)
+    status = await plane.status()
+    assert status["database"]["status"] == "unavailable"
+    writes = [
+        plane.record_interaction(click),
+        plane.create_item(ItemDraft(kind="product", item_id="NEW0000001", title="x")),
+        plane.update_item("TEA0000000", {"title": "x"}),
+        plane.delete_item("TEA0000000"),
+        plane.create_user(UserDraft(user_id="ann")),
+        plane.user_interactions("ann", 30),
+    ]
+    for write in writes:
+        with pytest.raises(DatabaseUnavailable):
+            await write
+
+
+async def test_lost_connections_are_made_anew(
+    plane: LivePlane, pool: asyncpg.Pool, postgres: Any, open_plane: OpenPlane
+) -> None:
+    other = await open_plane()
+    postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test%'")
+    await plane.home("ann", 5)
+    async with asyncio.timeout(10):
+        while plane.stale:
+            await asyncio.sleep(0.2)
+            await plane.catch_up()
+    await plane.create_item(ItemDraft(kind="product", item_id="NEW0000001", title="samovar"))
+    await other.catch_up()
+    async with asyncio.timeout(10):
+        while await other.get_item("NEW0000001") is None:
+            await asyncio.sleep(0.2)
+
+
+async def test_a_worker_that_cannot_follow_is_not_ready_until_it_can(
+    plane: LivePlane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise KeyError("a row that nobody thought of")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(plane._parts.feed, "catch_up", fail)
+        async with asyncio.timeout(5):
+            while plane.healthy:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.2)
+    assert len([each for each in caplog.records if "not ready" in each.message]) == 1
+    async with asyncio.timeout(5):
+        while not plane.healthy:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_last_word_that_confuses_the_driver_is_an_outage_too(pool: asyncpg.Pool) -> None:
+    database = LiveDatabase(pool)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with database.connection("reading"):
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress")
+    assert not database.available

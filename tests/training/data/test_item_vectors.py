@@ -1,0 +1,68 @@
+"""Texts without a vector get one before the snapshot, and the live plane is told."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from training.data.item_vectors import index_items
+from training.models.core.types import FloatArray
+
+
+class Counting:
+    """Encodes a text as its length, and remembers how many it was asked for."""
+
+    name = "small"
+    dimension = 2
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        self.asked += len(texts)
+        return np.array([[len(text), 1.0] for text in texts], dtype=np.float32)
+
+
+def run(connection: Connection, statement: str) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_only_new_and_changed_texts_are_encoded(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.data.item_vectors.BATCH", 2)
+    run(
+        connection,
+        """insert into items (item_id, kind, title, change_seq)
+        select 'ITEM' || n, 'product', 'lamp ' || n, 0 from generate_series(1, 5) n""",
+    )
+    run(connection, "insert into items (item_id, kind, change_seq) values ('BARE', 'product', 0)")
+    connection.commit()
+    encoder = Counting()
+
+    def load(model: str) -> Counting:
+        assert model == "small"
+        return encoder
+
+    assert index_items(connection, "small", load) == 5
+    assert index_items(connection, "small", load) == 0
+    run(connection, "update items set title = 'a longer lamp' where item_id = 'ITEM3'")
+    connection.commit()
+    assert index_items(connection, "small", load) == 1
+
+    assert encoder.asked == 6
+    seen = run(
+        connection,
+        "select change_seq = (select catalogue_seq from change_state) from items where item_id = 'ITEM3'",
+    )
+    assert seen == [(True,)]
+
+
+def test_nothing_to_encode_loads_no_encoder(connection: Connection) -> None:
+    def load(model: str) -> Counting:
+        raise AssertionError(model)
+
+    assert index_items(connection, "small", load) == 0

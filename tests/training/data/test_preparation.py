@@ -1,0 +1,134 @@
+"""Snapshot tables to arrays: what counts, how much, and in which basket."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from database.export import EMBEDDINGS, INTERACTIONS, ITEMS
+from database.settings import REPOSITORY
+from training.data.preparation import prepare
+from training.data.prepared import Prepared
+from training.data.split import leave_last_out
+from training.params import Params, load_params
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load_params(REPOSITORY / "params.yaml")
+
+
+def event(user: str | None, item: str | None, kind: str, day: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "item_id": item,
+        "event_type": kind,
+        "occurred_at": START + timedelta(days=day),
+        **more,
+    }
+
+
+def write(folder: Path, events: list[dict[str, Any]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    items = [
+        {"item_id": name, "kind": "product", "title": name, "text_hash": name, "tags": []} for name in "CAB"
+    ]
+    rows = [{"interaction_id": n, **row} for n, row in enumerate(events)]
+    unit = np.eye(3, 4, dtype="<f4")
+    vectors = [
+        {"item_id": name, "model": "all-MiniLM-L6-v2", "text_hash": name, "vector": unit[place].tobytes()}
+        for place, name in enumerate("ABC")
+    ]
+    pq.write_table(pa.Table.from_pylist(items, ITEMS), folder / "items.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, INTERACTIONS), folder / "interactions.parquet")
+    pq.write_table(pa.Table.from_pylist(vectors, EMBEDDINGS), folder / "embeddings.parquet")
+    return folder
+
+
+def test_events_weigh_what_params_say(tmp_path: Path, params: Params) -> None:
+    events = [
+        event("u", "A", "like"),
+        event("u", "A", "skip", 1),
+        event("u", "B", "rating", 2, value=5.0),
+        event("u", "B", "feedback", 3, value=-1.0),
+        event("u", None, "search_query", 4, query="lamp"),
+        event("u", "GONE", "like", 5),
+    ]
+
+    prepared = prepare(write(tmp_path / "s", events), params)
+
+    assert prepared.items.decode(np.arange(3, dtype=np.int32)) == ["A", "B", "C"]
+    assert prepared.events.weight.tolist() == [5.0, -1.0, 2.5, -5.0]
+    assert prepared.events.time[0] == int(START.timestamp())
+    assert prepared.training_data().interactions.toarray().tolist() == [[4.0, 0.0, 0.0]]
+    assert np.array_equal(prepared.vectors, np.eye(3, 4, dtype=np.float32))
+
+
+def test_baskets_are_sessions_else_a_users_day(tmp_path: Path, params: Params) -> None:
+    events = [
+        event("u", "A", "purchase", session_id="s1"),
+        event(None, "B", "purchase", session_id="s1"),
+        event(None, "C", "purchase", 1),
+        event("u", "A", "click", 2),
+        event("u", "C", "click", 2),
+        event("u", "B", "click", 9),
+    ]
+    prepared = prepare(write(tmp_path / "s", events), params)
+
+    whole = prepared.training_data()
+    early = prepared.training_data(before=int((START + timedelta(days=9)).timestamp()))
+
+    assert whole.baskets is not None
+    assert sorted(whole.baskets.toarray().tolist()) == [[0, 1, 0], [1, 0, 1], [1, 1, 0]]
+    assert early.baskets is not None
+    assert sorted(early.baskets.toarray().tolist()) == [[1, 0, 1], [1, 1, 0]]
+    assert len(prepared.events) == 4
+
+
+def test_what_is_held_out_is_in_no_basket(tmp_path: Path, params: Params) -> None:
+    events = [
+        event("u", "A", "click"),
+        event(None, "A", "purchase", session_id="s1"),
+        event(None, "B", "purchase", session_id="s1"),
+        event("u", "B", "click"),
+        event("u", "C", "click"),
+    ]
+    prepared = prepare(write(tmp_path / "s", events), params)
+    split = leave_last_out(prepared.events)
+
+    learned = prepared.training_data(split.before_test, split.test_start)
+
+    assert learned.baskets is not None
+    assert sorted(learned.baskets.toarray().tolist()) == [[1, 1, 0], [1, 1, 0]]
+    whole = prepared.training_data().baskets
+    assert whole is not None
+    assert whole.nnz == 5
+
+
+def test_baskets_of_nobody_need_no_events(tmp_path: Path, params: Params) -> None:
+    events = [event(None, name, "purchase", session_id="s1") for name in "AB"]
+    prepared = prepare(write(tmp_path / "s", events), params)
+
+    learned = prepared.training_data(np.zeros(0, dtype=bool))
+
+    assert learned.baskets is not None
+    assert learned.baskets.toarray().tolist() == [[1, 1, 0]]
+
+
+def test_it_loads_as_it_was_saved(tmp_path: Path, params: Params) -> None:
+    prepared = prepare(write(tmp_path / "s", [event("u", "A", "like"), event("v", "B", "click", 1)]), params)
+    (tmp_path / "p").mkdir()
+
+    prepared.save(tmp_path / "p")
+    loaded = Prepared.load(tmp_path / "p")
+
+    assert loaded.catalogue == prepared.catalogue
+    assert loaded.events.user.tolist() == prepared.events.user.tolist() == [0, 1]
+    assert (loaded.training_data().interactions != prepared.training_data().interactions).nnz == 0
+    assert loaded.basket_event.tolist() == prepared.basket_event.tolist() == [0, 1]

@@ -1,0 +1,144 @@
+import json
+import time
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from training.evaluation.ranking import TestSet, evaluate, rank
+from training.models.core.types import Csr, FloatArray
+
+
+class Fixed:
+    """Gives everybody the same scores."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = np.array(scores, dtype=np.float32)
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        return np.repeat(self.scores[None, :], histories.shape[0], axis=0)
+
+
+class FromHistory:
+    """Has an opinion only of those whose history it knows."""
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        known = (np.diff(histories.indptr) > 0)[:, None]
+        scores: FloatArray = np.where(known, np.arange(1, histories.shape[1] + 1), 0).astype(np.float32)
+        return scores
+
+
+def csr(*rows: list[float]) -> Csr:
+    return sparse.csr_array(np.array(rows, dtype=np.float32))
+
+
+def test_ranks_the_whole_catalogue_without_what_was_seen() -> None:
+    lists = rank(Fixed(4, 3, 2, 0), csr([1, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0]), k=3, batch_users=2)
+    assert lists.tolist() == [[1, 2, -1], [0, 1, 2], [-1, -1, -1]]
+
+
+def test_the_batch_size_changes_nothing() -> None:
+    histories = sparse.random_array(
+        (50, 20), density=0.2, rng=np.random.default_rng(0), dtype=np.float32
+    ).tocsr()
+    scores = np.random.default_rng(1).random(20)
+    one = rank(Fixed(*scores), histories, 5, batch_users=1)
+    np.testing.assert_array_equal(one, rank(Fixed(*scores), histories, 5, batch_users=64))
+
+
+@pytest.fixture
+def test_set() -> TestSet:
+    train = csr([1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6, [1, 1, 1, 1, 1, 0])
+    truth = csr([0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 1], [0] * 6)
+    return TestSet.build(train, truth, None)
+
+
+def test_users_without_an_answer_are_no_test_users(test_set: TestSet) -> None:
+    assert test_set.histories.shape == (3, 6)
+    assert test_set.item_users.tolist() == [3, 2, 1, 1, 1, 0]
+    assert test_set.n_train_users == 3
+
+
+def test_cold_users_are_counted_and_not_dropped(test_set: TestSet) -> None:
+    lists = rank(FromHistory(), test_set.histories, 6, batch_users=10)
+    found = evaluate(lists, test_set, [6], samples=100, seed=0)
+    assert found.users == {
+        "all": 3,
+        "warm_users": 2,
+        "cold_users": 1,
+        "few_interactions_users": 2,
+        "few_interactions_items": 3,
+    }
+    assert found.metric("recall@6", "cold_users") == 0.0
+    assert found.metric("recall@6", "warm_users") == 1.0
+    assert found.metric("recall@6") == pytest.approx(2 / 3)
+
+
+def test_every_metric_has_its_interval(test_set: TestSet) -> None:
+    lists = rank(Fixed(6, 5, 4, 3, 2, 1), test_set.histories, 3, batch_users=10)
+    found = evaluate(lists, test_set, [1, 3], samples=100, seed=0)
+    names = {"recall", "ndcg", "map", "mrr", "hit_rate", "novelty", "popularity", "coverage", "gini"}
+    for part in ("all", "warm_users", "cold_users", "few_interactions_users"):
+        assert set(found.slices[part]) == {f"{name}@{k}" for name in names for k in (1, 3)}
+    of_items = {"recall", "ndcg", "map", "mrr", "hit_rate", "coverage", "share"}
+    assert set(found.slices["few_interactions_items"]) == {f"{name}@{k}" for name in of_items for k in (1, 3)}
+    for table in found.slices.values():
+        for estimate in table.values():
+            assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_coverage_and_gini_are_of_the_slice_s_own_lists(test_set: TestSet) -> None:
+    lists = rank(FromHistory(), test_set.histories, 2, batch_users=10)
+    found = evaluate(lists, test_set, [2], samples=100, seed=0)
+    assert lists.tolist() == [[5, 4], [5, 4], [-1, -1]]
+    assert found.metric("coverage@2") == found.metric("coverage@2", "warm_users") == pytest.approx(2 / 6)
+    assert found.metric("gini@2", "warm_users") == pytest.approx(4 / 6)
+    assert found.metric("coverage@2", "cold_users") == 0.0
+    assert np.isnan(found.metric("gini@2", "cold_users")), "no list, so nothing is uneven"
+    assert "gini@2" not in found.as_dict()["slices"]["cold_users"]
+    assert "NaN" not in json.dumps(found.as_dict())
+
+
+def test_accuracy_is_there_for_every_length_of_the_list(test_set: TestSet) -> None:
+    lists = rank(Fixed(6, 5, 4, 3, 2, 1), test_set.histories, 3, batch_users=10)
+    found = evaluate(lists, test_set, [1, 3], samples=100, seed=0)
+    for name in ("ndcg", "recall"):
+        curve = found.by_k[name]
+        assert [curve[0], curve[2]] == [found.slices["all"][f"{name}@{k}"] for k in (1, 3)]
+        assert [point["k"] for point in found.as_dict()["by_k"][name]] == [1, 2, 3]
+
+
+def test_a_slice_without_users_is_left_out_of_the_json() -> None:
+    train, truth = csr([1, 0, 0]), csr([0, 1, 0])
+    test = TestSet.build(train, truth, None)
+    found = evaluate(rank(Fixed(1, 2, 3), test.histories, 2, 10), test, [2], samples=100, seed=0)
+    assert found.as_dict()["slices"]["cold_users"] == {}
+    assert found.as_dict()["users"]["cold_users"] == 0
+
+
+def test_tail_items_are_measured_by_themselves() -> None:
+    train = sparse.vstack([csr(*[[1.0, 0.0, 0.0]] * 6), csr([0, 0, 0])], format="csr")
+    truth = sparse.vstack([sparse.csr_array((6, 3), dtype=np.float32), csr([1, 0, 1])], format="csr")
+    test = TestSet.build(train, truth, None)
+    found = evaluate(rank(Fixed(3, 2, 1), test.histories, 2, 10), test, [2], samples=100, seed=0)
+    assert found.metric("recall@2") == 0.5
+    items = found.slices["few_interactions_items"]
+    assert items["recall@2"].value == 0.0
+    assert items["coverage@2"].value == 0.5, "one of the two stands in a list"
+    assert items["share@2"].value == 0.5
+
+
+def test_the_same_seed_gives_the_same_evaluation(test_set: TestSet) -> None:
+    lists = rank(Fixed(6, 5, 4, 3, 2, 1), test_set.histories, 3, batch_users=10)
+    one = evaluate(lists, test_set, [3], samples=100, seed=3)
+    assert one.as_dict() == evaluate(lists, test_set, [3], samples=100, seed=3).as_dict()
+
+
+def test_ten_thousand_users_take_seconds() -> None:
+    generator = np.random.default_rng(0)
+    histories = sparse.random_array((10_000, 1000), density=0.01, rng=generator, dtype=np.float32).tocsr()
+    truth = sparse.random_array((10_000, 1000), density=0.005, rng=generator, dtype=np.float32).tocsr()
+    start = time.perf_counter()
+    test = TestSet.build(histories, truth, generator.random((1000, 16)).astype(np.float32))
+    evaluate(rank(FromHistory(), test.histories, 20, 2048), test, [10, 20], samples=1000, seed=0)
+    assert time.perf_counter() - start < 30

@@ -1,0 +1,55 @@
+"""A bundle made again from what its manifest says it was made of."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from database.settings import get_settings
+from tests.training.slow import WHOLE_RUNS, buy_more
+from training.data.workspace import Workspace
+from training.models.bundle import MANIFEST
+from training.pipeline.replay import ReplayError, replay
+from training.pipeline.steps import run_steps
+from training.release.bundle import find_stored
+
+pytestmark = WHOLE_RUNS
+
+
+def test_a_bundle_is_rebuilt_from_its_manifest(
+    checkout: Workspace, slow_plane: Any, deployed: str, tmp_path: Path
+) -> None:
+    settings = get_settings()
+    buy_more(slow_plane.database.dsn)
+    run_steps(["snapshot"])
+    shutil.rmtree(checkout.data)
+
+    from_store = replay(settings, deployed, made(tmp_path / "one"))
+
+    assert from_store.identical, from_store.lines()
+    assert from_store.rebuilt_id == deployed
+    stored = find_stored(settings, deployed)
+    assert stored is not None
+    manifest = json.loads((stored.path / MANIFEST).read_text())
+    manifest["params"]["nmf"]["factors"] -= 1
+    (stored.path / MANIFEST).write_text(json.dumps(manifest))
+
+    changed = replay(settings, deployed, made(tmp_path / "two"))
+
+    assert not changed.identical
+    assert set(changed.different) >= {"nmf/item_factors.npy"}
+    assert {path.partition("/")[0] for path in changed.different} <= {"nmf", "evaluation"}
+    assert changed.same_lists is not None
+    assert changed.same_lists["als"] == 1.0
+    shutil.rmtree(checkout.root / ".dvc" / "cache")
+    with pytest.raises(ReplayError, match="can't be had"):
+        replay(settings, deployed, made(tmp_path / "three"))
+    with pytest.raises(ReplayError, match="neither in the store"):
+        replay(settings, "unknown", made(tmp_path / "four"))
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

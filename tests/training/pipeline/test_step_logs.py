@@ -1,0 +1,301 @@
+"""What MLflow is told of one snapshot: real models of a small shop, a real tracking database."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+
+from database.settings import REPOSITORY, Settings
+from training.data.prepared import Prepared
+from training.data.split import DAY
+from training.data.workspace import Workspace
+from training.evaluation.holdout import load_metrics
+from training.models.blend import BLEND
+from training.models.core.data import Catalogue, Events
+from training.models.core.vocabulary import Vocabulary
+from training.params import Params, load_params
+from training.pipeline.stages import LEARNED, run_stage
+from training.pipeline.step_logs import (
+    metrics_of,
+    record_bundle,
+    record_clicks,
+    record_evaluation,
+    record_model,
+    record_verdict,
+)
+from training.release.gate import Check, Decision
+from training.tracking.cards import how_to_load
+from training.tracking.forget import forget
+from training.tracking.lineage import Lineage
+from training.tracking.run import NOTE
+from training.tracking.tracker import Tracker
+from training.tracking.versions import Version, save_version
+from training.tuning.search import Trial
+from training.tuning.tune import recorded
+
+# MLflow warns of its own type hints, and of what its dependencies will take away.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+LINEAGE = Lineage("a" * 32 + ".dir", "0123456789abcdef", "c" * 40)
+
+
+def shop() -> Prepared:
+    """60 users of two tastes over 12 days, 30 items; the last of the users come on the last day only."""
+    generator = np.random.default_rng(1)
+    user = np.concatenate([np.tile(np.arange(50), 12), np.arange(50, 60)]).astype(np.int32)
+    item = (generator.integers(0, 15, len(user)) * 2 + user % 2).astype(np.int32)
+    time = np.concatenate([np.repeat(np.arange(12), 50), np.full(10, 11)]).astype(np.int64) * DAY
+    return Prepared(
+        items=Vocabulary.build(f"i{i:02d}" for i in range(30)),
+        users=Vocabulary.build(f"u{i:02d}" for i in range(60)),
+        events=Events(user, item, np.ones(len(user), dtype=np.float32), time),
+        basket_item=item,
+        basket_row=np.arange(len(item), dtype=np.int32) // 4,
+        basket_time=time,
+        basket_event=np.arange(len(item), dtype=np.int32),
+        catalogue=Catalogue(tuple(f"thing {i % 5}" for i in range(30)), ("",) * 30, ("",) * 30),
+        vectors=np.eye(30, dtype=np.float32),
+    )
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Every model fitted and measured, and the bundle of them."""
+    found = Workspace(tmp_path_factory.mktemp("checkout"))
+    text = (REPOSITORY / "params.yaml").read_text()
+    for days in ("validation_days", "test_days"):
+        text = text.replace(f"{days}: 28", f"{days}: 2")
+    found.params_file.write_text(text.replace("bootstrap_samples: 1000", "bootstrap_samples: 100"))
+    found.prepared.mkdir(parents=True)
+    shop().save(found.prepared)
+    found.snapshot.mkdir()
+    rows = {"items": 30, "interactions": 610}
+    content = {"as_of": "2026-11-01T00:00:00+00:00", "catalogue_seq": 3, "interaction_id": 610, "rows": rows}
+    (found.snapshot / "snapshot.json").write_text(json.dumps(content))
+    found.snapshot_pointer.write_text(yaml.safe_dump({"outs": [{"md5": LINEAGE.snapshot}]}))
+    for name in (*LEARNED, "evaluate", "bundle"):
+        run_stage(name, found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def params(workspace: Workspace) -> Params:
+    return load_params(workspace.params_file)
+
+
+@pytest.fixture(scope="module")
+def tracker(tracking_uri: str) -> Tracker:
+    return Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="films"))
+
+
+@pytest.fixture(scope="module")
+def als(tracker: Tracker, workspace: Workspace, params: Params) -> Version:
+    version = record_model(tracker, LINEAGE, workspace, "als", params=params, seconds=1.5)
+    save_version(workspace.tracking, "als", version)
+    return version
+
+
+@pytest.fixture(scope="module")
+def parent(tracker: Tracker, workspace: Workspace, params: Params, als: Version) -> str:
+    record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    record_evaluation(tracker, LINEAGE, workspace, params)
+    record_bundle(tracker, LINEAGE, workspace, params)
+    return tracker.bundle_run(LINEAGE).id
+
+
+def artifacts(tracker: Tracker, run: str, folder: str) -> set[str]:
+    return {Path(file.path).name for file in tracker.client.list_artifacts(run, folder)}
+
+
+def test_every_number_comes_with_its_interval() -> None:
+    table = {"ndcg@10": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    measured = {"users": {"all": 7, "warm_users": 3}, "slices": {"all": table, "warm_users": table}}
+    assert metrics_of(measured) == {
+        "all_users/users": 7,
+        "all_users/ndcg_at_10": 0.5,
+        "all_users/ndcg_at_10_low": 0.4,
+        "all_users/ndcg_at_10_high": 0.6,
+        "warm_users/users": 3,
+        "warm_users/ndcg_at_10": 0.5,
+        "warm_users/ndcg_at_10_low": 0.4,
+        "warm_users/ndcg_at_10_high": 0.6,
+    }
+
+
+def test_a_model_and_the_blend_are_runs_side_by_side(
+    tracker: Tracker, workspace: Workspace, params: Params, parent: str
+) -> None:
+    children = tracker.children(parent)
+    assert set(children) == {"als", "popularity", "trending", BLEND}
+    colors = {tracker.client.get_run(run).data.tags["mlflow.runColor"] for run in children.values()}
+    assert len(colors) == 4
+    for name, run in children.items():
+        data = tracker.client.get_run(run).data
+        assert data.tags["mlflow.parentRunId"] == parent
+        interval = load_metrics(workspace, name)["slices"]["all"]["ndcg@10"]
+        assert data.metrics["all_users/ndcg_at_10"] == interval["value"]
+        assert data.metrics["all_users/ndcg_at_10_low"] == interval["low"]
+        assert data.metrics["all_users/ndcg_at_10_high"] == interval["high"]
+        assert data.metrics["cold_users/users"] == 10
+        assert "model_card.md" in artifacts(tracker, run, "card")
+    blend = tracker.client.get_run(children[BLEND]).data
+    assert blend.params["weight.ease"] == str(params.blend.tuned["ease"])
+    trending = tracker.client.get_run(children["trending"]).data
+    assert trending.params["trending.decay_rate"] == str(params.trending.decay_rate)
+    assert trending.metrics["cold_users/ndcg_at_10"] > 0.0, "strangers are shown it, too"
+    registered = {model.name for model in tracker.client.search_registered_models()}
+    assert "films-als" in registered
+    assert "films-trending" not in registered, "the service reads what is trending from the database"
+    als = tracker.client.get_run(children["als"])
+    assert als.data.params["als.factors"] == str(params.als.factors)
+    assert als.info.status == "FINISHED"
+
+
+def test_training_curves_are_steps_and_a_plot(tracker: Tracker, parent: str) -> None:
+    children = tracker.children(parent)
+    history = tracker.client.get_metric_history(children["als"], "training/loss")
+    assert [point.step for point in history] == list(range(1, len(history) + 1))
+    assert "training_curve.png" in artifacts(tracker, children["als"], "evaluation")
+    assert "training_curve.png" not in artifacts(tracker, children["popularity"], "evaluation")
+
+
+def test_the_parent_run_shows_the_table_the_plots_and_where_to_compare(
+    tracker: Tracker, parent: str, params: Params
+) -> None:
+    run = tracker.client.get_run(parent)
+    assert run.info.status == "FINISHED"
+    assert "| blend |" in run.data.tags[NOTE]
+    assert tracker.children(parent)["als"] in run.data.tags[NOTE]
+    assert run.data.params["als.factors"] == str(params.als.factors)
+    plots = {"ranking.png", "metric_by_k.png", "accuracy_against_coverage.png", "accuracy_by_activity.png"}
+    assert plots < artifacts(tracker, parent, "evaluation")
+    assert artifacts(tracker, parent, "params") == {"params.yaml"}
+
+
+def test_a_blend_of_other_weights_is_another_run(
+    tracker: Tracker, workspace: Workspace, params: Params, parent: str
+) -> None:
+    first = tracker.children(parent)[BLEND]
+    record_evaluation(tracker, LINEAGE, workspace, params)
+    assert tracker.children(parent)[BLEND] == first
+    blend = params.blend.model_copy(update={"tuned": {"ease": 1.0}})
+    record_evaluation(tracker, LINEAGE, workspace, params.model_copy(update={"blend": blend}))
+    second = tracker.client.get_run(tracker.children(parent)[BLEND])
+    assert second.info.run_id != first
+    assert second.data.params["weight.ease"] == "1.0"
+
+
+def test_a_registered_version_has_a_card_and_answers_with_item_ids(
+    tracker: Tracker, als: Version, parent: str
+) -> None:
+    assert (als.name, als.version) == ("films-als", "1")
+    card = tracker.client.get_model_version(als.name, als.version).description
+    for part in (
+        LINEAGE.snapshot,
+        LINEAGE.git_commit,
+        "610 interactions",
+        "| unknown before the test | 10 |",
+    ):
+        assert part in card
+    bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
+    assert f"| bundle | `{bundle}` |" in card
+    assert how_to_load(als.name, als.version) in card
+    assert tracker.registry.aliases(als.name) == {"challenger": "1"}
+    model = mlflow.pyfunc.load_model(f"models:/{als.name}/{als.version}")
+    lists = model.predict([["i02", "i04"], ["nobody knows it"]], params={"k": 3})
+    assert [len(answer) for answer in lists] == [3, 0]
+    assert all(int(item[1:]) % 2 == 0 for item in lists[0])
+    assert not {"i02", "i04"} & set(lists[0])
+
+
+def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Params) -> None:
+    bundle = tracker.client.get_run(parent).data.tags["shortlist.bundle"]
+    version = tracker.registry.find_bundle(bundle)
+    assert version is not None
+    assert version.name == "films-bundle"
+    card = tracker.client.get_model_version(version.name, version.version).description
+    assert "| als | films-als version 1 |" in card
+    assert f"make replay BUNDLE={bundle}" in card
+
+
+def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version, parent: str) -> None:
+    card = tracker.client.get_model_version(als.name, als.version).description
+    tracker.registry.describe(als, "x" * 6000)
+    assert tracker.client.get_model_version(als.name, als.version).description == "x" * 5000
+    tracker.registry.describe(als, card)
+
+
+def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Tracker, parent: str) -> None:
+    check = Check("accuracy of blend", False, -0.02, -0.01, "blend minus champion's blend")
+    record_verdict(tracker, LINEAGE, Decision("new", "old", False, (check,)))
+    record_clicks(tracker.run(parent), {"click_rate": 0.1, "shown": 50}, 5)
+    record_clicks(tracker.run(parent), {"click_rate": 0.05, "shown": 90}, 6)
+
+    data = tracker.client.get_run(parent).data
+    assert data.metrics["gate/accuracy_of_blend"] == -0.02
+    assert data.metrics["gate/accepted"] == 0
+    assert data.tags["shortlist.gate"] == "refused"
+    assert data.metrics["online/click_rate"] == 0.05
+    history = tracker.client.get_metric_history(parent, "online/click_rate")
+    assert [(point.step, point.value) for point in history] == [(5, 0.1), (6, 0.05)]
+    note = data.tags[NOTE]
+    assert [line for line in note.splitlines() if line.startswith("## ")] == [
+        "## Models",
+        "## Gate",
+        "## Online",
+    ]
+    assert "| accuracy of blend | NO |" in note and "6 hours" in note and "5 hours" not in note
+    assert artifacts(tracker, parent, "gate") == {"decision.md", "decision.json"}
+
+
+def test_of_an_old_bundle_only_what_is_large_is_forgotten(
+    tracking_uri: str, workspace: Workspace, params: Params
+) -> None:
+    tracker = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="old"))
+    now = datetime.now(UTC)
+    model = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    record_bundle(tracker, LINEAGE, workspace, params)
+    bundle = json.loads((workspace.bundle / "manifest.json").read_text())["bundle_id"]
+    run, later = tracker.bundle_run(LINEAGE).id, now + timedelta(days=30)
+    [logged] = tracker.client.search_logged_models(
+        [tracker.client.get_run(run).info.experiment_id]
+    )  # where the arrays lie
+    place = Path(url2pathname(urlparse(logged.artifact_location).path))
+
+    assert [forget(tracker, {bundle}, later), forget(tracker, set(), now - timedelta(days=1))] == [0, 0]
+    assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
+
+    assert [forget(tracker, set(), later), forget(tracker, set(), later)] == [1, 0]
+    assert artifacts(tracker, run, "bundle") == set() and not place.exists()
+    assert tracker.registry.find_bundle(bundle) is None
+    assert tracker.client.search_model_versions(f"name = '{model.name}'") == []
+    assert artifacts(tracker, model.run_id, "card") == {"model_card.md"}
+    assert tracker.client.get_run(model.run_id).data.metrics["duration_seconds"] == 0.5
+
+    again = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    assert again.run_id == model.run_id, "what runs once more is registered once more"
+    assert len(tracker.client.search_model_versions(f"name = '{model.name}'")) == 1
+
+
+def test_a_search_that_breaks_off_is_marked_as_failed(
+    tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params
+) -> None:
+    settings = Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="films")
+    with pytest.raises(KeyboardInterrupt), recorded(workspace, params, "nmf", settings) as (record, _):
+        record(Trial(0, {"factors": 8}, 0.5, 1.0))
+        raise KeyboardInterrupt
+    experiment = tracker.client.get_experiment_by_name("films-search")
+    assert experiment is not None
+    query = "tags.`shortlist.kind` = 'search.nmf'"
+    [run] = tracker.client.search_runs([experiment.experiment_id], query)
+    assert run.info.status == "FAILED"
+    assert run.data.metrics["validation.ndcg_at_10"] == 0.5
+    assert f"parentRunId%60%20%3D%20%27{run.info.run_id}" in run.data.tags[NOTE]

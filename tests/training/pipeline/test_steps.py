@@ -1,0 +1,242 @@
+"""The slow plane on a small shop: from a database to a bundle that serves, and back."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from dags import defaults
+from database import deployments
+from database.connection import connect
+from database.gate_decisions import decisions, record_decision
+from database.rollback import RollbackError
+from database.settings import REPOSITORY, get_settings
+from tests.training.slow import WHOLE_RUNS, buy_more, serving
+from training.data.snapshot import take_snapshot
+from training.data.workspace import Workspace
+from training.models.bundle import hash_files, load_bundle
+from training.params.edit import write_back
+from training.pipeline.stages import LEARNED, MEASURED
+from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
+from training.release.bundle import find_stored, store_bundle
+from training.release.promotion import PromotionError, promote, reconcile, roll_back
+from training.tracking.tracker import Tracker
+from training.tracking.versions import load_versions
+
+pytestmark = WHOLE_RUNS
+BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
+
+
+def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
+    with connect() as conn:
+        first = take_snapshot(conn, checkout)
+        files = hash_files(checkout.snapshot)
+        second = take_snapshot(conn, checkout)
+
+    assert first == second
+    assert hash_files(checkout.snapshot) == files
+    assert len(first.md5) == len("0" * 32 + ".dir")
+
+
+def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "record"])
+    learned = {
+        name: hash_files(getattr(checkout, name)) for name in ("models", "candidates", "prepared", "bundle")
+    }
+    manifest, lock = described(checkout)
+
+    bin_first = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    dvc = [sys.executable, "-m", "dvc"]
+    status = subprocess.run([*dvc, "status"], cwd=checkout.root, capture_output=True, text=True, check=True)
+    repro = subprocess.run(
+        [*dvc, "repro", "--force"],
+        cwd=checkout.root,
+        env=bin_first,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "up to date" in status.stdout
+    assert repro.returncode == 0, repro.stderr
+    assert {name: hash_files(getattr(checkout, name)) for name in learned} == learned
+    assert described(checkout) == (manifest, lock)
+
+
+def described(checkout: Workspace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The bundle's manifest and dvc.lock, save the git commit: the copied checkout is in no repository."""
+    manifest = json.loads((checkout.bundle / "manifest.json").read_text())
+    lock = yaml.safe_load((checkout.root / "dvc.lock").read_text())
+    del manifest["git_commit"], lock["stages"]["bundle"]["outs"]
+    return manifest, lock
+
+
+def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("update items set price = -1 where item_id = 'ITEM000003'")
+    conn.close()
+    run_steps(["snapshot"])
+
+    with pytest.raises(StoppedError, match=r"expect_column_values_to_be_between failed on catalogue\.price"):
+        run_steps(["validate"])
+
+
+def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "gate"])
+    assert serving() is None
+
+    run_steps(["snapshot"])
+
+    run_steps(["deploy"])
+    with pytest.raises(NothingNewError):
+        run_steps(["snapshot"])
+    assert serving() is not None
+
+    write_back(checkout.params_file, ("blend", "tuned"), {"als": 1.0}, whole=True)
+    run_steps(["snapshot"])  # other weights of the blend are a reason to make a bundle
+
+
+def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace) -> None:
+    run_steps([*BEFORE_GATE, "record"])
+    content = checkout.params_file.read_text()
+    checkout.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
+    command = [sys.executable, "-m", "dvc", "status"]
+    status = subprocess.run(command, cwd=checkout.root, capture_output=True, text=True, check=True)
+    stages = [line for line in status.stdout.splitlines() if line and not line[0].isspace()]
+    assert stages == ["bundle:"]
+
+
+def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> None:
+    """First bundle; nothing new; second bundle; a crash in the middle of its promotion; rollback."""
+    settings = get_settings()
+    tracker = Tracker(settings)
+    bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
+    assert set(bundle.models) == set(LEARNED)
+    assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
+
+    with pytest.raises(NothingNewError):
+        run_steps(["snapshot"])
+    run_steps(["snapshot"], force=True)
+
+    buy_more(slow_plane.database.dsn)
+    run_steps([*BEFORE_GATE, "gate"])
+    with connect() as conn:
+        judged = decisions(conn, 1)[0]
+    assert judged.accepted
+    assert judged.champion_id == deployed
+    assert {"accuracy of blend", "coverage of blend"} <= {check["name"] for check in judged.report["checks"]}
+    table = (checkout.evaluation / "summary" / "table.md").read_text()
+    assert "| blend |" in table
+    assert "| popularity |" in (checkout.evaluation / "summary" / "pairs.md").read_text()
+    stored = store_bundle(settings, checkout.bundle, load_versions(checkout.tracking))
+    assert serving() == deployed
+
+    class Broken:
+        """A tracking server that dies when the aliases are to move."""
+
+        def aliases(self, name: str) -> dict[str, str]:
+            raise ConnectionError(name)
+
+        find_bundle = aliases
+
+    with pytest.raises(ConnectionError):
+        promote(settings, Broken(), stored, "test")  # type: ignore[arg-type]
+    assert serving() == stored.bundle_id
+    assert tracker.registry.aliases("shortlist-bundle")["champion"] == "1"
+    again = promote(settings, tracker.registry, stored, "test")
+    assert not again.changed
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "2", "previous": "1"}
+
+    back = roll_back(settings, "clicks fell")
+    assert back.deployment.bundle_id == serving() == deployed
+    assert back.deployment.reason == "rollback: clicks fell"
+    with connect() as conn:
+        reconcile(conn, tracker.registry)
+    assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
+    with pytest.raises(RollbackError, match="no earlier bundle"):
+        roll_back(settings, "again")
+
+
+@pytest.fixture
+def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code stays the same, whatever is committed while the test runs."""
+    monkeypatch.setattr("training.pipeline.steps.git_commit", lambda: "0" * 40)
+
+
+def test_every_step_may_run_again(one_commit: None, checkout: Workspace, deployed: str) -> None:
+    tracker = Tracker(get_settings())
+
+    def state() -> dict[str, Any]:
+        experiment = tracker.client.get_experiment_by_name(tracker.experiment)
+        runs = tracker.client.search_runs([experiment.experiment_id])
+        with connect() as conn:
+            past = [deployment.deployment_id for deployment in deployments.history(conn, 10)]
+        return {
+            "files": hash_files(checkout.bundle),
+            "deployments": past,
+            "champion": tracker.registry.aliases("shortlist-bundle")["champion"],
+            "versions": len(tracker.client.search_model_versions("name like 'shortlist-%'")),
+            "runs": {run.info.run_id: run.data.tags["shortlist.kind"] for run in runs},
+        }
+
+    before = state()
+    for name in STEPS:
+        if name != "snapshot":
+            run_steps([name])
+
+    assert state() == before
+    parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
+    assert parent.data.tags["shortlist.gate"] == "accepted"
+    assert parent.info.status == "FINISHED"
+    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED, *MEASURED])
+
+
+def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
+    described = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
+
+    assert tuple(described["stages"]["learn"]["foreach"]) == LEARNED == defaults.MODELS + defaults.BASELINES
+
+
+def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:
+    settings = get_settings()
+    stored = find_stored(settings, deployed)
+    assert stored is not None
+    other = replace(stored, bundle_id="other")
+    with pytest.raises(PromotionError, match="has not accepted"):
+        promote(settings, Tracker(settings).registry, other, "test")
+    with connect() as conn:
+        record_decision(conn, "other", "somebody", True, {})
+    with pytest.raises(PromotionError, match="judge it again"):
+        promote(settings, Tracker(settings).registry, other, "test")
+    assert serving() == deployed
+
+
+def test_the_command_runs_steps_in_order_and_says_why_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], bool]] = []
+
+    def run(names: Sequence[str], *, force: bool) -> None:
+        asked.append((list(names), force))
+        if force:
+            raise StoppedError("the data checks say no")
+
+    monkeypatch.setattr("training.pipeline.steps.run_steps", run)
+    assert CliRunner().invoke(main, ["--until", "evaluate"]).exit_code == 0
+    assert CliRunner().invoke(main, ["als", "nmf"]).exit_code == 0
+    stopped = CliRunner().invoke(main, ["--force"])
+    assert (stopped.exit_code, stopped.output) == (1, "Error: the data checks say no\n")
+    order = list(STEPS)
+    assert asked == [
+        (order[: order.index("evaluate") + 1], False),
+        (["als", "nmf"], False),
+        (order, True),
+    ]

@@ -1,0 +1,69 @@
+"""MLflow's aliases follow what serves, and what was taken back does not return by itself."""
+
+from typing import cast
+
+import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database import deployments, rollback
+from database.connection import connect
+from database.gate_decisions import record_decision
+from database.settings import REPOSITORY, get_settings
+from training.release.bundle import StoredBundle
+from training.release.promotion import PromotionError, promote
+from training.tracking.lineage import Lineage
+from training.tracking.registry import BUNDLE, Registry
+from training.tracking.tracker import Tracker
+from watch.monitoring import mirror_registry
+
+
+def deploy(conn: Connection, bundle_id: str) -> None:
+    deployments.activate(conn, bundle_id, f"shortlist:{bundle_id}", {"models": {}}, "daily training")
+    conn.commit()
+
+
+def take_back(conn: Connection) -> None:
+    rollback.roll_back(conn, "fewer clicks", lambda target: True)
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
+def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
+    connection: Connection, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mirror")
+    get_settings.cache_clear()
+    tracker = Tracker(get_settings())
+    registry = tracker.registry
+    run = tracker.bundle_run(Lineage("md5", "params", "commit"))
+    first, second = (
+        registry.register_bundle(run, name, REPOSITORY / "params.yaml").version for name in ("m1", "m2")
+    )
+    mirror_registry()
+    deploy(connection, "m1")
+    deploy(connection, "m2")
+    mirror_registry()
+    assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": second, "previous": first}
+
+    take_back(connection)
+    with connect() as other, deployments.promotion_lock(other, 0.1):
+        mirror_registry()  # somebody else is at it
+    assert registry.aliases(registry.name_of(BUNDLE))["champion"] == second
+    mirror_registry()
+    assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": first}
+
+
+class Nothing:
+    """A registry that is not asked: it is refused before."""
+
+
+def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connection) -> None:
+    bad = StoredBundle("bad", "shortlist:bad", REPOSITORY, {"models": {}})
+    deploy(connection, "good")
+    record_decision(connection, "bad", "good", True, {})
+    deploy(connection, "bad")
+    take_back(connection)
+    with pytest.raises(PromotionError, match="was taken back after"):
+        promote(get_settings(), cast(Registry, Nothing()), bad, "the task was cleared")
+    serving = deployments.current(connection)
+    assert serving is not None and serving.bundle_id == "good"

@@ -1,0 +1,156 @@
+"""The search on a small workspace: windows before the test, the way back into params.yaml, MLflow's runs."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from database.settings import REPOSITORY, get_settings
+from training.data.prepared import Prepared
+from training.data.split import DAY, SplitError
+from training.evaluation.windows import open_windows
+from training.models.core.data import Catalogue, Events
+from training.models.core.vocabulary import Vocabulary
+from training.params import Params, load_params
+from training.tracking.tracker import Tracker
+from training.tuning.tune import main
+
+
+def prepared_of(days: int) -> Prepared:
+    """40 users of two kinds, each with one event a day with an item of its kind; 30 items."""
+    generator = np.random.default_rng(1)
+    user = np.tile(np.arange(40), days)
+    item = (generator.integers(0, 15, len(user)) * 2 + user % 2).astype(np.int32)
+    time = np.repeat(np.arange(days, dtype=np.int64), 40) * DAY
+    ones = np.ones(len(user), dtype=np.float32)
+    return Prepared(
+        items=Vocabulary.build(f"i{i:02d}" for i in range(30)),
+        users=Vocabulary.build(f"u{i:02d}" for i in range(40)),
+        events=Events(user.astype(np.int32), item, ones, time),
+        basket_item=item,
+        basket_row=np.arange(len(item), dtype=np.int32) // 4,
+        basket_time=time,
+        basket_event=np.arange(len(item), dtype=np.int32),
+        catalogue=Catalogue(("",) * 30, ("",) * 30, ("",) * 30),
+        vectors=np.eye(30, dtype=np.float32),
+    )
+
+
+def quick(params: Params) -> Params:
+    split = params.split.model_copy(update={"validation_days": 2, "test_days": 2})
+    tune = params.tune.model_copy(update={"windows": 2})
+    return params.model_copy(update={"split": split, "tune": tune})
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    root = tmp_path / "checkout"
+    (root / "data" / "prepared").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "dvc.yaml", root)
+    text = (REPOSITORY / "params.yaml").read_text()
+    for days in ("validation_days", "test_days"):
+        text = text.replace(f"{days}: 28", f"{days}: 2")
+    text = text.replace("  windows: 4 ", "  windows: 2 ")
+    (root / "params.yaml").write_text(text)
+    prepared_of(12).save(root / "data" / "prepared")
+    monkeypatch.setenv("SHORTLIST_WORKSPACE", str(root))
+    get_settings.cache_clear()
+    yield root
+    get_settings.cache_clear()
+
+
+def test_windows_lie_before_the_test_and_after_what_they_are_predicted_from() -> None:
+    params = quick(load_params(REPOSITORY / "params.yaml"))
+    windows = open_windows(prepared_of(12), params)
+    assert len(windows) == 2
+    # Days 0 to 11: 10 and 11 are the test, 8 and 9 the latest window, 6 and 7 the one before.
+    assert [window.data.events.time.max() // DAY for window in windows] == [7, 5]
+    for window in windows:
+        assert window.data.baskets is not None
+        assert window.data.baskets.shape[0] * 4 == len(window.data.events)
+
+
+def test_a_short_history_has_fewer_windows_or_none() -> None:
+    params = quick(load_params(REPOSITORY / "params.yaml"))
+    assert len(open_windows(prepared_of(6), params)) == 1
+    with pytest.raises(SplitError):
+        open_windows(prepared_of(3), params)
+
+
+def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> None:
+    before = (workspace / "params.yaml").read_text().splitlines()
+    result = CliRunner().invoke(main, ["ease", "--trials", "4", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    trials = json.loads((workspace / "data" / "tuning" / "ease" / "trials.json").read_text())["trials"]
+    best = max(trials, key=lambda trial: float(trial["score"]))
+    params = load_params(workspace / "params.yaml")
+    assert params.ease.l2 == best["values"]["l2"] and params.ease.strength == best["values"]["strength"]
+    after = (workspace / "params.yaml").read_text().splitlines()
+    changed = [line for line, other in zip(before, after, strict=True) if line != other]
+    assert len(changed) <= 2
+    assert [line.split("#")[1:] for line in before] == [line.split("#")[1:] for line in after]
+
+
+def test_values_worse_than_the_shipped_ones_are_not_written(workspace: Path) -> None:
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("ladder: [64, 128, 256, 512]", "ladder: [1, 128]"))
+    before = file.read_text()
+    result = CliRunner().invoke(main, ["als", "--trials", "1", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    assert "stays as it is" in result.output
+    assert file.read_text() == before
+
+
+def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
+    result = CliRunner().invoke(main, ["itemknn", "--trials", "3", "--fix", "strength", "--no-track"])
+    assert result.exit_code == 0, result.output
+    folder = workspace / "data" / "tuning" / "itemknn"
+    table = (folder / "trials.md").read_text()
+    assert [line.split(" |")[0] for line in table.splitlines()[2:5]] == ["| 0", "| 1", "| 2"]
+    assert "strength" not in table
+    assert "Best less shipped" in table and "Best less shipped" in result.output
+    assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_blend_is_learned_and_written_back(workspace: Path) -> None:
+    result = CliRunner().invoke(main, ["blend", "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    learned = json.loads((workspace / "data" / "tuning" / "blend" / "weights.json").read_text())
+    assert load_params(workspace / "params.yaml").blend.tuned == learned["weights"]
+    floors = zip(learned["coverage"], learned["floors"], strict=True)
+    single = learned["weights"] == {learned["best_single"]: 1.0}
+    assert single or all(coverage >= floor for coverage, floor in floors)
+
+
+def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
+    assert CliRunner().invoke(main, ["als"]).exit_code == 2
+    assert CliRunner().invoke(main, ["embeddings", "--trials", "2"]).exit_code == 2
+    assert CliRunner().invoke(main, ["als", "--trials", "2", "--fix", "alfa"]).exit_code == 2
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_the_searchs_run_keeps_its_history(
+    workspace: Path, tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "data" / "snapshot").mkdir()
+    description = {"catalogue_seq": 1, "interaction_id": 1, "as_of": "2026-01-01T00:00:00+00:00", "rows": {}}
+    (workspace / "data" / "snapshot" / "snapshot.json").write_text(json.dumps(description))
+    (workspace / "data" / "snapshot.dvc").write_text("outs: [{md5: abc, path: snapshot}]\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "histories")
+    get_settings.cache_clear()
+    client = Tracker(get_settings()).client
+    client.create_experiment("histories-search", artifact_location=(tmp_path / "artifacts").as_uri())
+    result = CliRunner().invoke(main, ["popularity", "--trials", "3"])
+    assert result.exit_code == 0, result.output
+    experiment = client.get_experiment_by_name("histories-search")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(runs) == 4 and all(run.info.status == "FINISHED" for run in runs)
+    kept = {Path(file.path).name for file in client.list_artifacts(parent.info.run_id, "search")}
+    assert kept == {"trials.json", "trials.md", "trials.png"}

@@ -1,0 +1,80 @@
+"""A failed task is posted to the webhook; a webhook that is down does not hide the failure."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from dags import defaults
+from database.settings import get_settings
+from watch.alerts import post_failure
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, object]]]:
+    received: list[dict[str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output clean."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/")
+    get_settings.cache_clear()
+    yield received
+    get_settings.cache_clear()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_webhook_learns_what_failed(webhook: list[dict[str, object]]) -> None:
+    post_failure("daily_training", "gate", "run-1", "coverage of als: 0.1", 3)
+
+    assert webhook == [
+        {
+            "event": "task_failed",
+            "dag_id": "daily_training",
+            "task_id": "gate",
+            "run_id": "run-1",
+            "attempt": 3,
+            "error": "coverage of als: 0.1",
+        }
+    ]
+
+
+def test_the_webhook_learns_of_a_run_that_took_too_long_and_of_each_task_once(
+    webhook: list[dict[str, object]],
+) -> None:
+    class Dag:
+        dag_id = "daily_training"
+
+    defaults.tell_failed_run({"dag": Dag, "run_id": "run-1", "reason": "task_failure"})
+    defaults.tell_failed_run({"dag": Dag, "run_id": "run-1", "reason": "timed_out"})
+
+    (told,) = webhook
+    assert (told["event"], told["dag_id"], told["task_id"]) == ("run_failed", "daily_training", None)
+    assert told["error"] == "timed_out"
+
+
+def test_a_webhook_that_is_down_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", "http://127.0.0.1:9/")
+    get_settings.cache_clear()
+    with caplog.at_level(logging.ERROR):
+        post_failure("daily_training", "gate", "run-1", "boom", 3)
+    get_settings.cache_clear()
+
+    assert "daily_training.gate failed for good in run-1: boom" in caplog.text
+    assert "did not take the message" in caplog.text

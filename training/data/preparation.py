@@ -1,0 +1,183 @@
+"""From a snapshot's tables to the arrays that models read: vocabularies, events, baskets, vectors.
+
+Deleted items, and interactions with them, are left out. What one event weighs comes from params.yaml.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from database.items import embedding_text
+from training.data.prepared import Prepared
+from training.models.core.data import Catalogue, Events
+from training.models.core.types import BoolArray, FloatArray, IntArray, LongArray
+from training.models.core.vocabulary import Vocabulary
+from training.params import Params
+from training.params.learning import InteractionsParams
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(snapshot: Path, params: Params) -> Prepared:
+    """Read a snapshot's Parquet files."""
+    items = pq.read_table(snapshot / "items.parquet")
+    if "deleted_at" in items.column_names:
+        items = items.filter(pc.is_null(items.column("deleted_at")))
+    table = pq.read_table(
+        snapshot / "interactions.parquet",
+        columns=["interaction_id", "user_id", "item_id", "event_type", "value", "session_id", "occurred_at"],
+    )
+    item_vocabulary = Vocabulary.build(items.column("item_id").to_pylist())
+    table = table.append_column("item", positions(table.column("item_id"), item_vocabulary))
+    table = table.filter(pc.greater_equal(table.column("item"), 0))
+    table = table.append_column("time", to_seconds(table.column("occurred_at")))
+    table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
+    weights = event_weights(table, params.interactions)
+    user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
+    user = positions(table.column("user_id"), user_vocabulary).to_numpy()
+    basket_row, in_basket = _baskets(table, weights)
+    prepared = Prepared(
+        items=item_vocabulary,
+        users=user_vocabulary,
+        events=_events(table, weights, user, user >= 0),
+        basket_item=table.column("item").to_numpy()[in_basket],
+        basket_row=basket_row,
+        basket_time=_seconds(table)[in_basket],
+        basket_event=_places(user >= 0)[in_basket],
+        catalogue=_catalogue(items, item_vocabulary),
+        vectors=_vectors(snapshot, item_vocabulary, items, params),
+        anonymous=_events(table, weights, user, user < 0),
+    )
+    logger.info(
+        "%d items, %d users, %d events, %d basket lines.",
+        len(prepared.items),
+        len(prepared.users),
+        len(prepared.events),
+        len(prepared.basket_item),
+    )
+    return prepared
+
+
+def positions(ids: Any, vocabulary: Vocabulary) -> Any:
+    """int32 index in the vocabulary of each id of an Arrow column; -1 for null and unknown ids."""
+    known = pa.array([value.decode() for value in vocabulary.ids.tolist()], pa.string())
+    return pc.fill_null(pc.index_in(ids, value_set=known), -1)
+
+
+def to_seconds(times: Any) -> Any:
+    """Whole seconds since 1970 (int64) of an Arrow column of times."""
+    whole = pc.floor_temporal(times, unit="second")
+    return pc.cast(pc.cast(whole, pa.timestamp("s", tz=times.type.tz)), pa.int64())
+
+
+def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
+    """Signed strength of each event, float32[n]: its type's weight, times its stars or its sign."""
+    per_type = interactions.weights.model_dump()
+    kinds = table.column("event_type").combine_chunks().dictionary_encode()
+    by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float32)
+    result = by_code[kinds.indices.to_numpy()] if len(table) else np.zeros(0, np.float32)
+    value = pc.fill_null(table.column("value"), 0).to_numpy().astype(np.float32)
+    rating = pc.equal(table.column("event_type"), "rating").to_numpy()
+    feedback = pc.equal(table.column("event_type"), "feedback").to_numpy()
+    result = np.where(rating, result * (value - interactions.neutral_stars), result)
+    strength: FloatArray = np.where(feedback, result * np.sign(value), result).astype(np.float32)
+    return strength
+
+
+def _events(table: Any, weights: FloatArray, user: IntArray, chosen: BoolArray) -> Events:
+    item = table.column("item").to_numpy()
+    return Events(user[chosen], item[chosen], weights[chosen], _seconds(table)[chosen])
+
+
+def _places(known: BoolArray) -> IntArray:
+    """Place of each row among the known ones, int32[n]; -1 for the others."""
+    return np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
+
+
+def _baskets(table: Any, weights: FloatArray) -> tuple[IntArray, BoolArray]:
+    """Number the baskets: a session or invoice, else what one user did on one day.
+
+    Only events that speak for an item count. Returns (int32[l] basket of each line that is in one,
+    bool[n] which rows are).
+    """
+    day = pc.cast(pc.divide(table.column("time"), 86_400), pa.string())
+    by_day = pc.binary_join_element_wise("day", table.column("user_id"), day, "\x1f")
+    session = pc.binary_join_element_wise("session", table.column("session_id"), "", "\x1f")
+    keys = pc.coalesce(session, by_day).combine_chunks()
+    kept = pc.is_valid(keys).to_numpy(zero_copy_only=False) & (weights > 0)
+    encoded = keys.filter(pa.array(kept)).dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int32), kept
+
+
+def _seconds(table: Any) -> LongArray:
+    values: LongArray = table.column("time").to_numpy()
+    return values
+
+
+def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
+    order = positions(items.column("item_id"), vocabulary).to_numpy()
+    rows = np.empty(len(order), dtype=np.int64)
+    rows[order] = np.arange(len(order))
+    aligned = items.take(pa.array(rows))
+
+    def words(column: str) -> tuple[str, ...]:
+        return tuple(pc.fill_null(aligned.column(column), "").to_pylist())
+
+    return Catalogue(words("title"), words("category"), words("sub_category"))
+
+
+def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params) -> FloatArray:
+    """Vectors aligned with the vocabulary; texts without one of the params' model are encoded."""
+    table = pq.read_table(
+        snapshot / "embeddings.parquet", columns=["item_id", "model", "text_hash", "vector"]
+    )
+    table = table.filter(pc.equal(table.column("model"), params.embeddings.model))
+    hashes = dict(
+        zip(items.column("item_id").to_pylist(), items.column("text_hash").to_pylist(), strict=True)
+    )
+    rows = zip(
+        positions(table.column("item_id"), vocabulary).to_pylist(),
+        table.column("item_id").to_pylist(),
+        table.column("text_hash").to_pylist(),
+        table.column("vector").to_pylist(),
+        strict=True,
+    )
+    fresh = {
+        index: vector for index, item, text_hash, vector in rows if index >= 0 and hashes[item] == text_hash
+    }
+    missing = _texts(items, vocabulary, skip=fresh.keys())
+    encoded: dict[int, FloatArray] = {}
+    dimension = len(next(iter(fresh.values()), b"")) // 4
+    if missing or not dimension:
+        encoded, dimension = _encode(missing, params)
+    vectors = np.zeros((len(vocabulary), dimension), dtype=np.float32)
+    for index, vector in fresh.items():
+        vectors[index] = np.frombuffer(vector, "<f4")
+    for index, values in encoded.items():
+        vectors[index] = values
+    return vectors
+
+
+def _texts(items: Any, vocabulary: Vocabulary, skip: Any) -> dict[int, str]:
+    """Embedding text of each titled item whose index is not in `skip`."""
+    columns = ["item_id", "title", "category", "sub_category", "tags", "description"]
+    index = positions(items.column("item_id"), vocabulary).to_numpy()
+    texts = {}
+    for position, row in zip(index.tolist(), items.select(columns).to_pylist(), strict=True):
+        if row["title"] is not None and position not in skip:
+            texts[position] = embedding_text(*(row[column] for column in columns[1:]))
+    return texts
+
+
+def _encode(texts: dict[int, str], params: Params) -> tuple[dict[int, FloatArray], int]:
+    """Vectors of the texts, and their dimension."""
+    from training.models.core.encoder import Encoder
+
+    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), params.embeddings.model)
+    encoder = Encoder(params.embeddings.model)
+    return dict(zip(texts, encoder.encode(list(texts.values())), strict=True)), encoder.dimension

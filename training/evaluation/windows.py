@@ -1,0 +1,57 @@
+"""Validation windows: parts before the test, each predicted from what came before it alone."""
+
+import logging
+from dataclasses import dataclass
+
+from training.data.prepared import Prepared
+from training.data.split import Split, SplitError, leave_last_out, time_split, truth_of
+from training.evaluation.ranking import TestSet
+from training.models.core.data import TrainingData
+from training.params import Params
+from training.tuning.train_test import some_users
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One validation part: what came before it, and its users."""
+
+    data: TrainingData
+    test: TestSet
+
+
+def open_windows(prepared: Prepared, params: Params) -> list[Window]:
+    """The latest validation windows, each right before the next and all before the test.
+
+    Split by time there are `tune.windows` of them, or as many as the history is long enough for; each is
+    predicted from what came before it alone. Leave-last-out has one.
+
+    Raises:
+        SplitError: not even one window has something before it.
+    """
+    split = params.split
+    if split.protocol == "leave_last_out":
+        return [_window(prepared, leave_last_out(prepared.events), params)]
+    windows: list[Window] = []
+    for back in range(params.tune.windows):
+        try:
+            later = split.test_days + back * split.validation_days
+            windows.append(
+                _window(prepared, time_split(prepared.events, split.validation_days, later), params)
+            )
+        except SplitError:
+            if not windows:
+                raise
+            logger.warning("The history is long enough for %d validation windows only.", back)
+            break
+    return windows
+
+
+def _window(prepared: Prepared, split: Split, params: Params) -> Window:
+    data = prepared.training_data(split.train, split.validation_start)
+    truth = truth_of(prepared.events, split.validation, data.interactions)
+    if not truth.nnz:
+        raise SplitError("validation", "nobody has a right answer in it")
+    test = TestSet.build(data.interactions, truth, None)
+    return Window(data, some_users(test, params.tune.max_users, params.seed))

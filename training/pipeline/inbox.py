@@ -1,0 +1,27 @@
+"""The inbox: what was dropped there since the last run goes into the database, once."""
+
+import logging
+
+from database.connection import connect
+from database.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def ingest_inbox(settings: Settings) -> int:
+    """Ingest the files of the inbox; returns how many there were. One that fails moves to failed/."""
+    from database import ingest
+    from training.models.core.encoder import default_encoder
+
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    if not any(path.is_file() for path in settings.inbox.iterdir()):
+        logger.info("The inbox %s is empty.", settings.inbox)
+        return 0
+    with connect(settings) as conn:
+        deliveries = ingest.ingest_inbox(conn, settings.inbox, encoder=default_encoder())
+    for delivery in deliveries:
+        if delivery.report is None:
+            logger.error("%s failed: %s", delivery.source.name, delivery.error)
+        else:
+            logger.info("%s: %s", delivery.source.name, "; ".join(delivery.report.lines()))
+    return len(deliveries)

@@ -1,0 +1,247 @@
+"""The steps of the daily run, by name: a stage of dvc.yaml with its MLflow run, or a step around them.
+
+Every step reads what it needs from the workspace and the database, so each may be run again.
+`python -m training.pipeline` runs them by hand; `--until evaluate` compares models and deploys nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from data_checks.report import DataCheckError
+from database.connection import connect
+from database.deployments import current, find_manifest
+from database.gate_decisions import decisions, record_decision
+from database.settings import Settings, get_settings
+from training.data.item_vectors import index_items
+from training.data.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
+from training.data.workspace import Workspace, locked, open_workspace
+from training.models.bundle import read_manifest
+from training.params import Params, learned_sections, load_params
+from training.pipeline.inbox import ingest_inbox
+from training.pipeline.stages import LEARNED, run_stage
+from training.pipeline.step_logs import record_bundle, record_evaluation, record_model, record_verdict
+from training.release.bundle import git_commit, store_bundle
+from training.release.comparison import collect_evidence
+from training.release.gate import decide
+from training.release.promotion import PromotionError, mirror, promote
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
+from training.tracking.versions import load_versions, save_version
+
+logger = logging.getLogger(__name__)
+
+
+class NothingNewError(Exception):
+    """Nothing happened since the last decision: there is nothing to learn."""
+
+
+class StoppedError(Exception):
+    """The data or the gate says no; trying again would not change it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step is given."""
+
+    settings: Settings
+    workspace: Workspace
+    params: Params
+    force: bool = False
+    """Learn although nothing is new."""
+
+    def lineage(self) -> Lineage:
+        """What the runs of this snapshot and these params are found by."""
+        return Lineage(read_snapshot(self.workspace).md5, self.params.digest(), git_commit())
+
+    def tracker(self) -> Tracker:
+        """The MLflow server in use."""
+        return Tracker(self.settings)
+
+
+def run_steps(names: Sequence[str], *, force: bool = False) -> None:
+    """Run steps of the daily run, in the installation's workspace.
+
+    They hold its lock: another call waits until these have ended. Only models are fitted side by side.
+
+    Args:
+        names: keys of STEPS.
+        force: learn although nothing happened since the last decision.
+
+    Raises:
+        NothingNewError: the snapshot step found nothing to learn.
+        StoppedError: a data check or the gate refused.
+        KeyError: there is no such step.
+    """
+    settings = get_settings()
+    workspace = open_workspace(settings)
+    with locked(workspace, shared=all(name in LEARNED for name in names)):
+        run = Run(settings, workspace, load_params(workspace.params_file), force)
+        for name in names:
+            started = time.monotonic()
+            STEPS[name](run)
+            logger.info("Step %s took %.1f s.", name, time.monotonic() - started)
+
+
+def _ingest(run: Run) -> None:
+    ingest_inbox(run.settings)
+
+
+def _index(run: Run) -> None:
+    """Encode the texts that came without a vector, before the snapshot that models learn from."""
+    from training.models.core.encoder import Encoder
+
+    with connect(run.settings) as conn:
+        index_items(conn, run.params.embeddings.model, Encoder)
+
+
+def _snapshot(run: Run) -> None:
+    """Export the database, unless a bundle that had its chance knows all of it.
+
+    A forced run exports it in any case. First MLflow's aliases are put right, should a crash have left them
+    behind the database.
+    """
+    mirror(run.settings, run.tracker().registry)
+    with connect(run.settings) as conn:
+        watermark = read_watermark(conn)
+        known = _learned_already(conn)
+        conn.commit()
+        if not run.force and any(_same_lesson(manifest, watermark, run.params) for manifest in known):
+            raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
+        taken = take_snapshot(conn, run.workspace)
+    logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
+    run.tracker().bundle_run(run.lineage())
+
+
+def _learned_already(conn: Connection) -> list[dict[str, Any]]:
+    """Manifests of the bundle that serves and of the one judged last, unless that still waits to be deployed.
+
+    One that was accepted and never served was cut off between the gate and its deployment: it is made again.
+    """
+    served = current(conn)
+    known = [served.manifest] if served else []
+    for decision in decisions(conn, 1):
+        if not decision.accepted or find_manifest(conn, decision.bundle_id) is not None:
+            known.append(decision.report["manifest"])
+    return known
+
+
+def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
+    """Whether a bundle was learned from this data with these hyperparameters and weights of the blend."""
+    wanted, had = params.model_dump(mode="json"), manifest["params"]
+    return bool(
+        manifest["watermark"] == watermark
+        and learned_sections(had) == learned_sections(wanted)
+        and had["blend"]["tuned"] == wanted["blend"]["tuned"]
+    )
+
+
+def _validate(run: Run) -> None:
+    try:
+        run_stage("validate", run.workspace)
+    except DataCheckError as error:
+        raise StoppedError(str(error)) from error
+
+
+def _stage(name: str) -> Callable[[Run], None]:
+    def step(run: Run) -> None:
+        run_stage(name, run.workspace)
+
+    return step
+
+
+def _train(name: str) -> Callable[[Run], None]:
+    def step(run: Run) -> None:
+        started = time.monotonic()
+        run_stage(name, run.workspace)
+        seconds = time.monotonic() - started
+        version = record_model(
+            run.tracker(), run.lineage(), run.workspace, name, params=run.params, seconds=seconds
+        )
+        save_version(run.workspace.tracking, name, version)
+
+    return step
+
+
+def _evaluate(run: Run) -> None:
+    run_stage("evaluate", run.workspace)
+    record_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
+
+
+def _bundle(run: Run) -> None:
+    run_stage("bundle", run.workspace)
+    record_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
+
+
+def _record(run: Run) -> None:
+    record_pipeline(run.workspace)
+
+
+def _gate(run: Run) -> None:
+    """Judge the assembled bundle against the one that serves; the decision is stored whatever it is."""
+    with connect(run.settings) as conn:
+        champion = current(conn)
+    evidence = collect_evidence(run.settings, run.workspace, run.params, champion)
+    decision = decide(evidence, run.params.gate)
+    logger.info("%s", decision.as_table())
+    manifest = read_manifest(run.workspace.bundle).to_dict()
+    report = decision.as_dict() | {"manifest": {key: manifest[key] for key in ("watermark", "params")}}
+    with connect(run.settings) as conn:
+        record_decision(conn, decision.bundle_id, decision.champion_id, decision.accepted, report)
+    record_verdict(run.tracker(), run.lineage(), decision)
+    if not decision.accepted:
+        raise StoppedError("; ".join(decision.reasons))
+
+
+def _deploy(run: Run) -> None:
+    stored = store_bundle(run.settings, run.workspace.bundle, load_versions(run.workspace.tracking))
+    try:
+        promotion = promote(run.settings, run.tracker().registry, stored, "daily training")
+    except PromotionError as error:
+        raise StoppedError(str(error)) from error
+    logger.info("Bundle %s serves; before it: %s.", stored.bundle_id, promotion.previous_bundle or "none")
+
+
+STEPS: dict[str, Callable[[Run], None]] = {
+    "ingest": _ingest,
+    "index": _index,
+    "snapshot": _snapshot,
+    "validate": _validate,
+    "prepare": _stage("prepare"),
+    **{name: _train(name) for name in LEARNED},
+    "evaluate": _evaluate,
+    "bundle": _bundle,
+    "record": _record,
+    "gate": _gate,
+    "deploy": _deploy,
+}
+"""Every step of the daily run, in an order that works."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice([*STEPS]), metavar="[STEP]...")
+@click.option(
+    "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="The last step."
+)
+@click.option("--force", is_flag=True, help="Learn although nothing is new.")
+def main(names: tuple[str, ...], *, until: str, force: bool) -> None:
+    """Run the steps of the daily run here and now: those named, or all of them up to the last."""
+    logging.basicConfig(
+        level=get_settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    order = list(STEPS)
+    try:
+        run_steps(names or order[: order.index(until) + 1], force=force)
+    except NothingNewError as reason:
+        click.echo(str(reason))
+    except StoppedError as reason:
+        raise click.ClickException(str(reason)) from reason
+
+
+if __name__ == "__main__":
+    main()

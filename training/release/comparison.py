@@ -1,0 +1,198 @@
+"""What the gate decides from: the challenger measured against the champion on the same holdout.
+
+Both sides are the models fitted on their training parts only. The champion's lie in its bundle; they
+are asked with the new holdout's histories, translated into the champion's own item indexes. Its cut
+was not later than the challenger's, so it has not seen the answers either.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from database.deployments import Deployment
+from database.settings import Settings
+from training.data.prepared import Prepared
+from training.data.workspace import Workspace
+from training.evaluation.holdout import Holdout, load_cold, load_metrics, load_warm, measure, open_holdout
+from training.evaluation.intervals import compare
+from training.evaluation.ranking import Evaluation, Ranker
+from training.models.blend import BLEND, WORDS, Blend
+from training.models.bundle import BundleError, load_bundle, read_manifest
+from training.models.core.base import Model, Query
+from training.models.core.storage import ModelFileError
+from training.models.core.types import Csr, DoubleArray, FloatArray
+from training.models.core.vocabulary import Vocabulary
+from training.models.embeddings import Embeddings
+from training.models.registry import load_model
+from training.params import Params
+from training.release.bundle import EVALUATION, find_stored, size_mb
+from training.release.gate import Comparison, Evidence
+
+logger = logging.getLogger(__name__)
+
+SMOKE_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A model asked in another snapshot's item indexes; items that it does not know get no score."""
+
+    model: Model
+    own: np.ndarray
+    """int32[n_items of the question]: the model's index of each item, -1 when unknown."""
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        """float32[B, n_items of the question]."""
+        rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
+        columns = self.own[histories.indices]
+        known = columns >= 0
+        shape = (histories.shape[0], self.model.n_items)
+        question = sparse.csr_array((histories.data[known], (rows[known], columns[known])), shape=shape)
+        answer = self.model.score_batch(question)
+        scores = np.zeros((shape[0], len(self.own)), dtype=np.float32)
+        shared = np.flatnonzero(self.own >= 0)
+        scores[:, shared] = answer[:, self.own[shared]]
+        return scores
+
+
+def collect_evidence(
+    settings: Settings, workspace: Workspace, params: Params, champion: Deployment | None
+) -> Evidence:
+    """Measure the assembled bundle of the workspace, against `champion` where there is one.
+
+    A champion that is lost, damaged or of another version of the models is no reason to stop learning:
+    then the baseline takes its place, as for the first bundle, and the evidence says so.
+    """
+    manifest = read_manifest(workspace.bundle)
+    holdout = open_holdout(Prepared.load(workspace.prepared), params)
+    theirs: dict[str, Evaluation] = {}
+    lost = None
+    if champion is not None:
+        try:
+            theirs = _measure_champion(settings, workspace, params, holdout, champion)
+        except (BundleError, ModelFileError, OSError, KeyError, ValueError) as error:
+            lost = f"{type(error).__name__}: {error}"
+            logger.warning("The champion %s can't be measured: %s", champion.bundle_id, lost)
+    metric, baseline = params.gate.metric, params.gate.baseline
+    comparisons = []
+    for name in params.gate.judged:
+        mine = load_warm(workspace, name, metric)
+        if champion is None or lost is not None:
+            other = load_warm(workspace, baseline, metric)
+            comparisons.append(_compare((name, baseline), mine, other, params))
+        else:
+            values = theirs[name].per_user.get(metric) if name in theirs else None
+            other = np.zeros(0) if values is None else values[holdout.warm]
+            comparisons.append(_compare((name, f"champion's {name}"), mine, other, params))
+    p95, errors = smoke_test(workspace.bundle, params)
+    return Evidence(
+        bundle_id=manifest.bundle_id,
+        champion_id=champion.bundle_id if champion else None,
+        comparisons=tuple(comparisons),
+        coverage=_coverage(workspace, theirs, params),
+        cold=_cold(workspace, theirs, holdout, params),
+        index_recall=_index_recall(workspace),
+        size_mb=size_mb(workspace.bundle),
+        smoke_p95_ms=p95,
+        smoke_errors=tuple(errors),
+        champion_lost=lost,
+    )
+
+
+def smoke_test(folder: Path, params: Params) -> tuple[float, list[str]]:
+    """Load a bundle as the service does and ask each model for lists.
+
+    Returns:
+        The P95 of one list in milliseconds, and what went wrong.
+    """
+    try:
+        bundle = load_bundle(folder)
+    except BundleError as error:
+        return 0.0, [str(error)]
+    generator = np.random.default_rng(params.seed)
+    depth = min(SMOKE_LENGTH, len(bundle.items))
+    seconds, errors = [], []
+    for name, model in bundle.models.items():
+        for _ in range(params.gate.smoke_queries):
+            items = np.sort(generator.choice(len(bundle.items), depth, replace=False)).astype(np.int32)
+            query = Query(items, np.ones(depth, dtype=np.float32), items)
+            started = time.perf_counter()
+            found, scores = model.recommend(query, SMOKE_LENGTH)
+            seconds.append(time.perf_counter() - started)
+            if not np.isfinite(scores).all() or np.isin(found, items).any():
+                errors.append(f"{name} gave scores that are no numbers, or items to be left out")
+                break
+    return float(np.quantile(seconds, 0.95)) * 1000.0 if seconds else 0.0, errors
+
+
+def _measure_champion(
+    settings: Settings, workspace: Workspace, params: Params, holdout: Holdout, champion: Deployment
+) -> dict[str, Evaluation]:
+    """model → its evaluation on the new holdout, for the judged models and the baseline.
+
+    Raises BundleError when it is no longer in the store, and what reading its files raises.
+    """
+    stored = find_stored(settings, champion.bundle_id)
+    if stored is None:
+        raise BundleError(Path(champion.bundle_tag), "the champion is not in the store")
+    items = Vocabulary.load(workspace.prepared / "items.npy")
+    theirs = Vocabulary.load(stored.path / "items.npy")
+    own = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
+    weights = stored.manifest["params"]["blend"]["tuned"]
+    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights, WORDS))
+    rankers: dict[str, Ranker] = {
+        name: Translated(load_model(name, folder), own)
+        for name in asked
+        if (folder := stored.path / EVALUATION / name).is_dir()
+    }
+    if BLEND in params.gate.judged:
+        rankers[BLEND] = Blend(rankers, weights, holdout.test.new_items)
+    judged = [name for name in (*params.gate.judged, params.gate.baseline) if name in rankers]
+    return {name: measure(rankers[name], holdout, params) for name in dict.fromkeys(judged)}
+
+
+def _compare(names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, params: Params) -> Comparison:
+    metric = params.gate.metric
+    if not len(mine) or len(mine) != len(theirs):
+        return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
+    # So many chances to be wrong at once: the judged models and cold users share the error (Bonferroni).
+    confidence = 1.0 - (1.0 - params.gate.confidence) / (len(params.gate.judged) + 1)
+    result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
+    return Comparison(*names, metric, result.difference, result.low, result.high, result.users)
+
+
+def _coverage(
+    workspace: Workspace, theirs: Mapping[str, Evaluation], params: Params
+) -> dict[str, tuple[float, float]]:
+    key = f"coverage@{params.gate.metric.rpartition('@')[2]}"
+    found = {}
+    for name in params.gate.judged:
+        mine = load_metrics(workspace, name)["headline"].get(key)
+        if mine is not None and name in theirs and theirs[name].slices:
+            found[name] = (mine, theirs[name].metric(key))
+    return found
+
+
+def _cold(
+    workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: Params
+) -> Comparison | None:
+    """What users without history get is the baseline: its lists for the same of them, here and there."""
+    baseline, metric = params.gate.baseline, params.gate.metric
+    if baseline not in theirs:
+        return None
+    names = (f"{baseline} for users without history", "the champion's")
+    values = theirs[baseline].per_user.get(metric)
+    other = np.zeros(0) if values is None else values[~holdout.warm]
+    return _compare(names, load_cold(workspace, baseline, metric), other, params)
+
+
+def _index_recall(workspace: Workspace) -> float | None:
+    model = load_model("embeddings", workspace.models / "embeddings")
+    if not isinstance(model, Embeddings) or not model.vectors.any():
+        return None
+    return model.report.recall_at_10

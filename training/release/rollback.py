@@ -1,0 +1,63 @@
+"""`python -m training.release.rollback --reason ...`: back to the bundle that served before, all at once."""
+
+import logging
+
+import click
+import httpx
+
+from database.deployments import PromotionBusy
+from database.rollback import Record, RollbackError
+from database.settings import Settings, get_settings
+from training.release.promotion import Promotion, mirror, roll_back
+from training.tracking.tracker import Tracker
+
+logger = logging.getLogger(__name__)
+
+_HEALTH_SECONDS = 2.0
+
+
+def roll_back_and_tell(
+    settings: Settings, reason: str, expected: str | None = None, record: Record | None = None
+) -> Promotion:
+    """Roll back, then move MLflow's aliases if its server answers; within the hour they are moved otherwise.
+
+    Raises:
+        OvertakenError: `expected` does not serve any more.
+        RollbackError: there is nothing to go back to.
+        PromotionBusy: another promotion holds the lock.
+    """
+    promotion = roll_back(settings, reason, expected, record)
+    if mlflow_answers(settings):
+        mirror(settings, Tracker(settings).registry)
+    else:
+        logger.warning("MLflow does not answer: the next run of `monitoring` moves its aliases.")
+    return promotion
+
+
+def mlflow_answers(settings: Settings) -> bool:
+    """Whether the tracking server is up; a database URL in place of a server counts as up."""
+    if not settings.tracking_uri.startswith("http"):
+        return True
+    try:
+        return httpx.get(f"{settings.tracking_uri}/health", timeout=_HEALTH_SECONDS).is_success
+    except httpx.TransportError:
+        return False
+
+
+@click.command()
+@click.option("--reason", required=True, help="Why; it is recorded with the deployment.")
+@click.option("--bundle", help="The bundle to take back: refused when another serves.")
+def main(reason: str, bundle: str | None) -> None:
+    """Go back to the previous bundle. Workers follow with their next request."""
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
+    try:
+        promotion = roll_back_and_tell(settings, reason, bundle)
+    except (RollbackError, PromotionBusy) as error:
+        raise click.ClickException(str(error)) from error
+    now, before = promotion.deployment.bundle_id, promotion.previous_bundle
+    click.echo(f"Bundle {now} serves again; before it: {before}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m training.tuning MODEL`: search a model's hyperparameters."""
+
+from training.tuning.tune import main
+
+main()

@@ -1,0 +1,86 @@
+"""The history of a search, for people: a table, a plot, and JSON, in one folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from training.evaluation.intervals import Difference
+from training.tuning.blend_weights import Learned
+from training.tuning.search import Found, OnTrial, Trial
+
+
+def save_trials(name: str, found: Found, shipped: float, verdict: Difference, folder: Path) -> None:
+    """Write trials.json, trials.md and trials.png."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "trials": [asdict(trial) for trial in found.trials],
+        "shipped": shipped,
+        "best_against_shipped": asdict(verdict),
+    }
+    (folder / "trials.json").write_text(json.dumps(content, indent=1) + "\n")
+    table = f"{as_table(found)}\n{verdict_line(verdict, len(found.trials))}\n"
+    (folder / "trials.md").write_text(table)
+    from training.evaluation.plots import draw_search
+
+    draw_search(name, [trial.score for trial in found.trials], shipped, folder / "trials.png")
+
+
+def save_ascents(learned: Learned, folder: Path, record: OnTrial | None) -> None:
+    """Write weights.json; each ascent is a trial, its end the values."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "weights.json").write_text(json.dumps(asdict(learned), indent=1) + "\n")
+    if record is not None:
+        for number, (ndcg, _, weights) in enumerate(learned.ends):
+            record(Trial(number, dict(weights), ndcg, 0.0))
+
+
+def as_table(found: Found) -> str:
+    """The trials as a Markdown table, in order; the best one is bold."""
+    keys = list(found.trials[0].values)
+    lines = [
+        f"| trial | score | best so far | {' | '.join(keys)} | s |",
+        "|---" * (len(keys) + 4) + "|",
+    ]
+    best = float("-inf")
+    for trial in found.trials:
+        best = max(best, trial.score)
+        score = f"**{trial.score:.4f}**" if trial is found.best else f"{trial.score:.4f}"
+        values = " | ".join(str(trial.values[key]) for key in keys)
+        lines.append(f"| {trial.number} | {score} | {best:.4f} | {values} | {trial.seconds:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict_line(verdict: Difference, trials: int) -> str:
+    """The best trial against the shipped values, in words."""
+    return (
+        f"Best less shipped: {verdict.difference:+.4f} [{verdict.low:+.4f}, {verdict.high:+.4f}] over "
+        f"{verdict.users} users, the interval widened for {trials} trials: {verdict.verdict}."
+    )
+
+
+def search_line(found: Found, shipped: float, verdict: Difference, folder: Path) -> str:
+    """A finished search in a few lines."""
+    return (
+        f"Shipped {shipped:.4f}, best {found.best.score:.4f} (trial {found.best.number} of "
+        f"{len(found.trials)}, all in {folder}): {found.best.values}\n"
+        f"{verdict_line(verdict, len(found.trials))}"
+    )
+
+
+def blend_line(learned: Learned) -> str:
+    """What the blend's search found, in a few lines."""
+    best = learned.best_single
+    return (
+        f"{best} alone {learned.single_ndcg[best]:.4f}, blend {learned.ndcg:.4f}; coverage of each window "
+        f"{_numbers(learned.coverage)} with floors {_numbers(learned.floors)}: {_weights(learned.weights)}"
+    )
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.4f}" for value in values)
+
+
+def _weights(weights: Mapping[str, float]) -> dict[str, Any]:
+    return dict(sorted(weights.items(), key=lambda pair: -pair[1]))

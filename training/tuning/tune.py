@@ -1,0 +1,214 @@
+"""Search a model's hyperparameters on the workspace's validation windows: `python -m training.tuning MODEL`.
+
+The test part is not looked at. `--write` puts the best values into params.yaml, comments kept.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from database.settings import Settings, get_settings
+from training.data.prepared import Prepared
+from training.data.snapshot import read_snapshot
+from training.data.workspace import Workspace, open_workspace
+from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
+from training.evaluation.ranking import accuracy, rank
+from training.evaluation.windows import Window, open_windows
+from training.models.blend import BLEND
+from training.models.core.base import Config, Model
+from training.models.core.types import DoubleArray
+from training.models.registry import ALGORITHMS, fit_model
+from training.params import Params, load_params
+from training.params.edit import write_back
+from training.pipeline.stages import LEARNED
+from training.release.bundle import git_commit
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
+from training.tuning.blend_weights import Learned, learn_weights, mean_of_windows
+from training.tuning.search import Budget, Found, OnTrial, Trial, Values, progress, search
+from training.tuning.search_history import blend_line, save_ascents, save_trials, search_line
+
+COMPARED = 50
+"""Best trials that a search's run links to: an address has an end."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A finished search, and whether its best values are better than the shipped ones."""
+
+    found: Found
+    shipped: float
+    """Score of the values of params.yaml; where a ladder is searched trial 0 stands at its foot instead."""
+    verdict: Difference
+    """Best less shipped over all windows' users, with an interval widened for the number of trials; the
+    windows are those that the best was chosen on."""
+
+
+def tune(
+    name: str,
+    windows: Sequence[Window],
+    params: Params,
+    budget: Budget,
+    *,
+    on_trials: Sequence[OnTrial] = (),
+    fixed: Collection[str] = (),
+) -> Tuned:
+    """Search the space that params.yaml gives the model, for the best NDCG@k, k the first cutoff.
+
+    Args:
+        name: the model.
+        windows: the mean over them counts.
+        params: the shipped values, and the space.
+        budget: when to end.
+        on_trials: called after every trial.
+        fixed: hyperparameters that stay as they are shipped.
+
+    Raises:
+        KeyError: params.yaml has no space for it.
+    """
+    shipped: Config = getattr(params, name)
+    gains: list[list[DoubleArray]] = []
+
+    def objective(values: Values) -> float:
+        config = type(shipped).model_validate(shipped.model_dump() | values)
+        gains.append([_gains(name, config, window, params) for window in windows])
+        return mean_of_windows(gains[-1])
+
+    def tell(trial: Trial) -> None:
+        for on_trial in on_trials:
+            on_trial(trial)
+
+    found = search(
+        objective,
+        {key: part for key, part in params.tune.spaces[name].items() if key not in fixed},
+        shipped.model_dump(),
+        budget,
+        startup=params.tune.startup_trials,
+        seed=params.seed,
+        on_trial=tell,
+        starts=params.tune.starts.get(name, ()),
+    )
+    best, before = gains[found.best.number], gains[0]
+    if found.trials[0].values.items() - shipped.model_dump().items():
+        before = [_gains(name, shipped, window, params) for window in windows]
+    samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(found.trials) - 1)
+    verdict = compare(np.concatenate(best), np.concatenate(before), samples, params.seed, confidence)
+    return Tuned(found, mean_of_windows(before), verdict)
+
+
+def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleArray:
+    """NDCG@k of each user of the window."""
+    k = params.evaluation.cutoffs[0]
+    model = fit_model(name, window.data, config, params.seed)
+    lists = rank(model, window.test.histories, k, params.evaluation.batch_users)
+    return accuracy(lists, window.test.truth, [k])[f"ndcg@{k}"]
+
+
+def tune_blend(windows: Sequence[Window], params: Params) -> Learned:
+    """Learn `blend.tuned` over all windows."""
+    folds = []
+    for window in windows:
+        models: dict[str, Model] = {}
+        for name in LEARNED:
+            models[name] = fit_model(name, window.data, getattr(params, name), params.seed)
+        folds.append((models, window.test))
+    k, margin = params.evaluation.cutoffs[0], params.tune.coverage_margin
+    return learn_weights(folds, k, params.seed, margin, params.blend.tuned)
+
+
+@contextmanager
+def recorded(
+    workspace: Workspace, params: Params, name: str, settings: Settings
+) -> Iterator[tuple[OnTrial, Callable[[Path], None]]]:
+    """Each trial as an MLflow run below one run of the search, whose artefacts are its history."""
+    tracker = Tracker(settings)
+    lineage = Lineage(read_snapshot(workspace).md5, params.digest(), git_commit())
+    parent = tracker.open_search(lineage, name)
+    metric = f"validation.ndcg_at_{params.evaluation.cutoffs[0]}"
+    runs: list[tuple[float, str]] = []
+
+    def record(trial: Trial) -> None:
+        made = tracker.record_trial(
+            parent,
+            lineage,
+            number=trial.number,
+            values=trial.values,
+            metrics={metric: trial.score, "duration_seconds": trial.seconds},
+        )
+        runs.append((trial.score, made))
+        best = [run for _, run in sorted(runs, reverse=True)[:COMPARED]]
+        table, charts = tracker.comparison(best), tracker.charts(parent.id, metric)
+        links = f"[with their values]({table}) or [in charts]({charts})"
+        parent.describe("Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
+
+    try:
+        yield record, lambda folder: parent.log_files(folder, "search")
+    except BaseException:
+        parent.finish(succeeded=False)
+        raise
+    parent.finish()
+
+
+@click.command()
+@click.argument("name", type=click.Choice([*ALGORITHMS, BLEND]), metavar="MODEL")
+@click.option("--trials", type=click.IntRange(min=1), help="Trials at most, the shipped values among them.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time at most.")
+@click.option("--fix", "fixed", multiple=True, metavar="KEY", help="A hyperparameter that stays as shipped.")
+@click.option("--write", is_flag=True, help="Put the best values into params.yaml.")
+@click.option("--track/--no-track", default=True, show_default=True, help="Each trial as a run in MLflow.")
+def main(
+    name: str,
+    *,
+    trials: int | None,
+    minutes: float | None,
+    fixed: tuple[str, ...],
+    write: bool,
+    track: bool,
+) -> None:
+    """Search MODEL's hyperparameters (or the blend's weights) on the workspace's validation windows."""
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    workspace = open_workspace(settings)
+    params = load_params(workspace.params_file)
+    space = params.tune.spaces.get(name, {})
+    if name != BLEND and not space:
+        raise click.UsageError(f"params.yaml has no space for {name} (tune.spaces)")
+    if name != BLEND and not trials and not minutes:
+        raise click.UsageError("a search needs a budget: --trials, --minutes, or both")
+    if unknown := sorted(set(fixed) - set(space)):
+        raise click.UsageError(f"the space of {name} has no {', '.join(unknown)}")
+    windows = open_windows(Prepared.load(workspace.prepared), params)
+    folder = workspace.data / "tuning" / name
+    section: tuple[str, ...] = (BLEND, "tuned") if name == BLEND else (name,)
+    with ExitStack() as stack:
+        record, upload = None, None
+        if track:
+            record, upload = stack.enter_context(recorded(workspace, params, name, settings))
+        if name == BLEND:
+            learned = tune_blend(windows, params)
+            values = dict(learned.weights)
+            save_ascents(learned, folder, record)
+            click.echo(blend_line(learned))
+        else:
+            budget = Budget(trials, minutes * 60.0 if minutes else None)
+            callbacks = [stack.enter_context(progress(name, budget)), *([record] if record else [])]
+            tuned = tune(name, windows, params, budget, on_trials=callbacks, fixed=fixed)
+            values = tuned.found.best.values
+            save_trials(name, tuned.found, tuned.shipped, tuned.verdict, folder)
+            click.echo(search_line(tuned.found, tuned.shipped, tuned.verdict, folder))
+            if write and tuned.found.best.score < tuned.shipped:
+                write = False
+                click.echo("No trial reached the shipped values: params.yaml stays as it is.")
+        if write:
+            write_back(workspace.params_file, section, values, whole=name == BLEND)
+        if upload is not None:
+            upload(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Takes a bundle back by itself when users click less on its lists than on those of the one before.
+
+The two bundles' lists are of different days, and days differ: a Saturday is no Friday. So the change from
+the old bundle's days to the new one's is held against the same change in earlier weeks, whatever served
+then (a difference of differences), and what single days differ by beyond that counts as chance. When an
+experiment shows both bundles, its arms of the same hours are compared instead.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from math import exp, log
+from statistics import fmean, variance
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database import deployments
+from database.connection import connect
+from database.experiments import list_experiments
+from database.monitoring import last_guard_rollback, record_guard_event
+from database.online import Attribution, shown_rate
+from database.rollback import ROLLBACK, OvertakenError, Record
+from database.settings import Settings
+from experiments.statistics import Difference, Rate, always_valid
+from training.params import Params
+from training.params.operating import GuardParams
+
+logger = logging.getLogger(__name__)
+
+RollBack = Callable[[Settings, str, str, Record], object]
+"""Takes back, for a reason, the bundle named, and stores the record in the same transaction."""
+
+Week = tuple[Rate, Rate]
+"""What was clicked in the old and in the new bundle's hours, some weeks earlier."""
+
+_WEEK = timedelta(days=7)
+_EXPERIMENTS = 100
+"""Latest experiments that are looked through for one with both bundles."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the guard saw."""
+
+    bundle_id: str
+    against_id: str
+    new: Rate
+    old: Rate
+    weeks: int
+    """Earlier weeks that told what is usual."""
+    side_by_side: bool
+    """Whether an experiment showed both bundles in the same hours."""
+    change: Difference
+    """Logarithm of the new rate over the old one, less what is usual between their days."""
+    worse: bool
+    """Below the old bundle's rate by the smallest drop that matters, at the least."""
+
+    @property
+    def reason(self) -> str:
+        """In words."""
+        change, low, high = (
+            100 * (exp(at) - 1) for at in (self.change.value, self.change.low, self.change.high)
+        )
+        beside = f"held against {self.weeks} earlier weeks" if self.weeks else "with no earlier week to go by"
+        if self.side_by_side:
+            beside = "in the same hours"
+        return (
+            f"click rate {self.new.value:.4f} of bundle {self.bundle_id} against {self.old.value:.4f} of "
+            f"{self.against_id}: {change:+.1f} % [{low:+.1f}, {high:+.1f}] {beside}"
+        )
+
+
+def compare_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: GuardParams) -> Difference:
+    """Judge the new bundle's days against the old one's; the answer may be asked for as often as one likes.
+
+    The logarithm of new / old, less the mean of the same in the earlier weeks. Its variance is that of the
+    users on every side and of the days themselves: the spread of the weeks beyond what users explain, and
+    no less than `day_spread`.
+    """
+    if min(old.users, new.users) < limits.min_users:
+        return Difference(0.0, -10.0, 10.0, 1.0, "undecided")
+    value, users = _log_ratio(old, new)
+    days = limits.unmatched_spread**2
+    if weeks:
+        usual, noise = zip(*(_log_ratio(*week) for week in weeks), strict=True)
+        beyond = variance(usual) - fmean(noise) if len(weeks) > 1 else 0.0
+        value -= fmean(usual)
+        users += fmean(noise) / len(weeks)
+        days = max(limits.day_spread**2, beyond) * (1 + 1 / len(weeks))
+    return always_valid(value, users + days, alpha=limits.alpha, scale=limits.effect_scale)
+
+
+def judge(conn: Connection, now: datetime, params: Params) -> Judgement | None:
+    """Compare the bundle that serves with the one before it, in its first `window_days`.
+
+    None when there is nothing to judge: no earlier bundle, the one that serves came by a rollback, or its
+    first days are over.
+    """
+    serving, before = deployments.current(conn), deployments.previous(conn)
+    limits, clicks = params.guard, params.experiments.attribution()
+    if serving is None or before is None or serving.reason.startswith(ROLLBACK):
+        return None
+    since, window = serving.deployed_at, timedelta(days=limits.window_days)
+    if serving.bundle_id == before.bundle_id or now > since + window:
+        return None
+    beside = _arms_of_both(conn, (before.bundle_id, serving.bundle_id), (since, now), clicks, limits)
+    if beside is not None:
+        (old, new), weeks = beside, []
+        change = always_valid(*_log_ratio(old, new), alpha=limits.alpha, scale=limits.effect_scale)
+    else:
+        start = max(before.deployed_at, since - window)
+        old = shown_rate(conn, before.bundle_id, start, since, clicks, clicks_until=now)
+        new = shown_rate(conn, serving.bundle_id, since, now, clicks, clicks_until=now)
+        weeks = _earlier_weeks(conn, (start, since, now), clicks, limits)
+        change = compare_days(old, new, weeks, limits)
+    worse = change.high < log(1 - limits.min_relative_drop)
+    ids = serving.bundle_id, before.bundle_id
+    return Judgement(*ids, new, old, len(weeks), beside is not None, change, worse)
+
+
+def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: RollBack) -> Judgement | None:
+    """Judge, roll back when the new bundle is worse and the cooldown is over, and store what was seen.
+
+    Another bundle that was deployed meanwhile stays. A rollback and its record are one transaction.
+    """
+    with connect(settings) as conn:
+        seen = judge(conn, now, params)
+        last = last_guard_rollback(conn)
+    if seen is None:
+        logger.info("The guard has nothing to judge.")
+        return None
+    resting = last is not None and now - last < timedelta(hours=params.guard.cooldown_hours)
+    if seen.worse and not resting:
+        try:
+            roll_back(
+                settings, f"the guard: {seen.reason}", seen.bundle_id, _record(seen, now, resting, True)
+            )
+        except OvertakenError as overtaken:
+            logger.warning("%s", overtaken)
+        else:
+            logger.warning("Rolled back: %s", seen.reason)
+        return seen
+    logger.info("%s%s", seen.reason, " (worse, but the guard rests)" if seen.worse else "")
+    with connect(settings) as conn:
+        _record(seen, now, resting, False)(conn)
+    return seen
+
+
+def _record(seen: Judgement, now: datetime, resting: bool, rolled_back: bool) -> Record:
+    def store(conn: Connection) -> None:
+        record_guard_event(
+            conn,
+            seen.bundle_id,
+            seen.against_id,
+            seen.change.verdict,
+            asdict(seen) | {"reason": seen.reason, "resting": resting},
+            rolled_back=rolled_back,
+            decided_at=now,
+        )
+
+    return store
+
+
+def _earlier_weeks(
+    conn: Connection, moments: tuple[datetime, datetime, datetime], clicks: Attribution, limits: GuardParams
+) -> list[Week]:
+    """Rates of all that was shown in the two bundles' hours, in each earlier week that had the users.
+
+    Args:
+        moments: when the old bundle's time began, when the new one's did, and now.
+    """
+    found = []
+    for number in range(1, limits.weeks + 1):
+        start, since, now = (moment - number * _WEEK for moment in moments)
+        week = (
+            shown_rate(conn, None, start, since, clicks, clicks_until=now),
+            shown_rate(conn, None, since, now, clicks, clicks_until=now),
+        )
+        if min(rate.users for rate in week) >= limits.min_users:
+            found.append(week)
+    return found
+
+
+def _arms_of_both(
+    conn: Connection,
+    bundles: tuple[str, str],
+    moments: tuple[datetime, datetime],
+    clicks: Attribution,
+    limits: GuardParams,
+) -> tuple[Rate, Rate] | None:
+    """What the arms of one experiment showed of both bundles, side by side; None without enough users.
+
+    Args:
+        bundles: the old one and the new one.
+        moments: when the new one began to serve, and now.
+    """
+    since, now = moments
+    for experiment in list_experiments(conn, _EXPERIMENTS):
+        over = experiment.stopped_at is not None and experiment.stopped_at <= since
+        if over or bundles[0] not in {arm.bundle_id for arm in experiment.arms}:
+            continue
+        old, new = (
+            shown_rate(
+                conn, name, since, now, clicks, clicks_until=now, experiment_id=experiment.experiment_id
+            )
+            for name in bundles
+        )
+        if min(old.users, new.users) >= limits.min_users:
+            return old, new
+    return None
+
+
+def _log_ratio(old: Rate, new: Rate) -> tuple[float, float]:
+    """Logarithm of new / old and its variance (delta method), half a click added to each."""
+    logs, variances = [], []
+    for rate in (old, new):
+        smooth = (rate.clicked + 0.5) / (rate.shown + 1)
+        logs.append(log(smooth))
+        variances.append(rate.variance / smooth**2)
+    return logs[1] - logs[0], sum(variances)

@@ -1,0 +1,208 @@
+"""What the monitoring DAG does, step by step; every step may be run again."""
+
+import logging
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import jinja2
+
+from database import deployments
+from database.connection import connect
+from database.impressions import ensure_impression_partitions
+from database.interactions import ensure_partitions_sync
+from database.monitoring import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
+from database.online import shown_rate
+from database.settings import Settings, get_settings
+from training.data.workspace import open_workspace
+from training.params import load_params
+from training.params.operating import MonitoringParams
+from training.pipeline.step_logs import record_clicks
+from training.release.promotion import mirror
+from training.release.rollback import roll_back_and_tell
+from training.tracking.tracker import Tracker
+from watch.drift import Figure, compare_populations
+from watch.guard import watch_bundle
+from watch.populations import read_now, read_reference, snapshot_files
+from watch.retention import prune
+
+logger = logging.getLogger(__name__)
+
+PARTITIONS_AHEAD = timedelta(days=7)
+PROBES = 5
+
+
+class QualityError(Exception):
+    """Something that should be fresh or fast is not; the message names all of it."""
+
+
+def make_partitions(now: datetime | None = None) -> None:
+    """Make the partitions of today and the next week, before anything is written to them."""
+    now = now or datetime.now(UTC)
+    with connect() as conn:
+        made = ensure_impression_partitions(conn, now, now + PARTITIONS_AHEAD)
+        made += ensure_partitions_sync(conn, now, now + PARTITIONS_AHEAD)
+    logger.info("Made %d partitions.", made)
+
+
+def guard(now: datetime | None = None) -> None:
+    """Roll back the serving bundle if its lists are clicked less than its predecessor's."""
+    settings = get_settings()
+    watch_bundle(settings, load_params(), now or datetime.now(UTC), roll_back_and_tell)
+
+
+def mirror_registry() -> None:
+    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind."""
+    settings = get_settings()
+    mirror(settings, Tracker(settings).registry)
+
+
+def measure_drift(now: datetime | None = None) -> bool:
+    """Compare the database with the serving bundle's snapshot; returns whether a training should start.
+
+    Stores the figures, and writes them as a page under `<home>/monitoring/`. Before the first bundle there
+    is nothing to compare with.
+
+    Raises:
+        ReferenceMissingError: the snapshot is not in this host's DVC cache.
+    """
+    now = now or datetime.now(UTC)
+    settings, params = get_settings(), load_params()
+    limits = params.monitoring
+    with connect(settings) as conn:
+        serving = deployments.current(conn)
+        if serving is None:
+            logger.info("No bundle serves: nothing to compare with.")
+            return False
+        files = snapshot_files(open_workspace(settings), serving.manifest["snapshot_hash"])
+        reference = read_reference(files, limits, params.seed)
+        population = read_now(conn, now, reference.window, limits)
+        figures = compare_populations(reference, population, limits, params.seed)
+        drifted = any(figure.drifted for figure in figures)
+        report = {
+            "figures": [asdict(figure) for figure in figures],
+            "window_days": reference.window / timedelta(days=1),
+        }
+        record_drift(conn, serving.bundle_id, drifted, report, now)
+        last = last_trigger(conn)
+    write_page(settings, serving.bundle_id, figures, reference.window, now)
+    resting = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
+    names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
+    logger.info("Drifted: %s%s", names, " (but a training was started lately)" if drifted and resting else "")
+    return drifted and not resting
+
+
+def drift_triggered() -> None:
+    """Remember that the last report has started a training: the cooldown begins."""
+    with connect() as conn:
+        mark_triggered(conn)
+
+
+def write_page(
+    settings: Settings, bundle_id: str, figures: list[Figure], window: timedelta, now: datetime
+) -> Path:
+    """Write the report as a page: one file a report, and `drift.html`, which is the latest."""
+    text = jinja2.Template(
+        Path(__file__).with_name("drift.html.j2").read_text(),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    ).render(
+        bundle_id=bundle_id,
+        drifted=any(figure.drifted for figure in figures),
+        created_at=f"{now:%Y-%m-%d %H:%M} UTC",
+        window_days=round(window / timedelta(days=1), 1),
+        figures=figures,
+    )
+    folder = settings.home / "monitoring"
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / f"drift-{now:%Y%m%dT%H%M%S}.html"
+    for path in (page, folder / "drift.html"):
+        path.write_text(text)
+    return page
+
+
+def check_quality(now: datetime | None = None) -> None:
+    """Check that bundle and trending are fresh, and that the service answers in time.
+
+    Raises:
+        QualityError: with everything that is wrong; Airflow's failure callback tells of it.
+    """
+    settings, limits = get_settings(), load_params().monitoring
+    with connect(settings) as conn:
+        fresh = read_freshness(conn)
+    problems = stale(fresh, now or datetime.now(UTC), limits)
+    problems += probe(f"http://{settings.service_host}:{settings.service_port}/readyz", limits.max_probe_ms)
+    if problems:
+        raise QualityError("; ".join(problems))
+    logger.info("Fresh and answering.")
+
+
+def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str]:
+    """What is older than the params allow."""
+    ages = (
+        ("the bundle", fresh.deployed_at, limits.max_bundle_age_hours),
+        ("trending", fresh.trending_at, limits.max_trending_age_hours),
+    )
+    problems = []
+    for name, made, allowed in ages:
+        if made is None:
+            problems.append(f"{name} has never been made")
+        elif _quiet(name, fresh, made):
+            continue
+        elif (hours := (now - made) / timedelta(hours=1)) > allowed:
+            problems.append(f"{name} is {hours:.1f} hours old, {allowed:g} are allowed")
+    return problems
+
+
+def probe(url: str, max_ms: float) -> list[str]:
+    """Ask the service a few times; what is wrong with its answers."""
+    slowest = 0.0
+    for _ in range(PROBES):
+        started = time.perf_counter()
+        try:
+            status = httpx.get(url, timeout=10).status_code
+        except httpx.TransportError as error:
+            return [f"{url} does not answer: {error}"]
+        slowest = max(slowest, 1000 * (time.perf_counter() - started))
+        if status != httpx.codes.OK:
+            return [f"{url} answers {status}"]
+    return [f"{url} took {slowest:.0f} ms, {max_ms:g} are allowed"] if slowest > max_ms else []
+
+
+def record_online(now: datetime | None = None) -> None:
+    """Log the serving bundle's click rate to its run in MLflow; a later call writes the newer value."""
+    now = now or datetime.now(UTC)
+    settings, params = get_settings(), load_params()
+    with connect(settings) as conn:
+        serving = deployments.current(conn)
+        if serving is None:
+            return
+        clicks = params.experiments.attribution()
+        rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
+    if not rate.shown:
+        logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)
+        return
+    tracker = Tracker(settings)
+    version = tracker.registry.find_bundle(serving.bundle_id)
+    if version is None:
+        logger.warning("MLflow does not know bundle %s.", serving.bundle_id)
+        return
+    low, high = rate.wilson(1 - params.experiments.alpha)
+    metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
+    metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
+    age = now - datetime.fromisoformat(serving.manifest["created_at"])
+    record_clicks(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
+
+
+def apply_retention(now: datetime | None = None) -> None:
+    """Delete what the params' retention says is too old."""
+    settings, params = get_settings(), load_params()
+    pruned = prune(settings, open_workspace(settings), params, now or datetime.now(UTC))
+    logger.info("Pruned: %s", pruned)
+
+
+def _quiet(name: str, fresh: Freshness, made: datetime) -> bool:
+    """A bundle is only old if there was something to learn since: runs without new data are skipped."""
+    return name == "the bundle" and (fresh.interaction_at is None or fresh.interaction_at <= made)
