@@ -1,4 +1,4 @@
-"""What users did with the lists they were shown: clicks attributed to impressions, and rates of them.
+"""What users did with the lists they were shown: clicks attributed to impressions, and counted.
 
 A click counts for the latest shown list that held the item, for the same user, within the attribution
 window before it; once for each item of a list, however often it was clicked.
@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.experiments import Experiment, get_experiment
-from experiments.statistics import Difference, Rate, compare
+from database.experiments import Experiment
 
 _ATTRIBUTED = """
     with attributed as (
@@ -26,7 +25,7 @@ _ATTRIBUTED = """
             and click.occurred_at >= %(since)s and click.occurred_at < %(clicks_until)s
     )
 """
-_RATES = (
+_CLICKS = (
     _ATTRIBUTED
     + """, clicked as (
         select list_id, count(*) as clicks from attributed group by list_id
@@ -68,10 +67,6 @@ _SLOTS = (
 )
 
 
-NOTHING = Rate(0, 0, 0, 0.0, 0.0, 0.0)
-"""Of whom nothing was shown to."""
-
-
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """Which events are clicks, and how long after a list was shown they still count for it."""
@@ -81,32 +76,22 @@ class Attribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequential:
-    """How a verdict is reached: see `experiments.statistics.compare`."""
+class ClickCounts:
+    """Clicks and shown items of a group of users, with the sums over users that a variance needs."""
 
-    alpha: float
-    scale: float
-    min_users: int
-
-
-@dataclass(frozen=True, slots=True)
-class ArmReading:
-    """One arm: its rate, the Wilson interval, and the difference to the control (None for the control)."""
-
-    name: str
-    rate: Rate
-    low: float
-    high: float
-    difference: Difference | None
+    users: int
+    shown: int
+    clicked: int
+    clicked_squared: float
+    """Sum over users of clicks²."""
+    clicked_shown: float
+    """Sum over users of clicks x shown."""
+    shown_squared: float
+    """Sum over users of shown²."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """An experiment so far."""
-
-    experiment: Experiment
-    arms: tuple[ArmReading, ...]
-    read_at: datetime
+NOTHING = ClickCounts(0, 0, 0, 0.0, 0.0, 0.0)
+"""Of whom nothing was shown to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,42 +106,17 @@ class LoggedSlot:
     """1 when it was clicked."""
 
 
-def read_experiment(
-    conn: Connection, experiment_id: str, now: datetime, attribution: Attribution, test: Sequential
-) -> Reading:
-    """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
-
-    A shadow arm shows nothing, so it has no clicks: see `experiments.reading`. With more than two arms,
-    each comparison gets its part of alpha (Bonferroni).
-    """
-    experiment = get_experiment(conn, experiment_id)
-    rates = arm_rates(conn, experiment, now, attribution)
-    control = rates.get(experiment.arms[0].name, NOTHING)
-    alpha = test.alpha / (len(experiment.arms) - 1)
-    arms = []
-    for arm in experiment.arms:
-        rate = rates.get(arm.name, NOTHING)
-        compared = experiment.kind == "ab" and arm is not experiment.arms[0]
-        difference = (
-            compare(control, rate, alpha=alpha, scale=test.scale, min_users=test.min_users)
-            if compared
-            else None
-        )
-        arms.append(ArmReading(arm.name, rate, *rate.wilson(1 - test.alpha), difference))
-    return Reading(experiment, tuple(arms), now)
-
-
-def arm_rates(
+def arm_clicks(
     conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
-) -> dict[str, Rate]:
-    """Rate of each arm of an experiment that showed anything, over its whole run."""
+) -> dict[str, ClickCounts]:
+    """Clicks of each arm of an experiment that showed anything, over its whole run."""
     until = min(now, experiment.stopped_at) if experiment.stopped_at else now
-    query = _RATES.format(key="l.arm", condition="l.experiment_id = %(experiment)s")
+    query = _CLICKS.format(key="l.arm", condition="l.experiment_id = %(experiment)s")
     values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
-    return _rates(conn, query, values)
+    return _counts(conn, query, values)
 
 
-def shown_rate(
+def shown_clicks(
     conn: Connection,
     bundle_id: str | None,
     since: datetime,
@@ -165,17 +125,17 @@ def shown_rate(
     *,
     clicks_until: datetime | None = None,
     experiment_id: str | None = None,
-) -> Rate:
-    """Rate of what a bundle (None: any bundle) showed between two moments, by its own blend, unexplored.
+) -> ClickCounts:
+    """Clicks on what a bundle (None: any bundle) showed between two moments, by its own blend, unexplored.
 
     Lists of an arm that explores or has another blend tell of the arm, not of the bundle: they are left out.
     `clicks_until` leaves later clicks out; None waits out the attribution window. With `experiment_id` only
     lists of that experiment's arms count.
     """
-    query = _RATES.format(key="'shown'", condition=_OWN)
+    query = _CLICKS.format(key="'shown'", condition=_OWN)
     values = _values(attribution, since, until, clicks_until)
     values |= {"bundle": bundle_id, "experiment": experiment_id}
-    return _rates(conn, query, values).get("shown", NOTHING)
+    return _counts(conn, query, values).get("shown", NOTHING)
 
 
 def logged_slots(
@@ -204,7 +164,7 @@ def _values(
     }
 
 
-def _rates(conn: Connection, query: str, values: dict[str, object]) -> dict[str, Rate]:
+def _counts(conn: Connection, query: str, values: dict[str, object]) -> dict[str, ClickCounts]:
     with conn.cursor() as cursor:
         cursor.execute(query, values)
-        return {str(row[0]): Rate(*row[1:]) for row in cursor.fetchall()}
+        return {str(row[0]): ClickCounts(*row[1:]) for row in cursor.fetchall()}

@@ -15,8 +15,7 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
-from database.online import ArmReading
-from experiments.reading import read_all
+from experiments.reading import ArmReading, read_all
 from training.params import Params, load_params
 
 
@@ -102,10 +101,10 @@ def list_all() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def read(experiment_id: str, as_json: bool) -> None:
     """Each arm's click rate and verdict so far; look as often as you like."""
-    rules = load_params().experiments.rules()
+    params = load_params().experiments
     try:
         with connect() as conn:
-            reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), rules)
+            reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), params)
     except ExperimentError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -9,13 +9,30 @@ depend on its own item (the item-position model of Li, Abbasi-Yadkori, Kveton, M
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from database.online import LoggedSlot
-
 DoubleArray = NDArray[np.float64]
+
+
+class LoggedSlot(Protocol):
+    """One shown item beside what the target policy would have shown in its place."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def propensity(self) -> float:
+        """The chance with which it was shown, above 0."""
+
+    @property
+    def target(self) -> float:
+        """1 when the target policy has the same item at the same position, else 0."""
+
+    @property
+    def reward(self) -> float:
+        """1 when it was clicked, else 0."""
 
 
 @dataclass(frozen=True)

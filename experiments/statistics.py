@@ -1,4 +1,4 @@
-"""Click rates with their uncertainty: pure arithmetic on what `database.online` counts.
+"""Click rates with their uncertainty: pure arithmetic on the counts of a group of users.
 
 Users are what chance assigned, and one user's impressions resemble each other, so variances are those of
 clusters (users), not of single impressions.
@@ -63,6 +63,19 @@ class Rate:
         rate = self.value
         residuals = self.clicked_squared - 2 * rate * self.clicked_shown + rate**2 * self.shown_squared
         return residuals / self.shown**2 * self.users / max(self.users - 1, 1)
+
+
+NOTHING = Rate(0, 0, 0, 0.0, 0.0, 0.0)
+"""Of whom nothing was shown to."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialTest:
+    """How a verdict is reached: see `compare`."""
+
+    alpha: float
+    scale: float
+    min_users: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from database.embeddings import store, unindexed
 from database.items import Embedding, ItemContent, delete_kind, embedding_text, insert_item, text_hash
 from serving.sample_articles import SAMPLES, Sample
 from serving.vectors.encoder_thread import TextEncoder
-from training.models.core.encoder import default_encoder
+from training.params.encoder import default_encoder
 
 BATCH = 256
 """Items indexed in one transaction."""

@@ -19,9 +19,10 @@ from database import deployments
 from database.connection import connect
 from database.experiments import list_experiments
 from database.monitoring import last_guard_rollback, record_guard_event
-from database.online import Attribution, shown_rate
+from database.online import Attribution
 from database.rollback import ROLLBACK, OvertakenError, Record
 from database.settings import Settings
+from experiments.reading import shown_rate
 from experiments.statistics import Difference, Rate, always_valid
 from training.params import Params
 from training.params.operating import GuardParams

@@ -14,8 +14,8 @@ from database.connection import connect
 from database.impressions import ensure_impression_partitions
 from database.interactions import ensure_partitions_sync
 from database.monitoring import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
-from database.online import shown_rate
 from database.settings import Settings, get_settings
+from experiments.reading import shown_rate
 from training.data.workspace import open_workspace
 from training.params import load_params
 from training.params.operating import MonitoringParams

@@ -128,9 +128,9 @@ def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
 
 
 def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
-    rules = load_params(settings.workspace / "params.yaml").experiments.rules()
+    params = load_params(settings.workspace / "params.yaml").experiments
     with connect(settings) as conn:
-        return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), rules))
+        return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), params))
 
 
 def _watch(settings: Settings) -> dict[str, Any]:

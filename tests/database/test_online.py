@@ -14,12 +14,11 @@ from database.impressions import (
     write_impressions,
 )
 from database.interactions import record
-from database.online import Attribution, Sequential, arm_rates, logged_slots, read_experiment, shown_rate
+from database.online import Attribution, logged_slots, shown_clicks
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 """After anything that a test starts in the database, however long ago this file was read."""
 CLICKS = Attribution(("click",), timedelta(hours=1))
-TEST = Sequential(alpha=0.05, scale=0.1, min_users=2)
 
 
 def shown(user: str, *items: str, minutes: float = 0, **fields: object) -> ImpressionRow:
@@ -62,7 +61,7 @@ async def test_clicks_count_for_the_latest_list_within_the_window(
         await click(conn, "bob", "x", 5, event="skip")
         await click(conn, "eve", "y", 5)  # never shown
     rates = {
-        bundle: shown_rate(connection, bundle, NOW, NOW + timedelta(hours=5), CLICKS)
+        bundle: shown_clicks(connection, bundle, NOW, NOW + timedelta(hours=5), CLICKS)
         for bundle in ("old", "new")
     }
     assert {key: (rate.users, rate.shown, rate.clicked) for key, rate in rates.items()} == {
@@ -78,30 +77,13 @@ async def test_a_later_list_takes_the_click_though_it_is_of_another_period(
     async with pool.acquire() as conn:
         await write_impressions(conn, [shown("ann", "x"), shown("ann", "x", minutes=20)])
         await click(conn, "ann", "x", 30)
-    early = shown_rate(connection, None, NOW, NOW + timedelta(minutes=10), CLICKS)
-    late = shown_rate(connection, None, NOW + timedelta(minutes=10), NOW + timedelta(hours=1), CLICKS)
+    early = shown_clicks(connection, None, NOW, NOW + timedelta(minutes=10), CLICKS)
+    late = shown_clicks(connection, None, NOW + timedelta(minutes=10), NOW + timedelta(hours=1), CLICKS)
     assert (early.shown, early.clicked, late.shown, late.clicked) == (1, 0, 1, 1)
     cut = NOW + timedelta(minutes=25)
-    assert shown_rate(connection, None, NOW, NOW + timedelta(hours=1), CLICKS, clicks_until=cut).clicked == 0
-
-
-async def test_an_experiment_is_read_by_arm(pool: asyncpg.Pool, connection: Connection) -> None:
-    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
-    connection.commit()
-    async with pool.acquire() as conn:
-        rows = [shown(f"a{n}", "x", minutes=1, experiment_id="e", arm="a") for n in range(300)]
-        rows += [shown(f"b{n}", "x", minutes=1, experiment_id="e", arm="b") for n in range(300)]
-        await write_impressions(conn, [*rows, shown("else", "x", minutes=1)])
-        for n in range(90):
-            await click(conn, f"b{n}", "x", 2)
-    later = NOW + timedelta(hours=1)
-    reading = read_experiment(connection, "e", later, CLICKS, TEST)
-    control, other = reading.arms
-    assert (control.rate.shown, control.rate.clicked, control.difference) == (300, 0, None)
-    assert (other.rate.shown, other.rate.value) == (300, 0.3)
-    assert other.low < 0.3 < other.high
-    assert other.difference is not None and other.difference.verdict == "better"
-    assert set(arm_rates(connection, reading.experiment, NOW + timedelta(seconds=1), CLICKS)) == set()
+    assert (
+        shown_clicks(connection, None, NOW, NOW + timedelta(hours=1), CLICKS, clicks_until=cut).clicked == 0
+    )
 
 
 async def test_a_shadow_list_is_laid_beside_the_shown_one(pool: asyncpg.Pool, connection: Connection) -> None:

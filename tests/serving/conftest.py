@@ -1,4 +1,4 @@
-"""The service as a process of its own: BentoML on a free port, on two workers."""
+"""The service as a process of its own (BentoML on a free port, two workers), and workers within the test."""
 
 import os
 import signal
@@ -15,6 +15,9 @@ import httpx
 import pytest
 
 from database.settings import REPOSITORY
+from tests.serving.worker import clock, deploy, open_plane, plane, pool, shop, small_params
+
+__all__ = ["clock", "deploy", "open_plane", "plane", "pool", "run_service", "shop", "small_params"]
 
 READY_SECONDS = 180
 SERVE = [str(Path(sys.executable).with_name("bentoml")), "serve", "serving.service:Shortlist"]

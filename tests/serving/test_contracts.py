@@ -23,7 +23,7 @@ from database.ingest.adapters import ADAPTERS
 from database.ingest.run import ingest_file
 from database.settings import get_settings
 from serving.articles import cli
-from training.models.core.encoder import default_encoder
+from training.params.encoder import default_encoder
 from training.pipeline.steps import STEPS, run_steps
 
 pytestmark = [

@@ -72,6 +72,14 @@ class TestSet:
         """Only some of the users: a mask, or their places."""
         return replace(self, histories=self.histories[users], truth=self.truth[users])
 
+    def sample(self, limit: int, seed: int) -> "TestSet":
+        """At most `limit` of the users, drawn by the seed; without the vectors."""
+        n_users = self.histories.shape[0]
+        if n_users <= limit:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
+        return replace(self.of(chosen), vectors=None)
+
     def user_slices(self) -> dict[str, BoolArray]:
         """Users by what was known of them, each bool[u]."""
         sizes = np.diff(self.histories.indptr)

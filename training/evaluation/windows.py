@@ -8,7 +8,6 @@ from training.data.split import Split, SplitError, leave_last_out, time_split, t
 from training.evaluation.ranking import TestSet
 from training.models.core.data import TrainingData
 from training.params import Params
-from training.tuning.train_test import some_users
 
 logger = logging.getLogger(__name__)
 
@@ -54,4 +53,4 @@ def _window(prepared: Prepared, split: Split, params: Params) -> Window:
     if not truth.nnz:
         raise SplitError("validation", "nobody has a right answer in it")
     test = TestSet.build(data.interactions, truth, None)
-    return Window(data, some_users(test, params.tune.max_users, params.seed))
+    return Window(data, test.sample(params.tune.max_users, params.seed))

@@ -47,6 +47,15 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
+MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
+"""The five algorithms that the service answers from."""
+BASELINES = ("popularity", "itemknn", "ease")
+"""Baselines and challengers: always in the table, and in the bundle."""
+LEARNED = MODELS + BASELINES
+MEASURED = ("trending", "blend")
+"""In the table too, but no part of a bundle: the service reads what is trending from the database."""
+
+
 def fit_model(
     name: str, data: TrainingData, config: Config, seed: int, report: Report | None = None
 ) -> Model:

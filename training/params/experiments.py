@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from database.online import Attribution, Sequential
-from experiments.reading import Rules
+from database.online import Attribution
 from training.models.core.base import Config
 
 
@@ -26,11 +25,6 @@ class ExperimentsParams(Config):
     def attribution(self) -> Attribution:
         """What a click is."""
         return Attribution(self.click_events, timedelta(minutes=self.attribution_minutes))
-
-    def rules(self) -> Rules:
-        """How an experiment is read."""
-        test = Sequential(self.alpha, self.effect_scale, self.min_users)
-        return Rules(self.attribution(), test, self.importance_clip, self.off_policy_slots)
 
 
 class ImpressionsParams(Config):

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 def ingest_inbox(settings: Settings) -> int:
     """Ingest the files of the inbox; returns how many there were. One that fails moves to failed/."""
     from database import ingest
-    from training.models.core.encoder import default_encoder
+    from training.params.encoder import default_encoder
 
     settings.inbox.mkdir(parents=True, exist_ok=True)
     if not any(path.is_file() for path in settings.inbox.iterdir()):

@@ -17,20 +17,12 @@ from training.data.workspace import Workspace, open_workspace, replaced
 from training.evaluation.holdout import load_blend, measure, open_holdout, save_evaluation, summarise
 from training.evaluation.ranking import Ranker
 from training.models.blend import BLEND
-from training.models.registry import fit_model
+from training.models.registry import LEARNED, MEASURED, fit_model
 from training.models.trending import Trending
 from training.params import Params, load_params
 from training.release.bundle import assemble
 
 logger = logging.getLogger(__name__)
-
-MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
-"""The five algorithms that the service answers from."""
-BASELINES = ("popularity", "itemknn", "ease")
-"""Baselines and challengers: always in the table, and in the bundle."""
-LEARNED = MODELS + BASELINES
-MEASURED = (Trending.name, BLEND)
-"""In the table too, but no part of a bundle: the service reads what is trending from the database."""
 
 
 def run_stage(name: str, workspace: Workspace) -> None:

@@ -22,9 +22,10 @@ from training.data.item_vectors import index_items
 from training.data.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
 from training.data.workspace import Workspace, locked, open_workspace
 from training.models.bundle import read_manifest
+from training.models.registry import LEARNED
 from training.params import Params, learned_sections, load_params
 from training.pipeline.inbox import ingest_inbox
-from training.pipeline.stages import LEARNED, run_stage
+from training.pipeline.stages import run_stage
 from training.pipeline.step_logs import record_bundle, record_evaluation, record_model, record_verdict
 from training.release.bundle import git_commit, store_bundle
 from training.release.comparison import collect_evidence

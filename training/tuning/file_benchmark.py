@@ -18,7 +18,7 @@ from training.params import Params
 from training.params.spaces import Ladder, Space, up_to
 from training.tuning.mixture import Mixture, learn_weights
 from training.tuning.search import SAFETY, Budget, Values, progress, search
-from training.tuning.train_test import Problem, cut_validation, some_users
+from training.tuning.train_test import Problem, cut_validation
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Bench:
         self.problem, self.params, self.k, self.budget = problem, params, k, budget
         self.begun = time.monotonic() if begun is None else begun
         self.learned, validation = cut_validation(problem, params.tune.validation_share, params.seed)
-        self.validation = some_users(validation, params.tune.max_users, params.seed)
+        self.validation = validation.sample(params.tune.max_users, params.seed)
         test_users = np.count_nonzero(np.diff(problem.truth.indptr))
         self.more_pairs = float(problem.train.interactions.nnz) / max(self.learned.interactions.nnz, 1)
         self.more_users = float(test_users) / max(self.validation.histories.shape[0], 1)

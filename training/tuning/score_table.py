@@ -8,7 +8,6 @@ from training.evaluation import metrics
 from training.evaluation.ranking import SCORE_BYTES, Ranker, TestSet
 from training.models.blend import NEW_ITEMS, WORDS, normalise
 from training.models.core.types import BoolArray, DoubleArray, FloatArray, IntArray
-from training.tuning.train_test import some_users
 
 POOL = 5
 """Candidates of each model for each user, as a multiple of the list's length."""
@@ -29,7 +28,7 @@ class ScoredWindow:
         """Score the users, at most so many that all models' scores fit into four times SCORE_BYTES."""
         n_items = test.histories.shape[1]
         limit = min(MAX_USERS, max(100, 4 * SCORE_BYTES // (4 * n_items * len(models))))
-        self.test, self.k = some_users(test, limit, seed), k
+        self.test, self.k = test.sample(limit, seed), k
         histories = self.test.histories
         self.warm: BoolArray = np.diff(histories.indptr) > 0
         self._answers = metrics.answers(self.test.truth)

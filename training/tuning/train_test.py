@@ -85,15 +85,6 @@ def _draw(seen: Csr, share: float, seed: int) -> BoolArray:
     return held
 
 
-def some_users(test: TestSet, limit: int, seed: int) -> TestSet:
-    """At most `limit` of the test users, drawn by the seed."""
-    n_users = test.histories.shape[0]
-    if n_users <= limit:
-        return test
-    chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
-    return TestSet(test.histories[chosen], test.truth[chosen], test.item_users, test.n_train_users, None)
-
-
 def _positions(vocabulary: Vocabulary, ids: BytesArray) -> IntArray:
     return np.searchsorted(vocabulary.ids, ids.astype(vocabulary.ids.dtype)).astype(np.int32)
 

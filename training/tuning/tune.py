@@ -22,10 +22,9 @@ from training.evaluation.windows import Window, open_windows
 from training.models.blend import BLEND
 from training.models.core.base import Config, Model
 from training.models.core.types import DoubleArray
-from training.models.registry import ALGORITHMS, fit_model
+from training.models.registry import ALGORITHMS, LEARNED, fit_model
 from training.params import Params, load_params
 from training.params.edit import write_back
-from training.pipeline.stages import LEARNED
 from training.release.bundle import git_commit
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Body, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from database.online import Reading
 from experiments.off_policy import OffPolicy
+from experiments.reading import Reading
 from serving.api.fields import Title
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"

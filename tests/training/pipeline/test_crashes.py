@@ -11,8 +11,8 @@ from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.data.workspace import Workspace
 from training.models.bundle import load_bundle, read_manifest
+from training.models.registry import LEARNED
 from training.pipeline import steps as pipeline
-from training.pipeline.stages import LEARNED
 from training.pipeline.steps import STEPS, run_steps
 from training.release import bundle, promotion
 from training.release.bundle import find_stored

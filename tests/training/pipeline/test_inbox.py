@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.settings import get_settings
-from training.models.core import encoder
+from training.params import encoder
 from training.pipeline.steps import run_steps
 
 HEADER = "user_id,item_id,event_type,timestamp,value\n"

@@ -19,8 +19,9 @@ from training.evaluation.holdout import load_metrics
 from training.models.blend import BLEND
 from training.models.core.data import Catalogue, Events
 from training.models.core.vocabulary import Vocabulary
+from training.models.registry import LEARNED
 from training.params import Params, load_params
-from training.pipeline.stages import LEARNED, run_stage
+from training.pipeline.stages import run_stage
 from training.pipeline.step_logs import (
     metrics_of,
     record_bundle,

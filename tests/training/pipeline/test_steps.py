@@ -24,8 +24,8 @@ from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.data.snapshot import take_snapshot
 from training.data.workspace import Workspace
 from training.models.bundle import hash_files, load_bundle
+from training.models.registry import LEARNED, MEASURED
 from training.params.edit import write_back
-from training.pipeline.stages import LEARNED, MEASURED
 from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.release.bundle import find_stored, store_bundle
 from training.release.promotion import PromotionError, promote, reconcile, roll_back

@@ -77,14 +77,6 @@ class Encoder:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def default_encoder() -> Encoder:
-    """The encoder that params.yaml names. Entry point `shortlist.encoder` of those who ingest items."""
-    from database.settings import get_settings
-    from training.params import load_params
-
-    return Encoder(load_params(get_settings().workspace / "params.yaml").embeddings.model)
-
-
 def _folder(model: str) -> str:
     if model not in PACKAGED:
         return model
