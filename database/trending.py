@@ -11,17 +11,17 @@ from psycopg2.extras import Json
 _COMPUTE = """
     insert into trending_scores (item_id, score, events, computed_at)
     select item_id,
-        sum(weight * power(%(decay)s, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s)),
-        count(*), %(now)s
+        sum(weight * power(%(decay)s, age)), count(*), %(now)s
     from (
-        select item_id, occurred_at, (%(weights)s::jsonb ->> event_type)::float8 * case event_type
+        select item_id, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s as age,
+            (%(weights)s::jsonb ->> event_type)::float8 * case event_type
             when 'rating' then value - %(neutral)s when 'feedback' then sign(value) else 1 end as weight
         from interactions
         where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
             and item_id is not null
     ) weighed
     where weight is not null and item_id not in (select item_id from items where deleted_at is not null)
-    group by item_id having sum(weight) > 0
+    group by item_id having sum(weight * power(%(decay)s, age)) > 0
 """
 
 
@@ -48,7 +48,8 @@ def compute_trending(
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
     counts its stars less `neutral_stars`, feedback its sign; an event type without a weight counts nothing.
-    Items with no positive sum have no score. The caller commits: readers see the old scores until then.
+    Items whose sum is not above zero have no score. The caller commits: readers see the old scores until
+    then.
     """
     values = {
         "now": now,

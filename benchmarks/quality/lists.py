@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serving.bundle.loading import strongest_factor
 from serving.steps.rerankers.spread import mmr
 from serving.steps.scores import contrast, scaled
-from serving.steps.variety import day_seed, sample_diverse
+from serving.steps.variety import day_seed, lots, sample_diverse
 from training.data.prepared import Prepared
 from training.evaluation.holdout import Holdout
 from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
@@ -117,7 +117,11 @@ def reorder(
             drawn = np.zeros_like(clicked)
             free = np.flatnonzero(allowed).astype(np.int32)
             picks, keys = sample_diverse(
-                groups[free], popular[free], groups[seen], k=pool, seed=day_seed(str(user), date.min)
+                groups[free],
+                popular[free],
+                groups[seen],
+                lots(day_seed(str(user), date.min), free.astype(np.uint64)),
+                k=pool,
             )
             drawn[free[picks]] = keys
             for setting, found in zip(settings, lists, strict=True):

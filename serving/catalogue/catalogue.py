@@ -1,6 +1,7 @@
 """All live items of the catalogue in memory: objects to show, and columns to rank by."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,13 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "rating": ("float32", np.nan),
     "rating_count": ("int64", 0),
     "change_seq": ("int64", 0),
+    "identity": ("uint64", 0),
 }
+
+
+def identity_of(item_id: str) -> int:
+    """64 bits that stand for an item on every worker: ties are broken, and lots drawn, by them."""
+    return int.from_bytes(blake2b(item_id.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 class Catalogue:
@@ -27,7 +34,8 @@ class Catalogue:
     An item keeps its row for the worker's life: edited, deleted, created anew. Columns are arrays of
     n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive` bool,
     `price` float64 (NaN unknown), `discount`, `rating` float32 (NaN unknown), `rating_count` int64,
-    `change_seq` int64 (the sequence number of the item's last change).
+    `change_seq` int64 (the sequence number of the item's last change), `identity` uint64 (a hash of the
+    item's id: rows differ between workers, this does not).
     """
 
     def __init__(self) -> None:
@@ -105,6 +113,8 @@ class Catalogue:
         self._items.append(None)
         if row >= len(self._columns["kind"]):
             self._grow()
+        self._columns["identity"][row] = identity_of(item_id)
+        self.revision += 1
         return row
 
     def row(self, item_id: str) -> int:

@@ -54,7 +54,7 @@ class Rankings:
         for item_id, (score, events) in trending.scores.items():
             row = catalogue.row(item_id)
             if row >= 0:
-                trend[row], self.events[row] = score, events
+                trend[row], self.events[row] = max(score, 0.0), events
         learned = np.zeros(n_rows, dtype=np.float64)
         self.groups = catalogue.column("category").copy()
         """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
@@ -76,10 +76,11 @@ class Rankings:
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
-        """Live rows of these kinds, most popular first; among equals, the newest rows last."""
+        """Live rows of these kinds, most popular first; equals by their identity, alike on every worker."""
         if kinds not in self._order:
             rows = np.flatnonzero(self._catalogue.mask(kinds))
-            self._order[kinds] = rows[np.argsort(-self.popularity[rows], kind="stable")].astype(np.int32)
+            identity = self._catalogue.column("identity")[rows]
+            self._order[kinds] = rows[np.lexsort((identity, -self.popularity[rows]))].astype(np.int32)
         return self._order[kinds]
 
     def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
@@ -93,8 +94,11 @@ class Rankings:
             return [(OTHER, None)] if len(codes) else []
         sums = np.bincount(codes[known], weights=self.weights[self.order(kinds)[known]])
         counts = np.bincount(codes[known])
-        top = np.lexsort((np.arange(len(sums)), -counts, -sums))[: self._params.top_categories]
-        return [(self._catalogue.categories[code], code) for code in top.tolist() if counts[code]]
+        names = self._catalogue.categories
+        found = sorted(
+            np.flatnonzero(counts).tolist(), key=lambda code: (-sums[code], -counts[code], names[code])
+        )
+        return [(names[code], code) for code in found[: self._params.top_categories]]
 
     def listing(self, kind: str | None, category: str | None) -> Rows:
         """Live rows that have a title, of one kind and category or of all, in order of item id."""

@@ -10,8 +10,9 @@ from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
 from serving.steps.filters import allowed_rows
+from serving.steps.scores import Mask, Rows
 from serving.steps.sources import Source
-from serving.steps.table import Column, Mask, Rows, Table, gather
+from serving.steps.table import Column, Table, gather
 from serving.types import Ranked
 
 STAND_INS = frozenset({"popular", "trending", "new"})
@@ -37,7 +38,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("filters"):
         allowed = allowed_rows(context, recipe.filters)
     columns = _ask(recipe.sources, context, allowed)
-    table = gather(columns, allowed, 5 * context.params.ranking.candidates)
+    table = gather(columns, allowed, context.identity, 5 * context.params.ranking.candidates)
     with timed(_name(recipe.scorer)):
         table = recipe.scorer(context, table)
     with timed("best"):

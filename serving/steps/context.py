@@ -12,7 +12,8 @@ from serving.bundle.loading import Generation
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
-from serving.steps.table import NO_ROWS, Mask, Rows
+from serving.steps.scores import Identities, Mask, Rows
+from serving.steps.table import NO_ROWS
 from serving.types import Item, Kinds
 from training.models.core.base import Query
 from training.params import Params
@@ -87,6 +88,12 @@ class Context:
     def n_rows(self) -> int:
         """Rows of the catalogue."""
         return self.index.catalogue.n_rows
+
+    @property
+    def identity(self) -> Identities:
+        """uint64[n_rows], which item each row holds, on every worker alike."""
+        identity: Identities = self.index.catalogue.column("identity")
+        return identity
 
     @property
     def length(self) -> int:

@@ -1,8 +1,12 @@
 """Arithmetic on scores."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from serving.steps.table import Mask, Rows, Scores
+Rows = NDArray[np.int32]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Identities = NDArray[np.uint64]
 
 
 def scaled(scores: Scores) -> Scores:
@@ -26,3 +30,21 @@ def spread(values: Scores, rows: Rows, n_rows: int) -> Scores:
         rows, values = rows[rows >= 0], values[rows >= 0]
     total[rows] = values
     return total
+
+
+def top(scores: Scores, identity: Identities, k: int) -> NDArray[np.int64]:
+    """Places of the k largest scores, the largest first; among equals the lower identity, int64[<=k].
+
+    Args:
+        scores: float32[m].
+        identity: uint64[m], the same for an item on every worker, so that workers agree on equal scores.
+    """
+    if k <= 0 or not len(scores):
+        return np.zeros(0, dtype=np.int64)
+    places = np.arange(len(scores))
+    if k < len(scores):
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+        equal = equal[np.argsort(identity[equal])][: k - len(above)]
+        places = np.concatenate([above, equal])
+    return places[np.lexsort((identity[places], -scores[places]))]

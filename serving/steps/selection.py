@@ -7,21 +7,20 @@ from typing import Literal
 import numpy as np
 
 from serving.steps.context import Exploration
+from serving.steps.scores import top
 from serving.steps.table import Table
-from training.models.core.base import top_k
 
 Worthy = Literal["positive", "scored", "all"]
 """What a candidate needs: a score above 0, any score but 0, or nothing."""
 
 
 def best(table: Table, count: int, worthy: Worthy) -> Table:
-    """The best `count` candidates that may be in the list, best first; ties to the lower catalogue row."""
-    if worthy == "all":
-        places = np.flatnonzero(table.allowed)
-        order = np.argsort(-table.score[places], kind="stable")[:count]
-        return table.take(places[order])
-    kept = table.allowed & (table.score > 0) if worthy == "positive" else table.allowed
-    return table.take(top_k(np.where(kept, table.score, np.float32(0)), count)[0])
+    """The best `count` candidates that may be in the list, best first; equals by their identity."""
+    kept = table.allowed
+    if worthy != "all":
+        kept = kept & (table.score > 0 if worthy == "positive" else table.score != 0)
+    places = np.flatnonzero(kept)
+    return table.take(places[top(table.score[places], table.identity[places], count)])
 
 
 @dataclass(frozen=True, slots=True)

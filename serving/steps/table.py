@@ -1,17 +1,13 @@
 """The candidates of one list: catalogue rows, and a column for what each step says of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.steps.scores import Identities, Mask, Rows, Scores, top
 from training.models.blend import scale_of
-from training.models.core.base import top_k
-
-Rows = NDArray[np.int32]
-Scores = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 WHOLE_CATALOGUE = 20_000
 """Catalogue rows up to which every item is a candidate: that is quicker than to choose."""
@@ -37,12 +33,15 @@ class Column:
         values[self.rows] = self.values
         return values
 
-    def best(self, count: int, allowed: Mask) -> Rows:
-        """The `count` best allowed rows (bool[n_rows]) that it has an opinion on, int32[<=count]."""
-        if self.rows is None:
-            return top_k(np.where(allowed, self.values, np.float32(0)), count)[0]
-        places = np.flatnonzero(allowed[self.rows])
-        return self.rows[places[top_k(self.values[places], count)[0]]]
+    def best(self, count: int, allowed: Mask, identity: Identities) -> Rows:
+        """The `count` best rows that it has an opinion on, of the allowed ones (bool[n_rows]); int32[<=count].
+
+        Args:
+            identity: uint64[n_rows], by which equals are put in order.
+        """
+        rows = np.arange(len(allowed), dtype=np.int32) if self.rows is None else self.rows
+        places = np.flatnonzero(allowed[rows] & (self.values != 0))
+        return rows[places[top(self.values[places], identity[rows[places]], count)]]
 
 
 NO_OPINION = Column(NO_SCORES, NO_ROWS)
@@ -55,6 +54,8 @@ class Table:
 
     rows: Rows
     """int32[c], catalogue rows."""
+    identity: Identities
+    """uint64[c], which item each is, on every worker alike."""
     allowed: Mask
     """bool[c], which of them may be in the list: the others count in the scale of a column alone."""
     sources: Mapping[str, Scores]
@@ -80,21 +81,22 @@ class Table:
 
     def scored(self, score: Scores, steps: Mapping[str, Scores]) -> "Table":
         """With a score and what its parts, or a step after it, gave."""
-        return Table(self.rows, self.allowed, self.sources, self.scales, score, {**self.steps, **steps})
+        return replace(self, score=score, steps={**self.steps, **steps})
 
     def take(self, places: NDArray[np.integer]) -> "Table":
         """Only the candidates at `places`, in that order."""
-        return Table(
-            self.rows[places],
-            self.allowed[places],
-            {name: values[places] for name, values in self.sources.items()},
-            self.scales,
-            self.score[places],
-            {name: values[places] for name, values in self.steps.items()},
+        return replace(
+            self,
+            rows=self.rows[places],
+            identity=self.identity[places],
+            allowed=self.allowed[places],
+            sources={name: values[places] for name, values in self.sources.items()},
+            score=self.score[places],
+            steps={name: values[places] for name, values in self.steps.items()},
         )
 
 
-def gather(columns: Mapping[str, Column], allowed: Mask, each: int) -> Table:
+def gather(columns: Mapping[str, Column], allowed: Mask, identity: Identities, each: int) -> Table:
     """Candidates from what the sources say.
 
     In a catalogue of up to WHOLE_CATALOGUE rows every row is one; in a larger one the `each` best allowed
@@ -103,13 +105,15 @@ def gather(columns: Mapping[str, Column], allowed: Mask, each: int) -> Table:
     Args:
         columns: of each source.
         allowed: bool[n_rows], what may be in the list.
+        identity: uint64[n_rows], by which equals are put in order.
         each: how many a source brings to a large catalogue's table.
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
     scales = {name: scale_of(values) for name, values in dense.items()}
     if n_rows <= WHOLE_CATALOGUE:
-        return Table(np.arange(n_rows, dtype=np.int32), allowed, dense, scales)
-    brought = [column.best(each, allowed) for column in columns.values()]
+        return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
+    brought = [column.best(each, allowed, identity) for column in columns.values()]
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
-    return Table(rows, allowed[rows], {name: values[rows] for name, values in dense.items()}, scales)
+    found = {name: values[rows] for name, values in dense.items()}
+    return Table(rows, identity[rows], allowed[rows], found, scales)

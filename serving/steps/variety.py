@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.context import Context
-from serving.steps.table import Column, Mask, Rows, Scores, Table
+from serving.steps.scores import Identities, Mask, Rows, Scores
+from serving.steps.table import Column, Table
 
 
 def variety(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -35,7 +36,8 @@ def _draw(
     context: Context, rows: Rows, popularity: Scores, shown: NDArray[np.int32], k: int
 ) -> tuple[NDArray[np.int64], Scores]:
     seed = day_seed(context.user.user_id, context.user.day)
-    return sample_diverse(context.rankings.groups[rows], popularity, shown, k=k, seed=seed)
+    chance = lots(seed, context.identity[rows])
+    return sample_diverse(context.rankings.groups[rows], popularity, shown, chance, k=k)
 
 
 def day_seed(user_id: str, day: date) -> int:
@@ -44,8 +46,30 @@ def day_seed(user_id: str, day: date) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
+def lots(seed: int, identity: Identities) -> NDArray[np.float64]:
+    """A number in (0, 1) for each item: the same for a seed and an item, whatever else is drawn from.
+
+    SplitMix64 (Steele, Lea and Flood 2014) of the identity and the seed, its upper 53 bits.
+
+    Args:
+        seed: 64 bits.
+        identity: uint64[m].
+    """
+    mixed = identity ^ np.uint64(seed)
+    mixed = mixed + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed = mixed ^ (mixed >> np.uint64(31))
+    return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
 def sample_diverse(
-    groups: NDArray[np.int32], popularity: Scores, shown: NDArray[np.int32], *, k: int, seed: int
+    groups: NDArray[np.int32],
+    popularity: Scores,
+    shown: NDArray[np.int32],
+    chance: NDArray[np.float64],
+    *,
+    k: int,
 ) -> tuple[NDArray[np.int64], Scores]:
     """Draw k of m items, each with a chance that falls with how often its group was shown.
 
@@ -56,20 +80,25 @@ def sample_diverse(
         groups: int32[m], the group of each.
         popularity: float32[m], 0..1.
         shown: int32[n], groups of the items that the user sees or saw anyway.
+        chance: float64[m], a number in (0, 1) for each: see `lots`.
         k: how many; fewer when the pool is smaller.
-        seed: see `day_seed`.
 
     Returns:
         (places int64[<=k], scores float32[<=k]): in order of the draw; the score is the draw's key, 0..1.
+
+    Raises:
+        ValueError: a popularity is negative or not finite: a weight that is not above 0 can't be drawn by.
     """
     if not len(groups):
         return np.zeros(0, dtype=np.int64), popularity
+    if not (popularity >= 0).all() or not np.isfinite(popularity).all():
+        raise ValueError("popularity is to be 0 or more")
     lowest = min(int(groups.min()), int(shown.min(initial=0)))
     own = groups - lowest
     sizes = np.bincount(own)
     times = np.bincount(shown - lowest, minlength=len(sizes))
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
-    keys = np.random.default_rng(seed).random(len(groups)) ** (weights.max() / weights)
+    keys = chance ** (weights.max() / weights)
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
-    order = first[np.lexsort((first, -keys[first]))]
+    order = first[np.lexsort((chance[first], -keys[first]))]
     return order, keys[order].astype(np.float32)

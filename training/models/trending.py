@@ -56,7 +56,7 @@ class Trending(Model):
 def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | None = None) -> Trending:
     """Score the items as of the last event of the data, anonymous ones counted.
 
-    Only the window's events count, and items whose weights there sum to more than zero.
+    Only the window's events count; an item whose decayed weights sum to less than zero has no score.
     """
     parts = (data.events, data.anonymous)
     item = np.concatenate([part.item for part in parts])
@@ -69,5 +69,4 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     item, weight, age = item[inside], weight[inside], age[inside]
     decayed = weight * config.decay_rate ** (age / (config.step_hours * HOUR))
     scores = np.bincount(item, decayed, minlength=data.n_items)
-    scores[np.bincount(item, weight, minlength=data.n_items) <= 0] = 0.0
-    return Trending(scores.astype(np.float32))
+    return Trending(np.maximum(scores, 0.0).astype(np.float32))

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.context import Context
-from serving.steps.table import Scores, Table
+from serving.steps.scores import Scores
+from serving.steps.table import Table
 
 
 def push_down_disliked(context: Context, table: Table) -> Table:

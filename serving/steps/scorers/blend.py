@@ -3,10 +3,10 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import contrast, scaled
+from serving.steps.scores import Scores, contrast, scaled
 from serving.steps.sources.models import model_weights
 from serving.steps.sources.words import SEARCH, numbered
-from serving.steps.table import Scores, Table
+from serving.steps.table import Table
 
 PARTS = ("clicked", "search", "diverse")
 """What the blend is made of."""

@@ -3,9 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import scaled
+from serving.steps.scores import Scores, scaled
 from serving.steps.sources.words import INTEREST, numbered
-from serving.steps.table import Scores, Table
+from serving.steps.table import Table
 
 HYBRID = ("cf", "embeddings")
 

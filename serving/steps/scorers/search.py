@@ -3,8 +3,8 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import scaled
-from serving.steps.table import Scores, Table
+from serving.steps.scores import Scores, scaled
+from serving.steps.table import Table
 from training.params.ranking import SearchParams
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from serving.steps.context import Context
-from serving.steps.table import Column, Mask
+from serving.steps.scores import Mask
+from serving.steps.table import Column
 
 Source = Callable[[Context, Mask], Mapping[str, Column]]
 """Columns by name, from a context and what may be shown (bool[n_rows])."""

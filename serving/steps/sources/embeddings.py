@@ -4,8 +4,9 @@ import numpy as np
 
 from serving.steps.context import Context, Vector
 from serving.steps.history import History
+from serving.steps.scores import Mask
 from serving.steps.sources.models import blend_weights
-from serving.steps.table import NO_OPINION, WHOLE_CATALOGUE, Column, Mask
+from serving.steps.table import NO_OPINION, WHOLE_CATALOGUE, Column
 
 
 def near_history(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -25,12 +26,12 @@ def near_history_by_share(context: Context, allowed: Mask) -> dict[str, Column]:
 
 def near_item(context: Context, allowed: Mask) -> dict[str, Column]:
     """The items nearest to the one that is asked about; those without a text are near nothing."""
-    return {"embeddings": _nearest(context, context.index.vectors.get(context.item), context.n, allowed)}
+    return {"embeddings": nearest(context, context.index.vectors.get(context.item), context.n, allowed)}
 
 
 def near_query(context: Context, allowed: Mask) -> dict[str, Column]:
     """The items nearest to the query."""
-    return {"embeddings": _nearest(context, context.vector, context.n, allowed)}
+    return {"embeddings": nearest(context, context.vector, context.n, allowed)}
 
 
 def near(context: Context, vector: Vector | None, allowed: Mask) -> Column:
@@ -40,7 +41,7 @@ def near(context: Context, vector: Vector | None, allowed: Mask) -> Column:
     if context.n_rows <= WHOLE_CATALOGUE:
         cosines = context.index.vectors.cosines(vector, context.n_rows)
         return Column(np.maximum(cosines, np.float32(0)))
-    found = _nearest(context, vector, 5 * context.params.ranking.candidates, allowed)
+    found = nearest(context, vector, 5 * context.params.ranking.candidates, allowed)
     return Column(np.maximum(found.values, np.float32(0)), found.rows)
 
 
@@ -55,8 +56,14 @@ def profile(context: Context, history: History) -> Vector | None:
     return None if length == 0 else (mean / np.float32(length)).astype(np.float32)
 
 
-def _nearest(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
+def nearest(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
+    """Cosines of the `count` allowed rows (bool[n_rows]) that are nearest to a vector."""
     if vector is None:
         return NO_OPINION
-    rows, cosines = context.index.vectors.search(vector, count, allowed)
+    vectors = context.index.vectors
+    if context.n_rows <= WHOLE_CATALOGUE:
+        column = Column(vectors.cosines(vector, context.n_rows))
+        rows = column.best(count, allowed, context.identity)
+        return Column(column.values[rows], rows)
+    rows, cosines = vectors.search(vector, count, allowed)
     return Column(cosines, rows)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.table import NO_OPINION, Column, Mask
+from serving.steps.scores import Mask
+from serving.steps.table import NO_OPINION, Column
 from training.models.blend import FEW, NEW_ITEMS, WORDS, Weight, weights_by_model
 from training.models.core.base import Query
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
+from serving.steps.scores import Mask
 from serving.steps.sources.models import blend_weights
-from serving.steps.table import NO_OPINION, Column, Mask
+from serving.steps.table import NO_OPINION, Column
 
 
 def popularity(context: Context, allowed: Mask) -> dict[str, Column]:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import spread
-from serving.steps.table import NO_OPINION, Column, Mask
+from serving.steps.scores import Mask, spread
+from serving.steps.table import NO_OPINION, Column
 
 
 def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:

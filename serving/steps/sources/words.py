@@ -4,8 +4,9 @@ import numpy as np
 
 from serving.steps.context import Context, Vector
 from serving.steps.scorers.search import fuse
-from serving.steps.sources.embeddings import near
-from serving.steps.table import NO_OPINION, Column, Mask, Scores
+from serving.steps.scores import Mask, Scores
+from serving.steps.sources.embeddings import near, nearest
+from serving.steps.table import Column
 
 SEARCH, INTEREST = "search", "interest"
 
@@ -58,8 +59,6 @@ def _search_scores(context: Context, query: str, vector: Vector | None, allowed:
 
 
 def _matches(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
-    if vector is None:
-        return NO_OPINION
-    rows, cosines = context.index.vectors.search(vector, count, allowed)
-    match = cosines >= context.params.search.min_similarity
-    return Column(cosines[match], rows[match])
+    found = nearest(context, vector, count, allowed)
+    match = found.values >= context.params.search.min_similarity
+    return Column(found.values[match], None if found.rows is None else found.rows[match])

@@ -1,8 +1,10 @@
 """Arithmetic on scores."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serving.steps.scores import contrast, scaled, spread
+from serving.steps.scores import contrast, scaled, spread, top
 
 
 def floats(*values: float) -> np.ndarray:
@@ -21,3 +23,15 @@ def test_spreading_drops_rows_that_are_not_known() -> None:
 def test_contrast_is_above_the_least_of_what_is_allowed() -> None:
     allowed = np.array([True, True, False])
     assert contrast(floats(3, 1, -5), allowed).tolist() == [2, 0, 0]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(-1, 45), st.randoms())
+def test_the_top_is_that_of_a_plain_sort_in_whatever_order_the_rows_stand(
+    scores: list[float], k: int, order: object
+) -> None:
+    places = list(range(len(scores)))
+    expected = sorted(places, key=lambda place: (-scores[place], place))[: max(k, 0)]
+    order.shuffle(places)  # type: ignore[attr-defined]
+    identity = np.array(places, dtype=np.uint64)
+    found = top(floats(*(scores[place] for place in places)), identity, k)
+    assert identity[found].tolist() == expected

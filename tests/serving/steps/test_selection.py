@@ -18,7 +18,8 @@ def floats(*values: float) -> np.ndarray:
 def table(*scores: float) -> Table:
     """Candidates of which the second may not be in the list."""
     allowed = np.array([place != 1 for place in range(len(scores))])
-    return Table(np.arange(len(scores), dtype=np.int32), allowed, {}, {}, floats(*scores))
+    rows = np.arange(len(scores), dtype=np.int32)
+    return Table(rows, rows.astype(np.uint64), allowed, {}, {}, floats(*scores))
 
 
 def test_the_forbidden_and_the_worthless_are_left_out() -> None:

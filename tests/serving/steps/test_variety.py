@@ -3,19 +3,54 @@
 from datetime import date
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serving.steps.variety import day_seed, sample_diverse
+from serving.catalogue.catalogue import identity_of
+from serving.steps.variety import day_seed, lots, sample_diverse
+
+IDS = np.array([identity_of(f"item{number}") for number in range(200)], dtype=np.uint64)
+
+
+def draw(seed: int, kept: np.ndarray, k: int = 10) -> list[int]:
+    """Places of k of the kept items, all alike but for their two groups, of which the first was shown."""
+    groups = (np.arange(200) // 100).astype(np.int32)[kept]
+    popularity, shown = np.ones(len(kept), dtype=np.float32), np.zeros(20, dtype=np.int32)
+    places, _ = sample_diverse(groups, popularity, shown, lots(seed, IDS[kept]), k=k)
+    return [int(place) for place in kept[places]]
 
 
 def test_diverse_picks_repeat_for_a_seed_and_favour_groups_not_shown() -> None:
-    groups = (np.arange(200) // 100).astype(np.int32)
-    popularity = np.ones(200, dtype=np.float32)
-    shown = np.zeros(20, dtype=np.int32)
-    draws = [sample_diverse(groups, popularity, shown, k=10, seed=seed)[0] for seed in range(20)]
-    again = sample_diverse(groups, popularity, shown, k=10, seed=0)[0]
-    assert draws[0].tolist() == again.tolist() and len(set(again.tolist())) == 10
-    assert np.mean([groups[draw].mean() for draw in draws]) > 0.8
-    assert draws[0].tolist() != draws[1].tolist()
+    everything = np.arange(200)
+    draws = [draw(seed, everything) for seed in range(20)]
+    assert draws[0] == draw(0, everything) and len(set(draws[0])) == 10
+    assert np.mean([place >= 100 for each in draws for place in each]) > 0.8
+    assert draws[0] != draws[1]
+
+
+@given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 199), max_size=30), st.randoms())
+def test_what_leaves_the_pool_moves_nothing_else(seed: int, gone: set[int], order: object) -> None:
+    """Another click, or another order of the catalogue's rows, does not draw anew."""
+    kept = np.array([place for place in range(200) if place not in gone])
+    order.shuffle(kept)  # type: ignore[attr-defined]
+    before, after = draw(seed, np.arange(200), k=200), draw(seed, kept, k=200)
+    in_second_group = [place for place in before if place >= 100 and place not in gone]
+    assert [place for place in after if place >= 100] == in_second_group
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_lots_are_uniform_numbers_between_0_and_1(seed: int) -> None:
+    drawn = lots(seed, IDS)
+    assert ((drawn > 0) & (drawn < 1)).all() and len(np.unique(drawn)) == 200
+    assert abs(drawn.mean() - 0.5) < 0.12
+
+
+@pytest.mark.parametrize("popularity", [-0.1, float("nan"), float("inf")])
+def test_a_weight_that_cannot_be_drawn_by_is_refused(popularity: float) -> None:
+    two = np.zeros(2, dtype=np.int32)
+    with pytest.raises(ValueError, match="popularity"):
+        sample_diverse(two, np.array([1, popularity], dtype=np.float32), two[:0], lots(1, IDS[:2]), k=1)
 
 
 def test_the_day_and_the_user_make_the_seed() -> None:
