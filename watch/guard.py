@@ -63,7 +63,7 @@ class Judgement:
         change, low, high = (
             100 * (exp(at) - 1) for at in (self.change.value, self.change.low, self.change.high)
         )
-        beside = f"held against {self.weeks} earlier weeks" if self.weeks else "with no earlier week to go by"
+        beside = f"compared with {self.weeks} earlier weeks" if self.weeks else "with no earlier week yet"
         if self.side_by_side:
             beside = "in the same hours"
         return (
@@ -129,7 +129,7 @@ def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: R
         seen = judge(conn, now, params)
         last = last_guard_rollback(conn)
     if seen is None:
-        logger.info("The guard has nothing to judge.")
+        logger.info("The guard has no bundle to judge.")
         return None
     resting = last is not None and now - last < timedelta(hours=params.guard.cooldown_hours)
     if seen.worse and not resting:
@@ -142,7 +142,7 @@ def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: R
         else:
             logger.warning("Rolled back: %s", seen.reason)
         return seen
-    logger.info("%s%s", seen.reason, " (worse, but the guard rests)" if seen.worse else "")
+    logger.info("%s%s", seen.reason, " (worse, but within the cooldown)" if seen.worse else "")
     with connect(settings) as conn:
         _record(seen, now, resting, False)(conn)
     return seen

@@ -44,7 +44,7 @@ def make_partitions(now: datetime | None = None) -> None:
     with connect() as conn:
         made = ensure_impression_partitions(conn, now, now + PARTITIONS_AHEAD)
         made += ensure_partitions_sync(conn, now, now + PARTITIONS_AHEAD)
-    logger.info("Made %d partitions.", made)
+    logger.info("Created %d partitions.", made)
 
 
 def guard(now: datetime | None = None) -> None:
@@ -74,7 +74,7 @@ def measure_drift(now: datetime | None = None) -> bool:
     with connect(settings) as conn:
         serving = deployments.current(conn)
         if serving is None:
-            logger.info("No bundle serves: nothing to compare with.")
+            logger.info("No bundle is in service, so there is nothing to compare with.")
             return False
         files = snapshot_files(open_workspace(settings), serving.manifest["snapshot_hash"])
         reference = read_reference(files, limits, params.seed)
@@ -90,7 +90,7 @@ def measure_drift(now: datetime | None = None) -> bool:
     write_page(settings, serving.bundle_id, figures, reference.window, now)
     resting = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
     names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
-    logger.info("Drifted: %s%s", names, " (but a training was started lately)" if drifted and resting else "")
+    logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and resting else "")
     return drifted and not resting
 
 
@@ -136,7 +136,7 @@ def check_quality(now: datetime | None = None) -> None:
     problems += probe(f"http://{settings.service_host}:{settings.service_port}/readyz", limits.max_probe_ms)
     if problems:
         raise QualityError("; ".join(problems))
-    logger.info("Fresh and answering.")
+    logger.info("Bundle and trending scores are recent, and the service responds in time.")
 
 
 def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str]:
@@ -148,11 +148,11 @@ def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str
     problems = []
     for name, made, allowed in ages:
         if made is None:
-            problems.append(f"{name} has never been made")
+            problems.append(f"{name} has never been created")
         elif _quiet(name, fresh, made):
             continue
         elif (hours := (now - made) / timedelta(hours=1)) > allowed:
-            problems.append(f"{name} is {hours:.1f} hours old, {allowed:g} are allowed")
+            problems.append(f"{name} is {hours:.1f} hours old (limit: {allowed:g})")
     return problems
 
 
@@ -164,11 +164,11 @@ def probe(url: str, max_ms: float) -> list[str]:
         try:
             status = httpx.get(url, timeout=10).status_code
         except httpx.TransportError as error:
-            return [f"{url} does not answer: {error}"]
+            return [f"{url} does not respond: {error}"]
         slowest = max(slowest, 1000 * (time.perf_counter() - started))
         if status != httpx.codes.OK:
-            return [f"{url} answers {status}"]
-    return [f"{url} took {slowest:.0f} ms, {max_ms:g} are allowed"] if slowest > max_ms else []
+            return [f"{url} returned status {status}"]
+    return [f"{url} took {slowest:.0f} ms (limit: {max_ms:g})"] if slowest > max_ms else []
 
 
 def record_online(now: datetime | None = None) -> None:
@@ -182,12 +182,12 @@ def record_online(now: datetime | None = None) -> None:
         clicks = params.experiments.attribution()
         rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
     if not rate.shown:
-        logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)
+        logger.info("No list of bundle %s has been shown yet.", serving.bundle_id)
         return
     tracker = Tracker(settings)
     version = tracker.registry.find_bundle(serving.bundle_id)
     if version is None:
-        logger.warning("MLflow does not know bundle %s.", serving.bundle_id)
+        logger.warning("MLflow has no version for bundle %s.", serving.bundle_id)
         return
     low, high = rate.wilson(1 - params.experiments.alpha)
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}

@@ -66,7 +66,7 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
             files = prune_cache(workspace, snapshots, oldest)
             runs = forget(Tracker(settings), kept, oldest)
     except WorkspaceBusyError as reason:
-        logger.info("%s Its cache and MLflow's files are pruned the next time.", reason)
+        logger.info("%s DVC's cache and MLflow's files will be pruned next time.", reason)
     return Pruned(bundles, files, partitions, reports, logs, runs)
 
 
