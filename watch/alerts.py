@@ -1,4 +1,4 @@
-"""Tell somebody that a scheduled run failed: a log line always, a webhook when one is set."""
+"""Reports failures of scheduled runs: always to the log, and to a webhook if one is set."""
 
 import json
 import logging

@@ -1,9 +1,9 @@
-"""Takes a bundle back by itself when users click less on its lists than on those of the one before.
+"""Rolls back a bundle automatically if users click less on its lists than on those of the previous one.
 
-The two bundles' lists are of different days, and days differ: a Saturday is no Friday. So the change from
-the old bundle's days to the new one's is held against the same change in earlier weeks, whatever served
-then (a difference of differences), and what single days differ by beyond that counts as chance. When an
-experiment shows both bundles, its arms of the same hours are compared instead.
+The two bundles served on different days, and days differ: a Saturday is not a Friday. The change between
+them is therefore compared with the change between the same hours of earlier weeks, whatever bundle served
+then (difference in differences); remaining differences between days count as chance. If an experiment
+shows both bundles, its arms are compared instead, in the same hours.
 """
 
 import logging
@@ -42,14 +42,14 @@ _EXPERIMENTS = 100
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the guard saw."""
+    """One comparison by the guard."""
 
     bundle_id: str
     against_id: str
     new: Rate
     old: Rate
     weeks: int
-    """Earlier weeks that told what is usual."""
+    """Number of earlier weeks compared with."""
     side_by_side: bool
     """Whether an experiment showed both bundles in the same hours."""
     change: Difference
@@ -59,7 +59,7 @@ class Judgement:
 
     @property
     def reason(self) -> str:
-        """In words."""
+        """The comparison as a sentence."""
         change, low, high = (
             100 * (exp(at) - 1) for at in (self.change.value, self.change.low, self.change.high)
         )
@@ -73,7 +73,7 @@ class Judgement:
 
 
 def compare_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: GuardParams) -> Difference:
-    """Judge the new bundle's days against the old one's; the answer may be asked for as often as one likes.
+    """Judge the new bundle's days against the old one's; valid however often it is called.
 
     The logarithm of new / old, less the mean of the same in the earlier weeks. Its variance is that of the
     users on every side and of the days themselves: the spread of the weeks beyond what users explain, and

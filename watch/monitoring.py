@@ -1,4 +1,4 @@
-"""What the monitoring DAG does, step by step; every step may be run again."""
+"""Steps of the monitoring DAG. Every step can be run again."""
 
 import logging
 import time
@@ -35,11 +35,11 @@ PROBES = 5
 
 
 class QualityError(Exception):
-    """Something that should be fresh or fast is not; the message names all of it."""
+    """Something is too old or too slow; the message lists everything that is."""
 
 
 def make_partitions(now: datetime | None = None) -> None:
-    """Make the partitions of today and the next week, before anything is written to them."""
+    """Create the partitions of today and the next week."""
     now = now or datetime.now(UTC)
     with connect() as conn:
         made = ensure_impression_partitions(conn, now, now + PARTITIONS_AHEAD)
@@ -48,13 +48,13 @@ def make_partitions(now: datetime | None = None) -> None:
 
 
 def guard(now: datetime | None = None) -> None:
-    """Roll back the serving bundle if its lists are clicked less than its predecessor's."""
+    """Roll back the bundle in service if its click rate is below that of the previous one."""
     settings = get_settings()
     watch_bundle(settings, load_params(), now or datetime.now(UTC), roll_back_and_tell)
 
 
 def mirror_registry() -> None:
-    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind."""
+    """Make MLflow's aliases match the bundle in service, after a rollback over HTTP or a crash."""
     settings = get_settings()
     mirror(settings, Tracker(settings).registry)
 
@@ -95,7 +95,7 @@ def measure_drift(now: datetime | None = None) -> bool:
 
 
 def drift_triggered() -> None:
-    """Remember that the last report has started a training: the cooldown begins."""
+    """Record that the last report started a training, which begins the cooldown."""
     with connect() as conn:
         mark_triggered(conn)
 
@@ -157,7 +157,7 @@ def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str
 
 
 def probe(url: str, max_ms: float) -> list[str]:
-    """Ask the service a few times; what is wrong with its answers."""
+    """Problems found by calling the service a few times."""
     slowest = 0.0
     for _ in range(PROBES):
         started = time.perf_counter()
@@ -197,7 +197,7 @@ def record_online(now: datetime | None = None) -> None:
 
 
 def apply_retention(now: datetime | None = None) -> None:
-    """Delete what the params' retention says is too old."""
+    """Delete what is too old by the section `retention` of the params."""
     settings, params = get_settings(), load_params()
     pruned = prune(settings, open_workspace(settings), params, now or datetime.now(UTC))
     logger.info("Pruned: %s", pruned)

@@ -1,8 +1,7 @@
-"""What is deleted when it is old: bundles, their files in MLflow, snapshots, partitions, reports, logs.
+"""Deletes old bundles, their files in MLflow, snapshots, partitions, reports and logs.
 
-Never what serves or may yet: the serving bundle, every bundle that a rollback could go to next, those of
-running experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to are
-kept whatever their age.
+Kept whatever their age: the bundle in service, every bundle that a rollback could restore, those of running
+experiments, the newest few, and the snapshots that a kept bundle or a lock file refers to.
 """
 
 import json
