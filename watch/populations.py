@@ -1,4 +1,4 @@
-"""The two populations compared for drift: the training snapshot of the bundle in service, and current data."""
+"""The two populations compared for drift: the training snapshot of the deployed bundle, and current data."""
 
 import json
 from dataclasses import dataclass
