@@ -13,7 +13,7 @@ from serving.steps.diversity import day_seed, mmr, sample_diverse
 from serving.steps.order import best, contrast, scaled
 from training.data.prepared import Prepared
 from training.evaluation.holdout import Holdout
-from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
+from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
 from training.models.blend import Blend
 from training.models.core.base import Model, Query
 from training.models.core.types import Csr, FloatArray
@@ -88,10 +88,11 @@ def measure_all(
 ) -> dict[str, Measured]:
     """Lists and numbers of the blends, of EASE with its fallback, and of every model, the best first."""
     models = {name: model for name, (model, _) in fitted.items()}
-    rankers = {
+    rankers: dict[str, tuple[Ranker, float | None]] = {
         name: (Blend(models, weights, test.new_items), None) for name, weights in blends.items()
-    } | dict(fitted)
+    }
     rankers[WITH_FALLBACK] = (Fallback(models["ease"], models["popularity"]), None)
+    rankers |= fitted
     cutoffs = params.evaluation.cutoffs
     found = {}
     for name, (ranker, seconds) in rankers.items():
