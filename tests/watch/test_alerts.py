@@ -77,4 +77,4 @@ def test_a_webhook_that_is_down_is_logged(
     get_settings.cache_clear()
 
     assert "daily_training.gate failed after all retries in run run-1: boom" in caplog.text
-    assert "did not take the message" in caplog.text
+    assert "Posting to the webhook http://127.0.0.1:9/ failed" in caplog.text
