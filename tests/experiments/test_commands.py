@@ -46,7 +46,7 @@ def test_an_experiment_from_start_to_stop(run: Run) -> None:
         (("start", "e", "--arm", "now=0.5"), "two arms"),
         (("start", "Not An Id", *HALVES), "is no id"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=half"), "could not convert"),
-        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,colour=red"), "none of bundle"),
+        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,colour=red"), "use bundle, epsilon or blend.KEY"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.no=1"), "Extra inputs"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.weights=mine"), "documents"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.tuned.alz=1"), "no model is called alz"),
