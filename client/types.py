@@ -11,6 +11,8 @@ class Explained(TypedDict):
 
     reason: NotRequired[str]
     model: NotRequired[str]
+    columns: NotRequired[dict[str, dict[str, float]] | None]
+    """`sources`: the score from each source; `steps`: what each step added."""
 
 
 class Product(Explained):
