@@ -25,7 +25,7 @@ status: install ## what runs, and its memory
 test: install ## all tests
 	@$(PY) -m pytest
 
-check: install ## style, types and the rules of who imports whom
+check: install ## style, types, and which folder may import which
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy .
@@ -37,7 +37,7 @@ rollback: install ## serve the bundle that served before: make rollback REASON="
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
 	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
-bench: install ## benchmarks: both sides in one run, ratios out (ONE=service, ingest or training: only that)
+bench: install ## benchmarks of speed (ONE=service, ingest or training: only that one)
 	@$(PY) -m benchmarks $(ONE)
 
 # pip's find-links serve the lock too: where a CPU build of torch lies there, it is taken, and its local suffix, which

@@ -1,8 +1,8 @@
-"""Send every example request of the documents to a running service with curl, and keep the answers.
+"""Send every example request of the original APIs to a running service with curl, and write the responses.
 
     python -m benchmarks.contracts http://127.0.0.1:3000 --out docs/contracts.md
 
-It writes: users, content and articles of the examples are made, so let the service be one to try things on.
+It creates the users, content and articles of the examples, so use a test installation.
 """
 
 import json
@@ -18,14 +18,15 @@ import yaml
 EXAMPLES = Path(__file__).with_name("contracts.yaml")
 _SHOWN = 120
 _SECONDS = 60
-_HEAD = """# The documents' examples, answered
+_HEAD = """# Example requests and responses
 
-Every example request of the four documents, as written save host and port, sent with curl to the service on
-two workers, each on a connection of its own, so that either worker may answer. Beside them stand a few that
-the documents describe without an example: errors, and showing and replacing an article. The bundle is a real
-one of a small shop; Airflow is a stand-in that takes requests for runs and runs none.
+Every example request of the four original API specifications (shop, matrix factorisation, hybrid,
+articles), sent with curl to the service as written, except for host and port. A few requests that the
+specifications describe without an example are added: errors, and reading and replacing an article. The
+service has two workers and each request a connection of its own, so either worker may answer. The bundle is
+a real one of a small shop. Airflow is replaced by a stub that accepts requests for runs and runs none.
 
-`tests/serving/test_contracts.py` sends them and checks every status. This page is written by
+`tests/serving/test_contracts.py` sends the requests and checks every status code. This page is written by
 `python -m benchmarks.contracts ADDRESS --out docs/contracts.md`, or by that test with
 `SHORTLIST_CONTRACTS_PAGE=docs/contracts.md` in its environment.
 """
@@ -33,7 +34,7 @@ one of a small shop; Airflow is a stand-in that takes requests for runs and runs
 
 @dataclass(frozen=True)
 class Example:
-    """One request of a document, and the status that its reader counts on."""
+    """One request of an API specification, and the status code it promises."""
 
     document: str
     method: str
@@ -44,7 +45,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the service said to an example; `path` is the one that was asked."""
+    """The response to an example; `path` is the requested path, with ids filled in."""
 
     example: Example
     path: str
@@ -58,7 +59,7 @@ class Answer:
 
 
 def read_examples(path: Path = EXAMPLES) -> list[Example]:
-    """The examples in the documents' order."""
+    """The examples in the order of the specifications."""
     documents: dict[str, list[dict[str, Any]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [
         Example(document, row["method"], row["path"], row.get("body"), row["status"])

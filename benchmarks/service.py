@@ -24,7 +24,7 @@ WORKERS = 2
 CONNECTIONS = 8
 SECONDS = 3.0
 DOCUMENTED_RATE = 10_000 / 60
-"""Requests a second that the documents ask for."""
+"""Requests a second that the shop API's specification asks for."""
 _READY_SECONDS = 180
 
 

@@ -1,4 +1,4 @@
-"""A typed client of Shortlist: `Shortlist` blocks, `AsyncShortlist` is awaited; the same methods."""
+"""A typed client for Shortlist: `Shortlist` (blocking) and `AsyncShortlist`, with the same methods."""
 
 from client.asynchronous import AsyncShortlist
 from client.blocking import Shortlist

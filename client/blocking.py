@@ -1,4 +1,4 @@
-"""The blocking client. One method an endpoint; defaults that are left out are the service's."""
+"""The blocking client. One method per endpoint; omitted arguments use the service's defaults."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Shortlist:
     """A connection pool to one service. Use it in `with`, or close it.
 
-    Requests are sent again, `attempts` times in all, when the service answers 503 or cannot be reached.
-    Every method raises RequestRefused for 4xx, ServiceFailed for 5xx and for no answer.
+    A request is tried up to `attempts` times while the service returns 503 or cannot be reached.
+    Every method raises RequestRefused for 4xx, and ServiceFailed for 5xx or no response.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Shortlist:
     def home(
         self, user_id: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
     ) -> types.Home:
-        """Home page lists of a user."""
+        """The home page lists for a user."""
         return self._send(calls.home(user_id, limit, kind, explain))
 
     def similar_products(
@@ -62,31 +62,31 @@ class Shortlist:
         kind: types.Kind | None = None,
         explain: bool = False,
     ) -> list[types.Product]:
-        """Products like a product. Raises NotFound."""
+        """Products similar to a product. Raises NotFound."""
         return self._send(calls.similar_products(product_id, limit, kind, explain))
 
     def search(
         self, query: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
     ) -> types.SearchResults:
-        """Products for a query, lexical and semantic."""
+        """Products matching a query, by words and by meaning."""
         return self._send(calls.search(query, limit, kind, explain))
 
     def click(self, user_id: str, product_id: str) -> None:
-        """Log a click on a product; it is on disk when this returns."""
+        """Log a click on a product; it is stored when this returns."""
         self._send(calls.log_interaction(user_id, "product_click", product_id, None))
 
     def searched(self, user_id: str, query: str) -> None:
-        """Log a search; it is on disk when this returns."""
+        """Log a search; it is stored when this returns."""
         self._send(calls.log_interaction(user_id, "search_query", None, query))
 
     def interactions(self, user_id: str, *, days: int | None = None) -> list[types.ShopInteraction]:
-        """What a user did, newest first."""
+        """A user's interactions, newest first."""
         return self._send(calls.interactions(user_id, days))
 
     def similar_items(
         self, item_id: str, *, n: int | None = None, kind: types.Kind | None = None, explain: bool = False
     ) -> list[types.FactorItem]:
-        """Items that the same users chose. Raises NotFound."""
+        """Items chosen by the same users. Raises NotFound."""
         return self._send(calls.similar_items(item_id, n, kind, explain))
 
     def items_for_user(
@@ -98,21 +98,21 @@ class Shortlist:
         kind: types.Kind | None = None,
         explain: bool = False,
     ) -> list[types.FactorItem]:
-        """Items for a user, by matrix factorisation."""
+        """Items recommended to a user by matrix factorisation."""
         return self._send(calls.items_for_user(user_id, n, filter_already_liked, kind, explain))
 
     def semantic_search(
         self, query: str, *, top_k: int | None = None, kind: types.Kind | None = None, explain: bool = False
     ) -> list[types.FoundItem]:
-        """Items whose text means the query."""
+        """Items whose text is closest in meaning to a query."""
         return self._send(calls.semantic_search(query, top_k, kind, explain))
 
     def train_model(self, model_type: Literal["mf", "ss"], *, force_retrain: bool = False) -> types.Training:
-        """Train a model unless it is trained already."""
+        """Train a model unless it is already trained."""
         return self._send(calls.train_model(model_type, force_retrain))
 
     def status(self) -> dict[str, Any]:
-        """Data, models, bundle and the latest training run."""
+        """Status of the data, models, bundle and latest training run."""
         return self._send(calls.status())
 
     def create_user(
@@ -122,13 +122,13 @@ class Shortlist:
         return self._send(calls.create_user(user_id, list(interests), skill_level))
 
     def user(self, user_id: str) -> types.User:
-        """A user and what they met. Raises NotFound."""
+        """A user and their history. Raises NotFound."""
         return self._send(calls.user(user_id))
 
     def update_user(
         self, user_id: str, *, interests: Sequence[str] | None = None, skill_level: str | None = None
     ) -> types.User:
-        """Change a user; what is left out keeps its value. Raises NotFound."""
+        """Change a user; omitted fields keep their values. Raises NotFound."""
         return self._send(
             calls.update_user(user_id, None if interests is None else list(interests), skill_level)
         )
@@ -152,7 +152,7 @@ class Shortlist:
     def content_of(
         self, category: str, *, offset: int | None = None, limit: int | None = None
     ) -> list[types.Content]:
-        """Content of a category."""
+        """Content items of a category."""
         return self._send(calls.content_of(category, offset, limit))
 
     def recommend_content(
@@ -166,7 +166,7 @@ class Shortlist:
         kind: types.Kind | None = None,
         explain: bool = False,
     ) -> list[types.RecommendedContent]:
-        """Content for a user, by the hybrid of both models."""
+        """Content recommended to a user by the hybrid model."""
         return self._send(
             calls.recommend_content(
                 {
@@ -189,21 +189,21 @@ class Shortlist:
         *,
         duration_seconds: float | None = None,
     ) -> types.ContentInteraction:
-        """Record what a user did with content. Raises NotFound."""
+        """Record a user's interaction with a content item. Raises NotFound."""
         return self._send(calls.interact(user_id, content_id, interaction_type, duration_seconds))
 
     def feedback(
         self, user_id: str, content_id: str, feedback_type: Literal["positive", "negative", "neutral"]
     ) -> types.ContentInteraction:
-        """Say what a user thinks of content. Raises NotFound."""
+        """Record a user's feedback on a content item. Raises NotFound."""
         return self._send(calls.feedback(user_id, content_id, feedback_type))
 
     def train(self) -> types.Training:
-        """Start the training of all models."""
+        """Start training all models."""
         return self._send(calls.train())
 
     def training_status(self, run_id: str | None = None) -> types.TrainingStatus:
-        """What became of a training run, the latest by default."""
+        """Status of a training run, by default the latest."""
         return self._send(calls.training_status(run_id))
 
     def articles(self, *, page: int | None = None, page_size: int | None = None) -> types.ArticlePage:
@@ -221,11 +221,11 @@ class Shortlist:
     def replace_article(
         self, article_id: int, title: str, content: str, *, category: str | None = None
     ) -> types.Article:
-        """Set every field of an article. Raises NotFound."""
+        """Replace every field of an article. Raises NotFound."""
         return self._send(calls.replace_article(article_id, title, content, category))
 
     def change_article(self, article_id: int, **changes: str | None) -> types.Article:
-        """Set some fields of an article: title, content, category. Raises NotFound."""
+        """Change some fields of an article: title, content, category. Raises NotFound."""
         return self._send(calls.change_article(article_id, changes))
 
     def delete_article(self, article_id: int) -> None:
@@ -241,5 +241,5 @@ class Shortlist:
         kind: types.Kind | None = None,
         explain: bool = False,
     ) -> list[types.RecommendedArticle]:
-        """Articles near a text or an article: give exactly one of the two."""
+        """Articles closest to a text or to an article; give exactly one of the two."""
         return self._send(calls.recommend_articles(query, article_id, limit, kind, explain))

@@ -1,4 +1,4 @@
-"""The endpoints as values: what to send, and how to read the answer. Both clients send these."""
+"""The endpoints as data: what to send and how to read the response. Shared by both clients."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Call(Generic[T]):
 
 
 def outcome(call: Call[T], response: httpx.Response) -> T:
-    """What the call gives. Raises NotFound, RequestRefused, ServiceFailed."""
+    """The result of a call. Raises NotFound, RequestRefused, ServiceFailed."""
     if response.is_success:
         return call.read(response.json() if response.content else None)
     error = _error(response)
@@ -68,7 +68,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _once() -> dict[str, str]:
-    """What makes a write that is sent again be done once."""
+    """Headers that make a retried write happen only once."""
     return {"Idempotency-Key": f'"{uuid4()}"'}
 
 

@@ -1,17 +1,17 @@
 """The client's errors.
 
 ShortlistError
-├── RequestRefused    the service answered 4xx: the request is at fault (NotFound for 404)
-└── ServiceFailed     5xx after the retries, or no answer at all
+├── RequestRefused    4xx: the request is at fault (NotFound for 404)
+└── ServiceFailed     5xx after all retries, or no response
 """
 
 
 class ShortlistError(Exception):
-    """Root of the client's errors."""
+    """Base of the client's errors."""
 
 
 class RequestRefused(ShortlistError):  # noqa: N818
-    """The service refused the request; `code` is for programs, `field` names what is at fault."""
+    """The service rejected the request; `code` is machine-readable, `field` the invalid field, if any."""
 
     def __init__(self, status: int, code: str, message: str, field: str | None) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -22,11 +22,11 @@ class RequestRefused(ShortlistError):  # noqa: N818
 
 
 class NotFound(RequestRefused):
-    """What the request names does not exist."""
+    """The requested resource does not exist."""
 
 
 class ServiceFailed(ShortlistError):  # noqa: N818
-    """The service failed or did not answer; `status` is None without an answer."""
+    """The service failed or did not respond; `status` is None if there was no response."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""Sending again what the service could not answer: 503, or no connection.
+"""Retries of requests: on a 503 response, or when there is no connection.
 
-Nothing was done then, unless the database was lost in the moment of the commit. Interactions carry an
-Idempotency-Key, so they are stored once however often they are sent.
+In both cases nothing was stored, except when the database went away during a commit. Interactions carry an
+Idempotency-Key, so a retry never stores one twice.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ from client.errors import ServiceFailed
 
 
 def send(attempts: int, http: httpx.Client, call: Call[Any]) -> httpx.Response:
-    """Send a call until it is answered, at most `attempts` times; the last 503 is given back.
+    """Send a call up to `attempts` times, until the response is not a 503; returns the last response.
 
-    Raises ServiceFailed when there is no answer.
+    Raises ServiceFailed if there is no response.
     """
     try:
         return Retrying(**_policy(attempts))(http.request, call.method, call.path, **_arguments(call))
     except httpx.HTTPError as error:
-        raise ServiceFailed(f"no answer: {error or type(error).__name__}") from error
+        raise ServiceFailed(f"no response: {error or type(error).__name__}") from error
 
 
 async def send_async(attempts: int, http: httpx.AsyncClient, call: Call[Any]) -> httpx.Response:
@@ -38,7 +38,7 @@ async def send_async(attempts: int, http: httpx.AsyncClient, call: Call[Any]) ->
         retrying = AsyncRetrying(**_policy(attempts))
         return await retrying(http.request, call.method, call.path, **_arguments(call))
     except httpx.HTTPError as error:
-        raise ServiceFailed(f"no answer: {error or type(error).__name__}") from error
+        raise ServiceFailed(f"no response: {error or type(error).__name__}") from error
 
 
 def _policy(attempts: int) -> dict[str, Any]:

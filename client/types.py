@@ -1,16 +1,18 @@
-"""What the service answers, as typed dictionaries: keys as on the wire. Times are ISO 8601 text in UTC."""
+"""Responses of the service as typed dictionaries, with the JSON keys. Times are ISO 8601 text in UTC."""
 
 from typing import Any, Literal, NotRequired, TypedDict
 
 Kind = Literal["product", "content", "article", "all"]
-"""Kinds of items to show; each endpoint shows its contract's own when it is left out."""
+"""Kind of items to return; if omitted, each endpoint returns the kind of its own API."""
 
 
 class Explained(TypedDict):
-    """What `explain=True` adds to an item."""
+    """Fields that `explain=True` adds to an item."""
 
     reason: NotRequired[str]
     model: NotRequired[str]
+    columns: NotRequired[dict[str, dict[str, float]] | None]
+    """`sources`: the score from each source; `steps`: what each step added."""
 
 
 class Product(Explained):
@@ -39,14 +41,14 @@ class Home(TypedDict):
 
 
 class SearchResults(TypedDict):
-    """Products for a query; `fallback_reason` is there when they are trending ones instead."""
+    """Products matching a query; with `fallback_reason`, trending products because nothing matched."""
 
     results: list[Product]
     fallback_reason: NotRequired[str]
 
 
 class ShopInteraction(TypedDict):
-    """What a user did, as the shop reads it."""
+    """An interaction, as the shop API returns it."""
 
     event_type: str
     product_id: str | None
@@ -73,7 +75,7 @@ class FoundItem(Explained):
 
 
 class Training(TypedDict):
-    """What a training request came to: `success`, or `started` with the run's id."""
+    """Result of a training request: `success`, or `started` with the run's id."""
 
     status: Literal["success", "started"]
     message: str
@@ -83,7 +85,7 @@ class Training(TypedDict):
 
 
 class TrainingStatus(TypedDict):
-    """A training run and what serves now."""
+    """Status of a training run and of the bundle in service."""
 
     status: str
     run_id: str | None
@@ -95,7 +97,7 @@ class TrainingStatus(TypedDict):
 
 
 class User(TypedDict):
-    """A user; `history` is what they met, newest first."""
+    """A user; `history` has the ids of items they interacted with, newest first."""
 
     user_id: str
     interests: list[str]
@@ -127,7 +129,7 @@ class RecommendedContent(Explained):
 
 
 class ContentInteraction(TypedDict):
-    """An interaction or a feedback as stored."""
+    """A stored interaction or feedback."""
 
     interaction_id: int
     user_id: str
@@ -159,7 +161,7 @@ class ArticlePage(TypedDict):
 
 
 class RecommendedArticle(Explained):
-    """An article near a query; `distance` 0 is the same meaning."""
+    """An article close to a query; `distance` is 1 - cosine, so 0 is identical."""
 
     id: int | str
     title: str | None

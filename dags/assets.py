@@ -1,15 +1,15 @@
-"""Every asset of the platform: names and URIs must be unique, so they live in one module."""
+"""All Airflow assets in one module, because their names and URIs must be unique."""
 
 from airflow.sdk import Asset
 
 SNAPSHOT = Asset("snapshot", uri="shortlist://slow-plane/snapshot", group="training")
-"""The immutable, DVC-tracked export that models learn from."""
+"""The immutable, DVC-tracked export that models are trained on."""
 
 BUNDLE = Asset("bundle", uri="shortlist://slow-plane/bundle", group="training")
-"""The assembled models of one snapshot, accepted or not."""
+"""The models of one snapshot packed together, whether or not the gate accepts them."""
 
 DEPLOYMENT = Asset("deployment", uri="shortlist://slow-plane/deployment", group="serving")
-"""The bundle that serves; an event means that it changed."""
+"""The bundle in service; an event means that it changed."""
 
 TRENDING = Asset("trending", uri="shortlist://live-plane/trending", group="serving")
 """Time-decayed popularity in the database."""

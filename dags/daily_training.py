@@ -1,16 +1,19 @@
-"""### From new data to the bundle that serves, every night
+"""### Train and deploy a new bundle, every night
 
-`ingest` loads what was dropped into the inbox; `index` encodes the texts that have no vector yet.
-`snapshot` exports the database at a watermark, and ends the run as *skipped* when nothing happened since
-the bundle that serves. `validate` stops everything behind it when the data breaks an expectation (its
-log names which). The models are fitted in parallel, each as a run in MLflow; `evaluate` compares them,
-and the blend of them; `bundle` puts them together; `record` writes dvc.lock; `gate` compares the bundle
-with the one that serves and fails when it must not replace it; `deploy` makes the change, all or
-nothing. Every task may be cleared and run again.
+1. `ingest` loads the files in the inbox, and `index` computes missing item vectors.
+2. `snapshot` exports the database; if nothing has changed since the last deployment, the run is *skipped*.
+   `validate` checks the snapshot and stops the run if it fails. `prepare` builds the matrices.
+3. The `train_…` tasks fit the models, each as its own run in MLflow.
+4. `evaluate` compares the models and the blend on held-out data. `bundle` packs them. `record` writes
+   `dvc.lock`.
+5. `gate` compares the new bundle with the one in service and fails if it must not replace it. `deploy` puts
+   the whole bundle into service.
 
-Configuration of a run: `{"force": true}` learns although nothing is new. What else a request for training
-carries (`model_type`, `retrain_cf`, `regenerate_embeddings`) is kept with the run for the record: models of
-one snapshot belong together, so all of them are trained.
+Any task can be cleared and run again.
+
+Run configuration: `{"force": true}` trains even if nothing has changed. The other fields of a training
+request (`model_type`, `retrain_cf`, `regenerate_embeddings`) are only stored with the run: all models are
+always trained together, on one snapshot.
 """
 
 from datetime import timedelta
@@ -48,13 +51,13 @@ def daily_training() -> None:
     def run(task_id: str, *names: str, **more: Any) -> Any:
         return step.override(task_id=task_id, doc_md=TASKS[task_id], **more)(*(names or (task_id,)))
 
-    with TaskGroup("collect", prefix_group_id=False, tooltip="What happened, as data to learn from"):
+    with TaskGroup("collect", prefix_group_id=False, tooltip="Collect, export and check the data"):
         data = [run("ingest"), run("index"), run("snapshot", outlets=[SNAPSHOT])]
         data += [run("validate", inlets=[SNAPSHOT]), run("prepare")]
-    with TaskGroup("learn", prefix_group_id=False, tooltip="The models, side by side within a pool"):
+    with TaskGroup("learn", prefix_group_id=False, tooltip="Fit the models, in parallel within the pool"):
         models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in MODELS]
         models.append(run("train_baselines", *BASELINES, pool=TRAINING_POOL))
-    with TaskGroup("decide", prefix_group_id=False, tooltip="Whether the new bundle serves"):
+    with TaskGroup("decide", prefix_group_id=False, tooltip="Evaluate, then deploy if accepted"):
         rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("record")]
         rest += [run("gate", inlets=[BUNDLE]), run("deploy", outlets=[DEPLOYMENT])]
     chain(*data, models, *rest)

@@ -1,17 +1,17 @@
-"""What every task and run shares: owner, retries with back-off, timeouts, and who is told of a failure."""
+"""Defaults of every task and run: owner, retries with back-off, timeouts, failure alerts."""
 
 from datetime import timedelta
 from typing import Any
 
 TRAINING_POOL = "training"
-"""Pool with one slot a core: how many tasks fit models at once. `make up` creates it."""
+"""Pool that limits how many models are fitted at once, one slot per core. `make up` creates it."""
 
 MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
 BASELINES = ("popularity", "itemknn", "ease")
 
 
 def tell_failure(context: dict[str, Any]) -> None:
-    """Log a task that failed for good, and post it to the webhook of the settings."""
+    """Log a task that failed after all retries, and post it to the webhook in the settings."""
     from watch.alerts import post_failure
 
     task = context["task_instance"]
@@ -25,7 +25,7 @@ def tell_failure(context: dict[str, Any]) -> None:
 
 
 def tell_failed_run(context: dict[str, Any]) -> None:
-    """Tell of a run that failed though no task did: it took too long, or could not go on."""
+    """Report a run that failed although none of its tasks did: it timed out or got stuck."""
     from watch.alerts import post_failure
 
     if context["reason"] != "task_failure":

@@ -1,58 +1,61 @@
-"""What each task does, and what its failure means: shown on the task's page in Airflow."""
+"""What each task does and what its failure means: shown on the task's page in Airflow."""
 
 TASKS = {
     "ingest": (
-        "Loads the files of the inbox, each once, and moves them to `done/` or `failed/` with a "
-        "report beside them. A file that can't be read fails alone: the run goes on."
+        "Loads each new file in the inbox, then moves it to `done/` or `failed/` with a report beside it. An "
+        "unreadable file does not fail the run."
     ),
-    "index": "Encodes the texts of items that have no vector yet. The longest task of the first run.",
+    "index": "Computes vectors for items whose text has none yet. The slowest task of the first run.",
     "snapshot": (
-        "Exports the database at a watermark and puts it into DVC's cache. **Skipped** when nothing "
-        "happened since the bundle that serves."
+        "Exports the database at a watermark and adds the export to DVC's cache. **Skipped** if nothing has "
+        "changed since the snapshot of the bundle in service."
     ),
     "validate": (
-        "Holds the snapshot against the suites in `data_checks/`. When it fails, its log names the "
-        "expectation and the column: mend the data, then clear `snapshot`."
+        "Checks the snapshot against the suites in `data_checks/suites/`. If it fails, the log names the "
+        "expectation and the column: fix the data, then clear `snapshot` to run again from there."
     ),
-    "prepare": "Splits the snapshot by time and makes the matrices that all models read.",
-    "train_als": "Alternating least squares: matrix factors from who bought what.",
-    "train_nmf": "Non-negative matrix factors.",
-    "train_tfidf": "Similar items by the words of their texts.",
-    "train_embeddings": "Similar items by their sentence vectors, and the index that search uses.",
-    "train_fpgrowth": "Rules of what is bought together.",
-    "train_baselines": "Popularity, item neighbours and EASE: what the others are held against.",
-    "evaluate": "Measures every model and their blend on the same held-out weeks.",
-    "bundle": "Puts the models together, with a manifest that suffices to make them again (`make replay`).",
-    "record": "Writes `dvc.lock`, and the files of all stages into DVC's cache.",
+    "prepare": "Splits the snapshot by time and builds the matrices that the models train on.",
+    "train_als": "ALS: matrix factorisation by alternating least squares.",
+    "train_nmf": "NMF: non-negative matrix factorisation.",
+    "train_tfidf": "TF-IDF: similar items by the words in their name and sub-category.",
+    "train_embeddings": "Sentence embeddings: similar items by meaning, and the index for semantic search.",
+    "train_fpgrowth": "Association rules: items that are bought together.",
+    "train_baselines": "Popularity, item-kNN and EASE, which the other models are compared with.",
+    "evaluate": "Evaluates every model, and the blend, on the same held-out period.",
+    "bundle": "Packs the models into a bundle, with everything `make replay` needs to rebuild it.",
+    "record": "Writes `dvc.lock` and adds the output of every stage to DVC's cache.",
     "gate": (
-        "Compares the bundle with the one that serves. **Failed** means refused: the log has the "
-        "table of all checks, and the old bundle serves on. Nothing is to be done for users' sake."
+        "Compares the new bundle with the one in service. **Failed** means the new bundle was rejected: the "
+        "log has a table of every check, and the old bundle stays in service. Users are not affected."
     ),
-    "deploy": "Stores the bundle and promotes it: registry aliases and the row that the service follows.",
+    "deploy": "Stores the bundle and puts it into service: updates the deployment row and MLflow's aliases.",
     "compute_trending": (
-        "Counts recent interactions by a weight that decays with age. When it fails, the last scores stay."
+        "Recomputes the trending scores: recent interactions, weighted down with age. If it fails, the "
+        "previous scores stay."
     ),
     "make_partitions": (
-        "Partitions of the database for the next days. When it fails, rows wait in the default one."
+        "Creates database partitions for the coming days. If it fails, new rows go to the default partition "
+        "and are moved later."
     ),
-    "guard": "Rolls back a bundle whose lists are clicked significantly less than its predecessor's were.",
+    "guard": "Rolls back a new bundle whose click rate is significantly below that of the previous one.",
     "mirror_registry": (
-        "Points MLflow's aliases at what serves: a rollback over HTTP starts this run for it. Users are "
-        "served by the database's word, so a failure here changes no list."
+        "Updates MLflow's aliases to match the bundle in service, after a rollback over HTTP for example. "
+        "The service itself follows the database, so a failure here changes no recommendation."
     ),
-    "record_online": "Writes the click rate of the serving bundle to its run in MLflow.",
+    "record_online": "Logs the click rate of the bundle in service to its run in MLflow.",
     "check_quality": (
-        "**Failed** means that something is old or slow; its log says what. Nothing behind it waits."
+        "**Failed** means that the bundle or the trending scores are too old, or that the service is slow or "
+        "down. The log says which. No other task depends on it."
     ),
     "measure_drift": (
-        "Compares the database with the snapshot that the serving bundle learned from. Page: "
-        "`<home>/monitoring/drift.html`. What follows is **skipped** when nothing drifted, or a "
-        "training was started lately."
+        "Compares current data with the snapshot that the bundle in service was trained on. Report: "
+        "`<home>/monitoring/drift.html`. The tasks after it are **skipped** if nothing has drifted, or "
+        "during the cooldown after a training that drift started."
     ),
     "train": "Starts `daily_training`.",
-    "drift_triggered": "Notes that drift has started a training: it starts no other within the cooldown.",
+    "drift_triggered": "Records that drift started a training, which begins the cooldown.",
     "retention": (
-        "Deletes bundles, their files in MLflow, snapshots, partitions and reports that are old, and that "
-        "nothing needs any more."
+        "Deletes old bundles, their files in MLflow, snapshots, partitions, reports and logs, unless "
+        "something still uses them."
     ),
 }

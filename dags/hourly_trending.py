@@ -1,11 +1,10 @@
 """### Trending, every hour
 
-Counts recent interactions with a weight that decays with age, writes one score for each item
-to the database, and raises the version that the service's workers watch. They show the new
-order on their next request; nothing restarts. Before that it makes the coming month's partition of the
-interactions, should it be missing.
+Computes one trending score per item from recent interactions, whose weight decays with age, and writes it
+to the database. The service's workers use the new scores from their next request on; nothing restarts.
+It first creates the next monthly partition of the interactions table if it is missing.
 
-Weights, decay and window: sections `trending` and `interactions` of params.yaml.
+Weights, decay and window: sections `trending` and `interactions` of `params.yaml`.
 """
 
 from datetime import timedelta

@@ -1,12 +1,16 @@
-"""### Is what serves still right? Every hour
+"""### Check the bundle in service, every hour
 
-`make_partitions` makes room for the coming days' data. `guard` takes the serving bundle back when users
-click significantly less on its lists than on its predecessor's. `mirror_registry` points MLflow's aliases
-at what serves, which a rollback over HTTP does not wait for. `record_online` writes the click rate to
-the bundle's run in MLflow. `check_quality` fails, and so tells, when bundle or trending are too old or the
-service is slow. `measure_drift` compares the database with the snapshot that the bundle learned from; over
-a threshold, and not again within the cooldown, `train` starts the daily training. `retention` deletes what
-is old. Thresholds: sections `monitoring`, `guard`, `experiments` and `retention` of params.yaml.
+- `make_partitions` creates database partitions for the coming days.
+- `guard` rolls the bundle back if its click rate is significantly below that of the previous bundle.
+- `mirror_registry` updates MLflow's aliases to match the bundle in service.
+- `record_online` logs the click rate to the bundle's run in MLflow.
+- `check_quality` fails, and so raises an alert, if the bundle or the trending scores are too old or the
+  service is slow.
+- `measure_drift` compares current data with the bundle's snapshot. If something has drifted, `train` starts
+  `daily_training`, at most once per cooldown.
+- `retention` deletes old data.
+
+Thresholds: sections `monitoring`, `guard`, `experiments` and `retention` of `params.yaml`.
 """
 
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a validation found: plain values, and the error that blocks training."""
+"""Results of a validation as plain values, and the error that stops training."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One expectation that was checked."""
+    """The result of one expectation."""
 
     suite: str
     expectation: str
     column: str | None
     passed: bool
     unexpected: int
-    """Rows that break the expectation (0 where it is about the whole table)."""
+    """Rows that violate the expectation (0 if it is about the whole table)."""
     observed: str
-    """What was seen: an observed value, or some of the unexpected ones."""
+    """The observed value, or a few of the unexpected ones."""
     why: str
 
     def describe(self) -> str:
-        """One line for a log: the expectation, its column, and what was seen instead."""
+        """One log line: the expectation, its column, and what was found instead."""
         where = f"{self.suite}.{self.column}" if self.column else self.suite
         return (
             f"{self.expectation} failed on {where}: {self.unexpected} unexpected, {self.observed}. {self.why}"
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings of one snapshot."""
+    """All results for one snapshot."""
 
     rows: dict[str, int]
     """Rows per table that was checked."""
@@ -36,11 +36,11 @@ class Report:
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """The findings that did not pass."""
+        """The expectations that failed."""
         return tuple(finding for finding in self.findings if not finding.passed)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON form, without times: the same snapshot gives the same report."""
+        """JSON form, without timestamps: the same snapshot gives the same report."""
         return {
             "passed": not self.failures,
             "rows": self.rows,
@@ -49,7 +49,7 @@ class Report:
 
 
 class DataCheckError(Exception):
-    """The snapshot breaks at least one expectation; nothing may learn from it."""
+    """The snapshot fails at least one expectation, so nothing may be trained on it."""
 
     def __init__(self, report: Report) -> None:
         self.report = report

@@ -1,7 +1,7 @@
-"""Great Expectations over a snapshot: suites as data, HTML Data Docs.
+"""Checks a snapshot with Great Expectations and writes HTML Data Docs.
 
-The suites are the JSON files of `suites/`. They are read on every run, so an edit of
-a suite takes effect without code. Each expectation says why it is there.
+The suites are the JSON files in `suites/`. They are read on every run, so editing one needs no code change.
+Each expectation carries the reason it exists.
 """
 
 import json
@@ -21,18 +21,18 @@ logger = logging.getLogger(__name__)
 SUITES = Path(__file__).parent / "suites"
 EARLIEST = "1995-01-01T00:00:00+00:00"
 CLOCK_TOLERANCE_HOURS = 24
-"""How far after the snapshot an event may lie: clients' clocks differ."""
+"""How far in the future an event may be, since clients' clocks differ."""
 HISTORY = 10
-"""Validations that stay in the Data Docs: building them grows slow with each."""
+"""Validations kept in the Data Docs: each one makes them slower to build."""
 
 
 def validate(snapshot: Path, output: Path) -> Report:
-    """Check the Parquet files of `snapshot`; write `result.json` and Data Docs to `output`.
+    """Check the Parquet files in `snapshot`; write `result.json` and Data Docs to `output`.
 
-    Every failing expectation is logged by name.
+    Every failed expectation is logged by name.
 
     Raises:
-        DataCheckError: an expectation failed; the report is written all the same.
+        DataCheckError: an expectation failed; the report is written anyway.
     """
     suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
     frames = _read_frames(snapshot)
@@ -46,12 +46,12 @@ def validate(snapshot: Path, output: Path) -> Report:
         logger.error("Expectation %s", finding.describe())
     if report.failures:
         raise DataCheckError(report)
-    logger.info("All %d expectations hold on %s.", len(report.findings), report.rows)
+    logger.info("All %d expectations passed on %s.", len(report.findings), report.rows)
     return report
 
 
 def _read_frames(snapshot: Path) -> dict[str, Any]:
-    """The tables that suites speak of, as pandas frames; `item_known` is added to the interactions."""
+    """The tables under test as pandas frames; the interactions get a column `item_known`."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -77,7 +77,7 @@ def _read_frames(snapshot: Path) -> dict[str, Any]:
 
 
 def _parameters(snapshot: Path) -> dict[str, Any]:
-    """Bounds that depend on the snapshot: events may not lie after it."""
+    """Bounds that depend on the snapshot: no event may be later than it."""
     import pandas as pd
 
     created = json.loads((snapshot / "snapshot.json").read_text())["as_of"]
@@ -123,13 +123,13 @@ def _run_suites(
 
 
 def _finding(suite: str, result: Any) -> Finding:
-    """Translate one result of Great Expectations."""
+    """One result of Great Expectations as a Finding."""
     detail = result.result
     config = result.expectation_config
     if result.exception_info and result.exception_info.get("raised_exception"):
         observed = str(result.exception_info.get("exception_message"))
     elif "partial_unexpected_list" in detail:
-        observed = f"such as {sorted({str(value) for value in detail['partial_unexpected_list']})[:5]}"
+        observed = f"for example {sorted({str(value) for value in detail['partial_unexpected_list']})[:5]}"
     else:
         observed = f"observed {detail.get('observed_value')}"
     return Finding(
@@ -155,7 +155,7 @@ def _forget_old_runs(project: Path) -> None:
 
 
 def _publish_docs(output: Path) -> None:
-    """Copy the Data Docs to `docs/`, whose index.html a person opens."""
+    """Copy the Data Docs to `docs/`, whose index.html opens in a browser."""
     built = output / "great_expectations" / "gx" / "uncommitted" / "data_docs" / "local_site"
     shutil.rmtree(output / "docs", ignore_errors=True)
     shutil.copytree(built, output / "docs")
@@ -163,7 +163,7 @@ def _publish_docs(output: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the library's progress bars, analytics, log lines and its own deprecations."""
+    """Silence the library's progress bars, analytics, log lines and deprecation warnings."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     for name in ("great_expectations", "posthog"):
         logging.getLogger(name).setLevel(logging.ERROR)

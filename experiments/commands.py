@@ -42,14 +42,14 @@ def parse_arm(text: str, params: Params) -> Arm:
         elif key.startswith("blend."):
             blend[key.removeprefix("blend.")] = float(value)
         else:
-            raise ValueError(f"{key!r} is none of bundle, epsilon, blend.KEY")
+            raise ValueError(f"unknown key {key!r}: use bundle, epsilon or blend.KEY")
     params.blend.changed(blend)
     return Arm(**arm, blend=blend or None)
 
 
 @click.group(help=__doc__)
 def main() -> None:
-    """Common to all commands."""
+    """Compare bundles or blends on live traffic."""
 
 
 @main.command()
@@ -71,36 +71,36 @@ def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
             started = start_experiment(conn, experiment_id, kind, parsed)
     except (ExperimentError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{started.experiment_id} runs with {', '.join(arm.name for arm in started.arms)}.")
+    click.echo(f"Started {started.experiment_id} with arms {', '.join(arm.name for arm in started.arms)}.")
 
 
 @main.command()
 @click.argument("experiment_id")
-@click.option("--reason", required=True, help="Why; it is stored with the experiment.")
+@click.option("--reason", required=True, help="Reason, stored with the experiment.")
 def stop(experiment_id: str, reason: str) -> None:
-    """Stop an experiment; what it found stays readable."""
+    """Stop an experiment; its results stay readable."""
     try:
         with connect() as conn:
             stopped = stop_experiment(conn, experiment_id, reason)
     except ExperimentError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{stopped.experiment_id} stopped: {reason}.")
+    click.echo(f"Stopped {stopped.experiment_id}: {reason}.")
 
 
 @main.command("list")
 def list_all() -> None:
-    """The latest experiments."""
+    """List the latest experiments."""
     with connect() as conn:
         for one in list_experiments(conn, 50):
-            state = "runs" if one.stopped_at is None else f"stopped: {one.stop_reason}"
+            state = "running" if one.stopped_at is None else f"stopped: {one.stop_reason}"
             click.echo(f"{one.experiment_id}  {one.kind}  since {one.started_at:%Y-%m-%d %H:%M}  {state}")
 
 
 @main.command()
 @click.argument("experiment_id")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(experiment_id: str, as_json: bool) -> None:
-    """Each arm's click rate and verdict so far; look as often as you like."""
+    """Show each arm's click rate and verdict so far; valid however often it is read."""
     params = load_params().experiments
     try:
         with connect() as conn:
@@ -114,18 +114,18 @@ def read(experiment_id: str, as_json: bool) -> None:
         click.echo(describe(arm))
     if unseen is not None:
         click.echo(
-            f"the shadow would earn {unseen.snips:.4f} [{unseen.low:.4f}, {unseen.high:.4f}], "
-            f"what was shown earned {unseen.logged:.4f}; "
+            f"estimated click rate of the shadow: {unseen.snips:.4f} [{unseen.low:.4f}, {unseen.high:.4f}], "
+            f"of the shown lists: {unseen.logged:.4f}; "
             f"mean weight {unseen.mean_weight:.2f} (1 is full support)"
         )
 
 
 def describe(arm: ArmReading) -> str:
-    """An arm in a line."""
+    """An arm on one line."""
     rate = arm.rate
     line = (
         f"{arm.name}: {rate.value:.4f} [{arm.low:.4f}, {arm.high:.4f}], "
-        f"{rate.clicked} clicks on {rate.shown} shown to {rate.users} users"
+        f"{rate.clicked} clicks on {rate.shown} items shown to {rate.users} users"
     )
     if arm.difference is None:
         return line

@@ -1,4 +1,4 @@
-"""`python -m operations`: start, stop and look at the platform. `make` is the usual way in."""
+"""`python -m operations`: start, stop and inspect the platform. Usually run through `make`."""
 
 import logging
 import signal
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 @click.group(help=__doc__)
 def main() -> None:
-    """Common to all commands."""
+    """Set up logging for every command."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -26,10 +26,10 @@ def main() -> None:
 @click.option("--detach", is_flag=True, help="Leave the platform running and return.")
 @click.option("--sample/--no-sample", default=True, help="Load the sample when the database is empty.")
 def up(detach: bool, sample: bool) -> None:
-    """Start everything, train the first bundle if there is none, and stay until Ctrl-C."""
+    """Start everything, train the first bundle if there is none, and run until Ctrl-C."""
     from operations.up import run
 
-    # SIGINT too: a script's background job inherits it as ignored, and Ctrl-C must stop us all the same.
+    # SIGINT too: a script's background job inherits it as ignored, and Ctrl-C must still stop us.
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, _interrupt)
     try:
@@ -43,14 +43,14 @@ def up(detach: bool, sample: bool) -> None:
 
 @main.command()
 def down() -> None:
-    """Stop everything that `up` of this installation started, and nothing else."""
+    """Stop everything that this installation's `up` started, and nothing else."""
     count = Supervisor(layout(get_settings())).stop()
     click.echo(f"Stopped {count} processes." if count else "Nothing was running.")
 
 
 @main.command()
 def check() -> None:
-    """Say whether anything is in the way of a start, and start nothing."""
+    """Check whether the platform could start; start nothing."""
     from operations.preflight import check as preflight
 
     try:
@@ -58,12 +58,12 @@ def check() -> None:
     except OperationsError as error:
         click.echo(f"{error}.", err=True)
         sys.exit(1)
-    click.echo("Nothing is in the way.")
+    click.echo("Ready to start.")
 
 
 @main.command()
 def status() -> None:
-    """Show each process, whether it runs, and its memory."""
+    """Show each process with its state and memory."""
     from operations.status import table
 
     lines = table(Supervisor(layout(get_settings())))

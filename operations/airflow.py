@@ -1,4 +1,4 @@
-"""Airflow through its REST API: the same door that its UI and any scheduler of yours use."""
+"""A client of Airflow's REST API, as far as starting the platform needs it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,14 +10,14 @@ import httpx
 from database.settings import Settings
 
 FINAL = frozenset({"success", "failed"})
-"""States in which a DAG run stays."""
+"""Final states of a DAG run."""
 
 COMPONENTS = frozenset({"metadatabase", "scheduler", "triggerer", "dag_processor"})
 REQUEST_SECONDS = 20
 
 
 class AirflowApi:
-    """A session with Airflow's API. Methods raise httpx.HTTPError when it does not answer as it should."""
+    """A session with Airflow's API. Methods raise httpx.HTTPError on failure."""
 
     def __init__(self, settings: Settings) -> None:
         self.address = settings.airflow_address
@@ -33,7 +33,7 @@ class AirflowApi:
         self._client.close()
 
     def healthy(self) -> bool:
-        """Whether every component answers and has shown a heartbeat lately."""
+        """Whether every component is up and has sent a heartbeat recently."""
         try:
             reply = self._client.get("/api/v2/monitor/health", timeout=3)
         except httpx.HTTPError:
@@ -44,7 +44,7 @@ class AirflowApi:
         return all((states.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
 
     def sign_in(self) -> None:
-        """Get a token: by name and password where they are set, freely where all are administrators."""
+        """Get a token, with user name and password if they are set; without them everyone is an admin."""
         if self._settings.airflow_username and self._settings.airflow_password:
             body = {
                 "username": self._settings.airflow_username,
@@ -57,18 +57,18 @@ class AirflowApi:
         self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
-        """Make the pool, or leave the one that exists as its operator set it."""
+        """Create the pool unless it exists; an existing one keeps the size its operator chose."""
         if self._client.get(f"/api/v2/pools/{name}").status_code == httpx.codes.OK:
             return
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         self._client.post("/api/v2/pools", json=body).raise_for_status()
 
     def knows(self, dag_id: str) -> bool:
-        """Whether the DAG has been read from its file."""
+        """Whether Airflow has parsed the DAG."""
         return self._client.get(f"/api/v2/dags/{dag_id}").status_code == httpx.codes.OK
 
     def unfinished_run(self, dag_id: str) -> str | None:
-        """Id of a run that is queued or under way, when there is one."""
+        """Id of a queued or running run, if there is one."""
         params = {"state": ["queued", "running"], "limit": "1"}
         runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params)["dag_runs"]
         return str(runs[0]["dag_run_id"]) if runs else None
@@ -82,9 +82,9 @@ class AirflowApi:
         run_id: str | None = None,
         at: datetime | None = None,
     ) -> str:
-        """Start a run of the DAG with its configuration as soon as it can be; returns the run's id.
+        """Queue a run of the DAG with a configuration; returns the run's id.
 
-        `at`, not later than now, is the moment that Airflow shows the run under.
+        `at`, not later than now, is the logical date that Airflow shows for the run.
         """
         body: dict[str, Any] = {"logical_date": None, "note": note, "conf": dict(conf)}
         if run_id is not None:
@@ -100,12 +100,12 @@ class AirflowApi:
         return str(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Every task of a run, with `task_id`, `state`, `duration` (seconds) and `try_number`."""
+        """All tasks of a run, with `task_id`, `state`, `duration` (seconds) and `try_number`."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return list(self._get(path, {"limit": "100"})["task_instances"])
 
     def failure(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
-        """What an attempt of a task raised, as its log has it; empty when the log does not say."""
+        """The exception that a task attempt raised, taken from its log; empty if the log has none."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}"
         lines = self._get(path, {"full_content": "true"})["content"]
         details = [

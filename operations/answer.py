@@ -1,4 +1,4 @@
-"""The first answer: proof that the service recommends from the bundle that was trained."""
+"""The first response: shows that the service recommends from the bundle that was trained."""
 
 import json
 import time
@@ -16,7 +16,7 @@ SHOWN_CHARACTERS = 1500
 
 
 class BundleRefusedError(Exception):
-    """The service will not serve a bundle: it is damaged, or of another version of Shortlist."""
+    """The service rejected a bundle: it is damaged, or from another version of Shortlist."""
 
     def __init__(self, bundle_id: str, reason: str) -> None:
         super().__init__(f"bundle {bundle_id}: {reason}")
@@ -25,9 +25,9 @@ class BundleRefusedError(Exception):
 
 
 def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
-    """Wait until the service answers from a bundle.
+    """Wait until the service serves a bundle.
 
-    Raises BundleRefusedError when it refuses to, StartError after two minutes, Aborted.
+    Raises BundleRefusedError if the service rejects it, StartError after two minutes, Aborted.
     """
     deadline = time.monotonic() + BUNDLE_SECONDS
     while True:
@@ -40,16 +40,16 @@ def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
             raise Aborted("service")
         if time.monotonic() > deadline:
             raise StartError(
-                f"The service does not take bundle {bundle_id} up (it serves {served})",
+                f"The service has not switched to bundle {bundle_id} (it serves {served})",
                 f"See {platform.service_address}/status and {platform.place.logs / 'service.log'}",
             )
         time.sleep(0.3)
 
 
 def first_answer(platform: Platform) -> tuple[str, str]:
-    """A curl command and the body that it gives now: what goes with a product of the home page.
+    """A curl command and its current response: products similar to one on the home page.
 
-    Where the home page is empty (no product, or none touched lately), the service's own state.
+    If the home page is empty (no products, or no recent activity): the service's status.
     """
     address = platform.service_address
     lists = _ask(f"{address}/recommendations/home?user_id=newcomer&response_limit=1")
@@ -71,7 +71,7 @@ def _ask(address: str) -> dict[str, Any]:
 
 
 def _served(platform: Platform) -> tuple[str | None, dict[str, str]]:
-    """Id of the bundle that the service names in its answers; and the refused ones, with the reasons."""
+    """Id of the bundle in service, and the rejected bundles with their reasons."""
     try:
         reply = httpx.get(f"{platform.service_address}/status", timeout=5, trust_env=False)
         reply.raise_for_status()

@@ -1,4 +1,4 @@
-"""Commands that run once beside the supervised processes: migrations, the sample."""
+"""One-off commands beside the supervised processes: migrations, loading the sample."""
 
 import subprocess
 import threading
@@ -13,16 +13,16 @@ POLL_SECONDS = 0.1
 
 
 class Aborted(Exception):  # noqa: N818
-    """The start was given up while this part of it waited."""
+    """The start was cancelled while this part was waiting."""
 
 
 def run_once(
     name: str, command: Sequence[str], environment: Mapping[str, str], place: Layout, abort: threading.Event
 ) -> str:
-    """Run a command to its end; what it writes goes to the log `name` and is returned.
+    """Run a command to completion; its output goes to the log `name` and is returned.
 
-    Raises StartError when it fails, with the error that it names, and Aborted when the start is given up; the
-    command carries the platform's marker, so the stop that follows ends it.
+    Raises StartError, with the error from its log, if it fails, and Aborted if the start is cancelled. The
+    command carries the platform's marker, so stopping the platform ends it too.
     """
     log = place.logs / f"{name}.log"
     with log.open("w") as output:

@@ -1,6 +1,6 @@
-"""The environment that circus.ini is filled from: settings, addresses, secrets, folders.
+"""The environment variables that circus.ini refers to: settings, addresses, secrets, folders.
 
-circus.ini names the variables made here as ``$(circus.env.NAME)``. Nothing else reads them.
+circus.ini reads them as ``$(circus.env.NAME)``. Nothing else uses them.
 """
 
 import errno
@@ -20,15 +20,15 @@ from database.settings import REPOSITORY, Settings
 from operations.secrets import load_secrets
 
 MARKER = "SHORTLIST_PLATFORM"
-"""Environment variable that every process of one platform carries: whose it is."""
+"""Environment variable of every process of a platform; its value says which installation it belongs to."""
 
 LONGEST_SOCKET_PATH = 100
-"""Bytes; a Unix socket's address holds 107."""
+"""Bytes; a Unix socket address can have 107."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one installation keeps what operations needs."""
+    """Paths of one installation."""
 
     home: Path
 
@@ -39,12 +39,12 @@ class Layout:
 
     @property
     def logs(self) -> Path:
-        """One rotated file a process."""
+        """Folder with one rotated log file per process."""
         return self.home / "logs"
 
     @property
     def secrets(self) -> Path:
-        """JSON file that only its owner reads."""
+        """JSON file that only its owner can read."""
         return self.home / "secrets.json"
 
     @property
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def sockets(self) -> Path:
-        """Folder of the supervisor's two sockets: in the temporary folder where `home` is too long."""
+        """Folder of the supervisor's two sockets; a temporary one if the path of `home` is too long."""
         folder = self.home / "run"
         if len(os.fsencode(folder / "control.sock")) <= LONGEST_SOCKET_PATH:
             return folder
@@ -67,35 +67,35 @@ class Layout:
         return f"ipc://{self.sockets / 'control.sock'}"
 
     def create(self) -> None:
-        """Make the folders; the sockets' one is closed to other users, for who reaches them commands us."""
+        """Create the folders. The sockets' folder is private: whoever reaches it controls the platform."""
         self.home.mkdir(parents=True, exist_ok=True)
         for folder in (self.logs, self.home / "airflow"):
             folder.mkdir(exist_ok=True)
         self.sockets.mkdir(mode=0o700, exist_ok=True)
         if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, f"{self.sockets} belongs to somebody else")
+            raise PermissionError(errno.EPERM, f"{self.sockets} belongs to another user")
 
     def remove_sockets(self) -> None:
-        """Delete the folders of sockets that lie in the temporary folder, when nothing runs any more."""
+        """Delete socket folders in the temporary folder, once nothing is running."""
         if self.sockets.parent != self.home:
             shutil.rmtree(self.sockets, ignore_errors=True)
         remove_sockets(self.home / "postgres")
 
 
 def layout(settings: Settings) -> Layout:
-    """Where the installation that these settings describe lies."""
+    """Paths of the installation that these settings describe."""
     return Layout(settings.home.resolve())
 
 
 def supervisor_environment(settings: Settings, databases: dict[str, str]) -> dict[str, str]:
-    """All variables of the supervisor and, through it, of every process.
+    """Environment of the supervisor, which every process inherits.
 
     Args:
-        settings: of the installation.
+        settings: the installation's settings.
         databases: SQLAlchemy URL of each database (`airflow`, `mlflow`).
 
     Returns:
-        This process's environment with the platform's own variables over it.
+        This process's environment, overridden by the platform's variables.
     """
     place = layout(settings)
     made = load_secrets(place.secrets)
@@ -106,7 +106,7 @@ def supervisor_environment(settings: Settings, databases: dict[str, str]) -> dic
     return {
         **os.environ,
         MARKER: place.marker,
-        "SPT_NOENV": "1",  # process titles then leave the environment readable, and so the marker
+        "SPT_NOENV": "1",  # otherwise setproctitle overwrites the environment, and with it the marker
         "PLATFORM_BIN": str(Path(sys.executable).parent),
         "PLATFORM_REPOSITORY": str(REPOSITORY),
         "PLATFORM_SOCKETS": str(place.sockets),
@@ -131,7 +131,7 @@ def supervisor_environment(settings: Settings, databases: dict[str, str]) -> dic
 
 
 def process_environment(environment: Mapping[str, str], configuration: Path) -> dict[str, str]:
-    """What a process of circus.ini runs with: for commands that run once beside them.
+    """The environment of a process in circus.ini, for one-off commands.
 
     Args:
         environment: from `supervisor_environment`.

@@ -1,22 +1,22 @@
-"""Errors of the operations room: what went wrong, and what mends it."""
+"""Errors of starting and stopping the platform: what is wrong, and how to fix it."""
 
 
 class OperationsError(Exception):
-    """The platform can't start, run or stop; shown to the operator as one line.
+    """The platform can't start, run or stop; shown to the operator on one line.
 
     Attributes:
         cause: what is wrong, with the value at fault.
-        mend: what the operator can do about it.
+        fix: what the operator can do about it.
     """
 
-    def __init__(self, cause: str, mend: str) -> None:
+    def __init__(self, cause: str, fix: str) -> None:
         self.cause = cause.rstrip(".")
-        super().__init__(f"{self.cause}. {mend}")
-        self.mend = mend
+        super().__init__(f"{self.cause}. {fix}")
+        self.fix = fix
 
 
 class PreflightError(OperationsError):
-    """Something outside the platform is in the way; nothing was started."""
+    """Something outside the platform prevents the start; nothing was started."""
 
 
 class SupervisorError(OperationsError):
@@ -24,16 +24,16 @@ class SupervisorError(OperationsError):
 
 
 class StartError(OperationsError):
-    """A process was started and did not come up."""
+    """A process was started but did not become ready."""
 
 
 class RunFailedError(OperationsError):
-    """A DAG run that the start waits for ended without success.
+    """A DAG run that the start was waiting for did not succeed.
 
     Attributes:
-        tasks: ids of the tasks that failed themselves.
+        tasks: ids of the tasks that failed, without those that never ran because of them.
     """
 
-    def __init__(self, cause: str, mend: str, tasks: frozenset[str]) -> None:
-        super().__init__(cause, mend)
+    def __init__(self, cause: str, fix: str, tasks: frozenset[str]) -> None:
+        super().__init__(cause, fix)
         self.tasks = tasks

@@ -1,4 +1,4 @@
-"""What the supervisor does before it starts a process, and when one has died."""
+"""Circus hooks: what the supervisor does before it starts a process and after one has died."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ from operations.environment import MARKER
 
 
 def end_leftovers(watcher: Any, **_: Any) -> bool:
-    """Name the process to come, and end what an earlier one of that name left behind.
+    """Label the process about to start, and end whatever an earlier one with its name left behind.
 
-    A killed server can leave children that hold its port, and a killed scheduler tasks that would
-    run twice. Called by circusd as `before_spawn`; True lets it go on.
+    A killed server can leave children holding its port; a killed scheduler, tasks that would run twice.
+    Called by circusd as `before_spawn`; returning True lets it continue.
     """
     marker, name = watcher.env[MARKER], watcher.name
     watcher.env[processes.PROCESS] = name
@@ -25,12 +25,12 @@ def end_leftovers(watcher: Any, **_: Any) -> bool:
 
 
 def let_go_of_output(watcher: Any, process_pid: int, **_: Any) -> bool:
-    """Write down a dead process's last words, and watch its pipe no longer.
+    """Log the remaining output of a dead process, and stop watching its pipe.
 
-    circus closes the pipe of a process that it reaps, and goes on watching its number if the pipe's end was
-    not seen before. The next process of any watcher that gets the number can't be started then, ever
-    (https://github.com/circus-tent/circus/issues/979 tells of the like): with the database several die at
-    once. Called by circusd as `before_reap`; what it returns says nothing.
+    circus closes the pipe of a process it reaps, but keeps watching the file descriptor if it had not seen
+    the end of the pipe. The next process to get that descriptor can then never be started (compare
+    https://github.com/circus-tent/circus/issues/979). It happens when several processes die at once, as they
+    do when the database dies. Called by circusd as `before_reap`; the return value is ignored.
     """
     process, redirector = watcher.processes[process_pid], watcher.stream_redirector
     if redirector is None:  # the watcher is being stopped, and has closed its log
@@ -46,7 +46,7 @@ def let_go_of_output(watcher: Any, process_pid: int, **_: Any) -> bool:
 
 
 def _read(pipe: int, size: int) -> bytes:
-    """What is there now; nothing where a child of the dead process still holds the other end."""
+    """Output available now; empty if a child of the dead process still holds the other end open."""
     try:
         return os.read(pipe, size)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What the logs of processes and commands say about a failure."""
+"""Finds the error in the log of a process or command."""
 
 import re
 from pathlib import Path
@@ -7,16 +7,16 @@ TAIL_BYTES = 100_000
 SHOWN_CHARACTERS = 300
 
 ERROR = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)(?::.*)?$", re.MULTILINE)
-"""The line of a traceback that names what was raised."""
+"""The line of a traceback that names the exception."""
 
 
 def size(log: Path) -> int:
-    """Bytes written so far; 0 before the first."""
+    """Size of the log in bytes; 0 if it does not exist."""
     return log.stat().st_size if log.exists() else 0
 
 
 def written_since(log: Path, start: int) -> str:
-    """What was written after byte `start`, at most its last 100 KB; a log rotated since is read whole."""
+    """Output after byte `start`, at most the last 100 KB; the whole log if it was rotated since."""
     end = size(log)
     if end == 0:
         return ""
@@ -26,9 +26,9 @@ def written_since(log: Path, start: int) -> str:
 
 
 def cause(log: Path, start: int = 0) -> str:
-    """The last error that the log names after byte `start`, or else its last line that says something."""
+    """The last error logged after byte `start`, or else the last non-empty line."""
     text = written_since(log, start)
     errors = ERROR.findall(text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    said = errors[-1] if errors else lines[-1] if lines else "it wrote nothing"
+    said = errors[-1] if errors else lines[-1] if lines else "no output"
     return said[:SHOWN_CHARACTERS].rstrip(".")

@@ -1,4 +1,4 @@
-"""The schemas of Airflow and MLflow, brought to the version that is installed."""
+"""Upgrades the database schemas of Airflow and MLflow to the installed versions."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,17 +14,17 @@ from operations.commands import run_once
 from operations.environment import Layout
 
 MLFLOW_VERSIONS = "alembic_version"
-"""The table in which MLflow keeps the version of its schema."""
+"""The table in which MLflow stores its schema version."""
 
 
 class Migrations:
-    """Runs each tool's migration once for each version of the tool and database.
+    """Runs each tool's migration once per tool version and database.
 
     Args:
-        settings: of the installation.
+        settings: the installation's settings.
         place: where stamps and logs go.
-        environment: of the commands.
-        abort: set when the start is given up.
+        environment: environment of the commands.
+        abort: set when the start is cancelled.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class Migrations:
         self._abort = abort
 
     def airflow(self) -> None:
-        """Make or upgrade Airflow's tables. Raises StartError."""
+        """Create or upgrade Airflow's tables. Raises StartError."""
         self._once("airflow", "apache-airflow-core", ["airflow", "db", "migrate"], {})
 
     def mlflow(self) -> None:
-        """Upgrade MLflow's tables; its server makes them when there are none. Raises StartError."""
+        """Upgrade MLflow's tables; its server creates them if there are none. Raises StartError."""
         url = make_url(database_url(self._settings, "mlflow"))
         engine = create_engine(url, poolclass=NullPool)
         if not inspect(engine).has_table(MLFLOW_VERSIONS):
             return
-        password = {} if url.password is None else {"PGPASSWORD": url.password}  # not for `ps` to show
+        password = {} if url.password is None else {"PGPASSWORD": url.password}  # keeps it out of `ps`
         open_url = url.set(password=None).render_as_string(hide_password=False)
         self._once("mlflow", "mlflow", ["mlflow", "db", "upgrade", open_url], password)
 
@@ -59,7 +59,7 @@ class Migrations:
         stamp.write_text(current)
 
     def _cluster(self) -> str:
-        """What changes when the data directory is another one than before."""
+        """Identifies the database: changes if the data directory is replaced."""
         if self._settings.database_url is not None:
             return make_url(self._settings.database_url).render_as_string(hide_password=True)
         made: Path = self._settings.postgres_dir / "PG_VERSION"

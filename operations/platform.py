@@ -1,4 +1,4 @@
-"""The platform as one thing: start its parts side by side, wait for each, stop all."""
+"""The whole platform: start its parts in parallel, wait until each is ready, stop everything."""
 
 import asyncio
 import re
@@ -27,17 +27,17 @@ from operations.supervisor import CONFIGURATION, Supervisor
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DAGS = ("hourly_trending", "daily_training")
 TRAINING_SLOTS = 2
-"""One for each core of the smallest machine this is meant for; an operator's own number is kept."""
+"""One per core of the smallest supported machine; a number set by the operator is kept."""
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
-"""How a line of a log begins, beside those that are meant for the operator."""
+"""How a log line begins; other lines are meant for the operator."""
 
 GIVEN_UP = "Application startup failed"
-"""What a worker of the service writes before it exits; its server would start it again for ever."""
+"""What a worker of the service logs before it exits; its server would restart it forever."""
 
 READY_SECONDS = 240
 MOST_RESTARTS = 3
-"""A process that has died this often before it answered will not come up by itself."""
+"""A process that dies this often before it is ready will not recover by itself."""
 
 
 class Platform:
@@ -55,14 +55,14 @@ class Platform:
 
     @property
     def service_address(self) -> str:
-        """Where this machine reaches the service."""
+        """The service's address on this machine."""
         host = self.settings.service_host
         return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{self.settings.service_port}"
 
     def start(self) -> None:
-        """Bring every part up; returns when all answer. Raises OperationsError.
+        """Start every part and wait until all are ready. Raises OperationsError.
 
-        PostgreSQL first; then Airflow, MLflow and our own schema, sample and service side by side.
+        PostgreSQL first; then, in parallel, Airflow, MLflow, and our own schema, sample and service.
         """
         self._environment = supervisor_environment(
             self.settings, {name: database_url(self.settings, name) for name in ("airflow", "mlflow")}
@@ -80,15 +80,15 @@ class Platform:
                 raise
 
     def stop(self) -> int:
-        """Stop everything; returns how many processes were running."""
+        """Stop everything; returns how many processes there were."""
         self.abort.set()
         return self.supervisor.stop()
 
     def wait_until(self, name: str, ready: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-        """Wait for a supervised process to answer.
+        """Wait until a supervised process is ready.
 
-        Raises StartError with the error that its log names when it says that it can't start, keeps dying
-        or takes too long, and Aborted when the start is given up.
+        Raises StartError, with the error from its log, if the process fails to start, keeps crashing or takes
+        too long, and Aborted if the start is cancelled.
         """
         log = self.place.logs / f"{name}.log"
         begin, deadline, seen = self._begins.get(name, 0), time.monotonic() + seconds, set[int]()
@@ -99,15 +99,15 @@ class Platform:
             if GIVEN_UP in written_since(log, begin):
                 raise StartError(f"'{name}' can't start: {cause(log, begin)}", f"See {log}")
             if len(seen) > MOST_RESTARTS:
-                raise StartError(f"'{name}' keeps dying: {cause(log, begin)}", f"See {log}")
+                raise StartError(f"'{name}' keeps crashing: {cause(log, begin)}", f"See {log}")
             if time.monotonic() > deadline:
                 raise StartError(
-                    f"'{name}' does not answer after {seconds:.0f} s: {cause(log, begin)}", f"See {log}"
+                    f"'{name}' is not ready after {seconds:.0f} s: {cause(log, begin)}", f"See {log}"
                 )
             time.sleep(0.3)
 
     def counts(self) -> Counts:
-        """How many rows there are to recommend from."""
+        """Row counts of the database."""
 
         async def ask() -> Counts:
             conn = await asyncpg.connect(dsn(self.settings), timeout=10)
@@ -119,7 +119,7 @@ class Platform:
         return asyncio.run(ask())
 
     def _launch(self, name: str) -> None:
-        """Start a process, remembering where in its log this start begins."""
+        """Start a process and remember where its log begins."""
         self._begins[name] = size(self.place.logs / f"{name}.log")
         self.supervisor.start_process(name)
 
@@ -127,7 +127,7 @@ class Platform:
         if self.settings.database_url is None:
             self._launch("postgres")
             self.wait_until("postgres", lambda: answers(self.settings.postgres_dir))
-            self.report.line(f"PostgreSQL answers ({self.settings.postgres_dir})")
+            self.report.line(f"PostgreSQL is ready ({self.settings.postgres_dir})")
         for name in ("airflow", "mlflow"):
             create_database(database_url(self.settings, name))
 
@@ -141,14 +141,14 @@ class Platform:
             api.sign_in()
             api.ensure_pool("training", TRAINING_SLOTS, "Tasks that fit models")
             self.wait_until("airflow-dag-processor", lambda: all(api.knows(dag) for dag in DAGS))
-        self.report.line(f"Airflow answers ({self.settings.airflow_address})")
+        self.report.line(f"Airflow is ready ({self.settings.airflow_address})")
 
     def _start_mlflow(self) -> None:
         if self.settings.mlflow_tracking_uri is None:
             self._migrations().mlflow()
             self._launch("mlflow")
             self.wait_until("mlflow", lambda: self.replies(f"{self.settings.tracking_uri}/health"))
-        self.report.line(f"MLflow answers ({self.settings.tracking_uri})")
+        self.report.line(f"MLflow is ready ({self.settings.tracking_uri})")
 
     def _start_service(self) -> None:
         migrate(database_url(self.settings))
@@ -170,7 +170,7 @@ class Platform:
                     self.report.plain(f"          {line}")
         self._launch("service")
         self.wait_until("service", lambda: self.replies(f"{self.service_address}/status"))
-        self.report.line(f"The service answers ({self.service_address})")
+        self.report.line(f"The service is ready ({self.service_address})")
 
     def _migrations(self) -> Migrations:
         environment = process_environment(self._environment, CONFIGURATION)
@@ -178,7 +178,7 @@ class Platform:
 
     @staticmethod
     def replies(address: str) -> bool:
-        """Whether an address answers a GET with 200."""
+        """Whether a GET of the address returns 200."""
         try:
             return httpx.get(address, timeout=3, trust_env=False).status_code == httpx.codes.OK
         except httpx.HTTPError:
@@ -186,7 +186,7 @@ class Platform:
 
     @staticmethod
     def _join(parts: list[Future[None]]) -> None:
-        """Wait for all parts; raise the first error that is a cause and not a consequence."""
+        """Wait for all parts; raise the first real error rather than a cancellation that followed from it."""
         done, rest = wait(parts, return_when=FIRST_EXCEPTION)
         errors = [error for part in done if (error := part.exception()) is not None]
         if errors:

@@ -1,7 +1,7 @@
-"""Which processes are this platform's, and how to end them.
+"""Finds and ends the processes of this platform.
 
-Every process of a platform inherits the variable MARKER from the supervisor. That, and not a pid file or a
-name, says whose a process is: it survives the death of any parent and can't match somebody else's.
+Every process of a platform inherits the environment variable MARKER from the supervisor. It identifies them
+more reliably than a pid file or a name: it survives the death of a parent and never matches other processes.
 """
 
 import logging
@@ -14,15 +14,15 @@ import psutil
 logger = logging.getLogger(__name__)
 
 PROCESS = "SHORTLIST_PROCESS"
-"""Environment variable that names the watcher which started a process."""
+"""Environment variable with the name of the circus watcher that started a process."""
 
 GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
 def carriers(test: Callable[[dict[str, str]], bool]) -> list[psutil.Process]:
-    """All running processes whose environment passes `test`, with everything below them.
+    """All running processes whose environment passes `test`, with their descendants.
 
-    This process and its ancestors are never among them.
+    This process and its ancestors are never included.
     """
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found: dict[int, psutil.Process] = {}
@@ -41,7 +41,7 @@ def carriers(test: Callable[[dict[str, str]], bool]) -> list[psutil.Process]:
 def end(
     processes: Sequence[psutil.Process], *, sign: signal.Signals = signal.SIGTERM, patience: float = 10
 ) -> None:
-    """Ask processes to end; kill those that have not after `patience` seconds."""
+    """Signal processes to end; kill those still running after `patience` seconds."""
     _signal(processes, sign)
     _, stubborn = psutil.wait_procs(processes, timeout=patience)
     if stubborn:
@@ -59,7 +59,7 @@ def _signal(processes: Sequence[psutil.Process], sign: signal.Signals) -> None:
 
 
 def describe(process: psutil.Process) -> str:
-    """Process id and name, as an operator looks for them."""
+    """Process id and name, for messages."""
     try:
         return f"{process.pid} ({process.name()})"
     except GONE:

@@ -1,4 +1,4 @@
-"""What an operator sees: one line for each thing that happened, and on a terminal what goes on now."""
+"""Progress output: one line per event and, on a terminal, a status line."""
 
 import shutil
 import sys
@@ -10,10 +10,10 @@ import click
 
 
 class Reporter:
-    """Lines with the seconds since the start; safe to call from several threads.
+    """Prints lines with the seconds since the start; thread-safe.
 
     Args:
-        stream: where to write; a status line is kept on it when it is a terminal.
+        stream: where to write; the status line is shown only on a terminal.
     """
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
@@ -29,21 +29,21 @@ class Reporter:
         return time.monotonic() - self._began
 
     def line(self, text: str) -> None:
-        """Something happened."""
+        """Report an event."""
         with self._lock:
             self._clear()
             click.echo(f"{self.seconds:6.1f} s  {text}", file=self._stream)
             self._draw()
 
     def plain(self, text: str = "") -> None:
-        """A line without the clock."""
+        """Print a line without the time."""
         with self._lock:
             self._clear()
             click.echo(text, file=self._stream)
             self._draw()
 
     def status(self, text: str) -> None:
-        """What goes on now: the last line of a terminal, nothing elsewhere. Empty text removes it."""
+        """Replace the status line of a terminal; elsewhere do nothing. Empty text removes it."""
         with self._lock:
             self._clear()
             self._status = text

@@ -1,4 +1,4 @@
-"""Secrets of one installation: made once, kept in a file that only its owner reads."""
+"""Secrets of an installation: generated once, stored in a file that only its owner can read."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from operations.errors import PreflightError
 
 @dataclass(frozen=True)
 class Secrets:
-    """What Airflow's processes must share."""
+    """Secrets shared by Airflow's processes."""
 
     jwt_secret: str
-    """Signs the tokens that tasks and users show to the API server."""
+    """Signs the tokens that tasks and users send to the API server."""
 
     api_secret: str
     """Signs the API server's cookies and requests for logs."""
@@ -26,13 +26,13 @@ class Secrets:
 
 
 def load_secrets(path: Path) -> Secrets:
-    """Read the secrets, making them on the first call.
+    """Read the secrets, generating them on the first call.
 
     Args:
         path: a JSON file; its folder exists.
 
     Raises:
-        PreflightError: the file is there and does not hold the secrets.
+        PreflightError: the file exists but does not contain the secrets.
     """
     if not path.exists():
         _write_new(path)
@@ -40,13 +40,13 @@ def load_secrets(path: Path) -> Secrets:
         return Secrets(**json.loads(path.read_text()))
     except (TypeError, ValueError) as error:
         raise PreflightError(
-            f"{path} does not hold this installation's secrets ({error})",
-            "Restore it from a backup, or delete it for new ones (Airflow's saved connections are lost)",
+            f"{path} does not contain this installation's secrets ({error})",
+            "Restore it from a backup, or delete it to get new ones (Airflow's saved connections are lost)",
         ) from error
 
 
 def _write_new(path: Path) -> None:
-    """Write new secrets so that a start that is killed half-way leaves no half file."""
+    """Write new secrets atomically: a start that is killed leaves no partial file."""
     made = Secrets(
         jwt_secret=secrets.token_urlsafe(48),
         api_secret=secrets.token_urlsafe(48),

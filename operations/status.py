@@ -1,4 +1,4 @@
-"""What runs, and what it costs."""
+"""The table of `make status`: processes and their memory."""
 
 import psutil
 
@@ -10,7 +10,7 @@ MEGABYTE = 1024**2
 
 
 def memory(found: list[psutil.Process]) -> int:
-    """Bytes that these processes hold; pages shared between them count once in all (PSS)."""
+    """Bytes of memory of these processes; shared pages are divided among their users (PSS)."""
     total = 0
     for process in found:
         try:
@@ -21,7 +21,7 @@ def memory(found: list[psutil.Process]) -> int:
 
 
 def table(supervisor: Supervisor) -> list[str]:
-    """A line for each process of circus.ini with its state, process ids and memory."""
+    """One line per process of circus.ini with its state, process ids and memory."""
     found = supervisor.leftovers()
     if not found:
         return []

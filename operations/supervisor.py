@@ -1,4 +1,4 @@
-"""The supervisor: circusd, which keeps the processes of circus.ini running."""
+"""The supervisor, circusd, which keeps the processes of circus.ini running."""
 
 import logging
 import signal
@@ -26,22 +26,22 @@ STOP_SECONDS = 45
 REPLY_SECONDS = 45.0
 SLICE_MILLISECONDS = 500
 BUSY = "already running"
-"""Part of circusd's answer while another command, or its own look at the processes, is under way."""
+"""Part of circusd's reply while another command or its own check of the processes is running."""
 
 LAST = "postgres"
-"""The process that the others need until they have ended."""
+"""The process that all others need, so it stops last."""
 
 
 class Supervisor:
-    """One installation's circusd: start it, command it, stop it and everything it started."""
+    """One installation's circusd: start it, send it commands, stop it and everything it started."""
 
     def __init__(self, place: Layout) -> None:
         self.place = place
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start circusd apart from this terminal; no process of circus.ini runs yet.
+        """Start circusd detached from this terminal; it starts no process of circus.ini yet.
 
-        Raises SupervisorError when it does not answer within 20 seconds.
+        Raises SupervisorError if it does not reply within 20 seconds.
         """
         log = self.place.logs / "circusd.log"
         with log.open("ab") as output:
@@ -66,7 +66,7 @@ class Supervisor:
     def call(self, command: str, *, seconds: float = REPLY_SECONDS, **properties: Any) -> dict[str, Any]:
         """Send one command and return its reply.
 
-        Raises SupervisorError when it is not there, does not reply in time, or says no.
+        Raises SupervisorError if it is not running, does not reply in time, or returns an error.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -75,7 +75,7 @@ class Supervisor:
                 return reply
             reason = str(reply.get("reason"))
             if BUSY not in reason or time.monotonic() > deadline:
-                raise SupervisorError(f"The supervisor refused '{command}' ({reason})", "Run `make down`")
+                raise SupervisorError(f"The supervisor rejected '{command}' ({reason})", "Run `make down`")
             time.sleep(0.1)
 
     def _send(self, command: str, seconds: float, properties: dict[str, Any]) -> dict[str, Any]:
@@ -95,11 +95,11 @@ class Supervisor:
         return reply
 
     def start_process(self, name: str) -> None:
-        """Start one process of circus.ini; does nothing when it runs."""
+        """Start one process of circus.ini unless it is running."""
         self.call("start", name=name, waiting=True, match="simple")
 
     def process_ids(self, name: str) -> list[int]:
-        """Process ids that the watcher `name` has now."""
+        """Process ids of the watcher `name`."""
         return [int(pid) for pid in self.call("list", name=name)["pids"]]
 
     def states(self) -> dict[str, str]:
@@ -107,7 +107,7 @@ class Supervisor:
         return dict(self.call("status", seconds=5)["statuses"])
 
     def circusd(self) -> psutil.Process | None:
-        """The running supervisor of this installation, whoever started it."""
+        """The running supervisor of this installation, if there is one."""
         try:
             process = psutil.Process(int(self.place.pidfile.read_text()))
             return process if process.environ().get(MARKER) == self.place.marker else None
@@ -121,7 +121,7 @@ class Supervisor:
     def stop(self) -> int:
         """Stop everything of this installation, the database last, and nothing else.
 
-        Works without a living supervisor too. Returns how many processes were running.
+        Works without a running supervisor too. Returns how many processes there were.
         """
         running = self.leftovers()
         circusd = self.circusd()
@@ -129,7 +129,7 @@ class Supervisor:
             self._stop_orderly(circusd)
         rest = self.leftovers()
         servers = [process for process in rest if _is(process, LAST)]
-        below = [child for server in servers for child in _below(server)]  # their server ends them itself
+        below = [child for server in servers for child in _below(server)]  # their server ends them
         processes.end([process for process in rest if process not in {*servers, *below}])
         processes.end(
             [server for server in servers if server not in below], sign=signal.SIGINT, patience=STOP_SECONDS
@@ -144,19 +144,19 @@ class Supervisor:
             self.call("quit", seconds=5)
             circusd.wait(timeout=STOP_SECONDS)
         except (SupervisorError, psutil.TimeoutExpired) as error:
-            logger.warning("the supervisor does not stop by itself: %s", error)
+            logger.warning("the supervisor did not stop, so it is killed: %s", error)
             processes.end([circusd])
 
 
 class _WhileAlive:
-    """A poller that waits for an answer no longer than there is somebody to give it."""
+    """A poller that stops waiting for a reply when the supervisor is gone."""
 
     def __init__(self, poller: zmq.Poller, alive: Callable[[], bool]) -> None:
         self._poller = poller
         self._alive = alive
 
     def poll(self, milliseconds: float) -> list[tuple[Any, int]]:
-        """Events within so many milliseconds; none when the time is up or nobody is left to answer."""
+        """Events within `milliseconds`; none on timeout or if the supervisor is gone."""
         deadline = time.monotonic() + milliseconds / 1000
         while True:
             rest = max(0.0, deadline - time.monotonic()) * 1000

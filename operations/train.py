@@ -1,4 +1,4 @@
-"""The first training: started through Airflow and followed task by task."""
+"""The first training: started through Airflow, with progress task by task."""
 
 import threading
 import time
@@ -20,32 +20,32 @@ from operations.reporter import Reporter
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60
-"""How long Airflow's API may be away (restarted by the supervisor, say) while a run is followed."""
+"""How long Airflow's API may be unreachable (during a restart, for example) while a run is followed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and what each task that failed raised in its last attempt."""
+    """Final state of a run, and the error of each failed task's last attempt."""
 
     state: str
     failed: dict[str, str]
 
 
 GATE = "gate"
-"""The task that may say no to a bundle without anything being broken."""
+"""The task that can fail without anything being broken: it rejected the bundle."""
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 def deployed_bundle(settings: Settings) -> str | None:
-    """Id of the bundle that serves; None before the first."""
+    """Id of the bundle in service; None before the first."""
     with connect(settings) as conn:
         deployment = current(conn)
     return None if deployment is None else deployment.bundle_id
 
 
 def gate_reasons(settings: Settings) -> list[str]:
-    """Why the gate's latest decision was no; empty when it was yes, or there is none."""
+    """Why the gate rejected the latest bundle; empty if it accepted it or has not decided yet."""
     with connect(settings) as conn:
         latest = decisions(conn, 1)
     return [
@@ -54,9 +54,9 @@ def gate_reasons(settings: Settings) -> list[str]:
 
 
 def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
-    """Id of the run to follow: one that an earlier start left unfinished, or a new one.
+    """Id of the run to follow: one left unfinished by an earlier start, or a new one.
 
-    A forced run is always a new one: it learns although nothing is new.
+    A forced run is always new; it trains even if nothing has changed.
     """
     if force:
         return api.trigger(dag_id, "make up", {"force": True})
@@ -64,25 +64,25 @@ def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
 
 
 def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool = False) -> None:
-    """Run a DAG through Airflow and show it task by task; `force`: although nothing is new.
+    """Run a DAG through Airflow and show its progress; with `force`, even if nothing has changed.
 
-    Raises RunFailedError when it does not end in success, and Aborted when the start is given up.
+    Raises RunFailedError if it does not succeed, and Aborted if the start is cancelled.
     """
     run_id = start_run(api, dag_id, force=force)
-    platform.report.line(f"{dag_id} runs in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
+    platform.report.line(f"{dag_id} started in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":
         why = [f"{name} ({reason})" if reason else name for name, reason in outcome.failed.items()]
         logs = platform.place.logs / "airflow" / f"dag_id={dag_id}" / f"run_id={run_id}"
         raise RunFailedError(
-            f"{dag_id} failed in {', '.join(why) or 'no task of its own'}",
-            f"See {logs}, mend the cause, then `make up` again",
+            f"{dag_id} failed in {', '.join(why) or 'no task (it timed out or was stopped)'}",
+            f"See {logs}, fix the cause, then run `make up` again",
             frozenset(outcome.failed),
         )
 
 
 def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: threading.Event) -> Outcome:
-    """Show a run's tasks as they change until it ends. Raises Aborted when the start is given up."""
+    """Show the tasks of a run as they change, until it ends. Raises Aborted if the start is cancelled."""
     shown: dict[str, str] = {}
     answered = time.monotonic()
     while True:
@@ -107,7 +107,7 @@ def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: t
 def _show(
     dag_id: str, tasks: list[dict[str, Any]], shown: dict[str, str], report: Reporter
 ) -> list[dict[str, Any]]:
-    """Show what changed; returns the tasks of which an attempt has just failed."""
+    """Show what changed; returns the tasks whose latest attempt just failed."""
     failed = []
     for task in tasks:
         name, state = str(task["task_id"]), str(task["state"])
@@ -126,7 +126,7 @@ def _show(
 
 
 def _why(api: AirflowApi, dag_id: str, run_id: str, task: Mapping[str, Any]) -> str:
-    """What the task's last attempt raised; empty when its log does not say, or can't be had now."""
+    """The error of the task's last attempt; empty if its log has none or can't be read."""
     try:
         return api.failure(dag_id, run_id, str(task["task_id"]), int(task["try_number"]))
     except httpx.HTTPError:

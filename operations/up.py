@@ -1,4 +1,4 @@
-"""`make up`: the platform and its first bundle, then a watch until Ctrl-C."""
+"""`make up`: start the platform, train the first bundle, then wait for Ctrl-C."""
 
 import fcntl
 import signal
@@ -22,9 +22,9 @@ WATCH_SECONDS = 1.0
 
 
 def run(settings: Settings, *, detach: bool, sample: bool = True, reporter: Reporter | None = None) -> int:
-    """Start the platform, make sure a bundle serves, show it, and (unless detached) stay.
+    """Start the platform, make sure a bundle is in service, print an example and, unless detached, wait.
 
-    Returns the exit code. Raises OperationsError after stopping whatever had been started.
+    Returns the exit code. On failure, stops what was started and raises OperationsError.
     """
     report = reporter or Reporter()
     preflight.check_home(layout(settings))
@@ -53,21 +53,21 @@ def run(settings: Settings, *, detach: bool, sample: bool = True, reporter: Repo
 
 @contextmanager
 def _only_one(place: Layout) -> Iterator[None]:
-    """Hold this installation's lock; it is released when this process ends, however it ends."""
+    """Hold this installation's lock, which is released when this process ends for any reason."""
     with (place.home / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise PreflightError(
-                f"Another `make up` of {place.home} is under way", "Wait for it, or stop it with `make down`"
+                f"Another `make up` of {place.home} is running", "Wait for it, or stop it with `make down`"
             ) from error
         yield
 
 
 def _ensure_bundle(platform: Platform) -> bool:
-    """Train through Airflow when nothing serves yet, or when the service refuses what should serve.
+    """Train through Airflow if there is no bundle yet, or if the service rejects the one deployed.
 
-    Returns whether a bundle serves now: not when the gate refused the first one.
+    Returns whether a bundle is in service: False if the gate rejected the first one.
     """
     bundle = train.deployed_bundle(platform.settings)
     if bundle is None:
@@ -77,21 +77,21 @@ def _ensure_bundle(platform: Platform) -> bool:
     try:
         wait_for_bundle(platform, bundle)
     except BundleRefusedError as refusal:
-        platform.report.line(f"The service refuses {refusal}")
-        platform.report.line("Training a new one; meanwhile trending items and search answer")
+        platform.report.line(f"The service rejected {refusal}")
+        platform.report.line("Training a new one; until then only trending items and search are available")
         bundle = _train(platform, ("daily_training",), force=True)
         if bundle is None:
             return False
         if bundle == refusal.bundle_id:
-            platform.report.line(f"Bundle {bundle} is made anew; the service takes it up at its next try")
+            platform.report.line(f"Bundle {bundle} was rebuilt; the service will load it at its next attempt")
             return True
         wait_for_bundle(platform, bundle)
-    platform.report.line(f"The service answers from bundle {bundle}")
+    platform.report.line(f"The service uses bundle {bundle}")
     return True
 
 
 def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -> str | None:
-    """Run DAGs through Airflow; returns the bundle that is deployed then, None when the gate refused it."""
+    """Run DAGs through Airflow; returns the bundle deployed afterwards, None if the gate rejected it."""
     with AirflowApi(platform.settings) as api:
         api.sign_in()
         for dag_id in dag_ids:
@@ -106,15 +106,19 @@ def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -
 
 
 def _tell_why_no_bundle(platform: Platform) -> None:
-    """The platform stays up without a bundle: what answers meanwhile, and what would change it."""
-    platform.report.plain("No bundle serves: trending items and search answer, and users' events are stored.")
+    """Explain that the platform runs without a bundle: what works, and what would change that."""
+    platform.report.plain(
+        "No bundle is in service: trending items and search work, and users' events are stored."
+    )
     for reason in train.gate_reasons(platform.settings):
         platform.report.plain(f"  the gate: {reason}")
-    platform.report.plain("The next training judges anew, with more data or other params (params.yaml).")
+    platform.report.plain(
+        "The next training tries again; more data or other values in params.yaml may change the outcome."
+    )
 
 
 def _show_empty(platform: Platform) -> None:
-    """Nothing to learn from yet: say how that changes."""
+    """Explain how to load data into an empty database."""
     _show_addresses(platform)
     platform.report.plain(
         "The database is empty. Load your files with `python -m database.ingest` (see the README),"
@@ -123,7 +127,7 @@ def _show_empty(platform: Platform) -> None:
 
 
 def _show_answer(platform: Platform) -> None:
-    """The addresses, and one command with the answer it gives."""
+    """Print the addresses, and one command with its response."""
     command, body = first_answer(platform)
     _show_addresses(platform)
     platform.report.plain(f"  $ {command}")
@@ -140,22 +144,22 @@ def _show_addresses(platform: Platform) -> None:
 
 
 def _watch(platform: Platform) -> None:
-    """Stay while the supervisor lives; return when `make down` stopped it.
+    """Wait while the supervisor runs; return when `make down` has stopped it.
 
-    Raises StartError when it died and left processes behind.
+    Raises StartError if it died and left processes behind.
     """
     while platform.supervisor.circusd() is not None:
         time.sleep(WATCH_SECONDS)
     time.sleep(WATCH_SECONDS)
     if platform.supervisor.leftovers():
         raise StartError(
-            "The supervisor died", f"See {platform.place.logs / 'circusd.log'}, then `make up` again"
+            "The supervisor died", f"See {platform.place.logs / 'circusd.log'}, then run `make up` again"
         )
     platform.report.line("Stopped by `make down`")
 
 
 def _stop(platform: Platform) -> None:
-    """Stop all, whatever the operator presses meanwhile."""
+    """Stop everything, ignoring further signals."""
     before = {
         sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
@@ -169,11 +173,13 @@ def _stop(platform: Platform) -> None:
 
 
 def _as_operations_error(error: BaseException) -> BaseException:
-    """The one line for errors whose cause lies outside the platform; others keep their traceback."""
+    """One-line messages for errors with an outside cause; others keep their traceback."""
     if isinstance(error, Aborted):
         return KeyboardInterrupt()
     if isinstance(error, httpx.HTTPError):
-        return StartError(f"A server stopped answering ({error})", "Look at the logs, then `make up` again")
+        return StartError(
+            f"A server stopped responding ({error})", "Check the logs, then run `make up` again"
+        )
     if isinstance(error, OperationsError):
         return error
     return error

@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type, open or set is there."""
+"""Every command, link and setting in the documentation exists."""
 
 import re
 import shlex
@@ -10,7 +10,9 @@ import pytest
 
 from database.settings import REPOSITORY, Settings
 
-PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("**/*.md")])
+PAGES = sorted(
+    [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("**/*.md")]
+)
 MODULE = re.compile(r"python -m ([\w.]+)((?: [\w./=-]+)*)")
 TARGET = re.compile(r"\bmake ([a-z]+)\b")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")

@@ -1,4 +1,4 @@
-"""Tell somebody that a scheduled run failed: a log line always, a webhook when one is set."""
+"""Reports failures of scheduled runs: always to the log, and to a webhook if one is set."""
 
 import json
 import logging
@@ -27,7 +27,8 @@ def post_failure(
         error: why.
         attempt: the task's last.
     """
-    logger.error("%s failed for good in %s: %s", f"{dag_id}.{task_id}" if task_id else dag_id, run_id, error)
+    failed = f"{dag_id}.{task_id}" if task_id else dag_id
+    logger.error("%s failed after all retries in run %s: %s", failed, run_id, error)
     url = get_settings().webhook_url
     if url is None:
         return
@@ -42,6 +43,6 @@ def post_failure(
     request = Request(url, json.dumps(event).encode(), {"Content-Type": "application/json"})
     try:
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
-            logger.info("The webhook answered %d.", response.status)
+            logger.info("The webhook responded with status %d.", response.status)
     except (URLError, TimeoutError) as reason:
-        logger.error("The webhook %s did not take the message: %s", url, reason)
+        logger.error("Posting to the webhook %s failed: %s", url, reason)

@@ -162,7 +162,7 @@ def _embeddings(then: FloatArray, now: FloatArray, params: MonitoringParams, see
     if rows < params.min_rows:
         return [_unjudged(name, about, rows, params) for name in ("embedding_mean_shift", "embedding_mmd")]
     if then.shape[1] != now.shape[1]:
-        detail = f"{then.shape[1]} dimensions then, {now.shape[1]} now: another model"
+        detail = f"{then.shape[1]} dimensions then, {now.shape[1]} now: the model changed"
         return [
             _figure(name, about, 1.0, None, params=params, detail=detail)
             for name in ("embedding_mean_shift", "embedding_mmd")
@@ -184,7 +184,7 @@ def _figure(
 
 
 def _unjudged(name: str, about: str, rows: int, params: MonitoringParams) -> Figure:
-    detail = f"{rows} rows on the smaller side, {params.min_rows} are needed"
+    detail = f"{rows} rows on the smaller side, at least {params.min_rows} needed"
     return Figure(name, about, 0.0, float(getattr(params, name)), None, False, False, detail)
 
 

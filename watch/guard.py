@@ -1,9 +1,9 @@
-"""Takes a bundle back by itself when users click less on its lists than on those of the one before.
+"""Rolls back a bundle automatically if users click less on its lists than on those of the previous one.
 
-The two bundles' lists are of different days, and days differ: a Saturday is no Friday. So the change from
-the old bundle's days to the new one's is held against the same change in earlier weeks, whatever served
-then (a difference of differences), and what single days differ by beyond that counts as chance. When an
-experiment shows both bundles, its arms of the same hours are compared instead.
+The two bundles served on different days, and days differ: a Saturday is not a Friday. The change between
+them is therefore compared with the change between the same hours of earlier weeks, whatever bundle served
+then (difference in differences); remaining differences between days count as chance. If an experiment
+shows both bundles, its arms are compared instead, in the same hours.
 """
 
 import logging
@@ -42,14 +42,14 @@ _EXPERIMENTS = 100
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the guard saw."""
+    """One comparison by the guard."""
 
     bundle_id: str
     against_id: str
     new: Rate
     old: Rate
     weeks: int
-    """Earlier weeks that told what is usual."""
+    """Number of earlier weeks compared with."""
     side_by_side: bool
     """Whether an experiment showed both bundles in the same hours."""
     change: Difference
@@ -59,11 +59,11 @@ class Judgement:
 
     @property
     def reason(self) -> str:
-        """In words."""
+        """The comparison as a sentence."""
         change, low, high = (
             100 * (exp(at) - 1) for at in (self.change.value, self.change.low, self.change.high)
         )
-        beside = f"held against {self.weeks} earlier weeks" if self.weeks else "with no earlier week to go by"
+        beside = f"compared with {self.weeks} earlier weeks" if self.weeks else "with no earlier week yet"
         if self.side_by_side:
             beside = "in the same hours"
         return (
@@ -73,7 +73,7 @@ class Judgement:
 
 
 def compare_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: GuardParams) -> Difference:
-    """Judge the new bundle's days against the old one's; the answer may be asked for as often as one likes.
+    """Judge the new bundle's days against the old one's; valid however often it is called.
 
     The logarithm of new / old, less the mean of the same in the earlier weeks. Its variance is that of the
     users on every side and of the days themselves: the spread of the weeks beyond what users explain, and
@@ -129,7 +129,7 @@ def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: R
         seen = judge(conn, now, params)
         last = last_guard_rollback(conn)
     if seen is None:
-        logger.info("The guard has nothing to judge.")
+        logger.info("The guard has no bundle to judge.")
         return None
     resting = last is not None and now - last < timedelta(hours=params.guard.cooldown_hours)
     if seen.worse and not resting:
@@ -142,7 +142,7 @@ def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: R
         else:
             logger.warning("Rolled back: %s", seen.reason)
         return seen
-    logger.info("%s%s", seen.reason, " (worse, but the guard rests)" if seen.worse else "")
+    logger.info("%s%s", seen.reason, " (worse, but within the cooldown)" if seen.worse else "")
     with connect(settings) as conn:
         _record(seen, now, resting, False)(conn)
     return seen

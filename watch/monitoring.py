@@ -1,4 +1,4 @@
-"""What the monitoring DAG does, step by step; every step may be run again."""
+"""Steps of the monitoring DAG. Every step can be run again."""
 
 import logging
 import time
@@ -35,26 +35,26 @@ PROBES = 5
 
 
 class QualityError(Exception):
-    """Something that should be fresh or fast is not; the message names all of it."""
+    """Something is too old or too slow; the message lists everything that is."""
 
 
 def make_partitions(now: datetime | None = None) -> None:
-    """Make the partitions of today and the next week, before anything is written to them."""
+    """Create the partitions of today and the next week."""
     now = now or datetime.now(UTC)
     with connect() as conn:
         made = ensure_impression_partitions(conn, now, now + PARTITIONS_AHEAD)
         made += ensure_partitions_sync(conn, now, now + PARTITIONS_AHEAD)
-    logger.info("Made %d partitions.", made)
+    logger.info("Created %d partitions.", made)
 
 
 def guard(now: datetime | None = None) -> None:
-    """Roll back the serving bundle if its lists are clicked less than its predecessor's."""
+    """Roll back the bundle in service if its click rate is below that of the previous one."""
     settings = get_settings()
     watch_bundle(settings, load_params(), now or datetime.now(UTC), roll_back_and_tell)
 
 
 def mirror_registry() -> None:
-    """Point MLflow's aliases at what serves: a rollback over HTTP, or a crash, leaves them behind."""
+    """Make MLflow's aliases match the bundle in service, after a rollback over HTTP or a crash."""
     settings = get_settings()
     mirror(settings, Tracker(settings).registry)
 
@@ -74,7 +74,7 @@ def measure_drift(now: datetime | None = None) -> bool:
     with connect(settings) as conn:
         serving = deployments.current(conn)
         if serving is None:
-            logger.info("No bundle serves: nothing to compare with.")
+            logger.info("No bundle is in service, so there is nothing to compare with.")
             return False
         files = snapshot_files(open_workspace(settings), serving.manifest["snapshot_hash"])
         reference = read_reference(files, limits, params.seed)
@@ -90,12 +90,12 @@ def measure_drift(now: datetime | None = None) -> bool:
     write_page(settings, serving.bundle_id, figures, reference.window, now)
     resting = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
     names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
-    logger.info("Drifted: %s%s", names, " (but a training was started lately)" if drifted and resting else "")
+    logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and resting else "")
     return drifted and not resting
 
 
 def drift_triggered() -> None:
-    """Remember that the last report has started a training: the cooldown begins."""
+    """Record that the last report started a training, which begins the cooldown."""
     with connect() as conn:
         mark_triggered(conn)
 
@@ -136,7 +136,7 @@ def check_quality(now: datetime | None = None) -> None:
     problems += probe(f"http://{settings.service_host}:{settings.service_port}/readyz", limits.max_probe_ms)
     if problems:
         raise QualityError("; ".join(problems))
-    logger.info("Fresh and answering.")
+    logger.info("Bundle and trending scores are recent, and the service responds in time.")
 
 
 def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str]:
@@ -148,27 +148,27 @@ def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str
     problems = []
     for name, made, allowed in ages:
         if made is None:
-            problems.append(f"{name} has never been made")
+            problems.append(f"{name} has never been created")
         elif _quiet(name, fresh, made):
             continue
         elif (hours := (now - made) / timedelta(hours=1)) > allowed:
-            problems.append(f"{name} is {hours:.1f} hours old, {allowed:g} are allowed")
+            problems.append(f"{name} is {hours:.1f} hours old (limit: {allowed:g})")
     return problems
 
 
 def probe(url: str, max_ms: float) -> list[str]:
-    """Ask the service a few times; what is wrong with its answers."""
+    """Problems found by calling the service a few times."""
     slowest = 0.0
     for _ in range(PROBES):
         started = time.perf_counter()
         try:
             status = httpx.get(url, timeout=10).status_code
         except httpx.TransportError as error:
-            return [f"{url} does not answer: {error}"]
+            return [f"{url} does not respond: {error}"]
         slowest = max(slowest, 1000 * (time.perf_counter() - started))
         if status != httpx.codes.OK:
-            return [f"{url} answers {status}"]
-    return [f"{url} took {slowest:.0f} ms, {max_ms:g} are allowed"] if slowest > max_ms else []
+            return [f"{url} returned status {status}"]
+    return [f"{url} took {slowest:.0f} ms (limit: {max_ms:g})"] if slowest > max_ms else []
 
 
 def record_online(now: datetime | None = None) -> None:
@@ -182,12 +182,12 @@ def record_online(now: datetime | None = None) -> None:
         clicks = params.experiments.attribution()
         rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
     if not rate.shown:
-        logger.info("Bundle %s has shown nothing yet.", serving.bundle_id)
+        logger.info("No list of bundle %s has been shown yet.", serving.bundle_id)
         return
     tracker = Tracker(settings)
     version = tracker.registry.find_bundle(serving.bundle_id)
     if version is None:
-        logger.warning("MLflow does not know bundle %s.", serving.bundle_id)
+        logger.warning("MLflow has no version for bundle %s.", serving.bundle_id)
         return
     low, high = rate.wilson(1 - params.experiments.alpha)
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
@@ -197,7 +197,7 @@ def record_online(now: datetime | None = None) -> None:
 
 
 def apply_retention(now: datetime | None = None) -> None:
-    """Delete what the params' retention says is too old."""
+    """Delete what is too old by the section `retention` of the params."""
     settings, params = get_settings(), load_params()
     pruned = prune(settings, open_workspace(settings), params, now or datetime.now(UTC))
     logger.info("Pruned: %s", pruned)

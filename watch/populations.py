@@ -1,4 +1,4 @@
-"""The two populations that drift compares: the snapshot that the serving bundle learned from, and now."""
+"""The two populations compared for drift: the training snapshot of the deployed bundle, and current data."""
 
 import json
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""What is deleted when it is old: bundles, their files in MLflow, snapshots, partitions, reports, logs.
+"""Deletes old bundles, their files in MLflow, snapshots, partitions, reports and logs.
 
-Never what serves or may yet: the serving bundle, every bundle that a rollback could go to next, those of
-running experiments, the newest few, and the snapshots that any kept bundle or a lock file refers to are
-kept whatever their age.
+Kept whatever their age: the bundle in service, every bundle that a rollback could restore, those of running
+experiments, the newest few, and the snapshots that a kept bundle or a lock file refers to.
 """
 
 import json
@@ -66,7 +65,7 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
             files = prune_cache(workspace, snapshots, oldest)
             runs = forget(Tracker(settings), kept, oldest)
     except WorkspaceBusyError as reason:
-        logger.info("%s Its cache and MLflow's files are pruned the next time.", reason)
+        logger.info("%s DVC's cache and MLflow's files will be pruned next time.", reason)
     return Pruned(bundles, files, partitions, reports, logs, runs)
 
 

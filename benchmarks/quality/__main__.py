@@ -5,7 +5,7 @@
     python -m benchmarks.quality table FOLDER
 
 The first makes a workspace of files, by the product's own ingestion, in a database that is gone afterwards.
-The last fits every model before the test, and prints the tables of docs/evaluation.md. It reads the
+The last fits every model before the test, and prints the tables of docs/evaluation-tables.md. It reads the
 prepared data only: the installation's own workspace will do.
 """
 
@@ -26,8 +26,9 @@ from training.models.blend import BLEND, FEW, Blend
 from training.models.registry import ALGORITHMS
 from training.params import Params, load_params
 
-ALIKE = "blend, the documents' models alike"
-DOCUMENTED = ("als", "tfidf", "fpgrowth", "embeddings")
+ALIKE = "blend, equal weights"
+"""The models that the shop API's specification names, each with the same weight."""
+EQUAL = ("als", "tfidf", "fpgrowth", "embeddings")
 RELEVANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -72,7 +73,7 @@ def table(folder: Path, others: tuple[Path, ...]) -> None:
     params = load_params(workspace.params_file)
     blends: dict[str, Mapping[str, float]] = {BLEND: params.blend.tuned}
     blends |= {f"blend of {path}": load_params(path).blend.tuned for path in others}
-    blends[ALIKE] = dict.fromkeys(DOCUMENTED, 1.0)
+    blends[ALIKE] = dict.fromkeys(EQUAL, 1.0)
     click.echo(report(Prepared.load(workspace.prepared), params, blends))
 
 

@@ -14,14 +14,18 @@ from serving.steps.scores import contrast, scaled
 from serving.steps.variety import day_seed, lots, sample_diverse
 from training.data.prepared import Prepared
 from training.evaluation.holdout import Holdout
-from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
+from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
 from training.models.blend import Blend
 from training.models.core.base import Model, Query, top_k
+from training.models.core.types import Csr, FloatArray
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
 
 Lists = NDArray[np.int32]
+
+WITH_FALLBACK = "ease, popularity for cold users"
+"""The simplest system that serves everyone: the best single model, and popularity where it has no scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +37,23 @@ class Measured:
     evaluation: Evaluation
     seconds: float | None
     """CPU seconds of the fit; None for blends."""
+
+
+class Fallback:
+    """One model, and a second one for the users that the first gives no score above zero."""
+
+    def __init__(self, first: Model, second: Model) -> None:
+        self.first = first
+        self.second = second
+
+    def score_batch(self, histories: Csr) -> FloatArray:
+        """Scores of all items for many histories (csr[B, n_items]), float32[B, n_items]."""
+        scores = self.first.score_batch(histories)
+        silent = ~(scores > 0).any(axis=1)
+        if silent.any():
+            scores = scores.copy()
+            scores[silent] = self.second.score_batch(histories[silent])
+        return scores
 
 
 @dataclass(frozen=True)
@@ -66,11 +87,13 @@ def measure_all(
     test: TestSet,
     params: Params,
 ) -> dict[str, Measured]:
-    """Lists and numbers of the blends and of every model, the best model first."""
+    """Lists and numbers of the blends, of EASE with its fallback, and of every model, the best first."""
     models = {name: model for name, (model, _) in fitted.items()}
-    rankers = {
+    rankers: dict[str, tuple[Ranker, float | None]] = {
         name: (Blend(models, weights, test.new_items), None) for name, weights in blends.items()
-    } | dict(fitted)
+    }
+    rankers[WITH_FALLBACK] = (Fallback(models["ease"], models["popularity"]), None)
+    rankers |= fitted
     cutoffs = params.evaluation.cutoffs
     found = {}
     for name, (ranker, seconds) in rankers.items():
@@ -79,7 +102,7 @@ def measure_all(
         found[name] = Measured(lists, numbers, seconds)
     metric = f"ndcg@{cutoffs[0]}"
     ranked = sorted(models, key=lambda name: -found[name].evaluation.metric(metric))
-    return {name: found[name] for name in (*blends, *ranked)}
+    return {name: found[name] for name in (*blends, WITH_FALLBACK, *ranked)}
 
 
 def reorder(

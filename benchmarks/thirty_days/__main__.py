@@ -114,18 +114,18 @@ def _look_back(world: World, month: Month, days: Sequence[Day], minutes: float) 
     (world.root / "replay").mkdir()
     return [
         f"The month took {minutes:.1f} minutes.",
-        f"{asked} requests for lists were made, {len(lost)} failed"
+        f"{asked} lists were requested, {len(lost)} requests failed"
         + (f": {'; '.join(lost)}." if lost else ".")
-        + f" {again} were asked again because the connection broke, and answered then.",
-        f"{compared} lists of like items were held against the bundle that the answer names: each was that "
-        f"bundle's own, to the score. {telling} of them the bundle before it would not have given.",
-        f"The slowest answer took {max(day.tally.slowest_ms for day in days):.0f} ms.",
-        f"{clicks['acknowledged']} clicks were acknowledged, {kept} are in the database; "
-        f"{clicks['refused']} were answered with 503 while it was away, {clicks['unknown']} not at all.",
+        + f" {again} were repeated successfully after a broken connection.",
+        f"{compared} lists of similar items were compared with the bundle named in the response: all scores "
+        f"were that bundle's. For {telling} of them the previous bundle would have given another list.",
+        f"The slowest response took {max(day.tally.slowest_ms for day in days):.0f} ms.",
+        f"{clicks['acknowledged']} clicks were acknowledged, and {kept} are in the database. "
+        f"{clicks['refused']} got a 503 while it was down, {clicks['unknown']} no response.",
         f"{len(past)} deployments of {len({d.bundle_id for d in past})} bundles; "
-        f"{month.name(serving.bundle_id)} serves, {'whole' if stored else 'DAMAGED'} in the store.",
+        f"{month.name(serving.bundle_id)} is in service, {'intact' if stored else 'DAMAGED'} in the store.",
         f"MLflow's aliases of the bundle: {_aliases(world)}.",
-        f"The webhook was told of {len(world.alerts.told)} tasks that failed for good: "
+        f"The webhook received {len(world.alerts.told)} tasks that failed after all retries: "
         f"{'; '.join(world.alerts.told)}.",
         replay(world.settings, serving.bundle_id, world.root / "replay").lines()[0],
     ]

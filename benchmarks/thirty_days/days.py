@@ -121,7 +121,7 @@ class Month:
         self.shoppers.displeasing = None
         now, reason = self._settle(), self._reason()
         if now != before and reason.startswith(ROLLBACK):
-            entry.outcome.append(f"{reason}; {self.name(now)} serves again on both workers")
+            entry.outcome.append(f"{reason}; {self.name(now)} is in service again on both workers")
 
     def _import(self) -> None:
         path = new_assortment(self.world.root / "assortment.csv", NEW_PARTS)
@@ -160,7 +160,7 @@ class Month:
             monitoring = nights.start(airflow, "monitoring", entry.number, half, note)
         if fault in KILLS:
             if KILLS[fault](self.world, training):
-                which = "kept serving" if serving(self.world) == before else "had been replaced, whole"
+                which = "stayed in service" if serving(self.world) == before else "had been replaced"
                 entry.outcome.append(f"{fault.value}: {self.name(before)} {which}")
             else:
                 self._waiting.insert(0, fault)

@@ -22,16 +22,16 @@ _PATIENCE_SECONDS = 180.0
 class Fault(StrEnum):
     """What was planted."""
 
-    CORRUPT = "the transfer broke off: half a file"
-    LATE = "no delivery; it comes a day late"
-    WORSE = "a slip in params.yaml: tfidf.min_similarity 0.95, als.regularization 1e6"
+    CORRUPT = "a broken transfer: half a file"
+    LATE = "no delivery; it arrives a day late"
+    WORSE = "wrong values in params.yaml: tfidf.min_similarity 0.95, als.regularization 1e6"
     KILLED_BEFORE = "the task `deploy` killed (SIGKILL) before its commit"
-    KILLED_AFTER = "the task `deploy` killed (SIGKILL) after its commit, before MLflow knew"
+    KILLED_AFTER = "the task `deploy` killed (SIGKILL) after its commit, before MLflow was updated"
     WORKER = "a worker of the service killed (SIGKILL)"
     OUTAGE = "PostgreSQL stopped for a minute"
     DRIFT = "600 spare parts imported at noon"
-    DISLIKED = "shoppers click a tenth as often on the new bundle's lists"
-    TAKEN_BACK = "an operator posts to /training/rollback"
+    DISLIKED = "shoppers click only a tenth as often on the new bundle's lists"
+    TAKEN_BACK = "an operator calls /training/rollback"
 
 
 PLAN = {
@@ -94,7 +94,7 @@ def stop_database(world: World) -> str:
     started = time.monotonic()
     world.supervisor.start_process("postgres")
     until(lambda: world.airflow.healthy() and _writes(world))
-    return f"everything worked again {time.monotonic() - started:.0f} s after PostgreSQL was back"
+    return f"everything worked again {time.monotonic() - started:.0f} s after PostgreSQL returned"
 
 
 def kill_worker(world: World) -> str:
@@ -104,14 +104,14 @@ def kill_worker(world: World) -> str:
     victim.kill()
     until(lambda: len(world.workers()) == len(before) and victim not in world.workers())
     until(lambda: answers(f"{world.address}/readyz"))
-    return f"a new worker had started {time.monotonic() - started:.0f} s later"
+    return f"a new worker was up {time.monotonic() - started:.0f} s later"
 
 
 def take_back(world: World) -> str:
     """Roll back as an operator does."""
-    body = {"reason": "a trial by an operator"}
+    body = {"reason": "an operator's test"}
     httpx.post(f"{world.address}/training/rollback", json=body, timeout=60).raise_for_status()
-    return "taken back by `POST /training/rollback`"
+    return "rolled back by `POST /training/rollback`"
 
 
 def serving(world: World) -> str:

@@ -129,7 +129,7 @@ def test_a_quiet_hour_then_one_with_drift_and_a_service_that_is_down(
     assert loud["state"] == "failed"
     (told,) = webhook.posted
     assert (told["dag_id"], told["task_id"]) == ("monitoring", "check_quality")
-    assert f"127.0.0.1:{port}/readyz does not answer" in told["error"]
+    assert f"127.0.0.1:{port}/readyz does not respond" in told["error"]
     assert {name for name, state in loud["tasks"].items() if state != "success"} == {"check_quality"}
     (started,) = loud["started"]
     assert started["conf"] == {"reason": "drift"}

@@ -29,13 +29,13 @@ def run(connection: Connection) -> Run:
 
 def test_an_experiment_from_start_to_stop(run: Run) -> None:
     started = run("start", "more-cf", *HALVES)
-    assert (started.exit_code, started.output) == (0, "more-cf runs with now, more.\n")
-    assert "more-cf  ab  since" in run("list").output and "runs" in run("list").output
+    assert (started.exit_code, started.output) == (0, "Started more-cf with arms now, more.\n")
+    assert "more-cf  ab  since" in run("list").output and "running" in run("list").output
     read = run("read", "more-cf").output.splitlines()
-    assert read[0].startswith("now: 0.0000 [0.0000, 1.0000], 0 clicks on 0 shown to 0 users")
+    assert read[0].startswith("now: 0.0000 [0.0000, 1.0000], 0 clicks on 0 items shown to 0 users")
     assert "undecided" in read[1]
     assert json.loads(run("read", "more-cf", "--json").output)["off_policy"] is None
-    assert run("stop", "more-cf", "--reason", "seen enough").output == "more-cf stopped: seen enough.\n"
+    assert run("stop", "more-cf", "--reason", "seen enough").output == "Stopped more-cf: seen enough.\n"
     assert "stopped: seen enough" in run("list").output
     assert run("read", "more-cf").exit_code == 0
 
@@ -46,7 +46,7 @@ def test_an_experiment_from_start_to_stop(run: Run) -> None:
         (("start", "e", "--arm", "now=0.5"), "two arms"),
         (("start", "Not An Id", *HALVES), "is no id"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=half"), "could not convert"),
-        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,colour=red"), "none of bundle"),
+        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,colour=red"), "use bundle, epsilon or blend.KEY"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.no=1"), "Extra inputs"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.weights=mine"), "documents"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.tuned.alz=1"), "no model is called alz"),
@@ -81,4 +81,4 @@ def test_reading_a_shadow_test_says_what_it_would_earn(run: Run, connection: Con
     write_log(connection, "unseen")
     found = json.loads(run("read", "unseen", "--json").output)["off_policy"]
     assert found["low"] < TRUTH < found["high"]
-    assert "the shadow would earn 0." in run("read", "unseen").output
+    assert "click rate of the shadow: 0." in run("read", "unseen").output

@@ -32,7 +32,7 @@ def test_an_earlier_start_is_not_blamed_on_this_one(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     log.write_text(TRACEBACK)
     begin = size(log)
-    assert cause(log, begin) == "it wrote nothing"
+    assert cause(log, begin) == "no output"
     with log.open("a") as file:
         file.write("ready\n")
     assert (written_since(log, begin), cause(log, begin)) == ("ready\n", "ready")
@@ -45,4 +45,4 @@ def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:
 
 
 def test_no_log_is_no_error(tmp_path: Path) -> None:
-    assert cause(tmp_path / "none.log") == "it wrote nothing"
+    assert cause(tmp_path / "none.log") == "no output"

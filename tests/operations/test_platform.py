@@ -109,7 +109,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
     (settings.postgres_dir / "something").write_text("not a database")
     started = operations(environment, "up", "--detach")
     assert started.returncode == 1
-    assert "'postgres' keeps dying" in started.stderr
+    assert "'postgres' keeps crashing" in started.stderr
     assert "postgres.log" in started.stderr
     assert supervisor.leftovers() == []
 

@@ -1,4 +1,4 @@
-"""Each thing that can be in the way is refused with one line that names cause and mend."""
+"""Each thing that can be in the way is refused with one line that names the cause and the fix."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ def test_a_taken_port_names_its_holder_and_the_setting(settings: Settings) -> No
             preflight.check(settings)
     assert f"Port {settings.mlflow_port}, which MLflow needs" in refused.value.cause
     assert str(os.getpid()) in refused.value.cause
-    assert "SHORTLIST_MLFLOW_PORT" in refused.value.mend
+    assert "SHORTLIST_MLFLOW_PORT" in refused.value.fix
 
 
 def test_a_port_of_an_external_server_is_not_ours(settings: Settings) -> None:

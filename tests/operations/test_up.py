@@ -91,20 +91,20 @@ def test_a_refused_bundle_is_replaced_by_a_forced_training(monkeypatch: pytest.M
     platform.refused = {"old": "was made by another version"}
     assert platform.ensure()
     assert platform.ran == [("daily_training", True)]
-    assert "The service refuses bundle old: was made by another version" in platform.told.getvalue()
+    assert "The service rejected bundle old: was made by another version" in platform.told.getvalue()
 
 
-def test_a_damaged_bundle_that_is_made_anew_is_left_to_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_bundle_that_is_rebuilt_is_left_to_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     platform = FakePlatform(monkeypatch, "old", ["old"])
     platform.refused = {"old": "damaged"}
     assert platform.ensure()
-    assert "made anew" in platform.told.getvalue()
+    assert "was rebuilt" in platform.told.getvalue()
 
 
-def test_a_refused_bundle_whose_successor_the_gate_refuses_is_not_called_made_anew(
+def test_a_refused_bundle_whose_successor_the_gate_refuses_is_not_called_rebuilt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     platform = FakePlatform(monkeypatch, "old", [failed("gate")])
     platform.refused = {"old": "was made by another version"}
     assert not platform.ensure()
-    assert "made anew" not in platform.told.getvalue()
+    assert "was rebuilt" not in platform.told.getvalue()

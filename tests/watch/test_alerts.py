@@ -76,5 +76,5 @@ def test_a_webhook_that_is_down_is_logged(
         post_failure("daily_training", "gate", "run-1", "boom", 3)
     get_settings.cache_clear()
 
-    assert "daily_training.gate failed for good in run-1: boom" in caplog.text
-    assert "did not take the message" in caplog.text
+    assert "daily_training.gate failed after all retries in run run-1: boom" in caplog.text
+    assert "Posting to the webhook http://127.0.0.1:9/ failed" in caplog.text

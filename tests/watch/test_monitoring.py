@@ -133,7 +133,7 @@ def test_what_is_old_is_named(connection: Connection) -> None:
         cursor.execute("insert into trending_scores values ('x', 1, 1, %s)", (now - timedelta(hours=9),))
     connection.commit()
     problems = monitoring.stale(read_freshness(connection), now, LIMITS)
-    assert problems == ["trending is 9.0 hours old, 3 are allowed"]
+    assert problems == ["trending is 9.0 hours old (limit: 3)"]
     much_later = now + timedelta(days=30)
     assert len(monitoring.stale(read_freshness(connection), much_later, LIMITS)) == 1, "nothing new to learn"
     fill(connection, "a", "books", "click", START)
@@ -141,7 +141,7 @@ def test_what_is_old_is_named(connection: Connection) -> None:
 
 
 def test_a_service_that_is_down_is_a_problem() -> None:
-    assert "does not answer" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]
+    assert "does not respond" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
