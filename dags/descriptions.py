@@ -33,7 +33,7 @@ TASKS = {
         "Counts recent interactions by a weight that decays with age. When it fails, the last scores stay."
     ),
     "make_partitions": (
-        "Partitions of the database for the next days. When it fails, rows wait in the default one."
+        "Partitions of the database for the coming days and months: a week of failures harms nobody."
     ),
     "guard": "Rolls back a bundle whose lists are clicked significantly less than its predecessor's were.",
     "mirror_registry": (

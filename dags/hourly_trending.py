@@ -2,8 +2,7 @@
 
 Counts recent interactions with a weight that decays with age, writes one score for each item
 to the database, and raises the version that the service's workers watch. They show the new
-order on their next request; nothing restarts. Before that it makes the coming month's partition of the
-interactions, should it be missing.
+order on their next request; nothing restarts.
 
 Weights, decay and window: sections `trending` and `interactions` of params.yaml.
 """

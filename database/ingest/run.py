@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,14 +26,12 @@ from database.ingest.merge import (
 )
 from database.ingest.progress import Progress
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
-from database.interactions import ensure_partitions_sync
+from database.locks import INGESTION
+from database.partitions import INTERACTIONS, ensure_partitions
 
 logger = logging.getLogger("database.ingest")
 
-_LOCK = 7_302_601_005
 _ENCODE_BATCH = 256
-_PARTITIONED = timedelta(days=3 * 366)
-"""Months longer ago than this stay in the default partition: a file of twenty years would make 240."""
 
 
 class TextEncoder(Protocol):
@@ -131,7 +129,7 @@ def ingest_file(
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
-        _make_months(conn, started)
+        _make_months(conn)
         if encoder is not None:
             find_news(conn, adapter.family)
             _encode(conn, encoder, progress, counts.read, merged=False)
@@ -176,7 +174,7 @@ def _naming(path: Path) -> Iterator[None]:
 def _alone(conn: Connection) -> Iterator[None]:
     """Temporary tables and the ingestion lock for the block; whatever is uncommitted at its end is undone."""
     with conn.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s)", (_LOCK,))
+        cursor.execute("select pg_advisory_lock(%s)", (INGESTION,))
     create_stage(conn)
     conn.commit()
     try:
@@ -186,7 +184,7 @@ def _alone(conn: Connection) -> Iterator[None]:
             conn.rollback()
             drop_stage(conn)
             with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+                cursor.execute("select pg_advisory_unlock(%s)", (INGESTION,))
             conn.commit()
 
 
@@ -204,19 +202,13 @@ def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, prog
     return counts
 
 
-def _make_months(conn: Connection, now: datetime) -> None:
-    """Partitions for the staged months, this one and the next; committed at once, for it locks the table."""
+def _make_months(conn: Connection) -> None:
+    """Partitions for the staged months; committed at once, for other makers of partitions wait."""
     with conn.cursor() as cursor:
-        cursor.execute(
-            "select distinct date_trunc('month', occurred_at) from staged_interactions "
-            "where occurred_at >= %s",
-            (now - _PARTITIONED,),
-        )
+        cursor.execute("select distinct date_trunc('month', occurred_at, 'UTC') from staged_interactions")
         months = {month for (month,) in cursor.fetchall()}
-    if months:
-        ensure_partitions_sync(conn, now, now + timedelta(days=31))
     for month in sorted(months):
-        ensure_partitions_sync(conn, month, month)
+        ensure_partitions(conn, INTERACTIONS, month, month)
     conn.commit()
 
 
