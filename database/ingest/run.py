@@ -18,9 +18,12 @@ from psycopg2.extras import Json
 from database.ingest.chunk import Adapter, IngestError
 from database.ingest.files import sha256
 from database.ingest.merge import (
+    Merged,
     find_news,
+    gather,
     merge_catalogue,
     merge_interactions,
+    merge_users,
     merge_vectors,
     texts_to_encode,
 )
@@ -117,9 +120,11 @@ def ingest_file(
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
 ) -> Report:
-    """Load one file whole or not at all; commits on `conn`, which must have no transaction under way.
+    """Load one file; commits on `conn`, which must have no transaction under way.
 
-    With an encoder, items and their vectors are stored in the same transaction. `shift_weeks` None
+    Nothing is written before the whole file is read and found right. Items are then committed some at a time,
+    with an encoder together with their vectors, so that others can write in between; interactions and the
+    report all at once, at the end. `shift_weeks` None
     moves times as the adapter's earlier files were moved, so that overlapping ones meet. Runs wait for
     each other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
@@ -130,14 +135,19 @@ def ingest_file(
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
         _make_months(conn)
+        batches = gather(conn)
         if encoder is not None:
             find_news(conn, adapter.family)
             _encode(conn, encoder, progress, counts.read, merged=False)
+        conn.commit()
+        merged, vectors = Merged(), 0
+        for batch in range(batches):
+            progress.at("writing", batch / batches, counts.read)
+            merged += merge_catalogue(conn, adapter.family, batch)
+            vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
             conn.commit()
-        progress.at("writing", 0.0, counts.read)
         new = merge_interactions(conn, adapter.name)
-        merged = merge_catalogue(conn, adapter.family)
-        vectors = 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
+        users = merge_users(conn)
         loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
         rejected = sum(counts.reasons.values())
         report = Report(
@@ -149,6 +159,7 @@ def ingest_file(
             rows_duplicate=counts.read - rejected - loaded,
             rows_rejected=rejected,
             **asdict(merged),
+            users_new=users,
             vectors=vectors,
             shift_weeks=weeks,
             seconds=(datetime.now(UTC) - started).total_seconds(),
