@@ -2,7 +2,6 @@
 
 Computes one trending score per item from recent interactions, whose weight decays with age, and writes it
 to the database. The service's workers use the new scores from their next request on; nothing restarts.
-It first creates the next monthly partition of the interactions table if it is missing.
 
 Weights, decay and window: sections `trending` and `interactions` of `params.yaml`.
 """

@@ -17,6 +17,8 @@ SHORTLIST = "shortlist"
 
 _DRIVER = "postgresql+psycopg2"
 _CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 10
+"""How long one statement of the service may take; those of requests have limits of their own."""
 
 
 def database_url(settings: Settings, name: str = SHORTLIST) -> str:
@@ -73,8 +75,8 @@ async def create_pool(minimum: int, maximum: int, settings: Settings | None = No
         min_size=minimum,
         max_size=maximum,
         timeout=_CONNECT_SECONDS,
-        command_timeout=60,
-        server_settings={"jit": "off"},
+        command_timeout=_STATEMENT_SECONDS,
+        server_settings={"jit": "off", "lock_timeout": "3s"},
         reset=_reset,
     )
 

@@ -12,7 +12,8 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-_LOCK = 7_302_601_004
+from database.locks import PROMOTION
+
 _FIELDS = "deployment_id, bundle_id, bundle_tag, manifest::text, reason, deployed_at, previous_id"
 
 
@@ -43,7 +44,7 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
     with conn.cursor() as cursor:
         cursor.execute("select set_config('lock_timeout', %s, true)", (f"{int(wait_seconds * 1000)}ms",))
         try:
-            cursor.execute("select pg_advisory_lock(%s)", (_LOCK,))
+            cursor.execute("select pg_advisory_lock(%s)", (PROMOTION,))
         except errors.LockNotAvailable as error:
             conn.rollback()
             raise PromotionBusy("another promotion is under way") from error
@@ -54,7 +55,7 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
         if not conn.closed:
             conn.rollback()
             with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+                cursor.execute("select pg_advisory_unlock(%s)", (PROMOTION,))
             conn.commit()
 
 

@@ -6,11 +6,11 @@ has a row for each item.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import asyncpg
-from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.partitions import IMPRESSIONS, ensure_partitions_async, is_missing
 
 _COLUMNS = (
     "request_id",
@@ -44,45 +44,13 @@ class ImpressionRow:
 
 
 async def write_impressions(conn: asyncpg.Connection, rows: Sequence[ImpressionRow]) -> None:
-    """Append lists by one COPY: all of them or none."""
+    """Append lists by one COPY: all of them or none. A day without a partition is given one."""
     records = [tuple(getattr(row, column) for column in _COLUMNS) for row in rows]
-    await conn.copy_records_to_table("impression_lists", records=records, columns=_COLUMNS)
-
-
-def ensure_impression_partitions(conn: Connection, start: datetime, end: datetime) -> int:
-    """Make the daily partitions that hold `start` to `end` (inclusive, UTC); returns how many it made.
-
-    The caller commits, soon: it locks the default partition.
-    """
-    with conn.cursor() as cursor:
-        cursor.execute("select ensure_impression_partitions(%s, %s)", (start, end))
-        row = cursor.fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def drop_partitions_before(conn: Connection, table: str, first_kept: date) -> list[str]:
-    """Drop the partitions of `table` all of whose rows are older than the day `first_kept` (UTC), and what is
-    older in the default one. Returns the names dropped. The caller commits.
-
-    `table` is "impression_lists" or "interactions"; a hypertable has no partitions here and keeps all.
-    """
-    moment = {"impression_lists": "shown_at", "interactions": "occurred_at"}[table]
-    with conn.cursor() as cursor:
-        cursor.execute(
-            """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-            where i.inhparent = %s::regclass
-                and substring(pg_get_expr(c.relpartbound, c.oid) from $re$TO \\('([^']+)'\\)$re$)::timestamptz
-                    <= %s::timestamp at time zone 'UTC'
-            order by c.relname""",
-            (table, first_kept),
-        )
-        names = [str(row[0]) for row in cursor.fetchall()]
-        for name in names:
-            cursor.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
-        cursor.execute("select to_regclass(%s) is not null", (f"{table}_default",))
-        if cursor.fetchone() == (True,):
-            cursor.execute(
-                f"delete from {table}_default where {moment} < %s::timestamp at time zone 'UTC'",
-                (first_kept,),
-            )
-    return names
+    try:
+        await conn.copy_records_to_table("impression_lists", records=records, columns=_COLUMNS)
+    except asyncpg.CheckViolationError as error:
+        if not is_missing(error):
+            raise
+        for moment in {row.shown_at for row in rows}:
+            await ensure_partitions_async(conn, IMPRESSIONS, moment, moment)
+        await conn.copy_records_to_table("impression_lists", records=records, columns=_COLUMNS)

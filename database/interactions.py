@@ -1,14 +1,13 @@
-"""Interactions: what users did, one table partitioned by month of `occurred_at`.
-
-Rows outside every month's partition stand in the default one, and move when their month is made.
-"""
+"""Interactions: what users did, one table partitioned by month of `occurred_at`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
 
 EVENT_TYPES = (
     "product_click",
@@ -23,7 +22,6 @@ EVENT_TYPES = (
 )
 
 _FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at"
-_ENSURE = "select ensure_interaction_partitions({}, {})"
 _RECORD = """
     with known as (insert into users (user_id) values ($1) on conflict do nothing)
     insert into interactions
@@ -84,6 +82,19 @@ async def record(
     raised for another event. Raises asyncpg.CheckViolationError for an unknown event type.
     """
     values = (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
+    try:
+        return await _store(conn, values)
+    except asyncpg.CheckViolationError as error:
+        if not is_missing(error) or conn.is_in_transaction():
+            raise
+    moment = occurred_at or datetime.now(UTC)
+    await ensure_partitions_async(conn, INTERACTIONS, moment, moment)
+    return await _store(conn, values)
+
+
+async def _store(conn: asyncpg.Connection, values: tuple[Any, ...]) -> Recorded:
+    """Insert an event, `values` as in _RECORD, unless its key is known."""
+    user_id, event_type, item_id, query, value, *_, dedup_key = values
     if dedup_key is None:
         return Recorded(*await conn.fetchrow(_RECORD, *values))
     async with conn.transaction():
@@ -106,17 +117,3 @@ async def recent(conn: asyncpg.Connection, user_id: str, since: datetime, limit:
         limit,
     )
     return [InteractionRow(**dict(row)) for row in rows]
-
-
-async def ensure_partitions(conn: asyncpg.Connection, start: datetime, end: datetime) -> int:
-    """Make the monthly partitions that hold `start` to `end` (inclusive, UTC); returns how many it made."""
-    made: int = await conn.fetchval(_ENSURE.format("$1", "$2"), start, end)
-    return made
-
-
-def ensure_partitions_sync(conn: Connection, start: datetime, end: datetime) -> int:
-    """The same on a psycopg2 connection; the caller commits, soon, for it locks the default partition."""
-    with conn.cursor() as cursor:
-        cursor.execute(_ENSURE.format("%s", "%s"), (start, end))
-        row = cursor.fetchone()
-    return 0 if row is None else int(row[0])

@@ -135,6 +135,12 @@ async def get_item(conn: asyncpg.Connection, item_id: str) -> ItemRow | None:
     return None if record is None else _row(record)
 
 
+async def get_article(conn: asyncpg.Connection, article_id: int) -> ItemRow | None:
+    """The item of an article's number, deleted or not; None when there is none."""
+    record = await conn.fetchrow(f"{_SELECT} where i.article_id = $1", article_id)
+    return None if record is None else _row(record)
+
+
 async def insert_item(
     conn: asyncpg.Connection, item_id: str | None, content: ItemContent, embedding: Embedding | None
 ) -> ItemRow | None:

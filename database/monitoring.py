@@ -47,8 +47,6 @@ class Freshness:
     interaction_at: datetime | None
     """When the latest interaction was recorded."""
     catalogue_seq: int
-    unplaced_impressions: bool
-    """Whether impressions stand in the default partition: nobody made their day's."""
 
 
 def record_guard_event(
@@ -142,7 +140,7 @@ def read_freshness(conn: Connection) -> Freshness:
         cursor.execute(
             """select d.bundle_id, d.deployed_at, (d.manifest ->> 'created_at')::timestamptz,
                 (select max(computed_at) from trending_scores), (select max(recorded_at) from interactions),
-                s.catalogue_seq, exists (select from only impression_lists_default)
+                s.catalogue_seq
             from change_state s left join deployments d using (deployment_id)"""
         )
         return Freshness(*cursor.fetchall()[0])

@@ -8,6 +8,8 @@ import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.locks import TRENDING
+
 _COMPUTE = """
     insert into trending_scores (item_id, score, events, computed_at)
     select item_id,
@@ -60,7 +62,7 @@ def compute_trending(
         "neutral": neutral_stars,
     }
     with conn.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(7302601003)")
+        cursor.execute("select pg_advisory_xact_lock(%s)", (TRENDING,))
         cursor.execute("delete from trending_scores")
         cursor.execute(_COMPUTE, values)
         scored = cursor.rowcount

@@ -1,58 +1,151 @@
-"""The service's side of the database: what is unavailable is one error, and is not asked again at once."""
+"""The service's side of the database: lanes that don't starve each other, limits on every wait, two errors.
 
+A database that does not answer and one that is busy are different things. The first is asked by nobody but a
+probe, once a second, while readers are answered from memory at once. The second is an error of the request
+that met it: a lane that is full, a lock that another transaction holds, a statement that takes too long.
+"""
+
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from time import monotonic
+from enum import Enum
 
 import asyncpg
 
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseBusy, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
 
+_BUSY = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 _UNAVAILABLE = (
     OSError,
-    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a server's last word that comes as a statement is sent confuses the driver
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
-_RETRY_SECONDS = 1.0
-_ACQUIRE_SECONDS = 3.0
+_PROBE_SECONDS = 1.0
+"""How long a probe waits for an answer, and how long it waits until the next."""
+
+
+class Lane(Enum):
+    """What a connection is for."""
+
+    READ = "read"
+    EVENT = "event"
+    CATALOGUE = "catalogue"
+    """Writes of items, which wait for each other on the row of the catalogue's number."""
+    FOLLOW = "follow"
+    """What no request waits for, or not to its end: changes, scores, bundles. Each statement has a limit."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long a block may take, the wait for a connection included; None is no limit."""
+        return {Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}[self]
 
 
 class LiveDatabase:
-    """A pool that says when the database does not answer.
-
-    While it does not, only one attempt a second is made: readers are answered from memory meanwhile,
-    without waiting.
-    """
+    """A pool that is shared out in lanes, and says when the database does not answer."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._silent_until: float | None = None
+        # One connection of the pool is left for the log of impressions and for the experiments.
+        spare = pool.get_max_size() - 5
+        sizes = {Lane.READ: max(1, spare), Lane.EVENT: 2 if spare > 1 else 1}
+        self._free = {lane: asyncio.Semaphore(sizes.get(lane, 1)) for lane in Lane}
+        self._probe: asyncio.Task[None] | None = None
+        self.available = True
+        """Whether the database answered when it was last asked."""
 
-    @property
-    def available(self) -> bool:
-        """Whether the last attempt was answered."""
-        return self._silent_until is None
+    async def close(self) -> None:
+        """Stop asking whether the database answers again."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
 
     @asynccontextmanager
-    async def connection(self, operation: str) -> AsyncIterator[asyncpg.Connection]:
-        """A connection for a block; DatabaseUnavailable when the server does not answer, before or in it."""
-        if self._silent_until is not None and monotonic() < self._silent_until:
+    async def connection(self, operation: str, lane: Lane = Lane.READ) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for a block.
+
+        Raises DatabaseUnavailable when the server does not answer, before or in the block; of these,
+        DatabaseBusy when it is there but could not do this in time.
+        """
+        if not self.available:
             raise DatabaseUnavailable(operation)
+        loop = asyncio.get_running_loop()
+        ends = None if lane.seconds is None else loop.time() + lane.seconds
         try:
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as conn:
+            async with self._acquired(lane, ends) as conn:
                 yield conn
-        except _UNAVAILABLE as error:
-            if self._silent_until is None:
-                log.warning("the database does not answer (%s): reads go on from memory", error)
-            self._silent_until = monotonic() + _RETRY_SECONDS
+        except _BUSY as error:
+            raise DatabaseBusy(operation, str(error)) from error
+        except (*_UNAVAILABLE, TimeoutError) as error:
+            if isinstance(error, TimeoutError) or (ends is not None and loop.time() >= ends):
+                self._doubt()
+                raise DatabaseBusy(operation, "it took too long, and may or may not be done") from error
+            self._lose(str(error) or type(error).__name__)
             raise DatabaseUnavailable(operation) from error
-        if self._silent_until is not None:
+
+    @asynccontextmanager
+    async def _acquired(self, lane: Lane, ends: float | None) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of a lane, which is cut at `ends`: to end a statement politely takes a live server."""
+        async with asyncio.timeout_at(ends):
+            await self._free[lane].acquire()
+        try:
+            async with asyncio.timeout_at(ends):
+                conn = await self._pool.acquire()
+            cut = None if ends is None else asyncio.get_running_loop().call_at(ends, conn.terminate)
+            try:
+                yield conn
+            except TimeoutError:
+                conn.terminate()
+                raise
+            finally:
+                if cut is not None:
+                    cut.cancel()
+                await self._pool.release(conn)
+        finally:
+            self._free[lane].release()
+
+    def _lose(self, reason: str) -> None:
+        if self.available:
+            log.warning("the database does not answer (%s): reads go on from memory", reason)
+        self.available = False
+        self._doubt()
+
+    def _doubt(self) -> None:
+        """Ask whether the database answers, until it does."""
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while not await self._answers():
+            await asyncio.sleep(_PROBE_SECONDS)
+        if not self.available:
             log.warning("the database answers again")
-            self._silent_until = None
+            self.available = True
+
+    async def _answers(self) -> bool:
+        """Whether one statement is answered."""
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                conn = await self._pool.acquire()
+            try:
+                await conn.fetchval("select 1", timeout=_PROBE_SECONDS)
+            except TimeoutError:
+                conn.terminate()
+                raise
+            finally:
+                await self._pool.release(conn)
+        except (*_UNAVAILABLE, TimeoutError) as error:
+            self._lose(str(error) or type(error).__name__)
+            return False
+        return True

@@ -6,6 +6,7 @@ ServingError
 ├── KeyReused           an idempotency key of something else  422
 ├── ModelNotReady       no bundle, or not this item in it     503
 ├── DatabaseUnavailable a write (or a read that needs it)     503
+│   └── DatabaseBusy    it answers, but could not do this     503
 └── BundleRefused       never leaves the service: /status tells it
 """
 
@@ -76,6 +77,15 @@ class DatabaseUnavailable(ServingError):  # noqa: N818
     def __init__(self, operation: str) -> None:
         super().__init__(f"the database does not answer: {operation} was not done")
         self.operation = operation
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """PostgreSQL is there, but something held this up: a lock, a full lane, too many rows."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(operation)
+        self.args = (f"the database is busy: {operation} failed ({reason}); try again",)
+        self.reason = reason
 
 
 class BundleRefused(ServingError):  # noqa: N818

@@ -99,6 +99,7 @@ class LivePlane:
         await self._parts.exposure.close()
         await self._parts.feed.close()
         await self._parts.deployed.close()
+        await self._parts.database.close()
         await asyncio.to_thread(self._parts.encoder.close)
 
     async def catch_up(self) -> None:
@@ -115,6 +116,11 @@ class LivePlane:
     def stale(self) -> bool:
         """Whether answers come from memory because the database does not answer."""
         return not self._parts.database.available
+
+    @property
+    def ready(self) -> bool:
+        """Whether this worker can do all it is asked for; one that is not still reads from memory."""
+        return self.healthy and not self.stale
 
     async def settle(self) -> None:
         """Catch up, and wait until every bundle that is asked for is in place or refused."""
@@ -137,17 +143,17 @@ class LivePlane:
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""
-        await self.catch_up()
+        await self._parts.feed.look_up(item_id=item_id)
         return self._parts.index.catalogue.get(item_id)
 
     async def get_article(self, article_id: int) -> Item | None:
         """A live article by its number; None when there is none."""
-        await self.catch_up()
+        await self._parts.feed.look_up(article_id=article_id)
         return self._parts.index.catalogue.article(article_id)
 
     async def embedding(self, item_id: str) -> Vector | None:
         """The vector of a live item's text, float32[d], normalised; None when there is none."""
-        await self.catch_up()
+        await self._parts.feed.look_up(item_id=item_id)
         row = self._parts.index.catalogue.row(item_id)
         return None if row < 0 else self._parts.index.vectors.get(row)
 

@@ -26,9 +26,10 @@ from training.params import load_params
 
 log = logging.getLogger(__name__)
 
-_CONNECTIONS = (1, 4)
+_CONNECTIONS = (1, 8)
 """Connections that a worker keeps, and at most has."""
 _DATABASE_SECONDS = 60.0
+_CLOSE_SECONDS = 5.0
 _TIMEOUT_SECONDS = 30
 
 
@@ -43,7 +44,16 @@ async def open_plane() -> AsyncIterator[LivePlane]:
         finally:
             await plane.close()
     finally:
-        await pool.close()
+        await _close(pool)
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    """Close the pool; a database that hangs is not waited for."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def _pool() -> asyncpg.Pool:
@@ -89,6 +99,6 @@ class Shortlist:
         use_one_thread()
 
     async def __is_ready__(self) -> bool:
-        """Ready once the plane is open: it then answers, from memory while the database is away."""
+        """Ready while the database answers: writes need it. Reads are answered without it all the same."""
         plane: LivePlane | None = getattr(app.state, "plane", None)
-        return plane is not None and plane.healthy
+        return plane is not None and plane.ready

@@ -11,9 +11,8 @@ import jinja2
 
 from database import deployments
 from database.connection import connect
-from database.impressions import ensure_impression_partitions
-from database.interactions import ensure_partitions_sync
 from database.monitoring import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
+from database.partitions import make_ahead
 from database.settings import Settings, get_settings
 from experiments.reading import shown_rate
 from training.data.workspace import open_workspace
@@ -30,7 +29,6 @@ from watch.retention import prune
 
 logger = logging.getLogger(__name__)
 
-PARTITIONS_AHEAD = timedelta(days=7)
 PROBES = 5
 
 
@@ -39,11 +37,9 @@ class QualityError(Exception):
 
 
 def make_partitions(now: datetime | None = None) -> None:
-    """Create the partitions of today and the next week."""
-    now = now or datetime.now(UTC)
+    """Create the partitions of the coming days and months, well before anything is written to them."""
     with connect() as conn:
-        made = ensure_impression_partitions(conn, now, now + PARTITIONS_AHEAD)
-        made += ensure_partitions_sync(conn, now, now + PARTITIONS_AHEAD)
+        made = make_ahead(conn, now or datetime.now(UTC))
     logger.info("Created %d partitions.", made)
 
 

@@ -14,11 +14,11 @@ import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments
-from database.connection import connect
+from database.connection import connect, dsn
 from database.deployments import find_manifest
 from database.experiments import list_experiments
-from database.impressions import drop_partitions_before
 from database.monitoring import delete_reports_before
+from database.partitions import IMPRESSIONS, INTERACTIONS, drop_partitions_before
 from database.rollback import LOCK_SECONDS, rollback_target
 from database.settings import Settings
 from training.data.workspace import Workspace, WorkspaceBusyError, locked
@@ -72,12 +72,12 @@ def prune(settings: Settings, workspace: Workspace, params: Params, now: datetim
 def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[tuple[str, ...], int]:
     """Names of the partitions that went, and how many reports did."""
     rules = params.retention
+    oldest = (now - timedelta(days=rules.impressions_days)).date()
+    partitions = drop_partitions_before(dsn(settings), IMPRESSIONS, oldest)
+    if rules.interactions_days is not None:
+        oldest = (now - timedelta(days=rules.interactions_days)).date()
+        partitions += drop_partitions_before(dsn(settings), INTERACTIONS, oldest)
     with connect(settings) as conn:
-        oldest = (now - timedelta(days=rules.impressions_days)).date()
-        partitions = drop_partitions_before(conn, "impression_lists", oldest)
-        if rules.interactions_days is not None:
-            oldest = (now - timedelta(days=rules.interactions_days)).date()
-            partitions += drop_partitions_before(conn, "interactions", oldest)
         reports = delete_reports_before(conn, now - timedelta(days=params.monitoring.report_days))
     return tuple(partitions), reports
 

@@ -1,4 +1,8 @@
-"""From the temporary tables into the real ones, in one transaction.
+"""From the temporary tables into the real ones: items some at a time, interactions in one transaction.
+
+Every writer of items waits for the row of the change feed's number, so it is taken for a thousand items only,
+and given back by a commit before the next thousand. An ingestion that is killed half-way is completed by
+the next one of the same file.
 
 The same file again, or one that overlaps, changes nothing: an interaction's key is the MD5 of its natural
 key, and an item remembers for each family of files the hash of what it was last told, so only news is
@@ -6,11 +10,14 @@ written. Hence what was edited or deleted since by hand stays so until the sourc
 deleted item stays deleted even then. A field that the source leaves empty keeps its value.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.items import CONTENT
+
+BATCH = 1000
+"""Items that are written in one transaction."""
 
 _KEPT = [name for name in CONTENT if name not in {"kind", "tags"}]
 _TAGS = "case when excluded.tags = '{}' then items.tags else excluded.tags end"
@@ -22,10 +29,9 @@ _CHANGED = (
     f"({', '.join(f'items.{name}' for name in _MERGED)}) is distinct from ({', '.join(_MERGED.values())})"
 )
 
-_DESCRIBED = """
-drop table if exists pg_temp.changed_items;
-create temporary table changed_items as
-with merged as (
+_GATHER = """
+drop table if exists pg_temp.merged_items;
+create temporary table merged_items as
     select distinct on (s.item_id) s.item_id, s.kind, s.title, s.description, s.category, s.sub_category,
         coalesce(array_remove(t.tags, s.sub_category), '{}') as tags, s.image_url, s.link, s.rating,
         s.rating_count::integer as rating_count, s.price, s.original_price, s.discount_ratio, s.as_of,
@@ -34,15 +40,29 @@ with merged as (
         select item_id, array_agg(distinct tag order by tag) as tags
         from staged_items, unnest(string_to_array(tags, E'\\x1f')) tag where tag <> '' group by item_id
     ) t using (item_id)
-    order by s.item_id, s.line
-)
+    order by s.item_id, s.line;
+drop table if exists pg_temp.item_batches;
+create temporary table item_batches as
+    select item_id, (row_number() over (order by item_id) - 1) / %(size)s as batch from (
+        select item_id from merged_items
+        union select item_id from staged_interactions where item_id is not null
+    ) mentioned;
+create index on merged_items (item_id);
+create index on item_batches (batch);
+analyze merged_items, item_batches;
+"""
+
+_DESCRIBED = """
+drop table if exists pg_temp.changed_items;
+create temporary table changed_items as
 select m.*, md5(m::text) as source_hash, i.item_id is null as is_new
-from merged m left join items i using (item_id)
+from merged_items m {of_batch} left join items i on i.item_id = m.item_id
 where i.item_id is null or (i.deleted_at is null
     and i.source_hashes ->> %(family)s is distinct from md5(m::text)
     and (m.as_of is null or i.attributes ->> 'as_of' is null
         or m.as_of >= (i.attributes ->> 'as_of')::timestamptz))
 """
+_OF_BATCH = "join item_batches b on b.item_id = m.item_id and b.batch = %(batch)s"
 
 _UPSERT = f"""
 insert into items (item_id, {", ".join(CONTENT)}, attributes, source_hashes, change_seq)
@@ -70,11 +90,13 @@ insert into users (user_id) select distinct user_id from staged_interactions whe
 on conflict do nothing
 """
 
-_BARE = """
-insert into items (item_id, change_seq)
-select distinct item_id, %(seq)s::bigint from staged_interactions where item_id is not null
-on conflict do nothing
+_UNKNOWN = """
+select b.item_id from item_batches b left join items i using (item_id)
+where b.batch = %(batch)s and i.item_id is null and not exists (
+    select from changed_items c where c.item_id = b.item_id)
 """
+
+_BARE = f"insert into items (item_id, change_seq) select item_id, %(seq)s::bigint from ({_UNKNOWN}) unknown"
 
 _TEXT = "embedding_text({0}.title, {0}.category, {0}.sub_category, {0}.tags, {0}.description)".format
 
@@ -101,7 +123,8 @@ _VECTORS = """
 insert into embeddings (item_id, model, dimension, text_hash, vector)
 select i.item_id, %(model)s, octet_length(v.vector) / 4, v.text_hash, v.vector
 from changed_items c join items i using (item_id)
-join (select distinct on (text_hash) * from staged_vectors) v using (text_hash)
+cross join lateral (
+    select text_hash, vector from staged_vectors s where s.text_hash = i.text_hash limit 1) v
 on conflict (item_id) do update set model = excluded.model, dimension = excluded.dimension,
     text_hash = excluded.text_hash, vector = excluded.vector, updated_at = now()
 where embeddings.text_hash <> excluded.text_hash or embeddings.model <> excluded.model
@@ -112,16 +135,27 @@ where embeddings.text_hash <> excluded.text_hash or embeddings.model <> excluded
 class Merged:
     """How many rows the merge wrote."""
 
-    items_new: int
-    items_changed: int
-    items_bare: int
-    users_new: int
+    items_new: int = 0
+    items_changed: int = 0
+    items_bare: int = 0
+
+    def __add__(self, other: "Merged") -> "Merged":
+        return Merged(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
-def find_news(conn: Connection, family: str) -> None:
-    """Make the temporary table `changed_items`: what the staged rows say of items that is news."""
+def gather(conn: Connection) -> int:
+    """Bring together what the staged rows say of each item, in batches; returns how many there are."""
     with conn.cursor() as cursor:
-        cursor.execute(_DESCRIBED, {"family": family})
+        cursor.execute(_GATHER, {"size": BATCH})
+        cursor.execute("select coalesce(max(batch) + 1, 0) from item_batches")
+        return int(cursor.fetchall()[0][0])
+
+
+def find_news(conn: Connection, family: str, batch: int | None = None) -> None:
+    """Make the temporary table `changed_items`: what is news of the items of a batch, or of all."""
+    with conn.cursor() as cursor:
+        of_batch = "" if batch is None else _OF_BATCH
+        cursor.execute(_DESCRIBED.format(of_batch=of_batch), {"family": family, "batch": batch})
 
 
 def texts_to_encode(conn: Connection, model: str, *, merged: bool) -> list[tuple[str, str]]:
@@ -138,15 +172,26 @@ def merge_interactions(conn: Connection, source: str) -> int:
         return cursor.rowcount
 
 
-def merge_catalogue(conn: Connection, family: str) -> Merged:
-    """Write items and users under one number of the change feed, whose row stays locked until the commit.
-
-    The number is used only when something changed.
-    """
+def merge_users(conn: Connection) -> int:
+    """Insert the users that the staged interactions name and nobody knows; returns how many."""
     with conn.cursor() as cursor:
+        cursor.execute(_USERS)
+        return cursor.rowcount
+
+
+def merge_catalogue(conn: Connection, family: str, batch: int) -> Merged:
+    """Write the items of a batch under one number of the change feed, whose row is locked until the commit.
+
+    The number is taken only when there is news; what is news is found again then, as nobody else writes.
+    """
+    find_news(conn, family, batch)
+    with conn.cursor() as cursor:
+        cursor.execute(f"select exists (select from changed_items) or exists ({_UNKNOWN})", {"batch": batch})
+        if not cursor.fetchall()[0][0]:
+            return Merged()
         cursor.execute("select catalogue_seq + 1 from change_state for update")
         seq = cursor.fetchall()[0][0]
-        find_news(conn, family)
+        find_news(conn, family, batch)
         cursor.execute(_UPSERT, {"family": family, "seq": seq})
         cursor.execute(
             """select count(*) filter (where c.is_new), count(*) filter (where not c.is_new)
@@ -154,13 +199,11 @@ def merge_catalogue(conn: Connection, family: str) -> Merged:
             (seq,),
         )
         new, changed = cursor.fetchall()[0]
-        cursor.execute(_BARE, {"seq": seq})
+        cursor.execute(_BARE, {"seq": seq, "batch": batch})
         bare = cursor.rowcount
-        cursor.execute(_USERS)
-        users = cursor.rowcount
         if new + changed + bare:
             cursor.execute("update change_state set catalogue_seq = %s", (seq,))
-    return Merged(new, changed, bare, users)
+    return Merged(new, changed, bare)
 
 
 def merge_vectors(conn: Connection, model: str) -> int:

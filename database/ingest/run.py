@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,22 +18,23 @@ from psycopg2.extras import Json
 from database.ingest.chunk import Adapter, IngestError
 from database.ingest.files import sha256
 from database.ingest.merge import (
+    Merged,
     find_news,
+    gather,
     merge_catalogue,
     merge_interactions,
+    merge_users,
     merge_vectors,
     texts_to_encode,
 )
 from database.ingest.progress import Progress
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
-from database.interactions import ensure_partitions_sync
+from database.locks import INGESTION
+from database.partitions import INTERACTIONS, ensure_partitions
 
 logger = logging.getLogger("database.ingest")
 
-_LOCK = 7_302_601_005
 _ENCODE_BATCH = 256
-_PARTITIONED = timedelta(days=3 * 366)
-"""Months longer ago than this stay in the default partition: a file of twenty years would make 240."""
 
 
 class TextEncoder(Protocol):
@@ -119,9 +120,11 @@ def ingest_file(
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
 ) -> Report:
-    """Load one file whole or not at all; commits on `conn`, which must have no transaction under way.
+    """Load one file; commits on `conn`, which must have no transaction under way.
 
-    With an encoder, items and their vectors are stored in the same transaction. `shift_weeks` None
+    Nothing is written before the whole file is read and found right. Items are then committed some at a time,
+    with an encoder together with their vectors, so that others can write in between; interactions and the
+    report all at once, at the end. `shift_weeks` None
     moves times as the adapter's earlier files were moved, so that overlapping ones meet. Runs wait for
     each other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
@@ -131,15 +134,20 @@ def ingest_file(
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
-        _make_months(conn, started)
+        _make_months(conn)
+        batches = gather(conn)
         if encoder is not None:
             find_news(conn, adapter.family)
             _encode(conn, encoder, progress, counts.read, merged=False)
+        conn.commit()
+        merged, vectors = Merged(), 0
+        for batch in range(batches):
+            progress.at("writing", batch / batches, counts.read)
+            merged += merge_catalogue(conn, adapter.family, batch)
+            vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
             conn.commit()
-        progress.at("writing", 0.0, counts.read)
         new = merge_interactions(conn, adapter.name)
-        merged = merge_catalogue(conn, adapter.family)
-        vectors = 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
+        users = merge_users(conn)
         loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
         rejected = sum(counts.reasons.values())
         report = Report(
@@ -151,6 +159,7 @@ def ingest_file(
             rows_duplicate=counts.read - rejected - loaded,
             rows_rejected=rejected,
             **asdict(merged),
+            users_new=users,
             vectors=vectors,
             shift_weeks=weeks,
             seconds=(datetime.now(UTC) - started).total_seconds(),
@@ -176,7 +185,7 @@ def _naming(path: Path) -> Iterator[None]:
 def _alone(conn: Connection) -> Iterator[None]:
     """Temporary tables and the ingestion lock for the block; whatever is uncommitted at its end is undone."""
     with conn.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s)", (_LOCK,))
+        cursor.execute("select pg_advisory_lock(%s)", (INGESTION,))
     create_stage(conn)
     conn.commit()
     try:
@@ -186,7 +195,7 @@ def _alone(conn: Connection) -> Iterator[None]:
             conn.rollback()
             drop_stage(conn)
             with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+                cursor.execute("select pg_advisory_unlock(%s)", (INGESTION,))
             conn.commit()
 
 
@@ -204,19 +213,13 @@ def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, prog
     return counts
 
 
-def _make_months(conn: Connection, now: datetime) -> None:
-    """Partitions for the staged months, this one and the next; committed at once, for it locks the table."""
+def _make_months(conn: Connection) -> None:
+    """Partitions for the staged months; committed at once, for other makers of partitions wait."""
     with conn.cursor() as cursor:
-        cursor.execute(
-            "select distinct date_trunc('month', occurred_at) from staged_interactions "
-            "where occurred_at >= %s",
-            (now - _PARTITIONED,),
-        )
+        cursor.execute("select distinct date_trunc('month', occurred_at, 'UTC') from staged_interactions")
         months = {month for (month,) in cursor.fetchall()}
-    if months:
-        ensure_partitions_sync(conn, now, now + timedelta(days=31))
     for month in sorted(months):
-        ensure_partitions_sync(conn, month, month)
+        ensure_partitions(conn, INTERACTIONS, month, month)
     conn.commit()
 
 

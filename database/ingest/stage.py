@@ -15,7 +15,10 @@ from database.ingest.chunk import INTERACTION_COLUMNS, ITEM_COLUMNS, REJECTED_CO
 _NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio", "value"}
 _TIMES = {"as_of", "occurred_at"}
 _TIME = pa.timestamp("us", tz="UTC")
-_TABLES = ("staged_items", "staged_interactions", "staged_rejected", "staged_vectors", "changed_items")
+_TABLES = (
+    *("staged_items", "staged_interactions", "staged_rejected", "staged_vectors"),
+    *("merged_items", "item_batches", "changed_items"),
+)
 _CREATE = """
 create temporary table staged_items (line bigint, item_id text, kind text, title text, description text,
     category text, sub_category text, tags text, image_url text, link text, rating real,
@@ -25,6 +28,7 @@ create temporary table staged_interactions (line bigint, user_id text, item_id t
     query text, value real, session_id text, occurred_at timestamptz, natural_key text);
 create temporary table staged_rejected (line bigint, reason text, raw text);
 create temporary table staged_vectors (text_hash text, vector bytea);
+create index on staged_vectors (text_hash);
 """
 
 

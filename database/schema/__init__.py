@@ -1,22 +1,32 @@
 """The schema as numbered migrations (Alembic); `migrate` brings a database to the newest one."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic, sleep
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from database.connection import libpq_url
+from database.locks import DATABASES, DDL_TIMEOUT, MIGRATIONS
 
-_LOCK = 7_302_601_001  # advisory lock of migrations
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.5
+_BUSY_SECONDS = 60.0
+"""How long a migration tries to lock a table that others use, a little at a time."""
 
 
 def migrate(url: str) -> None:
     """Create the database that `url` names if it is missing, and apply every migration it lacks.
 
-    `url` is a SQLAlchemy URL (`postgresql+psycopg2://…`). Runs that meet wait for each other.
+    `url` is a SQLAlchemy URL (`postgresql+psycopg2://…`). Runs that meet wait for each other. A migration
+    waits for a table's lock a short time only, since readers would wait behind it, and tries again for a
+    minute; then sqlalchemy.exc.OperationalError is raised, and what was applied until then stays.
     """
     from alembic import command
     from alembic.config import Config
@@ -25,17 +35,33 @@ def migrate(url: str) -> None:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            connection.execute(text("select pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("select pg_advisory_lock(:key)"), {"key": MIGRATIONS})
+            connection.execute(
+                text("select set_config('lock_timeout', :limit, false)"), {"limit": DDL_TIMEOUT}
+            )
             connection.commit()
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            _patiently(lambda: command.upgrade(config, "head"), connection)
             connection.commit()
-            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
+            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": MIGRATIONS})
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _patiently(upgrade: Callable[[], None], connection: Connection) -> None:
+    give_up = monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return upgrade()
+        except OperationalError as error:
+            connection.rollback()
+            if not isinstance(error.orig, errors.LockNotAvailable) or monotonic() > give_up:
+                raise
+            logger.warning("a migration waits for a table that others use: %s", error.orig)
+            sleep(_PAUSE_SECONDS)
 
 
 def create_database(url: str) -> None:
@@ -56,10 +82,12 @@ def _create(url: str) -> None:
     body, mark, query = url.partition("?")
     conn = psycopg2.connect(libpq_url(f"{body.rpartition('/')[0]}/postgres{mark}{query}"))
     try:
-        conn.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        conn.autocommit = True
         with conn.cursor() as cursor:
-            cursor.execute(f'create database "{name}"')
-    except errors.DuplicateDatabase:
-        pass  # another run made it between the two statements, which is what was wanted
+            # held until the connection ends: of two runs that meet, one creates and the other finds it
+            cursor.execute("select pg_advisory_lock(%s)", (DATABASES,))
+            cursor.execute("select 1 from pg_database where datname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(f'create database "{name}"')
     finally:
         conn.close()

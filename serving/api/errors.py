@@ -21,6 +21,7 @@ from serving.api.airflow_runs import AirflowUnavailable, RunNotFound
 from serving.api.responses import answer
 from serving.errors import (
     AlreadyExists,
+    DatabaseBusy,
     DatabaseUnavailable,
     ItemExists,
     ItemNotFound,
@@ -163,6 +164,7 @@ _SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
     (KeyReused, 422, "idempotency_key_reused"),
     (ModelNotReady, 503, "model_not_trained"),
     (AirflowUnavailable, 503, "airflow_unavailable"),
+    (DatabaseBusy, 503, "database_busy"),
     (DatabaseUnavailable, 503, "database_unavailable"),
 )
 """First match wins: a leaf stands before its branch."""

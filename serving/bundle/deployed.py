@@ -10,7 +10,7 @@ from database.deployments import Deployment, fetch_deployment
 from serving.bundle import loading as bundles
 from serving.bundle.loading import Generation, Locate
 from serving.catalogue.index import LiveIndex
-from serving.database_pool import LiveDatabase
+from serving.database_pool import Lane, LiveDatabase
 from serving.errors import BundleRefused, DatabaseUnavailable
 from serving.observe.list_metrics import list_metrics
 
@@ -147,5 +147,5 @@ class Deployed:
         )
 
     async def _deployment(self, deployment_id: int) -> Deployment | None:
-        async with self._database.connection("reading a deployment") as conn:
+        async with self._database.connection("reading a deployment", Lane.FOLLOW) as conn:
             return await fetch_deployment(conn, deployment_id)

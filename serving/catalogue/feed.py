@@ -16,7 +16,7 @@ from database.trending import load_trending, trending_age
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import TrendingScores
-from serving.database_pool import LiveDatabase
+from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.request_context import current_request
 
@@ -29,8 +29,9 @@ _PATIENCE_SECONDS = 2.0
 class Feed:
     """Applies to the index what happened in the database.
 
-    Whoever asks waits until what was committed before is applied. Only when that takes longer than two
-    seconds, because very many items changed at once, are they answered from what is there, as stale.
+    Whoever asks waits until what was committed before is applied. Only when this worker has been behind for
+    two seconds, because very many items changed at once, does nobody wait any more until it has caught up:
+    they are answered from what is there, as stale.
     """
 
     def __init__(self, database: LiveDatabase, index: LiveIndex, deployed: Deployed) -> None:
@@ -38,6 +39,7 @@ class Feed:
         self._index = index
         self._deployed = deployed
         self._applying: asyncio.Task[None] | None = None
+        self._behind_since: float | None = None
         self._histories: OrderedDict[str, Sequence[InteractionRow]] = OrderedDict()
         self.trending = TrendingScores()
         self.applied = 0
@@ -45,9 +47,14 @@ class Feed:
         self.known = 0
         """The highest sequence number that the database has told of."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether the database has told of changes that are not applied yet."""
+        return self.known > self.applied
+
     async def open(self) -> None:
         """Load the whole catalogue and the trending scores as of one moment, then the deployed bundle."""
-        async with self._database.connection("loading the catalogue") as conn:
+        async with self._database.connection("loading the catalogue", Lane.FOLLOW) as conn:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 state = await read_state(conn)
                 async for rows in items.load_catalogue(conn):
@@ -72,6 +79,7 @@ class Feed:
                 state, events = await read_request(conn, user_id, since, limit)
             await self._catch_up(state)
         except DatabaseUnavailable:
+            _mark_stale()
             return self._histories.get(user_id, ()) if user_id is not None else ()
         if user_id is not None:
             self._remember(user_id, events)
@@ -84,18 +92,38 @@ class Feed:
                 state = await read_state(conn)
             await self._catch_up(state)
         except DatabaseUnavailable:
+            _mark_stale()
+
+    async def look_up(self, *, item_id: str | None = None, article_id: int | None = None) -> None:
+        """Catch up, and where that must wait for many changes bring this one item up to date before them."""
+        await self.catch_up()
+        if not self.behind:
             return
+        try:
+            async with self._database.connection("reading an item") as conn:
+                if article_id is not None:
+                    row = await items.get_article(conn, article_id)
+                else:
+                    row = await items.get_item(conn, item_id or "")
+        except DatabaseUnavailable:
+            return
+        if row is not None:
+            self._index.apply((row,))
 
     async def _catch_up(self, state: State) -> None:
         self.known = max(self.known, state.catalogue_seq)
         if self._behind(state):
+            if self._behind_since is None:
+                self._behind_since = monotonic()
+            patience = self._behind_since + _PATIENCE_SECONDS - monotonic()
             try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(max(0.0, patience)):
                     while self._behind(state):
                         await asyncio.shield(self._apply_on(state))
             except TimeoutError:
-                if (request := current_request.get()) is not None:
-                    request.stale = True
+                _mark_stale()
+        if not self._behind(state):
+            self._behind_since = None
         self._deployed.follow(state.deployment_id, self.catch_up)
 
     def _behind(self, state: State) -> bool:
@@ -108,7 +136,7 @@ class Feed:
         return self._applying
 
     async def _apply(self, state: State) -> None:
-        async with self._database.connection("reading the changes") as conn:
+        async with self._database.connection("reading the changes", Lane.FOLLOW) as conn:
             if state.catalogue_seq > self.applied:
                 async for rows in items.changes(conn, self.applied, _READ_AT_ONCE):
                     await self._apply_rows(rows)
@@ -136,3 +164,8 @@ class Feed:
         self._histories.move_to_end(user_id)
         if len(self._histories) > _REMEMBERED_USERS:
             self._histories.popitem(last=False)
+
+
+def _mark_stale() -> None:
+    if (request := current_request.get()) is not None:
+        request.stale = True

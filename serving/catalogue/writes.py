@@ -8,7 +8,7 @@ from database.interactions import DedupConflict, Recorded
 from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.index import item_of
-from serving.database_pool import LiveDatabase
+from serving.database_pool import Lane, LiveDatabase
 from serving.errors import (
     DatabaseUnavailable,
     ItemExists,
@@ -37,7 +37,7 @@ class Writes:
         An article whose next number is the id of another item takes the number after it.
         """
         embedding = await self._embed({name: getattr(draft, name) for name in _TEXT})
-        async with self._database.connection("creating an item") as conn:
+        async with self._database.connection("creating an item", Lane.CATALOGUE) as conn:
             row = await items.insert_item(conn, draft.item_id, draft, embedding)
             while row is None and draft.item_id is None:
                 row = await items.insert_item(conn, None, draft, embedding)
@@ -60,7 +60,7 @@ class Writes:
             # A text that is "changed" to what it is must not undo the edit of another.
             real = {key: value for key, value in changes.items() if embedding or key not in _TEXT}
             try:
-                async with self._database.connection("editing an item") as conn:
+                async with self._database.connection("editing an item", Lane.CATALOGUE) as conn:
                     row = await items.update_item(conn, item_id, real, embedding)
             except StaleEmbedding:
                 continue
@@ -71,14 +71,14 @@ class Writes:
 
     async def delete_item(self, item_id: str) -> None:
         """Take an item out of the catalogue. Raises ItemNotFound."""
-        async with self._database.connection("deleting an item") as conn:
+        async with self._database.connection("deleting an item", Lane.CATALOGUE) as conn:
             deleted = await items.delete_item(conn, item_id)
         if deleted is None:
             raise ItemNotFound(item_id)
 
     async def create_user(self, draft: UserDraft) -> users.UserRow:
         """Register a user. Raises UserExists."""
-        async with self._database.connection("creating a user") as conn:
+        async with self._database.connection("creating a user", Lane.EVENT) as conn:
             row = await users.insert_user(conn, draft.user_id, draft.interests, draft.skill_level)
         if row is None:
             raise UserExists(draft.user_id)
@@ -86,7 +86,7 @@ class Writes:
 
     async def update_user(self, user_id: str, changes: UserChanges) -> users.UserRow:
         """Change what a user says of themselves. Raises UserNotFound."""
-        async with self._database.connection("editing a user") as conn:
+        async with self._database.connection("editing a user", Lane.EVENT) as conn:
             row = await users.update_user(conn, user_id, changes)
         if row is None:
             raise UserNotFound(user_id)
@@ -111,7 +111,7 @@ class Writes:
         """Store an interaction, once for each `dedup_key` of its user. Raises KeyReused."""
         key = None if draft.dedup_key is None else uuid5(draft.dedup_key, draft.user_id)
         try:
-            async with self._database.connection("recording an interaction") as conn:
+            async with self._database.connection("recording an interaction", Lane.EVENT) as conn:
                 return await interactions.record(
                     conn,
                     user_id=draft.user_id,

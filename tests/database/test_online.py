@@ -1,18 +1,13 @@
-"""Impressions, the clicks attributed to them, and partitions."""
+"""Impressions and the clicks attributed to them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.experiments import Arm, start_experiment
-from database.impressions import (
-    ImpressionRow,
-    drop_partitions_before,
-    ensure_impression_partitions,
-    write_impressions,
-)
+from database.impressions import ImpressionRow, write_impressions
 from database.interactions import record
 from database.online import Attribution, logged_slots, shown_clicks
 
@@ -106,19 +101,3 @@ async def test_the_view_has_a_row_for_each_item(pool: asyncpg.Pool) -> None:
         await write_impressions(conn, [shown("ann", "x", "y", propensities=(0.5, 0.25))])
         rows = await conn.fetch("select item_id, position, propensity from impressions order by position")
     assert [tuple(row) for row in rows] == [("x", 0, 0.5), ("y", 1, 0.25)]
-
-
-async def test_old_partitions_go_and_nothing_else(pool: asyncpg.Pool, connection: Connection) -> None:
-    day = NOW.replace(hour=12, minute=0)
-    async with pool.acquire() as conn:
-        await write_impressions(conn, [shown("ann", str(n), minutes=-n * 24 * 60) for n in range(6)])
-        assert ensure_impression_partitions(connection, day - timedelta(days=3), day) == 4
-        assert ensure_impression_partitions(connection, day - timedelta(days=3), day) == 0
-        connection.commit()
-        assert await conn.fetchval("select count(*) from only impression_lists_default") == 2
-        dropped = drop_partitions_before(connection, "impression_lists", (NOW - timedelta(days=1)).date())
-        connection.commit()
-        assert len(dropped) == 2
-        kept = await conn.fetch("select item_ids[1] from impression_lists order by 1")
-        assert [row[0] for row in kept] == ["0", "1"]
-        assert drop_partitions_before(connection, "interactions", date(2000, 1, 1)) == []

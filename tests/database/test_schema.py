@@ -1,5 +1,6 @@
 """The schema: migrations apply once, and the database's own rules hold."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -7,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.connection import connect, database_url, libpq_url
-from database.schema import migrate
+from database.schema import create_database, migrate
 from database.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ def test_migrate_creates_the_database(postgres: "Postgres") -> None:
         cursor.execute("select catalogue_seq, deployment_id from change_state")
         assert cursor.fetchone() == (0, None)
     conn.close()
+
+
+def test_a_database_that_many_ask_for_at_once_is_made_once(postgres: "Postgres") -> None:
+    url = postgres.url("asked_for_at_once")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: create_database(url), range(8)))
+    psycopg2.connect(libpq_url(url)).close()
 
 
 def test_settings_name_the_test_database(database: "Database") -> None:

@@ -116,11 +116,15 @@ def test_a_snapshot_that_is_gone_is_an_error(workspace: Workspace, connection: C
 
 
 def test_partitions_are_made_ahead(workspace: Workspace, database: object) -> None:
-    monitoring.make_partitions(START)
-    monitoring.make_partitions(START)
+    later = datetime.now(UTC) + timedelta(days=300)
+    monitoring.make_partitions(later)
+    monitoring.make_partitions(later)
     with psycopg2.connect(database.dsn) as conn, conn.cursor() as cursor:  # type: ignore[attr-defined]
-        cursor.execute("select count(*) from pg_inherits where inhparent = 'impression_lists'::regclass")
-        assert cursor.fetchone() == (9,)
+        cursor.execute(
+            """select to_regclass(%s) is not null, to_regclass(%s) is not null""",
+            (f"impression_lists_{later:y%Ym%md%d}", f"interactions_{later + timedelta(days=150):y%Ym%m}"),
+        )
+        assert cursor.fetchone() == (True, True)
     conn.close()
 
 

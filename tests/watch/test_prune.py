@@ -14,8 +14,6 @@ from database.connection import connect
 from database.deployments import activate
 from database.experiments import Arm, start_experiment
 from database.gate_decisions import record_decision
-from database.impressions import ensure_impression_partitions
-from database.interactions import ensure_partitions_sync
 from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS
 from training.data.snapshot import take_snapshot
@@ -62,13 +60,6 @@ def in_cache(workspace: Workspace, md5: str) -> bool:
     return (workspace.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).is_file()
 
 
-def make_partitions() -> None:
-    with connect() as conn:
-        ensure_impression_partitions(conn, NOW - timedelta(days=120), NOW - timedelta(days=119))
-        ensure_impression_partitions(conn, NOW, NOW)
-        ensure_partitions_sync(conn, NOW - timedelta(days=160), NOW)
-
-
 def rules(**changes: Any) -> Params:
     params = load_params(open_workspace(get_settings()).params_file)
     return params.model_copy(update={"retention": params.retention.model_copy(update=changes)})
@@ -95,10 +86,9 @@ def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
         arms = (Arm("a", 0.5), Arm("b", 0.5, bundle_id="tried"))
         record_decision(conn, "tried", None, True, {})
         start_experiment(conn, "e", "ab", arms)
-    make_partitions()
     for path in (workspace.root / ".dvc" / "cache").rglob("*"):
         os.utime(path, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
-    params = rules(bundles=1, interactions_days=100)
+    params = rules(bundles=1, impressions_days=3, interactions_days=100)
 
     with locked(workspace, shared=True):
         busy = prune(settings, workspace, params, NOW)

@@ -217,8 +217,8 @@ def upgrade() -> None:
 def _interactions() -> None:
     """Monthly partitions; a hypertable in their place where the server has TimescaleDB.
 
-    The months themselves are made by `interactions.ensure_partitions`, which does nothing on a
-    hypertable. Which of the two a database has is read from its catalogue, so there is no setting.
+    The months themselves are made by `database.partitions`, which does nothing on a hypertable. Which of
+    the two a database has is read from its catalogue, so there is no setting.
     """
     connection = op.get_bind()
     available = connection.exec_driver_sql(

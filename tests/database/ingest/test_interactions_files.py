@@ -87,7 +87,7 @@ def test_months_get_their_partitions(connection: Connection, query: Query, tmp_p
     )
     ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
     assert query("select tableoid::regclass::text from interactions order by occurred_at") == [
-        ("interactions_default",),
+        ("interactions_before",),
         (f"interactions_y{recent:%Y}m{recent:%m}",),
     ]
 

@@ -10,7 +10,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from scipy import sparse
 
 from database.export import export_snapshot
-from database.interactions import ensure_partitions_sync
 from database.settings import REPOSITORY
 from database.trending import compute_trending
 from training.data.preparation import prepare
@@ -89,7 +88,6 @@ def test_it_is_what_the_database_shows(connection: Connection, tmp_path: Path) -
 def insert_events(conn: Connection, generator: np.random.Generator, days: int) -> None:
     """Events of all kinds on 40 items, a third anonymous, before, in and after the window up to NOW."""
     kinds = ["like", "click", "view_time", "purchase", "rating", "feedback", "skip", "search_query"]
-    ensure_partitions_sync(conn, NOW - timedelta(days=2 * days), NOW + timedelta(days=2))
     with conn.cursor() as cursor:
         cursor.execute(
             "insert into items (item_id, kind, change_seq, deleted_at) select 'i' || n, 'product', 1, "

@@ -1,0 +1,146 @@
+"""An ingestion beside others who write: they get their turn, and a killed one is completed by the next."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg2
+import pytest
+from numpy.typing import NDArray
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.ingest import ADAPTERS, ingest_file, merge, run
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+ITEMS = 60
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "BATCH", 10)
+
+
+def items_file(tmp_path: Path, word: str = "lamp") -> Path:
+    path = tmp_path / f"{word}.csv"
+    rows = [f"I{number:03},{word} {number}" for number in range(ITEMS)]
+    path.write_text("\n".join(["item_id,title", *rows, ""]))
+    return path
+
+
+def interactions_file(tmp_path: Path) -> Path:
+    path = tmp_path / "i.csv"
+    rows = [f"u{number},N{number:03},click,2026-05-01" for number in range(ITEMS)]
+    path.write_text("\n".join(["user_id,item_id,event_type,timestamp", *rows, ""]))
+    return path
+
+
+class Taking:
+    """Takes the catalogue's number whenever the ingestion has done a batch, as an item's save does."""
+
+    name = "none"
+
+    def __init__(self, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.taken = 0
+        real = merge.merge_catalogue
+
+        def then_take(*arguments: Any) -> merge.Merged:
+            found = real(*arguments)
+            waiting = threading.Thread(target=self._take, args=(dsn,))
+            waiting.start()
+            self._waiting.append(waiting)
+            return found
+
+        self._waiting: list[threading.Thread] = []
+        monkeypatch.setattr(run, "merge_catalogue", then_take)
+
+    def _take(self, dsn: str) -> None:
+        conn = psycopg2.connect(dsn, options="-c lock_timeout=5s")
+        with conn, conn.cursor() as cursor:
+            cursor.execute(
+                "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
+            )
+            cursor.execute("select count(*) from items")
+            self.taken += cursor.fetchall()[0][0] < ITEMS
+        conn.close()
+
+    def join(self) -> None:
+        for waiting in self._waiting:
+            waiting.join()
+
+
+@pytest.mark.parametrize("make", [items_file, interactions_file])
+def test_others_write_items_while_a_file_comes_in(
+    database: Any,
+    connection: Connection,
+    query: Query,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Any,
+) -> None:
+    others = Taking(database.dsn, monkeypatch)
+    adapter = ADAPTERS["items" if make is items_file else "interactions"]
+    report = ingest_file(connection, adapter, make(tmp_path))
+    others.join()
+    assert others.taken >= 3, "others wrote before the file was wholly in"
+    assert report.items_new + report.items_bare == ITEMS
+    numbers = query("select change_seq, count(*) from items group by 1 order by 1")
+    assert len(numbers) == 6 and {count for _, count in numbers} == {10}
+
+
+def test_what_a_killed_run_left_is_completed(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, done = merge.merge_catalogue, []
+
+    def fail_late(*arguments: Any) -> merge.Merged:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(arguments)
+        return real(*arguments)
+
+    path = items_file(tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(run, "merge_catalogue", fail_late)
+        with pytest.raises(KeyboardInterrupt):
+            ingest_file(connection, ADAPTERS["items"], path)
+    assert query("select count(*) from items") == [(30,)]
+    assert query("select count(*) from ingest_runs") == [(0,)]
+    report = ingest_file(connection, ADAPTERS["items"], path)
+    assert (report.items_new, report.rows_loaded, report.rows_duplicate) == (30, 30, 30)
+    assert query("select count(*), count(distinct title) from items") == [(ITEMS, ITEMS)]
+
+
+def test_a_file_without_news_takes_no_number(connection: Connection, query: Query, tmp_path: Path) -> None:
+    path = items_file(tmp_path)
+    ingest_file(connection, ADAPTERS["items"], path)
+    before = query("select catalogue_seq from change_state")
+    cursor = connection.cursor()
+    with psycopg2.connect(connection.dsn) as other, other.cursor() as holding:
+        holding.execute("select * from change_state for update")
+        cursor.execute("set lock_timeout = '1s'")
+        connection.commit()
+        assert ingest_file(connection, ADAPTERS["items"], path).rows_loaded == 0
+    other.close()
+    assert query("select catalogue_seq from change_state") == before
+
+
+class Encoder:
+    """Vectors of the length of each text."""
+
+    name = "lengths"
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        return np.array([[len(text), 1] for text in texts], dtype=np.float32)
+
+
+def test_every_item_has_its_vector_at_once(connection: Connection, query: Query, tmp_path: Path) -> None:
+    report = ingest_file(connection, ADAPTERS["items"], items_file(tmp_path), encoder=Encoder())
+    assert report.vectors == ITEMS
+    again = ingest_file(
+        connection, ADAPTERS["items"], items_file(tmp_path, "a longer name"), encoder=Encoder()
+    )
+    assert (again.items_changed, again.vectors) == (ITEMS, ITEMS)
+    rows = "from items join embeddings using (item_id, text_hash)"
+    assert query(f"select count(*) {rows}") == [(ITEMS,)]
