@@ -156,7 +156,8 @@ class Platform:
             migrate(database_url(self.settings))
         except NewerSchemaError as error:
             raise StartError(
-                str(error), "Start the version that made it, or restore a backup from before (docs/upgrading.md)"
+                str(error),
+                "Start the version that made it, or restore a backup from before (docs/upgrading.md)",
             ) from error
         counts = self.counts()
         if counts.items + counts.bare_items + counts.interactions == 0 and self._sample:

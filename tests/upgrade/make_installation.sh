@@ -64,7 +64,7 @@ cp -a .env params.yaml dvc.lock data mlruns "$kept"
 mkdir -p "$kept/.shortlist" "$kept/.dvc"
 cp -a .shortlist/bentoml "$kept/.shortlist"
 cp -a .dvc/cache "$kept/.dvc"
-rm -rf "$kept/data/validation/great_expectations" # Data Docs, made anew by every run
+rm -rf "$kept"/data/validation/{docs,great_expectations} # Data Docs, made anew by every run
 find "$kept" -name '*.png' -delete # plots: nothing reads them, and they are most of the size
 grep -rlI "$home" "$kept" | xargs -r sed -i "s#$home#@INSTALLATION@#g"
 ! grep -rl "$home" "$kept" || { echo "a file still names $home" >&2; exit 1; }

@@ -1,10 +1,10 @@
-"""An installation of an earlier version goes on under this one: see README.md beside it and docs/upgrading.md."""
+"""An installation of an earlier version goes on under this one (README.md beside it, docs/upgrading.md)."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +31,6 @@ from training.params import ParamsError, load_params
 from training.tracking.tracker import Tracker
 
 pytestmark = WHOLE_RUNS
-FIRST, SERVING = "20261119160000-34646b4ee115", "20261121000000-c6d7e341ba51"
-"""The two bundles of the installation."""
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity", "itemknn", "ease")
 
@@ -50,12 +48,9 @@ class Directions:
         return vectors
 
 
-Serve = Callable[[], Awaitable[httpx.AsyncClient]]
-
-
 @asynccontextmanager
 async def serving(installation: Installation) -> AsyncIterator[httpx.AsyncClient]:
-    """The service's app on the installation, every bundle loaded or refused; its logs are written at the end."""
+    """The service's app on the installation, all bundles loaded or refused; logs are written at the end."""
     async with asyncpg.create_pool(installation.dsn, min_size=1, max_size=4) as pool:
         plane = await LivePlane.open(
             pool, load_params(), encoder=Directions(), locate=installation.bundle, clock=lambda: NOW
@@ -85,14 +80,23 @@ def rows(installation: Installation, question: str) -> list[tuple[Any, ...]]:
     return found
 
 
+def deployed(installation: Installation) -> list[str]:
+    """Ids of the bundles that served, in order: the last one serves."""
+    return [
+        name for (name,) in rows(installation, "select bundle_id from deployments order by deployment_id")
+    ]
+
+
 def contents(installation: Installation) -> dict[str, list[tuple[Any, ...]]]:
     """Table → its rows as JSON, in order, partitions under their parent's name."""
     tables = rows(
         installation,
-        """select relname from pg_class c where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+        """select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
         and not relispartition and relname <> 'alembic_version' order by relname""",
     )
-    return {name: rows(installation, f"select to_jsonb(t) from {name} t order by t::text") for (name,) in tables}
+    return {
+        name: rows(installation, f"select to_jsonb(t) from {name} t order by t::text") for (name,) in tables
+    }
 
 
 def test_every_setting_of_the_old_env_file_is_still_read(installation: Installation) -> None:
@@ -124,21 +128,26 @@ def test_an_old_params_file_is_refused_with_every_edit_and_then_loads(installati
     installation.edit_params()
 
     params = load_params()
-    assert (params.als.factors, params.nmf.factors) == (old["als"]["factors"], old["nmf"]["factors"]) == (8, 6)
+    assert (
+        (params.als.factors, params.nmf.factors) == (old["als"]["factors"], old["nmf"]["factors"]) == (8, 6)
+    )
     assert params.blend.tuned == old["blend"]["tuned"]
     assert params.gate.min_test_users == 10
 
 
 async def test_the_bundle_serves_on_and_the_experiments_assign(upgraded: Installation) -> None:
+    first, served = deployed(upgraded)
     async with serving(upgraded) as http:
         status = (await http.get("/status")).json()
-        home = (await http.get("/recommendations/home", params={"user_id": "user1", "explain": "true"})).json()
-        search = (await http.get("/search", params={"query": "red lamp", "response_limit": "5"})).json()
+        home = (
+            await http.get("/recommendations/home", params={"user_id": "user1", "explain": "true"})
+        ).json()
+        search = (await http.get("/recommendations/search", params={"query": "red lamp"})).json()
         like = (await http.get("/recommendations/product/ITEM000001")).json()
         for user in range(60):
             answer = await http.get("/recommendations/home", params={"user_id": f"user{user}"})
-            assert answer.headers["X-Bundle"] == SERVING
-    assert status["bundle"]["bundle_id"] == SERVING and status["bundle"]["refused"] == []
+            assert answer.headers["X-Bundle"] == served
+    assert status["bundle"]["bundle_id"] == served and status["bundle"]["refused"] == []
     assert home["personalized"] and all("blue chair" in each["name"] for each in home["personalized"][:5])
     assert all("red lamp" in each["name"] for each in search["results"])
     assert like
@@ -148,10 +157,10 @@ async def test_the_bundle_serves_on_and_the_experiments_assign(upgraded: Install
         where shown_at >= '2026-11-22Z' group by 1, 2, 3, 4 order by 1, 2""",
     )
     assert [each[:4] for each in arms] == [
-        ("older", "before", FIRST, False),
-        ("weights", "control", SERVING, True),
-        ("weights", "learned", SERVING, True),
-        ("weights", "plain", SERVING, True),
+        ("older", "before", first, False),
+        ("weights", "control", served, True),
+        ("weights", "learned", served, True),
+        ("weights", "plain", served, True),
     ]
     assert arms[0][4] == 60 and sum(each[4] for each in arms[1:]) == 60
 
@@ -166,20 +175,21 @@ async def test_bundles_of_another_schema_are_refused_with_the_command_that_makes
         home = await http.get("/recommendations/home", params={"user_id": "user1"})
     assert home.status_code == 200 and home.headers["X-Bundle"] == "none"
     refused = {each["bundle_id"]: each["reason"] for each in status["bundle"]["refused"]}
-    assert refused.keys() == {FIRST, SERVING}
+    assert refused.keys() == {*deployed(upgraded)}
     for reason in refused.values():
         assert f"made by {which} version of Shortlist (schema 1, this one reads {now})" in reason
         assert "`make up`" in reason and "`python -m training.pipeline --force`" in reason
 
 
 async def test_one_bundle_of_another_schema_leaves_the_one_before_serving(upgraded: Installation) -> None:
-    place = upgraded.bundle(f"shortlist:{SERVING}") / "manifest.json"
+    first, served = deployed(upgraded)
+    place = upgraded.bundle(f"shortlist:{served}") / "manifest.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"schema_version": 99}))
     async with serving(upgraded) as http:
         home = await http.get("/recommendations/home", params={"user_id": "user1"})
         status = (await http.get("/status")).json()
-    assert home.headers["X-Bundle"] == FIRST
-    assert [each["bundle_id"] for each in status["bundle"]["refused"]] == [SERVING]
+    assert home.headers["X-Bundle"] == first
+    assert [each["bundle_id"] for each in status["bundle"]["refused"]] == [served]
 
 
 def test_mlflows_runs_are_read_and_its_versions_load(upgraded: Installation) -> None:
@@ -201,11 +211,13 @@ def test_mlflows_runs_are_read_and_its_versions_load(upgraded: Installation) -> 
 
 
 def test_the_next_night_trains_against_the_old_champion_and_deploys(upgraded: Installation) -> None:
+    before = deployed(upgraded)
     stale = yaml.safe_load((upgraded.root / "dvc.lock").read_text())["stages"]
     assert command(upgraded, "training.pipeline").stdout.startswith("Nothing new since watermark")
     with psycopg2.connect(upgraded.dsn) as conn, conn.cursor() as cursor:
         cursor.execute(
-            """insert into interactions (user_id, item_id, event_type, value, occurred_at, recorded_at, source)
+            """insert into interactions
+                (user_id, item_id, event_type, value, occurred_at, recorded_at, source)
             values ('user1', 'ITEM000023', 'purchase', 1, '2026-11-22Z', '2026-11-22Z', 'shop')"""
         )
     conn.close()
@@ -217,12 +229,11 @@ def test_the_next_night_trains_against_the_old_champion_and_deploys(upgraded: In
         """select bundle_id, champion_id, accepted, report from gate_decisions
         order by gate_decision_id desc limit 1""",
     )
-    assert accepted and champion == SERVING
+    assert accepted and champion == before[-1]
     checks = {check["name"]: check for check in report["checks"]}
     assert "champion" not in checks, "it could be measured"
     assert "champion's blend" in checks["accuracy of blend"]["detail"]
-    ((serving_now,),) = rows(upgraded, "select bundle_id from deployments order by deployment_id desc limit 1")
-    assert serving_now == bundle_id != SERVING
+    assert deployed(upgraded) == [*before, bundle_id]
     tracker = Tracker(get_settings())
     assert tracker.registry.aliases("lamps-bundle") == {"champion": "3", "previous": "2"}
     lock = yaml.safe_load((upgraded.root / "dvc.lock").read_text())["stages"]

@@ -154,8 +154,8 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _other_schema(found: object) -> str:
     newer = isinstance(found, int) and found > SCHEMA_VERSION
-    which = "a newer" if newer else "an earlier"
-    return f"made by {which} version of Shortlist (schema {found}, this one reads {SCHEMA_VERSION}): {NEW_BUNDLE}"
+    which = f"{'a newer' if newer else 'an earlier'} version of Shortlist"
+    return f"made by {which} (schema {found}, this one reads {SCHEMA_VERSION}): {NEW_BUNDLE}"
 
 
 def manifest_of(content: Mapping[str, Any]) -> Manifest:

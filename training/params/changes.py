@@ -19,7 +19,7 @@ class Change:
     """One key that a version renamed, moved or removed, or one value of a key that it renamed."""
 
     old: str
-    """Dotted path of the key, `blend.weights`, or with one of its values that is a word, `blend.weights=plain`."""
+    """Dotted path of a key, `blend.weights`; with a value that is a word, `blend.weights=plain`."""
     new: str | None
     """The same as this version writes it; None for a key that was removed."""
     why: str = ""

@@ -160,7 +160,7 @@ def _exists(bentoml: Any, tag: str) -> bool:
 
 
 def list_stored(settings: Settings) -> list[StoredBundle]:
-    """Every bundle in the store, of any version; their files are not verified, those without a manifest left out."""
+    """Every bundle in the store that has a manifest, of any schema; their files are not verified."""
     bentoml = _bentoml(settings)
     try:
         models = bentoml.models.list(NAME)
