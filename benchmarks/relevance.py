@@ -83,7 +83,7 @@ async def measure(pool: asyncpg.Pool, params: Params, queries: Sequence[Query]) 
     try:
         ways: dict[str, Search] = {
             "lexical": lambda query: _searched(words, query),
-            "semantic": lambda query: both.semantic_search(query, AT, _PRODUCTS),
+            "semantic": lambda query: both.lists.semantic_search(query, AT, _PRODUCTS),
             "fused": lambda query: _searched(both, query),
         }
         return [
@@ -97,7 +97,7 @@ async def measure(pool: asyncpg.Pool, params: Params, queries: Sequence[Query]) 
 
 
 async def _searched(plane: LivePlane, query: str) -> Sequence[Ranked]:
-    found = await plane.search(query, AT, _PRODUCTS)
+    found = await plane.lists.search(query, AT, _PRODUCTS)
     return () if found.fallback_reason else found.results
 
 

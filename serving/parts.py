@@ -8,7 +8,7 @@ from serving.catalogue.index import LiveIndex
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
-from serving.experiments.exposure import Shown
+from serving.experiments.exposure import Exposure
 from serving.experiments.running import ExperimentBoard
 from serving.vectors.encoder_thread import LiveEncoder
 
@@ -25,4 +25,4 @@ class Parts:
     writes: Writes
     experiments: ExperimentBoard
     arms: Arms
-    shown: Shown
+    exposure: Exposure

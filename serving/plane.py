@@ -32,15 +32,14 @@ from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.experiments.arms import Arms
-from serving.experiments.exposure import Shown
+from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
-from serving.experiments.running import NO_EXPERIMENT, ExperimentBoard
-from serving.lists import everyone
+from serving.experiments.running import ExperimentBoard
 from serving.lists.recommender import Recommender
-from serving.lists.view import Vector, View
-from serving.observe.list_metrics import measures
+from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
 from serving.parts import Parts
+from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
 from serving.vectors.encoder_thread import LiveEncoder, TextEncoder
@@ -53,11 +52,14 @@ _TICK_SECONDS = 1.0
 Clock = Callable[[], datetime]
 
 
-class LivePlane(Recommender):
+class LivePlane:
     """One per worker: catalogue, indexes and bundle in memory, corrected by the database's change feed."""
 
     def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
-        super().__init__(parts, params, clock)
+        self._parts = parts
+        self._clock = clock
+        self.lists = Recommender(parts, params, clock)
+        """Makes every list."""
         self._ticker: asyncio.Task[None] | None = None
         self.healthy = True
         """False while this worker can't follow the database, though that answers."""
@@ -82,7 +84,7 @@ class LivePlane(Recommender):
         parts = plane._parts
         await parts.feed.open()
         await parts.experiments.open()
-        parts.shown.impressions.open()
+        parts.exposure.impressions.open()
         plane._ticker = asyncio.create_task(plane._tick())
         log.info("live: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
         return plane
@@ -94,10 +96,14 @@ class LivePlane(Recommender):
             await asyncio.gather(self._ticker, return_exceptions=True)
         await self._parts.experiments.close()
         await self._parts.arms.close()
-        await self._parts.shown.close()
+        await self._parts.exposure.close()
         await self._parts.feed.close()
         await self._parts.deployed.close()
         await asyncio.to_thread(self._parts.encoder.close)
+
+    async def catch_up(self) -> None:
+        """Apply what has happened. Reads do it by themselves."""
+        await self._parts.feed.catch_up()
 
     @property
     def bundle_id(self) -> str:
@@ -150,7 +156,9 @@ class LivePlane(Recommender):
     ) -> tuple[list[Item], int]:
         """One page of the items that have a title, in order of item id, and how many there are in all."""
         await self.catch_up()
-        return everyone.listed(self._view(), kind, category, offset, limit)
+        rows = self.lists.rankings().listing(kind, category)
+        item = self._parts.index.catalogue.item
+        return [item(row) for row in rows[offset : offset + limit].tolist()], len(rows)
 
     async def create_item(self, draft: ItemDraft) -> Item:
         """Store a new item with its vector. Raises ItemExists, DatabaseUnavailable."""
@@ -194,9 +202,6 @@ class LivePlane(Recommender):
         async with self._parts.database.connection("reading interactions") as conn:
             return await recent(conn, user_id, since, limit)
 
-    def _view(self) -> View:
-        return self.view(self._parts.arms.shown(NO_EXPERIMENT))
-
     async def _tick(self) -> None:
         """Keep an idle worker current, so that its first request after a quiet hour is not a slow one.
 
@@ -220,7 +225,7 @@ class LivePlane(Recommender):
         generation, now = parts.deployed.generation, self._clock()
         deployed = None if generation is None else generation.loaded.deployment.deployed_at
         computed = parts.feed.trending.computed_at
-        measures().set_state(
+        list_metrics().set_state(
             applied=parts.feed.applied,
             lag=parts.feed.known - parts.feed.applied,
             encoder_waiting=parts.encoder.waiting,
@@ -246,7 +251,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         writes=Writes(database, encoder),
         experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
-        shown=Shown(ImpressionLog(pool, params.impressions), params, clock),
+        exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
     )
 
 

@@ -1,5 +1,6 @@
 """What the ranking functions take and give: items, and items placed in a list with their reason."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,6 +47,8 @@ class Ranked:
     score: float
     model: str
     reason: str
+    columns: Mapping[str, Mapping[str, float]] | None = None
+    """What each source said of it (`sources`) and what each step gave (`steps`), when that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ def test_dashboard_and_alerts_use_metrics_and_labels_that_the_service_has() -> N
     from prometheus_client import REGISTRY
 
     from serving.observe.http_metrics import Metrics
-    from serving.observe.list_metrics import measures
+    from serving.observe.list_metrics import list_metrics
     from serving.observe.watch_metrics import Watched
 
-    measures()
+    list_metrics()
     made = Metrics()
     labels: dict[str, set[str]] = {"up": {"job", "instance"}}
     labels |= {

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.bundle.loading import strongest_factor
-from serving.steps.diversity import day_seed, mmr, sample_diverse
-from serving.steps.order import best, contrast, scaled
+from serving.steps.rerankers.spread import mmr
+from serving.steps.scores import contrast, scaled
+from serving.steps.variety import day_seed, sample_diverse
 from training.data.prepared import Prepared
 from training.evaluation.holdout import Holdout
 from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
 from training.models.blend import Blend
-from training.models.core.base import Model, Query
+from training.models.core.base import Model, Query, top_k
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
@@ -116,15 +117,15 @@ def reorder(
             drawn = np.zeros_like(clicked)
             free = np.flatnonzero(allowed).astype(np.int32)
             picks, keys = sample_diverse(
-                free, groups[free], popular[free], groups[seen], k=pool, seed=day_seed(str(user), date.min)
+                groups[free], popular[free], groups[seen], k=pool, seed=day_seed(str(user), date.min)
             )
-            drawn[picks] = keys
+            drawn[free[picks]] = keys
             for setting, found in zip(settings, lists, strict=True):
                 total = (clicked + setting.diverse * drawn).astype(np.float32)
-                items, values = best(total, allowed, pool)
+                items, values = top_k(np.where(allowed, np.maximum(total, 0), np.float32(0)), pool)
                 taken = items[mmr(values, vectors[items], k, setting.relevance)]
                 found[user, : len(taken)] = taken
                 if setting.new_items:
-                    new = best(near[row], allowed & few, 1)[0]
+                    new = top_k(np.where(allowed & few, near[row], np.float32(0)), 1)[0]
                     found[user, k - len(new) :] = new
     return lists

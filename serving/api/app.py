@@ -31,12 +31,12 @@ from serving.api import (
 from serving.api.airflow_runs import Airflow
 from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
+from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
 from serving.observe.http_metrics import Metrics
 from serving.observe.watch_metrics import watched_text
-from serving.plane import LivePlane
 
-OpenPlane = Callable[[], AbstractAsyncContextManager[LivePlane]]
+OpenPlane = Callable[[], AbstractAsyncContextManager[PlaneProtocol]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
 
 _EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count"]
@@ -112,7 +112,7 @@ def create_app(
     return app
 
 
-def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], LivePlane]) -> list[Middleware]:
+def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
     layers = [
         Middleware(
             Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics

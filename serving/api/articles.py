@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from serving.api.errors import ApiError, documented
 from serving.api.fields import ArticleId, Explain, Kind, kinds_of
+from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas.articles import (
     Article,
@@ -22,7 +23,6 @@ from serving.api.schemas.articles import (
 from serving.api.state import Plane
 from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFound
-from serving.plane import LivePlane
 from serving.types import Item
 
 router = APIRouter(prefix="/api", tags=["articles"])
@@ -138,14 +138,14 @@ async def recommend(
     """Give `query` or `article_id`: both or neither answer 400. The article itself is not in its list."""
     kinds = kinds_of(kind, "article")
     if body.query is not None:
-        ranked = await plane.semantic_search(body.query, body.limit, kinds)
+        ranked = await plane.lists.semantic_search(body.query, body.limit, kinds, explain=explain)
     else:
         item = await _found(plane, body.article_id or 0)
-        ranked = await plane.similar_by_vector(item.item_id, body.limit, kinds)
+        ranked = await plane.lists.similar_by_vector(item.item_id, body.limit, kinds, explain=explain)
     return answer({"recommendations": [recommended_shape(entry, explain) for entry in ranked]})
 
 
-async def _found(plane: LivePlane, article_id: int) -> Item:
+async def _found(plane: PlaneProtocol, article_id: int) -> Item:
     item = await plane.get_article(article_id)
     if item is None or item.kind != "article":
         raise ItemNotFound(str(article_id))

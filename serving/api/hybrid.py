@@ -10,12 +10,12 @@ from database.interactions import Recorded
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
 from serving.api.idempotency import Once
+from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import InteractionDraft
 from serving.errors import ItemNotFound
-from serving.plane import LivePlane
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
@@ -63,13 +63,14 @@ Feedback = Annotated[
 async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
     """`method` says how each was found: hybrid, cf, embeddings, interests or popular. A user who is not
     known is a cold start, not an error. Without `cf_weight` the configured weights are used."""
-    ranked = await plane.hybrid(
+    ranked = await plane.lists.hybrid(
         body.user_id,
         body.n_recommendations,
         use_cf=body.use_cf,
         use_embeddings=body.use_embeddings,
         cf_weight=body.cf_weight,
         kinds=kinds_of(kind, "content"),
+        explain=explain,
     )
     return answer(
         {
@@ -137,7 +138,7 @@ async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
     )
 
 
-async def _record(plane: LivePlane, draft: InteractionDraft) -> Recorded:
+async def _record(plane: PlaneProtocol, draft: InteractionDraft) -> Recorded:
     if await plane.get_item(draft.item_id or "") is None:
         raise ItemNotFound(draft.item_id or "")
     return await plane.record_interaction(draft)

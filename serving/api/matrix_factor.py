@@ -36,7 +36,9 @@ SearchBody = Annotated[SemanticSearchRequest, Body(examples=[{"query": "washing 
 )
 async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: Explain = False) -> Response:
     """Nearest items by their ALS factors, best first."""
-    ranked = await plane.similar_by_als(body.item_id, body.n, kinds_of(kind, "product"))
+    ranked = await plane.lists.similar_by_als(
+        body.item_id, body.n, kinds_of(kind, "product"), explain=explain
+    )
     return answer({"recommendations": [factor_shape(entry, explain) for entry in ranked]})
 
 
@@ -48,8 +50,8 @@ async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: E
 )
 async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Explain = False) -> Response:
     """ALS on the user's history as it is now. A user who is not known is a cold start: popular items."""
-    ranked = await plane.for_user_als(
-        body.user_id, body.n, body.filter_already_liked, kinds_of(kind, "product")
+    ranked = await plane.lists.for_user_als(
+        body.user_id, body.n, body.filter_already_liked, kinds_of(kind, "product"), explain=explain
     )
     return answer({"recommendations": [factor_shape(entry, explain) for entry in ranked]})
 
@@ -62,5 +64,7 @@ async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Exp
 )
 async def search(plane: Plane, body: SearchBody, kind: Kind = None, explain: Explain = False) -> Response:
     """Nearest items by sentence embedding; the score is the cosine."""
-    ranked = await plane.semantic_search(body.query, body.top_k, kinds_of(kind, "product"))
+    ranked = await plane.lists.semantic_search(
+        body.query, body.top_k, kinds_of(kind, "product"), explain=explain
+    )
     return answer({"results": [found_shape(entry, explain) for entry in ranked]})

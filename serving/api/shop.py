@@ -30,7 +30,9 @@ async def home(
     plane: Plane, user_id: User, response_limit: Limit = 20, kind: Kind = None, explain: Explain = False
 ) -> Response:
     """Five lists. `personalized` is empty for a new user and after 30 days without activity."""
-    lists = await plane.home(user_id, clamp(response_limit, 1, 60), kinds_of(kind, "product"))
+    lists = await plane.lists.home(
+        user_id, clamp(response_limit, 1, 60), kinds_of(kind, "product"), explain=explain
+    )
     return answer(
         {
             "personalized": product_list(lists.personalized, explain),
@@ -62,7 +64,9 @@ async def product(
     item = await plane.get_item(product_id)
     if item is None or (kinds is not None and item.kind not in kinds | {"product"}):
         raise ItemNotFound(product_id)
-    similar = await plane.similar_products(product_id, clamp(response_limit, 1, 60), kinds)
+    similar = await plane.lists.similar_products(
+        product_id, clamp(response_limit, 1, 60), kinds, explain=explain
+    )
     return answer({"similar": product_list(similar, explain)})
 
 
@@ -82,7 +86,9 @@ async def search(
 ) -> Response:
     """Synonyms are expanded and typing mistakes tolerated. When nothing matches, the results are trending
     items and `fallback_reason` says so; 404 only when there is nothing at all to show."""
-    found = await plane.search(query, clamp(response_limit, 1, 6000), kinds_of(kind, "product"))
+    found = await plane.lists.search(
+        query, clamp(response_limit, 1, 6000), kinds_of(kind, "product"), explain=explain
+    )
     if not found.results:
         raise ApiError(404, "nothing_to_show", "nothing matches, and nothing is trending")
     shape: dict[str, object] = {"results": product_list(found.results, explain)}

@@ -5,12 +5,12 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from serving.api.airflow_runs import Airflow
+from serving.api.protocol import PlaneProtocol
 from serving.observe.http_metrics import Metrics
-from serving.plane import LivePlane
 
 
-async def _plane(request: Request) -> LivePlane:
-    return cast(LivePlane, request.app.state.plane)
+async def _plane(request: Request) -> PlaneProtocol:
+    return cast(PlaneProtocol, request.app.state.plane)
 
 
 async def _airflow(request: Request) -> Airflow:
@@ -21,6 +21,6 @@ async def _metrics(request: Request) -> Metrics:
     return cast(Metrics, request.app.state.metrics)
 
 
-Plane = Annotated[LivePlane, Depends(_plane)]
+Plane = Annotated[PlaneProtocol, Depends(_plane)]
 Training = Annotated[Airflow, Depends(_airflow)]
 Measured = Annotated[Metrics, Depends(_metrics)]

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import KnownId
+from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import UserChanges, UserDraft
-from serving.plane import LivePlane
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -69,7 +69,7 @@ async def update_user(plane: Plane, user_id: UserInPath, body: ChangedUser) -> R
     return answer(shapes.user_shape(user, await _history(plane, user_id)))
 
 
-async def _history(plane: LivePlane, user_id: str) -> list[str]:
+async def _history(plane: PlaneProtocol, user_id: str) -> list[str]:
     """Ids of the items a user met, newest first, each once."""
     events = await plane.user_interactions(user_id, HISTORY_DAYS)
     return list(dict.fromkeys(event.item_id for event in events if event.item_id is not None))

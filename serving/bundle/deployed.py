@@ -12,7 +12,7 @@ from serving.bundle.loading import Generation, Locate
 from serving.catalogue.index import LiveIndex
 from serving.database_pool import LiveDatabase
 from serving.errors import BundleRefused, DatabaseUnavailable
-from serving.observe.list_metrics import measures
+from serving.observe.list_metrics import list_metrics
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Deployed:
         log.error("bundle %s is refused: %s", deployment.bundle_id, reason)
         known = self.refused.get(deployment.deployment_id)
         if known is None:
-            measures().count_refused_bundle()
+            list_metrics().count_refused_bundle()
         attempts = 1 if known is None else known.attempts + 1
         now = self._clock()
         self.refused[deployment.deployment_id] = Refusal(

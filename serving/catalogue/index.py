@@ -24,7 +24,7 @@ class LiveIndex:
         """`model` and `dimension` are the encoder's: vectors of another model are left out."""
         self.catalogue = Catalogue()
         self.lexical = LexicalIndex(synonyms, search)
-        self.names = NameIndex()
+        self.titles = NameIndex()
         self.vectors = VectorIndex(dimension)
         self._model = model
 
@@ -55,7 +55,7 @@ class LiveIndex:
         item = item_of(stored)
         row = self.catalogue.put(item, stored.change_seq)
         self.lexical.put(row, item)
-        self.names.put(row, item)
+        self.titles.put(row, item)
         vector = self._vector(stored)
         if vector is None:
             self.vectors.remove(row)
@@ -66,7 +66,7 @@ class LiveIndex:
         row = self.catalogue.remove(stored.item_id, stored.change_seq)
         if row is not None:
             self.lexical.remove(row)
-            self.names.remove(row)
+            self.titles.remove(row)
             self.vectors.remove(row)
 
     def _vector(self, stored: ItemRow) -> "np.ndarray[tuple[int], np.dtype[np.float32]] | None":

@@ -1,6 +1,6 @@
 """Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from serving.bundle.loading import Generation
 from serving.catalogue.catalogue import Catalogue
-from serving.steps.value import value_scores
+from serving.catalogue.value import value_scores
 from serving.types import KINDS, Kinds
 from training.params.ranking import RankingParams
 
@@ -33,7 +33,7 @@ class TrendingScores:
     computed_at: datetime | None = None
 
 
-class Boards:
+class Rankings:
     """Popularity of every row, and the orders made of it; good until catalogue, trending or bundle change."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Boards:
         self._catalogue = catalogue
         self._params = params
         self.stamp = stamp(catalogue, trending)
-        """Make new boards when this is no longer `stamp(...)`, and for another bundle."""
+        """Make new rankings when this is no longer `stamp(...)`, and for another bundle."""
         n_rows = catalogue.n_rows
         self.events = np.zeros(n_rows, dtype=np.int32)
         """int32[n_rows], events of the trending window."""
@@ -71,10 +71,8 @@ class Boards:
         self.weights = trend if trend.any() else self.popularity
         """float64[n_rows], what a category's weight is the sum of."""
         self._order: dict[Kinds, Rows] = {}
-        self._value: dict[Kinds, Rows] = {}
-        self._categories: dict[Kinds, list[tuple[str, Rows]]] = {}
         self._listings: dict[tuple[str | None, str | None], Rows] = {}
-        self._made: dict[tuple[str, int, Kinds], Any] = {}
+        self._made: dict[Hashable, Any] = {}
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
@@ -84,22 +82,19 @@ class Boards:
             self._order[kinds] = rows[np.argsort(-self.popularity[rows], kind="stable")].astype(np.int32)
         return self._order[kinds]
 
-    def value_order(self, kinds: Kinds) -> Rows:
-        """Live rows of these kinds that have a price, best value first."""
-        if kinds not in self._value:
-            values = self.values
-            rows = np.flatnonzero(self._catalogue.mask(kinds) & (values > 0))
-            self._value[kinds] = rows[np.argsort(-values[rows], kind="stable")].astype(np.int32)
-        return self._value[kinds]
+    def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
+        """Names and codes of the top categories by the sum of their items' weights.
 
-    def categories(self, kinds: Kinds) -> list[tuple[str, Rows]]:
-        """The top categories by the sum of their items' weights, each with its rows, most popular first.
-
-        Items without a category count for none; when no item has one, all stand under "Other".
+        Items without a category count for none; when no item has one, all stand under "Other" (no code).
         """
-        if kinds not in self._categories:
-            self._categories[kinds] = self._top_categories(self.order(kinds))
-        return self._categories[kinds]
+        codes = self._catalogue.column("category")[self.order(kinds)]
+        known = codes >= 0
+        if not known.any():
+            return [(OTHER, None)] if len(codes) else []
+        sums = np.bincount(codes[known], weights=self.weights[self.order(kinds)[known]])
+        counts = np.bincount(codes[known])
+        top = np.lexsort((np.arange(len(sums)), -counts, -sums))[: self._params.top_categories]
+        return [(self._catalogue.categories[code], code) for code in top.tolist() if counts[code]]
 
     def listing(self, kind: str | None, category: str | None) -> Rows:
         """Live rows that have a title, of one kind and category or of all, in order of item id."""
@@ -116,9 +111,8 @@ class Boards:
             self._listings[kind, category] = np.array([row for _, row in sorted(items)], dtype=np.int32)
         return self._listings[kind, category]
 
-    def remembered(self, name: str, limit: int, kinds: Kinds, make: Callable[[], T]) -> T:
-        """A list that is the same for everybody, made at the first call. It is not to be changed."""
-        key = (name, limit, kinds)
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Lists that are the same for everybody, made at the first call. They are not to be changed."""
         if key not in self._made:
             if len(self._made) >= _REMEMBERED_LISTS:
                 self._made.clear()
@@ -132,17 +126,6 @@ class Boards:
         if self._values is None:
             self._values = self._all_values()
         return self._values
-
-    def _top_categories(self, rows: Rows) -> list[tuple[str, Rows]]:
-        codes = self._catalogue.column("category")[rows]
-        known = codes >= 0
-        if not known.any():
-            return [(OTHER, rows)] if len(rows) else []
-        sums = np.bincount(codes[known], weights=self.weights[rows[known]])
-        counts = np.bincount(codes[known])
-        top = np.lexsort((np.arange(len(sums)), -counts, -sums))[: self._params.top_categories]
-        names = self._catalogue.categories
-        return [(names[code], rows[codes == code]) for code in top.tolist() if counts[code]]
 
     def _all_values(self) -> NDArray[np.float64]:
         catalogue = self._catalogue
@@ -168,7 +151,7 @@ Stamp = tuple[int, int]
 
 
 def stamp(catalogue: Catalogue, trending: TrendingScores) -> Stamp:
-    """What the boards of one bundle depend on, as numbers that change when it does."""
+    """What the rankings of one bundle depend on, as numbers that change when it does."""
     return catalogue.revision, trending.version
 
 

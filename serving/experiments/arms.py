@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +31,14 @@ class Policy:
     epsilon: float = 0.0
     weighs: bool = False
     """Whether the arm brings weights of its own for the models, in place of its bundle's."""
+
+    @property
+    def model_weights(self) -> Mapping[str, float]:
+        """Weights of the models in home's blend: the bundle's; without a bundle, or when an experiment's arm
+        brings its own, those of the params."""
+        if self.generation is None or self.weighs:
+            return self.params.blend.tuned
+        return self.generation.loaded.weights
 
     @property
     def bundle_id(self) -> str:
@@ -65,17 +73,17 @@ class Arms:
         """Bundles of running experiments that can't serve, by id; `/status` tells them."""
         self._blends: dict[tuple[str, str], Params | None] = {}
 
-    def shown(self, assignment: Assignment) -> Policy:
+    def policy(self, assignment: Assignment) -> Policy:
         """What a user's list is made with.
 
         While an arm's bundle is not here its users get the deployed one, and are not counted for the arm.
         """
-        policy = self._policy(assignment.experiment_id, assignment.arm)
-        return policy or Policy(self._deployed.generation, self._params)
+        chosen = self._arm_policy(assignment.experiment_id, assignment.arm)
+        return chosen or Policy(self._deployed.generation, self._params)
 
-    def shadow(self, assignment: Assignment) -> Policy | None:
+    def shadow_policy(self, assignment: Assignment) -> Policy | None:
         """What is to be computed unseen; None without a shadow, and while its bundle is not here."""
-        return self._policy(assignment.shadow_id, assignment.shadow)
+        return self._arm_policy(assignment.shadow_id, assignment.shadow)
 
     def follow(self, running: Iterable[Experiment]) -> None:
         """Start to load what running experiments name and is not here; let go of what none names."""
@@ -102,7 +110,7 @@ class Arms:
             task.cancel()
         await self.settle()
 
-    def _policy(self, experiment_id: str | None, arm: Arm | None) -> Policy | None:
+    def _arm_policy(self, experiment_id: str | None, arm: Arm | None) -> Policy | None:
         if experiment_id is None or arm is None:
             return None
         params = self._blend(experiment_id, arm)

@@ -15,7 +15,7 @@ from itertools import islice
 import asyncpg
 
 from database.impressions import ImpressionRow, write_impressions
-from serving.observe.list_metrics import measures
+from serving.observe.list_metrics import list_metrics
 from training.params.experiments import ImpressionsParams
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class ImpressionLog:
     def _tell(self) -> None:
         """Bring Prometheus' counters up to date."""
         written, dropped = self._told
-        measures().count_impressions(self.written - written, self.dropped - dropped, len(self._queue))
+        list_metrics().count_impressions(self.written - written, self.dropped - dropped, len(self._queue))
         self._told = (self.written, self.dropped)
 
     async def _wait_for_more(self) -> None:

@@ -6,19 +6,15 @@ that long; an impression carries the arm that made it, so no list is counted for
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Generic, TypeVar
 
 import asyncpg
 
 from database.experiments import Arm, Experiment, running_experiments
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 UNREACHABLE = (
     asyncpg.PostgresError,
@@ -44,15 +40,6 @@ class Assignment:
 NO_EXPERIMENT = Assignment()
 
 
-@dataclass(frozen=True, slots=True)
-class Explored(Generic[T]):
-    """A list as it is shown, and the odds of each item at its position."""
-
-    items: list[T]
-    propensities: tuple[float, ...]
-    explored: bool
-
-
 def bucket(experiment_id: str, user_id: str) -> float:
     """Where a user falls in [0, 1) in an experiment: always the same, and unrelated between experiments."""
     digest = sha256(f"{experiment_id}\n{user_id}".encode()).digest()
@@ -73,30 +60,6 @@ def assign(running: Sequence[Experiment], user_id: str | None) -> Assignment:
             shadow = (experiment.experiment_id, experiment.arms[1])
             shown = shown or (experiment.experiment_id, experiment.arms[0])
     return Assignment(*(shown or (None, None)), *(shadow or (None, None)))
-
-
-def explore(
-    candidates: Sequence[T], k: int, epsilon: float, pool: int, generator: random.Random
-) -> Explored[T]:
-    """The best k candidates or, with probability `epsilon`, k of the best `pool` drawn in random order.
-
-    Any candidate of the pool can stand at any position, with odds that are known exactly:
-    (1 - epsilon) if it is the best for that position, plus epsilon / pool. That is what an off-policy
-    estimate needs.
-
-    Args:
-        candidates: best first, at least `pool` of them where there are as many.
-    """
-    drawn_from = list(candidates[: max(pool, k)])
-    if epsilon <= 0 or len(drawn_from) < 2:
-        shown = drawn_from[:k]
-        return Explored(shown, (1.0,) * len(shown), False)
-    length = min(k, len(drawn_from))
-    explored = generator.random() < epsilon
-    order = generator.sample(range(len(drawn_from)), length) if explored else range(length)
-    chance = epsilon / len(drawn_from)
-    odds = tuple(chance + (1 - epsilon if at == place else 0.0) for place, at in enumerate(order))
-    return Explored([drawn_from[at] for at in order], odds, explored)
 
 
 class ExperimentBoard:

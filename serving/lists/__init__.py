@@ -1,0 +1,1 @@
+"""How a list is made: recipes as data, and the one executor that runs them."""

@@ -1,75 +1,88 @@
-"""Every list that the service makes: who asks, what it is made with, what is shown of it."""
+"""The lists that consumers ask for: who asks, by which recipe, and what of it is logged as shown."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from database.interactions import InteractionRow
-from serving.catalogue.rankings import Boards, stamp
+from serving.catalogue.rankings import Rankings, stamp
+from serving.errors import ItemNotFound, ModelNotReady
 from serving.experiments.arms import Policy
-from serving.experiments.exposure import by_name, cut, stand_in
-from serving.experiments.running import NO_EXPERIMENT
-from serving.lists import hybrid, neighbours, personal, search
-from serving.lists.candidates import Texts, Visitor
-from serving.lists.view import Vector, View
+from serving.experiments.running import NO_EXPERIMENT, Assignment
+from serving.lists import recipes
+from serving.lists.executor import MadeList, make_list
+from serving.lists.home import make_home
+from serving.lists.recipes import Recipe
 from serving.parts import Parts
+from serving.steps.context import Context, Exploration, Texts, User, Vector
 from serving.steps.history import build_history, queries_of
 from serving.text.terms import meant
 from serving.types import HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_KEPT_BOARDS = 4
+_KEPT_RANKINGS = 4
+
+T = TypeVar("T")
 
 
 class Recommender:
     """Lists for users, like items, and for queries. Every one first catches up with the database.
 
-    A list is made in one go, without a wait: with one bundle, one catalogue, one set of params.
+    A list is made in one go, without a wait: with one bundle, one catalogue, one set of params. With
+    `explain` its items carry the columns that put them there.
     """
 
     def __init__(self, parts: Parts, params: Params, clock: Callable[[], datetime]) -> None:
         self._parts = parts
         self._params = params
         self._clock = clock
-        self._boards: dict[str, Boards] = {}
-        self._weights = params.interactions.weights.model_dump()
-        self._neutral_stars = params.interactions.neutral_stars
+        self._rankings: dict[str, Rankings] = {}
+        self._random = random.Random()
 
-    async def home(self, user_id: str, limit: int, kinds: Kinds = None) -> HomeLists:
+    async def home(
+        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> HomeLists:
         """The five lists of the home page, from the user's events of the last `blend.stale_days`."""
-        parts = self._parts
-        asked = parts.experiments.assign(user_id)
-        events = await self._visit(user_id, parts.arms.shown(asked).params.blend.stale_days)
-        visitor = await self._visitor(user_id, events, searches=True)
-        policy = parts.arms.shown(asked)
-        length = parts.shown.length(policy, limit)
-        lists = personal.home(self.view(policy), self._known(visitor, policy), length, kinds)
-        personalized, odds = parts.shown.explored(policy, lists.personalized, limit)
-        shown = replace(cut(lists, limit), personalized=personalized)
-        cold = len(events) < policy.params.blend.cold_below
-        parts.shown.show(policy, user_id, by_name(shown), odds=("home.personalized", odds), cold=cold)
-        if (shadow := parts.arms.shadow(asked)) is not None:
-            parts.shown.shadow(
-                shadow,
-                user_id,
-                lambda: by_name(personal.home(self.view(shadow), self._known(visitor, shadow), limit, kinds)),
-            )
-        return shown
+        assignment = self._parts.experiments.assign(user_id)
+        days = self._parts.arms.policy(assignment).params.blend.stale_days
+        user = await self._user(user_id, await self._events(user_id, days), searches=True)
+        home = self._for_user(
+            user,
+            assignment,
+            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain)),
+            lambda made: made.logged(),
+        )
+        return HomeLists(
+            personalized=home.personalized.items,
+            trending=home.trending.items,
+            best_value=home.best_value.items,
+            top_categories={name: made.items for name, made in home.top_categories.items()},
+            diverse_picks=home.diverse_picks.items,
+        )
 
     async def for_user_als(
-        self, user_id: str, n: int, filter_already_liked: bool = True, kinds: Kinds = None
+        self,
+        user_id: str,
+        n: int,
+        filter_already_liked: bool = True,
+        kinds: Kinds = None,
+        *,
+        explain: bool = False,
     ) -> list[Ranked]:
         """ALS with the user's history folded in; for one it can say nothing of: popular items."""
-        events = await self._visit(user_id)
-        visitor = await self._visitor(user_id, events)
+        user = await self._user(user_id, await self._events(user_id))
 
-        def make(policy: Policy, length: int) -> list[Ranked]:
-            known = self._known(visitor, policy)
-            return personal.by_als(self.view(policy), known, length, kinds, filter_seen=filter_already_liked)
+        def make(policy: Policy) -> MadeList:
+            context = self.context(
+                policy, n, kinds, user=user, hide_seen=filter_already_liked, explain=explain
+            )
+            return make_list(recipes.ALS, context)
 
-        return self._for_user("als", visitor, n, make)
+        return self._one_for_user(user, make)
 
     async def hybrid(
         self,
@@ -80,133 +93,174 @@ class Recommender:
         use_embeddings: bool = True,
         cf_weight: float | None = None,
         kinds: Kinds = None,
+        explain: bool = False,
     ) -> list[Ranked]:
-        """NMF and content, blended; cold users by their interests and popularity. `cf_weight` 0..1."""
-        events = await self._visit(user_id)
+        """NMF and content, blended; cold users by their interests and popularity. `cf_weight` 0..1.
+
+        With one of the two switched off the other has the whole weight; with both off it is the cold list.
+        """
+        events = await self._events(user_id)
         cold = len(events) < self._params.blend.cold_below
-        visitor = await self._visitor(user_id, events, interests=cold)
+        user = await self._user(user_id, events, interests=cold)
+        used = {"cf": use_cf, "embeddings": use_embeddings}
 
-        def make(policy: Policy, length: int) -> list[Ranked]:
-            blend = policy.params.blend
-            weight = cf_weight if cf_weight is not None else blend.cf / (blend.cf + blend.embeddings)
-            return hybrid.hybrid(
-                self.view(policy),
-                self._known(visitor, policy),
-                length,
-                kinds,
-                use_cf=use_cf,
-                use_embeddings=use_embeddings,
-                cf_weight=weight,
-            )
+        def make(policy: Policy) -> MadeList:
+            warm = any(used.values()) and user.history.events >= policy.params.blend.cold_below
+            shares = _shares(policy, used, cf_weight)
+            context = self.context(policy, n, kinds, user=user, shares=shares, explain=explain)
+            return make_list(recipes.HYBRID if warm else recipes.COLD_START, context)
 
-        return self._for_user("hybrid", visitor, n, make)
+        return self._one_for_user(user, make)
 
-    async def similar_products(self, item_id: str, limit: int, kinds: Kinds = None) -> list[Ranked]:
+    async def similar_products(
+        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         """Items named alike (TF-IDF), filled up by meaning. Raises ItemNotFound."""
         await self.catch_up()
-        return self._for_all(
-            "product", lambda view: SearchResult(neighbours.alike(view, item_id, limit, kinds))
-        ).results
+        row = self._row(item_id)
+        return self._for_all(recipes.SIMILAR_TITLES, limit, kinds, item=row, explain=explain).items
 
-    async def similar_by_als(self, item_id: str, n: int, kinds: Kinds = None) -> list[Ranked]:
-        """Items chosen by the same people. Raises ItemNotFound, ModelNotReady."""
+    async def similar_by_als(
+        self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
+        """Items chosen by the same people. Raises ItemNotFound.
+
+        Raises ModelNotReady before the first bundle, and for an item that nobody had chosen when it was
+        trained.
+        """
         await self.catch_up()
-        return self._for_all(
-            "same_people", lambda view: SearchResult(neighbours.same_people(view, item_id, n, kinds))
-        ).results
+        row = self._row(item_id)
+        self._check_factors(item_id, row)
+        return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
 
-    async def similar_by_vector(self, item_id: str, k: int, kinds: Kinds = None) -> list[Ranked]:
+    async def similar_by_vector(
+        self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         """Items near in meaning; the score is the cosine. Raises ItemNotFound."""
         await self.catch_up()
-        return self._for_all(
-            "near_item", lambda view: SearchResult(neighbours.near(view, item_id, k, kinds))
-        ).results
+        row = self._row(item_id)
+        return self._for_all(recipes.NEAR_ITEM, k, kinds, item=row, explain=explain).items
 
-    async def semantic_search(self, query: str, k: int, kinds: Kinds = None) -> list[Ranked]:
+    async def semantic_search(
+        self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         """The k items nearest in meaning to a query; the score is the cosine."""
         vector = await self._parts.encoder.encode(query)
         await self.catch_up()
-        return self._for_all(
-            "near_query", lambda view: SearchResult(search.semantic(view, query, vector, k, kinds))
-        ).results
+        return self._for_all(recipes.NEAR_QUERY, k, kinds, query=query, vector=vector, explain=explain).items
 
-    async def search(self, query: str, limit: int, kinds: Kinds = None) -> SearchResult:
+    async def search(
+        self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> SearchResult:
         """Words and meaning fused; trending items and the reason when nothing matches."""
         vector = await self._parts.encoder.encode(meant(query))
         await self.catch_up()
-        return self._for_all("search", lambda view: search.fused(view, query, vector, limit, kinds))
+        made = self._for_all(recipes.SEARCH, limit, kinds, query=query, vector=vector, explain=explain)
+        return SearchResult(made.items, made.fallback)
 
     async def catch_up(self) -> None:
         """Apply what has happened. Lists do it by themselves."""
         await self._parts.feed.catch_up()
 
-    def _for_user(
-        self, endpoint: str, visitor: Visitor, n: int, make: Callable[[Policy, int], list[Ranked]]
-    ) -> list[Ranked]:
-        """Show a user's list by the arm they are in; compute the shadow's after."""
-        parts = self._parts
-        asked = parts.experiments.assign(visitor.user_id)
-        policy = parts.arms.shown(asked)
-        candidates = make(policy, parts.shown.length(policy, n))
-        ranked, odds = parts.shown.explored(policy, candidates, n)
-        parts.shown.show(
-            policy,
-            visitor.user_id,
-            {endpoint: ranked},
-            odds=(endpoint, odds),
-            cold=visitor.history.events < policy.params.blend.cold_below,
-            fallback=stand_in(ranked),
+    def context(self, policy: Policy, n: int, kinds: Kinds = None, **wanted: Any) -> Context:
+        """This moment, as a list of `n` items is made from it; `wanted` are further fields of the context."""
+        user = wanted.get("user")
+        if user is not None and not user.history.events and policy.generation is not None:
+            trained = policy.generation.bundle.users.index(user.user_id)
+            wanted["user"] = replace(user, trained=trained)
+        return Context(
+            index=self._parts.index,
+            bundle=policy.generation,
+            rankings=self._current_rankings(policy),
+            params=policy.params,
+            weights=policy.model_weights,
+            n=n,
+            kinds=kinds,
+            exploration=self._exploration(policy),
+            **wanted,
         )
-        if (shadow := parts.arms.shadow(asked)) is not None:
-            parts.shown.shadow(shadow, visitor.user_id, lambda: {endpoint: make(shadow, n)})
-        return ranked
 
-    def _for_all(self, endpoint: str, make: Callable[[View], SearchResult]) -> SearchResult:
-        """Show a list that no user asked for: the deployed bundle's."""
+    def rankings(self) -> Rankings:
+        """What is the same for everybody, of the deployed bundle."""
+        return self._current_rankings(self._parts.arms.policy(NO_EXPERIMENT))
+
+    def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:
+        assignment = self._parts.experiments.assign(user.user_id)
+        return self._for_user(user, assignment, make, lambda made: [made]).items
+
+    def _for_user(
+        self,
+        user: User,
+        assignment: Assignment,
+        make: Callable[[Policy], T],
+        logged: Callable[[T], Iterable[MadeList]],
+    ) -> T:
+        """Make and log a user's lists by the arm they are in; the shadow arm's after the answer."""
         parts = self._parts
-        policy = parts.arms.shown(NO_EXPERIMENT)
-        found = make(self.view(policy))
-        parts.shown.show(policy, None, {endpoint: found.results}, fallback=found.fallback_reason)
+        policy = parts.arms.policy(assignment)
+        made = make(policy)
+        cold = user.history.events < policy.params.blend.cold_below
+        parts.exposure.show(policy, user.user_id, logged(made), cold=cold)
+        if (shadow := parts.arms.shadow_policy(assignment)) is not None:
+            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)))
+        return made
+
+    def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
+        """Make and log a list that no user asked for: by the deployed bundle."""
+        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        made = make_list(recipe, self.context(policy, n, kinds, **wanted))
+        self._parts.exposure.show(policy, None, [made])
+        return made
+
+    def _current_rankings(self, policy: Policy) -> Rankings:
+        catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
+        found = self._rankings.get(policy.bundle_id)
+        if found is None or found.stamp != stamp(catalogue, trending):
+            if len(self._rankings) >= _KEPT_RANKINGS:
+                self._rankings.clear()
+            found = Rankings(catalogue, trending, policy.generation, policy.params.ranking)
+            self._rankings[policy.bundle_id] = found
         return found
 
-    def view(self, policy: Policy) -> View:
-        """This moment, as lists are made from it."""
-        parts = self._parts
-        catalogue, trending = parts.index.catalogue, parts.feed.trending
-        boards = self._boards.get(policy.bundle_id)
-        if boards is None or boards.stamp != stamp(catalogue, trending):
-            if len(self._boards) >= _KEPT_BOARDS:
-                self._boards.clear()
-            boards = Boards(catalogue, trending, policy.generation, policy.params.ranking)
-            self._boards[policy.bundle_id] = boards
-        return View(parts.index, policy.generation, boards, policy.params, policy.weighs)
+    def _exploration(self, policy: Policy) -> Exploration | None:
+        if policy.epsilon <= 0:
+            return None
+        return Exploration(policy.epsilon, self._params.experiments.exploration_pool, self._random)
 
-    async def _visit(self, user_id: str, days: float | None = None) -> Sequence[InteractionRow]:
+    def _row(self, item_id: str) -> int:
+        row = self._parts.index.catalogue.row(item_id)
+        if row < 0:
+            raise ItemNotFound(item_id)
+        return row
+
+    def _check_factors(self, item_id: str, row: int) -> None:
+        bundle = self._parts.arms.policy(NO_EXPERIMENT).generation
+        if bundle is None:
+            raise ModelNotReady("als", "no bundle is deployed yet")
+        index = bundle.index(row)
+        if index < 0 or not bundle.models.als.item_factors[index].any():
+            reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
+            raise ModelNotReady("als", reason)
+
+    async def _events(self, user_id: str, days: float | None = None) -> Sequence[InteractionRow]:
         since = _EVER if days is None else self._clock() - timedelta(days=days)
         return await self._parts.feed.visit(user_id, since, self._params.ranking.history_events)
 
-    async def _visitor(
+    async def _user(
         self,
         user_id: str,
         events: Sequence[InteractionRow],
         *,
         searches: bool = False,
         interests: bool = False,
-    ) -> Visitor:
+    ) -> User:
         count = self._params.ranking.recent_queries if searches else 0
         asked = await self._encoded(queries_of(events)[:count])
         declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
-        # The last thing, with no wait after it: rows that it holds are those of the view made next.
+        # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row
-        history = build_history(events, row, self._weights, self._neutral_stars)
-        return Visitor(user_id, history, asked, declared, self._clock().date())
-
-    @staticmethod
-    def _known(visitor: Visitor, policy: Policy) -> Visitor:
-        """The visitor as a bundle knows them: who has no event in reach may have trained factors."""
-        if visitor.history.events or policy.generation is None:
-            return visitor
-        return replace(visitor, trained=policy.generation.bundle.users.index(visitor.user_id))
+        history = build_history(events, row, self._params.interactions)
+        return User(user_id, history, asked, declared, self._clock().date())
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:
         if not texts:
@@ -214,3 +268,12 @@ class Recommender:
         encode = self._parts.encoder.encode
         vectors: list[Vector] = await asyncio.gather(*(encode(meant(text)) for text in texts))
         return list(zip(texts, vectors, strict=True))
+
+
+def _shares(policy: Policy, used: dict[str, bool], cf_weight: float | None) -> dict[str, float]:
+    """What NMF and nearness in meaning weigh in the hybrid list; a model that is not used is left out."""
+    blend = policy.params.blend
+    cf = cf_weight if cf_weight is not None else blend.cf / (blend.cf + blend.embeddings)
+    shares = {"cf": cf, "embeddings": 1 - cf}
+    kept = {name: share for name, share in shares.items() if used[name]}
+    return dict.fromkeys(kept, 1.0) if len(kept) == 1 else kept

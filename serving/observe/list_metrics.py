@@ -4,13 +4,15 @@ One object a process, for Prometheus' registry takes a name once; workers share 
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from time import perf_counter
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Summary
 
 
-class Measures:
+class ListMetrics:
     """What is counted. Labels are endpoints and models of the code, never anything from a request."""
 
     def __init__(self) -> None:
@@ -19,6 +21,7 @@ class Measures:
             "shortlist_list_items", "Items in lists, by their model.", ("endpoint", "model")
         )
         self._fallbacks = Counter("shortlist_fallbacks", "Lists made by a stand-in.", ("endpoint", "reason"))
+        self._steps = Summary("shortlist_list_step_seconds", "Time of the steps that make lists.", ("step",))
         self._written = Counter("shortlist_impressions_written", "Lists in the impression log.")
         self._dropped = Counter("shortlist_impressions_dropped", "Lists lost to the impression log.")
         self._waiting = Gauge(
@@ -53,6 +56,10 @@ class Measures:
             multiprocess_mode="livemax",
         )
         self._refused = Counter("shortlist_bundles_refused", "Bundles that a worker would not load.")
+
+    def time_step(self, step: str, seconds: float) -> None:
+        """Count one run of a step that makes lists, and how long it took."""
+        self._steps.labels(step).observe(seconds)
 
     def count_list(
         self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
@@ -95,6 +102,14 @@ class Measures:
 
 
 @lru_cache(maxsize=1)
-def measures() -> Measures:
-    """This process's measures, made at the first call."""
-    return Measures()
+def list_metrics() -> ListMetrics:
+    """This process's metrics, made at the first call."""
+    return ListMetrics()
+
+
+@contextmanager
+def timed(step: str) -> Iterator[None]:
+    """Count and time a step of a list."""
+    begun = perf_counter()
+    yield
+    list_metrics().time_step(step, perf_counter() - begun)

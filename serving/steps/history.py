@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from training.params.learning import InteractionsParams
+
 
 class Event(Protocol):
     """One interaction, as the database gives it."""
@@ -55,16 +57,16 @@ def event_weight(event: Event, weights: Mapping[str, float], neutral_stars: floa
 def build_history(
     events: Sequence[Event],
     row_of: Callable[[str], int],
-    weights: Mapping[str, float],
-    neutral_stars: float,
+    params: InteractionsParams,
 ) -> History:
     """Sum up events (newest first). `row_of` gives an item's row, -1 for one that is not live."""
+    weights = params.weights.model_dump()
     sums: dict[int, float] = {}
     latest: dict[int, str] = {}
     for event in events:
         row = -1 if event.item_id is None else row_of(event.item_id)
         if row >= 0:
-            sums[row] = sums.get(row, 0.0) + event_weight(event, weights, neutral_stars)
+            sums[row] = sums.get(row, 0.0) + event_weight(event, weights, params.neutral_stars)
             latest.setdefault(row, event.event_type)
     liked = [row for row, total in sums.items() if total > 0]
     return History(

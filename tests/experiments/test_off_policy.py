@@ -10,7 +10,8 @@ from psycopg2.extras import execute_values
 
 from database.online import LoggedSlot
 from experiments.off_policy import OffPolicy, estimate
-from serving.experiments.running import explore
+from serving.steps.context import Exploration
+from serving.steps.selection import explore
 
 RATES = dict(zip("abcdefghij", np.linspace(0.02, 0.4, 10), strict=True))
 """Chance of a click on each item, wherever it stands."""
@@ -18,13 +19,19 @@ BEST = "jihgfedcba"
 TRUTH = sum(RATES[item] for item in BEST[:3]) / 3
 
 
+def shown_list(epsilon: float, generator: random.Random) -> tuple[str, tuple[float, ...]]:
+    """The first three of ten items, explored."""
+    found = explore(10, 3, Exploration(epsilon, 10, generator))
+    return "".join("abcdefghij"[place] for place in found.places), found.propensities
+
+
 def log(seed: int, lists: int, epsilon: float, target: str = BEST) -> list[LoggedSlot]:
     """Lists of a policy that ranks the worst items first and explores, beside what `target` would show."""
     generator = random.Random(seed)
     slots = []
     for number in range(lists):
-        shown = explore("abcdefghij", 3, epsilon, 10, generator)
-        for at, (item, chance) in enumerate(zip(shown.items, shown.propensities, strict=True)):
+        items, propensities = shown_list(epsilon, generator)
+        for at, (item, chance) in enumerate(zip(items, propensities, strict=True)):
             clicked = float(generator.random() < RATES[item])
             slots.append(LoggedSlot(f"user{number}", chance, float(target[at] == item), clicked))
     return slots
@@ -35,14 +42,12 @@ def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: flo
     generator, moment = random.Random(9), datetime.now(UTC)
     rows, clicks = [], []
     for number in range(lists):
-        shown = explore("abcdefghij", 3, epsilon, 10, generator)
+        items, propensities = shown_list(epsilon, generator)
         ids = (f"r{number}", "hybrid", f"user{number}")
-        rows.append((*ids, list(shown.items), list(shown.propensities), "b", moment, experiment, "now", True))
+        rows.append((*ids, list(items), list(propensities), "b", moment, experiment, "now", True))
         rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False))
         clicks += [
-            (ids[2], "click", item, moment, "test")
-            for item in shown.items
-            if generator.random() < RATES[item]
+            (ids[2], "click", item, moment, "test") for item in items if generator.random() < RATES[item]
         ]
     with conn.cursor() as cursor:
         execute_values(

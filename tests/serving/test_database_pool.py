@@ -27,14 +27,14 @@ async def test_reads_go_on_without_the_database_and_writes_are_refused(
     await plane.settle()
     click = InteractionDraft(user_id="ann", event_type="product_click", item_id="TEA0000000")
     await plane.record_interaction(click)
-    before = await plane.home("ann", 5)
+    before = await plane.lists.home("ann", 5)
     assert not plane.stale
     await pool.close()
-    assert ids((await plane.home("ann", 5)).personalized) == ids(before.personalized)
+    assert ids((await plane.lists.home("ann", 5)).personalized) == ids(before.personalized)
     assert plane.stale
-    assert ids((await plane.search("teapot", 1)).results) == ["TEA0000000"]
+    assert ids((await plane.lists.search("teapot", 1)).results) == ["TEA0000000"]
     assert await plane.get_item("TEA0000000") is not None
-    assert await plane.hybrid("stranger", 3) and await plane.for_user_als("u00", 3)
+    assert await plane.lists.hybrid("stranger", 3) and await plane.lists.for_user_als("u00", 3)
     status = await plane.status()
     assert status["database"]["status"] == "unavailable"
     writes = [
@@ -55,7 +55,7 @@ async def test_lost_connections_are_made_anew(
 ) -> None:
     other = await open_plane()
     postgres.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname like 'test%'")
-    await plane.home("ann", 5)
+    await plane.lists.home("ann", 5)
     async with asyncio.timeout(10):
         while plane.stale:
             await asyncio.sleep(0.2)

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config
-from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.base import Config, Query
+from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -86,6 +86,15 @@ class Als(FactorModel):
             return diagonal
         counts = np.array([count], dtype=np.int32)
         return diagonal - np.float32(base) + penalties_of(counts, self.scalars["mean_items"], base, power)
+
+    def contributions(self, query: Query, items: IntArray) -> FloatArray:
+        """A score is the sum over the history of confidence × y_item' W y_history, where W is the inverse of
+        the fold-in's system (Hu, Koren and Volinsky 2008, section 5)."""
+        chosen = self.item_factors[query.items]
+        extra = np.float32(self.scalars["alpha"]) * transform(query.weights, self.strength)
+        system = np.diag(self._diagonal(len(query.items))) + chosen.T @ (extra[:, None] * chosen)
+        weighted = np.linalg.solve(system, self.item_factors[items].T)
+        return ((1.0 + extra) * (chosen @ weighted).T).astype(np.float32)
 
     def fold_in_batch(self, histories: Csr) -> FloatArray:
         vectors = np.zeros((histories.shape[0], self.item_factors.shape[1]), dtype=np.float32)

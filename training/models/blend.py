@@ -32,6 +32,11 @@ BLEND = "blend"
 """What the blend is called in tables, among the judged models, and in their folders."""
 
 
+def scale_of(scores: FloatArray) -> float:
+    """What one query's scores (float32[n_items]) are divided by before they are weighted; see `normalise`."""
+    return float(_divisor(scores)[0])
+
+
 def normalise(scores: FloatArray) -> FloatArray:
     """Scores over their standard deviation along the last axis; all zeros stay all zeros.
 
@@ -41,11 +46,17 @@ def normalise(scores: FloatArray) -> FloatArray:
     Args:
         scores: float32[n_items] or float32[B, n_items].
     """
+    return scores / _divisor(scores)
+
+
+def _divisor(scores: FloatArray) -> FloatArray:
+    """float32[..., 1]; 1 where all scores are 0, or there is none."""
+    if not scores.shape[-1]:
+        return np.ones((*scores.shape[:-1], 1), dtype=np.float32)
     spread = scores.std(axis=-1, keepdims=True)
     least = LEAST_SPREAD * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
     spread = np.maximum(spread, least)
-    divisor: FloatArray = np.where(spread > 0.0, spread, 1.0).astype(np.float32)
-    return scores / divisor
+    return np.where(spread > 0.0, spread, 1.0).astype(np.float32)
 
 
 def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from training.models.core.base import Config
-from training.models.core.data import Strength, TrainingData, transform_matrix
+from training.models.core.base import Config, Query
+from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 
@@ -48,6 +48,13 @@ class Nmf(FactorModel):
             vector = vector * (target / np.maximum(self.gram @ vector, 1e-12))
         result: FloatArray = vector.astype(np.float32)
         return result
+
+    def contributions(self, query: Query, items: IntArray) -> FloatArray:
+        """Each factor of the user is shared out among the items of the history by what they hold of it."""
+        held = self.item_factors[query.items] * transform(query.weights, self.strength)[:, None]
+        shares = held / np.maximum(held.sum(axis=0), np.float32(1e-12))
+        given: FloatArray = (self.item_factors[items] * self.user_vector(query)) @ shares.T
+        return given
 
     def fold_in_batch(self, histories: Csr) -> FloatArray:
         targets = histories @ self.item_factors

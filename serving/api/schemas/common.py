@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving.types import Ranked
 
@@ -19,12 +19,17 @@ class Explained(BaseModel):
     reason: str | None = None
     model: str | None = None
     score: float | None = None
+    columns: dict[str, dict[str, float]] | None = Field(
+        default=None,
+        description="what each source said of it (`sources`), what each step gave to its score (`steps`)",
+    )
 
 
 def explained(shape: dict[str, Any], ranked: Ranked, explain: bool) -> dict[str, Any]:
-    """Add the item's reason, model and score to its shape when asked to."""
+    """Add the item's reason, model, score and columns to its shape when asked to."""
     if explain:
         shape["reason"] = ranked.reason
         shape["model"] = ranked.model
         shape.setdefault("score", float(ranked.score))
+        shape["columns"] = ranked.columns
     return shape

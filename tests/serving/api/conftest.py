@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +20,7 @@ from database.ingest.run import ingest_file
 from database.settings import REPOSITORY, Settings
 from serving.api.airflow_runs import Airflow
 from serving.api.app import create_app
+from serving.api.protocol import PlaneProtocol
 from serving.plane import LivePlane
 from tests.serving.api.fake_airflow import FakeAirflow
 from tests.serving.api.fake_plane import FakePlane
@@ -58,8 +59,8 @@ async def served(plane: FakePlane, airflow: FakeAirflow) -> AsyncIterator[Answer
 
         async def serve(settings: Settings, address: str = "127.0.0.1") -> httpx.AsyncClient:
             @asynccontextmanager
-            async def opened() -> AsyncIterator[LivePlane]:
-                yield cast(LivePlane, plane)
+            async def opened() -> AsyncIterator[PlaneProtocol]:
+                yield plane
 
             app = create_app(opened, settings, Airflow(settings, httpx.MockTransport(airflow)))
             await stack.enter_async_context(app.router.lifespan_context(app))

@@ -27,6 +27,7 @@ class FakePlane:
 
     bundle_id = "bundle-1"
     stale = False
+    healthy = True
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
@@ -79,38 +80,70 @@ class FakePlane:
             "similarity_search": {"status": state, "n_products": 4, "embedding_dimension": 384},
         }
 
-    async def home(self, user_id: str, limit: int, kinds: Kinds = None) -> HomeLists:
+    @property
+    def lists(self) -> "FakePlane":
+        return self
+
+    async def home(
+        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> HomeLists:
         lists = self._ranked(limit, kinds)
         return HomeLists([], lists, lists, {"Kitchen": lists}, lists)
 
-    async def similar_products(self, item_id: str, limit: int, kinds: Kinds = None) -> list[Ranked]:
+    async def similar_products(
+        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         self._found(item_id)
         return self._ranked(limit, kinds, item_id)
 
-    async def similar_by_als(self, item_id: str, n: int, kinds: Kinds = None) -> list[Ranked]:
+    async def similar_by_als(
+        self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         self._found(item_id)
         if not self.trained:
             raise ModelNotReady("als", "no bundle is deployed")
         return self._ranked(n, kinds, item_id)
 
     async def for_user_als(
-        self, user_id: str, n: int, filter_already_liked: bool = True, kinds: Kinds = None
+        self,
+        user_id: str,
+        n: int,
+        filter_already_liked: bool = True,
+        kinds: Kinds = None,
+        *,
+        explain: bool = False,
     ) -> list[Ranked]:
         return self._ranked(n, kinds)
 
-    async def semantic_search(self, query: str, k: int, kinds: Kinds = None) -> list[Ranked]:
+    async def semantic_search(
+        self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         return self._ranked(k, kinds)
 
-    async def similar_by_vector(self, item_id: str, k: int, kinds: Kinds = None) -> list[Ranked]:
+    async def similar_by_vector(
+        self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]:
         self._found(item_id)
         return self._ranked(k, kinds, item_id)
 
-    async def search(self, query: str, limit: int, kinds: Kinds = None) -> SearchResult:
+    async def search(
+        self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> SearchResult:
         listed = self._ranked(limit, kinds)
         matching = [entry for entry in listed if query.lower() in entry.item.name.lower()]
         return SearchResult(matching) if matching else SearchResult(listed, "no_search_matches")
 
-    async def hybrid(self, user_id: str, n: int, *, kinds: Kinds = None, **wanted: Any) -> list[Ranked]:
+    async def hybrid(
+        self,
+        user_id: str,
+        n: int,
+        *,
+        use_cf: bool = True,
+        use_embeddings: bool = True,
+        cf_weight: float | None = None,
+        kinds: Kinds = None,
+        explain: bool = False,
+    ) -> list[Ranked]:
         return self._ranked(n, kinds)
 
     async def get_item(self, item_id: str) -> Item | None:
@@ -192,6 +225,7 @@ class FakePlane:
         self.events.insert(0, event)
         return Recorded(event.interaction_id, event.occurred_at)
 
-    async def user_interactions(self, user_id: str, days: int) -> list[InteractionRow]:
+    async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[InteractionRow]:
         since = NOW - timedelta(days=days)
-        return [event for event in self.events if event.user_id == user_id and event.occurred_at >= since]
+        found = [each for each in self.events if each.user_id == user_id and each.occurred_at >= since]
+        return found[:limit]

@@ -29,18 +29,18 @@ async def test_answers_before_any_bundle(plane: LivePlane) -> None:
     status = await plane.status()
     assert status["matrix_factorization"]["status"] == "not_trained"
     assert status["bundle"]["bundle_id"] == "none"
-    assert ids((await plane.search("teapot", 3)).results)[0] == "TEA0000000"
-    assert len((await plane.home("ann", 5)).trending) == 5
-    assert ids(await plane.similar_products("TEA0000001", 3))
+    assert ids((await plane.lists.search("teapot", 3)).results)[0] == "TEA0000000"
+    assert len((await plane.lists.home("ann", 5)).trending) == 5
+    assert ids(await plane.lists.similar_products("TEA0000001", 3))
     with pytest.raises(ModelNotReady):
-        await plane.similar_by_als("TEA0000001", 3)
+        await plane.lists.similar_by_als("TEA0000001", 3)
 
 
 async def test_a_new_bundle_is_followed_without_a_restart(plane: LivePlane, deploy: Any) -> None:
     deploy("first")
     await plane.settle()
     assert plane.bundle_id == "first"
-    found = await plane.similar_by_als("TEA0000001", 3)
+    found = await plane.lists.similar_by_als("TEA0000001", 3)
     assert all(item_id.startswith("TEA") for item_id in ids(found)) and found[0].model == "als"
     deploy("second", seed=1)
     await plane.settle()
@@ -62,9 +62,9 @@ async def test_answers_are_the_same_after_a_restart(
     await plane.settle()
     restarted = await open_plane()
     assert restarted.bundle_id == "first"
-    assert ids(await plane.for_user_als("u01", 8)) == ids(await restarted.for_user_als("u01", 8))
-    assert ids(await plane.semantic_search("tea tray", 5)) == ids(
-        await restarted.semantic_search("tea tray", 5)
+    assert ids(await plane.lists.for_user_als("u01", 8)) == ids(await restarted.lists.for_user_als("u01", 8))
+    assert ids(await plane.lists.semantic_search("tea tray", 5)) == ids(
+        await restarted.lists.semantic_search("tea tray", 5)
     )
 
 
@@ -125,7 +125,7 @@ async def test_a_worker_that_starts_on_a_corrupt_bundle_falls_back(
     assert plane.bundle_id == "first"
     bundle = (await plane.status())["bundle"]
     assert bundle["status"] != "current" and bundle["refused"][0]["bundle_id"] == "broken"
-    assert ids(await plane.similar_by_als("TEA0000001", 3))
+    assert ids(await plane.lists.similar_by_als("TEA0000001", 3))
 
 
 async def test_a_bundle_of_another_encoder_is_refused(plane: LivePlane, deploy: Any) -> None:
@@ -142,7 +142,7 @@ async def test_a_trained_user_without_recent_events_gets_their_als_list(
 ) -> None:
     deploy()
     await plane.settle()
-    found = await plane.for_user_als("u00", 4)
+    found = await plane.lists.for_user_als("u00", 4)
     assert {each.model for each in found} == {"als"}
     assert len({each.item.category for each in found[:2]}) == 1
 

@@ -41,12 +41,12 @@ async def test_created_item_is_everywhere_on_the_other_worker(workers: Workers) 
     one, two = workers
     created = await one.create_item(NEW)
     assert await two.get_item("NEW0000001") == created
-    assert "NEW0000001" in ids((await two.search("knitted", 5)).results)
-    assert "NEW0000001" in ids(await two.semantic_search("tea cosy", 3))
-    assert "NEW0000001" in ids(await two.similar_products("TEA0000001", 5))
-    assert ids(await two.similar_products("NEW0000001", 5))[0] == "TEA0000001"
-    assert "NEW0000001" in ids(await two.similar_by_vector("TEA0000001", 5))
-    home = await two.home("somebody", 60)
+    assert "NEW0000001" in ids((await two.lists.search("knitted", 5)).results)
+    assert "NEW0000001" in ids(await two.lists.semantic_search("tea cosy", 3))
+    assert "NEW0000001" in ids(await two.lists.similar_products("TEA0000001", 5))
+    assert ids(await two.lists.similar_products("NEW0000001", 5))[0] == "TEA0000001"
+    assert "NEW0000001" in ids(await two.lists.similar_by_vector("TEA0000001", 5))
+    home = await two.lists.home("somebody", 60)
     assert "NEW0000001" in ids(home.trending)
     assert ids(home.best_value)[0] == "NEW0000001"
     assert "NEW0000001" in ids(home.top_categories["tea"])
@@ -56,27 +56,33 @@ async def test_created_item_is_everywhere_on_the_other_worker(workers: Workers) 
 
 async def test_edited_item_is_found_by_its_new_text_only(workers: Workers) -> None:
     one, two = workers
-    await two.semantic_search("trampoline", 1)
+    await two.lists.semantic_search("trampoline", 1)
     await one.update_item("TEA0000001", {"title": "trampoline", "category": "sport"})
-    assert ids((await two.search("trampoline", 5)).results)[0] == "TEA0000001"
-    assert ids(await two.semantic_search("trampoline", 1)) == ["TEA0000001"]
-    assert "TEA0000001" not in ids(await two.similar_products("TEA0000002", 4))
+    assert ids((await two.lists.search("trampoline", 5)).results)[0] == "TEA0000001"
+    assert ids(await two.lists.semantic_search("trampoline", 1)) == ["TEA0000001"]
+    assert "TEA0000001" not in ids(await two.lists.similar_products("TEA0000002", 4))
     assert (await two.list_items("product", "sport", 0, 10))[1] == 1
-    assert "TEA0000001" not in ids((await two.search("cosy", 5)).results)
+    assert "TEA0000001" not in ids((await two.lists.search("cosy", 5)).results)
 
 
 async def test_deleted_item_is_nowhere(workers: Workers) -> None:
     one, two = workers
     await one.delete_item("TEA0000001")
     assert await two.get_item("TEA0000001") is None
-    home = await two.home("somebody", 60)
+    home = await two.lists.home("somebody", 60)
     lists = [home.trending, home.best_value, home.diverse_picks, *home.top_categories.values()]
-    lists += [(await two.search("tea cosy", 50)).results, await two.semantic_search("tea cosy", 50)]
-    lists += [await two.similar_products("TEA0000002", 50), await two.similar_by_vector("TEA0000002", 50)]
-    lists += [await two.for_user_als("u00", 50), await two.hybrid("u00", 50)]
+    lists += [
+        (await two.lists.search("tea cosy", 50)).results,
+        await two.lists.semantic_search("tea cosy", 50),
+    ]
+    lists += [
+        await two.lists.similar_products("TEA0000002", 50),
+        await two.lists.similar_by_vector("TEA0000002", 50),
+    ]
+    lists += [await two.lists.for_user_als("u00", 50), await two.lists.hybrid("u00", 50)]
     assert all("TEA0000001" not in ids(each) for each in lists)
     with pytest.raises(ItemNotFound):
-        await two.similar_products("TEA0000001", 5)
+        await two.lists.similar_products("TEA0000001", 5)
 
 
 async def test_what_was_written_outlives_a_restart(workers: Workers, open_plane: OpenPlane) -> None:
@@ -85,8 +91,8 @@ async def test_what_was_written_outlives_a_restart(workers: Workers, open_plane:
     await one.update_item("TEA0000002", {"title": "trampoline"})
     await one.delete_item("TEA0000003")
     restarted = await open_plane()
-    assert ids(await restarted.semantic_search("trampoline", 1)) == ["TEA0000002"]
-    assert "NEW0000001" in ids((await restarted.search("knitted", 5)).results)
+    assert ids(await restarted.lists.semantic_search("trampoline", 1)) == ["TEA0000002"]
+    assert "NEW0000001" in ids((await restarted.lists.search("knitted", 5)).results)
     assert await restarted.get_item("TEA0000003") is None
 
 
@@ -98,10 +104,10 @@ async def test_changes_after_the_watermark_survive_a_new_bundle(workers: Workers
     deploy("later")
     await two.settle()
     assert two.bundle_id == "later"
-    assert ids(await two.semantic_search("trampoline", 1)) == ["TEA0000002"]
-    assert ids(await two.similar_by_vector("NEW0000001", 1)) == ["TEA0000001"]
-    assert "TEA0000003" not in ids(await two.semantic_search("tea strainer", 30))
-    assert "TEA0000003" not in ids(await two.similar_by_als("TEA0000000", 30))
+    assert ids(await two.lists.semantic_search("trampoline", 1)) == ["TEA0000002"]
+    assert ids(await two.lists.similar_by_vector("NEW0000001", 1)) == ["TEA0000001"]
+    assert "TEA0000003" not in ids(await two.lists.semantic_search("tea strainer", 30))
+    assert "TEA0000003" not in ids(await two.lists.similar_by_als("TEA0000000", 30))
 
 
 async def test_recreated_item_takes_its_place_again(workers: Workers) -> None:
@@ -109,7 +115,7 @@ async def test_recreated_item_takes_its_place_again(workers: Workers) -> None:
     await one.delete_item("TEA0000001")
     await two.catch_up()
     await one.create_item(ItemDraft(kind="product", item_id="TEA0000001", title="umbrella stand"))
-    assert ids(await two.semantic_search("umbrella stand", 1)) == ["TEA0000001"]
+    assert ids(await two.lists.semantic_search("umbrella stand", 1)) == ["TEA0000001"]
 
 
 async def test_taken_and_unknown_ids_are_told(workers: Workers) -> None:
@@ -140,7 +146,7 @@ async def test_articles_are_numbered_and_found_by_number(workers: Workers) -> No
     assert article.article_id is not None
     assert await two.get_article(article.article_id) == article
     articles = frozenset({"article"})
-    assert ids(await two.semantic_search("carbonara", 5, articles)) == [article.item_id]
-    assert article.item_id not in ids(await two.semantic_search("carbonara", 5, frozenset({"product"})))
+    assert ids(await two.lists.semantic_search("carbonara", 5, articles)) == [article.item_id]
+    assert article.item_id not in ids(await two.lists.semantic_search("carbonara", 5, frozenset({"product"})))
     await two.delete_item(article.item_id)
     assert await one.get_article(article.article_id) is None

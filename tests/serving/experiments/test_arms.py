@@ -69,7 +69,7 @@ async def test_arms_serve_their_bundle_on_every_worker(
         found = {}
         for user_id in USERS:
             current_request.set(request := Request(f"r-{user_id}"))
-            await worker.home(user_id, 5)
+            await worker.lists.home(user_id, 5)
             found[user_id] = request.bundle_id
         served.append(found)
     assert served[0] == served[1]
@@ -105,7 +105,7 @@ async def test_a_stopped_experiment_leaves_everyone_on_the_deployed_bundle(
     conn.close()
     await workers[0].settle()
     for user_id in USERS:
-        await workers[0].hybrid(user_id, 3)
+        await workers[0].lists.hybrid(user_id, 3)
     rows = await logged(pool, "endpoint = 'hybrid'", 12)
     assert {(row["experiment_id"], row["bundle_id"]) for row in rows} == {(None, "second")}
 
@@ -120,7 +120,7 @@ async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
     assert told["running"] == ["broken"] and told["refused"][0]["bundle_id"] == "first"
     assert "item_factors.npy" in told["refused"][0]["reason"]
     for user_id in USERS:
-        assert (await workers[1].home(user_id, 3)).personalized
+        assert (await workers[1].lists.home(user_id, 3)).personalized
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
     assert {(row["arm"], row["bundle_id"]) for row in rows} == {("new", "second"), (None, "second")}
 
@@ -136,7 +136,7 @@ async def test_an_arm_changes_the_blend(
         "searchers", [Arm("clicks", 0.5, blend={"search": 0.0}), Arm("searched", 0.5, blend={"clicked": 0.0})]
     )
     await plane.settle()
-    first = {user_id: (await plane.home(user_id, 1)).personalized[0].item.category for user_id in USERS}
+    first = {user_id: (await plane.lists.home(user_id, 1)).personalized[0].item.category for user_id in USERS}
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
     placed = {row["user_id"]: row["arm"] for row in rows}
     assert set(placed.values()) == {"clicks", "searched"}
@@ -162,7 +162,7 @@ async def test_an_arm_switches_how_models_are_weighed(
     by_rules = by_meaning | {"tuned": {"fpgrowth": 1.0}}
     start("weights", [Arm("meaning", 0.5, blend=by_meaning), Arm("rules", 0.5, blend=by_rules)])
     await workers[0].settle()
-    models = {user_id: (await workers[0].home(user_id, 1)).personalized[0].model for user_id in USERS}
+    models = {user_id: (await workers[0].lists.home(user_id, 1)).personalized[0].model for user_id in USERS}
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
     placed = {row["user_id"]: row["arm"] for row in rows}
     assert set(placed.values()) == {"meaning", "rules"}
@@ -176,7 +176,7 @@ async def test_a_shadow_is_computed_logged_and_not_shown(
     start("shade", [Arm("shown", 1.0), Arm("unseen", 1.0, bundle_id="first")], "shadow")
     await workers[0].settle()
     current_request.set(request := Request("r1"))
-    shown = await workers[0].home("v01", 5)
+    shown = await workers[0].lists.home("v01", 5)
     assert request.bundle_id == "second"
     rows = await logged(pool, "endpoint = 'home.personalized'", 2)
     visible, shadow = sorted(rows, key=lambda row: not row["shown"])
@@ -192,7 +192,7 @@ async def test_an_exploring_arm_logs_the_odds_it_drew_with(
     await workers[0].settle()
     for _ in range(3):
         for user_id in USERS:
-            assert len(await workers[0].hybrid(user_id, 4)) == 4
+            assert len(await workers[0].lists.hybrid(user_id, 4)) == 4
     rows = await logged(pool, "endpoint = 'hybrid'", 36)
     drawn = Counter(tuple(row["item_ids"]) for row in rows if row["arm"] == "bold")
     assert len(drawn) > 3
@@ -205,8 +205,8 @@ async def test_lists_that_no_user_asked_for_are_logged_too(
     workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
 ) -> None:
     plane = workers[0]
-    results = (await plane.search("teapot", 3)).results
-    await plane.similar_products("TEA0000001", 4)
+    results = (await plane.lists.search("teapot", 3)).results
+    await plane.lists.similar_products("TEA0000001", 4)
     rows = await logged(pool, "endpoint in ('search', 'product')", 2)
     by_endpoint = {row["endpoint"]: row for row in rows}
     assert by_endpoint["search"]["item_ids"] == [each.item.item_id for each in results]
@@ -217,7 +217,7 @@ async def test_a_list_of_which_only_headers_go_out_was_not_shown(
     workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
 ) -> None:
     current_request.set(Request("r-head", headers_only=True))
-    await workers[0].home(USERS[0], 5)
+    await workers[0].lists.home(USERS[0], 5)
     rows = await logged(pool, "request_id = 'r-head'", 1)
     assert not any(row["shown"] for row in rows)
 
@@ -230,8 +230,8 @@ async def test_lists_are_counted_by_model_and_state_is_told(workers: tuple[LiveP
 
     before = value("shortlist_fallbacks_total", endpoint="search", reason="no_search_matches")
     cold = value("shortlist_lists_total", endpoint="als", cold="true")
-    await workers[0].search("zzzzzz qqqqqq", 3)
-    await workers[0].for_user_als("stranger", 3)
+    await workers[0].lists.search("zzzzzz qqqqqq", 3)
+    await workers[0].lists.for_user_als("stranger", 3)
     assert value("shortlist_fallbacks_total", endpoint="search", reason="no_search_matches") == before + 1
     assert value("shortlist_lists_total", endpoint="als", cold="true") == cold + 1
     async with asyncio.timeout(5):

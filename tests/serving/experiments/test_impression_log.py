@@ -12,7 +12,7 @@ import pytest_asyncio
 from database.connection import create_pool
 from database.impressions import ImpressionRow
 from serving.experiments.impression_log import ImpressionLog
-from serving.observe.list_metrics import measures
+from serving.observe.list_metrics import list_metrics
 from training.params.experiments import ImpressionsParams
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def test_measures_count_what_they_are_told() -> None:
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
     before = value("shortlist_impressions_dropped_total")
-    made = measures()
+    made = list_metrics()
     made.count_list("home", ["als", "als", "tfidf"], cold=True, fallback="popular")
     made.count_impressions(written=5, dropped=2, waiting=1)
     made.count_impressions(written=1, dropped=0, waiting=0)
@@ -142,4 +142,4 @@ def test_measures_count_what_they_are_told() -> None:
     assert value("shortlist_fallbacks_total", endpoint="home", reason="popular") == 1
     assert value("shortlist_impressions_dropped_total") == before + 2
     assert value("shortlist_impressions_waiting") == 0
-    assert measures() is made
+    assert list_metrics() is made

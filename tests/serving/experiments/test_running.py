@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -19,7 +18,6 @@ from serving.experiments.running import (
     Shadows,
     assign,
     bucket,
-    explore,
 )
 
 USERS = [f"user{n}" for n in range(20_000)]
@@ -69,30 +67,6 @@ def test_a_shadow_runs_for_its_share_beside_a_test() -> None:
     }
     beside = assign([SPLIT, SHADOW], next(u for u in USERS if assign([SHADOW], u).shadow))
     assert (beside.experiment_id, beside.shadow_id) == ("split", "shade")
-
-
-def test_odds_are_what_happens() -> None:
-    generator = random.Random(5)
-    seen: Counter[tuple[int, str]] = Counter()
-    odds: dict[tuple[int, str], float] = {}
-    runs = 20_000
-    for _ in range(runs):
-        shown = explore("abcdef", 3, 0.4, 5, generator)
-        for at, (item, chance) in enumerate(zip(shown.items, shown.propensities, strict=True)):
-            seen[at, item] += 1
-            assert odds.setdefault((at, item), chance) == chance
-    assert "f" not in {item for _, item in seen}
-    for key, chance in odds.items():
-        assert seen[key] / runs == pytest.approx(chance, abs=0.015)
-    for at in range(3):
-        assert sum(chance for (place, _), chance in odds.items() if place == at) == pytest.approx(1)
-
-
-def test_without_epsilon_the_best_are_shown() -> None:
-    shown = explore("abcdef", 3, 0, 5, random.Random(1))
-    assert (shown.items, shown.propensities, shown.explored) == (["a", "b", "c"], (1, 1, 1), False)
-    assert explore("", 3, 0.5, 5, random.Random(1)).items == []
-    assert len(explore("ab", 3, 0.5, 5, random.Random(1)).items) == 2
 
 
 async def test_a_worker_follows_starts_and_stops(connection: Connection) -> None:

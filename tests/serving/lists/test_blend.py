@@ -28,7 +28,7 @@ async def liked_tea(plane: LivePlane, deploy: Any) -> list[Ranked]:
     await plane.settle()
     for draft in like("ann", ["TEA0000000", "TEA0000001"]):
         await plane.record_interaction(draft)
-    return (await plane.home("ann", 4)).personalized
+    return (await plane.lists.home("ann", 4)).personalized
 
 
 @pytest.mark.parametrize("small_params", [{"weights": "documents", "diverse": 0.0}], indirect=True)

@@ -20,7 +20,7 @@ def ids(ranked: list[Ranked]) -> list[str]:
 
 
 async def test_the_item_that_has_all_the_words_comes_first(plane: LivePlane) -> None:
-    found = await plane.search("garden hose", 10)
+    found = await plane.lists.search("garden hose", 10)
     assert ids(found.results)[0] == "GAR0000001"
     assert found.fallback_reason is None
     assert "garden hose" in found.results[0].reason
@@ -28,12 +28,12 @@ async def test_the_item_that_has_all_the_words_comes_first(plane: LivePlane) -> 
 
 @pytest.mark.parametrize("query", ["HOSES", "the hose", "hose!", " garden  hoses "])
 async def test_case_plurals_and_stop_words_do_not_matter(plane: LivePlane, query: str) -> None:
-    assert ids((await plane.search(query, 1)).results) == ["GAR0000001"]
+    assert ids((await plane.lists.search(query, 1)).results) == ["GAR0000001"]
 
 
 async def test_synonyms_are_expanded_both_ways_and_as_phrases(plane: LivePlane) -> None:
-    assert ids((await plane.search("sprinkler", 1)).results) == ["GAR0000001"]
-    assert ids((await plane.search("kettle warmer", 1)).results) == ["TEA0000001"]
+    assert ids((await plane.lists.search("sprinkler", 1)).results) == ["GAR0000001"]
+    assert ids((await plane.lists.search("kettle warmer", 1)).results) == ["TEA0000001"]
 
 
 async def test_an_edit_of_the_synonyms_counts_from_the_next_search(
@@ -41,53 +41,53 @@ async def test_an_edit_of_the_synonyms_counts_from_the_next_search(
 ) -> None:
     path = Path(small_params.search.synonyms)
     before = path.read_text()
-    assert (await plane.search("flamingo", 1)).fallback_reason == "no_search_matches"
+    assert (await plane.lists.search("flamingo", 1)).fallback_reason == "no_search_matches"
     try:
         path.write_text(before + "gnome, flamingo\n")
         os.utime(path, ns=(time.time_ns(), time.time_ns()))
-        assert ids((await plane.search("flamingo", 1)).results) == ["GAR0000003"]
+        assert ids((await plane.lists.search("flamingo", 1)).results) == ["GAR0000003"]
     finally:
         path.write_text(before)
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("staplr", "OFF0000000"), ("strianer", "TEA0000003")])
 async def test_typing_mistakes_are_read_as_the_nearest_word(plane: LivePlane, typed: str, meant: str) -> None:
-    found = (await plane.search(typed, 1)).results
+    found = (await plane.lists.search(typed, 1)).results
     assert ids(found) == [meant]
     assert typed in found[0].reason
 
 
 async def test_nothing_matching_gives_trending_items_and_the_reason(plane: LivePlane) -> None:
-    found = await plane.search("zzqqxxyy", 4)
+    found = await plane.lists.search("zzqqxxyy", 4)
     assert found.fallback_reason == "no_search_matches"
     assert len(found.results) == 4
 
 
 async def test_an_empty_catalogue_has_nothing_to_show(open_plane: OpenPlane) -> None:
     plane = await open_plane()
-    found = await plane.search("teapot", 5)
+    found = await plane.lists.search("teapot", 5)
     assert found.results == [] and found.fallback_reason == "no_search_matches"
-    home = await plane.home("ann", 5)
+    home = await plane.lists.home("ann", 5)
     assert home.trending == [] and home.top_categories == {}
-    assert await plane.hybrid("ann", 5) == [] and await plane.for_user_als("ann", 5) == []
+    assert await plane.lists.hybrid("ann", 5) == [] and await plane.lists.for_user_als("ann", 5) == []
 
 
 async def test_each_kind_is_searched_by_itself(plane: LivePlane) -> None:
     await plane.create_item(ItemDraft(kind="content", item_id="c1", title="teapot lesson"))
-    assert ids((await plane.search("teapot", 5, frozenset({"content"}))).results) == ["c1"]
-    assert "c1" not in ids((await plane.search("teapot", 5, frozenset({"product"}))).results)
-    assert {"c1", "TEA0000000"} <= set(ids((await plane.search("teapot", 5)).results))
+    assert ids((await plane.lists.search("teapot", 5, frozenset({"content"}))).results) == ["c1"]
+    assert "c1" not in ids((await plane.lists.search("teapot", 5, frozenset({"product"}))).results)
+    assert {"c1", "TEA0000000"} <= set(ids((await plane.lists.search("teapot", 5)).results))
 
 
 async def test_meaning_finds_what_words_do_not(plane: LivePlane) -> None:
     """The bag-of-words encoder sees whole words that the index of words drops: here a stop word."""
     await plane.create_item(ItemDraft(kind="product", item_id="THEBAND001", title="the who"))
-    assert ids(await plane.semantic_search("the who", 1)) == ["THEBAND001"]
-    assert ids((await plane.search("the who", 1)).results) == ["THEBAND001"]
+    assert ids(await plane.lists.semantic_search("the who", 1)) == ["THEBAND001"]
+    assert ids((await plane.lists.search("the who", 1)).results) == ["THEBAND001"]
 
 
 async def test_similar_names_are_filled_up_by_meaning(plane: LivePlane) -> None:
-    found = await plane.similar_products("TEA0000001", 17)
+    found = await plane.lists.similar_products("TEA0000001", 17)
     assert len(found) == 17
     models = [each.model for each in found]
     assert models.index("embeddings") == models.count("tfidf") == 4
@@ -95,6 +95,6 @@ async def test_similar_names_are_filled_up_by_meaning(plane: LivePlane) -> None:
 
 async def test_one_word_of_many_counts_less_than_the_meaning(plane: LivePlane) -> None:
     await plane.create_item(ItemDraft(kind="product", item_id="CALM000000", title="keep calm sign"))
-    found = ids((await plane.search("keep tea caddy", 5)).results)
+    found = ids((await plane.lists.search("keep tea caddy", 5)).results)
     assert found[0] == "TEA0000004"
     assert "CALM000000" not in found

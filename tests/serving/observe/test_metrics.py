@@ -68,9 +68,9 @@ def test_what_a_killed_worker_had_followed_is_forgotten(tmp_path: Path) -> None:
 FOLLOWER = """
 import sys
 from serving.observe.http_metrics import Metrics
-from serving.observe.list_metrics import measures
+from serving.observe.list_metrics import list_metrics
 
-measures().set_state(
+list_metrics().set_state(
     applied=int(sys.argv[1]), lag=0, encoder_waiting=1, bundle_seconds=None, trending_seconds=None
 )
 print(Metrics().render().body.decode(), flush=True)

@@ -69,6 +69,13 @@ class Model(ABC):
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
         """The model that `arrays` and `settings` came from."""
 
+    def contributions(self, query: Query, items: IntArray) -> FloatArray | None:
+        """What each item of the history gives to each score, float32[len(items), len(query.items)].
+
+        None from a model that can't tell.
+        """
+        return None
+
     def recommend(self, query: Query, k: int) -> tuple[IntArray, FloatArray]:
         """The best k items (int32[<=k]) and their scores, best first; ties go to the lower index."""
         return top_k(exclude(self.scores(query), query.exclude), k)

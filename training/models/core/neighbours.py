@@ -71,6 +71,11 @@ class NeighbourModel(Model):
         result: FloatArray = told.toarray()
         return result
 
+    def contributions(self, query: Query, items: IntArray) -> FloatArray:
+        told = self.matrix[query.items][:, items].toarray()
+        given: FloatArray = (told * transform(query.weights, self.strength)[:, None]).T.astype(np.float32)
+        return given
+
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k neighbours (int32[<=k]) with the largest weights, and the weights."""
         items, weights = self.row(item)

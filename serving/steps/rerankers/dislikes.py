@@ -3,7 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = NDArray[np.float32]
+from serving.steps.context import Context
+from serving.steps.table import Scores, Table
+
+
+def push_down_disliked(context: Context, table: Table) -> Table:
+    """The candidates in the order of their scores less the penalty, which is a column of its own."""
+    if not len(context.history.disliked):
+        return table
+    vectors = context.index.vectors
+    pushed = push_down(
+        table.score,
+        vectors.gather(table.rows),
+        vectors.gather(context.history.disliked),
+        context.params.ranking.dislike_penalty,
+    )
+    pushed_table = table.scored(pushed, {"dislikes": pushed - table.score})
+    return pushed_table.take(np.argsort(-pushed, kind="stable"))
 
 
 def push_down(

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.order import percentile
-
 Doubles = NDArray[np.float64]
 
 _UNRATED_MEAN = 3.0
@@ -49,3 +47,17 @@ def value_scores(
         cheapness[members] = 1 - percentile(price[members])
     saving = np.where(np.isfinite(discount), np.clip(discount, 0, 1), cheapness_share * cheapness)
     return np.where(priced, quality * (1 + saving), 0.0)
+
+
+def percentile(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rank of each value among all, 0 (lowest) to 1 (highest); equal values share their mean rank.
+
+    One value alone stands at 0.5. Takes and gives float64[n].
+    """
+    if len(values) < 2:
+        return np.full(len(values), 0.5)
+    ordered = np.sort(values)
+    left = np.searchsorted(ordered, values, side="left")
+    right = np.searchsorted(ordered, values, side="right")
+    ranks: NDArray[np.float64] = ((left + right - 1) / 2) / (len(values) - 1)
+    return ranks

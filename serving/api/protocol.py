@@ -1,0 +1,91 @@
+"""What the HTTP API needs of what is behind it: the live plane, or a test's stand-in."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from database.interactions import InteractionRow, Recorded
+from database.users import UserRow
+from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
+from serving.steps.context import Vector
+from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
+
+
+class ListsProtocol(Protocol):
+    """Every list that consumers ask for: see `serving.lists.recommender.Recommender`."""
+
+    async def home(
+        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> HomeLists: ...
+
+    async def for_user_als(
+        self,
+        user_id: str,
+        n: int,
+        filter_already_liked: bool = True,
+        kinds: Kinds = None,
+        *,
+        explain: bool = False,
+    ) -> list[Ranked]: ...
+
+    async def hybrid(
+        self,
+        user_id: str,
+        n: int,
+        *,
+        use_cf: bool = True,
+        use_embeddings: bool = True,
+        cf_weight: float | None = None,
+        kinds: Kinds = None,
+        explain: bool = False,
+    ) -> list[Ranked]: ...
+
+    async def similar_products(
+        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]: ...
+
+    async def similar_by_als(
+        self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]: ...
+
+    async def similar_by_vector(
+        self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]: ...
+
+    async def semantic_search(
+        self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> list[Ranked]: ...
+
+    async def search(
+        self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> SearchResult: ...
+
+
+class PlaneProtocol(Protocol):
+    """Catalogue, users, interactions and lists: see `serving.plane.LivePlane`."""
+
+    healthy: bool
+
+    @property
+    def lists(self) -> ListsProtocol: ...
+    @property
+    def bundle_id(self) -> str: ...
+    @property
+    def stale(self) -> bool: ...
+
+    async def status(self) -> dict[str, Any]: ...
+    async def get_item(self, item_id: str) -> Item | None: ...
+    async def get_article(self, article_id: int) -> Item | None: ...
+    async def embedding(self, item_id: str) -> Vector | None: ...
+    async def list_items(
+        self, kind: str | None, category: str | None, offset: int, limit: int
+    ) -> tuple[list[Item], int]: ...
+    async def create_item(self, draft: ItemDraft) -> Item: ...
+    async def update_item(self, item_id: str, changes: ItemChanges) -> Item: ...
+    async def delete_item(self, item_id: str) -> None: ...
+    async def create_user(self, draft: UserDraft) -> UserRow: ...
+    async def get_user(self, user_id: str) -> UserRow: ...
+    async def update_user(self, user_id: str, changes: UserChanges) -> UserRow: ...
+    async def record_interaction(self, draft: InteractionDraft) -> Recorded: ...
+    async def user_interactions(
+        self, user_id: str, days: int, limit: int = 10_000
+    ) -> Sequence[InteractionRow]: ...

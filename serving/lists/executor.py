@@ -1,0 +1,103 @@
+"""The one way in which a list is made: a recipe's steps, in order, over one table of candidates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from serving.lists.recipes import Recipe
+from serving.observe.list_metrics import timed
+from serving.steps import selection
+from serving.steps.context import NOBODY, Context
+from serving.steps.filters import allowed_rows
+from serving.steps.sources import Source
+from serving.steps.table import Column, Mask, Rows, Table, gather
+from serving.types import Ranked
+
+STAND_INS = frozenset({"popular", "trending", "new"})
+"""Labels of items that say nothing of the user: a user's list of these alone is a fallback."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MadeList:
+    """A list that is ready to be shown."""
+
+    name: str
+    items: list[Ranked]
+    rows: Rows
+    """int32[len(items)], their catalogue rows."""
+    propensities: tuple[float, ...] | None = None
+    """How likely each item was to stand at its position; None: all certain."""
+    fallback: str | None = None
+    """Why other items stand in for those that were asked for."""
+
+
+def make_list(recipe: Recipe, context: Context) -> MadeList:
+    """Run a recipe. An empty list has nothing to show, not even as a fallback."""
+    with timed("filters"):
+        allowed = allowed_rows(context, recipe.filters)
+    columns = _ask(recipe.sources, context, allowed)
+    table = gather(columns, allowed, 5 * context.params.ranking.candidates)
+    with timed(_name(recipe.scorer)):
+        table = recipe.scorer(context, table)
+    with timed("best"):
+        reordered = max(context.params.ranking.candidates, 2 * context.length)
+        wanted = reordered if recipe.rerankers else context.length
+        table = selection.best(table, wanted, recipe.worthy)
+    for rerank in recipe.rerankers:
+        with timed(_name(rerank)):
+            table = rerank(context, table)
+    if not len(table) and recipe.fallback is not None:
+        made = make_list(recipe.fallback, context)
+        return replace(made, name=recipe.name, fallback=recipe.fallback_reason or made.fallback)
+    return _fill(recipe, context, _select(recipe, context, table))
+
+
+def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for source in sources:
+        with timed(_name(source)):
+            columns.update(source(context, allowed))
+    return columns
+
+
+def _select(recipe: Recipe, context: Context, table: Table) -> MadeList:
+    """The items to show, each with its label and reason."""
+    propensities = None
+    places: Rows | slice = slice(context.n)
+    if context.exploration is not None:
+        explored = selection.explore(min(len(table), context.length), context.n, context.exploration)
+        places, propensities = np.array(explored.places, dtype=np.int32), explored.propensities
+    table = table.take(np.arange(len(table))[places])
+    with timed("reasons"):
+        models = recipe.labels(context, table)
+        reasons = recipe.reasons(context, table, models)
+    items = [
+        Ranked(context.row_item(row), score, model, reason)
+        for row, score, model, reason in zip(
+            table.rows.tolist(), table.score.tolist(), models, reasons, strict=True
+        )
+    ]
+    if context.explain:
+        items = [replace(item, columns=_columns(table, place)) for place, item in enumerate(items)]
+    stands_in = context.user is not NOBODY and bool(models) and STAND_INS.issuperset(models)
+    return MadeList(recipe.name, items, table.rows, propensities, "popular" if stands_in else None)
+
+
+def _fill(recipe: Recipe, context: Context, made: MadeList) -> MadeList:
+    rest = context.n - len(made.items)
+    if recipe.fill is None or rest <= 0:
+        return made
+    more = make_list(recipe.fill, replace(context.excluding(made.rows), n=rest))
+    return replace(made, items=made.items + more.items, rows=np.concatenate([made.rows, more.rows]))
+
+
+def _columns(table: Table, place: int) -> dict[str, dict[str, float]]:
+    return {
+        "sources": {name: float(values[place]) for name, values in table.sources.items()},
+        "steps": {name: float(values[place]) for name, values in table.steps.items()},
+    }
+
+
+def _name(step: object) -> str:
+    return getattr(step, "__name__", None) or type(step).__name__.lower()

@@ -1,0 +1,194 @@
+"""The recipe of every list: what may be in it, what speaks for an item, what has the last word.
+
+    filters → sources → scorer → rerankers → selection → labels and reasons
+
+The weights that a scorer uses are in params.yaml; docs/ranking.md tells the formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from serving.steps.context import Context
+from serving.steps.filters import Filter, in_category, not_itself, unseen
+from serving.steps.reasons import Labels, labels, wording
+from serving.steps.reasons.labels import Always
+from serving.steps.rerankers import Reranker
+from serving.steps.rerankers.dislikes import push_down_disliked
+from serving.steps.rerankers.spread import spread_out
+from serving.steps.scorers import Scorer
+from serving.steps.scorers.blend import home_blend
+from serving.steps.scorers.cold_start import cold_start_score, hybrid_score
+from serving.steps.scorers.search import search_score
+from serving.steps.scorers.single import Single
+from serving.steps.selection import Worthy
+from serving.steps.sources import Source, embeddings, models, popularity, similar, words
+from serving.steps.table import Table
+from serving.steps.variety import draw_of_the_day, variety
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one list is made."""
+
+    name: str
+    """What the list is called where it is logged and counted."""
+    sources: tuple[Source, ...]
+    scorer: Scorer
+    labels: Labels
+    """What put each item into the list: its `model`."""
+    reasons: Callable[[Context, Table, Sequence[str]], list[str]]
+    filters: tuple[Filter, ...] = ()
+    rerankers: tuple[Reranker, ...] = ()
+    worthy: Worthy = "positive"
+    """What an item needs to be in the list."""
+    fallback: Recipe | None = None
+    """What stands in for the list when nothing is found."""
+    fallback_reason: str | None = None
+    fill: Recipe | None = None
+    """What the list is filled up with when it is too short."""
+
+
+TRENDING = Recipe(
+    "home.trending",
+    sources=(popularity.popularity,),
+    scorer=Single("popularity"),
+    labels=labels.of_popularity,
+    reasons=wording.of_popularity,
+    worthy="all",
+)
+
+BEST_VALUE = Recipe(
+    "home.best_value",
+    sources=(popularity.value,),
+    scorer=Single("value"),
+    labels=Always("best_value"),
+    reasons=wording.of_value,
+)
+
+TOP_OF_CATEGORY = Recipe(
+    "home.top_categories",
+    filters=(in_category,),
+    sources=(popularity.popularity,),
+    scorer=Single("popularity"),
+    labels=Always("top_categories"),
+    reasons=wording.of_category,
+    worthy="all",
+)
+
+PERSONALIZED = Recipe(
+    "home.personalized",
+    filters=(unseen,),
+    sources=(
+        models.learned_models,
+        embeddings.near_history_by_weight,
+        popularity.learned_popularity,
+        words.past_searches,
+        variety,
+    ),
+    scorer=home_blend,
+    rerankers=(push_down_disliked, spread_out),
+    labels=labels.of_home,
+    reasons=wording.of_user,
+)
+
+DIVERSE_PICKS = Recipe(
+    "home.diverse_picks",
+    filters=(unseen,),
+    sources=(popularity.most_popular,),
+    scorer=draw_of_the_day,
+    labels=Always("diverse"),
+    reasons=wording.of_user,
+)
+
+POPULAR = Recipe(
+    "popular",
+    filters=(unseen,),
+    sources=(popularity.popularity,),
+    scorer=Single("popularity"),
+    labels=labels.of_popularity,
+    reasons=wording.of_popularity,
+    worthy="all",
+)
+
+ALS = Recipe(
+    "als",
+    filters=(unseen,),
+    sources=(models.als,),
+    scorer=Single("als"),
+    rerankers=(push_down_disliked,),
+    labels=Always("als"),
+    reasons=wording.of_user,
+    fallback=POPULAR,
+)
+
+COLD_START = Recipe(
+    "hybrid",
+    filters=(unseen,),
+    sources=(models.nmf, embeddings.near_history_by_share, words.interests, popularity.popularity),
+    scorer=cold_start_score,
+    rerankers=(push_down_disliked, spread_out),
+    labels=labels.of_cold_start,
+    reasons=wording.of_user,
+)
+
+HYBRID = Recipe(
+    "hybrid",
+    filters=(unseen,),
+    sources=(models.nmf, embeddings.near_history_by_share),
+    scorer=hybrid_score,
+    rerankers=(push_down_disliked, spread_out),
+    labels=labels.of_hybrid,
+    reasons=wording.of_hybrid,
+    fallback=COLD_START,
+)
+
+NEAR_ITEM = Recipe(
+    "near_item",
+    filters=(not_itself,),
+    sources=(embeddings.near_item,),
+    scorer=Single("embeddings"),
+    labels=Always("embeddings"),
+    reasons=wording.of_meaning,
+    worthy="scored",
+)
+
+SIMILAR_TITLES = Recipe(
+    "product",
+    filters=(not_itself,),
+    sources=(similar.similar_titles,),
+    scorer=Single("tfidf"),
+    labels=Always("tfidf"),
+    reasons=wording.of_titles,
+    fill=NEAR_ITEM,
+)
+
+SAME_PEOPLE = Recipe(
+    "same_people",
+    filters=(not_itself,),
+    sources=(similar.same_people,),
+    scorer=Single("als"),
+    labels=Always("als"),
+    reasons=wording.of_people,
+    worthy="scored",
+)
+
+NEAR_QUERY = Recipe(
+    "near_query",
+    sources=(embeddings.near_query,),
+    scorer=Single("embeddings"),
+    labels=Always("embeddings"),
+    reasons=wording.of_meaning,
+    worthy="scored",
+)
+
+SEARCH = Recipe(
+    "search",
+    sources=(words.words, words.meaning),
+    scorer=search_score,
+    labels=labels.of_search,
+    reasons=wording.of_search,
+    fallback=TRENDING,
+    fallback_reason="no_search_matches",
+)

@@ -1,0 +1,124 @@
+"""What the steps of one list read: who asks for what, by which bundle and params, at which moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.bundle.loading import Generation
+from serving.catalogue.index import LiveIndex
+from serving.catalogue.rankings import Rankings
+from serving.steps.history import History
+from serving.steps.table import NO_ROWS, Mask, Rows
+from serving.types import Item, Kinds
+from training.models.core.base import Query
+from training.params import Params
+
+Vector = NDArray[np.float32]
+
+Texts = Sequence[tuple[str, Vector | None]]
+"""Texts with their vectors (None where one could not be encoded), the most important first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class User:
+    """Who asks, and what is known of them."""
+
+    user_id: str = ""
+    history: History = field(default_factory=History)
+    searches: Texts = ()
+    """The latest searches, the newest first."""
+    interests: Texts = ()
+    """What they said they care for."""
+    day: date = date.min
+    """Today: what is drawn for a user stays for a day."""
+    trained: int = -1
+    """Index among the bundle's users, for one whose history is out of reach."""
+
+
+NOBODY = User()
+"""For lists that are the same for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """How a list is explored: with probability `epsilon` it is drawn from its `pool` best candidates."""
+
+    epsilon: float
+    pool: int
+    random: Random
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """One list that is asked for. Index, bundle and rankings belong to one moment; nothing here waits."""
+
+    index: LiveIndex
+    bundle: Generation | None
+    rankings: Rankings
+    params: Params
+    weights: Mapping[str, float]
+    """Weights of the models in the blend for home: those that came with the bundle, or an experiment's."""
+    n: int
+    """How many items are wanted."""
+    kinds: Kinds = None
+    user: User = NOBODY
+    item: int = -1
+    """Catalogue row of the item that is asked about."""
+    query: str = ""
+    vector: Vector | None = None
+    """The query's, float32[d]; None when it could not be encoded."""
+    category: int | None = None
+    """Code of the only category that is wanted."""
+    exclude: Rows = field(default_factory=lambda: NO_ROWS)
+    """Rows that are in no case in the list."""
+    hide_seen: bool = True
+    """Whether what the user has seen is left out."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Weights that the request gives to sources."""
+    exploration: Exploration | None = None
+    explain: bool = False
+    """Whether the answer carries the columns."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the catalogue."""
+        return self.index.catalogue.n_rows
+
+    @property
+    def length(self) -> int:
+        """How many candidates are put in order: more than are shown where the list is explored."""
+        return self.n if self.exploration is None else max(self.n, self.exploration.pool)
+
+    @property
+    def history(self) -> History:
+        """The user's."""
+        return self.user.history
+
+    def model_query(self) -> Query:
+        """The history as the bundle's models read it: the items that the bundle knows."""
+        if self.bundle is None:
+            return Query()
+        indexes = self.bundle.indexes(self.history.liked)
+        known = indexes >= 0
+        return Query(items=indexes[known], weights=self.history.weights[known])
+
+    def changed_rows(self) -> Mask:
+        """bool[n_rows]: items that the bundle's text models don't know, or know by an older text."""
+        if self.bundle is None:
+            return np.ones(self.n_rows, dtype=np.bool_)
+        changed: Mask = self.index.catalogue.column("change_seq") > self.bundle.watermark
+        unknown = np.ones(self.n_rows, dtype=np.bool_)
+        unknown[self.bundle.rows] = False
+        return changed | unknown
+
+    def row_item(self, row: int) -> Item:
+        """The item of a catalogue row."""
+        return self.index.catalogue.item(row)
+
+    def excluding(self, rows: Rows) -> "Context":
+        """The same, without these rows."""
+        return replace(self, exclude=np.concatenate([self.exclude, rows]).astype(np.int32))

@@ -1,0 +1,9 @@
+"""What changes the order of the best candidates: dislikes, variety."""
+
+from collections.abc import Callable
+
+from serving.steps.context import Context
+from serving.steps.table import Table
+
+Reranker = Callable[[Context, Table], Table]
+"""The best candidates, best first, in another order; fewer of them if need be."""

@@ -1,0 +1,39 @@
+"""Lists that do not repeat themselves: maximal marginal relevance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.steps.context import Context
+from serving.steps.table import Scores, Table
+
+
+def spread_out(context: Context, table: Table) -> Table:
+    """The candidates in an order in which neighbours in meaning do not stand together."""
+    relevance = context.params.ranking.relevance
+    return table.take(mmr(table.score, context.index.vectors.gather(table.rows), context.length, relevance))
+
+
+def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) -> NDArray[np.int64]:
+    """Maximal marginal relevance (Carbonell and Goldstein 1998): positions int64[<=k] in the order to show.
+
+    Takes again and again the candidate with the largest relevance × score - (1 - relevance) × its cosine
+    to the nearest one taken, with scores as shares of the best. `relevance` 1 keeps the scores' order.
+
+    Args:
+        scores: float32[m], best first.
+        vectors: float32[m, d], normalised; zero rows are near nothing.
+    """
+    count = min(k, len(scores))
+    if relevance >= 1.0 or count < 2:
+        return np.arange(count)
+    gain = np.float32(relevance) * scores / max(float(scores[0]), 1e-12)
+    nearest = np.zeros(len(scores), dtype=np.float32)
+    taken = np.zeros(count, dtype=np.int64)
+    free = np.ones(len(scores), dtype=np.bool_)
+    for place in range(count):
+        marginal = np.where(free, gain - np.float32(1 - relevance) * nearest, -np.inf)
+        chosen = int(np.argmax(marginal))
+        taken[place] = chosen
+        free[chosen] = False
+        np.maximum(nearest, vectors @ vectors[chosen], out=nearest)
+    return taken

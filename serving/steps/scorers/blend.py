@@ -1,0 +1,64 @@
+"""The blend of the home page: what speaks for the items a user clicked, their searches, and some variety."""
+
+import numpy as np
+
+from serving.steps.context import Context
+from serving.steps.scores import contrast, scaled
+from serving.steps.sources.models import model_weights
+from serving.steps.sources.words import SEARCH, numbered
+from serving.steps.table import Scores, Table
+
+PARTS = ("clicked", "search", "diverse")
+"""What the blend is made of."""
+
+
+def home_blend(context: Context, table: Table) -> Table:
+    """blend.clicked × clicked + blend.search × search + blend.diverse × diverse, each a share of its best.
+
+    Without an opinion of the first two the table has none: variety alone makes no list personal.
+    """
+    shares = context.params.blend
+    models = weighted_models(context, table)
+    clicked = scaled(contrast(sum_of(models, len(table)), table.allowed)) if models else table.column("")
+    searched = scaled(best_search(context, table))
+    score = np.float32(shares.clicked) * clicked + np.float32(shares.search) * searched
+    if not (score[table.allowed] > 0).any():
+        return table.scored(table.column(""), {})
+    diverse = np.float32(shares.diverse) * table.column("diverse")
+    parts = {
+        "clicked": np.float32(shares.clicked) * clicked,
+        "search": np.float32(shares.search) * searched,
+        "diverse": diverse,
+    }
+    return table.scored(score + diverse, {**models, **parts})
+
+
+def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
+    """Each model's part in what speaks for the clicked items: its column over its scale, times its weight.
+
+    Popularity speaks only beside others: by itself it says nothing of this user.
+    """
+    found = {}
+    for name, weight in model_weights(context).items():
+        if name in table.sources:
+            each = weight if isinstance(weight, float | int) else weight[table.rows]
+            found[name] = table.scaled(name) * np.asarray(each, dtype=np.float32)
+    if not any(values.any() for name, values in found.items() if name != "popularity"):
+        found.pop("popularity", None)
+    return found
+
+
+def best_search(context: Context, table: Table) -> Scores:
+    """What the past searches say of each candidate: the best over them, float32[c]."""
+    total = table.column("")
+    for age in range(len(context.user.searches)):
+        np.maximum(total, table.column(numbered(SEARCH, age)), out=total)
+    return total
+
+
+def sum_of(parts: dict[str, Scores], length: int) -> Scores:
+    """The sum of the parts, float32[length]."""
+    total = np.zeros(length, dtype=np.float32)
+    for values in parts.values():
+        total += values
+    return total

@@ -1,0 +1,69 @@
+"""The hybrid list's scores: its two models for a known user, interests and popularity for a new one."""
+
+import numpy as np
+
+from serving.steps.context import Context
+from serving.steps.scores import scaled
+from serving.steps.sources.words import INTEREST, numbered
+from serving.steps.table import Scores, Table
+
+HYBRID = ("cf", "embeddings")
+
+
+def hybrid_score(context: Context, table: Table) -> Table:
+    """The two models, each over its scale, by the weights of the request; as a share of the best."""
+    parts = _hybrid_parts(context, table)
+    return table.scored(scaled(_sum(table, parts)), parts)
+
+
+def cold_start_score(context: Context, table: Table) -> Table:
+    """Interests and popularity, and the models by the share that few events have: events / cold_below."""
+    parts = _hybrid_parts(context, table)
+    warm = scaled(_sum(table, parts))
+    cold = cold_scores(
+        best_interest(context, table),
+        table.column("popularity") + np.float32(1e-6),
+        context.params.ranking.interest_share,
+    )
+    warm, cold = mixed(warm, cold, context.history.events, context.params.blend.cold_below)
+    return table.scored(cold + warm, {**parts, "warm": warm, "cold": cold})
+
+
+def best_interest(context: Context, table: Table) -> Scores:
+    """How well each candidate fits the interest that it fits best, float32[c]."""
+    best = table.column("")
+    for place in range(len(context.user.interests)):
+        np.maximum(best, table.column(numbered(INTEREST, place)), out=best)
+    return best
+
+
+def cold_scores(interests: Scores, popularity: Scores, interest_share: float) -> Scores:
+    """Score of a user without history: share × interest + (1 - share) × popularity, each scaled to its best.
+
+    Without a fitting interest it is popularity alone.
+    """
+    if not interests.any():
+        return scaled(popularity)
+    share = np.float32(interest_share)
+    return share * scaled(interests) + (1 - share) * scaled(popularity)
+
+
+def mixed(warm: Scores, cold: Scores, events: int, cold_below: int) -> tuple[Scores, Scores]:
+    """What the models and the cold start give; the models' share is events / cold_below, 0 while silent."""
+    share = np.float32(min(events / cold_below, 1.0) if warm.any() else 0.0)
+    return share * warm, (1 - share) * cold
+
+
+def _hybrid_parts(context: Context, table: Table) -> dict[str, Scores]:
+    return {
+        name: table.scaled(name) * np.float32(context.shares[name])
+        for name in HYBRID
+        if context.shares.get(name)
+    }
+
+
+def _sum(table: Table, parts: dict[str, Scores]) -> Scores:
+    total = table.column("")
+    for values in parts.values():
+        total += values
+    return total

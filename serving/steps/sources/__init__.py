@@ -1,0 +1,9 @@
+"""What speaks for an item: each source gives one or more columns over the catalogue's rows."""
+
+from collections.abc import Callable, Mapping
+
+from serving.steps.context import Context
+from serving.steps.table import Column, Mask
+
+Source = Callable[[Context, Mask], Mapping[str, Column]]
+"""Columns by name, from a context and what may be shown (bool[n_rows])."""

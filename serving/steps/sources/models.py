@@ -1,0 +1,66 @@
+"""The bundle's models, asked with the user's history as it is now."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from serving.steps.context import Context
+from serving.steps.table import NO_OPINION, Column, Mask
+from training.models.blend import FEW, NEW_ITEMS, WORDS, Weight, weights_by_model
+from training.models.core.base import Query
+
+ORIGINAL_WEIGHTS = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
+"""The shop API names what speaks for a clicked item, and no weights among it."""
+
+OTHER_SOURCES = frozenset({"embeddings", "popularity"})
+"""Models that have a source of their own: they know items that the bundle does not."""
+
+
+def learned_models(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Every model that has a weight in home's blend and is asked with a history."""
+    query, weights = context.model_query(), blend_weights(context)
+    asked = {name for name, weight in weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
+    if weights.get(NEW_ITEMS):
+        asked.add(WORDS)
+    return {name: _column(context, name, query) for name in sorted(asked)}
+
+
+def nmf(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Non-negative matrix factorisation with the history folded in."""
+    return {"cf": _column(context, "nmf", context.model_query())} if context.shares.get("cf") else {}
+
+
+def als(context: Context, allowed: Mask) -> dict[str, Column]:
+    """ALS with the history folded in; the trained factors of a user whose history is out of reach."""
+    query, bundle = context.model_query(), context.bundle
+    if len(query.items) or bundle is None or context.user.trained < 0:
+        return {"als": _column(context, "als", query)}
+    model = bundle.models.als
+    vector = model.user_factors[model.user_rows[context.user.trained]]
+    return {"als": Column((model.item_factors @ vector).astype(np.float32), bundle.rows)}
+
+
+def blend_weights(context: Context) -> Mapping[str, float]:
+    """The weights of the models in home's blend, by their names in params.yaml."""
+    return context.weights if context.params.blend.weights == "tuned" else ORIGINAL_WEIGHTS
+
+
+def model_weights(context: Context) -> dict[str, Weight]:
+    """The weight of each model in home's blend: a number, or float32[n_rows]."""
+    return weights_by_model(blend_weights(context), _new_items(context))
+
+
+def _column(context: Context, name: str, query: Query) -> Column:
+    model = None if context.bundle is None else context.bundle.bundle.models.get(name)
+    if context.bundle is None or model is None or not len(query.items):
+        return NO_OPINION
+    return Column(model.scores(query), context.bundle.rows)
+
+
+def _new_items(context: Context) -> Mask:
+    """bool[n_rows]: items that few users are known of; what no bundle knows is among them."""
+    new = np.ones(context.n_rows, dtype=np.bool_)
+    if context.bundle is not None:
+        rows, users = context.bundle.rows, context.bundle.models.popularity.all_time
+        new[rows[users >= FEW]] = False
+    return new

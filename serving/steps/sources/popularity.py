@@ -1,0 +1,32 @@
+"""What everybody looks at: columns that are the same for all users, remembered until something changes."""
+
+import numpy as np
+
+from serving.steps.context import Context
+from serving.steps.sources.models import blend_weights
+from serving.steps.table import NO_OPINION, Column, Mask
+
+
+def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Trending score, then the bundle's popularity, then the number of ratings: 0..1."""
+    return {"popularity": Column(context.rankings.popularity.astype(np.float32))}
+
+
+def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:
+    """The same, of the most popular items alone: what is drawn from."""
+    rows = context.rankings.order(context.kinds)[: 5 * context.params.ranking.candidates]
+    return {"popularity": Column(context.rankings.popularity[rows].astype(np.float32), rows)}
+
+
+def value(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Value for money of the items that have a price."""
+    return {"value": Column(context.rankings.values.astype(np.float32))}
+
+
+def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
+    """The bundle's popularity, where it has a weight in home's blend."""
+    if not blend_weights(context).get("popularity"):
+        return {}
+    if context.bundle is None:
+        return {"popularity": NO_OPINION}
+    return {"popularity": Column(context.bundle.loaded.popularity, context.bundle.rows)}

@@ -1,0 +1,36 @@
+"""What speaks for an item beside another item: its title, and the people who chose both."""
+
+import numpy as np
+
+from serving.steps.context import Context
+from serving.steps.scores import spread
+from serving.steps.table import NO_OPINION, Column, Mask
+
+
+def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
+    """TF-IDF cosine of title and sub-category with the item that is asked about.
+
+    The bundle's neighbour lists answer for what they know; what was created or edited since is
+    compared live, both as the item asked for and as a neighbour.
+    """
+    changed, bundle = context.changed_rows(), context.bundle
+    titles = context.index.titles
+    if bundle is None or changed[context.item]:
+        rows, cosines = titles.similar(context.item, np.ones(context.n_rows, dtype=np.bool_))
+        return {"tfidf": Column(cosines, rows)}
+    indexes, cosines = bundle.models.tfidf.row(bundle.index(context.item))
+    scores = spread(np.asarray(cosines), bundle.rows[indexes], context.n_rows)
+    scores[changed] = 0
+    live_rows, live_cosines = titles.similar(context.item, changed)
+    scores[live_rows] = live_cosines
+    return {"tfidf": Column(scores)}
+
+
+def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Cosine of the ALS factors with those of the item that is asked about."""
+    bundle = context.bundle
+    if bundle is None:
+        return {"als": NO_OPINION}
+    als = bundle.models.als
+    indexes, cosines = als.similar(bundle.index(context.item), als.n_items)
+    return {"als": Column(cosines, bundle.rows[indexes])}

@@ -1,0 +1,65 @@
+"""Words and their meaning: this search, the user's past ones, and the interests that they named."""
+
+import numpy as np
+
+from serving.steps.context import Context, Vector
+from serving.steps.scorers.search import fuse
+from serving.steps.sources.embeddings import near
+from serving.steps.table import NO_OPINION, Column, Mask, Scores
+
+SEARCH, INTEREST = "search", "interest"
+
+
+def words(context: Context, allowed: Mask) -> dict[str, Column]:
+    """How much of the query each item's text has, 0..1."""
+    return {"words": Column(context.index.lexical.search(context.query, context.n_rows).scores)}
+
+
+def meaning(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Cosines of the items nearest to the query, of those that count as a match."""
+    count = max(context.n, context.params.search.candidates)
+    return {"meaning": _matches(context, context.vector, count, allowed)}
+
+
+def past_searches(context: Context, allowed: Mask) -> dict[str, Column]:
+    """What each of the latest searches says of each item, older ones counting less."""
+    decay = context.params.ranking.query_decay
+    return {
+        numbered(SEARCH, age): Column(
+            np.float32(decay**age) * _search_scores(context, query, vector, allowed)
+        )
+        for age, (query, vector) in enumerate(context.user.searches)
+    }
+
+
+def interests(context: Context, allowed: Mask) -> dict[str, Column]:
+    """How well each item fits each interest, 0..1: half by words, half by meaning."""
+    return {
+        numbered(INTEREST, place): Column(_interest_scores(context, text, vector, allowed))
+        for place, (text, vector) in enumerate(context.user.interests)
+    }
+
+
+def numbered(name: str, place: int) -> str:
+    """The name of the column of one search or interest among several."""
+    return f"{name} {place + 1}"
+
+
+def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:
+    hits = context.index.lexical.search(text, context.n_rows).scores
+    found: Scores = 0.5 * hits + 0.5 * near(context, vector, allowed).dense(context.n_rows)
+    return found
+
+
+def _search_scores(context: Context, query: str, vector: Vector | None, allowed: Mask) -> Scores:
+    hits = context.index.lexical.search(query, context.n_rows)
+    found = _matches(context, vector, context.params.search.candidates, allowed)
+    return fuse(hits.scores, found.dense(context.n_rows), context.params.search)
+
+
+def _matches(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
+    if vector is None:
+        return NO_OPINION
+    rows, cosines = context.index.vectors.search(vector, count, allowed)
+    match = cosines >= context.params.search.min_similarity
+    return Column(cosines[match], rows[match])

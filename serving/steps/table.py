@@ -1,0 +1,115 @@
+"""The candidates of one list: catalogue rows, and a column for what each step says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.models.blend import scale_of
+from training.models.core.base import top_k
+
+Rows = NDArray[np.int32]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+WHOLE_CATALOGUE = 20_000
+"""Catalogue rows up to which every item is a candidate: that is quicker than to choose."""
+
+NO_ROWS = np.zeros(0, dtype=np.int32)
+NO_SCORES = np.zeros(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """What one source says of the catalogue; 0 is no opinion."""
+
+    values: Scores
+    """float32[m]"""
+    rows: Rows | None = None
+    """int32[m], the catalogue rows of the values, each once; other rows have 0. None: values of every row."""
+
+    def dense(self, n_rows: int) -> Scores:
+        """The value of every catalogue row, float32[n_rows]."""
+        if self.rows is None:
+            return self.values
+        values = np.zeros(n_rows, dtype=np.float32)
+        values[self.rows] = self.values
+        return values
+
+    def best(self, count: int, allowed: Mask) -> Rows:
+        """The `count` best allowed rows (bool[n_rows]) that it has an opinion on, int32[<=count]."""
+        if self.rows is None:
+            return top_k(np.where(allowed, self.values, np.float32(0)), count)[0]
+        places = np.flatnonzero(allowed[self.rows])
+        return self.rows[places[top_k(self.values[places], count)[0]]]
+
+
+NO_OPINION = Column(NO_SCORES, NO_ROWS)
+"""Of a source that can say nothing of what is asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """The candidates, c of them."""
+
+    rows: Rows
+    """int32[c], catalogue rows."""
+    allowed: Mask
+    """bool[c], which of them may be in the list: the others count in the scale of a column alone."""
+    sources: Mapping[str, Scores]
+    """What each source says, float32[c]."""
+    scales: Mapping[str, float]
+    """What a blend divides each source by: its standard deviation over the whole catalogue."""
+    score: Scores = field(default_factory=lambda: NO_SCORES)
+    """float32[c]; above 0 for a candidate that something speaks for."""
+    steps: Mapping[str, Scores] = field(default_factory=dict)
+    """What each part of the scorer, and each reranker, added to the score, float32[c]."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> Scores:
+        """A source's column; zeros where it was not asked or had no opinion."""
+        found = self.sources.get(name)
+        return np.zeros(len(self), dtype=np.float32) if found is None else found
+
+    def scaled(self, name: str) -> Scores:
+        """A source's column over its scale, float32[c]."""
+        return self.column(name) / np.float32(self.scales.get(name, 1.0))
+
+    def scored(self, score: Scores, steps: Mapping[str, Scores]) -> "Table":
+        """With a score and what its parts, or a step after it, gave."""
+        return Table(self.rows, self.allowed, self.sources, self.scales, score, {**self.steps, **steps})
+
+    def take(self, places: NDArray[np.integer]) -> "Table":
+        """Only the candidates at `places`, in that order."""
+        return Table(
+            self.rows[places],
+            self.allowed[places],
+            {name: values[places] for name, values in self.sources.items()},
+            self.scales,
+            self.score[places],
+            {name: values[places] for name, values in self.steps.items()},
+        )
+
+
+def gather(columns: Mapping[str, Column], allowed: Mask, each: int) -> Table:
+    """Candidates from what the sources say.
+
+    In a catalogue of up to WHOLE_CATALOGUE rows every row is one; in a larger one the `each` best allowed
+    rows of every source are, and nothing after this takes time that grows with the catalogue.
+
+    Args:
+        columns: of each source.
+        allowed: bool[n_rows], what may be in the list.
+        each: how many a source brings to a large catalogue's table.
+    """
+    n_rows = len(allowed)
+    dense = {name: column.dense(n_rows) for name, column in columns.items()}
+    scales = {name: scale_of(values) for name, values in dense.items()}
+    if n_rows <= WHOLE_CATALOGUE:
+        return Table(np.arange(n_rows, dtype=np.int32), allowed, dense, scales)
+    brought = [column.best(each, allowed) for column in columns.values()]
+    rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
+    return Table(rows, allowed[rows], {name: values[rows] for name, values in dense.items()}, scales)

@@ -1,0 +1,33 @@
+"""Candidates: every row of a small catalogue, the best of each source in a large one."""
+
+import numpy as np
+import pytest
+
+from serving.steps import table as tables
+from serving.steps.table import Column, gather
+from training.models.blend import normalise
+
+
+def floats(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float32)
+
+
+def test_in_a_small_catalogue_every_row_is_a_candidate() -> None:
+    allowed = np.array([True, False, True])
+    made = gather({"a": Column(floats(3, 1, 2)), "b": Column(floats(5), np.array([2], np.int32))}, allowed, 1)
+    assert made.rows.tolist() == [0, 1, 2] and made.allowed.tolist() == allowed.tolist()
+    assert made.column("b").tolist() == [0, 0, 5]
+    assert made.column("never asked").tolist() == [0, 0, 0]
+
+
+def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tables, "WHOLE_CATALOGUE", 2)
+    scores = floats(3, 9, 2, 1, 0, 0)
+    allowed = np.array([True, False, True, True, True, True])
+    columns = {"a": Column(scores), "b": Column(floats(4, 7), np.array([5, 1], np.int32))}
+    made = gather(columns, allowed, 2)
+    assert made.rows.tolist() == [0, 2, 5] and made.allowed.all()
+    assert made.column("a").tolist() == [3, 2, 0] and made.column("b").tolist() == [0, 0, 4]
+    assert made.scaled("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
