@@ -89,7 +89,7 @@ def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
     )
     deployed: Any = SimpleNamespace(generation=None)
     arms = Arms(deployed, small_params, lambda: datetime.now(UTC))
-    policy = arms.shown(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
+    policy = arms.policy(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
     assert (policy.experiment_id, policy.arm) == ("older", "plain")
     assert policy.params.blend.weights == "documents"
 
