@@ -13,6 +13,7 @@ import httpx
 from database.connection import database_url, dsn
 from database.embedded import answers
 from database.schema import create_database, migrate
+from database.schema.errors import NewerSchemaError
 from database.settings import Settings
 from database.state import Counts, read_counts
 from operations.airflow import AirflowApi
@@ -151,7 +152,13 @@ class Platform:
         self.report.line(f"MLflow is ready ({self.settings.tracking_uri})")
 
     def _start_service(self) -> None:
-        migrate(database_url(self.settings))
+        try:
+            migrate(database_url(self.settings))
+        except NewerSchemaError as error:
+            raise StartError(
+                str(error),
+                "Start the version that made it, or restore a backup from before (docs/upgrading.md)",
+            ) from error
         counts = self.counts()
         if counts.items + counts.bare_items + counts.interactions == 0 and self._sample:
             self.report.line(

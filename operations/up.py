@@ -30,6 +30,7 @@ def run(settings: Settings, *, detach: bool, sample: bool = True, reporter: Repo
     preflight.check_home(layout(settings))
     with _only_one(layout(settings)):
         preflight.check(settings)
+        check_params(settings)
         platform = Platform(settings, report, sample=sample)
         try:
             platform.start()
@@ -62,6 +63,16 @@ def _only_one(place: Layout) -> Iterator[None]:
                 f"Another `make up` of {place.home} is running", "Wait for it, or stop it with `make down`"
             ) from error
         yield
+
+
+def check_params(settings: Settings) -> None:
+    """Refuse a params.yaml that this version can't use, before every process says so in its own log."""
+    from training.params import ParamsError, load_params
+
+    try:
+        load_params(settings.workspace / "params.yaml")
+    except ParamsError as error:
+        raise PreflightError(str(error), "Edit the file, then `make up` again (docs/upgrading.md)") from error
 
 
 def _ensure_bundle(platform: Platform) -> bool:

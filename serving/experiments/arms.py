@@ -13,6 +13,7 @@ from serving.bundle.loading import Generation
 from serving.errors import BundleRefused
 from serving.experiments.running import Assignment
 from training.params import Params
+from training.params.changes import rename_old_keys
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class Arms:
         key = (experiment_id, arm.name)
         if key not in self._blends:
             try:
-                blend = self._params.blend.changed(arm.blend)
+                blend = self._params.blend.changed(rename_old_keys({"blend": arm.blend})["blend"])
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
             except ValueError as error:
                 log.error("arm %s of %s has a blend that can't be used: %s", arm.name, experiment_id, error)

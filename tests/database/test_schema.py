@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.connection import connect, database_url, libpq_url
 from database.schema import create_database, migrate
+from database.schema.errors import NewerSchemaError
 from database.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -37,6 +38,18 @@ def test_a_database_that_many_ask_for_at_once_is_made_once(postgres: "Postgres")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: create_database(url), range(8)))
     psycopg2.connect(libpq_url(url)).close()
+
+
+def test_a_database_that_a_newer_version_migrated_is_refused_and_left_alone(
+    database: "Database", connection: Connection
+) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("update alembic_version set version_num = '9999'")
+    with pytest.raises(NewerSchemaError, match="newer version of Shortlist migrated the database to 9999"):
+        migrate(database.url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select version_num from alembic_version")
+        assert cursor.fetchone() == ("9999",)
 
 
 def test_settings_name_the_test_database(database: "Database") -> None:

@@ -1,14 +1,16 @@
 """What the start makes of a training that ends without a bundle, and of a bundle that is refused."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from database.settings import REPOSITORY, Settings
 from operations import train, up
 from operations.answer import BundleRefusedError
-from operations.errors import RunFailedError
+from operations.errors import PreflightError, RunFailedError
 from operations.reporter import Reporter
 
 
@@ -108,3 +110,16 @@ def test_a_refused_bundle_whose_successor_the_gate_refuses_is_not_called_rebuilt
     platform.refused = {"old": "was made by another version"}
     assert not platform.ensure()
     assert "was rebuilt" not in platform.told.getvalue()
+
+
+def test_an_old_params_file_stops_the_start_with_every_edit(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, workspace=tmp_path)
+    shipped = (REPOSITORY / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(shipped)
+    up.check_params(settings)
+    (tmp_path / "params.yaml").write_text(f"{shipped}\nrp3beta: {{alpha: 1.0}}\nmade_up: 3\n")
+    with pytest.raises(PreflightError, match=r"rp3beta: remove it .*made_up.*`make up` again"):
+        up.check_params(settings)
+    (tmp_path / "params.yaml").unlink()
+    with pytest.raises(PreflightError, match="No such file"):
+        up.check_params(settings)

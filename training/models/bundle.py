@@ -32,6 +32,9 @@ SCHEMA_VERSION = 1
 
 MANIFEST = "manifest.json"
 
+NEW_BUNDLE = "`make up` trains a new one; while the platform runs, `python -m training.pipeline --force` does"
+"""What to do about a bundle of another version."""
+
 
 class BundleError(Exception):
     """A bundle can't be served: missing, incomplete, corrupt, or of another schema."""
@@ -143,11 +146,16 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         content = json.loads((directory / MANIFEST).read_text())
         if content["schema_version"] != SCHEMA_VERSION:
-            found = content["schema_version"]
-            raise BundleError(directory, f"schema {found}, and this code reads {SCHEMA_VERSION}")
+            raise BundleError(directory, _other_schema(content["schema_version"]))
         return manifest_of(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(directory, f"the manifest cannot be read: {error}") from error
+
+
+def _other_schema(found: object) -> str:
+    newer = isinstance(found, int) and found > SCHEMA_VERSION
+    which = f"{'a newer' if newer else 'an earlier'} version of Shortlist"
+    return f"made by {which} (schema {found}, this one reads {SCHEMA_VERSION}): {NEW_BUNDLE}"
 
 
 def manifest_of(content: Mapping[str, Any]) -> Manifest:
@@ -183,13 +191,14 @@ def load_bundle(directory: Path) -> Bundle:
     manifest = verify_bundle(directory)
     unknown = sorted(manifest.models.keys() - ALGORITHMS.keys())
     if unknown:
-        raise BundleError(directory, f"unknown models: {', '.join(unknown)}")
+        raise BundleError(directory, f"unknown models: {', '.join(unknown)}: {NEW_BUNDLE}")
     try:
         items = Vocabulary.load(directory / "items.npy")
         users = Vocabulary.load(directory / "users.npy")
         models = {name: load_model(name, directory / name) for name in manifest.models}
     except KeyError as error:
-        raise BundleError(directory, f"was made by another version of Shortlist: it lacks {error}") from error
+        reason = f"made by another version of Shortlist (it lacks {error}): {NEW_BUNDLE}"
+        raise BundleError(directory, reason) from error
     except (OSError, ValueError, TypeError, ModelFileError) as error:
         raise BundleError(directory, f"cannot be opened: {error}") from error
     for name, model in models.items():

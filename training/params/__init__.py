@@ -21,9 +21,9 @@ from training.models.gfcf import GfCfConfig
 from training.models.itemknn import ItemKnnConfig
 from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
-from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 from training.models.trending import TrendingConfig
+from training.params.changes import edits_needed, rename_old_keys
 from training.params.experiments import ExperimentsParams, ImpressionsParams
 from training.params.learning import EvaluationParams, InteractionsParams, SplitParams, TuneParams
 from training.params.operating import GateParams, GuardParams, MonitoringParams, RetentionParams
@@ -68,7 +68,6 @@ class Params(Config):
     fpgrowth: FpGrowthConfig
     itemknn: ItemKnnConfig
     ease: EaseConfig
-    rp3beta: Rp3BetaConfig
     gfcf: GfCfConfig
     popularity: PopularityConfig
     tune: TuneParams
@@ -98,18 +97,26 @@ def load_params(path: Path | None = None) -> Params:
     """Read and check params.yaml: the file at `path`, or that of the installation's workspace.
 
     Raises:
-        ParamsError: the file is missing or no YAML, a key is unknown or missing, or a value is out of range.
+        ParamsError: the file is missing or no YAML, a key is unknown, missing or of an earlier version, or a
+            value is out of range. The message names all of them, and each old key with what it is now.
     """
     path = path or get_settings().workspace / "params.yaml"
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ParamsError(path, str(error)) from error
+    renamed = edits_needed(content) if isinstance(content, dict) else []
     try:
-        return Params.model_validate(content)
+        params = Params.model_validate(rename_old_keys(content) if renamed else content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ParamsError(path, problems) from error
+        raise ParamsError(path, "; ".join([*renamed, *_problems(error)])) from error
+    if renamed:
+        raise ParamsError(path, "; ".join(renamed))
+    return params
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
+        for problem in error.errors()
+    ]

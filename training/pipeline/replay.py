@@ -25,6 +25,7 @@ from training.models.bundle import Manifest, manifest_of
 from training.models.core.base import Query
 from training.models.registry import load_model
 from training.params import Params, ParamsError, load_params
+from training.params.changes import rename_old_keys
 from training.pipeline.stages import run_stage
 from training.release.bundle import assemble, find_stored, git_commit
 
@@ -143,8 +144,8 @@ def same_lists(one: Path, other: Path, manifest: Manifest) -> dict[str, float]:
 
 def _rebuild(manifest: Manifest, source: Workspace, folder: Path) -> Workspace:
     workspace = Workspace(folder)
-    workspace.params_file.write_text(yaml.safe_dump(manifest.params, sort_keys=False))
-    params = _params(workspace.params_file)
+    workspace.params_file.write_text(yaml.safe_dump(rename_old_keys(manifest.params), sort_keys=False))
+    params = _params(workspace.params_file, manifest.git_commit)
     try:
         check_out_snapshot(source, workspace, manifest.snapshot_hash)
     except DvcError as error:
@@ -156,11 +157,13 @@ def _rebuild(manifest: Manifest, source: Workspace, folder: Path) -> Workspace:
     return workspace
 
 
-def _params(path: Path) -> Params:
+def _params(path: Path, commit: str) -> Params:
     try:
         return load_params(path)
     except ParamsError as error:
-        raise ReplayError(f"the bundle's params are of other code: {error}") from error
+        raise ReplayError(
+            f"the bundle's params are of other code: replay it with commit {commit} ({error})"
+        ) from error
 
 
 @click.command()

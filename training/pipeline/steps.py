@@ -24,6 +24,7 @@ from training.data.workspace import Workspace, locked, open_workspace
 from training.models.bundle import read_manifest
 from training.models.registry import LEARNED
 from training.params import Params, learned_sections, load_params
+from training.params.changes import rename_old_keys
 from training.pipeline.inbox import ingest_inbox
 from training.pipeline.stages import run_stage
 from training.pipeline.step_logs import record_bundle, record_evaluation, record_model, record_verdict
@@ -134,7 +135,7 @@ def _learned_already(conn: Connection) -> list[dict[str, Any]]:
 
 def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
     """Whether a bundle was learned from this data with these hyperparameters and weights of the blend."""
-    wanted, had = params.model_dump(mode="json"), manifest["params"]
+    wanted, had = params.model_dump(mode="json"), rename_old_keys(manifest["params"])
     return bool(
         manifest["watermark"] == watermark
         and learned_sections(had) == learned_sections(wanted)

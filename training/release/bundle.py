@@ -160,7 +160,7 @@ def _exists(bentoml: Any, tag: str) -> bool:
 
 
 def list_stored(settings: Settings) -> list[StoredBundle]:
-    """Every bundle in the store whose manifest can be read; their files are not verified."""
+    """Every bundle in the store that has a manifest, of any schema; their files are not verified."""
     bentoml = _bentoml(settings)
     try:
         models = bentoml.models.list(NAME)
@@ -170,10 +170,10 @@ def list_stored(settings: Settings) -> list[StoredBundle]:
     for model in models:
         path = Path(model.path) / FOLDER
         try:
-            manifest = read_manifest(path)
-        except BundleError:
+            manifest = json.loads((path / MANIFEST).read_text())
+            found.append(StoredBundle(manifest["bundle_id"], str(model.tag), path, manifest))
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        found.append(StoredBundle(manifest.bundle_id, str(model.tag), path, manifest.to_dict()))
     return found
 
 

@@ -139,7 +139,9 @@ def _measure_champion(
     """
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
-        raise BundleError(Path(champion.bundle_tag), "the champion is not in the store")
+        raise BundleError(
+            Path(champion.bundle_tag), "the champion is not whole in the store, or is of another version"
+        )
     items = Vocabulary.load(workspace.prepared / "items.npy")
     theirs = Vocabulary.load(stored.path / "items.npy")
     own = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))

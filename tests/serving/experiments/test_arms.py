@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -11,8 +13,11 @@ import pytest
 
 from database.experiments import Arm, Kind, start_experiment, stop_experiment
 from serving.catalogue.drafts import InteractionDraft
+from serving.experiments.arms import Arms
+from serving.experiments.running import Assignment
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
+from training.params import Params, changes
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 USERS = [f"v{number:02d}" for number in range(12)]
@@ -74,6 +79,19 @@ async def test_arms_serve_their_bundle_on_every_worker(
     assert all(row["request_id"] == f"r-{row['user_id']}" and row["shown"] for row in rows)
     assert all(len(row["item_ids"]) == 5 and set(row["propensities"]) == {1.0} for row in rows)
     assert all(served[0][row["user_id"]] == row["bundle_id"] for row in rows)
+
+
+def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
+    small_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        changes, "CHANGES", (changes.Change("blend.weights=alike", "blend.weights=documents"),)
+    )
+    deployed: Any = SimpleNamespace(generation=None)
+    arms = Arms(deployed, small_params, lambda: datetime.now(UTC))
+    policy = arms.policy(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
+    assert (policy.experiment_id, policy.arm) == ("older", "plain")
+    assert policy.params.blend.weights == "documents"
 
 
 async def test_a_stopped_experiment_leaves_everyone_on_the_deployed_bundle(

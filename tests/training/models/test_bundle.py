@@ -79,10 +79,15 @@ def test_a_manifest_that_is_none_is_refused(directory: Path, manifest: str) -> N
         load_bundle(directory)
 
 
-def test_another_schema_is_refused(directory: Path) -> None:
-    content = json.loads((directory / "manifest.json").read_text()) | {"schema_version": 99}
+@pytest.mark.parametrize(
+    ("schema", "which"), [(99, "a newer"), (0, "an earlier"), ("one", "an earlier"), (None, "an earlier")]
+)
+def test_another_schema_is_refused_with_the_command_that_makes_a_new_bundle(
+    directory: Path, schema: object, which: str
+) -> None:
+    content = json.loads((directory / "manifest.json").read_text()) | {"schema_version": schema}
     (directory / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(BundleError, match="schema 99"):
+    with pytest.raises(BundleError, match=f"made by {which} version .*schema {schema}.*`make up`"):
         read_manifest(directory)
 
 
@@ -98,5 +103,5 @@ def test_a_bundle_of_another_version_is_refused_in_words(directory: Path) -> Non
     manifest = json.loads((directory / "manifest.json").read_text())
     manifest["files"] |= hash_files(directory)
     (directory / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(BundleError, match="another version of Shortlist"):
+    with pytest.raises(BundleError, match=r"another version of Shortlist.*`make up`"):
         load_bundle(directory)

@@ -1,12 +1,15 @@
 """Bundles in the store that were damaged."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, serving
 from training.data.workspace import Workspace
+from training.models.bundle import MANIFEST
 from training.pipeline.steps import STEPS, run_steps
-from training.release.bundle import find_stored, store_bundle
+from training.release.bundle import _bentoml, delete_stored, find_stored, list_stored, store_bundle
 from training.tracking.versions import load_versions
 
 pytestmark = WHOLE_RUNS
@@ -35,3 +38,21 @@ def test_a_damaged_champion_does_not_stop_the_learning(checkout: Workspace, depl
     assert serving() is not None
     found = find_stored(get_settings(), serving() or "")
     assert found is not None
+
+
+def test_retention_sees_bundles_of_another_schema(slow_plane: Any) -> None:
+    settings = get_settings()
+    manifest = {"bundle_id": "other", "schema_version": 99, "created_at": "2026-01-02T00:00:00+00:00"}
+    for name, text in (("other", json.dumps(manifest)), ("broken", "{"), ("list", "[]")):
+        with _bentoml(settings).models.create(f"shortlist:{name}") as model:
+            (Path(model.path) / "bundle").mkdir()
+            (Path(model.path) / "bundle" / MANIFEST).write_text(text)
+
+    listed = {each.bundle_id: each for each in list_stored(settings)}
+
+    assert find_stored(settings, "other") is None
+    assert "other" in listed and not {"broken", "list"} & listed.keys()
+    delete_stored(settings, listed["other"])
+    assert "other" not in {each.bundle_id for each in list_stored(settings)}
+    for name in ("broken", "list"):
+        _bentoml(settings).models.delete(f"shortlist:{name}")
