@@ -1,7 +1,7 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check bench lock rollback replay clean
+.PHONY: help install up down status test test-fast check bench lock rollback replay clean
 
 PY := .venv/bin/python
 # A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
@@ -24,6 +24,9 @@ status: install ## what runs, and its memory
 
 test: install ## all tests
 	@$(PY) -m pytest
+
+test-fast: install ## the tests that need no server: for the working day
+	@$(PY) -m pytest -q -m "not platform and not database"
 
 check: install ## style, types, and which folder may import which
 	@$(PY) -m ruff check .
