@@ -11,7 +11,7 @@ from serving.experiments.arms import Policy
 from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import Shadows, explore
 from serving.observe.list_metrics import measures
-from serving.request_context import current_request
+from serving.request_context import Request, current_request
 from serving.types import HomeLists, Ranked
 from training.params import Params
 
@@ -73,12 +73,12 @@ class Shown:
 
     def shadow(self, policy: Policy, user_id: str, make: Callable[[], Made]) -> None:
         """Compute a shadow arm's lists once the request is answered, and log them as not shown."""
-        request_id = _request_id()
+        request = current_request.get()
 
         async def compute() -> None:
             await asyncio.sleep(0)  # the answer goes out first
             for endpoint, ranked in make().items():
-                self._log(policy, user_id, endpoint, ranked, None, shown=False, request_id=request_id)
+                self._log(policy, user_id, endpoint, ranked, None, shown=False, request=request)
 
         self._shadows.submit(compute)
 
@@ -91,14 +91,16 @@ class Shown:
         odds: tuple[float, ...] | None,
         *,
         shown: bool = True,
-        request_id: str | None = None,
+        request: Request | None = None,
     ) -> None:
         logged = ranked[: self._positions]
         if not logged:
             return
+        request = request or current_request.get()
         self.impressions.add(
             ImpressionRow(
-                request_id=request_id or _request_id(),
+                request_id="" if request is None else request.request_id,
+                answer_id=None if request is None else request.answer_id,
                 endpoint=endpoint,
                 user_id=user_id,
                 item_ids=tuple(each.item.item_id for each in logged),
@@ -138,8 +140,3 @@ def by_name(lists: HomeLists) -> Made:
         "home.top_categories": [each for ranked in lists.top_categories.values() for each in ranked],
         "home.diverse_picks": lists.diverse_picks,
     }
-
-
-def _request_id() -> str:
-    request = current_request.get()
-    return "" if request is None else request.request_id
