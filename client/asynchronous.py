@@ -16,8 +16,9 @@ T = TypeVar("T")
 class AsyncShortlist:
     """A connection pool to one service. Use it in async `with`, or close it.
 
-    Requests are sent again, `attempts` times in all, when the service answers 503 or cannot be reached.
-    Every method raises RequestRefused for 4xx, ServiceFailed for 5xx and for no answer.
+    Requests are sent again, `attempts` times and for about ten seconds in all, when the service answers 503
+    or 429 or can't be reached; those that may be done twice also when the connection drops. Every method
+    raises RequestRefused for 4xx, ServiceFailed for 5xx, for no answer and for one that can't be read.
     """
 
     def __init__(

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     allow_public_without_keys: bool = False
     """Let the service listen on an address other than loopback though no `api_keys` are set."""
 
+    allowed_hosts: str = ""
+    """Comma-separated names that requests may be for, beside localhost and any address; `.shop.example` is
+    every host below it, `*` any."""
+
     cors_origins: str = ""
     """Comma-separated origins whose pages may call the service; `*` for any; none by default."""
 
