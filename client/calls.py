@@ -42,8 +42,8 @@ def outcome(call: Call[T], response: httpx.Response) -> T:
     if response.is_success:
         try:
             return call.read(response.json() if response.content else None)
-        except (ValueError, KeyError, TypeError) as error:
-            raise AnswerUnreadable(response.status_code, response.text) from error
+        except (ValueError, KeyError, TypeError) as unread:
+            raise AnswerUnreadable(response.status_code, response.text) from unread
     error = _error(response)
     message = str(error.get("message", response.reason_phrase))
     if response.is_server_error or not response.is_client_error:

@@ -5,6 +5,7 @@ Hyperparameters, weights and thresholds are not here: their only home is params.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -86,7 +87,13 @@ class Settings(BaseSettings):
     webhook_url: str | None = None
     """Where failures of scheduled runs are posted as JSON."""
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """From which level on our own messages are written; any case."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_case(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
 
     @field_validator("home", "workspace", "inbox")
     @classmethod

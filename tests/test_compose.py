@@ -21,7 +21,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY(?!ED)|TOKEN|_CONN$|DATABASE_URL|STORE_URI")
-SECRET_FREE = re.compile(r"PASSWORDS_FILE$")
+SECRET_FREE = re.compile(r"PASSWORDS_FILE$|NEED_KEY$")
 
 
 def environment() -> dict[str, str]:

@@ -76,11 +76,12 @@ DROPPED = [httpx.ReadTimeout("slow"), httpx.ReadError("reset"), httpx.RemoteProt
 
 @pytest.mark.parametrize("dropped", DROPPED, ids=repr)
 def test_a_request_that_may_have_been_done_is_not_sent_again(dropped: Exception) -> None:
-    for send in (
+    calls: tuple[Callable[[Shortlist], object], ...] = (
         lambda shortlist: shortlist.create_user("ann"),
         lambda shortlist: shortlist.create_article("a", "b"),
         lambda shortlist: shortlist.train(),
-    ):
+    )
+    for send in calls:
         shortlist, asked = blocking(dropped)
         with pytest.raises(ServiceFailed):
             send(shortlist)
@@ -89,13 +90,14 @@ def test_a_request_that_may_have_been_done_is_not_sent_again(dropped: Exception)
 
 @pytest.mark.parametrize("dropped", DROPPED, ids=repr)
 def test_what_may_be_done_twice_is_sent_again_after_a_dropped_connection(dropped: Exception) -> None:
-    for send in (
+    calls: tuple[Callable[[Shortlist], object], ...] = (
         lambda shortlist: shortlist.click("a", "ABCD1234XY"),
         lambda shortlist: shortlist.home("a"),
         lambda shortlist: shortlist.items_for_user("a"),
         lambda shortlist: shortlist.delete_article(1),
         lambda shortlist: shortlist.update_user("a", interests=["tea"]),
-    ):
+    )
+    for send in calls:
         shortlist, asked = blocking(dropped, httpx.Response(200, json={"recommendations": []}))
         send(shortlist)
         assert len(asked) == 2
