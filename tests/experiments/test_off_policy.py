@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import pytest
@@ -36,9 +37,11 @@ def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: flo
     rows, clicks = [], []
     for number in range(lists):
         shown = explore("abcdefghij", 3, epsilon, 10, generator)
-        ids = (f"r{number}", "hybrid", f"user{number}")
-        rows.append((*ids, list(shown.items), list(shown.propensities), "b", moment, experiment, "now", True))
-        rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False))
+        ids, answer = (f"r{number}", "hybrid", f"user{number}"), str(uuid5(NAMESPACE_OID, str(number)))
+        rows.append(
+            (*ids, list(shown.items), list(shown.propensities), "b", moment, experiment, "now", True, answer)
+        )
+        rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False, answer))
         clicks += [
             (ids[2], "click", item, moment, "test")
             for item in shown.items
@@ -48,7 +51,7 @@ def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: flo
         execute_values(
             cursor,
             """insert into impression_lists (request_id, endpoint, user_id, item_ids, propensities, bundle_id,
-            shown_at, experiment_id, arm, shown) values %s""",
+            shown_at, experiment_id, arm, shown, answer_id) values %s""",
             rows,
         )
         execute_values(
