@@ -66,7 +66,7 @@ def names(recipe: Recipe) -> list[str]:
     """The sources' names; those of the draw, whose score is a column of the scorer, included."""
     found: list[str] = []
     for source in recipe.sources:
-        name = source.__name__  # type: ignore[attr-defined]
+        name = source.__name__
         found += SOURCES.get(name, (name,))
     if recipe is recipes.DIVERSE_PICKS:
         found.append("diverse")
@@ -79,11 +79,11 @@ def test_the_page_tells_of_a_list_what_its_recipe_does(title: str, recipe: Recip
     assert told.sources == names(recipe)
     filters = told.sentence.partition("Rerankers:")[0]
     for step, name in FILTERS.items():
-        held = step in {each.__name__ for each in recipe.filters}  # type: ignore[attr-defined]
+        held = step in {each.__name__ for each in recipe.filters}
         assert (name in filters) == held, name
     rerankers = told.sentence.partition("Rerankers:")[2].partition("Fallback:")[0]
     for step, name in RERANKERS.items():
-        held = step in {each.__name__ for each in recipe.rerankers}  # type: ignore[attr-defined]
+        held = step in {each.__name__ for each in recipe.rerankers}
         assert (name in rerankers) == held, name
 
 

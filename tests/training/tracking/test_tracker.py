@@ -46,3 +46,17 @@ def test_two_experiments_share_a_server_but_no_models(tracking_uri: str, tracker
     assert other.bundle_run(LINEAGE).id != tracker.bundle_run(LINEAGE).id
     assert other.registry.name_of("als") == "shop-als"
     assert other.registry.aliases("shop-als") == {}
+
+
+def test_what_was_deleted_in_mlflow_is_put_back(tracking_uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="deleted"))
+    run = tracker.bundle_run(LINEAGE)
+    experiment = tracker.client.get_experiment_by_name("deleted")
+    assert experiment is not None
+    tracker.client.delete_experiment(experiment.experiment_id)
+    assert tracker.bundle_run(LINEAGE).id == run.id
+    tracker.client.delete_run(run.id)
+    assert tracker.bundle_run(LINEAGE).id != run.id
+    tracker.run(run.id).log({"a": 1}, {"b": 2.0})
+    assert tracker.client.get_run(run.id).data.metrics == {"b": 2.0}
+    assert caplog.text.count("was deleted in MLflow") == 2
