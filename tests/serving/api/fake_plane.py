@@ -59,10 +59,12 @@ class FakePlane:
         self.items[item.item_id] = item
         return item
 
-    def _ranked(self, limit: int, kinds: Kinds, skip: str = "") -> list[Ranked]:
+    def _ranked(self, limit: int, kinds: Kinds, skip: str = "", *, explain: bool = False) -> list[Ranked]:
+        columns = {"sources": {"popularity": 1.0}, "steps": {}} if explain else None
         chosen = [i for i in self.items.values() if i.item_id != skip and (kinds is None or i.kind in kinds)]
         return [
-            Ranked(item, 1 / (n + 1), "popular", "many chose it") for n, item in enumerate(chosen[:limit])
+            Ranked(item, 1 / (n + 1), "popular", "many chose it", columns)
+            for n, item in enumerate(chosen[:limit])
         ]
 
     def _found(self, item_id: str) -> Item:
@@ -87,14 +89,14 @@ class FakePlane:
     async def home(
         self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> HomeLists:
-        lists = self._ranked(limit, kinds)
+        lists = self._ranked(limit, kinds, explain=explain)
         return HomeLists([], lists, lists, {"Kitchen": lists}, lists)
 
     async def similar_products(
         self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
         self._found(item_id)
-        return self._ranked(limit, kinds, item_id)
+        return self._ranked(limit, kinds, item_id, explain=explain)
 
     async def similar_by_als(
         self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
@@ -102,7 +104,7 @@ class FakePlane:
         self._found(item_id)
         if not self.trained:
             raise ModelNotReady("als", "no bundle is deployed")
-        return self._ranked(n, kinds, item_id)
+        return self._ranked(n, kinds, item_id, explain=explain)
 
     async def for_user_als(
         self,
@@ -113,23 +115,23 @@ class FakePlane:
         *,
         explain: bool = False,
     ) -> list[Ranked]:
-        return self._ranked(n, kinds)
+        return self._ranked(n, kinds, explain=explain)
 
     async def semantic_search(
         self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        return self._ranked(k, kinds)
+        return self._ranked(k, kinds, explain=explain)
 
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
         self._found(item_id)
-        return self._ranked(k, kinds, item_id)
+        return self._ranked(k, kinds, item_id, explain=explain)
 
     async def search(
         self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> SearchResult:
-        listed = self._ranked(limit, kinds)
+        listed = self._ranked(limit, kinds, explain=explain)
         matching = [entry for entry in listed if query.lower() in entry.item.name.lower()]
         return SearchResult(matching) if matching else SearchResult(listed, "no_search_matches")
 
@@ -144,7 +146,7 @@ class FakePlane:
         kinds: Kinds = None,
         explain: bool = False,
     ) -> list[Ranked]:
-        return self._ranked(n, kinds)
+        return self._ranked(n, kinds, explain=explain)
 
     async def get_item(self, item_id: str) -> Item | None:
         return self.items.get(item_id)

@@ -32,7 +32,9 @@ async def test_home_has_the_five_lists_with_exactly_the_documents_fields(shortli
 
 async def test_explain_adds_reason_model_and_score(shortlist: AsyncShortlist) -> None:
     home = await shortlist.home("user123", limit=1, explain=True)
-    assert home["trending"] == [{**PRODUCT, "reason": "many chose it", "model": "popular", "score": 1.0}]
+    explained = {"reason": "many chose it", "model": "popular", "score": 1.0}
+    columns = {"sources": {"popularity": 1.0}, "steps": {}}
+    assert home["trending"] == [{**PRODUCT, **explained, "columns": columns}]
 
 
 async def test_similar_leaves_out_other_kinds_unless_asked(shortlist: AsyncShortlist) -> None:
