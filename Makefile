@@ -40,11 +40,9 @@ replay: install ## rebuild a bundle from its snapshot, params and seed, and comp
 bench: install ## benchmarks: both sides in one run, ratios out (ONE=service, ingest or training: only that)
 	@$(PY) -m benchmarks $(ONE)
 
-# pip's find-links serve the lock too: where a CPU build of torch lies there, it is taken, and its local suffix, which
-# names no file elsewhere, is dropped. Earlier pins are kept, save torch's: its pin would shut the CPU build out.
+# From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
 lock: install ## resolve requirements.txt anew from pyproject.toml
-	@.venv/bin/uv pip compile --quiet --python 3.11 --upgrade-package torch $(addprefix --find-links ,$(PIP_FIND_LINKS)) --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
-	@sed -i 's/+cpu$$//' requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --only-binary :all: --fork-strategy fewest --no-emit-index-url --group dev pyproject.toml -o requirements.txt
 
 clean: ## remove the virtual environment and caches; data, models and settings stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
