@@ -1,10 +1,10 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check bench lock rollback replay clean
+.PHONY: help install up down status test check bench lock locked fresh rollback replay clean
 
 PY := .venv/bin/python
-# A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
+# The Python to build the environment with; without it, any supported one on the PATH.
 PYTHON ?=
 
 help: ## this list
@@ -43,6 +43,12 @@ bench: install ## benchmarks: both sides in one run, ratios out (ONE=service, in
 # From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
 lock: install ## resolve requirements.txt anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --universal --only-binary :all: --fork-strategy fewest --no-emit-index-url --group dev pyproject.toml -o requirements.txt
+
+locked: install ## is requirements.txt complete for each Python and machine? (reads metadata from PyPI)
+	@$(PY) -m operations.install.closed
+
+fresh: install ## try `make up` in a minimal Debian, as root: with your pip settings, then with PyPI alone (SUITE=trixie)
+	@$(PY) -m operations.fresh $(if $(SUITE),--suite $(SUITE))
 
 clean: ## remove the virtual environment and caches; data, models and settings stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -52,7 +52,7 @@ def _vectorise(data: TrainingData) -> Csr:
 
 
 def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
-    """The best of each row of words @ words.T, whose diagonal is left out; equal ones go to the lower item."""
+    """The best of each row of words @ words.T, the diagonal left out; of equal ones the lower items."""
     n_items = words.shape[0]
     height, others = max(1, BLOCK_ENTRIES // max(1, n_items)), words.T.tocsr()
     blocks = []
