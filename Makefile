@@ -17,7 +17,7 @@ up: install ## start everything, train the first bundle, print the addresses; Ct
 	@exec $(PY) -m operations up $(if $(DETACH),--detach) $(if $(filter 0,$(SAMPLE)),--no-sample)
 
 down: ## stop everything that `make up` started, and nothing else
-	@if [ -x $(PY) ]; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi
+	@if $(PY) -c 'import circus, click, psutil' 2>/dev/null; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi
 
 status: install ## what runs, and its memory
 	@$(PY) -m operations status

@@ -1,7 +1,7 @@
-"""`make fresh`: the README's first command as an ordinary user of a minimal Debian, which debootstrap makes. For root.
+"""`make fresh`: the README's first command as an ordinary user types it in a minimal Debian.
 
-Tried with this machine's settings of pip, then with PyPI alone; a table tells what became of each. The committed
-state is cloned. Each trial has its own file system, mounts and processes, which all end with it.
+Once with this machine's settings of pip, once with PyPI alone; a table tells what became of each. What is
+committed is cloned. Each trial has a file system, mounts and processes of its own, which end with it.
 """
 
 import os
@@ -27,11 +27,12 @@ CHECKOUT = f"/home/{USER}/shortlist"
 SECONDS = 1700
 """After which a trial is given up: two of them take an hour at most."""
 
-INSIDE = f"""
+INSIDE = rf"""
 mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
 root=$1; shift
 for path; do mount --bind "$path" "$root$path" && mount -o remount,bind,ro "$root$path" || exit 1; done
-exec chroot --userspec={USER}: "$root" sh -c 'cd {CHECKOUT} && make up DETACH=1; code=$?; make down; exit $code'
+exec chroot --userspec={USER}: "$root" sh -c \
+    'cd {CHECKOUT} && make up DETACH=1; code=$?; make down; exit $code'
 """
 
 
@@ -110,7 +111,9 @@ def trials() -> list[Trial]:
 
 def paths(variables: Mapping[str, str]) -> tuple[str, ...]:
     """The files and folders of this machine that the values name."""
-    words = [word.removeprefix("file://") for value in variables.values() for word in value.split()]
+    words = [word for value in variables.values() for word in value.split()]
+    # The files of an index lie beside its pages.
+    words = [str(Path(word[7:]).parent) if word.startswith("file://") else word for word in words]
     return tuple(sorted({word for word in words if word.startswith("/") and Path(word).exists()}))
 
 

@@ -32,7 +32,7 @@ from training.stages import LEARNED, run_stage
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions, save_version
-from training.workspace import Workspace, locked, open_workspace
+from training.workspace import Workspace, check_holds, locked, open_workspace
 
 logger = logging.getLogger(__name__)
 
@@ -77,9 +77,11 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
         NothingNewError: the snapshot step found nothing to learn.
         StoppedError: a data check or the gate refused.
         KeyError: there is no such step.
+        FileNotFoundError: the workspace lacks something that DVC's stages name.
     """
     settings = get_settings()
     workspace = open_workspace(settings)
+    check_holds(workspace.root)
     with locked(workspace, shared=all(name in LEARNED for name in names)):
         run = Run(settings, workspace, load_params(workspace.params_file), force)
         for name in names:

@@ -1,7 +1,7 @@
-"""`python -m operations.install.closed`: is the lock complete for each Python and machine? Only metadata is read.
+"""`make locked`: is the lock complete for each Python and machine? Only metadata of packages is read.
 
-The packages that pyproject.toml needs are resolved once more for each, with the lock as constraint. What that finds
-and the lock doesn't pin is a hole; a pin that it doesn't find is needless; a pin without a wheel fails it.
+What pyproject.toml needs is resolved once more for each, with the lock as constraint. A package found that
+the lock doesn't pin is a hole; a pin that isn't found is needless; one without a wheel for the machine fails.
 """
 
 import os
@@ -68,7 +68,7 @@ def faults(folder: Path, machine: Machine, index: Sequence[str] = ()) -> list[st
 
 
 def _compile(folder: Path, machine: Machine, source: str, *options: str) -> dict[str, str]:
-    """The packages that uv resolves for the machine, each with what needs it. Raises ValueError with uv's reason."""
+    """The packages that uv resolves for the machine, each with what needs it; ValueError with uv's reason."""
     command = [
         *("uv", "pip", "compile", source, "--quiet", "--no-header", "--annotation-style", "line"),
         *("--only-binary", ":all:", "--python-version", machine.python),
@@ -79,8 +79,7 @@ def _compile(folder: Path, machine: Machine, source: str, *options: str) -> dict
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ValueError(reason(done.stderr))
-    found = re.findall(r"^([\w.-]+)==\S+(?:\s+# via (.+))?$", done.stdout, re.M)
-    return dict(found)
+    return dict(re.findall(r"^([\w.-]+)==\S+(?:\s+# via (.+))?$", done.stdout, re.M))
 
 
 def main() -> int:

@@ -45,7 +45,7 @@ def provide_openmp(venv: Path, system: str) -> None:
     That copy goes by a name of its own. Ours gets the usual name back, and each start of this Python
     loads it: whoever asks for libgomp.so.1 later finds it loaded.
     """
-    packages = next((venv / "lib").glob("python3.*/site-packages"))
+    (packages,) = venv.glob("lib/python3.*/site-packages")
     hook, copy = packages / "shortlist_openmp.pth", venv / "lib" / "libgomp.so.1"
     hook.unlink(missing_ok=True)
     if system != "Linux" or _loads("libgomp.so.1"):

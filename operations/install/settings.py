@@ -17,7 +17,7 @@ def read_settings(listing: str) -> dict[str, str]:
 
 def uv_options(settings: Mapping[str, str]) -> list[str]:
     """uv's options that mean what these settings of pip's mean; uv doesn't read them itself."""
-    options = []
+    options: list[str] = []
     for name, option in (
         ("index-url", "--default-index"),
         ("extra-index-url", "--index"),
@@ -37,7 +37,7 @@ def uv_options(settings: Mapping[str, str]) -> list[str]:
 
 def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """The variables for uv that mean what these settings of pip's mean."""
-    found = {}
+    found: dict[str, str] = {}
     for name, variables in (
         ("cert", ("SSL_CERT_FILE",)),
         ("client-cert", ("SSL_CLIENT_CERT",)),
