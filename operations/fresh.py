@@ -140,7 +140,7 @@ def try_one(folder: Path, base: Path, suite: str, trial: Trial) -> Outcome:
             )
             took = _first_list(process, log, started)
             code = process.wait()
-        said = "all well" if code == 0 else _last_word(log.read_text())
+        said = "all well" if code == 0 else last_word(log.read_text())
     return Outcome(f"Debian {suite}, {trial.name[0].lower()}{trial.name[1:]}", said, took)
 
 
@@ -183,7 +183,7 @@ def _first_list(process: subprocess.Popen[bytes], log: Path, started: float) -> 
     return time.monotonic() - started
 
 
-def _last_word(said: str) -> str:
+def last_word(said: str) -> str:
     """The line in which `make up` said why not."""
     lines = [line for line in said.splitlines() if line.startswith("make") and "***" not in line]
     stripped = [line for line in lines if "Entering" not in line and "Leaving" not in line]

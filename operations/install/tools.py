@@ -39,6 +39,8 @@ class Tool(ABC):
         self.log = venv / "install.log"
         self.throwaway_cache = venv / ".cache"
         self.environment: dict[str, str] = {}
+        self.may_look_elsewhere = True
+        """Whether pip's settings don't forbid to look beyond what they name (`no-index`)."""
         self._lock = lock
 
     @abstractmethod
@@ -171,20 +173,35 @@ class Uv(Tool):
 
 
 def choose(venv: Path, lock: int, pins: Sequence[Pin]) -> Tool:
-    """The uv on the PATH unless it is older than the lock's, else the lock's, fetched by pip, else pip."""
+    """The uv on the PATH unless it is older than the lock's, else the lock's, fetched by pip, else pip.
+
+    Raises:
+        InstallError: the index can't be reached, which would only show again after minutes.
+    """
     pip, locked = Pip(venv, lock), pin_of("uv", pins)
-    program = shutil.which("uv")
+    tool: Tool = pip
+    program, settings = shutil.which("uv"), pip.settings()
     if program is None or _version(program) < numbers(locked.version):
-        if not pip.install("--retries", "1", locked.line).worked:
-            return pip
-        program = str(venv / "bin" / "uv")
-    return Uv(venv, lock, program, pip.settings())
+        fetched = pip.install("--retries", "1", locked.line)
+        if "Retrying (" in fetched.output and not fetched.worked:
+            raise InstallError(
+                f"The package index does not answer: {reason(fetched.output)} (all of it: {pip.log}). "
+                "Look at the network and pip's settings (pip config list), then run the same command again."
+            )
+        program = str(venv / "bin" / "uv") if fetched.worked else None
+    if program:
+        tool = Uv(venv, lock, program, settings)
+    tool.may_look_elsewhere = not is_on(settings.get("no-index", ""))
+    return tool
 
 
 def reason(output: str) -> str:
     """What uv or pip said went wrong, in one line: from the first line on that says error."""
     lines = [line.strip(" ×╰─▶│\t") for line in output.splitlines()]
     starts = [at for at, line in enumerate(lines) if re.match("error", line, re.I)]
+    retried = [line for line in lines if "Retrying (" in line]
+    if retried:
+        return retried[-1].partition("connection broken by ")[2].strip("' ")[:400] or retried[-1]
     said = " ".join(line for line in (lines[starts[0] :] if starts else lines[-3:]) if line)
     return re.sub(r"^error:\s*", "", said, flags=re.I)[:400].rstrip(". ")
 

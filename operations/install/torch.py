@@ -42,6 +42,6 @@ def choose_build(tool: Tool, pins: Sequence[Pin], system: str = platform.system(
     installed = any(tool.venv.glob(f"lib/python3.*/site-packages/torch-{torch.version}+cpu.dist-info"))
     if installed or tool.offers(cpu_line(torch), (), None):
         return CPU
-    if tool.offers(cpu_line(torch), (PYTORCH_PAGE,), PAGE_SECONDS):
+    if tool.may_look_elsewhere and tool.offers(cpu_line(torch), (PYTORCH_PAGE,), PAGE_SECONDS):
         return replace(CPU, links=(PYTORCH_PAGE,))
     return CUDA

@@ -1,5 +1,6 @@
 """uv and pip install what they are told and nothing else; on tiny wheels, offline."""
 
+import ensurepip
 import os
 import subprocess
 import sys
@@ -37,11 +38,12 @@ def lock(tmp_path: Path) -> Iterator[int]:
 @pytest.fixture(params=["uv", "pip"])
 def tool(request: pytest.FixtureRequest, tmp_path: Path, wheels: Path, lock: int) -> Tool:
     venv = tmp_path / "venv"
-    seed = ["--seed"] if request.param == "pip" else []
-    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, *seed, str(venv)], check=True)
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, str(venv)], check=True)
     settings = {"no-index": "true", "find-links": str(wheels)}
     if request.param == "uv":
         return Uv(venv, lock, UV, settings)
+    bundled = str(Path(ensurepip.__file__).parent / "_bundled")
+    Uv(venv, lock, UV, {"no-index": "true", "find-links": bundled}).synchronise(["pip"], ())
     made = Pip(venv, lock)
     made.environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
     return made
@@ -89,6 +91,25 @@ class Index(Pip):
 def test_pytorchs_page_is_asked_where_the_settings_lead_to_none(tmp_path: Path) -> None:
     found = choose_build(Index(tmp_path, {(PYTORCH_PAGE,)}), [TORCH], "Linux")
     assert found.marked and found.links == (PYTORCH_PAGE,)
+
+
+def test_pytorchs_page_is_not_asked_where_the_settings_forbid_it(tmp_path: Path) -> None:
+    index = Index(tmp_path, {(PYTORCH_PAGE,)})
+    index.may_look_elsewhere = False
+    assert choose_build(index, [TORCH], "Linux") == CUDA
+
+
+def test_an_index_that_does_not_answer_is_said_at_once(
+    tool: Tool, lock: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(tool, Uv):
+        pytest.skip("pip fetches it")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(InstallError, match=r"index does not answer: .*refused.*pip config list"):
+        choose(tool.venv, lock, [Pin("uv", "0.13.8", "", frozenset())])
 
 
 def test_pypis_build_is_the_last_resort_and_macs_have_one(tmp_path: Path) -> None:
