@@ -1,6 +1,7 @@
 """A workspace of one's own: what is missing is made, or said at once."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,5 +56,5 @@ def test_a_path_that_cannot_be_read_hides_git_and_nothing_more(monkeypatch: pyte
     def refused(*words: object, **named: object) -> None:
         raise PermissionError(13, "Permission denied", "git")
 
-    monkeypatch.setattr(bundle.subprocess, "run", refused)
+    monkeypatch.setattr(subprocess, "run", refused)
     assert bundle.git_commit() == "unknown"
