@@ -12,8 +12,9 @@ from serving.live.view import Mask, Scores, View
 from serving.ranking import reasons
 from serving.ranking.diversity import day_seed, sample_diverse
 from serving.ranking.history import History
-from serving.ranking.order import best, contrast, merged, scaled, without
+from serving.ranking.order import best, contrast, merged, scaled, spread, without
 from serving.ranking.types import HomeLists, Kinds, Ranked
+from training.models.base import Query
 from training.models.blend import Weight, combine, normalise, weights_by_model
 
 _DOCUMENTED = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
@@ -54,10 +55,8 @@ def _als_scores(view: View, visitor: Visitor) -> Scores:
     query = view.query(visitor.history)
     if len(query.items) or view.generation is None or visitor.trained < 0:
         return view.model_scores("als", query)
-    als = view.generation.models.als
-    scores = np.zeros(view.n_rows, dtype=np.float32)
-    scores[view.generation.rows] = als.item_factors @ als.user_factors[als.user_rows[visitor.trained]]
-    return scores
+    scores = view.generation.models.als.scores(Query(user=visitor.trained))
+    return spread(scores, view.generation.rows, view.n_rows)
 
 
 def _personalized(view: View, visitor: Visitor, limit: int, allowed: Mask) -> list[Ranked]:

@@ -14,6 +14,7 @@ from serving.ranking.order import spread
 from serving.ranking.types import Item, Ranked
 from training.models.base import Query
 from training.models.blend import FEW
+from training.models.opinions import STORED, opinions, rounding
 from training.params import Params
 
 Rows = NDArray[np.int32]
@@ -81,24 +82,28 @@ class View:
     def profile(self, history: History) -> Vector | None:
         """Mean vector of what a user likes, weighted by log(1 + strength), normalised.
 
-        float32[d]; None without any.
+        float32[d]; None without any, and where they cancel: what is left is then rounding.
         """
         vectors = self.index.vectors.gather(history.liked)
-        mean = np.log1p(history.weights) @ vectors
+        weights = np.log1p(history.weights)
+        mean = weights @ vectors
         length = float(np.linalg.norm(mean))
-        return None if length == 0 else (mean / np.float32(length)).astype(np.float32)
+        noise = rounding(len(weights) + STORED) * float(weights.sum())
+        return None if length <= noise else (mean / np.float32(length)).astype(np.float32)
 
     def near(self, vector: Vector | None, k: int, allowed: Mask) -> Scores:
-        """Cosines of the k nearest allowed rows, float32[n_rows], 0 elsewhere and where below 0.
+        """Cosines of the k nearest allowed rows, float32[n_rows], 0 elsewhere and where not above rounding.
 
         In a small catalogue all rows: that is quicker than to choose, and what the models are weighed by.
         """
         if vector is None:
             return np.zeros(self.n_rows, dtype=np.float32)
         if self.n_rows <= _WHOLE:
-            return np.maximum(self.index.vectors.cosines(vector, self.n_rows), np.float32(0))
-        rows, cosines = self.index.vectors.search(vector, k, allowed)
-        return spread(np.maximum(cosines, np.float32(0)), rows, self.n_rows)
+            cosines = self.index.vectors.cosines(vector, self.n_rows)
+        else:
+            rows, nearest = self.index.vectors.search(vector, k, allowed)
+            cosines = spread(nearest, rows, self.n_rows)
+        return opinions(np.maximum(cosines, np.float32(0)), 1.0, len(vector) + STORED)
 
     def changed(self) -> Mask:
         """bool[n_rows]: items that the bundle's text models don't know, or know by an older text."""

@@ -1,4 +1,9 @@
-"""Putting scores together and taking the best."""
+"""Putting scores together and taking the best.
+
+Above zero is an opinion: the models' scores and cosines come without those that are nothing but rounding
+(training/models/opinions.py), sums of what is not below zero make no new ones, and differences are cleared
+here.
+"""
 
 from collections.abc import Sequence
 
@@ -6,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.models.base import top_k
+from training.models.opinions import opinions
 
 Scores = NDArray[np.float32]
 Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+
+TERMS = 1024
+"""No score of a blend is a longer sum (the longest are over a vector or a history)."""
 
 
 def scaled(scores: Scores) -> Scores:
@@ -31,8 +40,12 @@ def merged(parts: Sequence[tuple[float, Scores]], n_rows: int) -> Scores:
 
 
 def contrast(scores: Scores, allowed: Mask) -> Scores:
-    """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing."""
-    return np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+    """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing.
+
+    Two scores that should be the same may be two roundings of the largest apart: that says nothing either.
+    """
+    above = np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+    return opinions(above, 2 * np.abs(scores).max(where=allowed, initial=np.float32(0)), TERMS)
 
 
 def best(scores: Scores, allowed: Mask, k: int) -> tuple[Rows, Scores]:

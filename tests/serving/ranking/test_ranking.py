@@ -11,7 +11,7 @@ from serving.ranking.coldstart import cold_scores, interest_scores, warmed
 from serving.ranking.diversity import day_seed, mmr, sample_diverse
 from serving.ranking.feedback import push_down
 from serving.ranking.history import build_history, event_weight, queries_of
-from serving.ranking.order import best, merged, percentile, scaled, spread, without
+from serving.ranking.order import best, contrast, merged, percentile, scaled, spread, without
 from serving.ranking.types import Item
 from serving.ranking.value import value_scores
 
@@ -81,6 +81,17 @@ def test_best_leaves_out_the_forbidden_and_the_worthless() -> None:
     allowed = without(np.ones(4, dtype=bool), np.array([1]))
     rows, scores = best(floats(1, 9, 0, 3), allowed, 10)
     assert rows.tolist() == [3, 0] and scores.tolist() == [3, 1]
+
+
+def test_what_all_have_in_common_says_nothing_nor_does_rounding() -> None:
+    common = np.full(200, 0.1, dtype=np.float32)
+    common[::3] = np.nextafter(common[::3], np.float32(1))
+    assert not contrast(common, np.ones(200, dtype=bool)).any()
+    common[7] += 1e-3
+    common[8] = -5.0
+    allowed = without(np.ones(200, dtype=bool), np.array([8]))
+    assert np.flatnonzero(contrast(common, allowed)).tolist() == [7]
+    assert not contrast(common, np.zeros(200, dtype=bool)).any()
 
 
 def test_spreading_drops_rows_that_are_not_known() -> None:
