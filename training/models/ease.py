@@ -1,8 +1,8 @@
 """EASE: a linear item x item model in closed form (Steck 2019).
 
-The last bits of the solution depend on how BLAS shares the work out. Up to ONE_THREAD items it gets one thread,
-and the same processor gives the same model whatever its number of cores; of more items all cores are worth more
-than that, and the weights are the same within rounding.
+The last bits of the solution depend on how BLAS shares the work out. Up to ONE_THREAD items it gets one
+thread, and the same processor gives the same model whatever its number of cores; for more items all cores are
+worth more than that, and the weights are the same within rounding.
 """
 
 import logging
@@ -89,7 +89,7 @@ def weights(matrix: Csr, l2: float) -> FloatArray:
     diagonal = np.diag(inverse).copy()
     lengths = np.sqrt(diagonal)
     for start in range(0, len(inverse), BLOCK):
-        # An entry is the product of two columns of the factor's inverse; the diagonal holds their lengths, squared.
+        # An entry is the product of two columns of the factor's inverse; the diagonal, of one with itself.
         magnitude = lengths[:, None] * lengths[start : start + BLOCK]
         opinions(inverse[:, start : start + BLOCK], magnitude, len(inverse))
     np.divide(inverse, -diagonal[None, :], out=inverse)

@@ -54,7 +54,8 @@ class Embeddings(Model):
         return _normalise(weights @ self.vectors[query.items], weights.sum(), len(weights))
 
     def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """The k items (int32[<=k]) nearest to a vector (float32[d], normalised), and their cosines above zero."""
+        """The k items (int32[<=k]) nearest to a vector (float32[d], normalised), and their cosines, all above
+        zero."""
         depth = min(k, self.n_items)
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)

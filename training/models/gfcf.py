@@ -89,9 +89,9 @@ class GfCf(NeighbourModel):
         return linear
 
     def _terms(self, history: int) -> int:
-        """Roundings in a low-pass score: the sums over a history and over the rank, and those of V itself, whose
-        columns are worked out over all items: their rounding is as large in small entries as in large ones."""
-        return self.n_items + self.into.shape[1] + history + STORED
+        """Roundings in a low-pass score: of the sums over a history and over the rank, and of V itself, whose
+        columns are worked out over all items: they are as large in its small entries as in its large ones."""
+        return self.n_items + int(self.into.shape[1]) + history + STORED
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}

@@ -71,7 +71,8 @@ class NeighbourModel(Model):
         if not self._cancels:
             return told
         # Added in float64: the rounding of the terms themselves is all.
-        return opinions(told, np.bincount(columns, np.abs(parts), self.n_items), STORED + 1)
+        sizes: FloatArray = np.bincount(columns, np.abs(parts), self.n_items).astype(np.float32)
+        return opinions(told, sizes, STORED + 1)
 
     def score_batch(self, histories: Csr) -> FloatArray:
         read, matrix = transform_matrix(histories, self.strength), self.matrix

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from training.models.base import Config, Model, Query
-from training.models.data import TrainingData
+from training.models.data import NOTHING, TrainingData
 from training.models.storage import Arrays
 from training.models.types import Csr, FloatArray, Report
 
@@ -69,5 +69,5 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     item, weight, age = item[inside], weight[inside], age[inside]
     decayed = weight * config.decay_rate ** (age / (config.step_hours * HOUR))
     scores = np.bincount(item, decayed, minlength=data.n_items)
-    scores[np.bincount(item, weight, minlength=data.n_items) <= 0] = 0.0
+    scores[np.bincount(item, weight, minlength=data.n_items) <= NOTHING] = 0.0
     return Trending(scores.astype(np.float32))

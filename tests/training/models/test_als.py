@@ -115,9 +115,9 @@ def test_a_trained_users_factors_are_those_of_his_history(model: Als, checkerboa
 
 
 def test_a_new_interaction_moves_the_list_at_once(checkerboard: TrainingData) -> None:
-    # Twenty-eight singular values of the checkerboard are the same. Under so small a regularisation as CONFIG's
-    # the factors keep six of them, and which is up to rounding: to the processor, or to the seed. Under the
-    # relative one, as shipped, they die out, and the list is what the data say.
+    # Twenty-eight singular values of the checkerboard are the same. Under a regularisation as small as
+    # CONFIG's the factors keep six of them, and which is up to rounding: to the processor, or to the seed.
+    # Under the relative one, as shipped, they die out, and the list is what the data say.
     model = fit(checkerboard, RELATIVE, 1)
     even = np.array([0, 2, 4], dtype=np.int32)
     one = np.ones(3, dtype=np.float32)

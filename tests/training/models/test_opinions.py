@@ -38,19 +38,19 @@ def vectors_with_zeros(
     user = (generator.standard_normal(2 * pairs) * 10.0 ** generator.integers(-2, 3)).astype(np.float32)
     size = 10.0 ** generator.integers(-3, 3, (items, 1))
     factors = (generator.standard_normal((items, 2 * pairs)) * size).astype(np.float32)
-    whole = np.round(user * 2**10) / 2**10
-    user = np.where(whole == 0, 1, whole).astype(np.float32)
-    # (a, b) and (b * c, -a * c) are at right angles, exactly where c is a power of two and a, b keep few bits.
+    # (a, b) and (b * c, -a * c) are at right angles: exactly, as c is a power of two.
     powers = 2.0 ** generator.integers(-6, 6, (items, pairs))
     factors[::2, 0::2] = (powers * user[1::2])[::2]
     factors[::2, 1::2] = (-powers * user[0::2])[::2]
     order = generator.permutation(2 * pairs)
     user, factors = user[order], factors[:, order]
-    exact = [
-        sum(Fraction(float(a)) * Fraction(float(b)) for a, b in zip(row, user, strict=True))
-        for row in factors
-    ]
-    return user, factors, [Fraction(score) for score in exact]
+    return user, factors, [exact(row, user) for row in factors]
+
+
+def exact(one: FloatArray, other: FloatArray) -> Fraction:
+    """The inner product, without any rounding."""
+    pairs = zip(one.tolist(), other.tolist(), strict=True)
+    return sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))
 
 
 def model_of(kind: type[FactorModel], factors: FloatArray, user: FloatArray) -> FactorModel:
@@ -65,14 +65,14 @@ def model_of(kind: type[FactorModel], factors: FloatArray, user: FloatArray) -> 
 def test_no_list_holds_an_item_whose_exact_score_is_zero(
     kind: type[FactorModel], generator: np.random.Generator, pairs: int
 ) -> None:
-    user, factors, exact = vectors_with_zeros(generator, 12, pairs)
+    user, factors, true = vectors_with_zeros(generator, 12, pairs)
     for _ in range(ORDERS):
         order = generator.permutation(len(user))
         model = model_of(kind, np.ascontiguousarray(factors[:, order]), user[order])
         items, _ = model.recommend(Query(user=0), 12)
-        assert all(exact[item] != 0 for item in items)
+        assert all(true[item] != 0 for item in items)
         noise = rounding(len(user) + STORED) * np.linalg.norm(factors, axis=1) * np.linalg.norm(user)
-        sure = [item for item in range(12) if abs(float(exact[item])) > 2.5 * noise[item]]
+        sure = [item for item in range(12) if abs(float(true[item])) > 2.5 * noise[item]]
         assert set(items.tolist()) >= set(sure)
 
 
@@ -80,13 +80,13 @@ def test_no_list_holds_an_item_whose_exact_score_is_zero(
 @given(generators, st.integers(2, 400))
 def test_a_sum_in_any_order_is_within_the_bound(generator: np.random.Generator, terms: int) -> None:
     one, other = generator.standard_normal((2, terms)).astype(np.float32)
-    exact = float(np.dot(one.astype(np.float64), other.astype(np.float64)))
+    true = float(np.dot(one.astype(np.float64), other.astype(np.float64)))
     bound = rounding(terms) * float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     for _ in range(ORDERS):
         order = generator.permutation(terms)
         one_by_one = np.cumsum(one[order] * other[order], dtype=np.float32)[-1]
-        assert abs(float(one_by_one) - exact) <= bound
-        assert abs(float(one[order] @ other[order]) - exact) <= bound
+        assert abs(float(one_by_one) - true) <= bound
+        assert abs(float(one[order] @ other[order]) - true) <= bound
 
 
 def test_the_bound_is_the_worst_of_short_sums_and_the_likely_one_of_long() -> None:
@@ -139,7 +139,7 @@ def test_who_shares_nothing_with_an_item_is_not_shown_it(
     model = fits[name](data, config, seed)
     seen = np.array([0, 2, 4], dtype=np.int32)
     items, _ = model.recommend(Query(seen, np.ones(3, dtype=np.float32), seen), 65)
-    assert 0 < len(items) and items.max() < 25
+    assert len(items) > 0 and items.max() < 25
     batch = sparse.csr_array((np.ones(3, np.float32), ([0, 0, 0], seen)), shape=(2, 65))
     assert not model.score_batch(batch)[:, 25:].any()
 
