@@ -1,14 +1,14 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test check bench lock locked fresh rollback replay clean
+.PHONY: help install up down status test test-kernels check bench lock locked fresh rollback replay clean
 
 PY := .venv/bin/python
 # The Python to build the environment with; without it, any supported one on the PATH.
 PYTHON ?=
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 install: ## virtual environment with the locked packages (the other targets do this first)
 	@PYTHON="$(PYTHON)" operations/install.sh
@@ -24,6 +24,12 @@ status: install ## what runs, and its memory
 
 test: install ## all tests
 	@$(PY) -m pytest
+
+# Kernels that every x86 processor of the last ten years can run; on others OpenBLAS keeps its own.
+test-kernels: install ## test models and ranking with the rounding of other processors and numbers of threads
+	@for kernel in "Haswell 4" "Sandybridge 1" "Nehalem 2"; do set -- $$kernel; echo "OpenBLAS: $$1, threads: $$2"; \
+	OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2 OMP_NUM_THREADS=$$2 $(PY) -m pytest -q --no-header tests/training/pipeline/test_rounding.py \
+	tests/training/models/test_{als,nmf,contract,blend}.py tests/training/models/core/test_{opinions,neighbours}.py tests/serving/steps || exit 1; done
 
 check: install ## style, types, and which folder may import which
 	@$(PY) -m ruff check .

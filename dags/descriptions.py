@@ -34,8 +34,8 @@ TASKS = {
         "previous scores stay."
     ),
     "make_partitions": (
-        "Creates database partitions for the coming days and months, well ahead. If it fails, nothing is lost: "
-        "rows without a partition go to the default one and are moved later."
+        "Creates database partitions for the coming days and months, well ahead. If it fails, nothing is "
+        "lost: rows without a partition go to the default one and are moved later."
     ),
     "guard": "Rolls back a new bundle whose click rate is significantly below that of the previous one.",
     "mirror_registry": (

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from training.models.core.data import NOTHING
 from training.params.learning import InteractionsParams
 
 
@@ -68,11 +69,11 @@ def build_history(
         if row >= 0:
             sums[row] = sums.get(row, 0.0) + event_weight(event, weights, params.neutral_stars)
             latest.setdefault(row, event.event_type)
-    liked = [row for row, total in sums.items() if total > 0]
+    liked = [row for row, total in sums.items() if total > NOTHING]
     return History(
         liked=np.array(liked, dtype=np.int32),
         weights=np.array([sums[row] for row in liked], dtype=np.float32),
-        disliked=np.array([row for row, total in sums.items() if total < 0], dtype=np.int32),
+        disliked=np.array([row for row, total in sums.items() if total < -NOTHING], dtype=np.int32),
         seen=np.array(list(sums), dtype=np.int32),
         events=len(events),
         latest=latest,
