@@ -1,7 +1,8 @@
 """What users did with the lists they were shown: clicks attributed to impressions, and counted.
 
 A click counts for the latest shown list that held the item, for the same user, within the attribution
-window before it; once for each item of a list, however often it was clicked.
+window before it; once for each item of a list, however often it was clicked. Of several lists of one answer
+the one that stands first in PRIORITY gets it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ _ATTRIBUTED = """
             where l.user_id = click.user_id and l.shown and l.item_ids @> array[click.item_id]
                 and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
                 and l.shown_at >= %(since)s
-            order by l.shown_at desc, l.list_id desc limit 1
+            order by l.shown_at desc, array_position(%(priority)s, l.endpoint) nulls last, l.list_id desc
+            limit 1
         ) list
         where click.event_type = any(%(events)s) and click.user_id is not null and click.item_id is not null
             and click.occurred_at >= %(since)s and click.occurred_at < %(clicks_until)s
@@ -65,6 +67,16 @@ _SLOTS = (
     order by l.list_id, slot.position limit %(limit)s
 """
 )
+
+
+PRIORITY = (
+    "home.personalized",
+    "home.diverse_picks",
+    "home.best_value",
+    "home.top_categories",
+    "home.trending",
+)
+"""Lists of one answer, the most personal first: a click on an item in several of them has one credit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ def _values(
 ) -> dict[str, object]:
     return {
         "events": list(attribution.events),
+        "priority": list(PRIORITY),
         "window": attribution.window,
         "since": since,
         "until": until,

@@ -12,9 +12,17 @@ _REQUEST = """
     select s.catalogue_seq, s.trending_version, s.deployment_id, i.*
     from change_state s left join lateral (
         select interaction_id, event_type, item_id, query, value, session_id, occurred_at
-        from interactions where user_id = $1 and occurred_at >= $2
-        order by occurred_at desc, interaction_id desc limit $3
+        from interactions where user_id = $1
+        order by occurred_at desc, interaction_id desc limit $2
     ) i on true
+"""
+_GROUPS = """
+    select item_id, event_type, count(*) as events, count(value) as valued,
+        sum(case event_type when 'feedback' then sign(value) else value end)::float8 as total,
+        max(occurred_at) as latest_at,
+        (array_agg(value order by occurred_at desc, interaction_id desc))[1]::float8 as latest_value
+    from interactions where user_id = $1 and item_id is not null
+    group by item_id, event_type
 """
 
 
@@ -25,6 +33,36 @@ class State:
     catalogue_seq: int
     trending_version: int
     deployment_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventGroup:
+    """All that a user ever did with an item, of one event type."""
+
+    item_id: str
+    event_type: str
+    events: int
+    valued: int
+    """Events with a value."""
+    total: float | None
+    """Sum of the values, of feedback that of their signs; None without any."""
+    latest_at: datetime
+    latest_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvents:
+    """What a user did."""
+
+    latest: tuple[InteractionRow, ...] = ()
+    """The latest interactions, newest first."""
+    groups: tuple[EventGroup, ...] = ()
+    """Every interaction with an item, summed up; empty where `latest` is all there is."""
+
+    @property
+    def size(self) -> int:
+        """Rows held in memory."""
+        return len(self.latest) + len(self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +86,22 @@ async def read_state(conn: asyncpg.Connection) -> State:
     return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
 
 
-async def read_request(
-    conn: asyncpg.Connection, user_id: str | None, since: datetime, limit: int
-) -> tuple[State, list[InteractionRow]]:
-    """The state and the user's interactions since a moment (newest first), in one round trip."""
+async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int) -> tuple[State, UserEvents]:
+    """The state and the user's `limit` latest interactions, in one round trip.
+
+    A user with more has a second one: what they did with each item ever, summed up.
+    """
     if user_id is None:
-        return await read_state(conn), []
-    rows = await conn.fetch(_REQUEST, user_id, since, limit)
+        return await read_state(conn), UserEvents()
+    rows = await conn.fetch(_REQUEST, user_id, limit)
     state = State(*tuple(rows[0])[:3])
-    interactions = [
+    latest = [
         InteractionRow(row[3], user_id, *tuple(row)[4:]) for row in rows if row["interaction_id"] is not None
     ]
-    return state, interactions
+    if len(latest) < limit:
+        return state, UserEvents(tuple(latest))
+    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(_GROUPS, user_id)]
+    return state, UserEvents(tuple(latest), tuple(groups))
 
 
 async def read_counts(conn: asyncpg.Connection) -> Counts:

@@ -14,6 +14,7 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "kind": ("int8", -1),
     "category": ("int32", -1),
     "alive": ("bool", False),
+    "titled": ("bool", False),
     "price": ("float64", np.nan),
     "discount": ("float32", np.nan),
     "rating": ("float32", np.nan),
@@ -32,8 +33,8 @@ class Catalogue:
     """Items by id and by row.
 
     An item keeps its row for the worker's life: edited, deleted, created anew. Columns are arrays of
-    n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive` bool,
-    `price` float64 (NaN unknown), `discount`, `rating` float32 (NaN unknown), `rating_count` int64,
+    n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive` and `titled`
+    bool, `price` float64 (NaN unknown), `discount`, `rating` float32 (NaN unknown), `rating_count` int64,
     `change_seq` int64 (the sequence number of the item's last change), `identity` uint64 (a hash of the
     item's id: rows differ between workers, this does not).
     """
@@ -79,6 +80,7 @@ class Catalogue:
             "kind": _KIND_CODES[item.kind],
             "category": self._code(item.category),
             "alive": True,
+            "titled": bool(item.title),
             "price": np.nan if item.price is None else item.price,
             "discount": np.nan if item.discount_ratio is None else item.discount_ratio,
             "rating": np.nan if item.rating is None else item.rating,

@@ -3,15 +3,13 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
 from time import monotonic
 
 import asyncpg
 
 from database import items
-from database.interactions import InteractionRow
 from database.items import ItemRow
-from database.state import State, read_request, read_state
+from database.state import State, UserEvents, read_request, read_state
 from database.trending import load_trending, trending_age
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
@@ -20,7 +18,9 @@ from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.request_context import current_request
 
-_REMEMBERED_USERS = 10_000
+_REMEMBERED_ROWS = 200_000
+"""Interactions of users held in memory, about 100 MB."""
+
 _READ_AT_ONCE = 500
 _SLICE_SECONDS = 0.005
 _PATIENCE_SECONDS = 2.0
@@ -40,7 +40,8 @@ class Feed:
         self._deployed = deployed
         self._applying: asyncio.Task[None] | None = None
         self._behind_since: float | None = None
-        self._histories: OrderedDict[str, Sequence[InteractionRow]] = OrderedDict()
+        self._histories: OrderedDict[str, UserEvents] = OrderedDict()
+        self._remembered = 0
         self.trending = TrendingScores()
         self.applied = 0
         """Every change up to this catalogue sequence number is in the index."""
@@ -69,20 +70,19 @@ class Feed:
             self._applying.cancel()
             await asyncio.wait([self._applying])
 
-    async def visit(self, user_id: str | None, since: datetime, limit: int) -> Sequence[InteractionRow]:
-        """Catch up, and a user's events since a moment, newest first: one round trip when nothing changed.
+    async def visit(self, user_id: str, limit: int) -> UserEvents:
+        """Catch up, and a user's events, the `limit` latest one by one: one round trip when nothing changed.
 
         Without the database: what this worker last saw of the user.
         """
         try:
             async with self._database.connection("reading the state") as conn:
-                state, events = await read_request(conn, user_id, since, limit)
+                state, events = await read_request(conn, user_id, limit)
             await self._catch_up(state)
         except DatabaseUnavailable:
             _mark_stale()
-            return self._histories.get(user_id, ()) if user_id is not None else ()
-        if user_id is not None:
-            self._remember(user_id, events)
+            return self._histories.get(user_id, UserEvents())
+        self._remember(user_id, events)
         return events
 
     async def catch_up(self) -> None:
@@ -159,11 +159,15 @@ class Feed:
         found = {each.item_id: (each.score, each.events) for each in scores}
         self.trending = TrendingScores(version, found, computed)
 
-    def _remember(self, user_id: str, events: Sequence[InteractionRow]) -> None:
+    def _remember(self, user_id: str, events: UserEvents) -> None:
+        """For when the database is away: the users seen last, as many as hold so many rows."""
+        if (known := self._histories.pop(user_id, None)) is not None:
+            self._remembered -= known.size + 1
         self._histories[user_id] = events
-        self._histories.move_to_end(user_id)
-        if len(self._histories) > _REMEMBERED_USERS:
-            self._histories.popitem(last=False)
+        self._remembered += events.size + 1
+        while self._remembered > _REMEMBERED_ROWS:
+            _, oldest = self._histories.popitem(last=False)
+            self._remembered -= oldest.size + 1
 
 
 def _mark_stale() -> None:

@@ -78,7 +78,9 @@ class Rankings:
     def order(self, kinds: Kinds) -> Rows:
         """Live rows of these kinds, most popular first; equals by their identity, alike on every worker."""
         if kinds not in self._order:
-            rows = np.flatnonzero(self._catalogue.mask(kinds))
+            mask = self._catalogue.mask(kinds)
+            titled = mask & self._catalogue.column("titled")
+            rows = np.flatnonzero(titled if titled.any() else mask)
             identity = self._catalogue.column("identity")[rows]
             self._order[kinds] = rows[np.lexsort((identity, -self.popularity[rows]))].astype(np.int32)
         return self._order[kinds]

@@ -42,22 +42,37 @@ def value_scores(
     shrunk = (prior_ratings * mean + count * stars) / (prior_ratings + count)
     quality = (1 - popularity_share) * shrunk / _STARS + popularity_share * percentile(popularity)
     cheapness = np.zeros(len(price))
-    for code in np.unique(group[priced]):
-        members = priced & (group == code)
-        cheapness[members] = 1 - percentile(price[members])
+    cheapness[priced] = 1 - percentile_within(price[priced], group[priced])
     saving = np.where(np.isfinite(discount), np.clip(discount, 0, 1), cheapness_share * cheapness)
     return np.where(priced, quality * (1 + saving), 0.0)
 
 
-def percentile(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def percentile(values: Doubles) -> Doubles:
     """Rank of each value among all, 0 (lowest) to 1 (highest); equal values share their mean rank.
 
     One value alone stands at 0.5. Takes and gives float64[n].
     """
-    if len(values) < 2:
-        return np.full(len(values), 0.5)
-    ordered = np.sort(values)
-    left = np.searchsorted(ordered, values, side="left")
-    right = np.searchsorted(ordered, values, side="right")
-    ranks: NDArray[np.float64] = ((left + right - 1) / 2) / (len(values) - 1)
+    return percentile_within(values, np.zeros(len(values), dtype=np.int32))
+
+
+def percentile_within(values: Doubles, group: NDArray[np.int32]) -> Doubles:
+    """`percentile` of each value among those of its group, by one sort of all.
+
+    Args:
+        values: float64[n].
+        group: int32[n].
+    """
+    if not len(values):
+        return np.zeros(0)
+    order = np.lexsort((values, group))
+    ordered, groups = values[order], group[order]
+    starts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
+    sizes = np.diff(starts, append=len(order))
+    # Positions of the first and the last of each run of equal values within a group.
+    runs = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1) | (np.diff(ordered, prepend=np.nan) != 0))
+    lengths = np.diff(runs, append=len(order))
+    middle = np.repeat(runs + (lengths - 1) / 2, lengths) - np.repeat(starts, sizes)
+    last = np.repeat(sizes, sizes) - 1
+    ranks = np.empty(len(values))
+    ranks[order] = np.where(last > 0, middle / np.maximum(last, 1), 0.5)
     return ranks

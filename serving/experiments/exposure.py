@@ -36,10 +36,11 @@ class Exposure:
         seen = request is None or not request.headers_only
         if request is not None:
             request.bundle_id = policy.bundle_id
+        now = self._clock()
         for made in lists:
             models = [each.model for each in made.items]
             list_metrics().count_list(made.name, models, cold=cold, fallback=made.fallback)
-            self._log(policy, user_id, made, _request_id(), shown=seen)
+            self._log(policy, user_id, made, (_request_id(), now), shown=seen)
 
     def shadow(self, policy: Policy, user_id: str, make: Callable[[], Iterable[MadeList]]) -> None:
         """Make a shadow arm's lists once the request is answered, and log them as not shown."""
@@ -47,26 +48,33 @@ class Exposure:
 
         async def compute() -> None:
             await asyncio.sleep(0)  # the answer goes out first
+            now = self._clock()
             for made in make():
-                self._log(policy, user_id, made, request_id, shown=False)
+                self._log(policy, user_id, made, (request_id, now), shown=False)
 
         self._shadows.submit(compute)
 
     def _log(
-        self, policy: Policy, user_id: str | None, made: MadeList, request_id: str, *, shown: bool
+        self,
+        policy: Policy,
+        user_id: str | None,
+        made: MadeList,
+        request: tuple[str, datetime],
+        *,
+        shown: bool,
     ) -> None:
         items = made.items[: self._positions]
         if not items:
             return
         self.impressions.add(
             ImpressionRow(
-                request_id=request_id,
+                request_id=request[0],
                 endpoint=made.name,
                 user_id=user_id,
                 item_ids=tuple(each.item.item_id for each in items),
                 propensities=(made.propensities or (1.0,) * len(items))[: len(items)],
                 bundle_id=policy.bundle_id,
-                shown_at=self._clock(),
+                shown_at=request[1],
                 experiment_id=policy.experiment_id,
                 arm=policy.arm,
                 shown=shown,

@@ -4,10 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from database.interactions import InteractionRow
+from database.state import UserEvents
 from serving.catalogue.rankings import Rankings, stamp
 from serving.errors import ItemNotFound, ModelNotReady
 from serving.experiments.arms import Policy
@@ -23,7 +23,6 @@ from serving.text.terms import meant
 from serving.types import HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT_RANKINGS = 4
 
 T = TypeVar("T")
@@ -49,7 +48,8 @@ class Recommender:
         """The five lists of the home page, from the user's events of the last `blend.stale_days`."""
         assignment = self._parts.experiments.assign(user_id)
         days = self._parts.arms.policy(assignment).params.blend.stale_days
-        user = await self._user(user_id, await self._events(user_id, days), searches=True)
+        since = self._clock() - timedelta(days=days)
+        user = await self._user(await self._events(user_id), user_id, since, searches=True)
         home = self._for_user(
             user,
             assignment,
@@ -74,7 +74,7 @@ class Recommender:
         explain: bool = False,
     ) -> list[Ranked]:
         """ALS with the user's history folded in; for one it can say nothing of: popular items."""
-        user = await self._user(user_id, await self._events(user_id))
+        user = await self._user(await self._events(user_id), user_id)
 
         def make(policy: Policy) -> MadeList:
             context = self.context(
@@ -100,8 +100,8 @@ class Recommender:
         With one of the two switched off the other has the whole weight; with both off it is the cold list.
         """
         events = await self._events(user_id)
-        cold = len(events) < self._params.blend.cold_below
-        user = await self._user(user_id, events, interests=cold)
+        cold = len(events.latest) < self._params.blend.cold_below
+        user = await self._user(events, user_id, interests=cold)
         used = {"cf": use_cf, "embeddings": use_embeddings}
 
         def make(policy: Policy) -> MadeList:
@@ -242,24 +242,25 @@ class Recommender:
             reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
             raise ModelNotReady("als", reason)
 
-    async def _events(self, user_id: str, days: float | None = None) -> Sequence[InteractionRow]:
-        since = _EVER if days is None else self._clock() - timedelta(days=days)
-        return await self._parts.feed.visit(user_id, since, self._params.ranking.history_events)
+    async def _events(self, user_id: str) -> UserEvents:
+        return await self._parts.feed.visit(user_id, self._params.ranking.history_events)
 
     async def _user(
         self,
+        events: UserEvents,
         user_id: str,
-        events: Sequence[InteractionRow],
+        since: datetime | None = None,
         *,
         searches: bool = False,
         interests: bool = False,
     ) -> User:
         count = self._params.ranking.recent_queries if searches else 0
-        asked = await self._encoded(queries_of(events)[:count])
+        recent = [each for each in events.latest if since is None or each.occurred_at >= since]
+        asked = await self._encoded(queries_of(recent)[:count])
         declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row
-        history = build_history(events, row, self._params.interactions)
+        history = build_history(events, row, self._params.interactions, since)
         return User(user_id, history, asked, declared, self._clock().date())
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:

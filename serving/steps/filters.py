@@ -13,8 +13,14 @@ Filter = Callable[[Context, Mask], None]
 
 
 def allowed_rows(context: Context, filters: tuple[Filter, ...]) -> Mask:
-    """Live items of the kinds that are asked for, less what the filters and the context take out."""
+    """Live items of the kinds that are asked for, less what the filters and the context take out.
+
+    Items without a title are in no list, save where nothing has one: a shop that sent interactions alone.
+    """
     allowed = context.index.catalogue.mask(context.kinds)
+    titled = allowed & context.index.catalogue.column("titled")
+    if titled.any():
+        allowed = titled
     for take_out in filters:
         take_out(context, allowed)
     allowed[context.exclude] = False

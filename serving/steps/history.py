@@ -1,27 +1,19 @@
-"""From a user's recent events to what ranking needs: what they like, dislike, have seen and have searched."""
+"""From a user's events to what ranking needs: what they like, dislike, have seen and have searched."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from database.interactions import InteractionRow
+from database.state import EventGroup, UserEvents
 from training.models.core.data import NOTHING
 from training.params.learning import InteractionsParams
 
-
-class Event(Protocol):
-    """One interaction, as the database gives it."""
-
-    @property
-    def event_type(self) -> str: ...
-    @property
-    def item_id(self) -> str | None: ...
-    @property
-    def query(self) -> str | None: ...
-    @property
-    def value(self) -> float | None: ...
+EXPLICIT = frozenset({"like", "rating", "feedback"})
+"""Event types by which a user says what they think of an item."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,57 +21,115 @@ class History:
     """One user's history. Rows are the catalogue's; the latest come first."""
 
     liked: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    """Items whose events sum to more than zero, each once."""
+    """Items whose recent events sum to more than zero, each once."""
     weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     """That sum for each liked item, above zero."""
     disliked: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    """Items whose events sum to less than zero: skipped, or answered with negative feedback."""
+    """Items whose events ever sum to less than zero: skipped, or answered with negative feedback."""
     seen: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
-    """Every item with an event."""
+    """Every item with an event, ever."""
     events: int = 0
-    """How many events there are, of any type."""
+    """How many recent events there are, of any type."""
     latest: Mapping[int, str] = field(default_factory=dict)
     """The type of each seen item's latest event, for reasons."""
 
 
-def event_weight(event: Event, weights: Mapping[str, float], neutral_stars: float) -> float:
+def event_weight(
+    event_type: str, value: float | None, weights: Mapping[str, float], neutral_stars: float
+) -> float:
     """How much one event says for its item (negative: against it); 0 for a type without a weight.
 
     A rating counts its stars less `neutral_stars`, feedback its sign, every other type its weight.
     """
-    weight = weights.get(event.event_type, 0.0)
-    if event.event_type == "rating":
-        return weight * ((neutral_stars if event.value is None else event.value) - neutral_stars)
-    if event.event_type == "feedback":
-        return weight * float(np.sign(event.value or 0.0))
+    weight = weights.get(event_type, 0.0)
+    if event_type == "rating":
+        return weight * ((neutral_stars if value is None else value) - neutral_stars)
+    if event_type == "feedback":
+        return weight * float(np.sign(value or 0.0))
     return weight
 
 
 def build_history(
-    events: Sequence[Event],
+    events: UserEvents,
     row_of: Callable[[str], int],
     params: InteractionsParams,
+    since: datetime | None = None,
 ) -> History:
-    """Sum up events (newest first). `row_of` gives an item's row, -1 for one that is not live."""
-    weights = params.weights.model_dump()
-    sums: dict[int, float] = {}
+    """Sum up what a user did. `row_of` gives an item's row, -1 for one that is not live.
+
+    Tastes come from the latest events since `since`; what was seen, and what is disliked, from all events.
+    The latest explicit opinion (a like, a rating, feedback) decides the sign: clicks do not outvote it.
+    """
+    recent = [each for each in events.latest if since is None or each.occurred_at >= since]
+    groups = events.groups or grouped(events.latest)
+    weights, stars = params.weights.model_dump(), params.neutral_stars
+    tastes: dict[str, float] = {}
+    for event in recent:
+        if event.item_id is not None:
+            weight = event_weight(event.event_type, event.value, weights, stars)
+            tastes[event.item_id] = tastes.get(event.item_id, 0.0) + weight
+    ever: dict[str, float] = {}
+    for group in groups:
+        ever[group.item_id] = ever.get(group.item_id, 0.0) + group_weight(group, weights, stars)
+    for item_id, opinion in _opinions(groups, weights, stars).items():
+        for sums in (tastes, ever):
+            if sums.get(item_id, opinion) * np.sign(opinion) <= NOTHING:
+                sums[item_id] = opinion
+    rows = {item_id: row for item_id in ever if (row := row_of(item_id)) >= 0}
+    liked = {rows[item_id]: total for item_id, total in tastes.items() if total > NOTHING and item_id in rows}
+    disliked = [rows[item_id] for item_id, total in ever.items() if total < -NOTHING and item_id in rows]
     latest: dict[int, str] = {}
-    for event in events:
-        row = -1 if event.item_id is None else row_of(event.item_id)
-        if row >= 0:
-            sums[row] = sums.get(row, 0.0) + event_weight(event, weights, params.neutral_stars)
-            latest.setdefault(row, event.event_type)
-    liked = [row for row, total in sums.items() if total > NOTHING]
+    for event in events.latest:
+        if event.item_id in rows:
+            latest.setdefault(rows[event.item_id], event.event_type)
     return History(
-        liked=np.array(liked, dtype=np.int32),
-        weights=np.array([sums[row] for row in liked], dtype=np.float32),
-        disliked=np.array([row for row, total in sums.items() if total < -NOTHING], dtype=np.int32),
-        seen=np.array(list(sums), dtype=np.int32),
-        events=len(events),
+        liked=np.array(list(liked), dtype=np.int32),
+        weights=np.array(list(liked.values()), dtype=np.float32),
+        disliked=np.array([row for row in disliked if row not in liked], dtype=np.int32),
+        seen=np.array(list(rows.values()), dtype=np.int32),
+        events=len(recent),
         latest=latest,
     )
 
 
-def queries_of(events: Sequence[Event]) -> tuple[str, ...]:
+def grouped(events: Sequence[InteractionRow]) -> list[EventGroup]:
+    """Interactions (newest first) by item and type, as the database sums them up."""
+    found: dict[tuple[str, str], EventGroup] = {}
+    for event in events:
+        if event.item_id is None:
+            continue
+        key, value = (event.item_id, event.event_type), event.value
+        if value is not None and event.event_type == "feedback":
+            value = float(np.sign(value))
+        known = found.get(key) or EventGroup(*key, 0, 0, None, event.occurred_at, event.value)
+        total = known.total if value is None else (known.total or 0.0) + value
+        found[key] = replace(
+            known, events=known.events + 1, valued=known.valued + (value is not None), total=total
+        )
+    return list(found.values())
+
+
+def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars: float) -> float:
+    """What `event_weight` of each event of the group sums to."""
+    weight, total = weights.get(group.event_type, 0.0), group.total or 0.0
+    if group.event_type == "rating":
+        return weight * (total - group.valued * neutral_stars)
+    return weight * (total if group.event_type == "feedback" else group.events)
+
+
+def _opinions(
+    groups: Iterable[EventGroup], weights: Mapping[str, float], neutral_stars: float
+) -> dict[str, float]:
+    """What the latest explicit opinion of each item weighs; a neutral one is none."""
+    found: dict[str, tuple[datetime, float]] = {}
+    for group in groups:
+        if group.event_type in EXPLICIT:
+            opinion = event_weight(group.event_type, group.latest_value, weights, neutral_stars)
+            if opinion and (group.item_id not in found or group.latest_at > found[group.item_id][0]):
+                found[group.item_id] = group.latest_at, opinion
+    return {item_id: opinion for item_id, (_, opinion) in found.items()}
+
+
+def queries_of(events: Sequence[InteractionRow]) -> tuple[str, ...]:
     """The searches among events (newest first), each once."""
     return tuple(dict.fromkeys(text for event in events if (text := (event.query or "").strip())))

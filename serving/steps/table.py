@@ -34,7 +34,7 @@ class Column:
         return values
 
     def best(self, count: int, allowed: Mask, identity: Identities) -> Rows:
-        """The `count` best allowed rows (bool[n_rows]) that it has an opinion on, int32[<=count].
+        """The `count` best of the allowed rows (bool[n_rows]) that it has an opinion on, int32[<=count].
 
         Args:
             identity: uint64[n_rows], by which equals are put in order.

@@ -12,6 +12,10 @@ Vector = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
+EXACT_BELOW = 20_000
+"""Allowed vectors up to which all are compared: an inverted list may hold none of a few among many."""
+
+
 @dataclass(frozen=True)
 class VectorBase:
     """A bundle's vectors, by the bundle's item indexes."""
@@ -135,10 +139,14 @@ class VectorIndex:
         count = min(k, int(valid.sum()))
         if count == 0:
             return _nothing()
+        if len(places := np.flatnonzero(valid)) <= EXACT_BELOW:
+            cosines = self._base.vectors[places] @ query
+            best = np.argpartition(-cosines, count - 1)[:count]
+            return self._base.rows[places[best]], cosines[best].astype(np.float32)
         parameters = _parameters(self._base.index, np.packbits(valid, bitorder="little"))
-        cosines, places = self._base.index.search(query.reshape(1, -1), count, params=parameters)
-        found = places[0] >= 0
-        return self._base.rows[places[0][found]], cosines[0][found].astype(np.float32)
+        cosines, nearest = self._base.index.search(query.reshape(1, -1), count, params=parameters)
+        found = nearest[0] >= 0
+        return self._base.rows[nearest[0][found]], cosines[0][found].astype(np.float32)
 
     def _search_overlay(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         count = len(self._slots)

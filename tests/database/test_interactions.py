@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from database.interactions import DedupConflict, Recorded, recent, record
-from database.state import State, read_counts, read_request, read_state
+from database.state import State, UserEvents, read_counts, read_request, read_state
 from database.users import get_user, insert_user, update_user
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -28,9 +28,11 @@ async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
         rows = await recent(conn, "ann", NOW - timedelta(minutes=2), 10)
         assert [row.item_id for row in rows] == ["I1", "I2"]
         assert await get_user(conn, "ann") is not None
-        state, same = await read_request(conn, "ann", NOW - timedelta(minutes=2), 1)
+        state, same = await read_request(conn, "ann", 1)
         assert state == State(0, 0, None)
-        assert same == rows[:1]
+        assert list(same.latest) == rows[:1]
+        assert {group.item_id for group in same.groups} == {"I1", "I2", "I3"}
+        assert (await read_request(conn, "ann", 10))[1].groups == ()
 
 
 @pytest.mark.parametrize("user_id", [None, "nobody"])
@@ -38,7 +40,7 @@ async def test_a_request_without_history_still_reads_the_state(
     pool: asyncpg.Pool, user_id: str | None
 ) -> None:
     async with pool.acquire() as conn:
-        assert await read_request(conn, user_id, NOW, 10) == (await read_state(conn), [])
+        assert await read_request(conn, user_id, 10) == (await read_state(conn), UserEvents())
 
 
 async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Pool) -> None:

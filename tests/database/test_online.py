@@ -1,5 +1,6 @@
 """Impressions and the clicks attributed to them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -64,6 +65,26 @@ async def test_clicks_count_for_the_latest_list_within_the_window(
         "new": (2, 3, 1),
     }
     assert (rates["new"].shown_squared, rates["new"].clicked_shown) == (5, 2)
+
+
+async def test_of_several_lists_of_one_answer_the_most_personal_gets_the_click(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as conn:
+        lists = []
+        for endpoint in ("home.trending", "home.personalized", "home.top_categories", "other"):
+            row = shown("ann", "x", "y", bundle_id=endpoint)
+            lists.append(replace(row, endpoint=endpoint))
+        await write_impressions(conn, lists)
+        await click(conn, "ann", "x", 5)
+    until = NOW + timedelta(hours=1)
+    clicked = {each.bundle_id: shown_clicks(connection, each.bundle_id, NOW, until, CLICKS) for each in lists}
+    assert {name: counts.clicked for name, counts in clicked.items()} == {
+        "home.trending": 0,
+        "home.personalized": 1,
+        "home.top_categories": 0,
+        "other": 0,
+    }
 
 
 async def test_a_later_list_takes_the_click_though_it_is_of_another_period(

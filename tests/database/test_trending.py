@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
-from database.interactions import ensure_partitions_sync
+from database.partitions import INTERACTIONS, ensure_partitions
 from database.settings import REPOSITORY
 from database.trending import compute_trending
 from training.params import load_params
@@ -85,7 +85,7 @@ def computed(connection: Connection, events: list[Event]) -> dict[str, float]:
 @pytest.fixture
 def months(connection: Connection) -> Connection:
     """Partitions for all the events' months."""
-    ensure_partitions_sync(connection, NOW - timedelta(days=WINDOW + 2), NOW)
+    ensure_partitions(connection, INTERACTIONS, NOW - timedelta(days=WINDOW + 2), NOW)
     with connection.cursor() as cursor:
         cursor.execute("insert into users (user_id) values ('u')")
     return connection

@@ -62,12 +62,12 @@ async def test_reads_go_on_from_memory_and_writes_are_refused_while_the_database
     deploy()
     await worker.settle()
     await worker.record_interaction(CLICK)
-    before = await worker.home("ann", 5)
+    before = await worker.lists.home("ann", 5)
     proxy.hang()
     request = Request("r1")
     current_request.set(request)
     async with asyncio.timeout(READ_SECONDS):
-        first = await asyncio.gather(*(worker.home("ann", 5) for _ in range(20)))
+        first = await asyncio.gather(*(worker.lists.home("ann", 5) for _ in range(20)))
     assert all(each.personalized == before.personalized for each in first)
     assert request.stale
     async with asyncio.timeout(READ_SECONDS):
@@ -84,7 +84,7 @@ async def test_reads_go_on_from_memory_and_writes_are_refused_while_the_database
     ]
     async with asyncio.timeout(1):
         for _ in range(50):
-            await worker.home("ann", 5)
+            await worker.lists.home("ann", 5)
         for write in writes:
             with pytest.raises(DatabaseUnavailable):
                 await write
@@ -117,7 +117,7 @@ async def test_a_lock_that_is_held_is_no_dead_database(worker: LivePlane, connec
     await asyncio.sleep(0.2)
     async with asyncio.timeout(2):
         for _ in range(10):
-            await worker.home("ann", 5)
+            await worker.lists.home("ann", 5)
             await worker.record_interaction(CLICK)
     assert not worker.stale
     async with asyncio.timeout(8):

@@ -13,6 +13,9 @@ from serving.steps.sources.words import INTEREST, SEARCH, numbered
 from serving.steps.table import Table
 from training.models.fpgrowth import Rule
 
+TELLING_LIFT = 1.2
+"""A rule below this is near what chance would give, and no reason."""
+
 Wording = Callable[[Context, Table], list[str]]
 
 
@@ -49,7 +52,10 @@ def of_value(context: Context, table: Table, labels: Sequence[str]) -> list[str]
 def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """Events of the trending window; without any, that it leads its category."""
     top = texts.top_of(context.query)
-    return [counted(context, row, top) for row in table.rows.tolist()]
+    return [
+        counted(context, row, top if context.rankings.popularity[row] > 0 else texts.newcomer())
+        for row in table.rows.tolist()
+    ]
 
 
 def of_search(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
@@ -106,10 +112,12 @@ def _popular(context: Context, table: Table) -> list[str]:
 
 
 def _rule(bundle: Generation, antecedent: int, row: int) -> Rule | None:
-    dense = bundle.index(row)
-    if dense < 0:
+    """The rule from the one item to the other, where it says more than chance."""
+    known, dense = bundle.index(antecedent), bundle.index(row)
+    if known < 0 or dense < 0:
         return None
-    return bundle.models.fpgrowth.explain(dense, np.array([bundle.index(antecedent)], dtype=np.int32))
+    rule = bundle.models.fpgrowth.explain(dense, np.array([known], dtype=np.int32))
+    return rule if rule is not None and rule.lift >= TELLING_LIFT else None
 
 
 def _history(label: str) -> Wording:

@@ -13,6 +13,9 @@ from training.models.core.base import Query
 ORIGINAL_WEIGHTS = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
 """The shop API names what speaks for a clicked item, and no weights among it."""
 
+COMPARED = 20
+"""Items of a history whose titles are compared with those that the bundle does not know."""
+
 OTHER_SOURCES = frozenset({"embeddings", "popularity"})
 """Models that have a source of their own: they know items that the bundle does not."""
 
@@ -23,7 +26,10 @@ def learned_models(context: Context, allowed: Mask) -> dict[str, Column]:
     asked = {name for name, weight in weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
     if weights.get(NEW_ITEMS):
         asked.add(WORDS)
-    return {name: _column(context, name, query) for name in sorted(asked)}
+    columns = {name: _column(context, name, query) for name in sorted(asked)}
+    if WORDS in columns:
+        columns[WORDS] = _with_new_titles(context, columns[WORDS])
+    return columns
 
 
 def nmf(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -54,6 +60,26 @@ def _column(context: Context, name: str, query: Query) -> Column:
     if context.bundle is None or model is None or not len(query.items):
         return NO_OPINION
     return Column(model.scores(query), context.bundle.rows)
+
+
+def _with_new_titles(context: Context, column: Column) -> Column:
+    """TF-IDF as if the bundle had seen what is new: items created or edited since, on either side.
+
+    Their titles are compared live with those of the items that weigh most in the history.
+    """
+    history, changed = context.history, context.changed_rows()
+    live = changed & context.index.catalogue.column("alive")
+    if not live.any():
+        return column
+    scores = column.dense(context.n_rows).copy()
+    scores[changed] = 0
+    everything = np.ones(context.n_rows, dtype=np.bool_)
+    strongest = np.argsort(-history.weights, kind="stable")[:COMPARED]
+    for row, weight in zip(history.liked[strongest].tolist(), history.weights[strongest], strict=True):
+        rows, cosines = context.index.titles.similar(row, everything if changed[row] else live)
+        near = cosines >= context.params.tfidf.min_similarity
+        scores[rows[near]] += cosines[near] * np.log1p(weight)
+    return Column(scores)
 
 
 def _new_items(context: Context) -> Mask:

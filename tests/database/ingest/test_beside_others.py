@@ -92,7 +92,8 @@ def test_others_write_items_while_a_file_comes_in(
 def test_what_a_killed_run_left_is_completed(
     connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, done = merge.merge_catalogue, []
+    real = merge.merge_catalogue
+    done: list[Any] = []
 
     def fail_late(*arguments: Any) -> merge.Merged:
         if len(done) == 3:

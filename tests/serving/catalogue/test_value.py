@@ -1,8 +1,10 @@
 """Value for money."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from serving.catalogue.value import percentile, value_scores
+from serving.catalogue.value import percentile, percentile_within, value_scores
 
 
 def test_percentiles_share_ranks_among_equals() -> None:
@@ -48,3 +50,16 @@ def test_prices_are_compared_within_their_group() -> None:
 
 def test_without_a_price_there_is_no_value() -> None:
     assert values(price=[float("nan"), 0.0, 3.0]).tolist()[:2] == [0.0, 0.0]
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4)), max_size=30))
+def test_percentiles_within_groups_are_those_of_each_group_alone(rows: list[tuple[int, int]]) -> None:
+    """Against the definition: mean rank among the group's values, over the group's size less one."""
+    values = np.array([value for value, _ in rows], dtype=np.float64)
+    group = np.array([code for _, code in rows], dtype=np.int32)
+    expected = []
+    for value, code in rows:
+        others = [each for each, of in rows if of == code]
+        below, equal = sum(each < value for each in others), sum(each == value for each in others)
+        expected.append((below + (equal - 1) / 2) / (len(others) - 1) if len(others) > 1 else 0.5)
+    np.testing.assert_allclose(percentile_within(values, group), expected)

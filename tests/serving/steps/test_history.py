@@ -1,57 +1,138 @@
-"""A user's events summed up."""
+"""A user's events summed up: tastes from the latest, what was seen and disliked from all."""
 
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from database.interactions import InteractionRow
 from database.settings import REPOSITORY
-from serving.steps.history import build_history, event_weight, queries_of
+from database.state import UserEvents
+from serving.steps.history import EXPLICIT, build_history, event_weight, grouped, queries_of
 from training.params import load_params
 
 PARAMS = load_params(REPOSITORY / "params.yaml").interactions
 WEIGHTS = PARAMS.weights.model_dump()
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+ROWS = {"a": 0, "b": 1, "c": 2}
 
 
-@dataclass(frozen=True)
-class Event:
-    event_type: str
-    item_id: str | None = None
-    query: str | None = None
-    value: float | None = None
+def event(
+    event_type: str,
+    item_id: str | None = None,
+    query: str | None = None,
+    value: float | None = None,
+    age: int = 0,
+) -> InteractionRow:
+    moment = NOW - timedelta(hours=age)
+    return InteractionRow(1, "ann", event_type, item_id, query, value, None, moment)
+
+
+def history(*events: InteractionRow, since: datetime | None = None):  # type: ignore[no-untyped-def]
+    return build_history(UserEvents(events), lambda item_id: ROWS.get(item_id, -1), PARAMS, since)
 
 
 @pytest.mark.parametrize(
-    ("event", "weight"),
+    ("event_type", "value", "weight"),
     [
-        (Event("like", "a"), 5.0),
-        (Event("skip", "a"), -1.0),
-        (Event("rating", "a", value=5), 2.5),
-        (Event("rating", "a", value=1), -1.5),
-        (Event("rating", "a"), 0.0),
-        (Event("feedback", "a", value=-1), -5.0),
-        (Event("feedback", "a", value=0), 0.0),
-        (Event("search_query", query="tea"), 0.0),
+        ("like", None, 5.0),
+        ("skip", None, -1.0),
+        ("rating", 5.0, 2.5),
+        ("rating", 1.0, -1.5),
+        ("rating", None, 0.0),
+        ("feedback", -1.0, -5.0),
+        ("feedback", 0.0, 0.0),
+        ("search_query", None, 0.0),
     ],
 )
-def test_each_event_weighs_what_the_params_say(event: Event, weight: float) -> None:
-    assert event_weight(event, WEIGHTS, 2.5) == weight
+def test_each_event_weighs_what_the_params_say(event_type: str, value: float | None, weight: float) -> None:
+    assert event_weight(event_type, value, WEIGHTS, 2.5) == weight
 
 
 def test_a_history_sums_up_an_items_events() -> None:
-    events = [
-        Event("skip", "b"),
-        Event("click", "a"),
-        Event("search_query", query=" tea "),
-        Event("like", "b"),
-        Event("feedback", "c", value=-1),
-        Event("click", "gone"),
-        Event("search_query", query="tea"),
-    ]
-    rows = {"a": 0, "b": 1, "c": 2}
-    history = build_history(events, lambda item_id: rows.get(item_id, -1), PARAMS)
-    assert dict(zip(history.liked.tolist(), history.weights.tolist(), strict=True)) == {0: 2.0, 1: 4.0}
-    assert history.disliked.tolist() == [2]
-    assert sorted(history.seen.tolist()) == [0, 1, 2]
-    assert history.events == 7
-    assert history.latest[1] == "skip"
+    events = (
+        event("skip", "b"),
+        event("click", "a"),
+        event("search_query", query=" tea "),
+        event("purchase", "b"),
+        event("feedback", "c", value=-1),
+        event("click", "gone"),
+        event("search_query", query="tea"),
+    )
+    found = history(*events)
+    assert dict(zip(found.liked.tolist(), found.weights.tolist(), strict=True)) == {0: 2.0, 1: 4.0}
+    assert found.disliked.tolist() == [2]
+    assert sorted(found.seen.tolist()) == [0, 1, 2]
+    assert found.events == 7
+    assert found.latest[1] == "skip"
     assert queries_of(events) == ("tea",)
+
+
+@pytest.mark.parametrize(
+    ("newest", "liked"),
+    [(("feedback", -1.0), []), (("rating", 1.0), []), (("rating", 5.0), [0]), (("feedback", 0.0), [0])],
+)
+def test_clicks_do_not_outvote_the_latest_opinion(newest: tuple[str, float], liked: list[int]) -> None:
+    clicks = [event("click", "a", age=age) for age in (2, 3, 4)]
+    found = history(event(newest[0], "a", value=newest[1]), *clicks)
+    assert found.liked.tolist() == liked
+    assert found.disliked.tolist() == [row for row in (0,) if row not in liked]
+
+
+def test_a_later_like_takes_an_opinion_back() -> None:
+    found = history(event("like", "a"), event("feedback", "a", value=-1, age=1), event("skip", "a", age=2))
+    assert (found.liked.tolist(), found.disliked.tolist()) == ([0], [])
+
+
+def test_what_is_out_of_reach_is_seen_and_disliked_but_no_taste() -> None:
+    old = (event("purchase", "a", age=900), event("feedback", "b", value=-1, age=900))
+    found = history(event("click", "c"), *old, since=NOW - timedelta(days=30))
+    assert found.liked.tolist() == [2] and found.events == 1
+    assert sorted(found.seen.tolist()) == [0, 1, 2]
+    assert found.disliked.tolist() == [1]
+
+
+EVENTS = st.lists(
+    st.builds(
+        event,
+        st.sampled_from([*WEIGHTS, "search_query"]),
+        st.sampled_from([None, "a", "b", "c", "gone"]),
+        value=st.sampled_from([None, -1.0, 0.0, 1.0, 5.0]),
+    ),
+    max_size=25,
+)
+
+
+@given(EVENTS, st.integers(1, 25))
+def test_a_long_history_is_read_as_if_it_were_read_whole(events: list[InteractionRow], limit: int) -> None:
+    """What the database sums up of a long history, beside its latest events, says what all events say."""
+    events = [
+        InteractionRow(
+            1, "ann", each.event_type, each.item_id, None, each.value, None, NOW - timedelta(hours=age)
+        )
+        for age, each in enumerate(events)
+    ]
+    whole = history(*events)
+    cut = build_history(
+        UserEvents(tuple(events[:limit]), tuple(grouped(events))),
+        lambda item_id: ROWS.get(item_id, -1),
+        PARAMS,
+    )
+    assert sorted(cut.seen.tolist()) == sorted(whole.seen.tolist())
+    assert set(whole.disliked.tolist()) - set(cut.liked.tolist()) == set(cut.disliked.tolist())
+    for history_ in (whole, cut):
+        assert not set(history_.liked.tolist()) & set(history_.disliked.tolist())
+        assert (history_.weights > 0).all() and np.isfinite(history_.weights).all()
+    for row, item_id in enumerate(("a", "b", "c")):
+        said = [
+            event_weight(each.event_type, each.value, WEIGHTS, PARAMS.neutral_stars)
+            for each in events
+            if each.item_id == item_id and each.event_type in EXPLICIT
+        ]
+        latest = next((weight for weight in said if weight), 0.0)
+        if latest > 0:
+            assert row in whole.liked
+        if latest < 0:
+            assert row in whole.disliked
