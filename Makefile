@@ -1,14 +1,14 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast check bench lock rollback replay clean
+.PHONY: help install up down status test test-fast test-kernels check bench lock locked fresh rollback replay clean
 
 PY := .venv/bin/python
-# A Python 3.11 to build the environment with, where `python3.11` is not on the PATH.
+# The Python to build the environment with; without it, any supported one on the PATH.
 PYTHON ?=
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 install: ## virtual environment with the locked packages (the other targets do this first)
 	@PYTHON="$(PYTHON)" operations/install.sh
@@ -17,7 +17,7 @@ up: install ## start everything, train the first bundle, print the addresses; Ct
 	@exec $(PY) -m operations up $(if $(DETACH),--detach) $(if $(filter 0,$(SAMPLE)),--no-sample)
 
 down: ## stop everything that `make up` started, and nothing else
-	@if [ -x $(PY) ]; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi
+	@if $(PY) -c 'import circus, click, psutil' 2>/dev/null; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi
 
 status: install ## what runs, and its memory
 	@$(PY) -m operations status
@@ -27,6 +27,12 @@ test: install ## all tests
 
 test-fast: install ## the tests that need no server: for the working day
 	@$(PY) -m pytest -q -m "not platform and not database"
+
+# Kernels that every x86 processor of the last ten years can run; on others OpenBLAS keeps its own.
+test-kernels: install ## test models and ranking with the rounding of other processors and numbers of threads
+	@for kernel in "Haswell 4" "Sandybridge 1" "Nehalem 2"; do set -- $$kernel; echo "OpenBLAS: $$1, threads: $$2"; \
+	OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2 OMP_NUM_THREADS=$$2 $(PY) -m pytest -q --no-header tests/training/pipeline/test_rounding.py \
+	tests/training/models/test_{als,nmf,contract,blend}.py tests/training/models/core/test_{opinions,neighbours}.py tests/serving/steps || exit 1; done
 
 check: install ## style, types, and which folder may import which
 	@$(PY) -m ruff check .
@@ -43,11 +49,15 @@ replay: install ## rebuild a bundle from its snapshot, params and seed, and comp
 bench: install ## benchmarks of speed (ONE=service, ingest or training: only that one)
 	@$(PY) -m benchmarks $(ONE)
 
-# pip's find-links serve the lock too: where a CPU build of torch lies there, it is taken, and its local suffix, which
-# names no file elsewhere, is dropped. Earlier pins are kept, save torch's: its pin would shut the CPU build out.
+# From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
 lock: install ## resolve requirements.txt anew from pyproject.toml
-	@.venv/bin/uv pip compile --quiet --python 3.11 --upgrade-package torch $(addprefix --find-links ,$(PIP_FIND_LINKS)) --no-emit-find-links --no-emit-index-url --group dev pyproject.toml -o requirements.txt
-	@sed -i 's/+cpu$$//' requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --only-binary :all: --fork-strategy fewest --no-emit-index-url --group dev pyproject.toml -o requirements.txt
+
+locked: install ## is requirements.txt complete for each Python and machine? (reads metadata from PyPI)
+	@$(PY) -m operations.install.closed
+
+fresh: install ## try `make up` in a minimal Debian, as root: with your pip settings, then with PyPI alone (SUITE=trixie)
+	@$(PY) -m operations.fresh $(if $(SUITE),--suite $(SUITE))
 
 clean: ## remove the virtual environment and caches; data, models and settings stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -23,7 +23,8 @@ _COMPUTE = """
             and item_id is not null
     ) weighed
     where weight is not null and item_id not in (select item_id from items where deleted_at is not null)
-    group by item_id having sum(weight * power(%(decay)s, age)) > 0
+    group by item_id
+    having sum(weight * power(%(decay)s, age)) > 1e-9 * sum(abs(weight * power(%(decay)s, age)))
 """
 
 
@@ -50,8 +51,8 @@ def compute_trending(
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
     counts its stars less `neutral_stars`, feedback its sign; an event type without a weight counts nothing.
-    Items whose sum is not above zero have no score. The caller commits: readers see the old scores until
-    then.
+    Items whose sum is not above zero have no score, nor have those whose events cancel and leave only
+    rounding. The caller commits: readers see the old scores until then.
     """
     values = {
         "now": now,

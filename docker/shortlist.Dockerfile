@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 # One image for every part: training and service share one locked environment.
 # The environment is built in a stage of its own; its layer changes only with the lock and the direct dependencies.
-# requirements.txt constrains: what only the tests need stays out. Torch comes without CUDA.
+# requirements.txt constrains: what only the tests need stays out. Torch comes without CUDA, from PyTorch's list of its
+# CPU builds, which is read as a page of links: no other package can come from there.
 FROM python:3.11-slim-bookworm AS environment
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH
 RUN python -m venv /opt/venv
@@ -9,7 +10,7 @@ WORKDIR /tmp/lock
 COPY pyproject.toml requirements.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > direct.txt \
-    && pip install --extra-index-url https://download.pytorch.org/whl/cpu --constraint requirements.txt --requirement direct.txt
+    && pip install --find-links https://download.pytorch.org/whl/cpu/torch/ --constraint requirements.txt --requirement direct.txt
 
 FROM python:3.11-slim-bookworm
 # libgomp: OpenMP of implicit, FAISS and scikit-learn. Its version is that of the base image's Debian.

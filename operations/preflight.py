@@ -7,19 +7,17 @@ from pathlib import Path
 
 import psutil
 
-from database.settings import Settings
+from database.settings import REPOSITORY, Settings
 from operations import processes
 from operations.environment import Layout, layout
 from operations.errors import PreflightError
+from operations.install.lock import supported_versions
+from operations.install.machine import GIGABYTE, MEMORY_GIGABYTES
 from operations.supervisor import Supervisor
+from training.data.workspace import check_holds
 
-PYTHON = (3, 11)
-GIGABYTE = 1024**3
 DISK_GIGABYTES = 3.0
 """Free space that the sample, its models and the logs of a first week fit in."""
-
-MEMORY_GIGABYTES = 3.0
-"""Available memory under which a first start fails somewhere in training."""
 
 
 def check(settings: Settings) -> None:
@@ -27,6 +25,7 @@ def check(settings: Settings) -> None:
     place = layout(settings)
     check_python(sys.version_info[:2])
     check_home(place)
+    check_workspace(settings.workspace.resolve())
     check_not_running(Supervisor(place))
     check_disk(place.home, DISK_GIGABYTES)
     check_memory(MEMORY_GIGABYTES)
@@ -35,12 +34,23 @@ def check(settings: Settings) -> None:
 
 
 def check_python(version: tuple[int, int]) -> None:
-    """Refuse any Python but 3.11: the locked packages are built for it."""
-    if version != PYTHON:
+    """Refuse a Python that the packages are not locked for."""
+    oldest, above = supported_versions((REPOSITORY / "pyproject.toml").read_text())
+    if not oldest <= version < above:
+        last = f"{above[0]}.{above[1] - 1}"
         raise PreflightError(
-            f"Python {version[0]}.{version[1]} runs this, and Shortlist's packages are locked for 3.11",
-            "Install Python 3.11 and run `make up PYTHON=/path/to/python3.11`",
+            f"Python {version[0]}.{version[1]} runs this, and Shortlist needs 3.{oldest[1]} to {last}",
+            f"Install one of them and run `make up PYTHON=/path/to/python{last}`",
         )
+
+
+def check_workspace(folder: Path) -> None:
+    """Refuse a workspace in which a training would fail after minutes, for want of a file."""
+    try:
+        check_holds(folder)
+    except FileNotFoundError as error:
+        cause, _, mend = str(error).partition(": ")
+        raise PreflightError(cause, mend[0].upper() + mend[1:]) from error
 
 
 def check_home(place: Layout) -> None:

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from database.settings import REPOSITORY
+from operations.install.lock import supported_versions
+from operations.install.torch import PYTORCH_PAGE
 from training.data.snapshot import run_dvc
 from training.data.workspace import Workspace
 
@@ -56,6 +58,15 @@ def test_the_small_image_has_the_locked_versions() -> None:
     (line,) = re.findall(r"pip install (.+)", (REPOSITORY / "docker" / "mlflow.Dockerfile").read_text())
     assert {"mlflow", "psycopg2-binary"} == {pin.split("==")[0] for pin in line.split()}
     assert set(line.split()) <= set(locked)
+
+
+def test_the_image_takes_torch_from_where_the_installer_does_and_a_supported_python() -> None:
+    image = (REPOSITORY / "docker" / "shortlist.Dockerfile").read_text()
+    assert f"--find-links {PYTORCH_PAGE} " in image
+    oldest, above = supported_versions((REPOSITORY / "pyproject.toml").read_text())
+    for path in DOCKERFILES:
+        for version in re.findall(r"^FROM python:3\.(\d+)-", path.read_text(), re.M):
+            assert oldest <= (3, int(version)) < above
 
 
 def test_what_must_outlive_a_container_lies_in_a_volume_that_its_user_may_write() -> None:

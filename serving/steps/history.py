@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from database.interactions import InteractionRow
 from database.state import EventGroup, UserEvents
+from training.models.core.data import NOTHING
 from training.params.learning import InteractionsParams
 
 EXPLICIT = frozenset({"like", "rating", "feedback"})
@@ -72,11 +73,11 @@ def build_history(
         ever[group.item_id] = ever.get(group.item_id, 0.0) + group_weight(group, weights, stars)
     for item_id, opinion in _opinions(groups, weights, stars).items():
         for sums in (tastes, ever):
-            if sums.get(item_id, opinion) * opinion <= 0:
+            if sums.get(item_id, opinion) * np.sign(opinion) <= NOTHING:
                 sums[item_id] = opinion
     rows = {item_id: row for item_id in ever if (row := row_of(item_id)) >= 0}
-    liked = {rows[item_id]: total for item_id, total in tastes.items() if total > 0 and item_id in rows}
-    disliked = [rows[item_id] for item_id, total in ever.items() if total < 0 and item_id in rows]
+    liked = {rows[item_id]: total for item_id, total in tastes.items() if total > NOTHING and item_id in rows}
+    disliked = [rows[item_id] for item_id, total in ever.items() if total < -NOTHING and item_id in rows]
     latest: dict[int, str] = {}
     for event in events.latest:
         if event.item_id in rows:

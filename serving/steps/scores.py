@@ -1,12 +1,22 @@
-"""Arithmetic on scores."""
+"""Arithmetic on scores.
+
+A score above zero is an opinion. The models' scores and cosines come without those that are only rounding
+(training/models/core/opinions.py), sums of non-negative scores make no new ones, and differences are cleared
+here.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
+
+from training.models.core.opinions import opinions
 
 Rows = NDArray[np.int32]
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Identities = NDArray[np.uint64]
+
+TERMS = 1024
+"""No score of a blend is a longer sum (the longest are over a vector or a history)."""
 
 
 def scaled(scores: Scores) -> Scores:
@@ -19,8 +29,12 @@ def scaled(scores: Scores) -> Scores:
 
 
 def contrast(scores: Scores, allowed: Mask) -> Scores:
-    """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing."""
-    return np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+    """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing.
+
+    Two scores that should be equal may be two roundings of the largest apart: that says nothing either.
+    """
+    above = np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+    return opinions(above, 2 * np.abs(scores).max(where=allowed, initial=np.float32(0)), TERMS)
 
 
 def spread(values: Scores, rows: Rows, n_rows: int) -> Scores:

@@ -41,8 +41,9 @@ EVENTS = st.lists(
 
 
 def plain_scores(events: list[Event]) -> dict[str, float]:
-    """Loops in place of SQL: what each item's decayed weights sum to, where that is above zero."""
+    """Loops in place of SQL: what each item's decayed weights sum to, where that is above rounding."""
     sums: dict[str, float] = {}
+    sizes: dict[str, float] = {}
     for event in events:
         if event.hours >= WINDOW * 24 or event.event_type not in WEIGHTS:
             continue
@@ -53,7 +54,8 @@ def plain_scores(events: list[Event]) -> dict[str, float]:
             factor = (event.value or 0.0) and (1.0 if (event.value or 0.0) > 0 else -1.0)
         weight = WEIGHTS[event.event_type] * factor * DECAY ** (event.hours / STEP)
         sums[event.item_id] = sums.get(event.item_id, 0.0) + weight
-    return {item_id: total for item_id, total in sums.items() if total > 1e-9}
+        sizes[event.item_id] = sizes.get(event.item_id, 0.0) + abs(weight)
+    return {item_id: total for item_id, total in sums.items() if total > 1e-9 * sizes[item_id]}
 
 
 def computed(connection: Connection, events: list[Event]) -> dict[str, float]:
@@ -77,7 +79,7 @@ def computed(connection: Connection, events: list[Event]) -> dict[str, float]:
             neutral_stars=PARAMS.interactions.neutral_stars,
         )
         cursor.execute("select item_id, score from trending_scores")
-        return {item_id: score for item_id, score in cursor.fetchall() if score > 1e-9}
+        return dict(cursor.fetchall())
 
 
 @pytest.fixture

@@ -1,99 +1,185 @@
-"""The installer's refusals, and the second call that does nothing. Nothing is installed here."""
+"""install.sh and what it calls: which Python it takes, its refusals, and the second call that does nothing.
 
-import hashlib
+Python, uv and pip are stand-ins that say what the real ones say: nothing is installed here.
+"""
+
 import os
 import shutil
-import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from database.settings import REPOSITORY
 
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A clone's files, as far as the installer reads them."""
-    (tmp_path / "operations").mkdir()
-    for name in ("operations/install.sh", "requirements.txt", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, tmp_path / name)
-    return tmp_path
-
-
-def install(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables}
-    command = ["bash", str(clone / "operations" / "install.sh")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-
-def fake_python(folder: Path, version: str) -> str:
-    """A program that says it is another Python and fails at anything else."""
-    program = folder / "python-other"
-    program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "Python {version}" && exit 0\nexit 1\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return str(program)
-
-
-@pytest.mark.parametrize("version", ["3.9.2", "3.12.1"])
-def test_another_python_is_refused_in_one_line(clone: Path, version: str) -> None:
-    done = install(clone, PYTHON=fake_python(clone, version))
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert f"needs Python 3.11, and '{clone}/python-other' is Python {version}" in done.stderr
-    assert not (clone / ".venv").exists()
-
-
-def test_a_finished_installation_is_left_alone(clone: Path) -> None:
-    lock = (clone / "requirements.txt").read_bytes() + (clone / "pyproject.toml").read_bytes()
-    (clone / ".venv").mkdir()
-    (clone / ".venv" / ".installed").write_text(f"{hashlib.sha256(lock).hexdigest()} {clone}\n")
-    done = install(clone, PYTHON="/nowhere/python")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_a_changed_lock_is_noticed(clone: Path) -> None:
-    (clone / ".venv").mkdir()
-    (clone / ".venv" / ".installed").write_text(f"{'0' * 64} {clone}\n")
-    assert install(clone, PYTHON="/nowhere/python").returncode == 1
-
-
-PIP = """#!/bin/sh
-case "$*" in *requirements.txt*) ;; *) exit 0 ;; esac
-echo "Collecting one==1.0 (from -r requirements.txt (line 1))"
-echo "Processing /wheels/two-2.0-py3-none-any.whl (from -r requirements.txt (line 2))"
-[ -z "$PIP_FAILS" ] || { echo "ERROR: No matching distribution found for three==3.0"; exit 1; }
-echo "Installing collected packages: one, two"
+LOCK = """# a lock
+torch==2.13.0
+    # via shortlist (pyproject.toml)
+nvidia-cudnn-cu13==9.20.0.48 ; sys_platform == 'linux'
+    # via torch
+uv==0.13.8
+    # via shortlist (pyproject.toml:dev)
 """
 
 
 @pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone's files, as far as the installer reads them, in a folder with a space in its name."""
+    root = tmp_path / "a clone"
+    (root / "operations").mkdir(parents=True)
+    for name in ("operations/install.sh", "operations/__init__.py", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, root / name)
+    shutil.copytree(REPOSITORY / "operations" / "install", root / "operations" / "install")
+    (root / "requirements.txt").write_text(LOCK)
+    return root
+
+
+def install(clone: Path, *path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the installer; only the folders `path` and those of the system's own tools are on the PATH."""
+    tools = clone.parent / "tools"
+    if not tools.exists():
+        tools.mkdir()
+        for name in ("bash", "sed", "dirname", "head", "env"):
+            (tools / name).symlink_to(str(shutil.which(name)))
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "VIRTUAL_ENV")}
+    environment |= {"PATH": ":".join(map(str, [*path, tools])), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    command = ["bash", str(clone / "operations" / "install.sh")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def script(path: Path, text: str) -> Path:
+    """An executable shell script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def other_python(path: Path, version: str) -> Path:
+    """A program that says it is another Python and fails at anything else."""
+    return script(path, f'[ "$1" = --version ] && echo "Python {version}" && exit 0\nexit 1')
+
+
+def this_python(path: Path) -> Path:
+    """The Python that runs the tests, by another name."""
+    return script(path, f'exec "{sys.executable}" "$@"')
+
+
+@pytest.fixture
 def venv(clone: Path) -> Path:
-    """A virtual environment whose pip says what pip says, and installs nothing."""
-    (clone / "requirements.txt").write_text("# a lock\none==1.0\n    # via x\ntwo==2.0\n")
+    """An environment whose uv and pip note what they are told, and do what FAILS doesn't forbid."""
     made = clone / ".venv"
-    (made / "bin").mkdir(parents=True)
-    (made / "bin" / "python").write_text(PIP)
-    (made / "bin" / "python").chmod(0o755)
+    note = f'echo "$(basename "$0") $*" >> "{clone}/told"\n'
+    says = 'echo "error: no $FAILS here"; echo "  cause: none"; exit 1'
+    fail = f'case "$*" in *"${{FAILS:-nothing}}"*) {says};; esac\n'
+    script(made / "bin" / "python", note + fail)
+    script(made / "bin" / "uv", note + fail)
+    (made / "pyvenv.cfg").write_text(f"version = {sys.version_info[0]}.{sys.version_info[1]}.1\n")
+    (made / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    this_python(clone.parent / "bin" / "python3")
     return made
 
 
-def test_an_installation_is_a_line_a_phase(clone: Path, venv: Path) -> None:
+def told(clone: Path) -> str:
+    return (clone / "told").read_text()
+
+
+@pytest.mark.parametrize("version", ["3.9.2", "3.10.13", "3.14.0"])
+def test_another_python_is_refused_in_one_line(clone: Path, version: str) -> None:
+    done = install(clone, PYTHON=str(other_python(clone / "python-other", version)))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"needs Python 3.11 to 3.13, and '{clone}/python-other' is Python {version}" in line
+    assert "apt install" in line and "dnf install" in line and "brew install" in line
+    assert not (clone / ".venv").exists()
+
+
+def test_no_python_at_all_is_said_in_one_line(clone: Path) -> None:
     done = install(clone)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "'python3' is not there" in done.stderr
+
+
+def test_a_supported_python_behind_others_is_found(clone: Path, venv: Path) -> None:
+    """3.14 comes first on the PATH, 3.10 next, then a shim with nothing behind it."""
+    first = clone.parent / "first"
+    other_python(first / "python3", "3.14.0")
+    other_python(first / "python3.13", "3.10.0")
+    script(first / "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
+    done = install(clone, first, clone.parent / "bin")
     assert done.returncode == 0, done.stderr
-    assert [line.split(" (")[0] for line in done.stdout.splitlines()[:2]] == [
-        "Installing the 2 locked packages",
-        "  2 of 2 fetched; unpacking.",
-    ]
-    assert "Collecting one==1.0" in (venv / "install.log").read_text()
-    assert (venv / ".installed").exists()
-    assert not (venv / ".installing").exists()
 
 
-def test_what_pip_could_not_do_is_said_and_not_taken_for_done(clone: Path, venv: Path) -> None:
-    done = install(clone, PIP_FAILS="yes")
-    assert done.returncode != 0
-    assert done.stderr.splitlines()[0] == "ERROR: No matching distribution found for three==3.0"
-    assert str(venv / "install.log") in done.stderr
+def test_a_finished_installation_is_left_alone(clone: Path, venv: Path) -> None:
+    assert install(clone, clone.parent / "bin").returncode == 0
+    (clone / "told").unlink()
+    done = install(clone, clone.parent / "bin")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (clone / "told").exists()
+
+
+def test_a_changed_lock_is_installed_over_the_old_one(clone: Path, venv: Path) -> None:
+    """As is the environment of an earlier version, whose stamp was another."""
+    (venv / ".installed").write_text(f"{'0' * 64} {clone}\n")
+    done = install(clone, clone.parent / "bin")
+    assert done.returncode == 0, done.stderr
+    assert "pip sync" in told(clone)
+    assert "Making the virtual environment" not in done.stdout
+
+
+def test_an_installation_is_a_line_a_phase(clone: Path, venv: Path) -> None:
+    done = install(clone, clone.parent / "bin")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first.startswith(
+        "Installing the 2 locked packages with uv, torch's CPU build: about 0.7 GB to fetch"
+    )
+    assert second.startswith("Installed in ")
+    assert (venv / "locked.txt").read_text() == "torch==2.13.0+cpu\nuv==0.13.8\n"
+    assert (venv / ".installed").exists() and not (venv / ".installing").exists()
+
+
+def test_without_a_cpu_build_the_size_of_cudas_is_said(clone: Path, venv: Path) -> None:
+    done = install(clone, clone.parent / "bin", FAILS="--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "torch with its CUDA libraries" in done.stdout
+    assert "nvidia-cudnn-cu13==9.20.0.48 ; sys_platform == 'linux'\n" in (venv / "locked.txt").read_text()
+
+
+def test_where_uv_cannot_be_had_pip_installs(clone: Path, venv: Path) -> None:
+    done = install(clone, clone.parent / "bin", FAILS="uv==0.13.8")
+    assert done.returncode == 0, done.stderr
+    assert "packages with pip" in done.stdout
+    assert "uv pip" not in told(clone)
+    assert f"-r {venv}/locked.txt" in told(clone)
+
+
+def test_what_could_not_be_installed_is_said_and_not_taken_for_done(clone: Path, venv: Path) -> None:
+    done = install(clone, clone.parent / "bin", FAILS="sync")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "uv could not install the packages: no sync here cause: none" in line
+    assert str(venv / "install.log") in line
     assert not (venv / ".installed").exists()
     assert (venv / ".installing").exists()
+
+
+def test_what_can_not_be_imported_is_not_taken_for_installed(clone: Path, venv: Path) -> None:
+    done = install(clone, clone.parent / "bin", FAILS="importlib")
+    assert done.returncode == 1
+    assert "can't be imported" in done.stderr
+    assert not (venv / ".installed").exists()
+
+
+def test_two_at_once_are_one(clone: Path, venv: Path) -> None:
+    held = f'exec 9<"{clone}/requirements.txt"; flock 9; sleep 60'
+    with subprocess.Popen(
+        ["bash", "-c", f"{held.replace('sleep', 'echo locked; exec sleep')}"], stdout=-1
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"locked\n"
+        done = install(clone, clone.parent / "bin")
+        other.kill()
+    assert done.returncode == 1
+    assert "Another installation into" in done.stderr

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +23,6 @@ KILLED = ("service", "mlflow", "postgres")
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    settings.workspace.mkdir()
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(REPOSITORY / name, settings.workspace / name)
     return {
         **os.environ,
         "SHORTLIST_HOME": str(settings.home),

@@ -20,10 +20,23 @@ def test_nothing_in_the_way(settings: Settings) -> None:
     preflight.check(settings)
 
 
-@pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 12)])
+@pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 14)])
 def test_another_python_is_refused(version: tuple[int, int]) -> None:
-    with pytest.raises(PreflightError, match=rf"Python {version[0]}\.{version[1]}.*Install Python 3\.11"):
+    with pytest.raises(
+        PreflightError, match=rf"Python {version[0]}\.{version[1]} runs this, .* needs 3\.11 to 3\.13"
+    ):
         preflight.check_python(version)
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+def test_every_locked_python_will_do(version: tuple[int, int]) -> None:
+    preflight.check_python(version)
+
+
+def test_a_workspace_that_training_would_fail_in_is_refused(settings: Settings) -> None:
+    (settings.workspace / "data_checks").unlink()
+    with pytest.raises(PreflightError, match=r"workspace .* has no data_checks\. Copy it there from"):
+        preflight.check(settings)
 
 
 def test_a_taken_port_names_its_holder_and_the_setting(settings: Settings) -> None:

@@ -108,7 +108,7 @@ def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
 
     assert find_stored(settings, first.bundle_id) is not None
     (tmp_path / "replay").mkdir()
-    assert replay(settings, first.bundle_id, tmp_path / "replay").identical
+    assert replay(settings, first.bundle_id, tmp_path / "replay").same
     (tmp_path / "other").mkdir()
     with pytest.raises(ReplayError, match="neither in the store"):
         replay(settings, "gone", tmp_path / "other")

@@ -3,14 +3,19 @@
 import fcntl
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from database.settings import Settings
+from database.settings import REPOSITORY, Settings
 
 logger = logging.getLogger(__name__)
+
+NEEDED = ("params.yaml", "dvc.yaml", "data_checks", "training")
+"""What a workspace holds before anything was learned: DVC's stages name them."""
+
+DVC_CONFIG = Path(".dvc", "config")
 
 
 class WorkspaceBusyError(Exception):
@@ -85,18 +90,32 @@ class Workspace:
 
 
 def open_workspace(settings: Settings) -> Workspace:
-    """The installation's workspace.
+    """The installation's workspace; where it has no settings of DVC, it gets the checkout's.
 
     Raises:
-        FileNotFoundError: the folder is no checkout (params.yaml or dvc.yaml is missing).
+        FileNotFoundError: the folder lacks params.yaml or dvc.yaml.
     """
-    root = settings.workspace.resolve()
-    for name in ("params.yaml", "dvc.yaml"):
-        if not (root / name).is_file():
-            raise FileNotFoundError(
-                f"The workspace {root} has no {name}: SHORTLIST_WORKSPACE must be a checkout."
-            )
-    return Workspace(root)
+    workspace = Workspace(settings.workspace.resolve())
+    check_holds(workspace.root, NEEDED[:2])
+    config = workspace.root / DVC_CONFIG
+    if not config.exists():
+        config.parent.mkdir(exist_ok=True)
+        shutil.copyfile(REPOSITORY / DVC_CONFIG, config)
+    return workspace
+
+
+def check_holds(root: Path, names: Sequence[str] = NEEDED) -> None:
+    """Refuse a folder that lacks something a workspace needs.
+
+    Raises:
+        FileNotFoundError: what is missing, and where to take it from.
+    """
+    lacking = [name for name in names if not (root / name).exists()]
+    if lacking:
+        raise FileNotFoundError(
+            f"The workspace {root} has no {' and no '.join(lacking)}: copy it there from {REPOSITORY}, "
+            "or let SHORTLIST_WORKSPACE name a checkout"
+        )
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from training.models.core.base import Config, Query
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
-from training.models.core.types import Csr, FloatArray, IntArray, Report
+from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, Report
 
 HalfRound = Callable[[Csr, FloatArray, FloatArray, int], None]
 """Confidence, the vectors to improve in place, those of the other side, steps."""
@@ -59,20 +59,21 @@ class AlsConfig(Config):
 class Als(FactorModel):
     """Fitted ALS. The factors are turned so that `gram`, Y'Y + penalty * I, is diagonal.
 
-    A history of m items is then folded in by a system of m equations, not one of d: exact, and cheap.
+    A history of m items is then folded in by a system of m equations, not one of d: exact, and cheap. It is
+    solved in float64, so that what is left of rounding is that of the factors themselves, on any processor.
     """
 
     name: ClassVar[str] = "als"
 
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
-        chosen = self.item_factors[items]
-        extra = np.float32(self.scalars["alpha"]) * weights
+        chosen = self.item_factors[items].astype(np.float64)
+        extra = self.scalars["alpha"] * weights.astype(np.float64)
         inverse = 1.0 / self._diagonal(len(items))
         scaled = chosen * inverse
         if len(items) <= chosen.shape[1]:
             system = extra[:, None] * (scaled @ chosen.T)
             system[np.diag_indices_from(system)] += 1.0
-            result: FloatArray = np.linalg.solve(system, 1.0 + extra) @ scaled
+            result: DoubleArray = np.linalg.solve(system, 1.0 + extra) @ scaled
         else:
             system = np.diag(1.0 / inverse) + chosen.T @ (extra[:, None] * chosen)
             result = np.linalg.solve(system, (1.0 + extra) @ chosen)

@@ -7,6 +7,7 @@ import numpy as np
 
 from training.models.core.base import Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
+from training.models.core.opinions import STORED, opinions, rounding
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import IndexReport, build_index, measure, open_index, save_index
@@ -39,6 +40,7 @@ class Embeddings(Model):
         self.index = index
         self.n_items = len(vectors)
         self._whole = self.n_items <= int(scalars["flat_below"])
+        self._terms = vectors.shape[1] + STORED
 
     @property
     def report(self) -> IndexReport:
@@ -46,23 +48,25 @@ class Embeddings(Model):
         return IndexReport(**self.scalars["index"])
 
     def profile(self, query: Query) -> FloatArray:
-        """The query's vector, float32[d], L2-normalised; zero for an empty history."""
-        return _normalise(transform(query.weights, "log1p") @ self.vectors[query.items])
+        """The query's vector, float32[d], L2-normalised; zero for an empty history, and for one whose
+        vectors cancel."""
+        weights = transform(query.weights, "log1p")
+        return _normalise(weights @ self.vectors[query.items], weights.sum(), len(weights))
 
     def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """The k items (int32[<=k]) nearest to a vector (float32[d]), and their cosines, all above zero."""
+        """The k items (int32[<=k]) nearest to a vector (float32[d], normalised), and their cosines, all above
+        zero."""
         depth = min(k, self.n_items)
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
         scores, found = self.index.search(vector[None, :].astype(np.float32), depth)
-        near = (found[0] >= 0) & (scores[0] > 0.0)
+        near = (found[0] >= 0) & (scores[0] > rounding(self._terms))
         return found[0][near].astype(np.int32), scores[0][near]
 
     def scores(self, query: Query) -> FloatArray:
         vector = self.profile(query)
         if self._whole:
-            result: FloatArray = self.vectors @ vector
-            return result
+            return opinions(self.vectors @ vector, 1.0, self._terms)
         scores = np.zeros(self.n_items, dtype=np.float32)
         if vector.any():
             items, near = self.search(vector, CANDIDATES + len(query.exclude))
@@ -70,9 +74,11 @@ class Embeddings(Model):
         return scores
 
     def score_batch(self, histories: Csr) -> FloatArray:
-        profiles = transform_matrix(histories, "log1p") @ self.vectors
-        result: FloatArray = _normalise(profiles) @ self.vectors.T
-        return result
+        read = transform_matrix(histories, "log1p")
+        sums: FloatArray = np.asarray(read.sum(axis=1), dtype=np.float32)[:, None]
+        longest = int(np.diff(histories.indptr).max(initial=0))
+        profiles = _normalise(read @ self.vectors, sums, longest)
+        return opinions(profiles @ self.vectors.T, 1.0, self._terms)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items (int32[<=k]) nearest by cosine, and the cosines; not the item itself."""
@@ -131,9 +137,9 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
     return Embeddings(data.vectors, scalars, index)
 
 
-def _normalise(vectors: FloatArray) -> FloatArray:
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    result: FloatArray = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0).astype(
-        np.float32
-    )
-    return result
+def _normalise(sums: FloatArray, weights: FloatArray | float, terms: int) -> FloatArray:
+    """Sums of `terms` weighted unit vectors (float32[d] or [B, d]), each over its length; zero where they
+    cancel. `weights` is the sum of the weights."""
+    norms = opinions(np.linalg.norm(sums, axis=-1, keepdims=True), weights, terms + STORED)
+    unit: FloatArray = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0).astype(np.float32)
+    return unit

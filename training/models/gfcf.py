@@ -3,6 +3,8 @@
 With Z = D_u^-p X D_i^-q (user and item strengths to a power, 1/2 and 1/2 in the paper), a history h is
 scored by h Z'Z, the linear filter, plus `low_pass` times h D_i^-q V V' D_i^q, the ideal low-pass filter,
 where V holds the leading right singular vectors of Z. Nothing is trained by gradient.
+
+Where `rank` cuts through equal singular values, which of their vectors are kept is up to rounding.
 """
 
 from typing import Any, ClassVar
@@ -14,6 +16,7 @@ from scipy import sparse
 from training.models.core.base import Config, Query
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
+from training.models.core.opinions import STORED, opinions
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 
@@ -64,17 +67,31 @@ class GfCf(NeighbourModel):
         super().__init__(indptr, indices, data, scalars)
         self.into = into
         self.out = out
+        self._into_norms: FloatArray = np.linalg.norm(into, axis=1).astype(np.float32)
+        self._longest_out = float(np.linalg.norm(out, axis=1).max(initial=0.0))
 
     def scores(self, query: Query) -> FloatArray:
         linear = super().scores(query)
         if len(query.items):
-            linear += self.out @ (transform(query.weights, self.strength) @ self.into[query.items])
+            weights = transform(query.weights, self.strength)
+            smooth = self.out @ (weights @ self.into[query.items])
+            length = weights @ self._into_norms[query.items]
+            linear += opinions(smooth, float(length) * self._longest_out, self._terms(len(query.items)))
         return linear
 
     def score_batch(self, histories: Csr) -> FloatArray:
         linear = super().score_batch(histories)
-        linear += (transform_matrix(histories, self.strength) @ self.into) @ self.out.T
+        read = transform_matrix(histories, self.strength)
+        lengths: FloatArray = (read @ self._into_norms)[:, None]
+        longest = int(np.diff(histories.indptr).max(initial=0))
+        smooth = (read @ self.into) @ self.out.T
+        linear += opinions(smooth, lengths * np.float32(self._longest_out), self._terms(longest))
         return linear
+
+    def _terms(self, history: int) -> int:
+        """Roundings in a low-pass score: of the sums over a history and over the rank, and of V itself, whose
+        columns are worked out over all items: they are as large in its small entries as in its large ones."""
+        return self.n_items + int(self.into.shape[1]) + history + STORED
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}
@@ -105,10 +122,14 @@ def fit(data: TrainingData, config: GfCfConfig, seed: int, report: Report | None
 def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
     """The leading right singular vectors, float32[n_items, <= rank] (Halko, Martinsson, Tropp 2011)."""
     from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
 
     width = min(rank, *graph.shape)
     if not graph.nnz:
         return np.zeros((graph.shape[1], width), dtype=np.float32)
-    _, _, right = randomized_svd(sparse.csr_matrix(graph), width, n_iter=POWER_ITERATIONS, random_state=seed)
+    with threadpool_limits(limits=1, user_api="blas"):  # the last bits do not depend on the number of threads
+        _, _, right = randomized_svd(
+            sparse.csr_matrix(graph), width, n_iter=POWER_ITERATIONS, random_state=seed
+        )
     vectors: FloatArray = right.T.astype(np.float32)
     return vectors

@@ -8,10 +8,13 @@ from scipy import sparse
 
 from training.models.core.base import Config
 from training.models.core.data import TrainingData
-from training.models.core.neighbours import NeighbourModel
+from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.types import Csr, Report
 
 _WORD = re.compile(r"\b\w+\b")
+
+BLOCK_ENTRIES = 2**23
+"""Cosines that are held at a time (float32, so 32 MiB)."""
 
 
 class TfidfConfig(Config):
@@ -52,15 +55,15 @@ def _vectorise(data: TrainingData) -> Csr:
 
 
 def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
-    from sparse_dot_topn import sp_matmul_topn
-
-    # One more than asked for: the item itself is its own best neighbour.
-    found = sp_matmul_topn(
-        sparse.csr_matrix(words),
-        sparse.csr_matrix(words.T),
-        top_n=config.neighbours + 1,
-        threshold=config.min_similarity,
-    )
-    found = sparse.csr_array(found).tocoo()
-    apart = found.row != found.col
-    return sparse.csr_array((found.data[apart], (found.row[apart], found.col[apart])), shape=found.shape)
+    """The best of each row of words @ words.T, the diagonal left out; of equal ones the lower items."""
+    n_items = words.shape[0]
+    height, others = max(1, BLOCK_ENTRIES // max(1, n_items)), words.T.tocsr()
+    blocks = []
+    for start in range(0, max(n_items, 1), height):
+        # Laid out flat, a block's entries come in order; those of a sparse product would have to be sorted.
+        block = (words[start : start + height] @ others).toarray()
+        np.fill_diagonal(block[:, start:], 0)
+        row, column = np.divmod(np.flatnonzero(block > config.min_similarity), max(n_items, 1))
+        found = sparse.csr_array((block[row, column], (row, column)), shape=block.shape)
+        blocks.append(keep_top(found, config.neighbours))
+    return sparse.vstack(blocks, format="csr")

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from training.models.core.base import Config, Model, Query
-from training.models.core.data import TrainingData
+from training.models.core.data import NOTHING, TrainingData
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, Report
 
@@ -69,4 +69,6 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     item, weight, age = item[inside], weight[inside], age[inside]
     decayed = weight * config.decay_rate ** (age / (config.step_hours * HOUR))
     scores = np.bincount(item, decayed, minlength=data.n_items)
-    return Trending(np.maximum(scores, 0.0).astype(np.float32))
+    sizes = np.bincount(item, np.abs(decayed), minlength=data.n_items)
+    scores[scores <= NOTHING * sizes] = 0.0
+    return Trending(scores.astype(np.float32))

@@ -20,7 +20,7 @@ from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
 from training.data.item_vectors import index_items
 from training.data.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
-from training.data.workspace import Workspace, locked, open_workspace
+from training.data.workspace import Workspace, check_holds, locked, open_workspace
 from training.models.bundle import read_manifest
 from training.models.registry import LEARNED
 from training.params import Params, learned_sections, load_params
@@ -79,9 +79,11 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
         NothingNewError: the snapshot step found nothing to learn.
         StoppedError: a data check or the gate refused.
         KeyError: there is no such step.
+        FileNotFoundError: the workspace lacks something that DVC's stages name.
     """
     settings = get_settings()
     workspace = open_workspace(settings)
+    check_holds(workspace.root)
     with locked(workspace, shared=all(name in LEARNED for name in names)):
         run = Run(settings, workspace, load_params(workspace.params_file), force)
         for name in names:

@@ -126,11 +126,11 @@ def size_mb(folder: Path) -> float:
 
 
 def git_commit() -> str:
-    """Commit of the running code; "unknown" without git (a download, an image)."""
+    """Commit of the running code; "unknown" without git (a download, an image, a PATH that can't be read)."""
     command = ["git", "-C", str(REPOSITORY), "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except FileNotFoundError:
+    except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return answer.stdout.strip() if answer.returncode == 0 else "unknown"
 

@@ -4,9 +4,10 @@ import numpy as np
 
 from serving.steps.context import Context, Vector
 from serving.steps.history import History
-from serving.steps.scores import Mask
+from serving.steps.scores import Mask, Scores
 from serving.steps.sources.models import blend_weights
 from serving.steps.table import NO_OPINION, WHOLE_CATALOGUE, Column
+from training.models.core.opinions import STORED, opinions, rounding
 
 
 def near_history(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -35,12 +36,11 @@ def near_query(context: Context, allowed: Mask) -> dict[str, Column]:
 
 
 def near(context: Context, vector: Vector | None, allowed: Mask) -> Column:
-    """Cosines with a vector, 0 where below 0: of all rows in a small catalogue, else of the nearest."""
+    """Cosines above rounding with a vector: of all rows in a small catalogue, else of the nearest."""
     if vector is None:
         return NO_OPINION
     if context.n_rows <= WHOLE_CATALOGUE:
-        cosines = context.index.vectors.cosines(vector, context.n_rows)
-        return Column(np.maximum(cosines, np.float32(0)))
+        return Column(np.maximum(_cosines(context, vector), np.float32(0)))
     found = nearest(context, vector, 5 * context.params.ranking.candidates, allowed)
     return Column(np.maximum(found.values, np.float32(0)), found.rows)
 
@@ -48,12 +48,14 @@ def near(context: Context, vector: Vector | None, allowed: Mask) -> Column:
 def profile(context: Context, history: History) -> Vector | None:
     """Mean vector of what a user likes, weighted by log(1 + strength), normalised.
 
-    float32[d]; None without any.
+    float32[d]; None without any, and where their vectors cancel: what is left is then rounding.
     """
     vectors = context.index.vectors.gather(history.liked)
-    mean = np.log1p(history.weights) @ vectors
+    weights = np.log1p(history.weights)
+    mean = weights @ vectors
     length = float(np.linalg.norm(mean))
-    return None if length == 0 else (mean / np.float32(length)).astype(np.float32)
+    noise = rounding(len(weights) + STORED) * float(weights.sum())
+    return None if length <= noise else (mean / np.float32(length)).astype(np.float32)
 
 
 def nearest(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
@@ -62,8 +64,13 @@ def nearest(context: Context, vector: Vector | None, count: int, allowed: Mask) 
         return NO_OPINION
     vectors = context.index.vectors
     if context.n_rows <= WHOLE_CATALOGUE:
-        column = Column(vectors.cosines(vector, context.n_rows))
+        column = Column(_cosines(context, vector))
         rows = column.best(count, allowed, context.identity)
         return Column(column.values[rows], rows)
     rows, cosines = vectors.search(vector, count, allowed)
-    return Column(cosines, rows)
+    return Column(opinions(cosines, 1.0, len(vector) + STORED), rows)
+
+
+def _cosines(context: Context, vector: Vector) -> Scores:
+    """The cosine of every row, float32[n_rows]; 0 where it is only rounding."""
+    return opinions(context.index.vectors.cosines(vector, context.n_rows), 1.0, len(vector) + STORED)

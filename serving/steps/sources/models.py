@@ -42,9 +42,7 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
     query, bundle = context.model_query(), context.bundle
     if len(query.items) or bundle is None or context.user.trained < 0:
         return {"als": _column(context, "als", query)}
-    model = bundle.models.als
-    vector = model.user_factors[model.user_rows[context.user.trained]]
-    return {"als": Column((model.item_factors @ vector).astype(np.float32), bundle.rows)}
+    return {"als": Column(bundle.models.als.scores(Query(user=context.user.trained)), bundle.rows)}
 
 
 def blend_weights(context: Context) -> Mapping[str, float]:

@@ -35,3 +35,14 @@ def test_the_top_is_that_of_a_plain_sort_in_whatever_order_the_rows_stand(
     identity = np.array(places, dtype=np.uint64)
     found = top(floats(*(scores[place] for place in places)), identity, k)
     assert identity[found].tolist() == expected
+
+
+def test_what_all_have_in_common_says_nothing_nor_does_rounding() -> None:
+    common = np.full(200, 0.1, dtype=np.float32)
+    common[::3] = np.nextafter(common[::3], np.float32(1))
+    assert not contrast(common, np.ones(200, dtype=bool)).any()
+    common[7] += 1e-3
+    common[8] = -5.0
+    allowed = np.arange(200) != 8
+    assert np.flatnonzero(contrast(common, allowed)).tolist() == [7]
+    assert not contrast(common, np.zeros(200, dtype=bool)).any()

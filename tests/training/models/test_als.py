@@ -114,7 +114,11 @@ def test_a_trained_users_factors_are_those_of_his_history(model: Als, checkerboa
     np.testing.assert_allclose(model.scores(Query(user=3)), folded, atol=2e-3)
 
 
-def test_a_new_interaction_moves_the_list_at_once(model: Als) -> None:
+def test_a_new_interaction_moves_the_list_at_once(checkerboard: TrainingData) -> None:
+    # Twenty-eight singular values of the checkerboard are the same. Under a regularisation as small as
+    # CONFIG's the factors keep six of them, and which is up to rounding: to the processor, or to the seed.
+    # Under the relative one, as shipped, they die out, and the list is what the data say.
+    model = fit(checkerboard, RELATIVE, 1)
     even = np.array([0, 2, 4], dtype=np.int32)
     one = np.ones(3, dtype=np.float32)
     assert set((model.recommend(Query(even, one, even), 5)[0] % 2).tolist()) == {0}
@@ -129,7 +133,10 @@ def test_identical_histories_are_solved_once_and_share_factors(checkerboard: Tra
     )
     model = fit(twice, CONFIG, 1)
     assert model.user_factors.shape == (checkerboard.n_users, CONFIG.factors)
-    np.testing.assert_array_equal(model.scores(Query(user=4)), model.scores(Query(user=34)))
+    assert model.user_rows[4] == model.user_rows[34]
+    np.testing.assert_allclose(
+        model.scores(Query(user=4)), model.scores(Query(user=34)), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_reaches_the_loss_of_the_library_it_is_solved_by(checkerboard: TrainingData) -> None:

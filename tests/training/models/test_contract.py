@@ -9,6 +9,7 @@ from scipy import sparse
 from training.models.core.base import Config, Model, Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
+from training.models.core.types import FloatArray
 from training.models.registry import ALGORITHMS, fit_model, load_model, sizes
 
 SEED = 7
@@ -20,6 +21,12 @@ PERSONAL = sorted(ALGORITHMS.keys() - ALIKE)
 def query_of(data: TrainingData, user: int) -> Query:
     row = data.interactions[[user]]
     return Query(items=row.indices, weights=row.data, exclude=row.indices)
+
+
+def assert_alike(one: FloatArray, other: FloatArray) -> None:
+    """The same within rounding: where an array lies in memory is enough for BLAS to add in another order."""
+    largest = float(np.abs(other).max(initial=0.0))
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * largest)
 
 
 @pytest.fixture(params=sorted(ALGORITHMS))
@@ -70,17 +77,22 @@ class TestContract:
         again = fit_model(name, checkerboard, configs[name], SEED)
         for user in range(checkerboard.n_users):
             query = query_of(checkerboard, user)
-            for one, other in zip(model.recommend(query, 10), again.recommend(query, 10), strict=True):
-                np.testing.assert_array_equal(one, other)
+            assert_alike(model.scores(query), again.scores(query))
+            _, best = model.recommend(query, 10)
+            items, _ = again.recommend(query, 10)
+            # Items whose scores are a rounding apart may change places, and no others.
+            assert_alike(model.scores(query)[items], best)
 
     def test_comes_back_from_disk_as_it_was(
         self, name: str, model: Model, checkerboard: TrainingData, tmp_path: Path
     ) -> None:
         model.save(tmp_path / name)
         opened = load_model(name, tmp_path / name)
+        for array, stored in model.arrays().items():
+            np.testing.assert_array_equal(opened.arrays()[array], stored)
         for user in range(checkerboard.n_users):
             query = query_of(checkerboard, user)
-            np.testing.assert_array_equal(opened.scores(query), model.scores(query))
+            assert_alike(opened.scores(query), model.scores(query))
         assert sizes(opened) == sizes(model)
 
     def test_nothing_on_disk_is_pickled(self, model: Model, tmp_path: Path) -> None:

@@ -28,8 +28,7 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
 
     from_store = replay(settings, deployed, made(tmp_path / "one"))
 
-    assert from_store.identical, from_store.lines()
-    assert from_store.rebuilt_id == deployed
+    assert from_store.same, from_store.lines()
     stored = find_stored(settings, deployed)
     assert stored is not None
     manifest = json.loads((stored.path / MANIFEST).read_text())
@@ -38,11 +37,11 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
 
     changed = replay(settings, deployed, made(tmp_path / "two"))
 
-    assert not changed.identical
+    assert not changed.same
     assert set(changed.different) >= {"nmf/item_factors.npy"}
     assert {path.partition("/")[0] for path in changed.different} <= {"nmf", "evaluation"}
-    assert changed.same_lists is not None
-    assert changed.same_lists["als"] == 1.0
+    assert changed.compared is not None
+    assert changed.compared["als"].alike and not changed.compared["nmf"].alike
     shutil.rmtree(checkout.root / ".dvc" / "cache")
     with pytest.raises(ReplayError, match="can't be had"):
         replay(settings, deployed, made(tmp_path / "three"))

@@ -42,7 +42,8 @@ class Model(ABC):
     """A fitted model: arrays and a few scalars, no library objects.
 
     A score of exactly zero means "no opinion": such items are never recommended. An unknown user,
-    or an empty history, therefore gets an empty list (from popularity: the popular items).
+    or an empty history, therefore gets an empty list (from popularity: the popular items). A score that is
+    nothing but rounding is no opinion: models whose terms can cancel make it zero (`opinions`).
     """
 
     name: ClassVar[str]

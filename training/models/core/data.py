@@ -13,6 +13,10 @@ Strength = Literal["linear", "log1p", "binary"]
 """How a model reads the strength of an interaction: as it is, its log(1 + x), or 1."""
 
 
+NOTHING = 1e-9
+"""A sum of strengths below this is rounding."""
+
+
 @dataclass(frozen=True)
 class Events:
     """The interactions one by one, equally long arrays, in order of time."""
@@ -84,7 +88,7 @@ def net_strengths(user: IntArray, item: IntArray, weight: FloatArray, shape: tup
     """
     pairs = sparse.coo_array((weight.astype(np.float64), (user, item)), shape=shape).tocsr()
     pairs.sum_duplicates()
-    pairs.data[pairs.data < 1e-9] = 0.0
+    pairs.data[pairs.data < NOTHING] = 0.0
     pairs.eliminate_zeros()
     return pairs.astype(np.float32)
 

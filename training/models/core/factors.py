@@ -7,6 +7,7 @@ import numpy as np
 
 from training.models.core.base import Model, Query, top_k
 from training.models.core.data import Strength, transform, transform_matrix
+from training.models.core.opinions import STORED, opinions
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
 
@@ -38,8 +39,10 @@ class FactorModel(Model):
         self.scalars = scalars
         self.strength: Strength = scalars["strength"]
         self.n_items = len(item_factors)
-        norms = np.linalg.norm(item_factors, axis=1)
+        norms: FloatArray = np.linalg.norm(item_factors, axis=1).astype(np.float32)
+        self._norms = norms
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        self._terms = item_factors.shape[1] + STORED
 
     @abstractmethod
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
@@ -59,20 +62,20 @@ class FactorModel(Model):
         return self.fold_in(query.items, transform(query.weights, self.strength))
 
     def scores(self, query: Query) -> FloatArray:
-        result: FloatArray = self.item_factors @ self.user_vector(query)
-        return result
+        vector = self.user_vector(query)
+        return opinions(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
 
     def score_batch(self, histories: Csr) -> FloatArray:
         vectors = self.fold_in_batch(transform_matrix(histories, self.strength))
-        result: FloatArray = vectors @ self.item_factors.T
-        return result
+        lengths: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return opinions(vectors @ self.item_factors.T, lengths * self._norms, self._terms)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
         cosines = (self.item_factors @ self.item_factors[item]) * self._inverse_norms
         cosines *= self._inverse_norms[item]
         cosines[item] = 0.0
-        return top_k(cosines, k)
+        return top_k(opinions(cosines, 1.0, self._terms), k)
 
     def arrays(self) -> Arrays:
         return {

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from training.models.core.base import Model, Query, top_k
 from training.models.core.data import Strength, transform, transform_matrix
+from training.models.core.opinions import STORED, opinions
 from training.models.core.storage import Arrays
 from training.models.core.types import BoolArray, Csr, FloatArray, IntArray
 
@@ -33,6 +34,8 @@ class NeighbourModel(Model):
         self.n_items = len(indptr) - 1
         self.weights = data
         """What the entries add to a score: `data`, unless a model reads its entries otherwise."""
+        self._cancels = bool(data.min(initial=0.0) < 0.0)
+        """Whether entries below zero may take away what others give, and leave rounding."""
 
     @classmethod
     def of(cls, matrix: Csr, scalars: dict[str, Any]) -> Self:
@@ -63,13 +66,21 @@ class NeighbourModel(Model):
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
-        told = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
-        return told.astype(np.float32)
+        columns, parts = self.indices[positions], self.weights[positions] * weights
+        told: FloatArray = np.bincount(columns, parts, self.n_items).astype(np.float32)
+        if not self._cancels:
+            return told
+        # Added in float64: the rounding of the terms themselves is all.
+        sizes: FloatArray = np.bincount(columns, np.abs(parts), self.n_items).astype(np.float32)
+        return opinions(told, sizes, STORED + 1)
 
     def score_batch(self, histories: Csr) -> FloatArray:
-        told = transform_matrix(histories, self.strength) @ self.matrix
-        result: FloatArray = told.toarray()
-        return result
+        read, matrix = transform_matrix(histories, self.strength), self.matrix
+        told: FloatArray = (read @ matrix).toarray()
+        if not self._cancels:
+            return told
+        longest = int(np.diff(histories.indptr).max(initial=0))
+        return opinions(told, (read @ abs(matrix)).toarray(), longest + STORED)
 
     def contributions(self, query: Query, items: IntArray) -> FloatArray:
         given = np.zeros((len(items), len(query.items)), dtype=np.float32)

@@ -1,0 +1,56 @@
+"""pip's settings in the words of uv, which doesn't read them itself."""
+
+import ast
+from collections.abc import Mapping
+
+
+def read_settings(listing: str) -> dict[str, str]:
+    """What `pip config list` says for installing: variables go before `install`, that before `global`."""
+    found: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):
+        for line in listing.splitlines():
+            name, equals, value = line.partition("=")
+            if equals and name.startswith(f"{section}."):
+                found[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
+    return found
+
+
+def uv_options(settings: Mapping[str, str]) -> list[str]:
+    """uv's options that mean what these settings of pip's mean; uv doesn't read them itself."""
+    options: list[str] = []
+    for name, option in (
+        ("index-url", "--default-index"),
+        ("extra-index-url", "--index"),
+        ("find-links", "--find-links"),
+        ("constraint", "--constraints"),
+        ("trusted-host", "--allow-insecure-host"),
+        ("keyring-provider", "--keyring-provider"),
+    ):
+        for value in settings.get(name, "").split():
+            options += [option, value]
+    if "extra-index-url" in settings:
+        options += ["--index-strategy", "unsafe-best-match"]
+    if is_on(settings.get("no-index", "")):
+        options.append("--no-index")
+    return options
+
+
+def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables for uv that mean what these settings of pip's mean."""
+    found: dict[str, str] = {}
+    for name, variables in (
+        ("cert", ("SSL_CERT_FILE",)),
+        ("client-cert", ("SSL_CLIENT_CERT",)),
+        ("proxy", ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")),
+        ("timeout", ("UV_HTTP_TIMEOUT",)),
+        ("default-timeout", ("UV_HTTP_TIMEOUT",)),
+        ("retries", ("UV_HTTP_RETRIES",)),
+    ):
+        if name in settings:
+            found |= dict.fromkeys(variables, settings[name])
+    return found
+
+
+def is_on(value: str) -> bool:
+    """Whether pip takes the value of a switch for yes."""
+    return value.lower() in ("1", "true", "yes", "on", "y", "t")

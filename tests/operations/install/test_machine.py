@@ -1,0 +1,67 @@
+"""What is missing is said before anything is fetched: the cause, and what to install."""
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.install import machine
+from operations.install.closed import PLATFORMS
+from operations.install.errors import InstallError
+
+
+def test_nothing_is_missing_here() -> None:
+    machine.check()
+
+
+@pytest.mark.parametrize(
+    "system, processor, libc, macos, said",
+    [
+        ("Linux", "armv7l", "glibc 2.36", "", "this is Linux on armv7l"),
+        ("Windows", "AMD64", "", "", "this is Windows"),
+        ("Linux", "x86_64", "glibc 2.17", "", "glibc 2.28 or newer, and this system has glibc 2.17"),
+        ("Linux", "aarch64", "", "", "another C library"),
+        ("Darwin", "arm64", "", "13.6.1", "macOS 14 or newer, and this is 13.6.1"),
+        ("Darwin", "x86_64", "", "14.0", "this is Darwin on x86_64"),
+    ],
+)
+def test_a_machine_without_wheels_is_refused(
+    system: str, processor: str, libc: str, macos: str, said: str
+) -> None:
+    with pytest.raises(InstallError, match=said.replace(".", r"\.")):
+        machine.check_machine(system, processor, libc, macos)
+
+
+def test_the_machines_that_the_lock_is_judged_for_are_let_in() -> None:
+    assert len(machine.MACHINES) == len(PLATFORMS)
+    machine.check_machine("Linux", "x86_64", "glibc 2.28", "")
+    machine.check_machine("Linux", "aarch64", "glibc 2.39", "")
+    machine.check_machine("Darwin", "arm64", "", "14.0")
+
+
+def test_a_python_without_venv_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == "ensurepip":
+            raise ModuleNotFoundError("No module named 'ensurepip'")
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(
+        InstallError, match=r"ensurepip.*apt install python3\.12-venv.*dnf install.*brew install"
+    ):
+        machine.check_venv("3.12")
+
+
+def test_too_little_disk_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InstallError, match=r"GB are free on the disk of .*Free some space"):
+        machine.check_disk(tmp_path, 1e9)
+
+
+def test_too_little_memory_is_refused_where_the_system_tells() -> None:
+    with pytest.raises(InstallError, match=r"Only 1\.2 GB of memory .*Close other programs"):
+        machine.check_memory(1.2)
+    machine.check_memory(None)
+    assert (machine.available_memory() or 0) > 0.1

@@ -1,0 +1,47 @@
+"""What counts as an opinion: a score that rounding alone could not have made.
+
+A sum of n products in floating point with unit roundoff u is within n u / (1 - n u) times the sum of the
+products' sizes of the exact one, in whatever order it is added (Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed. 2002, §3.1, (3.5)). By Cauchy and Schwarz the products' sizes sum up to no more than the
+product of the two vectors' lengths, which is what the models know without another pass over their arrays. A
+score within that bound may be exactly zero: which side of zero it falls on, and whether on zero itself, is
+up to the processor, and such an item was recommended on one and not on another.
+
+Of long sums the bound is far too wide, as their errors mostly cancel: (8 sqrt(n)) u holds then, with the
+chance of an exception below 2 exp(-8^2 / 2) = 3e-14 an operation (Higham and Mary 2019, A New Approach to
+Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41(5), theorem 3.1, for rounding errors that are
+independent with mean zero). The smaller of the two is taken.
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from training.models.core.types import FloatArray
+
+UNIT = float(np.finfo(np.float32).eps) / 2
+"""Unit roundoff of float32, 2^-24."""
+
+SPREAD = 8.0
+"""Times the root of the number of terms: the probabilistic bound's lambda."""
+
+STORED = 2
+"""Roundings on top of a product's own: each of the two vectors was rounded when it became float32."""
+
+
+def rounding(terms: int) -> float:
+    """What rounding can make of a float32 sum of `terms` products, as a share of the products' sizes."""
+    errors = min(float(terms), SPREAD * sqrt(terms)) * UNIT
+    return errors / (1.0 - errors)
+
+
+def opinions(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> FloatArray:
+    """The scores, changed in place: zero ("no opinion") where they are nothing but rounding.
+
+    Args:
+        scores: float32[n] or float32[B, n].
+        magnitude: what bounds the sum of the products' sizes of each score; broadcast to the scores' shape.
+        terms: products that a score is the sum of, and roundings that went into them (`STORED`).
+    """
+    scores[np.abs(scores) <= np.float32(rounding(terms)) * magnitude] = 0.0
+    return scores
