@@ -31,6 +31,8 @@ class Tool(ABC):
     """Installs into one environment, and never more than it is told to."""
 
     name: str
+    again: str
+    """The option that installs what is there already."""
 
     def __init__(self, venv: Path, lock: int) -> None:
         """Install into `venv`; each child holds the open file `lock`."""
@@ -54,6 +56,10 @@ class Tool(ABC):
     @abstractmethod
     def synchronise(self, lines: Sequence[str], links: Sequence[str]) -> None:
         """Make the environment hold what the lines pin, and nothing else. Raises InstallError."""
+
+    def install_again(self, line: str) -> None:
+        """Write a package's files over what another has put in their place. Raises InstallError."""
+        self._demand(f"install {line}", self.install(self.again, line))
 
     def install_checkout(self, root: Path) -> None:
         """Install Shortlist itself, as it lies there. Raises InstallError."""
@@ -100,6 +106,7 @@ class Pip(Tool):
     """The environment's own pip."""
 
     name = "pip"
+    again = "--force-reinstall"
 
     def offers(self, requirement: str, links: Sequence[str], seconds: int | None) -> bool:
         hurry = ["--timeout", str(seconds), "--retries", "0"] if seconds else []
@@ -132,6 +139,7 @@ class Uv(Tool):
     """uv, told what pip's settings say."""
 
     name = "uv"
+    again = "--reinstall"
 
     def __init__(self, venv: Path, lock: int, program: str, settings: dict[str, str]) -> None:
         """As Tool, with the program and pip's settings."""

@@ -61,6 +61,15 @@ def test_the_environment_holds_the_lines_and_nothing_else(tool: Tool) -> None:
     assert {"two-2.0"} == {name for name in installed(tool) if name.startswith(("one", "two", "torch"))}
 
 
+def test_a_package_is_written_over_what_took_its_place(tool: Tool) -> None:
+    tool.synchronise(["one==1.0"], ())
+    [record] = tool.venv.glob("lib/python3.*/site-packages/one-1.0.dist-info/METADATA")
+    packed = record.read_text()
+    record.write_text("somebody else's\n")
+    tool.install_again("one==1.0")
+    assert record.read_text() == packed
+
+
 def test_what_is_not_there_is_said_in_one_line(tool: Tool) -> None:
     with pytest.raises(InstallError, match=r"could not install the packages: .*three") as refused:
         tool.synchronise(["three==3.0"], ())
