@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.load import Measured, drive, get, post
+from benchmarks.load import LoadResult, drive, get, post
 from benchmarks.report import table
 from benchmarks.shop import ITEM, prepare_shop
 from database.settings import REPOSITORY
@@ -61,7 +61,7 @@ def _requests(users: list[str]) -> dict[str, list[bytes]]:
     return {"home": homes, "search": searches, "als": als, "product": likes, "mixed": mixed}
 
 
-def _measure(port: int, asked: Mapping[str, list[bytes]]) -> dict[str, Measured]:
+def _measure(port: int, asked: Mapping[str, list[bytes]]) -> dict[str, LoadResult]:
     measured = {}
     asyncio.run(drive(port, asked["mixed"], 2.0, CONNECTIONS))
     for name, requests in asked.items():
@@ -71,7 +71,7 @@ def _measure(port: int, asked: Mapping[str, list[bytes]]) -> dict[str, Measured]
     return measured
 
 
-def _tell(found: Mapping[str, Mapping[str, Measured]]) -> None:
+def _tell(found: Mapping[str, Mapping[str, LoadResult]]) -> None:
     rows: list[tuple[object, ...]] = []
     for endpoint in found["BentoML"]:
         for name, measured in found.items():

@@ -20,12 +20,11 @@ from training.data.item_vectors import index_items
 from training.data.preparation import prepare
 from training.models.bundle import Watermark, write_manifest
 from training.models.core.types import FloatArray
-from training.models.registry import fit_model
+from training.models.registry import fit_model, names
 from training.params import load_params
 from training.release.bundle import store_bundle
 
 ITEM = "0000022086"
-MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity", "ease")
 _USERS = 200
 _DIMENSION = 384
 
@@ -69,20 +68,20 @@ def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
     params = load_params()
     (folder / "snapshot").mkdir()
     exported = export_snapshot(conn, folder / "snapshot")
-    data = prepare(folder / "snapshot", params).training_data()
+    data = prepare(folder / "snapshot", params.interactions, params.embeddings.model).training_data()
     bundle = folder / "bundle"
     bundle.mkdir()
     data.items.save(bundle / "items.npy")
     data.users.save(bundle / "users.npy")
-    for name in MODELS:
-        fit_model(name, data, getattr(params, name), params.seed).save(bundle / name)
+    for name in names(scope="bundle"):
+        fit_model(name, data, params.model(name), params.seed).save(bundle / name)
     write_manifest(
         bundle,
         watermark=Watermark(exported.catalogue_seq, exported.interaction_id),
         snapshot_hash="",
         params=params.model_dump(mode="json"),
         git_commit="",
-        models={name: {} for name in MODELS},
+        models={name: {} for name in names(scope="bundle")},
         created_at=datetime.now(UTC),
     )
     stored = store_bundle(Settings(home=folder / "home"), bundle, {})

@@ -6,9 +6,6 @@ from typing import Any
 TRAINING_POOL = "training"
 """Pool with one slot a core: how many tasks fit models at once. `make up` creates it."""
 
-MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
-BASELINES = ("popularity", "itemknn", "ease")
-
 
 def tell_failure(context: dict[str, Any]) -> None:
     """Log a task that failed for good, and post it to the webhook of the settings."""

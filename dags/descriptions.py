@@ -1,5 +1,7 @@
 """What each task does, and what its failure means: shown on the task's page in Airflow."""
 
+from training.models.registry import REGISTRY
+
 TASKS = {
     "ingest": (
         "Loads the files of the inbox, each once, and moves them to `done/` or `failed/` with a "
@@ -12,18 +14,14 @@ TASKS = {
     ),
     "validate": (
         "Holds the snapshot against the suites in `data_checks/`. When it fails, its log names the "
-        "expectation and the column: mend the data, then clear `snapshot`."
+        "expectation and the column: fix the data, then clear `snapshot`."
     ),
     "prepare": "Splits the snapshot by time and makes the matrices that all models read.",
-    "train_als": "Alternating least squares: matrix factors from who bought what.",
-    "train_nmf": "Non-negative matrix factors.",
-    "train_tfidf": "Similar items by the words of their texts.",
-    "train_embeddings": "Similar items by their sentence vectors, and the index that search uses.",
-    "train_fpgrowth": "Rules of what is bought together.",
-    "train_baselines": "Popularity, item neighbours and EASE: what the others are held against.",
-    "evaluate": "Measures every model and their blend on the same held-out weeks.",
+    **{f"train_{name}": f"{entry.title}." for name, entry in REGISTRY.items()},
+    "train_baselines": "Baselines and challengers, with which the served models are compared.",
+    "evaluate": "Evaluates every model and their blend on the same held-out weeks.",
     "bundle": "Puts the models together, with a manifest that suffices to make them again (`make replay`).",
-    "record": "Writes `dvc.lock`, and the files of all stages into DVC's cache.",
+    "commit": "Writes `dvc.lock`, and the files of all stages into DVC's cache.",
     "gate": (
         "Compares the bundle with the one that serves. **Failed** means refused: the log has the "
         "table of all checks, and the old bundle serves on. Nothing is to be done for users' sake."

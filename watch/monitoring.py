@@ -19,7 +19,7 @@ from experiments.reading import shown_rate
 from training.data.workspace import open_workspace
 from training.params import load_params
 from training.params.operating import MonitoringParams
-from training.pipeline.step_logs import record_clicks
+from training.pipeline.run_logging import log_click_rate
 from training.release.promotion import mirror
 from training.release.rollback import roll_back_and_tell
 from training.tracking.tracker import Tracker
@@ -193,7 +193,7 @@ def record_online(now: datetime | None = None) -> None:
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
     metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
     age = now - datetime.fromisoformat(serving.manifest["created_at"])
-    record_clicks(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
+    log_click_rate(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
 
 
 def apply_retention(now: datetime | None = None) -> None:

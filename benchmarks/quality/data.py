@@ -42,7 +42,7 @@ def make_workspace(files: Sequence[tuple[str, Path]], until: datetime | None, fo
         _export(files, params, draft)
         if until is not None:
             cut(draft, until)
-    prepared = prepare(workspace.snapshot, params)
+    prepared = prepare(workspace.snapshot, params.interactions, params.embeddings.model)
     with replaced(workspace.prepared) as draft:
         prepared.save(draft)
     return prepared

@@ -24,7 +24,7 @@ Lists = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class RankerResult:
     """One ranker's lists and numbers."""
 
     lists: Lists
@@ -54,17 +54,17 @@ def fit_all(
     fitted = {}
     for name in names:
         started = time.process_time()
-        model = fit_model(name, data, getattr(params, name), params.seed)
+        model = fit_model(name, data, params.model(name), params.seed)
         fitted[name] = (model, time.process_time() - started)
     return fitted
 
 
-def measure_all(
+def evaluate_all(
     fitted: Mapping[str, tuple[Model, float]],
     blends: Mapping[str, Mapping[str, float]],
     test: TestSet,
     params: Params,
-) -> dict[str, Measured]:
+) -> dict[str, RankerResult]:
     """Lists and numbers of the blends and of every model, the best model first."""
     models = {name: model for name, (model, _) in fitted.items()}
     rankers = {
@@ -75,7 +75,7 @@ def measure_all(
     for name, (ranker, seconds) in rankers.items():
         lists = rank(ranker, test.histories, max(cutoffs), params.evaluation.batch_users)
         numbers = evaluate(lists, test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
-        found[name] = Measured(lists, numbers, seconds)
+        found[name] = RankerResult(lists, numbers, seconds)
     metric = f"ndcg@{cutoffs[0]}"
     ranked = sorted(models, key=lambda name: -found[name].evaluation.metric(metric))
     return {name: found[name] for name in (*blends, *ranked)}

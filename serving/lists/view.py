@@ -12,7 +12,7 @@ from serving.catalogue.rankings import Boards
 from serving.steps.history import History
 from serving.steps.order import spread
 from serving.types import Item, Ranked
-from training.models.blend import FEW
+from training.models.blend import FEW_INTERACTIONS
 from training.models.core.base import Query
 from training.params import Params
 
@@ -75,7 +75,7 @@ class View:
         new = np.ones(self.n_rows, dtype=np.bool_)
         if self.generation is not None:
             rows, users = self.generation.rows, self.generation.loaded.models.popularity.all_time
-            new[rows[(rows >= 0) & (users >= FEW)]] = False
+            new[rows[(rows >= 0) & (users >= FEW_INTERACTIONS)]] = False
         return new
 
     def profile(self, history: History) -> Vector | None:

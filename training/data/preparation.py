@@ -17,14 +17,19 @@ from training.data.prepared import Prepared
 from training.models.core.data import Catalogue, Events
 from training.models.core.types import BoolArray, FloatArray, IntArray, LongArray
 from training.models.core.vocabulary import Vocabulary
-from training.params import Params
 from training.params.learning import InteractionsParams
 
 logger = logging.getLogger(__name__)
 
 
-def prepare(snapshot: Path, params: Params) -> Prepared:
-    """Read a snapshot's Parquet files."""
+def prepare(snapshot: Path, interactions: InteractionsParams, model: str) -> Prepared:
+    """Read a snapshot's Parquet files.
+
+    Args:
+        snapshot: the folder of the export.
+        interactions: what an event weighs.
+        model: encoder of the texts that have no vector yet; vectors of another are left out.
+    """
     items = pq.read_table(snapshot / "items.parquet")
     if "deleted_at" in items.column_names:
         items = items.filter(pc.is_null(items.column("deleted_at")))
@@ -37,7 +42,7 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
     table = table.filter(pc.greater_equal(table.column("item"), 0))
     table = table.append_column("time", to_seconds(table.column("occurred_at")))
     table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
-    weights = event_weights(table, params.interactions)
+    weights = event_weights(table, interactions)
     user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
     user = positions(table.column("user_id"), user_vocabulary).to_numpy()
     basket_row, in_basket = _baskets(table, weights)
@@ -50,7 +55,7 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
         basket_time=_seconds(table)[in_basket],
         basket_event=_places(user >= 0)[in_basket],
         catalogue=_catalogue(items, item_vocabulary),
-        vectors=_vectors(snapshot, item_vocabulary, items, params),
+        vectors=_vectors(snapshot, item_vocabulary, items, model),
         anonymous=_events(table, weights, user, user < 0),
     )
     logger.info(
@@ -131,12 +136,12 @@ def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
     return Catalogue(words("title"), words("category"), words("sub_category"))
 
 
-def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params) -> FloatArray:
-    """Vectors aligned with the vocabulary; texts without one of the params' model are encoded."""
+def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, model: str) -> FloatArray:
+    """float32[n_items, d], aligned with the vocabulary; texts without a vector of `model` are encoded."""
     table = pq.read_table(
         snapshot / "embeddings.parquet", columns=["item_id", "model", "text_hash", "vector"]
     )
-    table = table.filter(pc.equal(table.column("model"), params.embeddings.model))
+    table = table.filter(pc.equal(table.column("model"), model))
     hashes = dict(
         zip(items.column("item_id").to_pylist(), items.column("text_hash").to_pylist(), strict=True)
     )
@@ -154,7 +159,7 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params)
     encoded: dict[int, FloatArray] = {}
     dimension = len(next(iter(fresh.values()), b"")) // 4
     if missing or not dimension:
-        encoded, dimension = _encode(missing, params)
+        encoded, dimension = _encode(missing, model)
     vectors = np.zeros((len(vocabulary), dimension), dtype=np.float32)
     for index, vector in fresh.items():
         vectors[index] = np.frombuffer(vector, "<f4")
@@ -174,10 +179,10 @@ def _texts(items: Any, vocabulary: Vocabulary, skip: Any) -> dict[int, str]:
     return texts
 
 
-def _encode(texts: dict[int, str], params: Params) -> tuple[dict[int, FloatArray], int]:
+def _encode(texts: dict[int, str], model: str) -> tuple[dict[int, FloatArray], int]:
     """Vectors of the texts, and their dimension."""
     from training.models.core.encoder import Encoder
 
-    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), params.embeddings.model)
-    encoder = Encoder(params.embeddings.model)
+    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), model)
+    encoder = Encoder(model)
     return dict(zip(texts, encoder.encode(list(texts.values())), strict=True)), encoder.dimension

@@ -40,7 +40,7 @@ class Workspace:
 
     @property
     def snapshot_pointer(self) -> Path:
-        """DVC's record of the snapshot: its MD5."""
+        """DVC's pointer to the snapshot: its MD5."""
         return self.data / "snapshot.dvc"
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
@@ -178,3 +178,12 @@ def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArra
     """Small positive vectors, as `implicit` starts: centred on zero, it took ten times the rounds."""
     values: FloatArray = generator.random((rows, factors), dtype=np.float32) * np.float32(0.01)
     return values
+
+
+ALGORITHM = Algorithm(
+    AlsConfig,
+    fit,
+    Als,
+    about="Alternating least squares on implicit feedback: who acted alike will act alike.",
+    limits=NEEDS_INTERACTIONS,
+)

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 from scipy import linalg, sparse
 
-from training.models.core.base import Config
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.neighbours import NeighbourModel
 from training.models.core.types import Csr, FloatArray, Report
@@ -108,3 +108,12 @@ def _sparsify(dense: FloatArray, count: int) -> Csr:
         entries = (part[chosen, columns].ravel(), (chosen.ravel(), columns.ravel()))
         blocks.append(sparse.csc_array(entries, shape=part.shape))
     return sparse.hstack(blocks, format="csr")
+
+
+ALGORITHM = Algorithm(
+    EaseConfig,
+    fit,
+    Ease,
+    about="Challenger: a linear item-to-item model in closed form.",
+    limits=f"{NEEDS_INTERACTIONS} Of a catalogue above `max_items` it knows the items with the most users.",
+)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -137,3 +137,12 @@ def _normalise(vectors: FloatArray) -> FloatArray:
         np.float32
     )
     return result
+
+
+ALGORITHM = Algorithm(
+    EmbeddingsConfig,
+    fit,
+    Embeddings,
+    about="Sentence embeddings: items whose texts mean the same.",
+    limits="An item without a text has no neighbours; it knows meanings, not tastes.",
+)

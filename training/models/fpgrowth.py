@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config
+from training.models.core.base import Algorithm, Config
 from training.models.core.data import TrainingData
 from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.storage import Arrays
@@ -145,3 +145,12 @@ def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
         support=(held / max(n_baskets, 1)).astype(np.float32),
         lift=(matrix.data * n_baskets / np.maximum(single[matrix.indices], 1.0)).astype(np.float32),
     )
+
+
+ALGORITHM = Algorithm(
+    FpGrowthConfig,
+    fit,
+    FpGrowth,
+    about="Association rules between pairs of items in one basket.",
+    limits="Only items that stand in enough baskets together have rules; the params say how many.",
+)

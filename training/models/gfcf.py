@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config, Query
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
 from training.models.core.storage import Arrays
@@ -112,3 +112,12 @@ def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
     _, _, right = randomized_svd(sparse.csr_matrix(graph), width, n_iter=POWER_ITERATIONS, random_state=seed)
     vectors: FloatArray = right.T.astype(np.float32)
     return vectors
+
+
+ALGORITHM = Algorithm(
+    GfCfConfig,
+    fit,
+    GfCf,
+    about="Challenger: a low-pass filter of the interaction graph, without training by gradient.",
+    limits=NEEDS_INTERACTIONS,
+)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from training.models.core.base import Config
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
 from training.models.core.types import FloatArray, IntArray, Report
@@ -38,3 +38,12 @@ def fit(data: TrainingData, config: ItemKnnConfig, seed: int, report: Report | N
         return similarity
 
     return ItemKnn.of(top_products(by_item, matrix, config.neighbours, shrunk), {"strength": config.strength})
+
+
+ALGORITHM = Algorithm(
+    ItemKnnConfig,
+    fit,
+    ItemKnn,
+    about="Challenger: items that the same users act on, by shrunk cosine.",
+    limits=NEEDS_INTERACTIONS,
+)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from training.models.core.base import Config
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -106,3 +106,12 @@ def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, penalty: 
         column = factors[:, factor]
         step = (targets[:, factor] - factors @ gram[:, factor] - penalty * column) / curvature
         np.maximum(column + step, 0.0, out=factors[:, factor])
+
+
+ALGORITHM = Algorithm(
+    NmfConfig,
+    fit,
+    Nmf,
+    about="Non-negative matrix factorisation: users and items as mixtures of topics.",
+    limits=f"{NEEDS_INTERACTIONS} A skip only takes back what else the user did with the same item.",
+)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, Report
@@ -62,3 +62,12 @@ def fit(data: TrainingData, config: PopularityConfig, seed: int, report: Report 
     ).tocsr()
     recent = np.bincount(pairs.indices, minlength=data.n_items).astype(np.float32)
     return Popularity(recent, all_time)
+
+
+ALGORITHM = Algorithm(
+    PopularityConfig,
+    fit,
+    Popularity,
+    about="Baseline: what most users acted on lately.",
+    limits="The same list for everybody, save what a user already has.",
+)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from training.models.core.base import Config
+from training.models.core.base import Algorithm, Config
 from training.models.core.data import TrainingData
 from training.models.core.neighbours import NeighbourModel
 from training.models.core.types import Csr, Report
@@ -61,3 +61,12 @@ def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
     found = sparse.csr_array(found).tocoo()
     apart = found.row != found.col
     return sparse.csr_array((found.data[apart], (found.row[apart], found.col[apart])), shape=found.shape)
+
+
+ALGORITHM = Algorithm(
+    TfidfConfig,
+    fit,
+    Tfidf,
+    about="TF-IDF neighbours: items whose name and sub-category use the same rare words.",
+    limits="An item without a text has no neighbours; it knows words, not tastes.",
+)

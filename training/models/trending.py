@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, Report
@@ -71,3 +71,12 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     scores = np.bincount(item, decayed, minlength=data.n_items)
     scores[np.bincount(item, weight, minlength=data.n_items) <= 0] = 0.0
     return Trending(scores.astype(np.float32))
+
+
+ALGORITHM = Algorithm(
+    TrendingConfig,
+    fit,
+    Trending,
+    about="Baseline: the score by which the platform shows trending items, as of the cut.",
+    limits="The same list for everybody, save what a user already has: items with recent events.",
+)

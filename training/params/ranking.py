@@ -7,7 +7,7 @@ from pydantic import Field
 
 from training.models.blend import NEW_ITEMS
 from training.models.core.base import Config
-from training.models.registry import ALGORITHMS
+from training.models.registry import REGISTRY
 
 
 class BlendParams(Config):
@@ -33,7 +33,7 @@ class BlendParams(Config):
         Raises ValueError for a key, a value or a model's name that does not exist.
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
-        if unknown := sorted(made.tuned.keys() - {*ALGORITHMS, NEW_ITEMS}):
+        if unknown := sorted(made.tuned.keys() - {*REGISTRY, NEW_ITEMS}):
             raise ValueError(f"tuned: no model is called {', '.join(unknown)}")
         return made
 

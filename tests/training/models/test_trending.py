@@ -73,7 +73,7 @@ def test_it_is_what_the_database_shows(connection: Connection, tmp_path: Path) -
         shown = dict(cursor.fetchall())
     connection.commit()
     export_snapshot(connection, tmp_path)
-    prepared = prepare(tmp_path, params)
+    prepared = prepare(tmp_path, params.interactions, params.embeddings.model)
     cut = int(NOW.timestamp())
 
     learned = prepared.training_data(prepared.events.time <= cut, cut + 1)

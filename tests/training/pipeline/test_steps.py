@@ -14,17 +14,17 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from dags import defaults
 from database import deployments
 from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
-from database.settings import REPOSITORY, get_settings
+from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.data.snapshot import take_snapshot
 from training.data.workspace import Workspace
+from training.models.blend import BLEND
 from training.models.bundle import hash_files, load_bundle
-from training.models.registry import LEARNED, MEASURED
+from training.models.registry import names
 from training.params.edit import write_back
 from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.release.bundle import find_stored, store_bundle
@@ -120,7 +120,7 @@ def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> No
     settings = get_settings()
     tracker = Tracker(settings)
     bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
-    assert set(bundle.models) == set(LEARNED)
+    assert set(bundle.models) == set(names(scope="bundle"))
     assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
     assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
 
@@ -198,13 +198,9 @@ def test_every_step_may_run_again(one_commit: None, checkout: Workspace, deploye
     parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
     assert parent.data.tags["shortlist.gate"] == "accepted"
     assert parent.info.status == "FINISHED"
-    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED, *MEASURED])
-
-
-def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
-    described = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
-
-    assert tuple(described["stages"]["learn"]["foreach"]) == LEARNED == defaults.MODELS + defaults.BASELINES
+    assert sorted(before["runs"].values()) == sorted(
+        ["bundle", *names(scope="bundle"), *names(scope="evaluation"), BLEND]
+    )
 
 
 def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:

@@ -27,7 +27,7 @@ def test_a_run_is_found_again_by_what_it_was_made_from(tracker: Tracker) -> None
 def test_a_search_is_a_run_of_its_own_experiment_with_a_run_for_each_trial(tracker: Tracker) -> None:
     search = tracker.open_search(LINEAGE, "als")
     for number, score in enumerate((0.3, 0.2)):
-        tracker.record_trial(
+        tracker.log_trial(
             search, LINEAGE, number=number, values={"factors": 64 + number}, metrics={"score": score}
         )
     search.finish()

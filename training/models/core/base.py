@@ -1,6 +1,7 @@
 """The one shape of all models: a query goes in, scores over the whole catalogue come out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -34,8 +35,6 @@ class Query:
     """Strength of each item of the history, float32[m], above zero (raw: each model reads it its way)."""
     exclude: IntArray = field(default_factory=lambda: NO_ITEMS)
     """Items that must not be recommended, int32[e] (seen, skipped, deleted)."""
-    user: int = -1
-    """Index of the trained user whose training history is exactly `items`; -1: fold the history in."""
 
 
 class Model(ABC):
@@ -85,6 +84,25 @@ class Model(ABC):
             ModelFileError: the directory does not hold this model.
         """
         return cls.restore(*read_model(directory, cls.name))
+
+
+NEEDS_INTERACTIONS = "An item that nobody acted on before the snapshot is never in its lists."
+"""A limit that many models share, for their cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How a model is configured, fitted and described: `ALGORITHM` in each model's file."""
+
+    config: type[Config]
+    """Its section of params.yaml."""
+    fit: Callable[..., Model]
+    """(TrainingData, config, seed, report) → the fitted model."""
+    model: type[Model]
+    about: str
+    """One sentence for its card."""
+    limits: str
+    """What it can't do, for its card."""
 
 
 def exclude(scores: FloatArray, items: IntArray) -> FloatArray:

@@ -50,10 +50,7 @@ class FactorModel(Model):
         """The factors of many histories, float32[B, d]; their data as the model reads it."""
 
     def user_vector(self, query: Query) -> FloatArray:
-        """The query's user factors, float32[d]: stored for a trained user, else folded in."""
-        if query.user >= 0:
-            stored: FloatArray = self.user_factors[self.user_rows[query.user]]
-            return stored
+        """The query's user factors, float32[d], folded in; zeros for an empty history."""
         if not len(query.items):
             return np.zeros(self.item_factors.shape[1], dtype=np.float32)
         return self.fold_in(query.items, transform(query.weights, self.strength))
