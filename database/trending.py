@@ -15,7 +15,8 @@ _COMPUTE = """
         count(*), %(now)s
     from (
         select item_id, occurred_at, (%(weights)s::jsonb ->> event_type)::float8 * case event_type
-            when 'rating' then value - %(neutral)s when 'feedback' then sign(value) else 1 end as weight
+            when 'rating' then coalesce(value - %(neutral)s, 0)
+            when 'feedback' then coalesce(sign(value), 0) else 1 end as weight
         from interactions
         where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
             and item_id is not null
@@ -47,7 +48,8 @@ def compute_trending(
     """Replace the scores by those at `now` and bump the trending version; returns how many items have one.
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
-    counts its stars less `neutral_stars`, feedback its sign; an event type without a weight counts nothing.
+    counts its stars less `neutral_stars`, feedback its sign, either without a value 0; an event type without
+    a weight counts nothing.
     Items with no positive sum have no score. The caller commits: readers see the old scores until then.
     """
     values = {

@@ -81,17 +81,20 @@ def to_seconds(times: Any) -> Any:
 
 
 def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
-    """Signed strength of each event, float32[n]: its type's weight, times its stars or its sign."""
+    """Signed weight of each event, float32[n], by the rule of `InteractionsParams.weight_of`."""
+    if not len(table):
+        return np.zeros(0, np.float32)
     per_type = interactions.weights.model_dump()
     kinds = table.column("event_type").combine_chunks().dictionary_encode()
-    by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float32)
-    result = by_code[kinds.indices.to_numpy()] if len(table) else np.zeros(0, np.float32)
-    value = pc.fill_null(table.column("value"), 0).to_numpy().astype(np.float32)
+    by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float64)
+    weight = by_code[kinds.indices.to_numpy()]
     rating = pc.equal(table.column("event_type"), "rating").to_numpy()
     feedback = pc.equal(table.column("event_type"), "feedback").to_numpy()
-    result = np.where(rating, result * (value - interactions.neutral_stars), result)
-    strength: FloatArray = np.where(feedback, result * np.sign(value), result).astype(np.float32)
-    return strength
+    stars = pc.fill_null(table.column("value"), interactions.neutral_stars).to_numpy()
+    sign = np.sign(pc.fill_null(table.column("value"), 0.0).to_numpy())
+    weight = np.where(rating, weight * (stars - interactions.neutral_stars), weight)
+    weights: FloatArray = np.where(feedback, weight * sign, weight).astype(np.float32)
+    return weights
 
 
 def _events(table: Any, weights: FloatArray, user: IntArray, chosen: BoolArray) -> Events:

@@ -1,5 +1,6 @@
 """Sections of params.yaml on what is learned from, held out, measured and searched."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat
@@ -29,6 +30,20 @@ class InteractionsParams(Config):
     weights: EventWeights
     neutral_stars: float = Field(ge=0, le=5)
     """A rating of so many stars speaks neither for an item nor against it."""
+
+    def weight_of(self, event_type: str, value: float | None) -> float:
+        """How much one event says for its item (negative: against it).
+
+        The weight of its type, 0 for a type without one; of a rating times (stars - neutral_stars), of
+        feedback times its sign. A rating without stars, like feedback without a value, says nothing: 0.
+        Training, serving and SQL compute the same, each its own way; a test holds them to this.
+        """
+        weight: float = self.weights.model_dump().get(event_type, 0.0)
+        if event_type == "rating":
+            return weight * (0.0 if value is None else value - self.neutral_stars)
+        if event_type == "feedback":
+            return weight * (0.0 if not value else math.copysign(1.0, value))
+        return weight
 
 
 class SplitParams(Config):
