@@ -12,11 +12,11 @@ import psycopg2
 from database import deployments
 from database.connection import embedded_url, libpq_url
 from database.embedded import EmbeddedServer
+from database.embeddings import index_items
 from database.export import export_snapshot
 from database.ingest.sample import ingest_sample
 from database.schema import migrate
 from database.settings import Settings
-from training.data.item_vectors import index_items
 from training.data.preparation import prepare
 from training.models.bundle import Watermark, write_manifest
 from training.models.core.types import FloatArray
@@ -58,7 +58,7 @@ def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
         conn = psycopg2.connect(libpq_url(url))
         ingest_sample(conn)
         params = load_params()
-        index_items(conn, params.embeddings.model, lambda _: RandomVectors())
+        index_items(conn, params.embeddings.model, RandomVectors().encode)
         _deploy(conn, folder)
         yield environment, _recent_users(conn)
         conn.close()

@@ -38,7 +38,7 @@ TASKS = {
         "Points MLflow's aliases at what serves: a rollback over HTTP starts this run for it. Users are "
         "served by the database's word, so a failure here changes no list."
     ),
-    "record_online": "Writes the click rate of the serving bundle to its run in MLflow.",
+    "log_clicks": "Writes the click rate of the serving bundle to its run in MLflow.",
     "check_quality": (
         "**Failed** means that something is old or slow; its log says what. Nothing behind it waits."
     ),

@@ -2,7 +2,7 @@
 
 `make_partitions` makes room for the coming days' data. `guard` takes the serving bundle back when users
 click significantly less on its lists than on its predecessor's. `mirror_registry` points MLflow's aliases
-at what serves, which a rollback over HTTP does not wait for. `record_online` writes the click rate to
+at what serves, which a rollback over HTTP does not wait for. `log_clicks` writes the click rate to
 the bundle's run in MLflow. `check_quality` fails, and so tells, when bundle or trending are too old or the
 service is slow. `measure_drift` compares the database with the snapshot that the bundle learned from; over
 a threshold, and not again within the cooldown, `train` starts the daily training. `retention` deletes what
@@ -48,7 +48,7 @@ def monitoring() -> None:
     train = TriggerDagRunOperator(
         task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"}, doc_md=TASKS["train"]
     )
-    made >> guarded >> run("record_online")
+    made >> guarded >> run("log_clicks")
     guarded >> run("mirror_registry", trigger_rule="all_done")
     made >> run("check_quality", retries=1, inlets=[DEPLOYMENT, TRENDING])
     guarded >> measure_drift() >> train >> run("drift_triggered")

@@ -26,8 +26,8 @@ from training.models.blend import BLEND, FEW_INTERACTIONS, Blend
 from training.models.registry import REGISTRY
 from training.params import Params, load_params
 
-ALIKE = "blend, the documents' models alike"
-DOCUMENTED = ("als", "tfidf", "fpgrowth", "embeddings")
+EQUAL = "blend of the original models, equal weights"
+ORIGINAL = ("als", "tfidf", "fpgrowth", "embeddings")
 RELEVANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -72,7 +72,7 @@ def table(folder: Path, others: tuple[Path, ...]) -> None:
     params = load_params(workspace.params_file)
     blends: dict[str, Mapping[str, float]] = {BLEND: params.blend.tuned}
     blends |= {f"blend of {path}": load_params(path).blend.tuned for path in others}
-    blends[ALIKE] = dict.fromkeys(DOCUMENTED, 1.0)
+    blends[EQUAL] = dict.fromkeys(ORIGINAL, 1.0)
     click.echo(report(Prepared.load(workspace.prepared), params, blends))
 
 

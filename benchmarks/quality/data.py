@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from database import columns
 from database.connection import embedded_url, libpq_url
 from database.embedded import EmbeddedServer
 from database.export import export_snapshot
@@ -65,9 +66,9 @@ def _export(files: Sequence[tuple[str, Path]], params: Params, folder: Path) -> 
 def cut(folder: Path, until: datetime) -> None:
     """Make an export what it would have been at `until`."""
     interactions = pq.read_table(folder / "interactions.parquet")
-    moment = pa.scalar(until, interactions["occurred_at"].type)
-    interactions = interactions.filter(pc.less(interactions["occurred_at"], moment))
+    moment = pa.scalar(until, interactions[columns.OCCURRED_AT].type)
+    interactions = interactions.filter(pc.less(interactions[columns.OCCURRED_AT], moment))
     items = pq.read_table(folder / "items.parquet")
-    items = items.filter(pc.is_in(items["item_id"], pc.unique(interactions["item_id"])))
+    items = items.filter(pc.is_in(items[columns.ITEM_ID], pc.unique(interactions[columns.ITEM_ID])))
     pq.write_table(interactions, folder / "interactions.parquet")
     pq.write_table(items, folder / "items.parquet")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving.bundle.loading import strongest_factor
 from serving.steps.diversity import day_seed, mmr, sample_diverse
@@ -16,18 +15,17 @@ from training.evaluation.holdout import Holdout
 from training.evaluation.ranking import Evaluation, TestSet, evaluate, rank
 from training.models.blend import Blend
 from training.models.core.base import Model, Query
+from training.models.core.types import IntArray
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
-
-Lists = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class RankerResult:
     """One ranker's lists and numbers."""
 
-    lists: Lists
+    lists: IntArray
     """int32[u, k], the largest cutoff."""
     evaluation: Evaluation
     seconds: float | None
@@ -87,7 +85,7 @@ def reorder(
     test: TestSet,
     params: Params,
     settings: Sequence[Reordering],
-) -> list[Lists]:
+) -> list[IntArray]:
     """The first places of the home page's personalized list, int32[u, first cutoff], for each setting.
 
     Nobody searched here, so the draw stands beside the blend alone; groups are the items' strongest NMF

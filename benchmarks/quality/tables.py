@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.quality.lists import Lists, RankerResult, Reordering
+from benchmarks.quality.lists import RankerResult, Reordering
 from training import markdown
 from training.evaluation.intervals import Difference, Estimate, compare, compare_coverage
 from training.evaluation.ranking import ITEMS, TestSet, evaluate
 from training.models.blend import FEW_INTERACTIONS
+from training.models.core.types import IntArray
 from training.params import Params
 
 ACCURACY = ("recall@{0}", "recall@{1}", "map@{0}", "mrr@{0}", "hit_rate@{0}")
@@ -86,7 +87,7 @@ def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
 
 
 def reordering_table(
-    settings: Sequence[Reordering], lists: Sequence[Lists], test: TestSet, params: Params
+    settings: Sequence[Reordering], lists: Sequence[IntArray], test: TestSet, params: Params
 ) -> str:
     """What each setting costs in NDCG against the first, and what it brings."""
     k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed

@@ -52,7 +52,11 @@ def ingest_inbox(
 
 
 def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
-    """The first adapter that reads the file. Raises WrongFormat, naming what each of them missed."""
+    """The first adapter that reads the file.
+
+    Raises:
+        WrongFormat: none does; the message names what each of them missed.
+    """
     reasons = []
     for adapter in adapters:
         try:

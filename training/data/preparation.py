@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from database import columns
 from database.items import embedding_text
 from training.data.prepared import Prepared
 from training.models.core.data import Catalogue, Events
@@ -35,16 +36,24 @@ def prepare(snapshot: Path, interactions: InteractionsParams, model: str) -> Pre
         items = items.filter(pc.is_null(items.column("deleted_at")))
     table = pq.read_table(
         snapshot / "interactions.parquet",
-        columns=["interaction_id", "user_id", "item_id", "event_type", "value", "session_id", "occurred_at"],
+        columns=[
+            columns.INTERACTION_ID,
+            columns.USER_ID,
+            columns.ITEM_ID,
+            columns.EVENT_TYPE,
+            columns.VALUE,
+            columns.SESSION_ID,
+            columns.OCCURRED_AT,
+        ],
     )
-    item_vocabulary = Vocabulary.build(items.column("item_id").to_pylist())
-    table = table.append_column("item", positions(table.column("item_id"), item_vocabulary))
+    item_vocabulary = Vocabulary.build(items.column(columns.ITEM_ID).to_pylist())
+    table = table.append_column("item", positions(table.column(columns.ITEM_ID), item_vocabulary))
     table = table.filter(pc.greater_equal(table.column("item"), 0))
-    table = table.append_column("time", to_seconds(table.column("occurred_at")))
-    table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
+    table = table.append_column("time", to_seconds(table.column(columns.OCCURRED_AT)))
+    table = table.sort_by([("time", "ascending"), (columns.INTERACTION_ID, "ascending")])
     weights = event_weights(table, interactions)
-    user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
-    user = positions(table.column("user_id"), user_vocabulary).to_numpy()
+    user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column(columns.USER_ID))).to_pylist())
+    user = positions(table.column(columns.USER_ID), user_vocabulary).to_numpy()
     basket_row, in_basket = _baskets(table, weights)
     prepared = Prepared(
         items=item_vocabulary,
@@ -85,21 +94,20 @@ def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     if not len(table):
         return np.zeros(0, np.float32)
     per_type = interactions.weights.model_dump()
-    kinds = table.column("event_type").combine_chunks().dictionary_encode()
+    kinds = table.column(columns.EVENT_TYPE).combine_chunks().dictionary_encode()
     by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float64)
     weight = by_code[kinds.indices.to_numpy()]
-    rating = pc.equal(table.column("event_type"), "rating").to_numpy()
-    feedback = pc.equal(table.column("event_type"), "feedback").to_numpy()
-    stars = pc.fill_null(table.column("value"), interactions.neutral_stars).to_numpy()
-    sign = np.sign(pc.fill_null(table.column("value"), 0.0).to_numpy())
+    rating = pc.equal(table.column(columns.EVENT_TYPE), "rating").to_numpy()
+    feedback = pc.equal(table.column(columns.EVENT_TYPE), "feedback").to_numpy()
+    stars = pc.fill_null(table.column(columns.VALUE), interactions.neutral_stars).to_numpy()
+    sign = np.sign(pc.fill_null(table.column(columns.VALUE), 0.0).to_numpy())
     weight = np.where(rating, weight * (stars - interactions.neutral_stars), weight)
     weights: FloatArray = np.where(feedback, weight * sign, weight).astype(np.float32)
     return weights
 
 
 def _events(table: Any, weights: FloatArray, user: IntArray, chosen: BoolArray) -> Events:
-    item = table.column("item").to_numpy()
-    return Events(user[chosen], item[chosen], weights[chosen], _seconds(table)[chosen])
+    return Events(user, table.column("item").to_numpy(), weights, _seconds(table)).where(chosen)
 
 
 def _places(known: BoolArray) -> IntArray:
@@ -114,8 +122,8 @@ def _baskets(table: Any, weights: FloatArray) -> tuple[IntArray, BoolArray]:
     bool[n] which rows are).
     """
     day = pc.cast(pc.divide(table.column("time"), 86_400), pa.string())
-    by_day = pc.binary_join_element_wise("day", table.column("user_id"), day, "\x1f")
-    session = pc.binary_join_element_wise("session", table.column("session_id"), "", "\x1f")
+    by_day = pc.binary_join_element_wise("day", table.column(columns.USER_ID), day, "\x1f")
+    session = pc.binary_join_element_wise("session", table.column(columns.SESSION_ID), "", "\x1f")
     keys = pc.coalesce(session, by_day).combine_chunks()
     kept = pc.is_valid(keys).to_numpy(zero_copy_only=False) & (weights > 0)
     encoded = keys.filter(pa.array(kept)).dictionary_encode()
@@ -128,7 +136,7 @@ def _seconds(table: Any) -> LongArray:
 
 
 def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
-    order = positions(items.column("item_id"), vocabulary).to_numpy()
+    order = positions(items.column(columns.ITEM_ID), vocabulary).to_numpy()
     rows = np.empty(len(order), dtype=np.int64)
     rows[order] = np.arange(len(order))
     aligned = items.take(pa.array(rows))
@@ -136,23 +144,28 @@ def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
     def words(column: str) -> tuple[str, ...]:
         return tuple(pc.fill_null(aligned.column(column), "").to_pylist())
 
-    return Catalogue(words("title"), words("category"), words("sub_category"))
+    return Catalogue(words(columns.TITLE), words(columns.CATEGORY), words(columns.SUB_CATEGORY))
 
 
 def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, model: str) -> FloatArray:
     """float32[n_items, d], aligned with the vocabulary; texts without a vector of `model` are encoded."""
     table = pq.read_table(
-        snapshot / "embeddings.parquet", columns=["item_id", "model", "text_hash", "vector"]
+        snapshot / "embeddings.parquet",
+        columns=[columns.ITEM_ID, columns.MODEL, columns.TEXT_HASH, columns.VECTOR],
     )
-    table = table.filter(pc.equal(table.column("model"), model))
+    table = table.filter(pc.equal(table.column(columns.MODEL), model))
     hashes = dict(
-        zip(items.column("item_id").to_pylist(), items.column("text_hash").to_pylist(), strict=True)
+        zip(
+            items.column(columns.ITEM_ID).to_pylist(),
+            items.column(columns.TEXT_HASH).to_pylist(),
+            strict=True,
+        )
     )
     rows = zip(
-        positions(table.column("item_id"), vocabulary).to_pylist(),
-        table.column("item_id").to_pylist(),
-        table.column("text_hash").to_pylist(),
-        table.column("vector").to_pylist(),
+        positions(table.column(columns.ITEM_ID), vocabulary).to_pylist(),
+        table.column(columns.ITEM_ID).to_pylist(),
+        table.column(columns.TEXT_HASH).to_pylist(),
+        table.column(columns.VECTOR).to_pylist(),
         strict=True,
     )
     fresh = {
@@ -173,12 +186,19 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, model: str) -> 
 
 def _texts(items: Any, vocabulary: Vocabulary, skip: Any) -> dict[int, str]:
     """Embedding text of each titled item whose index is not in `skip`."""
-    columns = ["item_id", "title", "category", "sub_category", "tags", "description"]
-    index = positions(items.column("item_id"), vocabulary).to_numpy()
+    wanted = [
+        columns.ITEM_ID,
+        columns.TITLE,
+        columns.CATEGORY,
+        columns.SUB_CATEGORY,
+        columns.TAGS,
+        columns.DESCRIPTION,
+    ]
+    index = positions(items.column(columns.ITEM_ID), vocabulary).to_numpy()
     texts = {}
-    for position, row in zip(index.tolist(), items.select(columns).to_pylist(), strict=True):
-        if row["title"] is not None and position not in skip:
-            texts[position] = embedding_text(*(row[column] for column in columns[1:]))
+    for position, row in zip(index.tolist(), items.select(wanted).to_pylist(), strict=True):
+        if row[columns.TITLE] is not None and position not in skip:
+            texts[position] = embedding_text(*(row[column] for column in wanted[1:]))
     return texts
 
 

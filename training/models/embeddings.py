@@ -88,7 +88,11 @@ class Embeddings(Model):
 
     @classmethod
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
-        """Always raises NotImplementedError: see `load`."""
+        """Not for this model: see `load`.
+
+        Raises:
+            NotImplementedError: always.
+        """
         raise NotImplementedError("the index is a file of its own: use load")
 
     def save(self, directory: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from training.models.blend import NEW_ITEMS
 from training.models.core.base import Config
@@ -21,16 +21,23 @@ class BlendParams(Config):
     cold_below: int
     """Under this many interactions a user is cold."""
     stale_days: int
-    weights: Literal["documents", "tuned"]
-    """How home weighs the models that speak for what a user clicked: alike, or by `tuned`."""
+    weights: Literal["original", "tuned"]
+    """How home weighs the models that speak for what a user clicked: equally, or by `tuned`."""
     tuned: dict[str, float]
     """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`);
     `new_items` is what TF-IDF has on top on items that few users are known of."""
 
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _earlier_name(cls, value: object) -> object:
+        """Until 0.1.0 the original weights were called "documents": stored experiments may say so."""
+        return "original" if value == "documents" else value
+
     def changed(self, changes: Mapping[str, Any]) -> "BlendParams":
         """The blend with some keys changed, as an experiment's arm asks; `tuned` is replaced as a whole.
 
-        Raises ValueError for a key, a value or a model's name that does not exist.
+        Raises:
+            ValueError: a key, a value or a model's name does not exist.
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
         if unknown := sorted(made.tuned.keys() - {*REGISTRY, NEW_ITEMS}):

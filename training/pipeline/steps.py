@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import click
@@ -16,9 +17,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from data_checks.report import DataCheckError
 from database.connection import connect
 from database.deployments import current, find_manifest
+from database.embeddings import index_items
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
-from training.data.item_vectors import index_items
 from training.data.snapshot import commit_pipeline, read_snapshot, read_watermark, take_snapshot
 from training.data.workspace import Workspace, locked, open_workspace
 from training.models.bundle import read_manifest
@@ -117,8 +118,15 @@ def _index(run: Run) -> None:
     """Encode the texts that came without a vector, before the snapshot that models learn from."""
     from training.models.core.encoder import Encoder
 
+    model = run.params.embeddings.model
+
+    @cache
+    def encoder() -> Encoder:
+        """Loaded when there is a text to encode: it takes seconds."""
+        return Encoder(model)
+
     with connect(run.settings) as conn:
-        index_items(conn, run.params.embeddings.model, Encoder)
+        index_items(conn, model, lambda texts: encoder().encode(texts))
 
 
 def _snapshot(run: Run) -> None:

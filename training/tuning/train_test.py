@@ -65,8 +65,7 @@ def cut_validation(problem: Problem, share: float, seed: int) -> tuple[TrainingD
     truth.data[:] = 1.0
     events = problem.train.events
     if len(events):
-        kept = ~held[_stored(seen, events.user, events.item)]
-        events = Events(*(getattr(events, name)[kept] for name in ("user", "item", "weight", "time")))
+        events = events.where(~held[_stored(seen, events.user, events.item)])
     data = TrainingData(problem.train.items, problem.train.users, learned, events)
     return data, TestSet.build(learned, truth, None)
 

@@ -33,8 +33,8 @@ from training.pipeline.run_logging import (
 from training.pipeline.stages import run_stage
 from training.release.gate import Check, Decision
 from training.tracking.cards import how_to_load
-from training.tracking.forget import forget
 from training.tracking.lineage import Lineage
+from training.tracking.retention import delete_old_files
 from training.tracking.run import NOTE
 from training.tracking.tracker import Tracker
 from training.tracking.versions import Version, save_version
@@ -272,10 +272,13 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
     )  # where the arrays lie
     place = Path(url2pathname(urlparse(logged.artifact_location).path))
 
-    assert [forget(tracker, {bundle}, later), forget(tracker, set(), now - timedelta(days=1))] == [0, 0]
+    assert [
+        delete_old_files(tracker, {bundle}, later),
+        delete_old_files(tracker, set(), now - timedelta(days=1)),
+    ] == [0, 0]
     assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
 
-    assert [forget(tracker, set(), later), forget(tracker, set(), later)] == [1, 0]
+    assert [delete_old_files(tracker, set(), later), delete_old_files(tracker, set(), later)] == [1, 0]
     assert artifacts(tracker, run, "bundle") == set() and not place.exists()
     assert tracker.registry.find_bundle(bundle) is None
     assert tracker.client.search_model_versions(f"name = '{model.name}'") == []

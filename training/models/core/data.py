@@ -6,11 +6,15 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, LongArray
+from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 from training.models.core.vocabulary import Vocabulary
 
 Strength = Literal["linear", "log1p", "binary"]
 """How a model reads the strength of an interaction: as it is, its log(1 + x), or 1."""
+
+
+EVENT_COLUMNS = ("user", "item", "weight", "time")
+"""The arrays of `Events`, in this order; the names of their files."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def where(self, chosen: BoolArray) -> "Events":
+        """The events where `chosen` (bool[len(self)]) is true."""
+        return Events(*(getattr(self, column)[chosen] for column in EVENT_COLUMNS))
 
 
 @dataclass(frozen=True)
