@@ -43,9 +43,11 @@ def normalise(scores: FloatArray) -> FloatArray:
     Args:
         scores: float32[n_items] or float32[B, n_items].
     """
+    # The standard deviation, not the range: one outlier would set the scale of all others.
     spread = scores.std(axis=-1, keepdims=True)
     least = LEAST_SPREAD * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
     spread = np.maximum(spread, least)
+    # 1 where there is no spread: a model without an opinion stays at zero.
     divisor: FloatArray = np.where(spread > 0.0, spread, 1.0).astype(np.float32)
     return scores / divisor
 

@@ -47,6 +47,7 @@ class Embeddings(Model):
 
     def profile(self, query: Query) -> FloatArray:
         """The query's vector, float32[d], L2-normalised; zero for an empty history."""
+        # log1p: the tenth purchase of a thing says less of a taste than the first.
         return _normalise(transform(query.weights, "log1p") @ self.vectors[query.items])
 
     def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
@@ -55,6 +56,7 @@ class Embeddings(Model):
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
         scores, found = self.index.search(vector[None, :].astype(np.float32), depth)
+        # FAISS pads with -1 where inverted lists hold too few; a cosine at or below zero is no likeness.
         near = (found[0] >= 0) & (scores[0] > 0.0)
         return found[0][near].astype(np.int32), scores[0][near]
 
@@ -65,6 +67,7 @@ class Embeddings(Model):
             return result
         scores = np.zeros(self.n_items, dtype=np.float32)
         if vector.any():
+            # Excluded items take places among the nearest: ask for so many more.
             items, near = self.search(vector, CANDIDATES + len(query.exclude))
             scores[items] = near
         return scores
@@ -76,6 +79,7 @@ class Embeddings(Model):
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items (int32[<=k]) nearest by cosine, and the cosines; not the item itself."""
+        # One more: an item is its own nearest neighbour.
         items, cosines = self.search(self.vectors[item], k + 1)
         others = items != item
         return items[others][:k], cosines[others][:k]

@@ -83,12 +83,15 @@ class GfCf(NeighbourModel):
 def fit(data: TrainingData, config: GfCfConfig, seed: int, report: Report | None = None) -> GfCf:
     """Compute both filters. The same data, config and seed give the same model."""
     matrix = transform_matrix(data.interactions, config.strength)
+    # Z = D_u^-p X D_i^-q; users and items without a pair keep 0 instead of a division by it.
     users = positive_power(np.asarray(matrix.sum(axis=1)).ravel(), -config.user_power)
     strengths = np.asarray(matrix.sum(axis=0)).ravel()
     damping = positive_power(strengths, -config.item_power)
+    # One pass over the stored entries: diag(a) X diag(b) without two sparse products.
     scaled = matrix.data * np.repeat(users, np.diff(matrix.indptr)) * damping[matrix.indices]
     graph = sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     linear = top_products(graph.T.tocsr(), graph, config.neighbours)
+    # Shen et al. 2021: the ideal low-pass filter is D_i^-q V V' D_i^q, kept as its two factors.
     vectors = _leading(graph, config.rank, seed)
     return GfCf(
         linear.indptr.astype(np.int64),
@@ -106,6 +109,7 @@ def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
     """The leading right singular vectors, float32[n_items, <= rank] (Halko, Martinsson, Tropp 2011)."""
     from sklearn.utils.extmath import randomized_svd
 
+    # A matrix has no more singular vectors than its shorter side.
     width = min(rank, *graph.shape)
     if not graph.nnz:
         return np.zeros((graph.shape[1], width), dtype=np.float32)

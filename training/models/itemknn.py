@@ -31,9 +31,11 @@ def fit(data: TrainingData, config: ItemKnnConfig, seed: int, report: Report | N
     """Find each item's neighbours, a block of items at a time. Uses no randomness."""
     matrix = transform_matrix(data.interactions, config.strength)
     by_item = matrix.T.tocsr()
+    # Norms of all items beforehand: a cosine is the dot product over both.
     norms = np.sqrt(np.asarray(by_item.multiply(by_item).sum(axis=1)).ravel())
 
     def shrunk(row: IntArray, column: IntArray, shared: FloatArray) -> FloatArray:
+        # What rests on few common users is small beside the constant, and is pulled to zero.
         similarity: FloatArray = shared / (norms[row] * norms[column] + config.shrink)
         return similarity
 

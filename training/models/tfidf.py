@@ -38,12 +38,14 @@ def _vectorise(data: TrainingData) -> Csr:
 
     subs = data.catalogue.sub_categories or ("",) * data.n_items
     titles = data.catalogue.titles or ("",) * data.n_items
+    # The sub-category's words are marked: "light" in a name and in a sub-category are two terms.
     texts = [
         " ".join([title, *(f"sub_category_{word}" for word in sub.lower().split())])
         for title, sub in zip(titles, subs, strict=True)
     ]
     if not any(text.strip() for text in texts):
         return sparse.csr_array((data.n_items, 1), dtype=np.float32)
+    # Sublinear: a repeated word adds little. The default pattern would drop sizes of one letter.
     vectoriser = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     return sparse.csr_array(vectoriser.fit_transform(texts))
 

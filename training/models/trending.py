@@ -60,15 +60,18 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     """
     parts = (data.events, data.anonymous)
     item = np.concatenate([part.item for part in parts])
+    # float64, as SQL sums: a month of clicks loses digits in float32.
     weight = np.concatenate([part.weight for part in parts]).astype(np.float64)
     time = np.concatenate([part.time for part in parts])
     if not len(time):
         return Trending(np.zeros(data.n_items, dtype=np.float32))
+    # The last event is the moment at which the platform would have computed the scores.
     age = time.max() - time
     inside = age < config.window_days * DAY
     item, weight, age = item[inside], weight[inside], age[inside]
     decayed = weight * config.decay_rate ** (age / (config.step_hours * HOUR))
     scores = np.bincount(item, decayed, minlength=data.n_items)
+    # SQL's `having sum(weight) > 0`: before the decay, as there.
     scores[np.bincount(item, weight, minlength=data.n_items) <= 0] = 0.0
     return Trending(scores.astype(np.float32))
 

@@ -122,6 +122,7 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     if k <= 0 or len(scores) == 0:
         return NO_ITEMS, NO_SCORES
     if len(scores) > 4 * STRIDE * k:
+        # Partitioning a sixteenth of the scores costs a sixteenth.
         sample = scores[::STRIDE]
         bound = np.partition(sample, len(sample) - k)[len(sample) - k]
         if bound > 0.0:
@@ -135,6 +136,7 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
 def _top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     n = len(scores)
     if k < n:
+        # partition is O(n), a full sort O(n log n): only the k best are sorted.
         threshold = np.partition(scores, n - k)[n - k]
         above = np.flatnonzero(scores > threshold)
         ties = np.flatnonzero(scores == threshold)[: k - len(above)]
@@ -145,6 +147,7 @@ def _top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     else:
         chosen = np.flatnonzero(scores)
     best = scores[chosen]
+    # Ties by index: the same list on every worker and after every load.
     order = np.lexsort((chosen, -best))
     return chosen[order].astype(np.int32), best[order]
 

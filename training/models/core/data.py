@@ -90,8 +90,10 @@ def net_strengths(user: IntArray, item: IntArray, weight: FloatArray, shape: tup
     Returns:
         csr float32[shape], canonical (sorted, no duplicates, no stored zeros).
     """
+    # float64 while signs cancel: 0.1 + 0.2 - 0.3 must not leave a pair behind.
     pairs = sparse.coo_array((weight.astype(np.float64), (user, item)), shape=shape).tocsr()
     pairs.sum_duplicates()
+    # Below any weight of params.yaml, above what float64 leaves of a sum that is zero.
     pairs.data[pairs.data < 1e-9] = 0.0
     pairs.eliminate_zeros()
     return pairs.astype(np.float32)
@@ -101,6 +103,7 @@ def transform(weights: FloatArray, strength: Strength) -> FloatArray:
     """Strengths (float32[n]) as a model reads them, float32[n]."""
     if strength == "binary":
         return np.ones_like(weights)
+    # log1p damps many repeats of one pair, and keeps 0 at 0: no pair appears.
     return np.log1p(weights) if strength == "log1p" else weights
 
 

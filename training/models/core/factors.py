@@ -38,6 +38,7 @@ class FactorModel(Model):
         self.scalars = scalars
         self.strength: Strength = scalars["strength"]
         self.n_items = len(item_factors)
+        # Computed at load: `similar` is then one product and no division by zero.
         norms = np.linalg.norm(item_factors, axis=1)
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
 
@@ -68,6 +69,7 @@ class FactorModel(Model):
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
         cosines = (self.item_factors @ self.item_factors[item]) * self._inverse_norms
         cosines *= self._inverse_norms[item]
+        # Zero is "no opinion", so an item is never its own neighbour.
         cosines[item] = 0.0
         return top_k(cosines, k)
 
@@ -99,6 +101,7 @@ def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
     inverse = np.empty(matrix.shape[0], dtype=np.int32)
     for row in range(matrix.shape[0]):
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        # Bytes of both arrays: histories with the same items at other strengths are different.
         key = (matrix.indices[span].tobytes(), matrix.data[span].tobytes())
         position = seen.setdefault(key, len(first))
         if position == len(first):
@@ -115,5 +118,6 @@ def column_length(matrix: Csr) -> float:
     times 1 + sqrt(columns / rows), Bai and Yin 1993).
     """
     filled = np.count_nonzero(np.bincount(matrix.indices, minlength=1))
+    # One operand in float64 makes the sum float64: a float32 sum of many squares stops growing.
     squares = float(np.dot(matrix.data, matrix.data.astype(np.float64)))
     return float(np.sqrt(squares / filled)) if filled else 1.0

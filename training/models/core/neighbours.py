@@ -58,11 +58,13 @@ class NeighbourModel(Model):
     def scores(self, query: Query) -> FloatArray:
         if not len(query.items):
             return np.zeros(self.n_items, dtype=np.float32)
+        # The rows of all history items in one go: a loop in Python would cost a microsecond an item.
         starts = self.indptr[query.items]
         lengths = self.indptr[query.items + 1] - starts
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
+        # bincount sums in float64 whatever its input; the result goes back to float32.
         told = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
         return told.astype(np.float32)
 
@@ -102,6 +104,7 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
     n_items = left.shape[0]
     blocks = []
     for start in range(0, max(n_items, 1), BLOCK):
+        # Whole, the product of a popular catalogue is nearly dense: BLOCK rows bound the memory.
         found = (left[start : start + BLOCK] @ right).tocoo()
         apart = found.row + start != found.col
         row, column, values = found.row[apart], found.col[apart], found.data[apart]
@@ -116,11 +119,13 @@ def keep_top(matrix: Csr, count: int) -> Csr:
     """Only the `count` largest entries of each csr row (by absolute size; ties to the lower column)."""
     matrix = sparse.csr_array(matrix)
     matrix.sort_indices()
+    # By size: of a linear model the strongest negative entries count as well.
     sizes = np.abs(matrix.data)
     kept = np.ones(matrix.nnz, dtype=bool)
     for row in np.flatnonzero(np.diff(matrix.indptr) > count):
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
         kept[span] = _largest(sizes[span], count)
+    # The running count of kept entries, read at the old row starts, is the new row starts.
     indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
