@@ -10,7 +10,6 @@ import asyncio
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,13 +18,11 @@ from typing import Any
 
 import asyncpg
 import click
-import psycopg2
 import yaml
 
-from database.connection import create_pool, embedded_url, libpq_url
-from database.embedded import EmbeddedServer
+from benchmarks.temporary_database import temporary_database
+from database.connection import create_pool
 from database.ingest.sample import ingest_sample
-from database.schema import migrate
 from database.settings import REPOSITORY, Settings
 from serving.plane import LivePlane
 from serving.types import Ranked
@@ -141,15 +138,9 @@ async def _measure(settings: Settings, params: Params, queries: Sequence[Query])
 @contextmanager
 def _loaded(params: Params) -> Iterator[str]:
     """A database of its own that holds the sample; gives its URL."""
-    with tempfile.TemporaryDirectory(prefix="shortlist-relevance-") as folder:
-        directory = Path(folder) / "postgres"
-        with EmbeddedServer(directory, {"fsync": "off"}):
-            url = embedded_url(directory, "shortlist")
-            migrate(url)
-            conn = psycopg2.connect(libpq_url(url))
-            ingest_sample(conn, encoder=Encoder(params.embeddings.model))
-            conn.close()
-            yield url
+    with temporary_database() as (url, conn):
+        ingest_sample(conn, encoder=Encoder(params.embeddings.model))
+        yield url
 
 
 @click.command()

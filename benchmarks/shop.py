@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import psycopg2
 
+from benchmarks.temporary_database import temporary_database
 from database import deployments
-from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedServer
 from database.embeddings import index_items
 from database.export import export_snapshot
 from database.ingest.sample import ingest_sample
-from database.schema import migrate
 from database.settings import Settings
 from training.data.preparation import prepare
 from training.models.bundle import Watermark, write_manifest
@@ -44,8 +42,7 @@ class RandomVectors:
 @contextmanager
 def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
     """The environment that a server needs to serve it, and users with an event in the last month."""
-    with EmbeddedServer(folder / "db"):
-        url = embedded_url(folder / "db", "shortlist")
+    with temporary_database(durable=True) as (url, conn):
         environment = {
             "DATABASE_URL": url,
             "SHORTLIST_HOME": str(folder / "home"),
@@ -54,14 +51,11 @@ def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
             "OMP_NUM_THREADS": "1",
         }
         os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
-        migrate(url)
-        conn = psycopg2.connect(libpq_url(url))
         ingest_sample(conn)
         params = load_params()
         index_items(conn, params.embeddings.model, RandomVectors().encode)
         _deploy(conn, folder)
         yield environment, _recent_users(conn)
-        conn.close()
 
 
 def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:

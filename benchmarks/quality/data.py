@@ -1,22 +1,18 @@
 """Files as a workspace of their own, by the product's own path: ingestion, export, preparation."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from benchmarks.temporary_database import temporary_database
 from database import columns
-from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedServer
 from database.export import export_snapshot
 from database.ingest import ADAPTERS, ingest_file
-from database.schema import migrate
 from database.settings import REPOSITORY
 from training.data.preparation import prepare
 from training.data.prepared import Prepared
@@ -51,16 +47,10 @@ def make_workspace(files: Sequence[tuple[str, Path]], until: datetime | None, fo
 
 def _export(files: Sequence[tuple[str, Path]], params: Params, folder: Path) -> None:
     encoder = Encoder(params.embeddings.model)
-    with tempfile.TemporaryDirectory(prefix="shortlist-quality-") as temporary:
-        directory = Path(temporary) / "postgres"
-        with EmbeddedServer(directory, {"fsync": "off"}):
-            url = embedded_url(directory, "shortlist")
-            migrate(url)
-            conn = psycopg2.connect(libpq_url(url))
-            for adapter, path in files:
-                ingest_file(conn, ADAPTERS[adapter], path, encoder=encoder)
-            export_snapshot(conn, folder)
-            conn.close()
+    with temporary_database() as (_, conn):
+        for adapter, path in files:
+            ingest_file(conn, ADAPTERS[adapter], path, encoder=encoder)
+        export_snapshot(conn, folder)
 
 
 def cut(folder: Path, until: datetime) -> None:

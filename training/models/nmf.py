@@ -83,7 +83,7 @@ def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, R
     seed, report = run
     generator = np.random.default_rng(seed)
     n_users, n_items = matrix.shape
-    # Starts whose product is of the order of X's mean: far smaller ones take rounds to grow, larger ones to shrink.
+    # Starts whose product is of the order of X's mean: far smaller ones would take rounds to grow.
     scale = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / config.factors)
     users = (scale * generator.random((n_users, config.factors))).astype(np.float32)
     items: FloatArray = (scale * generator.random((n_items, config.factors))).astype(np.float32)
