@@ -33,7 +33,7 @@ from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions
 
 pytestmark = WHOLE_RUNS
-BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
+BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "commit")]
 
 
 def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
@@ -48,7 +48,7 @@ def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
 
 
 def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "record"])
+    run_steps([*BEFORE_GATE, "commit"])
     learned = {
         name: hash_files(getattr(checkout, name)) for name in ("models", "candidates", "prepared", "bundle")
     }
@@ -90,6 +90,25 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
         run_steps(["validate"])
 
 
+def test_a_step_that_fails_ends_the_nights_run_as_failed(
+    checkout: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
+        raise MemoryError("no memory")
+
+    run_steps(["snapshot", "validate", "prepare"])
+    monkeypatch.setattr("training.pipeline.steps.run_stage", breaks)
+    with pytest.raises(MemoryError):
+        run_steps(["popularity"])
+
+    client = Tracker(get_settings()).client
+    experiment = client.get_experiment_by_name("shortlist")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+    assert "Step popularity: MemoryError: no memory" in run.data.tags["mlflow.note.content"]
+
+
 def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "gate"])
     assert serving() is None
@@ -106,7 +125,7 @@ def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Works
 
 
 def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "record"])
+    run_steps([*BEFORE_GATE, "commit"])
     content = checkout.params_file.read_text()
     checkout.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
     command = [sys.executable, "-m", "dvc", "status"]
