@@ -23,7 +23,6 @@ EVENT_TYPES = (
 )
 
 _FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at"
-_ENSURE = "select ensure_interaction_partitions({}, {})"
 _RECORD = """
     with known as (insert into users (user_id) values ($1) on conflict do nothing)
     insert into interactions
@@ -108,15 +107,12 @@ async def recent(conn: asyncpg.Connection, user_id: str, since: datetime, limit:
     return [InteractionRow(**dict(row)) for row in rows]
 
 
-async def ensure_partitions(conn: asyncpg.Connection, start: datetime, end: datetime) -> int:
-    """Make the monthly partitions that hold `start` to `end` (inclusive, UTC); returns how many it made."""
-    made: int = await conn.fetchval(_ENSURE.format("$1", "$2"), start, end)
-    return made
-
-
 def ensure_partitions_sync(conn: Connection, start: datetime, end: datetime) -> int:
-    """The same on a psycopg2 connection; the caller commits, soon, for it locks the default partition."""
+    """Make the monthly partitions that hold `start` to `end` (inclusive, UTC); returns how many it made.
+
+    The caller commits, soon, for it locks the default partition.
+    """
     with conn.cursor() as cursor:
-        cursor.execute(_ENSURE.format("%s", "%s"), (start, end))
+        cursor.execute("select ensure_interaction_partitions(%s, %s)", (start, end))
         row = cursor.fetchone()
     return 0 if row is None else int(row[0])

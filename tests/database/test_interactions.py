@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.interactions import DedupConflict, Recorded, ensure_partitions, recent, record
+from database.interactions import DedupConflict, Recorded, ensure_partitions_sync, recent, record
 from database.state import State, read_counts, read_request, read_state
 from database.users import get_user, insert_user, update_user
 
@@ -64,11 +65,12 @@ async def test_an_unknown_event_type_is_refused(pool: asyncpg.Pool) -> None:
         assert await get_user(conn, "ann") is None
 
 
-async def test_rows_move_out_of_the_default_partition(pool: asyncpg.Pool) -> None:
+async def test_rows_move_out_of_the_default_partition(pool: asyncpg.Pool, connection: Connection) -> None:
     async with pool.acquire() as conn:
         kept = await record(conn, user_id="ann", event_type="click", item_id="I1", occurred_at=NOW)
-        assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 3
-        assert await ensure_partitions(conn, NOW - timedelta(days=40), NOW) == 0
+        assert ensure_partitions_sync(connection, NOW - timedelta(days=40), NOW) == 3
+        assert ensure_partitions_sync(connection, NOW - timedelta(days=40), NOW) == 0
+        connection.commit()
         tables = await conn.fetch("select tableoid::regclass::text, interaction_id from interactions")
         assert [tuple(row) for row in tables] == [("interactions_y2026m03", kept.interaction_id)]
 

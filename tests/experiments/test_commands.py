@@ -73,7 +73,7 @@ def test_an_arm_may_switch_the_blend_and_give_its_weights(run: Run, connection: 
     assert alike.blend == {"weights": "original"}
     assert tuned.blend is not None
     assert PARAMS.blend.changed(tuned.blend).tuned == {"als": 2.0, "tfidf": 0.5}
-    assert parse_arm("a=1", PARAMS).blend is None
+    assert parse_arm("a=1", PARAMS.blend).blend is None
 
 
 def test_reading_a_shadow_test_says_what_it_would_earn(run: Run, connection: Connection) -> None:

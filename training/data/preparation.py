@@ -90,7 +90,7 @@ def to_seconds(times: Any) -> Any:
 
 
 def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
-    """Signed weight of each event, float32[n], by the rule of `InteractionsParams.weight_of`."""
+    """Signed weight of each event, float32[n], by the rule of `InteractionsParams`."""
     if not len(table):
         return np.zeros(0, np.float32)
     per_type = interactions.weights.model_dump()

@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def candidates(self) -> Path:
-        """The same models fitted on the training part only: what the metrics are measured on."""
+        """The same models fitted on the training part only: what is evaluated."""
         return self.data / "candidates"
 
     @property

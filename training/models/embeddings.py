@@ -9,7 +9,7 @@ from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
-from training.models.core.vector_index import IndexReport, build_index, measure, open_index, save_index
+from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
 
 CANDIDATES = 1000
 """Items scored for a query when the catalogue is too large to score whole."""
@@ -42,7 +42,7 @@ class Embeddings(Model):
 
     @property
     def report(self) -> IndexReport:
-        """What the index's build measured."""
+        """What was built, and how well it finds what exact search finds."""
         return IndexReport(**self.scalars["index"])
 
     def profile(self, query: Query) -> FloatArray:
@@ -127,14 +127,14 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
     if data.vectors is None:
         raise ValueError("the training data holds no vectors: were the items encoded when they were loaded?")
     index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
-    measured = measure(index, data.vectors, seed)
+    found = evaluate_index(index, data.vectors, seed)
     if report is not None:
-        report(0, {"index_recall_at_10": measured.recall_at_10})
+        report(0, {"index_recall_at_10": found.recall_at_10})
     scalars: dict[str, Any] = {
         "encoder": config.model,
         "flat_below": config.flat_below,
         "nprobe": config.nprobe,
-        "index": {"kind": measured.kind, "vectors": measured.vectors, "recall_at_10": measured.recall_at_10},
+        "index": {"kind": found.kind, "vectors": found.vectors, "recall_at_10": found.recall_at_10},
     }
     return Embeddings(data.vectors, scalars, index)
 

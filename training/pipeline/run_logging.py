@@ -109,7 +109,7 @@ def log_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, par
     run.log(learned_sections(params.model_dump(mode="json")), {})
     run.log_files(workspace.evaluation / "summary", "evaluation")
     run.log_files(workspace.params_file, "params")
-    best_first = _best_first(tracker.children(run.id), workspace, params)
+    best_first = _best_first(tracker.children(run.id), workspace, params.gate.metric)
     charts = tracker.charts(run.id, f"all_users/{metric_name(params.gate.metric)}")
     links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."
     run.describe("Models", f"{links}\n\n{comparison}")
@@ -174,11 +174,11 @@ def _log_pages(run: TrackedRun, workspace: Workspace, name: str, card: str) -> N
     run.log_text(card, "card/model_card.md")
 
 
-def _best_first(runs: Mapping[str, str], workspace: Workspace, params: Params) -> list[str]:
+def _best_first(runs: Mapping[str, str], workspace: Workspace, metric: str) -> list[str]:
     """The runs (by model), in the order of the metric that the gate looks at."""
 
     def value(name: str) -> float:
-        return float(load_metrics(workspace, name)["headline"].get(params.gate.metric, 0.0))
+        return float(load_metrics(workspace, name)["headline"].get(metric, 0.0))
 
     return [runs[name] for name in sorted(runs, key=value, reverse=True)]
 

@@ -11,6 +11,7 @@ from training.markdown import table
 from training.models.blend import BLEND
 from training.models.registry import algorithm
 from training.params import Params
+from training.params.learning import SplitParams
 from training.tracking.lineage import Lineage
 
 BLEND_ABOUT = "The lists that users get: scores of several models, each over its spread, weighted and added."
@@ -37,12 +38,12 @@ class Origin:
     params: Params
 
 
-def model_card(name: str, measured: Mapping[str, Any], origin: Origin, bundle: str | None = None) -> str:
+def model_card(name: str, evaluation: Mapping[str, Any], origin: Origin, bundle: str | None = None) -> str:
     """The card of a model's version, or of the blend.
 
     Args:
         name: of the model.
-        measured: content of its metrics.json.
+        evaluation: content of its metrics.json.
         origin: what it was learned from.
         bundle: id of the bundle that it is part of, once there is one.
     """
@@ -50,7 +51,13 @@ def model_card(name: str, measured: Mapping[str, Any], origin: Origin, bundle: s
     lines = [f"# {name}", "", about, ""]
     lines += _origin(origin, bundle)
     lines += _params_section(name, origin.params)
-    lines += ["## How good it is", "", *_protocol(origin.params), *_segments(measured, origin.params), ""]
+    lines += [
+        "## How good it is",
+        "",
+        *_protocol(origin.params.split),
+        *_slices(evaluation, origin.params.evaluation.cutoffs[0]),
+        "",
+    ]
     lines += ["## Limits", "", f"- {limits}"]
     lines += ["- An empty history gets no list of its own: the service answers from popularity then."]
     lines += [
@@ -90,7 +97,7 @@ def bundle_card(bundle: str, comparison: str, versions: Mapping[str, str], origi
     """
     lines = [f"# Bundle {bundle}", "", "The models of one snapshot, served together.", ""]
     lines += _origin(origin, None)
-    lines += ["## How good it is", "", *_protocol(origin.params), comparison.strip(), ""]
+    lines += ["## How good it is", "", *_protocol(origin.params.split), comparison.strip(), ""]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in origin.params.blend.tuned.items())
     rows = [*versions.items(), (BLEND, weights)]
     lines += ["## What is in it", "", table(["model", "version"], rows)]
@@ -132,33 +139,31 @@ def _params_section(name: str, params: Params) -> list[str]:
     return ["## Params", "", table([title, "value"], [*section.items(), ("seed", params.seed)])]
 
 
-def _protocol(params: Params) -> list[str]:
-    split = params.split
+def _protocol(split: SplitParams) -> list[str]:
     held = (
         "each user's last item" if split.protocol == "leave_last_out" else f"the last {split.test_days} days"
     )
     return [
-        f"Held out: {held}. The whole catalogue is ranked, what a user already had left out. The measured "
+        f"Held out: {held}. The whole catalogue is ranked, what a user already had left out. The evaluated "
         "model was fitted on what came before; the registered files are the same model fitted on the whole "
         "snapshot. In brackets: 95 % intervals over users.",
         "",
     ]
 
 
-def _segments(measured: Mapping[str, Any], params: Params) -> list[str]:
+def _slices(evaluation: Mapping[str, Any], k: int) -> list[str]:
     """One row a slice that has users; one column a metric at the first cutoff."""
-    k = params.evaluation.cutoffs[0]
     columns = [f"{metric}@{k}" for metric in METRICS]
     rows = []
     for part, title in SLICES_OF_USERS.items():
-        found, users = measured["slices"].get(part, {}), measured["users"].get(part, 0)
+        found, users = evaluation["slices"].get(part, {}), evaluation["users"].get(part, 0)
         if users:
             known = [column for column in columns if part != ITEMS or not column.startswith("coverage")]
             cells = [estimate(found.get(column)) if column in known else "" for column in columns]
             rows.append([title, f"{users:,}", *cells])
     if not rows:
         return ["Nobody could be tested: the history is too short.", ""]
-    return [table(["users", "number", *columns], rows), *_new_items(measured["slices"][ITEMS], k)]
+    return [table(["users", "number", *columns], rows), *_new_items(evaluation["slices"][ITEMS], k)]
 
 
 def _new_items(found: Mapping[str, Any], k: int) -> list[str]:

@@ -60,7 +60,6 @@ def test_training_and_serving_follow_the_rule(
 ) -> None:
     table = pa.table({"event_type": pa.array([event_type]), "value": pa.array([value], type=pa.float64())})
     weights = params.weights.model_dump()
-    assert params.weight_of(event_type, value) == expected
     assert event_weights(table, params).tolist() == [expected]
     assert event_weight(Event(event_type, value), weights, params.neutral_stars) == expected
 

@@ -58,7 +58,7 @@ def centroids(count: int) -> int:
     return int(2 ** np.round(np.log2(max(4.0 * np.sqrt(count), 1.0))))
 
 
-def measure(index: Any, vectors: FloatArray, seed: int) -> IndexReport:
+def evaluate_index(index: Any, vectors: FloatArray, seed: int) -> IndexReport:
     """Compare the index with exact search: the share of the true 10 nearest that it finds.
 
     Args:
