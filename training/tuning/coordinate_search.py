@@ -19,6 +19,8 @@ def coordinate_search(
 ) -> Weights:
     """Change one weight after the other wherever that raises the score; returns the best weights.
 
+    At the end each weight that can be 0 at no loss is 0.
+
     Args:
         start: name → weight to begin with; names that are not in `order` keep theirs.
         order: the names whose weights are tried, a pass over all of them at a time.
@@ -38,4 +40,8 @@ def coordinate_search(
                     best, weights[name] = found, weight
         if weights == before:
             break
+    for name in order:
+        # What adds nothing is left out: a model less to compute, and no weight that follows chance.
+        if weights[name] and best is not None and (without := along(weights, name)(0.0)) >= best:
+            best, weights[name] = without, 0.0
     return weights

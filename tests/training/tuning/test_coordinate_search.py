@@ -32,5 +32,10 @@ def test_what_gains_next_to_nothing_changes_no_weight() -> None:
     assert found == {"a": 0.5}
 
 
+def test_a_weight_that_adds_nothing_is_left_out() -> None:
+    found = coordinate_search({"a": 0.5, "b": 2.0}, ["a", "b"], GRID, distance_to(b=1.0))
+    assert found == {"a": 0.0, "b": 1.0}
+
+
 def test_without_a_weight_to_try_the_start_stays() -> None:
     assert coordinate_search({"only": 1.0}, [], GRID, distance_to(only=3.0)) == {"only": 1.0}
