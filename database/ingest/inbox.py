@@ -14,7 +14,7 @@ from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import Adapter, IngestError, WrongFormat
 from database.ingest.run import Report, TextEncoder, ingest_file
 
-logger = logging.getLogger("database.ingest")
+logger = logging.getLogger(__name__)
 
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 

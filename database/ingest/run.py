@@ -28,7 +28,7 @@ from database.ingest.progress import Progress
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
 from database.interactions import ensure_partitions_sync
 
-logger = logging.getLogger("database.ingest")
+logger = logging.getLogger(__name__)
 
 _LOCK = 7_302_601_005
 _ENCODE_BATCH = 256
