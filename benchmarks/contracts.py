@@ -1,4 +1,4 @@
-"""Send every example request of the documents to a running service with curl, and keep the answers.
+"""Send every example request of the original APIs to a running service with curl, and keep the answers.
 
     python -m benchmarks.contracts http://127.0.0.1:3000 --out docs/contracts.md
 
@@ -21,11 +21,11 @@ EXAMPLES = Path(__file__).with_name("contracts.yaml")
 _PREVIEW = 120
 """Characters of an answer that the page holds."""
 _SECONDS = 60
-_HEAD = """# The documents' examples, answered
+_HEAD = """# The original APIs' examples, answered
 
-Every example request of the four documents, as written save host and port, sent with curl to the service on
-two workers, each on a connection of its own, so that either worker may answer. Beside them stand a few that
-the documents describe without an example: errors, and showing and replacing an article. The bundle is a real
+Every example request of the four original APIs, as written save host and port, sent with curl to the service
+on two workers, each on a connection of its own, so that either may answer. Beside them stand a few that
+they describe without an example: errors, and showing and replacing an article. The bundle is a real
 one of a small shop; Airflow is a stand-in that takes requests for runs and runs none.
 
 `tests/serving/test_contracts.py` sends them and checks every status. This page is written by
@@ -36,7 +36,7 @@ one of a small shop; Airflow is a stand-in that takes requests for runs and runs
 
 @dataclass(frozen=True)
 class Example:
-    """One request of a document, and the status that its reader counts on."""
+    """One example request of an original API, and its status there."""
 
     document: str
     method: str
@@ -61,7 +61,7 @@ class Answer:
 
 
 def read_examples(path: Path = EXAMPLES) -> list[Example]:
-    """The examples in the documents' order."""
+    """The examples in the order of the file."""
     documents: dict[str, list[dict[str, Any]]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return [
         Example(document, row["method"], row["path"], row.get("body"), row["status"])
@@ -108,7 +108,7 @@ def send(address: str, example: Example, path: str) -> Answer:
 
 
 def as_page(answers: Sequence[Answer]) -> str:
-    """The answers in Markdown, one table a document."""
+    """The answers in Markdown, one table an API."""
     lines = [_HEAD]
     for document in dict.fromkeys(answer.example.document for answer in answers):
         rows = [_row(answer) for answer in answers if answer.example.document == document]

@@ -1,6 +1,6 @@
 """What each task does, and what its failure means: shown on the task's page in Airflow."""
 
-from training.models.registry import REGISTRY
+from training.models.registry import REGISTRY, names
 
 TASKS = {
     "ingest": (
@@ -13,18 +13,18 @@ TASKS = {
         "happened since the bundle that serves."
     ),
     "validate": (
-        "Holds the snapshot against the suites in `data_checks/`. When it fails, its log names the "
+        "Checks the snapshot against the suites in `data_checks/`. When it fails, its log names the "
         "expectation and the column: fix the data, then clear `snapshot`."
     ),
     "prepare": "Splits the snapshot by time and makes the matrices that all models read.",
-    **{f"train_{name}": f"{entry.title}." for name, entry in REGISTRY.items()},
+    **{f"train_{name}": f"{REGISTRY[name].title}." for name in names(scope="bundle", role="served")},
     "train_baselines": "Baselines and challengers, with which the served models are compared.",
     "evaluate": "Evaluates every model and their blend on the same held-out weeks.",
     "bundle": "Puts the models together, with a manifest that suffices to make them again (`make replay`).",
     "commit": "Writes `dvc.lock`, and the files of all stages into DVC's cache.",
     "gate": (
         "Compares the bundle with the one that serves. **Failed** means refused: the log has the "
-        "table of all checks, and the old bundle serves on. Nothing is to be done for users' sake."
+        "table of all checks, and the old bundle goes on serving. No action is needed for users."
     ),
     "deploy": "Stores the bundle and promotes it: registry aliases and the row that the service follows.",
     "compute_trending": (
@@ -36,7 +36,7 @@ TASKS = {
     "guard": "Rolls back a bundle whose lists are clicked significantly less than its predecessor's were.",
     "mirror_registry": (
         "Points MLflow's aliases at what serves: a rollback over HTTP starts this run for it. Users are "
-        "served by the database's word, so a failure here changes no list."
+        "served by what the database says, so a failure here changes no list."
     ),
     "log_clicks": "Writes the click rate of the serving bundle to its run in MLflow.",
     "check_quality": (

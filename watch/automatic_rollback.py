@@ -1,7 +1,7 @@
 """Rolls a bundle back when users click less on its lists than on those of the one before.
 
 The two bundles' lists are of different days, and days differ: a Saturday is no Friday. So the change from
-the old bundle's days to the new one's is held against the same change in earlier weeks, whatever served
+the old bundle's days to the new one's is compared with the same change in earlier weeks, whatever served
 then (a difference of differences), and what single days differ by beyond that counts as chance. When an
 experiment shows both bundles, its arms of the same hours are compared instead.
 """
@@ -62,7 +62,9 @@ class ClickRateComparison:
         change, low, high = (
             100 * (exp(at) - 1) for at in (self.change.value, self.change.low, self.change.high)
         )
-        beside = f"held against {self.weeks} earlier weeks" if self.weeks else "with no earlier week to go by"
+        beside = (
+            f"compared with {self.weeks} earlier weeks" if self.weeks else "with no earlier week to go by"
+        )
         if self.side_by_side:
             beside = "in the same hours"
         return (

@@ -149,7 +149,7 @@ def test_what_is_usual_for_the_day_is_no_fault_of_the_bundle(two_bundles: Connec
     seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and (seen.weeks, seen.worse) == (3, False)
     assert seen.change.value == pytest.approx(0, abs=0.01)
-    assert "held against 3 earlier weeks" in seen.reason
+    assert "compared with 3 earlier weeks" in seen.reason
 
     show(two_bundles, "new", users=2000, clicked=0, hours=2)
     show(two_bundles, "new", users=2000, clicked=0, hours=3)

@@ -1,6 +1,6 @@
 """Whether a bundle may serve: pure checks of measured values against the thresholds in params.yaml.
 
-The first bundle is held against the popularity baseline, later ones against the champion on the
+The first bundle is compared with the popularity baseline, later ones with the champion on the
 same holdout. A check that cannot be made (too few test users) is said so and does not refuse.
 """
 

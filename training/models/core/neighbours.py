@@ -19,7 +19,7 @@ Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
 
 
 class NeighbourModel(Model):
-    """A sparse item x item matrix: row j holds what a user who has item j is told about other items."""
+    """A sparse item x item matrix: row j holds what having item j adds to the scores of other items."""
 
     def __init__(
         self, indptr: IntArray, indices: IntArray, data: FloatArray, scalars: dict[str, Any]
@@ -65,12 +65,12 @@ class NeighbourModel(Model):
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
         # bincount sums in float64 whatever its input; the result goes back to float32.
-        told = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
-        return told.astype(np.float32)
+        scores = np.bincount(self.indices[positions], self.weights[positions] * weights, self.n_items)
+        return scores.astype(np.float32)
 
     def score_batch(self, histories: Csr) -> FloatArray:
-        told = transform_matrix(histories, self.strength) @ self.matrix
-        result: FloatArray = told.toarray()
+        scores = transform_matrix(histories, self.strength) @ self.matrix
+        result: FloatArray = scores.toarray()
         return result
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
