@@ -130,11 +130,8 @@ def test_an_old_params_file_is_refused_with_every_edit_and_then_loads(installati
     installation.edit_params()
 
     params = load_params()
-    assert (
-        (params.section(AlsConfig).factors, params.section(NmfConfig).factors)
-        == (old["als"]["factors"], old["nmf"]["factors"])
-        == (8, 6)
-    )
+    factors = params.section(AlsConfig).factors, params.section(NmfConfig).factors
+    assert factors == (old["als"]["factors"], old["nmf"]["factors"]) == (8, 6)
     assert params.blend.tuned == old["blend"]["tuned"]
     assert params.gate.min_test_users == 10
 
