@@ -13,11 +13,12 @@ from training.tuning.coordinate_search import Weights, coordinate_search
 
 logger = logging.getLogger(__name__)
 
-GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8, 2.5)
+GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 """Weights tried for each model, against 1 for the best single one."""
 
 RESTARTS = 4
-"""Searches from weights drawn by the seed, besides those from the shipped, the best single, all alike."""
+"""Searches from weights drawn by the seed, besides those from the shipped, the best single, all alike; fewer
+for few models, whose weights the others find."""
 
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
@@ -118,7 +119,7 @@ def _starts(
     starts = [(alone, others), (alike, others)]
     if shipped:
         starts.insert(0, ({name: shipped.get(name, 0.0) for name in names} | {best: 1.0}, others))
-    for _ in range(RESTARTS):
+    for _ in range(min(RESTARTS, max(len(others) - 2, 0))):
         drawn = dict(zip(names, generator.choice(GRID, len(names)).tolist(), strict=True))
         starts.append((drawn | {best: 1.0}, [others[place] for place in generator.permutation(len(others))]))
     return starts
