@@ -1,7 +1,7 @@
 # The whole vocabulary. `make` alone lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-kernels check bench lock locked fresh rollback replay clean
+.PHONY: help install up down status test test-fast test-kernels check bench lock locked fresh rollback replay clean
 
 PY := .venv/bin/python
 # The Python to build the environment with; without it, any supported one on the PATH.
@@ -24,6 +24,9 @@ status: install ## what runs, and its memory
 
 test: install ## all tests
 	@$(PY) -m pytest
+
+test-fast: install ## the tests that need no server: for the working day
+	@$(PY) -m pytest -q -m "not platform and not database"
 
 # Kernels that every x86 processor of the last ten years can run; on others OpenBLAS keeps its own.
 test-kernels: install ## test models and ranking with the rounding of other processors and numbers of threads

@@ -2,6 +2,22 @@
 
 from client.asynchronous import AsyncShortlist
 from client.blocking import Shortlist
-from client.errors import NotFound, RequestRefused, ServiceFailed, ShortlistError
+from client.errors import (
+    AnswerUnreadable,
+    NotFound,
+    RequestRefused,
+    ServiceFailed,
+    ShortlistError,
+    TooManyRequests,
+)
 
-__all__ = ["AsyncShortlist", "NotFound", "RequestRefused", "ServiceFailed", "Shortlist", "ShortlistError"]
+__all__ = [
+    "AnswerUnreadable",
+    "AsyncShortlist",
+    "NotFound",
+    "RequestRefused",
+    "ServiceFailed",
+    "Shortlist",
+    "ShortlistError",
+    "TooManyRequests",
+]

@@ -16,8 +16,9 @@ T = TypeVar("T")
 class AsyncShortlist:
     """A connection pool to one service. Use it in async `with`, or close it.
 
-    A request is tried up to `attempts` times while the service returns 503 or cannot be reached.
-    Every method raises RequestRefused for 4xx, and ServiceFailed for 5xx or no response.
+    Requests are sent again, `attempts` times and for about ten seconds in all, when the service answers 503
+    or 429 or can't be reached; those that may be done twice also when the connection drops. Every method
+    raises RequestRefused for 4xx, ServiceFailed for 5xx, for no answer and for one that can't be read.
     """
 
     def __init__(

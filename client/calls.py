@@ -9,9 +9,15 @@ from uuid import uuid4
 import httpx
 
 from client import types
-from client.errors import NotFound, RequestRefused, ServiceFailed
+from client.errors import AnswerUnreadable, NotFound, RequestRefused, ServiceFailed, TooManyRequests
 
 T = TypeVar("T")
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
+_READS_BY_POST = frozenset(
+    {"/matrix_factor/similar", "/matrix_factor/user", "/recommendations", "/search", "/api/recommend"}
+)
+_KINDS: Mapping[int, type[RequestRefused]] = {404: NotFound, 429: TooManyRequests}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +31,24 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be done twice: it reads, sets, deletes, or carries a key of its own."""
+        return self.method in _IDEMPOTENT or self.path in _READS_BY_POST or "Idempotency-Key" in self.headers
+
 
 def outcome(call: Call[T], response: httpx.Response) -> T:
-    """The result of a call. Raises NotFound, RequestRefused, ServiceFailed."""
+    """What the call gives. Raises RequestRefused, ServiceFailed, or a kind of them: see `client.errors`."""
     if response.is_success:
-        return call.read(response.json() if response.content else None)
+        try:
+            return call.read(response.json() if response.content else None)
+        except (ValueError, KeyError, TypeError) as unread:
+            raise AnswerUnreadable(response.status_code, response.text) from unread
     error = _error(response)
     message = str(error.get("message", response.reason_phrase))
     if response.is_server_error or not response.is_client_error:
         raise ServiceFailed(f"{response.status_code}: {message}", response.status_code)
-    kind = NotFound if response.status_code == httpx.codes.NOT_FOUND else RequestRefused
+    kind = _KINDS.get(response.status_code, RequestRefused)
     raise kind(response.status_code, str(error.get("code", "error")), message, error.get("field"))
 
 

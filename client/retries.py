@@ -1,7 +1,8 @@
-"""Retries of requests: on a 503 response, or when there is no connection.
+"""Sending again what the service could not answer, for about ten seconds in all.
 
-In both cases nothing was stored, except when the database went away during a commit. Interactions carry an
-Idempotency-Key, so a retry never stores one twice.
+503 and 429 say that nothing was done, and when to come again (`Retry-After`); so does a connection that is
+refused. After a connection that dropped or fell silent nobody knows: then only what may be done twice is sent
+again, which is what reads, what sets or deletes, and interactions, for these carry an Idempotency-Key.
 """
 
 from typing import Any
@@ -11,23 +12,30 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     retry_if_result,
     stop_after_attempt,
+    stop_before_delay,
     wait_exponential_jitter,
 )
 
 from client.calls import Call
 from client.errors import ServiceFailed
 
+SECONDS = 10.0
+"""How long a call is sent again; no wait begins that would end later."""
+
+_BACKOFF = wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1)
+_AGAIN = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS)
+
 
 def send(attempts: int, http: httpx.Client, call: Call[Any]) -> httpx.Response:
-    """Send a call up to `attempts` times, until the response is not a 503; returns the last response.
+    """Send a call until it is answered, at most `attempts` times; the last 503 or 429 is given back.
 
     Raises ServiceFailed if there is no response.
     """
     try:
-        return Retrying(**_policy(attempts))(http.request, call.method, call.path, **_arguments(call))
+        return Retrying(**_policy(attempts, call))(http.request, call.method, call.path, **_arguments(call))
     except httpx.HTTPError as error:
         raise ServiceFailed(f"no response: {error or type(error).__name__}") from error
 
@@ -35,23 +43,36 @@ def send(attempts: int, http: httpx.Client, call: Call[Any]) -> httpx.Response:
 async def send_async(attempts: int, http: httpx.AsyncClient, call: Call[Any]) -> httpx.Response:
     """The same for the asynchronous client."""
     try:
-        retrying = AsyncRetrying(**_policy(attempts))
+        retrying = AsyncRetrying(**_policy(attempts, call))
         return await retrying(http.request, call.method, call.path, **_arguments(call))
     except httpx.HTTPError as error:
         raise ServiceFailed(f"no response: {error or type(error).__name__}") from error
 
 
-def _policy(attempts: int) -> dict[str, Any]:
+def _policy(attempts: int, call: Call[Any]) -> dict[str, Any]:
+    def may_be_sent_again(error: BaseException) -> bool:
+        undone = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+        return undone or (isinstance(error, httpx.TransportError) and call.repeatable)
+
     return {
-        "retry": retry_if_result(_is_unavailable) | retry_if_exception_type(httpx.ConnectError),
-        "stop": stop_after_attempt(attempts),
-        "wait": wait_exponential_jitter(multiplier=0.1, max=5.0, jitter=0.1),
+        "retry": retry_if_result(_is_asked_to_wait) | retry_if_exception(may_be_sent_again),
+        "stop": stop_after_attempt(attempts) | stop_before_delay(SECONDS),
+        "wait": _wait,
         "retry_error_callback": _last,
     }
 
 
-def _is_unavailable(response: httpx.Response) -> bool:
-    return response.status_code == httpx.codes.SERVICE_UNAVAILABLE
+def _is_asked_to_wait(response: httpx.Response) -> bool:
+    return response.status_code in _AGAIN
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds until the next attempt: what the service asks for, else longer each time."""
+    if state.outcome is not None and not state.outcome.failed:
+        asked = state.outcome.result().headers.get("Retry-After", "")
+        if asked.isdecimal():
+            return float(asked)
+    return _BACKOFF(state)
 
 
 def _last(state: RetryCallState) -> httpx.Response:

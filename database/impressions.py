@@ -7,6 +7,7 @@ has a row for each item.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -23,6 +24,7 @@ _COLUMNS = (
     "propensities",
     "bundle_id",
     "shown_at",
+    "answer_id",
 )
 
 
@@ -41,6 +43,8 @@ class ImpressionRow:
     experiment_id: str | None = None
     arm: str | None = None
     shown: bool = True
+    answer_id: UUID | None = None
+    """Common to the lists of one answer and their shadows; `request_id` is the client's to choose."""
 
 
 async def write_impressions(conn: asyncpg.Connection, rows: Sequence[ImpressionRow]) -> None:

@@ -50,20 +50,22 @@ _OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s)
                 where e.experiment_id = l.experiment_id and made.by ->> 'name' = l.arm
                     and ((made.by ->> 'epsilon')::float8 > 0 or jsonb_typeof(made.by -> 'blend') = 'object')
             )"""
+# A write that broke off may have been done twice: of a list logged again the last one is taken.
 _SLOTS = (
     _ATTRIBUTED
-    + """
+    + """, logged as (
+        select distinct on (answer_id, endpoint, shown, experiment_id) * from impression_lists
+        where answer_id is not null and shown_at >= %(since)s and shown_at < %(until)s
+        order by answer_id, endpoint, shown, experiment_id, list_id desc
+    )
     select l.user_id, slot.propensity,
         (coalesce(shadow.item_ids[slot.position] = slot.item_id, false))::int::float8,
         (a.item_id is not null)::int::float8
-    from impression_lists l
-        join impression_lists shadow on shadow.request_id = l.request_id and shadow.endpoint = l.endpoint
-            and shadow.experiment_id = %(experiment)s and not shadow.shown
-            and shadow.shown_at >= %(since)s and shadow.shown_at < %(until)s
+    from logged l join logged shadow using (answer_id, endpoint)
         cross join lateral unnest(l.item_ids, l.propensities)
             with ordinality as slot (item_id, propensity, position)
         left join attributed a on a.list_id = l.list_id and a.item_id = slot.item_id
-    where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
+    where l.shown and l.user_id is not null and not shadow.shown and shadow.experiment_id = %(experiment)s
     order by l.list_id, slot.position limit %(limit)s
 """
 )

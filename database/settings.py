@@ -5,6 +5,7 @@ Hyperparameters, weights and thresholds are not here: their only home is params.
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
     allow_public_without_keys: bool = False
     """Let the service listen on an address other than loopback though no `api_keys` are set."""
 
+    allowed_hosts: str = ""
+    """Comma-separated names that requests may be for, beside localhost and any address; `.shop.example` is
+    every host below it, `*` any."""
+
     cors_origins: str = ""
     """Comma-separated origins whose pages may call the service; `*` for any; none by default."""
 
@@ -82,7 +87,13 @@ class Settings(BaseSettings):
     webhook_url: str | None = None
     """Where failures of scheduled runs are posted as JSON."""
 
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """From which level on our own messages are written; any case."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_case(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
 
     @field_validator("home", "workspace", "inbox")
     @classmethod

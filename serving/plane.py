@@ -15,7 +15,7 @@ import asyncpg
 
 from database.interactions import InteractionRow, Recorded, recent
 from database.settings import REPOSITORY
-from database.state import read_counts
+from database.state import Counts, read_counts
 from database.users import UserRow
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate, bento_folder
@@ -48,6 +48,7 @@ from training.params import Params
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
+_COUNTED_FOR = timedelta(seconds=10)
 
 Clock = Callable[[], datetime]
 
@@ -61,6 +62,7 @@ class LivePlane:
         self.lists = Recommender(parts, params, clock)
         """Makes every list."""
         self._ticker: asyncio.Task[None] | None = None
+        self._counted: tuple[datetime, Counts] | None = None
         self.healthy = True
         """False while this worker can't follow the database, though that answers."""
 
@@ -133,13 +135,20 @@ class LivePlane:
     async def status(self) -> dict[str, Any]:
         """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
         await self.catch_up()
-        parts = self._parts
-        try:
-            async with parts.database.connection("counting the tables") as conn:
-                counts = await read_counts(conn)
-        except DatabaseUnavailable:
-            counts = None
-        return describe(parts, counts)
+        return describe(self._parts, await self._counts())
+
+    async def _counts(self) -> Counts | None:
+        """Rows of the tables, counted at most every few seconds: all of them are read. None: no database."""
+        database, now = self._parts.database, self._clock()
+        if not database.available:
+            return None
+        if self._counted is None or now - self._counted[0] >= _COUNTED_FOR:
+            try:
+                async with database.connection("counting the tables") as conn:
+                    self._counted = (now, await read_counts(conn))
+            except DatabaseUnavailable:
+                return None
+        return self._counted[1]
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""

@@ -1,7 +1,8 @@
 """What a request and the lists made for it have to tell each other: its id, and which bundle answered."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
 
 @dataclass(slots=True)
@@ -9,12 +10,15 @@ class Request:
     """One request under way. The front door makes it; the plane fills in what answered."""
 
     request_id: str
+    """The client's, if it sent one: it may come twice."""
     bundle_id: str | None = None
     """The bundle that its list was made with; None while no list was made."""
     stale: bool = False
     """Whether it was answered before a large change of the catalogue was wholly applied."""
     headers_only: bool = False
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
+    answer_id: UUID = field(default_factory=uuid4)
+    """By this its lists are found together in the log."""
 
 
 current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)

@@ -21,6 +21,8 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import asked_host, refuse_exposure
+from serving.observe.logs import write_logs
+from serving.observe.metrics_folder import use_own_folder
 from serving.plane import LivePlane
 from training.params import load_params
 
@@ -79,6 +81,8 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
+use_own_folder()
+write_logs(get_settings().log_level)
 refuse_exposure(get_settings(), asked_host(sys.argv[1:], os.environ))
 app = create_app(open_plane, get_settings())
 

@@ -50,6 +50,13 @@ class Postgres:
             conn.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a database server, so that `make test-fast` can leave it out."""
+    for item in items:
+        if "postgres" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """An embedded server for the whole session, without fsync: its data need not outlive a crash."""

@@ -21,7 +21,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY(?!ED)|TOKEN|_CONN$|DATABASE_URL|STORE_URI")
-SECRET_FREE = re.compile(r"PASSWORDS_FILE$")
+SECRET_FREE = re.compile(r"PASSWORDS_FILE$|NEED_KEY$")
 
 
 def environment() -> dict[str, str]:
@@ -201,3 +201,55 @@ def test_every_variable_to_set_is_a_setting_or_told_of() -> None:
         if name in settings and kind == "-":
             assert default == str("" if settings[name] is None else settings[name]), name
         assert name in settings or f"`{name}`" in told, name
+
+
+FIXED = {
+    *("SHORTLIST_HOME", "SHORTLIST_WORKSPACE", "SHORTLIST_INBOX"),  # folders of the image
+    *("DATABASE_URL", "MLFLOW_TRACKING_URI", "SHORTLIST_AIRFLOW_URL"),  # containers beside these
+    *("SHORTLIST_AIRFLOW_USERNAME", "SHORTLIST_AIRFLOW_PASSWORD"),
+    *("SHORTLIST_SERVICE_HOST", "SHORTLIST_SERVICE_PORT"),  # inside; SHORTLIST_SERVICE_PORTS are published
+    "SHORTLIST_ALLOW_PUBLIC_WITHOUT_KEYS",  # keys are required
+}
+"""Settings that Compose itself decides."""
+PUBLISHED = {"SHORTLIST_AIRFLOW_PORT": "airflow-api-server", "SHORTLIST_MLFLOW_PORT": "mlflow"}
+TASKS = ("airflow-scheduler",)
+READ_BY = {
+    "MLFLOW_EXPERIMENT_NAME": TASKS,
+    "SHORTLIST_WEBHOOK_URL": TASKS,
+    "SHORTLIST_LOG_LEVEL": ("service", *TASKS, "schema"),
+}
+"""Who reads a setting; every other is the service's."""
+
+
+def offered() -> list[str]:
+    return re.findall(r"^#?([A-Z][A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.M)
+
+
+def test_the_example_offers_every_setting() -> None:
+    names = {field.alias or f"SHORTLIST_{name.upper()}" for name, field in Settings.model_fields.items()}
+    assert set(offered()) == names
+
+
+@pytest.mark.parametrize("name", offered())
+def test_a_setting_of_the_example_reaches_who_reads_it(name: str) -> None:
+    if name in FIXED:
+        return
+    if name in PUBLISHED:
+        assert any(f"${{{name}:-" in port for port in SERVICES[PUBLISHED[name]]["ports"])
+        return
+    for reader in READ_BY.get(name, ("service",)):
+        given = str(SERVICES[reader]["environment"].get(name, ""))
+        assert re.search(r"\$\{" + name + r":[-?]", given), f"{reader} does not get {name}"
+
+
+def test_what_is_published_by_another_port_is_answered_there() -> None:
+    (allowed,) = [word for word in words(SERVICES["mlflow"]) if word.startswith("--allowed-hosts=")]
+    for host in ("localhost", "127.0.0.1"):
+        assert f"{host}:${{SHORTLIST_MLFLOW_PORT:-5000}}" in allowed
+    assert "127.0.0.1:5000," in allowed, "the health check asks inside"
+    assert "mlflow:5000" in allowed
+
+
+def test_the_database_is_ready_when_it_takes_connections_from_others() -> None:
+    """The server that initdb starts listens on its socket only."""
+    assert "pg_isready --host" in SERVICES["postgres"]["healthcheck"]["test"][1]

@@ -41,15 +41,20 @@ create temporary table merged_items as
         from staged_items, unnest(string_to_array(tags, E'\\x1f')) tag where tag <> '' group by item_id
     ) t using (item_id)
     order by s.item_id, s.line;
+create index on merged_items (item_id);
+analyze merged_items;
+"""
+
+_BATCHES = """
 drop table if exists pg_temp.item_batches;
 create temporary table item_batches as
     select item_id, (row_number() over (order by item_id) - 1) / %(size)s as batch from (
-        select item_id from merged_items
-        union select item_id from staged_interactions where item_id is not null
-    ) mentioned;
-create index on merged_items (item_id);
+        select item_id from changed_items
+        union select s.item_id from staged_interactions s left join items i using (item_id)
+            where s.item_id is not null and i.item_id is null
+    ) news;
 create index on item_batches (batch);
-analyze merged_items, item_batches;
+analyze item_batches;
 """
 
 _DESCRIBED = """
@@ -143,10 +148,15 @@ class Merged:
         return Merged(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
-def gather(conn: Connection) -> int:
-    """Bring together what the staged rows say of each item, in batches; returns how many there are."""
+def gather(conn: Connection, family: str) -> int:
+    """Bring together what the staged rows say of each item, and put what is news in batches; how many.
+
+    `changed_items` then holds the news of all items.
+    """
     with conn.cursor() as cursor:
-        cursor.execute(_GATHER, {"size": BATCH})
+        cursor.execute(_GATHER)
+        find_news(conn, family)
+        cursor.execute(_BATCHES, {"size": BATCH})
         cursor.execute("select coalesce(max(batch) + 1, 0) from item_batches")
         return int(cursor.fetchall()[0][0])
 
@@ -182,13 +192,9 @@ def merge_users(conn: Connection) -> int:
 def merge_catalogue(conn: Connection, family: str, batch: int) -> Merged:
     """Write the items of a batch under one number of the change feed, whose row is locked until the commit.
 
-    The number is taken only when there is news; what is news is found again then, as nobody else writes.
+    What is news is found again then, as nobody else writes: it may have changed since it was gathered.
     """
-    find_news(conn, family, batch)
     with conn.cursor() as cursor:
-        cursor.execute(f"select exists (select from changed_items) or exists ({_UNKNOWN})", {"batch": batch})
-        if not cursor.fetchall()[0][0]:
-            return Merged()
         cursor.execute("select catalogue_seq + 1 from change_state for update")
         seq = cursor.fetchall()[0][0]
         find_news(conn, family, batch)

@@ -19,7 +19,6 @@ from database.ingest.chunk import Adapter, IngestError
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
-    find_news,
     gather,
     merge_catalogue,
     merge_interactions,
@@ -135,9 +134,8 @@ def ingest_file(
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
         _make_months(conn)
-        batches = gather(conn)
+        batches = gather(conn, adapter.family)
         if encoder is not None:
-            find_news(conn, adapter.family)
             _encode(conn, encoder, progress, counts.read, merged=False)
         conn.commit()
         merged, vectors = Merged(), 0

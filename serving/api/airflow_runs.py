@@ -25,6 +25,15 @@ class AirflowUnavailable(ServingError):  # noqa: N818 - one word with its siblin
         self.reason = reason
 
 
+class TrainingPaused(ServingError):  # noqa: N818 - one word with its siblings in serving.errors
+    """Airflow would take the run and never start it: its DAG is paused."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{TRAINING_DAG} is paused in Airflow: switch it on at {address}/dags/{TRAINING_DAG}"
+        )
+
+
 class RunNotFound(NotFound):
     """Airflow knows no such run of the DAG."""
 
@@ -63,8 +72,11 @@ class Airflow:
         """Start a training run, or give the one that waits to start: it will learn from the same data.
 
         `conf["force"]` learns although nothing is new; a waiting run that does not is then not enough.
-        Raises AirflowUnavailable.
+        Raises TrainingPaused, AirflowUnavailable.
         """
+        dag = await self._call("GET", f"/api/v2/dags/{TRAINING_DAG}")
+        if dag.get("is_paused"):
+            raise TrainingPaused(self.address)
         latest = await self.latest_run()
         if latest is not None and latest.state == _WAITING and (latest.forced or not conf["force"]):
             return latest

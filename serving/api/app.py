@@ -29,6 +29,7 @@ from serving.api import (
     users,
 )
 from serving.api.airflow_runs import Airflow
+from serving.api.allowed_hosts import AllowedHosts
 from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.protocol import PlaneProtocol
@@ -118,6 +119,7 @@ def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneP
             Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics
         )
     ]
+    layers.append(Middleware(AllowedHosts, settings=settings))
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     if origins:
         layers.append(

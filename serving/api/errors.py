@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from serving.api.airflow_runs import AirflowUnavailable, RunNotFound
+from serving.api.airflow_runs import AirflowUnavailable, RunNotFound, TrainingPaused
 from serving.api.responses import answer
 from serving.errors import (
     AlreadyExists,
@@ -162,6 +162,7 @@ _SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
     (UserExists, 409, "user_exists"),
     (AlreadyExists, 409, "already_exists"),
     (KeyReused, 422, "idempotency_key_reused"),
+    (TrainingPaused, 409, "training_paused"),
     (ModelNotReady, 503, "model_not_trained"),
     (AirflowUnavailable, 503, "airflow_unavailable"),
     (DatabaseBusy, 503, "database_busy"),

@@ -1,7 +1,7 @@
 """The front door, as plain ASGI: each class does one thing before a request reaches its router.
 
-Order, outermost first: Envelope (ids, metrics, last-resort error), CORS, RateLimit, KeyCheck, BodyLimit,
-HeadAsGet.
+Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts, CORS, RateLimit, KeyCheck,
+BodyLimit, HeadAsGet.
 """
 
 import logging

@@ -32,7 +32,7 @@ Train = Annotated[shapes.TrainRequest, Body(examples=[{"retrain_cf": True, "rege
     response_model=TrainingAnswer,
     responses={
         202: {"model": TrainingAnswer, "description": "A run was started: `GET /training/status` follows it"},
-        **documented(400, 401, 413, 422, 503),
+        **documented(400, 401, 409, 413, 422, 503),
     },
     summary="Train or retrain a model",
 )
@@ -59,7 +59,7 @@ async def status(plane: Plane, airflow: Training) -> Response:
     "/training/train",
     status_code=202,
     response_model=shapes.TrainAnswer,
-    responses=documented(400, 401, 413, 422, 503),
+    responses=documented(400, 401, 409, 413, 422, 503),
     summary="Train the models",
 )
 async def train_hybrid(airflow: Training, body: Train) -> Response:

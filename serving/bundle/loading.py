@@ -14,7 +14,7 @@ from database.deployments import Deployment
 from serving.errors import BundleRefused
 from serving.vectors.index import VectorBase
 from training.models.als import Als
-from training.models.bundle import Bundle, BundleError, load_bundle
+from training.models.bundle import Bundle, load_bundle
 from training.models.core.base import Model, Query
 from training.models.embeddings import Embeddings
 from training.models.fpgrowth import FpGrowth
@@ -133,7 +133,7 @@ async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
 def bento_folder(tag: str) -> Path:
     """Folder of the bundle in a stored Bento model, which keeps a file of BentoML's own beside it.
 
-    LookupError when this host's store does not hold the model.
+    LookupError when this host's store does not hold the model, or can't read what BentoML wrote beside it.
     """
     import bentoml
     from bentoml.exceptions import NotFound
@@ -142,6 +142,8 @@ def bento_folder(tag: str) -> Path:
         return Path(bentoml.models.get(tag).path) / _FOLDER
     except NotFound as error:
         raise LookupError(f"the Bento store holds no {tag}") from error
+    except Exception as error:  # an empty or cut model.yaml breaks BentoML in as many ways as YAML has
+        raise LookupError(f"the Bento store can't read model.yaml of {tag}: {error}") from error
 
 
 async def load(deployment: Deployment, locate: Locate, dimension: int, model: str) -> Loaded:
@@ -152,8 +154,8 @@ async def load(deployment: Deployment, locate: Locate, dimension: int, model: st
     """
     try:
         return await asyncio.to_thread(_load, deployment, locate, dimension, model)
-    except (BundleError, LookupError, OSError, ValueError, RuntimeError) as error:  # FAISS raises the last
-        raise BundleRefused(deployment.bundle_id, str(error)) from error
+    except Exception as error:  # the boundary of a bundle: whatever is wrong with it, the one before serves
+        raise BundleRefused(deployment.bundle_id, str(error) or type(error).__name__) from error
 
 
 def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) -> Loaded:

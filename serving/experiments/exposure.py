@@ -10,7 +10,7 @@ from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import Shadows
 from serving.lists.executor import MadeList
 from serving.observe.list_metrics import list_metrics
-from serving.request_context import current_request
+from serving.request_context import Request, current_request
 from training.params import Params
 
 
@@ -40,17 +40,17 @@ class Exposure:
         for made in lists:
             models = [each.model for each in made.items]
             list_metrics().count_list(made.name, models, cold=cold, fallback=made.fallback)
-            self._log(policy, user_id, made, (_request_id(), now), shown=seen)
+            self._log(policy, user_id, made, (request, now), shown=seen)
 
     def shadow(self, policy: Policy, user_id: str, make: Callable[[], Iterable[MadeList]]) -> None:
         """Make a shadow arm's lists once the request is answered, and log them as not shown."""
-        request_id = _request_id()
+        request = current_request.get()
 
         async def compute() -> None:
             await asyncio.sleep(0)  # the answer goes out first
             now = self._clock()
             for made in make():
-                self._log(policy, user_id, made, (request_id, now), shown=False)
+                self._log(policy, user_id, made, (request, now), shown=False)
 
         self._shadows.submit(compute)
 
@@ -59,29 +59,26 @@ class Exposure:
         policy: Policy,
         user_id: str | None,
         made: MadeList,
-        request: tuple[str, datetime],
+        origin: tuple[Request | None, datetime],
         *,
         shown: bool,
     ) -> None:
+        request, moment = origin
         items = made.items[: self._positions]
         if not items:
             return
         self.impressions.add(
             ImpressionRow(
-                request_id=request[0],
+                request_id="" if request is None else request.request_id,
+                answer_id=None if request is None else request.answer_id,
                 endpoint=made.name,
                 user_id=user_id,
                 item_ids=tuple(each.item.item_id for each in items),
                 propensities=(made.propensities or (1.0,) * len(items))[: len(items)],
                 bundle_id=policy.bundle_id,
-                shown_at=request[1],
+                shown_at=moment,
                 experiment_id=policy.experiment_id,
                 arm=policy.arm,
                 shown=shown,
             )
         )
-
-
-def _request_id() -> str:
-    request = current_request.get()
-    return "" if request is None else request.request_id

@@ -22,6 +22,7 @@ class ListMetrics:
         )
         self._fallbacks = Counter("shortlist_fallbacks", "Lists made by a stand-in.", ("endpoint", "reason"))
         self._steps = Summary("shortlist_list_step_seconds", "Time of the steps that make lists.", ("step",))
+        self._by_step: dict[str, Summary] = {}
         self._written = Counter("shortlist_impressions_written", "Lists in the impression log.")
         self._dropped = Counter("shortlist_impressions_dropped", "Lists lost to the impression log.")
         self._waiting = Gauge(
@@ -59,7 +60,10 @@ class ListMetrics:
 
     def time_step(self, step: str, seconds: float) -> None:
         """Count one run of a step that makes lists, and how long it took."""
-        self._steps.labels(step).observe(seconds)
+        known = self._by_step.get(step)
+        if known is None:
+            known = self._by_step[step] = self._steps.labels(step)
+        known.observe(seconds)
 
     def count_list(
         self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None

@@ -1,7 +1,7 @@
 """From a user's events to what ranking needs: what they like, dislike, have seen and have searched."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -94,19 +94,19 @@ def build_history(
 
 def grouped(events: Sequence[InteractionRow]) -> list[EventGroup]:
     """Interactions (newest first) by item and type, as the database sums them up."""
-    found: dict[tuple[str, str], EventGroup] = {}
+    found: dict[tuple[str, str], list[InteractionRow]] = {}
     for event in events:
-        if event.item_id is None:
-            continue
-        key, value = (event.item_id, event.event_type), event.value
-        if value is not None and event.event_type == "feedback":
-            value = float(np.sign(value))
-        known = found.get(key) or EventGroup(*key, 0, 0, None, event.occurred_at, event.value)
-        total = known.total if value is None else (known.total or 0.0) + value
-        found[key] = replace(
-            known, events=known.events + 1, valued=known.valued + (value is not None), total=total
-        )
-    return list(found.values())
+        if event.item_id is not None:
+            found.setdefault((event.item_id, event.event_type), []).append(event)
+    return [_group(key, members) for key, members in found.items()]
+
+
+def _group(key: tuple[str, str], events: Sequence[InteractionRow]) -> EventGroup:
+    values = [event.value for event in events if event.value is not None]
+    if key[1] == "feedback":
+        values = [float(np.sign(value)) for value in values]
+    total = sum(values) if values else None
+    return EventGroup(*key, len(events), len(values), total, events[0].occurred_at, events[0].value)
 
 
 def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars: float) -> float:

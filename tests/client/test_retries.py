@@ -8,7 +8,15 @@ import httpx
 import pytest
 
 import client
-from client import AsyncShortlist, NotFound, RequestRefused, ServiceFailed, Shortlist
+from client import (
+    AnswerUnreadable,
+    AsyncShortlist,
+    NotFound,
+    RequestRefused,
+    ServiceFailed,
+    Shortlist,
+    TooManyRequests,
+)
 
 Answers = Iterator[httpx.Response | Exception]
 
@@ -63,11 +71,68 @@ def test_the_last_failure_is_raised(failures: list[httpx.Response | Exception]) 
     assert len(asked) == len(failures)
 
 
-def test_a_request_that_may_have_been_done_is_not_sent_again() -> None:
-    shortlist, asked = blocking(httpx.ReadTimeout("slow"))
+DROPPED = [httpx.ReadTimeout("slow"), httpx.ReadError("reset"), httpx.RemoteProtocolError("closed")]
+
+
+@pytest.mark.parametrize("dropped", DROPPED, ids=repr)
+def test_a_request_that_may_have_been_done_is_not_sent_again(dropped: Exception) -> None:
+    calls: tuple[Callable[[Shortlist], object], ...] = (
+        lambda shortlist: shortlist.create_user("ann"),
+        lambda shortlist: shortlist.create_article("a", "b"),
+        lambda shortlist: shortlist.train(),
+    )
+    for send in calls:
+        shortlist, asked = blocking(dropped)
+        with pytest.raises(ServiceFailed):
+            send(shortlist)
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("dropped", DROPPED, ids=repr)
+def test_what_may_be_done_twice_is_sent_again_after_a_dropped_connection(dropped: Exception) -> None:
+    calls: tuple[Callable[[Shortlist], object], ...] = (
+        lambda shortlist: shortlist.click("a", "ABCD1234XY"),
+        lambda shortlist: shortlist.home("a"),
+        lambda shortlist: shortlist.items_for_user("a"),
+        lambda shortlist: shortlist.delete_article(1),
+        lambda shortlist: shortlist.update_user("a", interests=["tea"]),
+    )
+    for send in calls:
+        shortlist, asked = blocking(dropped, httpx.Response(200, json={"recommendations": []}))
+        send(shortlist)
+        assert len(asked) == 2
+
+
+def test_the_service_says_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    busy = [httpx.Response(status, headers={"Retry-After": "2"}) for status in (503, 429)]
+    shortlist, asked = blocking(*busy, httpx.Response(200, json={}), attempts=4)
+    assert shortlist.status() == {}
+    assert waits == [2, 2] and len(asked) == 3
+
+
+def test_no_wait_is_longer_than_ten_seconds_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    shortlist, asked = blocking(httpx.Response(503, headers={"Retry-After": "3600"}))
     with pytest.raises(ServiceFailed):
-        shortlist.click("a", "ABCD1234XY")
-    assert len(asked) == 1
+        shortlist.status()
+    assert (waits, len(asked)) == ([], 1)
+
+
+def test_too_many_requests_is_an_error_of_its_own() -> None:
+    shortlist, asked = blocking(*[refusal(429, "too_many_requests")] * 3)
+    with pytest.raises(TooManyRequests):
+        shortlist.home("a")
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("body", ["<html>a login page</html>", "[1]", '{"other": 1}', "null", "\x00"])
+def test_a_success_that_is_no_answer_is_an_error_of_its_own(body: str) -> None:
+    shortlist, _ = blocking(httpx.Response(200, text=body))
+    with pytest.raises(AnswerUnreadable, match="200"):
+        shortlist.similar_products("A")
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, RequestRefused), (404, NotFound), (422, RequestRefused)])
@@ -127,10 +192,12 @@ def test_both_clients_have_the_same_methods() -> None:
 
 def test_exported_names() -> None:
     assert sorted(client.__all__) == [
+        "AnswerUnreadable",
         "AsyncShortlist",
         "NotFound",
         "RequestRefused",
         "ServiceFailed",
         "Shortlist",
         "ShortlistError",
+        "TooManyRequests",
     ]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -105,16 +106,34 @@ async def test_a_later_list_takes_the_click_though_it_is_of_another_period(
 async def test_a_shadow_list_is_laid_beside_the_shown_one(pool: asyncpg.Pool, connection: Connection) -> None:
     experiment = start_experiment(connection, "s", "shadow", (Arm("now", 1), Arm("unseen", 1)))
     connection.commit()
+    answer = uuid4()
     async with pool.acquire() as conn:
         lists = [
-            shown("ann", "x", "y", minutes=1, request_id="r1", propensities=(0.9, 0.05)),
-            shown("ann", "x", "z", minutes=1, request_id="r1", experiment_id="s", arm="unseen", shown=False),
+            shown("ann", "x", "y", minutes=1, answer_id=answer, propensities=(0.9, 0.05)),
+            shown("ann", "x", "z", minutes=1, answer_id=answer, experiment_id="s", arm="unseen", shown=False),
         ]
         await write_impressions(conn, lists)
         await click(conn, "ann", "x", 2)
     slots = logged_slots(connection, experiment, NOW + timedelta(hours=1), CLICKS, 100)
     assert [(slot.target, slot.reward) for slot in slots] == [(1, 1), (0, 0)]
     assert [slot.propensity for slot in slots] == pytest.approx([0.9, 0.05])
+
+
+async def test_a_request_id_that_comes_again_counts_each_answer_once(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    experiment = start_experiment(connection, "s", "shadow", (Arm("now", 1), Arm("unseen", 1)))
+    connection.commit()
+    lists = []
+    for _ in range(20):
+        same: dict[str, object] = {"request_id": "mine", "answer_id": uuid4(), "minutes": 1}
+        lists.append(shown("ann", "x", "y", **same))  # type: ignore[arg-type]
+        lists.append(shown("ann", "x", "z", experiment_id="s", arm="unseen", shown=False, **same))  # type: ignore[arg-type]
+    async with pool.acquire() as conn:
+        await write_impressions(conn, lists)
+        await write_impressions(conn, lists[:2])  # a write that broke off is done again
+    slots = logged_slots(connection, experiment, NOW + timedelta(hours=1), CLICKS, 10_000)
+    assert len(slots) == 40
 
 
 async def test_the_view_has_a_row_for_each_item(pool: asyncpg.Pool) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import pytest
@@ -43,9 +44,9 @@ def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: flo
     rows, clicks = [], []
     for number in range(lists):
         items, propensities = shown_list(epsilon, generator)
-        ids = (f"r{number}", "hybrid", f"user{number}")
-        rows.append((*ids, list(items), list(propensities), "b", moment, experiment, "now", True))
-        rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False))
+        ids, answer = (f"r{number}", "hybrid", f"user{number}"), str(uuid5(NAMESPACE_OID, str(number)))
+        rows.append((*ids, list(items), list(propensities), "b", moment, experiment, "now", True, answer))
+        rows.append((*ids, list(BEST[:3]), [1.0] * 3, "b", moment, experiment, "best", False, answer))
         clicks += [
             (ids[2], "click", item, moment, "test") for item in items if generator.random() < RATES[item]
         ]
@@ -53,7 +54,7 @@ def write_log(conn: Connection, experiment: str, lists: int = 3000, epsilon: flo
         execute_values(
             cursor,
             """insert into impression_lists (request_id, endpoint, user_id, item_ids, propensities, bundle_id,
-            shown_at, experiment_id, arm, shown) values %s""",
+            shown_at, experiment_id, arm, shown, answer_id) values %s""",
             rows,
         )
         execute_values(

@@ -1,5 +1,6 @@
 """TF-IDF neighbours: items whose name and sub-category use the same rare words."""
 
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,8 @@ from training.models.core.types import Csr, Report
 
 BLOCK_ENTRIES = 2**23
 """Cosines that are held at a time (float32, so 32 MiB)."""
+
+_WORD = re.compile(r"\b\w+\b")
 
 
 class TfidfConfig(Config):
@@ -46,10 +49,10 @@ def _vectorise(data: TrainingData) -> Csr:
         " ".join([title, *(f"sub_category_{word}" for word in sub.lower().split())])
         for title, sub in zip(titles, subs, strict=True)
     ]
-    if not any(text.strip() for text in texts):
+    if not any(_WORD.search(text) for text in texts):
         return sparse.csr_array((data.n_items, 1), dtype=np.float32)
     # Sublinear: a repeated word adds little. The default pattern would drop sizes of one letter.
-    vectoriser = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    vectoriser = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=_WORD.pattern)
     return sparse.csr_array(vectoriser.fit_transform(texts))
 
 

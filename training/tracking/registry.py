@@ -3,6 +3,7 @@
 A model version is registered from a folder of arrays through a loader module: nothing is pickled.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from training.tracking.versions import Version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
 
 BUNDLE = "bundle"
 """The registered model whose versions are whole bundles."""
@@ -106,7 +109,13 @@ class Registry:
         return {alias: str(version) for alias, version in model.aliases.items()}
 
     def set_aliases(self, name: str, wanted: Mapping[str, str | None]) -> list[str]:
-        """Point aliases of `name` at versions (None removes one); returns those that had to move."""
+        """Point aliases of `name` at versions (None removes one); returns those that had to move.
+
+        A version that somebody deleted in MLflow is warned of, and its alias left: what serves is said by the
+        database, which the aliases only mirror.
+        """
+        from mlflow.exceptions import MlflowException
+
         now = self.aliases(name)
         moved = []
         for alias, version in wanted.items():
@@ -114,7 +123,14 @@ class Registry:
                 self._client.delete_registered_model_alias(name, alias)
                 moved.append(alias)
             elif version is not None and now.get(alias) != version:
-                self._client.set_registered_model_alias(name, alias, version)
+                try:
+                    self._client.set_registered_model_alias(name, alias, version)
+                except MlflowException as error:
+                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                        raise
+                    gone = "version %s of %s was deleted in MLflow: alias '%s' is not set, training goes on"
+                    logger.warning(gone, version, name, alias)
+                    continue
                 moved.append(alias)
         return moved
 

@@ -49,7 +49,10 @@ class Tracker:
         self.registry = Registry(self.client, self.experiment)
 
     def run(self, run_id: str) -> TrackedRun:
-        """A run that is known by its id."""
+        """A run that is known by its id; one that was deleted in MLflow's UI is put back."""
+        if self.client.get_run(run_id).info.lifecycle_stage == "deleted":
+            logger.warning("run %s was deleted in MLflow: it is restored", run_id)
+            self.client.restore_run(run_id)
         return TrackedRun(self.client, run_id)
 
     def bundle_run(self, lineage: Lineage) -> TrackedRun:
@@ -133,9 +136,15 @@ class Tracker:
         return self._ensure_experiment(f"{self.experiment}-search", _SEARCHES_NOTE)
 
     def _ensure_experiment(self, name: str, about: str) -> str:
-        """Id of an experiment, made when missing; of two that make it at once one finds the other's."""
+        """Id of an experiment, made when missing; of two that make it at once one finds the other's.
+
+        MLflow keeps the name of one that was deleted in its UI: that one is put back.
+        """
         found = self.client.get_experiment_by_name(name)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                logger.warning("experiment '%s' was deleted in MLflow: it is restored", name)
+                self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         from mlflow.exceptions import MlflowException
 

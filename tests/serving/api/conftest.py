@@ -65,7 +65,7 @@ async def served(plane: FakePlane, airflow: FakeAirflow) -> AsyncIterator[Answer
             app = create_app(opened, settings, Airflow(settings, httpx.MockTransport(airflow)))
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 5000))
-            http = httpx.AsyncClient(transport=transport, base_url="http://shortlist.test")
+            http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
             return await stack.enter_async_context(http)
 
         yield serve
@@ -81,7 +81,7 @@ async def http(served: Answering, settings: Settings) -> httpx.AsyncClient:
 @pytest_asyncio.fixture
 async def shortlist(http: httpx.AsyncClient) -> AsyncIterator[AsyncShortlist]:
     """The typed client of the same app."""
-    async with AsyncShortlist("http://shortlist.test", transport=http._transport) as client:
+    async with AsyncShortlist("http://localhost", transport=http._transport) as client:
         yield client
 
 

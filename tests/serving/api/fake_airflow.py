@@ -18,6 +18,7 @@ class FakeAirflow:
         self.monitored: list[dict[str, Any]] = []
         self.tokens = 0
         self.reachable = True
+        self.paused = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if not self.reachable:
@@ -30,6 +31,8 @@ class FakeAirflow:
         if request.method == "POST":
             return self._trigger(request)
         run_id = request.url.path.rpartition("/")[2]
+        if request.url.path.endswith("/dags/daily_training"):
+            return httpx.Response(200, json={"dag_id": run_id, "is_paused": self.paused})
         if run_id == "dagRuns":
             return httpx.Response(200, json={"dag_runs": self.runs[-1:], "total_entries": len(self.runs)})
         found = [run for run in self.runs if run["dag_run_id"] == run_id]

@@ -38,7 +38,7 @@ async def client(database: "Database") -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(open_plane, Settings(_env_file=None, api_keys="secret"))
     app.state.plane = Plane()
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as made:
         made.headers["X-API-Key"] = "secret"
         yield made
 
@@ -140,6 +140,6 @@ async def test_metrics_answer_while_the_database_does_not() -> None:
     gone = Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:9/none")
     app = create_app(open_plane, gone)
     app.state.plane = Plane()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         found = await client.get("/api/v1/metrics")
     assert found.status_code == 200 and "shortlist_drift" not in found.text

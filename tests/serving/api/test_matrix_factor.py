@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from client import AsyncShortlist, NotFound, ServiceFailed
+from tests.serving.api.fake_airflow import FakeAirflow
 
 
 async def test_similar_items_have_exactly_the_documents_fields(shortlist: AsyncShortlist) -> None:
@@ -133,3 +134,16 @@ async def test_a_failing_airflow_is_a_failed_service_to_the_client(
     airflow.reachable = False
     with pytest.raises(ServiceFailed, match="Airflow"):
         await shortlist.train()
+
+
+async def test_a_paused_training_says_so(http: httpx.AsyncClient, airflow: FakeAirflow) -> None:
+    airflow.paused = True
+    for path, body in (
+        ("/training", {"model_type": "mf", "force_retrain": True}),
+        ("/training/train", {"retrain_cf": True, "regenerate_embeddings": True}),
+    ):
+        answer = await http.post(path, json=body)
+        assert answer.status_code == 409
+        assert answer.json()["error"]["code"] == "training_paused"
+        assert "paused in Airflow" in answer.json()["detail"]
+    assert airflow.triggered == []

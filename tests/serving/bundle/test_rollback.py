@@ -89,7 +89,7 @@ async def posted(airflow: Airflow, **body: str) -> httpx.Response:
     app.state.settings = get_settings()
     app.state.airflow = airflow
     app.include_router(router.router)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.post("/training/rollback", json=body)
 
 

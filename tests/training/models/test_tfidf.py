@@ -1,10 +1,14 @@
-"""Neighbours by words: the largest cosines of each row, whatever the size of a block."""
+"""Neighbours by words: the largest cosines of each row, and names without a word."""
 
 import numpy as np
 import pytest
 from scipy import sparse
 
 from training.models import tfidf
+from training.models.core.base import Config, Query
+from training.models.core.data import Catalogue, TrainingData
+from training.models.core.vocabulary import Vocabulary
+from training.models.registry import fit_model
 from training.models.tfidf import TfidfConfig
 
 
@@ -36,3 +40,25 @@ def test_the_largest_cosines_are_kept_of_equal_ones_the_lower_items(
 def test_no_items_have_no_neighbours() -> None:
     empty = sparse.csr_array((0, 1), dtype=np.float32)
     assert tfidf._neighbours(empty, TfidfConfig(neighbours=5, min_similarity=0.1)).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "titles", [("", "", ""), ("!!!", "—", "★ ★"), (" ", "\t", "…"), ("👍", "🎁🎁", "()")], ids=repr
+)
+def test_titles_without_a_word_give_an_empty_model(
+    titles: tuple[str, ...], configs: dict[str, Config]
+) -> None:
+    items, users = Vocabulary.build("abc"), Vocabulary.build(["ann"])
+    seen = sparse.csr_array(np.ones((1, 3), dtype=np.float32))
+    data = TrainingData(items, users, seen, catalogue=Catalogue(titles=titles))
+    model = fit_model("tfidf", data, configs["tfidf"], 1)
+    assert not model.scores(Query(np.array([0], dtype=np.int32), np.ones(1, dtype=np.float32))).any()
+
+
+def test_one_title_with_a_word_is_enough(configs: dict[str, Config]) -> None:
+    items, users = Vocabulary.build("abc"), Vocabulary.build(["ann"])
+    seen = sparse.csr_array(np.ones((1, 3), dtype=np.float32))
+    data = TrainingData(items, users, seen, catalogue=Catalogue(titles=("!!!", "tea pot", "tea")))
+    model = fit_model("tfidf", data, configs["tfidf"], 1)
+    scores = model.scores(Query(np.array([1], dtype=np.int32), np.ones(1, dtype=np.float32)))
+    assert scores[2] > 0 and scores[0] == 0

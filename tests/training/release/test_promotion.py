@@ -53,6 +53,32 @@ def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
     assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": first}
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
+def test_versions_that_were_deleted_in_mlflow_stop_nothing(
+    connection: Connection,
+    tracking_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "deleted-versions")
+    get_settings.cache_clear()
+    tracker = Tracker(get_settings())
+    name = tracker.registry.name_of("als")
+    tracker.client.create_registered_model(name)
+    version = str(tracker.client.create_model_version(name, source="file:///nowhere").version)
+    models = {"als": {"version": version}}
+    deployments.activate(connection, "b1", "shortlist:b1", {"models": models}, "daily training")
+    connection.commit()
+    mirror_registry()
+    assert tracker.registry.aliases(name) == {"champion": version}
+    tracker.client.delete_model_version(name, version)
+    mirror_registry()
+    assert f"version {version} of {name} was deleted" in caplog.text
+    tracker.client.delete_registered_model(name)
+    mirror_registry()
+
+
 class Nothing:
     """A registry that is not asked: it is refused before."""
 

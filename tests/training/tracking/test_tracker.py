@@ -90,3 +90,17 @@ def test_a_server_that_is_away_does_not_hide_why_the_night_failed(
     monkeypatch.setattr(tracker.client, "get_experiment_by_name", away)
     tracker.fail_bundle_run(LINEAGE, "no memory")
     assert "connection refused" in caplog.text
+
+
+def test_what_was_deleted_in_mlflow_is_put_back(tracking_uri: str, caplog: pytest.LogCaptureFixture) -> None:
+    tracker = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="deleted"))
+    run = tracker.bundle_run(LINEAGE)
+    experiment = tracker.client.get_experiment_by_name("deleted")
+    assert experiment is not None
+    tracker.client.delete_experiment(experiment.experiment_id)
+    assert tracker.bundle_run(LINEAGE).id == run.id
+    tracker.client.delete_run(run.id)
+    assert tracker.bundle_run(LINEAGE).id != run.id
+    tracker.run(run.id).log({"a": 1}, {"b": 2.0})
+    assert tracker.client.get_run(run.id).data.metrics == {"b": 2.0}
+    assert caplog.text.count("was deleted in MLflow") == 2

@@ -85,8 +85,16 @@ class NeighbourModel(Model):
         return opinions(scores, (read @ abs(matrix)).toarray(), longest + STORED)
 
     def contributions(self, query: Query, items: IntArray) -> FloatArray:
-        weights = self.matrix[query.items][:, items].toarray()
-        given: FloatArray = (weights * transform(query.weights, self.strength)[:, None]).T.astype(np.float32)
+        given = np.zeros((len(items), len(query.items)), dtype=np.float32)
+        order = np.argsort(items)
+        asked = items[order]
+        strengths = transform(query.weights, self.strength)
+        for place, (item, strength) in enumerate(zip(query.items.tolist(), strengths, strict=True)):
+            neighbours, weights = self.row(item)
+            found = np.minimum(np.searchsorted(neighbours, asked), max(len(neighbours) - 1, 0))
+            if len(neighbours):
+                known = np.where(neighbours[found] == asked, weights[found], np.float32(0))
+                given[order, place] = known * strength
         return given
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:

@@ -1,0 +1,97 @@
+"""A stored bundle whose model.yaml is damaged is refused with the reason, at the start and at a live swap."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from serving.bundle import loading
+from serving.bundle.loading import bento_folder
+from serving.plane import LivePlane
+from tests.serving.words import BagOfWords
+from training.params import Params
+
+pytestmark = pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
+
+DAMAGED = {
+    "empty": b"",
+    "cut": b"name: shortlist\nversion: broken\nmodule: ''\nlab",
+    "no YAML": b"{[: \x00\xff",
+    "another kind": b"- a\n- list\n",
+    "a word": b"word",
+    "wrong types": b"name: [1]\nversion: {}\nmodule: 3\ncreation_time: never\n",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Path]:
+    """An empty Bento store of the test's own; gives its folder."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.models.model import ModelStore
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    with_store: Any = BentoMLContainer.model_store
+    with_store.set(ModelStore(folder))
+    yield folder
+    with_store.reset()
+
+
+def put(store: Path, bundle: Path) -> Path:
+    """Store a bundle under its folder's name; gives its model.yaml."""
+    import bentoml
+
+    with bentoml.models.create(f"shortlist:{bundle.name}") as model:
+        shutil.copytree(bundle, Path(model.path) / "bundle")
+    return store / "shortlist" / bundle.name / "model.yaml"
+
+
+@pytest.mark.parametrize("content", list(DAMAGED.values()), ids=list(DAMAGED))
+def test_a_damaged_description_is_a_lookup_error(store: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken").mkdir()
+    file = put(store, tmp_path / "broken")
+    assert bento_folder("shortlist:broken").is_dir()
+    file.write_bytes(content)
+    with pytest.raises(LookupError, match="shortlist:broken"):
+        bento_folder("shortlist:broken")
+
+
+async def test_the_previous_bundle_serves_at_the_start_and_at_a_swap(
+    shop: list[str], pool: asyncpg.Pool, small_params: Params, store: Path, deploy: Any
+) -> None:
+    async def start() -> LivePlane:
+        return await LivePlane.open(
+            pool, small_params, encoder=BagOfWords(), locate=lambda tag: bento_folder(f"shortlist:{tag}")
+        )
+
+    put(store, deploy("first"))
+    running = await start()
+    put(store, deploy("second", seed=1)).write_bytes(b"")
+    await running.settle()
+    started = await start()
+    for worker in (running, started):
+        assert worker.bundle_id == "first"
+        (refused,) = (await worker.status())["bundle"]["refused"]
+        assert refused["bundle_id"] == "second" and "model.yaml" in refused["reason"]
+        await worker.close()
+
+
+async def test_whatever_a_bundle_raises_it_is_refused(
+    plane: LivePlane, deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy("first")
+    await plane.settle()
+    for number, error in enumerate((TypeError("a"), AttributeError("b"), EOFError(), AssertionError("d"))):
+
+        def fail(_: Path, error: Exception = error) -> None:
+            raise error
+
+        with monkeypatch.context() as broken:
+            broken.setattr(loading, "load_bundle", fail)
+            deploy(f"bad{number}", seed=1)
+            await plane.settle()
+        assert plane.bundle_id == "first"
+    assert len(plane._parts.deployed.refused) >= 1
