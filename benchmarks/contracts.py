@@ -15,8 +15,11 @@ from typing import Any
 import click
 import yaml
 
+from training.markdown import table
+
 EXAMPLES = Path(__file__).with_name("contracts.yaml")
-_SHOWN = 120
+_PREVIEW = 120
+"""Characters of an answer that the page holds."""
 _SECONDS = 60
 _HEAD = """# Example requests and responses
 
@@ -82,7 +85,11 @@ def send_all(address: str, examples: Sequence[Example]) -> list[Answer]:
 
 
 def send(address: str, example: Example, path: str) -> Answer:
-    """One request on a connection of its own. Raises CalledProcessError when nothing answers."""
+    """One request on a connection of its own.
+
+    Raises:
+        CalledProcessError: nothing answers.
+    """
     command = [
         "curl",
         "-sS",
@@ -102,32 +109,27 @@ def send(address: str, example: Example, path: str) -> Answer:
 
 
 def as_page(answers: Sequence[Answer]) -> str:
-    """The answers in Markdown, one table a document."""
+    """The answers in Markdown, one table an API."""
     lines = [_HEAD]
     for document in dict.fromkeys(answer.example.document for answer in answers):
-        lines += [
-            f"## {document.capitalize()}",
-            "",
-            "| request | body | status | answer begins |",
-            "|---" * 4 + "|",
-        ]
-        lines += [_row(answer) for answer in answers if answer.example.document == document]
-        lines.append("")
+        rows = [_row(answer) for answer in answers if answer.example.document == document]
+        head = ("request", "body", "status", "answer begins")
+        lines += [f"## {document.capitalize()}", "", table(head, rows)]
     return "\n".join(lines)
 
 
-def _row(answer: Answer) -> str:
+def _row(answer: Answer) -> list[object]:
     sent = _code(" ".join((answer.example.body or "").split()))
     request = f"`{answer.example.method} {answer.path}`"
-    return f"| {request} | {sent} | {answer.status} | {_code(_first(answer.body))} |"
+    return [request, sent, answer.status, _code(_first(answer.body))]
 
 
 def _first(body: str) -> str:
-    return body if len(body) <= _SHOWN else body[:_SHOWN] + "…"
+    return body if len(body) <= _PREVIEW else body[:_PREVIEW] + "…"
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('|', chr(92) + '|')}`" if text else ""
+    return f"`{text}`" if text else ""
 
 
 @click.command()

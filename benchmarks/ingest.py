@@ -1,8 +1,6 @@
 """Our ingestion (checks, duplicates, keys, users, items, partitions) against bare COPY of the same file."""
 
 import io
-import tempfile
-from pathlib import Path
 from time import perf_counter
 
 import psycopg2
@@ -11,10 +9,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from benchmarks.report import table
-from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedServer
+from benchmarks.temporary_database import temporary_database
 from database.ingest.sample import SAMPLE, ingest_sample
-from database.schema import migrate
 
 _BARE = """create table bare (invoice text, stock_code text, description text, quantity bigint,
     invoice_date timestamp, unit_price double precision, customer_id double precision, country text)"""
@@ -22,15 +18,11 @@ _BARE = """create table bare (invoice text, stock_code text, description text, q
 
 def run() -> None:
     """Load the sample both ways into a server of its own, and print seconds, rows a second, ratio."""
-    with tempfile.TemporaryDirectory(prefix="shortlist-") as folder, EmbeddedServer(Path(folder) / "db"):
-        url = embedded_url(Path(folder) / "db", "shortlist")
-        migrate(url)
-        with psycopg2.connect(libpq_url(url)) as conn:
-            started = perf_counter()
-            report = ingest_sample(conn)
-            ours = perf_counter() - started
-            theirs = _copy(conn)
-        conn.close()
+    with temporary_database(durable=True) as (_, conn):
+        started = perf_counter()
+        report = ingest_sample(conn)
+        ours = perf_counter() - started
+        theirs = _copy(conn)
     rows = report.rows_read
     table(
         f"Online Retail, {rows:,} lines",

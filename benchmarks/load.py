@@ -8,8 +8,8 @@ from time import perf_counter
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a load saw."""
+class LoadResult:
+    """Requests under a load: how many, how fast."""
 
     requests: int
     failed: int
@@ -36,7 +36,7 @@ def post(path: str, body: bytes) -> bytes:
 
 async def drive(
     port: int, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None = None
-) -> Measured:
+) -> LoadResult:
     """Ask a server on loopback for some seconds.
 
     Args:
@@ -72,7 +72,7 @@ async def drive(
 
     await asyncio.gather(*(ask(number) for number in range(connections)))
     times.sort()
-    return Measured(
+    return LoadResult(
         len(times),
         len(failures),
         perf_counter() - started,

@@ -10,7 +10,6 @@ import asyncio
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,16 +18,15 @@ from typing import Any
 
 import asyncpg
 import click
-import psycopg2
 import yaml
 
-from database.connection import create_pool, embedded_url, libpq_url
-from database.embedded import EmbeddedServer
+from benchmarks.temporary_database import temporary_database
+from database.connection import create_pool
 from database.ingest.sample import ingest_sample
-from database.schema import migrate
 from database.settings import REPOSITORY, Settings
 from serving.plane import LivePlane
 from serving.types import Ranked
+from training.markdown import table
 from training.models.core.encoder import Encoder
 from training.params import Params, load_params
 
@@ -121,21 +119,15 @@ def as_table(outcomes: Sequence[Outcome]) -> str:
     """hit@5 and the queries, in Markdown."""
     totals = summary(outcomes)
     kinds = list(next(iter(totals.values())))
-    lines = [f"| hit@{AT} | {' | '.join(kinds)} |", "|---|" + "---|" * len(kinds)]
-    lines += [
-        f"| {way} | {' | '.join(f'{row[kind]:.3f}' for kind in kinds)} |" for way, row in totals.items()
-    ]
-    lines += [
-        "",
-        f"| query | {' | '.join(totals)} | first by {list(totals)[-1]} |",
-        "|---" * (len(totals) + 2) + "|",
-    ]
+    hits = [[way, *(f"{row[kind]:.3f}" for kind in kinds)] for way, row in totals.items()]
+    queries = []
     for query in dict.fromkeys(outcome.query for outcome in outcomes):
         mine = {outcome.way: outcome for outcome in outcomes if outcome.query == query}
-        marks = " | ".join("yes" if mine[way].hit else "no" for way in totals)
+        marks = ["yes" if mine[way].hit else "no" for way in totals]
         first = next(iter(list(mine.values())[-1].titles), "")
-        lines.append(f"| {query.query} | {marks} | {first} |")
-    return "\n".join(lines)
+        queries.append([query.query, *marks, first])
+    by_query = table(["query", *totals, f"first by {list(totals)[-1]}"], queries)
+    return f"{table([f'hit@{AT}', *kinds], hits)}\n{by_query}"
 
 
 async def _measure(settings: Settings, params: Params, queries: Sequence[Query]) -> list[Outcome]:
@@ -146,15 +138,9 @@ async def _measure(settings: Settings, params: Params, queries: Sequence[Query])
 @contextmanager
 def _loaded(params: Params) -> Iterator[str]:
     """A database of its own that holds the sample; gives its URL."""
-    with tempfile.TemporaryDirectory(prefix="shortlist-relevance-") as folder:
-        directory = Path(folder) / "postgres"
-        with EmbeddedServer(directory, {"fsync": "off"}):
-            url = embedded_url(directory, "shortlist")
-            migrate(url)
-            conn = psycopg2.connect(libpq_url(url))
-            ingest_sample(conn, encoder=Encoder(params.embeddings.model))
-            conn.close()
-            yield url
+    with temporary_database() as (url, conn):
+        ingest_sample(conn, encoder=Encoder(params.embeddings.model))
+        yield url
 
 
 @click.command()

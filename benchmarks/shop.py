@@ -9,23 +9,20 @@ from pathlib import Path
 import numpy as np
 import psycopg2
 
+from benchmarks.temporary_database import temporary_database
 from database import deployments
-from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedServer
+from database.embeddings import index_items
 from database.export import export_snapshot
 from database.ingest.sample import ingest_sample
-from database.schema import migrate
 from database.settings import Settings
-from training.data.item_vectors import index_items
 from training.data.preparation import prepare
 from training.models.bundle import Watermark, write_manifest
 from training.models.core.types import FloatArray
-from training.models.registry import fit_model
+from training.models.registry import fit_model, names
 from training.params import load_params
 from training.release.bundle import store_bundle
 
 ITEM = "0000022086"
-MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity", "ease")
 _USERS = 200
 _DIMENSION = 384
 
@@ -45,8 +42,7 @@ class RandomVectors:
 @contextmanager
 def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
     """The environment that a server needs to serve it, and users with an event in the last month."""
-    with EmbeddedServer(folder / "db"):
-        url = embedded_url(folder / "db", "shortlist")
+    with temporary_database(durable=True) as (url, conn):
         environment = {
             "DATABASE_URL": url,
             "SHORTLIST_HOME": str(folder / "home"),
@@ -55,34 +51,31 @@ def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
             "OMP_NUM_THREADS": "1",
         }
         os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
-        migrate(url)
-        conn = psycopg2.connect(libpq_url(url))
         ingest_sample(conn)
         params = load_params()
-        index_items(conn, params.embeddings.model, lambda _: RandomVectors())
+        index_items(conn, params.embeddings.model, RandomVectors().encode)
         _deploy(conn, folder)
         yield environment, _recent_users(conn)
-        conn.close()
 
 
 def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
     params = load_params()
     (folder / "snapshot").mkdir()
     exported = export_snapshot(conn, folder / "snapshot")
-    data = prepare(folder / "snapshot", params).training_data()
+    data = prepare(folder / "snapshot", params.interactions, params.embeddings.model).training_data()
     bundle = folder / "bundle"
     bundle.mkdir()
     data.items.save(bundle / "items.npy")
     data.users.save(bundle / "users.npy")
-    for name in MODELS:
-        fit_model(name, data, getattr(params, name), params.seed).save(bundle / name)
+    for name in names(scope="bundle"):
+        fit_model(name, data, params.model(name), params.seed).save(bundle / name)
     write_manifest(
         bundle,
         watermark=Watermark(exported.catalogue_seq, exported.interaction_id),
         snapshot_hash="",
         params=params.model_dump(mode="json"),
         git_commit="",
-        models={name: {} for name in MODELS},
+        models={name: {} for name in names(scope="bundle")},
         created_at=datetime.now(UTC),
     )
     stored = store_bundle(Settings(home=folder / "home"), bundle, {})

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from benchmarks.report import table
 from database.ingest.sample import SAMPLE
-from training.models.als import fit
+from training.models.als import AlsConfig, fit
 from training.models.core.data import TrainingData, transform_matrix
 from training.models.core.vocabulary import Vocabulary
 from training.params import load_params
@@ -21,7 +21,7 @@ def run() -> None:
     from threadpoolctl import threadpool_limits
 
     params = load_params()
-    config = params.als
+    config = params.section(AlsConfig)
     data = purchases()
     started = perf_counter()
     model = fit(data, config, params.seed)

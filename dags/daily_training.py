@@ -4,7 +4,7 @@
 2. `snapshot` exports the database; if nothing has changed since the last deployment, the run is *skipped*.
    `validate` checks the snapshot and stops the run if it fails. `prepare` builds the matrices.
 3. The `train_…` tasks fit the models, each as its own run in MLflow.
-4. `evaluate` compares the models and the blend on held-out data. `bundle` packs them. `record` writes
+4. `evaluate` compares the models and the blend on held-out data. `bundle` packs them. `commit` writes
    `dvc.lock`.
 5. `gate` compares the new bundle with the one in service and fails if it must not replace it. `deploy` puts
    the whole bundle into service.
@@ -22,8 +22,9 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
-from dags.defaults import BASELINES, MODELS, RUN_DEFAULTS, TASK_DEFAULTS, TRAINING_POOL
+from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS, TRAINING_POOL
 from dags.descriptions import TASKS
+from training.models.registry import names  # imports no model
 
 
 @dag(
@@ -36,29 +37,31 @@ from dags.descriptions import TASKS
 )
 def daily_training() -> None:
     @task
-    def step(*names: str, dag_run: Any = None) -> None:
+    def step(*steps: str, dag_run: Any = None) -> None:
         from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
         from training.pipeline.steps import NothingNewError, StoppedError, run_steps
 
         try:
-            run_steps(names, force=bool((dag_run.conf or {}).get("force")))
+            run_steps(steps, force=bool((dag_run.conf or {}).get("force")))
         except NothingNewError as reason:
             raise AirflowSkipException(str(reason)) from reason
         except StoppedError as reason:
             raise AirflowFailException(str(reason)) from reason
 
-    def run(task_id: str, *names: str, **more: Any) -> Any:
-        return step.override(task_id=task_id, doc_md=TASKS[task_id], **more)(*(names or (task_id,)))
+    def run(task_id: str, *steps: str, **more: Any) -> Any:
+        return step.override(task_id=task_id, doc_md=TASKS[task_id], **more)(*(steps or (task_id,)))
 
     with TaskGroup("collect", prefix_group_id=False, tooltip="Collect, export and check the data"):
         data = [run("ingest"), run("index"), run("snapshot", outlets=[SNAPSHOT])]
         data += [run("validate", inlets=[SNAPSHOT]), run("prepare")]
     with TaskGroup("learn", prefix_group_id=False, tooltip="Fit the models, in parallel within the pool"):
-        models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in MODELS]
-        models.append(run("train_baselines", *BASELINES, pool=TRAINING_POOL))
+        served = names(scope="bundle", role="served")
+        compared = [name for name in names(scope="bundle") if name not in served]
+        models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in served]
+        models.append(run("train_baselines", *compared, pool=TRAINING_POOL))
     with TaskGroup("decide", prefix_group_id=False, tooltip="Evaluate, then deploy if accepted"):
-        rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("record")]
+        rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("commit")]
         rest += [run("gate", inlets=[BUNDLE]), run("deploy", outlets=[DEPLOYMENT])]
     chain(*data, models, *rest)
 

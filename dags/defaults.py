@@ -6,9 +6,6 @@ from typing import Any
 TRAINING_POOL = "training"
 """Pool that limits how many models are fitted at once, one slot per core. `make up` creates it."""
 
-MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth")
-BASELINES = ("popularity", "itemknn", "ease")
-
 
 def tell_failure(context: dict[str, Any]) -> None:
     """Log a task that failed after all retries, and post it to the webhook in the settings."""

@@ -1,5 +1,7 @@
 """What each task does and what its failure means: shown on the task's page in Airflow."""
 
+from training.models.registry import REGISTRY, names
+
 TASKS = {
     "ingest": (
         "Loads each new file in the inbox, then moves it to `done/` or `failed/` with a report beside it. An "
@@ -15,15 +17,11 @@ TASKS = {
         "expectation and the column: fix the data, then clear `snapshot` to run again from there."
     ),
     "prepare": "Splits the snapshot by time and builds the matrices that the models train on.",
-    "train_als": "ALS: matrix factorisation by alternating least squares.",
-    "train_nmf": "NMF: non-negative matrix factorisation.",
-    "train_tfidf": "TF-IDF: similar items by the words in their name and sub-category.",
-    "train_embeddings": "Sentence embeddings: similar items by meaning, and the index for semantic search.",
-    "train_fpgrowth": "Association rules: items that are bought together.",
-    "train_baselines": "Popularity, item-kNN and EASE, which the other models are compared with.",
+    **{f"train_{name}": f"{REGISTRY[name].title}." for name in names(scope="bundle", role="served")},
+    "train_baselines": "Baselines and challengers, which the served models are compared with.",
     "evaluate": "Evaluates every model, and the blend, on the same held-out period.",
     "bundle": "Packs the models into a bundle, with everything `make replay` needs to rebuild it.",
-    "record": "Writes `dvc.lock` and adds the output of every stage to DVC's cache.",
+    "commit": "Writes `dvc.lock` and adds the output of every stage to DVC's cache.",
     "gate": (
         "Compares the new bundle with the one in service. **Failed** means the new bundle was rejected: the "
         "log has a table of every check, and the old bundle stays in service. Users are not affected."
@@ -42,7 +40,7 @@ TASKS = {
         "Updates MLflow's aliases to match the bundle in service, after a rollback over HTTP for example. "
         "The service itself follows the database, so a failure here changes no recommendation."
     ),
-    "record_online": "Logs the click rate of the bundle in service to its run in MLflow.",
+    "log_clicks": "Logs the click rate of the bundle in service to its run in MLflow.",
     "check_quality": (
         "**Failed** means that the bundle or the trending scores are too old, or that the service is slow or "
         "down. The log says which. No other task depends on it."

@@ -3,7 +3,7 @@
 - `make_partitions` creates database partitions for the coming days.
 - `guard` rolls the bundle back if its click rate is significantly below that of the previous bundle.
 - `mirror_registry` updates MLflow's aliases to match the bundle in service.
-- `record_online` logs the click rate to the bundle's run in MLflow.
+- `log_clicks` logs the click rate to the bundle's run in MLflow.
 - `check_quality` fails, and so raises an alert, if the bundle or the trending scores are too old or the
   service is slow.
 - `measure_drift` compares current data with the bundle's snapshot. If something has drifted, `train` starts
@@ -52,7 +52,7 @@ def monitoring() -> None:
     train = TriggerDagRunOperator(
         task_id="train", trigger_dag_id="daily_training", conf={"reason": "drift"}, doc_md=TASKS["train"]
     )
-    made >> guarded >> run("record_online")
+    made >> guarded >> run("log_clicks")
     guarded >> run("mirror_registry", trigger_rule="all_done")
     made >> run("check_quality", retries=1, inlets=[DEPLOYMENT, TRENDING])
     guarded >> measure_drift() >> train >> run("drift_triggered")

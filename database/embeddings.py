@@ -1,12 +1,18 @@
 """Vectors of items: which are missing or of an older text, and storing many at once."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
+
+logger = logging.getLogger(__name__)
+
+BATCH = 512
+"""Vectors stored in one transaction: what a crash makes the next run do again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,32 @@ class Unindexed:
     item_id: str
     text: str
     text_hash: str
+
+
+def index_items(
+    conn: Connection,
+    model: str,
+    encode: Callable[[list[str]], NDArray[np.float32]],
+    batch: int = BATCH,
+) -> int:
+    """Store a vector of `model` for every item whose text has none; returns how many were stored.
+
+    Commits after each batch: what is done stays done when it is stopped, and the live plane sees it.
+
+    Args:
+        conn: has no transaction open.
+        model: what the vectors are of.
+        encode: texts → float32[n, dimension]; only called when there is something to encode.
+        batch: items of one transaction.
+    """
+    stored = 0
+    while items := unindexed(conn, model, batch):
+        conn.commit()  # encoding takes long: no transaction stays open meanwhile
+        stored += store(conn, model, items, encode([item.text for item in items]))
+        conn.commit()
+    conn.commit()
+    logger.info("%d items got a vector of %s.", stored, model)
+    return stored
 
 
 def unindexed(conn: Connection, model: str, limit: int) -> list[Unindexed]:
@@ -37,6 +69,9 @@ def store(conn: Connection, model: str, items: Sequence[Unindexed], vectors: NDA
 
     An item whose text has changed meanwhile is left out: it is found as unindexed again. Returns how
     many were stored; the caller commits.
+
+    Raises:
+        ValueError: there are not as many vectors as items.
     """
     if len(items) != len(vectors):
         raise ValueError(f"{len(items)} items and {len(vectors)} vectors")

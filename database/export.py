@@ -14,18 +14,23 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database import columns
+
 _TIME = pa.timestamp("us", tz="UTC")
 _SEPARATOR = "\x1f"
 _BATCH = 5000
 
 ITEMS = pa.schema(
     [
-        *(pa.field(name, pa.string()) for name in ("item_id", "kind", "title", "description", "category")),
-        *(pa.field(name, pa.string()) for name in ("sub_category", "text_hash")),
-        pa.field("tags", pa.list_(pa.string())),
+        *(
+            pa.field(name, pa.string())
+            for name in (columns.ITEM_ID, "kind", columns.TITLE, columns.DESCRIPTION, columns.CATEGORY)
+        ),
+        *(pa.field(name, pa.string()) for name in (columns.SUB_CATEGORY, columns.TEXT_HASH)),
+        pa.field(columns.TAGS, pa.list_(pa.string())),
         pa.field("rating", pa.float32()),
         pa.field("rating_count", pa.int32()),
-        *(pa.field(name, pa.float64()) for name in ("price", "original_price")),
+        *(pa.field(name, pa.float64()) for name in (columns.PRICE, "original_price")),
         pa.field("discount_ratio", pa.float32()),
         *(pa.field(name, _TIME) for name in ("created_at", "updated_at")),
         pa.field("change_seq", pa.int64()),
@@ -35,7 +40,7 @@ ITEMS = pa.schema(
 
 USERS = pa.schema(
     [
-        pa.field("user_id", pa.string()),
+        pa.field(columns.USER_ID, pa.string()),
         pa.field("interests", pa.list_(pa.string())),
         pa.field("skill_level", pa.string()),
         pa.field("created_at", _TIME),
@@ -45,11 +50,14 @@ USERS = pa.schema(
 
 INTERACTIONS = pa.schema(
     [
-        pa.field("interaction_id", pa.int64()),
-        *(pa.field(name, pa.string()) for name in ("user_id", "item_id", "event_type", "query")),
-        pa.field("value", pa.float32()),
-        pa.field("session_id", pa.string()),
-        pa.field("occurred_at", _TIME),
+        pa.field(columns.INTERACTION_ID, pa.int64()),
+        *(
+            pa.field(name, pa.string())
+            for name in (columns.USER_ID, columns.ITEM_ID, columns.EVENT_TYPE, "query")
+        ),
+        pa.field(columns.VALUE, pa.float32()),
+        pa.field(columns.SESSION_ID, pa.string()),
+        pa.field(columns.OCCURRED_AT, _TIME),
         pa.field("source", pa.string()),
     ]
 )
@@ -57,8 +65,8 @@ INTERACTIONS = pa.schema(
 
 EMBEDDINGS = pa.schema(
     [
-        *(pa.field(name, pa.string()) for name in ("item_id", "model", "text_hash")),
-        pa.field("vector", pa.binary()),
+        *(pa.field(name, pa.string()) for name in (columns.ITEM_ID, columns.MODEL, columns.TEXT_HASH)),
+        pa.field(columns.VECTOR, pa.binary()),
     ]
 )
 """Vectors of present texts, float32 little-endian, ordered by item id."""

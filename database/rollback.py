@@ -20,7 +20,7 @@ LOCK_SECONDS = 60.0
 _HISTORY = 100
 
 
-Record = Callable[[Connection], None]
+InTransaction = Callable[[Connection], None]
 """Stores, in the rollback's own transaction, what led to it."""
 
 
@@ -37,7 +37,7 @@ def roll_back(
     reason: str,
     is_whole: Callable[[Deployment], bool],
     expected: str | None = None,
-    record: Record | None = None,
+    in_transaction: InTransaction | None = None,
 ) -> tuple[Deployment, Deployment]:
     """Serve again the newest bundle that served before and was not itself rolled back from; commits.
 
@@ -46,7 +46,7 @@ def roll_back(
         reason: why; it is recorded with the deployment.
         is_whole: whether the store still holds a deployment's bundle, undamaged.
         expected: the bundle to take back; None for whichever serves.
-        record: what else is stored, with the rollback or not at all.
+        in_transaction: what else is stored, with the rollback or not at all.
 
     Returns:
         The new deployment, and the one that it took the place of.
@@ -68,8 +68,8 @@ def roll_back(
         now = deployments.activate(
             conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
         )
-        if record is not None:
-            record(conn)
+        if in_transaction is not None:
+            in_transaction(conn)
         conn.commit()
     return now, left
 

@@ -17,7 +17,8 @@ _COMPUTE = """
     from (
         select item_id, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s as age,
             (%(weights)s::jsonb ->> event_type)::float8 * case event_type
-            when 'rating' then value - %(neutral)s when 'feedback' then sign(value) else 1 end as weight
+            when 'rating' then coalesce(value - %(neutral)s, 0)
+            when 'feedback' then coalesce(sign(value), 0) else 1 end as weight
         from interactions
         where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
             and item_id is not null
@@ -50,9 +51,9 @@ def compute_trending(
     """Replace the scores by those at `now` and bump the trending version; returns how many items have one.
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
-    counts its stars less `neutral_stars`, feedback its sign; an event type without a weight counts nothing.
-    Items whose sum is not above zero have no score, nor have those whose events cancel and leave only
-    rounding. The caller commits: readers see the old scores until then.
+    counts its stars less `neutral_stars`, feedback its sign, either without a value 0; an event type without
+    a weight counts nothing. Items whose sum is not above zero have no score, nor have those whose events
+    cancel and leave only rounding. The caller commits: readers see the old scores until then.
     """
     values = {
         "now": now,

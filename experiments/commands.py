@@ -16,10 +16,11 @@ from database.experiments import (
     stop_experiment,
 )
 from experiments.reading import ArmReading, read_all
-from training.params import Params, load_params
+from training.params import load_params
+from training.params.ranking import BlendParams
 
 
-def parse_arm(text: str, params: Params) -> Arm:
+def parse_arm(text: str, blend_params: BlendParams) -> Arm:
     """An arm as it is written on the command line: `name=SHARE[,bundle=ID][,epsilon=E][,blend.KEY=VALUE…]`.
 
     `blend.tuned.MODEL=WEIGHT`, once or more, gives all the tuned weights.
@@ -43,7 +44,7 @@ def parse_arm(text: str, params: Params) -> Arm:
             blend[key.removeprefix("blend.")] = float(value)
         else:
             raise ValueError(f"unknown key {key!r}: use bundle, epsilon or blend.KEY")
-    params.blend.changed(blend)
+    blend_params.changed(blend)
     return Arm(**arm, blend=blend or None)
 
 
@@ -64,9 +65,9 @@ def main() -> None:
 )
 def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
     """Start an experiment; its first arm is the control. Workers follow within seconds."""
-    params = load_params()
+    blend = load_params().blend
     try:
-        parsed = [parse_arm(arm, params) for arm in arms]
+        parsed = [parse_arm(arm, blend) for arm in arms]
         with connect() as conn:
             started = start_experiment(conn, experiment_id, kind, parsed)
     except (ExperimentError, ValueError) as error:

@@ -12,9 +12,6 @@ from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-
-DoubleArray = NDArray[np.float64]
 
 
 class LoggedSlot(Protocol):

@@ -32,7 +32,7 @@ class Reading:
     read_at: datetime
 
 
-def shown_rate(
+def click_rate(
     conn: Connection,
     bundle_id: str | None,
     since: datetime,
@@ -60,7 +60,8 @@ def read_all(
 ) -> tuple[Reading, OffPolicy | None]:
     """Every arm's rate and verdict; of a shadow test with a log also what its lists would have earned.
 
-    Raises ExperimentUnknownError.
+    Raises:
+        ExperimentUnknownError: there is no such experiment.
     """
     test = SequentialTest(params.alpha, params.effect_scale, params.min_users)
     reading = read_experiment(conn, experiment_id, now, params.attribution(), test)
@@ -73,10 +74,13 @@ def read_all(
 def read_experiment(
     conn: Connection, experiment_id: str, now: datetime, attribution: Attribution, test: SequentialTest
 ) -> Reading:
-    """Rates of every arm and the verdict on each against the first. Raises ExperimentUnknownError.
+    """Rates of every arm and the verdict on each against the first.
 
     A shadow arm shows nothing, so it has no clicks: see `read_all`. With more than two arms, each comparison
     gets its part of alpha (Bonferroni).
+
+    Raises:
+        ExperimentUnknownError: there is no such experiment.
     """
     experiment = get_experiment(conn, experiment_id)
     clicks = arm_clicks(conn, experiment, now, attribution)

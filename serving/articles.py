@@ -8,7 +8,7 @@ import click
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.connection import connect, create_pool
-from database.embeddings import store, unindexed
+from database.embeddings import index_items
 from database.items import Embedding, ItemContent, delete_kind, embedding_text, insert_item, text_hash
 from serving.sample_articles import SAMPLES, Sample
 from serving.vectors.encoder_thread import TextEncoder
@@ -46,12 +46,7 @@ def index(conn: Connection, encoder: TextEncoder, batch: int = BATCH) -> int:
 
     Commits batch by batch: what is done stays done when it is stopped.
     """
-    total = 0
-    while items := unindexed(conn, encoder.name, batch):
-        stored = store(conn, encoder.name, items, encoder.encode([item.text for item in items]))
-        conn.commit()
-        total += stored
-    return total
+    return index_items(conn, encoder.name, encoder.encode, batch)
 
 
 def _content(sample: Sample) -> ItemContent:

@@ -31,13 +31,13 @@ class Predictor:
             params: `k` is how many are wanted, 10 unless given.
         """
         k = int((params or {}).get("k", 10))
-        answers = []
+        lists = []
         for history in model_input:
             known = self.items.indexes(list(history))
             items = np.unique(known[known >= 0]).astype(np.int32)
             query = Query(items, np.ones(len(items), dtype=np.float32), items)
-            answers.append(list(self.items.decode(self.model.recommend(query, k)[0])))
-        return answers
+            lists.append(list(self.items.decode(self.model.recommend(query, k)[0])))
+        return lists
 
 
 def _load_pyfunc(data_path: str) -> Predictor:

@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from training.models.core.types import DoubleArray, FloatArray
 from training.params.operating import MonitoringParams
 from watch.populations import Population, Reference
-
-DoubleArray = NDArray[np.float64]
-FloatArray = NDArray[np.float32]
 
 POPULARITY_GROUPS = 10
 LARGEST_CATEGORIES = 30

@@ -14,16 +14,16 @@ from database.connection import connect
 from database.monitoring import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
 from database.partitions import make_ahead
 from database.settings import Settings, get_settings
-from experiments.reading import shown_rate
+from experiments.reading import click_rate
 from training.data.workspace import open_workspace
 from training.params import load_params
 from training.params.operating import MonitoringParams
-from training.pipeline.step_logs import record_clicks
+from training.pipeline.run_logging import log_click_rate
 from training.release.promotion import mirror
 from training.release.rollback import roll_back_and_tell
 from training.tracking.tracker import Tracker
+from watch.automatic_rollback import roll_back_if_worse
 from watch.drift import Figure, compare_populations
-from watch.guard import watch_bundle
 from watch.populations import read_now, read_reference, snapshot_files
 from watch.retention import prune
 
@@ -45,8 +45,9 @@ def make_partitions(now: datetime | None = None) -> None:
 
 def guard(now: datetime | None = None) -> None:
     """Roll back the bundle in service if its click rate is below that of the previous one."""
-    settings = get_settings()
-    watch_bundle(settings, load_params(), now or datetime.now(UTC), roll_back_and_tell)
+    settings, params = get_settings(), load_params()
+    clicks = params.experiments.attribution()
+    roll_back_if_worse(settings, params.guard, clicks, now or datetime.now(UTC), roll_back_and_tell)
 
 
 def mirror_registry() -> None:
@@ -84,10 +85,10 @@ def measure_drift(now: datetime | None = None) -> bool:
         record_drift(conn, serving.bundle_id, drifted, report, now)
         last = last_trigger(conn)
     write_page(settings, serving.bundle_id, figures, reference.window, now)
-    resting = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
+    cooling = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
     names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
-    logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and resting else "")
-    return drifted and not resting
+    logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and cooling else "")
+    return drifted and not cooling
 
 
 def drift_triggered() -> None:
@@ -145,7 +146,7 @@ def stale(fresh: Freshness, now: datetime, limits: MonitoringParams) -> list[str
     for name, made, allowed in ages:
         if made is None:
             problems.append(f"{name} has never been created")
-        elif _quiet(name, fresh, made):
+        elif _nothing_to_learn(name, fresh, made):
             continue
         elif (hours := (now - made) / timedelta(hours=1)) > allowed:
             problems.append(f"{name} is {hours:.1f} hours old (limit: {allowed:g})")
@@ -167,7 +168,7 @@ def probe(url: str, max_ms: float) -> list[str]:
     return [f"{url} took {slowest:.0f} ms (limit: {max_ms:g})"] if slowest > max_ms else []
 
 
-def record_online(now: datetime | None = None) -> None:
+def log_clicks(now: datetime | None = None) -> None:
     """Log the serving bundle's click rate to its run in MLflow; a later call writes the newer value."""
     now = now or datetime.now(UTC)
     settings, params = get_settings(), load_params()
@@ -176,7 +177,7 @@ def record_online(now: datetime | None = None) -> None:
         if serving is None:
             return
         clicks = params.experiments.attribution()
-        rate = shown_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
+        rate = click_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
     if not rate.shown:
         logger.info("No list of bundle %s has been shown yet.", serving.bundle_id)
         return
@@ -189,16 +190,22 @@ def record_online(now: datetime | None = None) -> None:
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
     metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
     age = now - datetime.fromisoformat(serving.manifest["created_at"])
-    record_clicks(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
+    log_click_rate(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
 
 
 def apply_retention(now: datetime | None = None) -> None:
     """Delete what is too old by the section `retention` of the params."""
     settings, params = get_settings(), load_params()
-    pruned = prune(settings, open_workspace(settings), params, now or datetime.now(UTC))
+    pruned = prune(
+        settings,
+        open_workspace(settings),
+        params.retention,
+        now or datetime.now(UTC),
+        report_days=params.monitoring.report_days,
+    )
     logger.info("Pruned: %s", pruned)
 
 
-def _quiet(name: str, fresh: Freshness, made: datetime) -> bool:
+def _nothing_to_learn(name: str, fresh: Freshness, made: datetime) -> bool:
     """A bundle is only old if there was something to learn since: runs without new data are skipped."""
     return name == "the bundle" and (fresh.interaction_at is None or fresh.interaction_at <= made)

@@ -9,15 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database import columns
 from database.population import activity_facts, catalogue_facts, latest_interaction, sampled_vectors
 from training.data.workspace import Workspace
+from training.models.core.types import DoubleArray, FloatArray
 from training.params.operating import MonitoringParams
-
-DoubleArray = NDArray[np.float64]
-FloatArray = NDArray[np.float32]
 
 
 class ReferenceMissingError(Exception):
@@ -70,26 +68,29 @@ def read_reference(files: dict[str, Path], params: MonitoringParams, seed: int) 
     It is `window_days` long, or as long as the snapshot's history when that is shorter.
     """
     generator = np.random.default_rng(seed)
-    columns = ["title", "description", "category", "price"]
-    items = pq.read_table(files["items.parquet"], columns=columns)
-    items = items.filter(pc.is_valid(items["title"]))
-    lengths = pc.add(pc.utf8_length(items["title"]), pc.fill_null(pc.utf8_length(items["description"]), 0))
+    wanted = [columns.TITLE, columns.DESCRIPTION, columns.CATEGORY, columns.PRICE]
+    items = pq.read_table(files["items.parquet"], columns=wanted)
+    items = items.filter(pc.is_valid(items[columns.TITLE]))
+    lengths = pc.add(
+        pc.utf8_length(items[columns.TITLE]), pc.fill_null(pc.utf8_length(items[columns.DESCRIPTION]), 0)
+    )
     events = pq.read_table(
-        files["interactions.parquet"], columns=["user_id", "item_id", "event_type", "occurred_at"]
+        files["interactions.parquet"],
+        columns=[columns.USER_ID, columns.ITEM_ID, columns.EVENT_TYPE, columns.OCCURRED_AT],
     )
     within, before, window = _window(events, timedelta(days=params.window_days))
-    vectors = pq.read_table(files["embeddings.parquet"], columns=["vector"])["vector"]
+    vectors = pq.read_table(files["embeddings.parquet"], columns=[columns.VECTOR])[columns.VECTOR]
     chosen = generator.permutation(len(vectors))[: params.embedding_rows]
     population = Population(
-        categories=_counts(pc.fill_null(items["category"], "")),
-        prices=_sample(items["price"].drop_null(), params.sample_rows, generator),
+        categories=_counts(pc.fill_null(items[columns.CATEGORY], "")),
+        prices=_sample(items[columns.PRICE].drop_null(), params.sample_rows, generator),
         text_lengths=_sample(lengths, params.sample_rows, generator),
-        events=_counts(within["event_type"]),
-        items=_counts(within["item_id"].drop_null()),
-        activity=_doubles(_counts(within["user_id"].drop_null()).values()),
+        events=_counts(within[columns.EVENT_TYPE]),
+        items=_counts(within[columns.ITEM_ID].drop_null()),
+        activity=_doubles(_counts(within[columns.USER_ID].drop_null()).values()),
         vectors=_matrix(vectors.take(pa.array(np.sort(chosen))).to_pylist()),
     )
-    return Reference(population, _counts(before["item_id"].drop_null()), window)
+    return Reference(population, _counts(before[columns.ITEM_ID].drop_null()), window)
 
 
 def read_now(conn: Connection, now: datetime, window: timedelta, params: MonitoringParams) -> Population:
@@ -110,10 +111,10 @@ def read_now(conn: Connection, now: datetime, window: timedelta, params: Monitor
 def _window(events: pa.Table, longest: timedelta) -> tuple[pa.Table, pa.Table, timedelta]:
     if not len(events):
         return events, events, longest
-    bounds = pc.min_max(events["occurred_at"]).as_py()
+    bounds = pc.min_max(events[columns.OCCURRED_AT]).as_py()
     window = min(longest, bounds["max"] - bounds["min"] or longest)
-    start = pa.scalar(bounds["max"] - window, events["occurred_at"].type)
-    recent = pc.greater(events["occurred_at"], start)
+    start = pa.scalar(bounds["max"] - window, events[columns.OCCURRED_AT].type)
+    recent = pc.greater(events[columns.OCCURRED_AT], start)
     return events.filter(recent), events.filter(pc.invert(recent)), window
 
 

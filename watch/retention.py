@@ -22,9 +22,9 @@ from database.partitions import IMPRESSIONS, INTERACTIONS, drop_partitions_befor
 from database.rollback import LOCK_SECONDS, rollback_target
 from database.settings import Settings
 from training.data.workspace import Workspace, WorkspaceBusyError, locked
-from training.params import Params
+from training.params.operating import RetentionParams
 from training.release.bundle import StoredBundle, delete_stored, list_stored
-from training.tracking.forget import forget
+from training.tracking.retention import delete_old_files
 from training.tracking.tracker import Tracker
 
 logger = logging.getLogger(__name__)
@@ -46,39 +46,41 @@ class Pruned:
     """Bundles' runs in MLflow that lost their arrays; their figures stay."""
 
 
-def prune(settings: Settings, workspace: Workspace, params: Params, now: datetime) -> Pruned:
+def prune(
+    settings: Settings, workspace: Workspace, rules: RetentionParams, now: datetime, *, report_days: int
+) -> Pruned:
     """Delete what is too old; run again, it deletes no more.
 
     The promotion lock is held while bundles go, and the workspace's while the cache and MLflow's files are
     read and pruned: a run that has the latter is not waited for.
     """
-    partitions, reports = _prune_database(settings, params, now)
-    reports += delete_files(
-        settings.home / "monitoring", "drift-*.html", now - timedelta(days=params.monitoring.report_days)
-    )
-    oldest_log = now - timedelta(days=params.retention.logs_days)
+    oldest_report = now - timedelta(days=report_days)
+    partitions, reports = _prune_database(settings, rules, now, oldest_report)
+    reports += delete_files(settings.home / "monitoring", "drift-*.html", oldest_report)
+    oldest_log = now - timedelta(days=rules.logs_days)
     logs = delete_files(settings.home / "logs" / "airflow", "**/*.log", oldest_log)
-    bundles, kept, snapshots = _prune_store(settings, params.retention.bundles)
-    oldest, files, runs = now - timedelta(days=params.retention.snapshots_days), 0, 0
+    bundles, kept, snapshots = _prune_store(settings, rules.bundles)
+    oldest, files, runs = now - timedelta(days=rules.snapshots_days), 0, 0
     try:
         with locked(workspace, wait=False):
             files = prune_cache(workspace, snapshots, oldest)
-            runs = forget(Tracker(settings), kept, oldest)
+            runs = delete_old_files(Tracker(settings), kept, oldest)
     except WorkspaceBusyError as reason:
         logger.info("%s DVC's cache and MLflow's files will be pruned next time.", reason)
     return Pruned(bundles, files, partitions, reports, logs, runs)
 
 
-def _prune_database(settings: Settings, params: Params, now: datetime) -> tuple[tuple[str, ...], int]:
+def _prune_database(
+    settings: Settings, rules: RetentionParams, now: datetime, oldest_report: datetime
+) -> tuple[tuple[str, ...], int]:
     """Names of the partitions that went, and how many reports did."""
-    rules = params.retention
     oldest = (now - timedelta(days=rules.impressions_days)).date()
     partitions = drop_partitions_before(dsn(settings), IMPRESSIONS, oldest)
     if rules.interactions_days is not None:
         oldest = (now - timedelta(days=rules.interactions_days)).date()
         partitions += drop_partitions_before(dsn(settings), INTERACTIONS, oldest)
     with connect(settings) as conn:
-        reports = delete_reports_before(conn, now - timedelta(days=params.monitoring.report_days))
+        reports = delete_reports_before(conn, oldest_report)
     return tuple(partitions), reports
 
 

@@ -16,19 +16,19 @@ from pathlib import Path
 import click
 
 from benchmarks.quality.data import make_workspace
-from benchmarks.quality.lists import Reordering, fit_all, measure_all, reorder
+from benchmarks.quality.lists import Reordering, evaluate_all, fit_all, reorder
 from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
 from database.ingest import ADAPTERS
 from training.data.prepared import Prepared
 from training.data.workspace import Workspace
 from training.evaluation.holdout import open_holdout
-from training.models.blend import BLEND, FEW, Blend
-from training.models.registry import ALGORITHMS
+from training.models.blend import BLEND, FEW_INTERACTIONS, Blend
+from training.models.registry import REGISTRY
 from training.params import Params, load_params
 
-ALIKE = "blend, equal weights"
+EQUAL = "blend, equal weights"
 """The models that the shop API's specification names, each with the same weight."""
-EQUAL = ("als", "tfidf", "fpgrowth", "embeddings")
+ORIGINAL = ("als", "tfidf", "fpgrowth", "embeddings")
 RELEVANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -73,16 +73,16 @@ def table(folder: Path, others: tuple[Path, ...]) -> None:
     params = load_params(workspace.params_file)
     blends: dict[str, Mapping[str, float]] = {BLEND: params.blend.tuned}
     blends |= {f"blend of {path}": load_params(path).blend.tuned for path in others}
-    blends[ALIKE] = dict.fromkeys(EQUAL, 1.0)
+    blends[EQUAL] = dict.fromkeys(ORIGINAL, 1.0)
     click.echo(report(Prepared.load(workspace.prepared), params, blends))
 
 
 def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str, float]]) -> str:
     """All tables as Markdown; the first of the blends is what is compared with all others."""
-    holdout = open_holdout(prepared, params)
+    holdout = open_holdout(prepared, params.split)
     test, k = holdout.test, params.evaluation.cutoffs[0]
-    fitted = fit_all(list(ALGORITHMS), prepared, holdout, params)
-    found = measure_all(fitted, blends, test, params)
+    fitted = fit_all(list(REGISTRY), prepared, holdout, params)
+    found = evaluate_all(fitted, blends, test, params)
     models = {name: model for name, (model, _) in fitted.items()}
     sizes = next(iter(found.values())).evaluation.users
     first, weights = next(iter(blends.items()))
@@ -98,7 +98,7 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
             models_table(found, params),
             parts_table(found, k),
             "Coverage and Gini of these users' lists. Of items with under "
-            f"{FEW} interactions: the share that anybody is shown, and their share of a list.\n",
+            f"{FEW_INTERACTIONS} interactions: the share that anybody is shown, and their share of a list.\n",
             spread_table(found, k),
             f"{first} less each:\n",
             paired_table(found, first, test, params),

@@ -1,21 +1,18 @@
 """Files as a workspace of their own, by the product's own path: ingestion, export, preparation."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from database.connection import embedded_url, libpq_url
-from database.embedded import EmbeddedServer
+from benchmarks.temporary_database import temporary_database
+from database import columns
 from database.export import export_snapshot
 from database.ingest import ADAPTERS, ingest_file
-from database.schema import migrate
 from database.settings import REPOSITORY
 from training.data.preparation import prepare
 from training.data.prepared import Prepared
@@ -42,7 +39,7 @@ def make_workspace(files: Sequence[tuple[str, Path]], until: datetime | None, fo
         _export(files, params, draft)
         if until is not None:
             cut(draft, until)
-    prepared = prepare(workspace.snapshot, params)
+    prepared = prepare(workspace.snapshot, params.interactions, params.embeddings.model)
     with replaced(workspace.prepared) as draft:
         prepared.save(draft)
     return prepared
@@ -50,24 +47,18 @@ def make_workspace(files: Sequence[tuple[str, Path]], until: datetime | None, fo
 
 def _export(files: Sequence[tuple[str, Path]], params: Params, folder: Path) -> None:
     encoder = Encoder(params.embeddings.model)
-    with tempfile.TemporaryDirectory(prefix="shortlist-quality-") as temporary:
-        directory = Path(temporary) / "postgres"
-        with EmbeddedServer(directory, {"fsync": "off"}):
-            url = embedded_url(directory, "shortlist")
-            migrate(url)
-            conn = psycopg2.connect(libpq_url(url))
-            for adapter, path in files:
-                ingest_file(conn, ADAPTERS[adapter], path, encoder=encoder)
-            export_snapshot(conn, folder)
-            conn.close()
+    with temporary_database() as (_, conn):
+        for adapter, path in files:
+            ingest_file(conn, ADAPTERS[adapter], path, encoder=encoder)
+        export_snapshot(conn, folder)
 
 
 def cut(folder: Path, until: datetime) -> None:
     """Make an export what it would have been at `until`."""
     interactions = pq.read_table(folder / "interactions.parquet")
-    moment = pa.scalar(until, interactions["occurred_at"].type)
-    interactions = interactions.filter(pc.less(interactions["occurred_at"], moment))
+    moment = pa.scalar(until, interactions[columns.OCCURRED_AT].type)
+    interactions = interactions.filter(pc.less(interactions[columns.OCCURRED_AT], moment))
     items = pq.read_table(folder / "items.parquet")
-    items = items.filter(pc.is_in(items["item_id"], pc.unique(interactions["item_id"])))
+    items = items.filter(pc.is_in(items[columns.ITEM_ID], pc.unique(interactions[columns.ITEM_ID])))
     pq.write_table(interactions, folder / "interactions.parquet")
     pq.write_table(items, folder / "items.parquet")

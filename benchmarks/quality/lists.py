@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving.bundle.loading import strongest_factor
 from serving.steps.rerankers.spread import mmr
@@ -17,22 +16,20 @@ from training.evaluation.holdout import Holdout
 from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
 from training.models.blend import Blend
 from training.models.core.base import Model, Query, top_k
-from training.models.core.types import Csr, FloatArray
+from training.models.core.types import Csr, FloatArray, IntArray
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
 from training.params import Params
-
-Lists = NDArray[np.int32]
 
 WITH_FALLBACK = "ease, popularity for cold users"
 """The simplest system that serves everyone: the best single model, and popularity where it has no scores."""
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class RankerResult:
     """One ranker's lists and numbers."""
 
-    lists: Lists
+    lists: IntArray
     """int32[u, k], the largest cutoff."""
     evaluation: Evaluation
     seconds: float | None
@@ -76,17 +73,17 @@ def fit_all(
     fitted = {}
     for name in names:
         started = time.process_time()
-        model = fit_model(name, data, getattr(params, name), params.seed)
+        model = fit_model(name, data, params.model(name), params.seed)
         fitted[name] = (model, time.process_time() - started)
     return fitted
 
 
-def measure_all(
+def evaluate_all(
     fitted: Mapping[str, tuple[Model, float]],
     blends: Mapping[str, Mapping[str, float]],
     test: TestSet,
     params: Params,
-) -> dict[str, Measured]:
+) -> dict[str, RankerResult]:
     """Lists and numbers of the blends, of EASE with its fallback, and of every model, the best first."""
     models = {name: model for name, (model, _) in fitted.items()}
     rankers: dict[str, tuple[Ranker, float | None]] = {
@@ -99,7 +96,7 @@ def measure_all(
     for name, (ranker, seconds) in rankers.items():
         lists = rank(ranker, test.histories, max(cutoffs), params.evaluation.batch_users)
         numbers = evaluate(lists, test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
-        found[name] = Measured(lists, numbers, seconds)
+        found[name] = RankerResult(lists, numbers, seconds)
     metric = f"ndcg@{cutoffs[0]}"
     ranked = sorted(models, key=lambda name: -found[name].evaluation.metric(metric))
     return {name: found[name] for name in (*blends, WITH_FALLBACK, *ranked)}
@@ -111,7 +108,7 @@ def reorder(
     test: TestSet,
     params: Params,
     settings: Sequence[Reordering],
-) -> list[Lists]:
+) -> list[IntArray]:
     """The first places of the home page's personalized list, int32[u, first cutoff], for each setting.
 
     Nobody searched here, so the draw stands beside the blend alone; groups are the items' strongest NMF

@@ -1,20 +1,20 @@
-"""The measured quality as Markdown: every model, who is served well, paired differences, cost of variety."""
+"""The quality as Markdown: every model, who is served well, paired differences, cost of variety."""
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from benchmarks.quality.lists import Lists, Measured, Reordering
+from benchmarks.quality.lists import RankerResult, Reordering
+from training import markdown
 from training.evaluation.intervals import Difference, Estimate, compare, compare_coverage
 from training.evaluation.ranking import ITEMS, TestSet, evaluate
-from training.models.blend import FEW
+from training.models.blend import FEW_INTERACTIONS
+from training.models.core.types import IntArray
 from training.params import Params
 
 ACCURACY = ("recall@{0}", "recall@{1}", "map@{0}", "mrr@{0}", "hit_rate@{0}")
 BEYOND = ("novelty@{0}", "diversity@{0}", "popularity@{0}")
 PARTS = ("warm_users", "cold_users", "few_interactions_users", ITEMS)
 
-Found = Mapping[str, Measured]
+Found = Mapping[str, RankerResult]
 
 
 def models_table(found: Found, params: Params) -> str:
@@ -24,21 +24,21 @@ def models_table(found: Found, params: Params) -> str:
     after = [name.format(*params.evaluation.cutoffs) for name in BEYOND]
     head = ["model", f"ndcg@{k}", *before, f"coverage@{k}", f"gini@{k}", *after, "fit, CPU s"]
     rows = []
-    for name, measured in found.items():
-        numbers = measured.evaluation.slices["all"]
-        seconds = "" if measured.seconds is None else f"{measured.seconds:.1f}"
+    for name, result in found.items():
+        numbers = result.evaluation.slices["all"]
+        seconds = "" if result.seconds is None else f"{result.seconds:.1f}"
         rows.append(
             [
                 name,
-                interval(numbers[f"ndcg@{k}"]),
+                estimate(numbers[f"ndcg@{k}"]),
                 *(f"{numbers[column].value:.4f}" for column in before),
-                interval(numbers[f"coverage@{k}"]),
-                interval(numbers[f"gini@{k}"]),
+                estimate(numbers[f"coverage@{k}"]),
+                estimate(numbers[f"gini@{k}"]),
                 *(f"{numbers[column].value:.4f}" for column in after),
                 seconds,
             ]
         )
-    return markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 def parts_table(found: Found, k: int) -> str:
@@ -47,10 +47,10 @@ def parts_table(found: Found, k: int) -> str:
     parts = [part for part in PARTS if users.get(part)]
     head = ["model", *(f"{part.replace('_', ' ')} ({users[part]})" for part in parts)]
     rows = [
-        [name, *(interval(measured.evaluation.slices[part][f"ndcg@{k}"]) for part in parts)]
-        for name, measured in found.items()
+        [name, *(estimate(result.evaluation.slices[part][f"ndcg@{k}"]) for part in parts)]
+        for name, result in found.items()
     ]
-    return markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 def spread_table(found: Found, k: int) -> str:
@@ -60,10 +60,10 @@ def spread_table(found: Found, k: int) -> str:
     columns += [(ITEMS, "coverage"), (ITEMS, "share")]
     head = ["model", *(f"{name}@{k}, {part.replace('_', ' ')}" for part, name in columns)]
     rows = [
-        [name, *(interval(measured.evaluation.slices[part][f"{metric}@{k}"]) for part, metric in columns)]
-        for name, measured in found.items()
+        [name, *(estimate(result.evaluation.slices[part][f"{metric}@{k}"]) for part, metric in columns)]
+        for name, result in found.items()
     ]
-    return markdown(head, rows)
+    return markdown.table(head, rows)
 
 
 def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
@@ -73,27 +73,27 @@ def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
     head = ["against", f"ndcg@{k}, all users", "verdict", "users with a history", "verdict"]
     head += [f"coverage@{k}", "verdict"]
     rows = []
-    for other, measured in found.items():
+    for other, result in found.items():
         if other == name:
             continue
-        gains, theirs = mine.evaluation.per_user[f"ndcg@{k}"], measured.evaluation.per_user[f"ndcg@{k}"]
+        gains, theirs = mine.evaluation.per_user[f"ndcg@{k}"], result.evaluation.per_user[f"ndcg@{k}"]
         differences = [
             compare(gains, theirs, samples, seed),
             compare(gains[warm], theirs[warm], samples, seed),
-            compare_coverage(mine.lists[:, :k], measured.lists[:, :k], len(test.item_users)),
+            compare_coverage(mine.lists[:, :k], result.lists[:, :k], len(test.item_users)),
         ]
-        rows.append([other, *(cell for found in differences for cell in (difference(found), found.verdict))])
-    return markdown(head, rows)
+        rows.append([other, *(cell for found in differences for cell in (signed(found), found.verdict))])
+    return markdown.table(head, rows)
 
 
 def reordering_table(
-    settings: Sequence[Reordering], lists: Sequence[Lists], test: TestSet, params: Params
+    settings: Sequence[Reordering], lists: Sequence[IntArray], test: TestSet, params: Params
 ) -> str:
     """What each setting costs in NDCG against the first, and what it brings."""
     k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed
     found = [evaluate(part, test, [k], samples, seed) for part in lists]
     head = ["`diverse`", "`relevance`", "last place", f"ndcg@{k}", "difference", "verdict"]
-    head += [f"diversity@{k}", f"coverage@{k}", f"ndcg@{k} of items under {FEW} interactions"]
+    head += [f"diversity@{k}", f"coverage@{k}", f"ndcg@{k} of items under {FEW_INTERACTIONS} interactions"]
     rows = []
     for setting, numbers in zip(settings, found, strict=True):
         cost = compare(numbers.per_user[f"ndcg@{k}"], found[0].per_user[f"ndcg@{k}"], samples, seed)
@@ -103,27 +103,21 @@ def reordering_table(
                 str(setting.relevance),
                 "a new item" if setting.new_items else "",
                 f"{numbers.metric(f'ndcg@{k}'):.4f}",
-                difference(cost) if numbers is not found[0] else "",
+                signed(cost) if numbers is not found[0] else "",
                 cost.verdict if numbers is not found[0] else "",
                 f"{numbers.metric(f'diversity@{k}'):.4f}",
                 f"{numbers.metric(f'coverage@{k}'):.4f}",
-                interval(numbers.slices[ITEMS][f"ndcg@{k}"]),
+                estimate(numbers.slices[ITEMS][f"ndcg@{k}"]),
             ]
         )
-    return markdown(head, rows)
+    return markdown.table(head, rows)
 
 
-def interval(found: Estimate) -> str:
+def estimate(found: Estimate) -> str:
     """`0.1234 [0.1200, 0.1268]`; empty where there is no number."""
-    return f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]" if np.isfinite(found.value) else ""
+    return markdown.interval(found.value, found.low, found.high)
 
 
-def difference(found: Difference) -> str:
+def signed(found: Difference) -> str:
     """`+0.0123 [+0.0100, +0.0146]`."""
-    return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    return markdown.difference(found.difference, found.low, found.high)

@@ -122,7 +122,11 @@ def serving(world: World) -> str:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait for something to be true. Raises TimeoutError after three minutes."""
+    """Wait for something to be true.
+
+    Raises:
+        TimeoutError: it was not within three minutes.
+    """
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while not true():
         if time.monotonic() > give_up:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from database.settings import Settings
+from training.models.als import Als
 from training.models.bundle import load_bundle
 from training.release.bundle import find_stored
 
@@ -42,16 +43,17 @@ class Answers:
 
 
 def stored_bundles(settings: Settings) -> Callable[[str], Neighbours]:
-    """Reads bundles from the store. Raises LookupError for one that is not there, or has no ALS."""
+    """Reads bundles from the store.
+
+    What is returned raises LookupError for a bundle that is not there, BundleError for one without ALS.
+    """
 
     def read(bundle_id: str) -> Neighbours:
         stored = find_stored(settings, bundle_id)
         if stored is None:
             raise LookupError(f"bundle {bundle_id} is not in the store")
         bundle = load_bundle(stored.path)
-        als = bundle.als
-        if als is None:
-            raise LookupError(f"bundle {bundle_id} has no ALS")
+        als = bundle.model(Als)
 
         def neighbours(item: str) -> dict[str, float]:
             items, scores = als.similar(bundle.items.index(item), _NEIGHBOURS)

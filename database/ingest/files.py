@@ -45,7 +45,11 @@ def sha256(path: Path) -> str:
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
-    """Whether the file begins with these bytes. Raises WrongFormat when it is no readable file."""
+    """Whether the file begins with these bytes.
+
+    Raises:
+        WrongFormat: it is no readable file.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(len(magic)) == magic
@@ -59,7 +63,11 @@ def is_parquet(path: Path) -> bool:
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """Column names of a Parquet file. Raises WrongFormat when it is damaged."""
+    """Column names of a Parquet file.
+
+    Raises:
+        WrongFormat: it is damaged.
+    """
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
@@ -93,7 +101,11 @@ def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
 
 
 def csv_header(path: Path) -> list[str]:
-    """First row of a CSV file. Raises WrongFormat when it is no text or names a column twice."""
+    """First row of a CSV file.
+
+    Raises:
+        WrongFormat: it is no text, or names a column twice.
+    """
     with _refusing_damage(path), _text(path) as (stream, _):
         try:
             names = [name.strip().lstrip("\ufeff") for name in next(csv.reader(stream), [])]
@@ -125,7 +137,11 @@ def csv_batches(path: Path) -> Iterator[Batch]:
 
 
 def first_objects(path: Path) -> list[dict[str, Any]]:
-    """The objects in a JSON-lines file's first lines. Raises WrongFormat when the very first is none."""
+    """The objects in a JSON-lines file's first lines.
+
+    Raises:
+        WrongFormat: the very first is none.
+    """
     found: list[dict[str, Any]] = []
     with _refusing_damage(path), _text(path) as (stream, _):
         for line in stream:

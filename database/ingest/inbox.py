@@ -14,7 +14,7 @@ from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import Adapter, IngestError, WrongFormat
 from database.ingest.run import Report, TextEncoder, ingest_file
 
-logger = logging.getLogger("database.ingest")
+logger = logging.getLogger(__name__)
 
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 
@@ -52,7 +52,11 @@ def ingest_inbox(
 
 
 def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
-    """The first adapter that reads the file. Raises WrongFormat, naming what each of them missed."""
+    """The first adapter that reads the file.
+
+    Raises:
+        WrongFormat: none does; the message names what each of them missed.
+    """
     reasons = []
     for adapter in adapters:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-logger = logging.getLogger("database.ingest")
+logger = logging.getLogger(__name__)
 
 _SECONDS = 5.0
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"

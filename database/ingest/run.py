@@ -31,7 +31,7 @@ from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage
 from database.locks import INGESTION
 from database.partitions import INTERACTIONS, ensure_partitions
 
-logger = logging.getLogger("database.ingest")
+logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +47,12 @@ class Models:
     @classmethod
     def of(cls, bundle: Bundle) -> "Models":
         """Those of a bundle. ValueError names what it lacks."""
-        lacking = [each.name for each in fields(cls) if getattr(bundle, each.name) is None]
-        if lacking:
+        found: dict[str, Any] = {
+            each.name: bundle.models[each.name] for each in fields(cls) if each.name in bundle.models
+        }
+        if lacking := [each.name for each in fields(cls) if each.name not in found]:
             raise ValueError(f"it holds no {', '.join(lacking)}")
-        return cls(**{each.name: getattr(bundle, each.name) for each in fields(cls)})
+        return cls(**found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ WATCHING = {
     "make_partitions": [],
     "guard": ["make_partitions"],
     "mirror_registry": ["guard"],
-    "record_online": ["guard"],
+    "log_clicks": ["guard"],
     "check_quality": ["make_partitions"],
     "measure_drift": ["guard"],
     "train": ["measure_drift"],

@@ -48,7 +48,7 @@ def test_an_experiment_from_start_to_stop(run: Run) -> None:
         (("start", "e", "--arm", "a=0.5", "--arm", "b=half"), "could not convert"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,colour=red"), "use bundle, epsilon or blend.KEY"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.no=1"), "Extra inputs"),
-        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.weights=mine"), "documents"),
+        (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.weights=mine"), "original"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,blend.tuned.alz=1"), "no model is called alz"),
         (("start", "e", "--arm", "a=0.5", "--arm", "b=0.5,bundle=never-seen"), "has passed the gate"),
         (("read", "none"), "no experiment"),
@@ -67,13 +67,13 @@ def test_only_one_of_a_kind_runs(run: Run) -> None:
 
 def test_an_arm_may_switch_the_blend_and_give_its_weights(run: Run, connection: Connection) -> None:
     arms = ("--arm", "tuned=0.5,blend.weights=tuned,blend.tuned.als=2,blend.tuned.tfidf=0.5")
-    run("start", "weights", *arms, "--arm", "alike=0.5,blend.weights=documents")
+    run("start", "weights", *arms, "--arm", "alike=0.5,blend.weights=original")
     tuned, alike = get_experiment(connection, "weights").arms
     assert tuned.blend == {"weights": "tuned", "tuned": {"als": 2.0, "tfidf": 0.5}}
-    assert alike.blend == {"weights": "documents"}
+    assert alike.blend == {"weights": "original"}
     assert tuned.blend is not None
     assert PARAMS.blend.changed(tuned.blend).tuned == {"als": 2.0, "tfidf": 0.5}
-    assert parse_arm("a=1", PARAMS).blend is None
+    assert parse_arm("a=1", PARAMS.blend).blend is None
 
 
 def test_reading_a_shadow_test_says_what_it_would_earn(run: Run, connection: Connection) -> None:

@@ -183,3 +183,9 @@ def test_two_at_once_are_one(clone: Path, venv: Path) -> None:
         other.kill()
     assert done.returncode == 1
     assert "Another installation into" in done.stderr
+
+
+def test_the_installer_imports_the_standard_library_only() -> None:
+    """It runs before anything is installed: -S leaves out all that is."""
+    command = [sys.executable, "-S", "-c", "import operations.install.__main__"]
+    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)

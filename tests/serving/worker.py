@@ -16,9 +16,12 @@ from database.items import Embedding, ItemContent, embedding_text, text_hash
 from database.settings import REPOSITORY
 from serving.plane import LivePlane
 from tests.serving.words import BagOfWords
+from training.models.als import AlsConfig
 from training.models.bundle import Watermark, write_manifest
 from training.models.core.data import Catalogue, TrainingData
 from training.models.core.vocabulary import Vocabulary
+from training.models.fpgrowth import FpGrowthConfig
+from training.models.nmf import NmfConfig
 from training.models.registry import fit_model
 from training.params import Params, load_params
 
@@ -75,10 +78,10 @@ def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     synonyms.write_text("hose, sprinkler\n# a comment\ntea cosy, kettle warmer\n")
     return params.model_copy(
         update={
-            "als": params.als.model_copy(update={"factors": 3, "iterations": 20}),
-            "nmf": params.nmf.model_copy(update={"factors": 3, "iterations": 30}),
+            "als": params.section(AlsConfig).model_copy(update={"factors": 3, "iterations": 20}),
+            "nmf": params.section(NmfConfig).model_copy(update={"factors": 3, "iterations": 30}),
             "embeddings": params.embeddings.model_copy(update={"model": BagOfWords.name}),
-            "fpgrowth": params.fpgrowth.model_copy(update={"min_support_baskets": 2}),
+            "fpgrowth": params.section(FpGrowthConfig).model_copy(update={"min_support_baskets": 2}),
             "search": params.search.model_copy(update={"synonyms": str(synonyms)}),
         }
     )

@@ -27,6 +27,8 @@ from tests.serving.api.fake_airflow import FakeAirflow
 from tests.training.slow import WHOLE_RUNS
 from tests.upgrade.conftest import Installation
 from training.models import bundle as bundles
+from training.models.als import AlsConfig
+from training.models.nmf import NmfConfig
 from training.params import ParamsError, load_params
 from training.tracking.tracker import Tracker
 
@@ -128,9 +130,8 @@ def test_an_old_params_file_is_refused_with_every_edit_and_then_loads(installati
     installation.edit_params()
 
     params = load_params()
-    assert (
-        (params.als.factors, params.nmf.factors) == (old["als"]["factors"], old["nmf"]["factors"]) == (8, 6)
-    )
+    factors = params.section(AlsConfig).factors, params.section(NmfConfig).factors
+    assert factors == (old["als"]["factors"], old["nmf"]["factors"]) == (8, 6)
     assert params.blend.tuned == old["blend"]["tuned"]
     assert params.gate.min_test_users == 10
 

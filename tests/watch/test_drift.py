@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from database.settings import REPOSITORY
+from training.models.core.types import FloatArray
 from training.params import load_params
 from training.params.operating import MonitoringParams
-from watch.drift import Figure, FloatArray, compare_populations, mmd, popularity_groups, psi
+from watch.drift import Figure, compare_populations, mmd, popularity_groups, psi
 from watch.populations import Population, Reference
 
 PARAMS = load_params(REPOSITORY / "params.yaml").monitoring.model_copy(update={"embedding_rows": 250})

@@ -162,7 +162,7 @@ def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
     manifest = {"created_at": (now - timedelta(hours=30)).isoformat()}
     activate(connection, "b1", "shortlist:b1", manifest, "test")
     connection.commit()
-    monitoring.record_online(now)
+    monitoring.log_clicks(now)
     assert "online/click_rate" not in tracker.client.get_run(run.id).data.metrics
 
     with connection.cursor() as cursor:
@@ -177,7 +177,7 @@ def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
             select 'u' || n, 'click', 'a', now() + interval '1 minute', 'test' from generate_series(1, 5) n"""
         )
     connection.commit()
-    monitoring.record_online(now + timedelta(minutes=5))
+    monitoring.log_clicks(now + timedelta(minutes=5))
 
     metrics = tracker.client.get_run(run.id).data.metrics
     assert (metrics["online/shown"], metrics["online/clicked"], metrics["online/users"]) == (20, 5, 10)

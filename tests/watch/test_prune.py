@@ -19,7 +19,8 @@ from tests.training.slow import WHOLE_RUNS
 from training.data.snapshot import take_snapshot
 from training.data.workspace import Workspace, locked, open_workspace
 from training.models.bundle import MANIFEST
-from training.params import Params, load_params
+from training.params import load_params
+from training.params.operating import RetentionParams
 from training.pipeline.replay import ReplayError, replay
 from training.pipeline.steps import STEPS, run_steps
 from training.release.bundle import _bentoml, delete_stored, find_stored, list_stored
@@ -60,13 +61,13 @@ def in_cache(workspace: Workspace, md5: str) -> bool:
     return (workspace.root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).is_file()
 
 
-def rules(**changes: Any) -> Params:
+def rules(**changes: Any) -> RetentionParams:
     params = load_params(open_workspace(get_settings()).params_file)
-    return params.model_copy(update={"retention": params.retention.model_copy(update=changes)})
+    return params.retention.model_copy(update=changes)
 
 
 def test_there_is_nothing_to_delete_before_the_first_bundle(slow_plane: Any) -> None:
-    pruned = prune(get_settings(), open_workspace(get_settings()), rules(), NOW)
+    pruned = prune(get_settings(), open_workspace(get_settings()), rules(), NOW, report_days=90)
     assert (pruned.bundles, pruned.cache_files, pruned.partitions) == ((), 0, ())
 
 
@@ -91,8 +92,8 @@ def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
     params = rules(bundles=1, impressions_days=3, interactions_days=100)
 
     with locked(workspace, shared=True):
-        busy = prune(settings, workspace, params, NOW)
-    pruned = prune(settings, workspace, params, NOW)
+        busy = prune(settings, workspace, params, NOW, report_days=90)
+    pruned = prune(settings, workspace, params, NOW, report_days=90)
 
     assert busy.bundles == ("gone",) and busy.cache_files == 0, "a run in the workspace is left in peace"
     left = {bundle.bundle_id for bundle in list_stored(settings)}
@@ -103,7 +104,7 @@ def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
     }
     dropped = {name.rsplit("_", 1)[0] for name in busy.partitions}
     assert dropped == {"impression_lists", "interactions"}
-    again = prune(settings, workspace, params, NOW)
+    again = prune(settings, workspace, params, NOW, report_days=90)
     assert (again.bundles, again.cache_files, again.partitions) == ((), 0, ())
 
     assert find_stored(settings, first.bundle_id) is not None

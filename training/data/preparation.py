@@ -12,34 +12,48 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from database import columns
 from database.items import embedding_text
 from training.data.prepared import Prepared
 from training.models.core.data import Catalogue, Events
 from training.models.core.types import BoolArray, FloatArray, IntArray, LongArray
 from training.models.core.vocabulary import Vocabulary
-from training.params import Params
 from training.params.learning import InteractionsParams
 
 logger = logging.getLogger(__name__)
 
 
-def prepare(snapshot: Path, params: Params) -> Prepared:
-    """Read a snapshot's Parquet files."""
+def prepare(snapshot: Path, interactions: InteractionsParams, model: str) -> Prepared:
+    """Read a snapshot's Parquet files.
+
+    Args:
+        snapshot: the folder of the export.
+        interactions: what an event weighs.
+        model: encoder of the texts that have no vector yet; vectors of another are left out.
+    """
     items = pq.read_table(snapshot / "items.parquet")
     if "deleted_at" in items.column_names:
         items = items.filter(pc.is_null(items.column("deleted_at")))
     table = pq.read_table(
         snapshot / "interactions.parquet",
-        columns=["interaction_id", "user_id", "item_id", "event_type", "value", "session_id", "occurred_at"],
+        columns=[
+            columns.INTERACTION_ID,
+            columns.USER_ID,
+            columns.ITEM_ID,
+            columns.EVENT_TYPE,
+            columns.VALUE,
+            columns.SESSION_ID,
+            columns.OCCURRED_AT,
+        ],
     )
-    item_vocabulary = Vocabulary.build(items.column("item_id").to_pylist())
-    table = table.append_column("item", positions(table.column("item_id"), item_vocabulary))
+    item_vocabulary = Vocabulary.build(items.column(columns.ITEM_ID).to_pylist())
+    table = table.append_column("item", positions(table.column(columns.ITEM_ID), item_vocabulary))
     table = table.filter(pc.greater_equal(table.column("item"), 0))
-    table = table.append_column("time", to_seconds(table.column("occurred_at")))
-    table = table.sort_by([("time", "ascending"), ("interaction_id", "ascending")])
-    weights = event_weights(table, params.interactions)
-    user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column("user_id"))).to_pylist())
-    user = positions(table.column("user_id"), user_vocabulary).to_numpy()
+    table = table.append_column("time", to_seconds(table.column(columns.OCCURRED_AT)))
+    table = table.sort_by([("time", "ascending"), (columns.INTERACTION_ID, "ascending")])
+    weights = event_weights(table, interactions)
+    user_vocabulary = Vocabulary.build(pc.drop_null(pc.unique(table.column(columns.USER_ID))).to_pylist())
+    user = positions(table.column(columns.USER_ID), user_vocabulary).to_numpy()
     basket_row, in_basket = _baskets(table, weights)
     prepared = Prepared(
         items=item_vocabulary,
@@ -50,7 +64,7 @@ def prepare(snapshot: Path, params: Params) -> Prepared:
         basket_time=_seconds(table)[in_basket],
         basket_event=_places(user >= 0)[in_basket],
         catalogue=_catalogue(items, item_vocabulary),
-        vectors=_vectors(snapshot, item_vocabulary, items, params),
+        vectors=_vectors(snapshot, item_vocabulary, items, model),
         anonymous=_events(table, weights, user, user < 0),
     )
     logger.info(
@@ -76,22 +90,24 @@ def to_seconds(times: Any) -> Any:
 
 
 def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
-    """Signed strength of each event, float32[n]: its type's weight, times its stars or its sign."""
+    """Signed weight of each event, float32[n], by the rule of `InteractionsParams`."""
+    if not len(table):
+        return np.zeros(0, np.float32)
     per_type = interactions.weights.model_dump()
-    kinds = table.column("event_type").combine_chunks().dictionary_encode()
-    by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float32)
-    result = by_code[kinds.indices.to_numpy()] if len(table) else np.zeros(0, np.float32)
-    value = pc.fill_null(table.column("value"), 0).to_numpy().astype(np.float32)
-    rating = pc.equal(table.column("event_type"), "rating").to_numpy()
-    feedback = pc.equal(table.column("event_type"), "feedback").to_numpy()
-    result = np.where(rating, result * (value - interactions.neutral_stars), result)
-    strength: FloatArray = np.where(feedback, result * np.sign(value), result).astype(np.float32)
-    return strength
+    kinds = table.column(columns.EVENT_TYPE).combine_chunks().dictionary_encode()
+    by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float64)
+    weight = by_code[kinds.indices.to_numpy()]
+    rating = pc.equal(table.column(columns.EVENT_TYPE), "rating").to_numpy()
+    feedback = pc.equal(table.column(columns.EVENT_TYPE), "feedback").to_numpy()
+    stars = pc.fill_null(table.column(columns.VALUE), interactions.neutral_stars).to_numpy()
+    sign = np.sign(pc.fill_null(table.column(columns.VALUE), 0.0).to_numpy())
+    weight = np.where(rating, weight * (stars - interactions.neutral_stars), weight)
+    weights: FloatArray = np.where(feedback, weight * sign, weight).astype(np.float32)
+    return weights
 
 
 def _events(table: Any, weights: FloatArray, user: IntArray, chosen: BoolArray) -> Events:
-    item = table.column("item").to_numpy()
-    return Events(user[chosen], item[chosen], weights[chosen], _seconds(table)[chosen])
+    return Events(user, table.column("item").to_numpy(), weights, _seconds(table)).where(chosen)
 
 
 def _places(known: BoolArray) -> IntArray:
@@ -106,8 +122,8 @@ def _baskets(table: Any, weights: FloatArray) -> tuple[IntArray, BoolArray]:
     bool[n] which rows are).
     """
     day = pc.cast(pc.divide(table.column("time"), 86_400), pa.string())
-    by_day = pc.binary_join_element_wise("day", table.column("user_id"), day, "\x1f")
-    session = pc.binary_join_element_wise("session", table.column("session_id"), "", "\x1f")
+    by_day = pc.binary_join_element_wise("day", table.column(columns.USER_ID), day, "\x1f")
+    session = pc.binary_join_element_wise("session", table.column(columns.SESSION_ID), "", "\x1f")
     keys = pc.coalesce(session, by_day).combine_chunks()
     kept = pc.is_valid(keys).to_numpy(zero_copy_only=False) & (weights > 0)
     encoded = keys.filter(pa.array(kept)).dictionary_encode()
@@ -120,7 +136,7 @@ def _seconds(table: Any) -> LongArray:
 
 
 def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
-    order = positions(items.column("item_id"), vocabulary).to_numpy()
+    order = positions(items.column(columns.ITEM_ID), vocabulary).to_numpy()
     rows = np.empty(len(order), dtype=np.int64)
     rows[order] = np.arange(len(order))
     aligned = items.take(pa.array(rows))
@@ -128,23 +144,28 @@ def _catalogue(items: Any, vocabulary: Vocabulary) -> Catalogue:
     def words(column: str) -> tuple[str, ...]:
         return tuple(pc.fill_null(aligned.column(column), "").to_pylist())
 
-    return Catalogue(words("title"), words("category"), words("sub_category"))
+    return Catalogue(words(columns.TITLE), words(columns.CATEGORY), words(columns.SUB_CATEGORY))
 
 
-def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params) -> FloatArray:
-    """Vectors aligned with the vocabulary; texts without one of the params' model are encoded."""
+def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, model: str) -> FloatArray:
+    """float32[n_items, d], aligned with the vocabulary; texts without a vector of `model` are encoded."""
     table = pq.read_table(
-        snapshot / "embeddings.parquet", columns=["item_id", "model", "text_hash", "vector"]
+        snapshot / "embeddings.parquet",
+        columns=[columns.ITEM_ID, columns.MODEL, columns.TEXT_HASH, columns.VECTOR],
     )
-    table = table.filter(pc.equal(table.column("model"), params.embeddings.model))
+    table = table.filter(pc.equal(table.column(columns.MODEL), model))
     hashes = dict(
-        zip(items.column("item_id").to_pylist(), items.column("text_hash").to_pylist(), strict=True)
+        zip(
+            items.column(columns.ITEM_ID).to_pylist(),
+            items.column(columns.TEXT_HASH).to_pylist(),
+            strict=True,
+        )
     )
     rows = zip(
-        positions(table.column("item_id"), vocabulary).to_pylist(),
-        table.column("item_id").to_pylist(),
-        table.column("text_hash").to_pylist(),
-        table.column("vector").to_pylist(),
+        positions(table.column(columns.ITEM_ID), vocabulary).to_pylist(),
+        table.column(columns.ITEM_ID).to_pylist(),
+        table.column(columns.TEXT_HASH).to_pylist(),
+        table.column(columns.VECTOR).to_pylist(),
         strict=True,
     )
     fresh = {
@@ -154,7 +175,7 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params)
     encoded: dict[int, FloatArray] = {}
     dimension = len(next(iter(fresh.values()), b"")) // 4
     if missing or not dimension:
-        encoded, dimension = _encode(missing, params)
+        encoded, dimension = _encode(missing, model)
     vectors = np.zeros((len(vocabulary), dimension), dtype=np.float32)
     for index, vector in fresh.items():
         vectors[index] = np.frombuffer(vector, "<f4")
@@ -165,19 +186,26 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, params: Params)
 
 def _texts(items: Any, vocabulary: Vocabulary, skip: Any) -> dict[int, str]:
     """Embedding text of each titled item whose index is not in `skip`."""
-    columns = ["item_id", "title", "category", "sub_category", "tags", "description"]
-    index = positions(items.column("item_id"), vocabulary).to_numpy()
+    wanted = [
+        columns.ITEM_ID,
+        columns.TITLE,
+        columns.CATEGORY,
+        columns.SUB_CATEGORY,
+        columns.TAGS,
+        columns.DESCRIPTION,
+    ]
+    index = positions(items.column(columns.ITEM_ID), vocabulary).to_numpy()
     texts = {}
-    for position, row in zip(index.tolist(), items.select(columns).to_pylist(), strict=True):
-        if row["title"] is not None and position not in skip:
-            texts[position] = embedding_text(*(row[column] for column in columns[1:]))
+    for position, row in zip(index.tolist(), items.select(wanted).to_pylist(), strict=True):
+        if row[columns.TITLE] is not None and position not in skip:
+            texts[position] = embedding_text(*(row[column] for column in wanted[1:]))
     return texts
 
 
-def _encode(texts: dict[int, str], params: Params) -> tuple[dict[int, FloatArray], int]:
+def _encode(texts: dict[int, str], model: str) -> tuple[dict[int, FloatArray], int]:
     """Vectors of the texts, and their dimension."""
     from training.models.core.encoder import Encoder
 
-    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), params.embeddings.model)
-    encoder = Encoder(params.embeddings.model)
+    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), model)
+    encoder = Encoder(model)
     return dict(zip(texts, encoder.encode(list(texts.values())), strict=True)), encoder.dimension

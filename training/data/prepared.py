@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from training.models.core.data import Catalogue, Events, TrainingData, net_strengths
+from training.models.core.data import EVENT_COLUMNS, Catalogue, Events, TrainingData, net_strengths
 from training.models.core.types import BoolArray, Csr, FloatArray, IntArray, LongArray
 from training.models.core.vocabulary import Vocabulary
+
+BASKET_COLUMNS = ("basket_item", "basket_row", "basket_time", "basket_event")
+"""Arrays of the baskets' lines; the names of their files."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Prepared:
             before: seconds since 1970; anonymous events, and baskets' lines, from then on are left out. None
                 for all.
         """
-        chosen = self.events if events is None else select(self.events, events)
+        chosen = self.events if events is None else self.events.where(events)
         early = np.full(len(self.anonymous), True) if before is None else self.anonymous.time < before
         shape = (len(self.users), len(self.items))
         return TrainingData(
@@ -54,7 +57,7 @@ class Prepared:
             catalogue=self.catalogue,
             baskets=self._baskets(events, before),
             vectors=self.vectors,
-            anonymous=select(self.anonymous, early),
+            anonymous=self.anonymous.where(early),
         )
 
     def _baskets(self, events: BoolArray | None, before: int | None) -> Csr:
@@ -74,10 +77,10 @@ class Prepared:
         """Write one .npy file an array, and catalogue.json."""
         self.items.save(folder / "items.npy")
         self.users.save(folder / "users.npy")
-        for name in ("user", "item", "weight", "time"):
+        for name in EVENT_COLUMNS:
             np.save(folder / f"event_{name}.npy", getattr(self.events, name))
             np.save(folder / f"anonymous_{name}.npy", getattr(self.anonymous, name))
-        for name in ("basket_item", "basket_row", "basket_time", "basket_event"):
+        for name in BASKET_COLUMNS:
             np.save(folder / f"{name}.npy", getattr(self, name))
         np.save(folder / "vectors.npy", self.vectors)
         words = {
@@ -95,23 +98,15 @@ class Prepared:
             return np.load(folder / f"{name}.npy", mmap_mode="r")
 
         def events(kind: str) -> Events:
-            return Events(*(array(f"{kind}_{name}") for name in ("user", "item", "weight", "time")))
+            return Events(*(array(f"{kind}_{name}") for name in EVENT_COLUMNS))
 
         words = json.loads((folder / "catalogue.json").read_text())
         return cls(
             items=Vocabulary.load(folder / "items.npy"),
             users=Vocabulary.load(folder / "users.npy"),
             events=events("event"),
-            basket_item=array("basket_item"),
-            basket_row=array("basket_row"),
-            basket_time=array("basket_time"),
-            basket_event=array("basket_event"),
+            **{name: array(name) for name in BASKET_COLUMNS},
             catalogue=Catalogue(**{name: tuple(values) for name, values in words.items()}),
             vectors=array("vectors"),
             anonymous=events("anonymous"),
         )
-
-
-def select(events: Events, chosen: BoolArray) -> Events:
-    """The events where `chosen` (bool[len(events)]) is true."""
-    return Events(events.user[chosen], events.item[chosen], events.weight[chosen], events.time[chosen])

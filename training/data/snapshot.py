@@ -54,7 +54,7 @@ def read_watermark(conn: Connection) -> dict[str, int]:
 
 
 def take_snapshot(conn: Connection, workspace: Workspace) -> Snapshot:
-    """Export the database into the workspace and have DVC record it; `conn` must have no transaction."""
+    """Export the database into the workspace and track it with DVC; `conn` must have no transaction."""
     with replaced(workspace.snapshot) as folder:
         content = asdict(export_snapshot(conn, folder))
         (folder / DESCRIPTION).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
@@ -101,7 +101,7 @@ def _copy_config(source: Path, target: Path) -> None:
                 settings.update(found.read(level))
 
 
-def record_pipeline(workspace: Workspace) -> None:
+def commit_pipeline(workspace: Workspace) -> None:
     """`dvc commit`: write dvc.lock from the files that the stages left, and put them into the cache.
 
     DVC's lock fails at once when it is taken, so tasks that run side by side leave this to one at the end.

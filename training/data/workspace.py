@@ -45,7 +45,7 @@ class Workspace:
 
     @property
     def snapshot_pointer(self) -> Path:
-        """DVC's record of the snapshot: its MD5."""
+        """DVC's pointer to the snapshot: its MD5."""
         return self.data / "snapshot.dvc"
 
     @property
@@ -65,7 +65,7 @@ class Workspace:
 
     @property
     def candidates(self) -> Path:
-        """The same models fitted on the training part only: what the metrics are measured on."""
+        """The same models fitted on the training part only: what is evaluated."""
         return self.data / "candidates"
 
     @property

@@ -1,11 +1,11 @@
-"""The holdout of a workspace: who is tested on what, each model's numbers, and the table of them all."""
+"""The holdout of a workspace: who is tested on what, and each model's metrics as files."""
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -13,15 +13,12 @@ from scipy import sparse
 from training.data.prepared import Prepared
 from training.data.split import SplitError, split_events, truth_of
 from training.data.workspace import Workspace
-from training.evaluation import pairwise
-from training.evaluation.intervals import compare
 from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
-from training.evaluation.tables import models_table, slices_table
 from training.models.blend import Blend, weights_by_model
 from training.models.core.data import TrainingData, net_strengths
 from training.models.core.types import BoolArray, DoubleArray
 from training.models.registry import load_model
-from training.params import Params
+from training.params.learning import EvaluationParams, SplitParams
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +46,13 @@ class Holdout:
         return prepared.training_data(self.learned, self.cut)
 
 
-def open_holdout(prepared: Prepared, params: Params) -> Holdout:
+def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
     """Split the events; a history too short to split leaves everything to learn from and nobody to test."""
     try:
-        split = split_events(
-            prepared.events, params.split.protocol, params.split.validation_days, params.split.test_days
-        )
+        split = split_events(prepared.events, params.protocol, params.validation_days, params.test_days)
         learned, held_out, cut = split.before_test, split.test, split.test_start
     except SplitError as error:
-        logger.warning("Nothing can be measured: %s", error)
+        logger.warning("Nothing can be evaluated: %s", error)
         learned, cut = np.ones(len(prepared.events), dtype=bool), None
         held_out = ~learned
     events = prepared.events
@@ -67,19 +62,18 @@ def open_holdout(prepared: Prepared, params: Params) -> Holdout:
     return Holdout(learned, cut, TestSet.build(seen, truth, prepared.vectors))
 
 
-def measure(ranker: Ranker, holdout: Holdout, params: Params) -> Evaluation:
-    """Rank for every test user and measure the lists; without test users there are no numbers."""
+def evaluate_ranker(ranker: Ranker, holdout: Holdout, params: EvaluationParams, seed: int) -> Evaluation:
+    """Rank for every test user and evaluate the lists; without test users there are no numbers."""
     if not holdout.test.histories.shape[0]:
         return Evaluation({}, {}, {"all": 0})
-    cutoffs = params.evaluation.cutoffs
-    lists = rank(ranker, holdout.test.histories, max(cutoffs), params.evaluation.batch_users)
-    return evaluate(lists, holdout.test, cutoffs, params.evaluation.bootstrap_samples, params.seed)
+    lists = rank(ranker, holdout.test.histories, max(params.cutoffs), params.batch_users)
+    return evaluate(lists, holdout.test, params.cutoffs, params.bootstrap_samples, seed)
 
 
-def load_blend(folder: Path, weights: Mapping[str, float], new: BoolArray) -> Blend:
+def load_blend(folder: Path, weights: Mapping[str, float], new_items: BoolArray) -> Blend:
     """The blend of the models that lie in `folder`, by their names; each weighed one must be there."""
-    models = {name: load_model(name, folder / name) for name in weights_by_model(weights, new)}
-    return Blend(models, weights, new)
+    models = {name: load_model(name, folder / name) for name in weights_by_model(weights, new_items)}
+    return Blend(models, weights, new_items)
 
 
 def save_evaluation(evaluation: Evaluation, holdout: Holdout, folder: Path) -> None:
@@ -109,59 +103,15 @@ def load_metrics(workspace: Workspace, name: str) -> dict[str, Any]:
     return content
 
 
-def load_users(workspace: Workspace, name: str, metric: str) -> DoubleArray:
-    """float64[u], a metric of each test user; empty when nobody was tested."""
-    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
-        return stored[metric] if metric in stored else np.zeros(0)
+def load_per_user(
+    workspace: Workspace, name: str, metric: str, users: Literal["all", "warm", "cold"] = "all"
+) -> DoubleArray:
+    """float64[u], a model's metric of each test user: of all, of those with a history (warm), or without.
 
-
-def load_warm(workspace: Workspace, name: str, metric: str) -> DoubleArray:
-    """float64[w], a metric of each test user with a history; empty when nobody was tested."""
-    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
-        return stored[metric][stored["warm"]] if metric in stored else np.zeros(0)
-
-
-def load_cold(workspace: Workspace, name: str, metric: str) -> DoubleArray:
-    """float64[c], a metric of each test user without a history; empty when nobody was tested."""
-    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
-        return stored[metric][~stored["warm"]] if metric in stored else np.zeros(0)
-
-
-def summarise(workspace: Workspace, models: Sequence[str], params: Params, folder: Path) -> None:
-    """Put all models and the baselines into one table; write summary.json, the tables, and the plots.
-
-    Each is compared with the baseline over the users that had a history: the others are shown what is
-    popular whatever the model.
+    Empty when nobody was tested.
     """
-    found = {name: load_metrics(workspace, name) for name in models}
-    baseline, metric = params.gate.baseline, params.gate.metric
-    reference = load_warm(workspace, baseline, metric)
-    differences: dict[str, Any] = {}
-    for name in models:
-        values = load_warm(workspace, name, metric)
-        if name != baseline and len(values):
-            result = compare(values, reference, params.evaluation.bootstrap_samples, params.seed)
-            differences[name] = {
-                "difference": result.difference,
-                "low": result.low,
-                "high": result.high,
-                "users": result.users,
-                "verdict": result.verdict,
-            }
-    summary = {
-        "metric": metric,
-        "baseline": baseline,
-        "users": found[baseline]["users"],
-        "models": {name: content["headline"] for name, content in found.items()},
-        "against_baseline": differences,
-    }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
-    (folder / "table.md").write_text(models_table(found, summary, params.evaluation.cutoffs))
-    (folder / "slices.md").write_text(slices_table(found, params.evaluation.cutoffs[0]))
-    if found[baseline]["slices"]:
-        gains = {name: load_users(workspace, name, metric) for name in models}
-        pairs = pairwise.as_table(gains, metric, params.evaluation.bootstrap_samples, params.seed)
-        (folder / "pairs.md").write_text(pairs)
-        from training.evaluation.plots import draw_plots
-
-        draw_plots(found, params.evaluation.cutoffs, folder)
+    with np.load(workspace.evaluation / name / PER_USER_FILE) as stored:
+        if metric not in stored:
+            return np.zeros(0)
+        values: DoubleArray = stored[metric]
+        return values if users == "all" else values[stored["warm"] == (users == "warm")]

@@ -104,13 +104,13 @@ def compare_coverage(challenger: IntArray, other: IntArray, n_items: int) -> Dif
         other: int32[u, k], the same users in the same order.
         n_items: items of the catalogue.
     """
-    mine, theirs = (shown_items(lists, n_items) for lists in (challenger, other))
+    mine, theirs = (list_matrix(lists, n_items) for lists in (challenger, other))
     value = coverage(mine.sum(axis=0)) - coverage(theirs.sum(axis=0))
     found = around(value, coverage_without_each(mine) - coverage_without_each(theirs))
     return difference_of(found, len(challenger))
 
 
-def shown_items(lists: IntArray, n_items: int) -> Csr:
+def list_matrix(lists: IntArray, n_items: int) -> Csr:
     """Lists (int32[u, k], padded with -1) as csr float64[u, n_items] of ones."""
     rows, places = np.nonzero(lists >= 0)
     return sparse.csr_array((np.ones(len(rows)), (rows, lists[rows, places])), shape=(len(lists), n_items))

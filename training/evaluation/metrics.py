@@ -11,8 +11,8 @@ import numpy as np
 
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
-Measure = Callable[[BoolArray, DoubleArray, int], DoubleArray]
-"""An accuracy metric: hits bool[u, k], right answers float64[u], length of the list."""
+Accuracy = Callable[[BoolArray, DoubleArray, int], DoubleArray]
+"""An accuracy metric: hits bool[u, k], right answers float64[u], length of the list → float64[u]."""
 
 
 def find_hits(lists: IntArray, truth: Csr) -> BoolArray:
@@ -29,7 +29,7 @@ def find_hits(lists: IntArray, truth: Csr) -> BoolArray:
     return found
 
 
-def answers(truth: Csr) -> DoubleArray:
+def right_answers(truth: Csr) -> DoubleArray:
     """Right answers of each user; NaN where there is none."""
     counts: DoubleArray = np.diff(truth.indptr).astype(np.float64)
     counts[counts == 0] = np.nan
@@ -120,17 +120,17 @@ def coverage(exposures: LongArray) -> float:
     return float((exposures > 0).mean()) if len(exposures) else 0.0
 
 
-def coverage_without_each(shown: Csr) -> DoubleArray:
-    """Coverage of all lists but one, float64[u]; shown: csr[u, n_items] of ones."""
-    exposures = np.asarray(shown.sum(axis=0)).ravel()
-    less: DoubleArray = shown @ (exposures == 1).astype(np.float64) / max(len(exposures), 1)
+def coverage_without_each(listed: Csr) -> DoubleArray:
+    """Coverage of all lists but one, float64[u]; listed: csr[u, n_items] of ones."""
+    exposures = np.asarray(listed.sum(axis=0)).ravel()
+    less: DoubleArray = listed @ (exposures == 1).astype(np.float64) / max(len(exposures), 1)
     return coverage(exposures) - less
 
 
 def gini(exposures: LongArray) -> float:
-    """Inequality of the items' exposure: 0 when all are shown equally often, towards 1 when few are.
+    """Inequality of the items' exposure: 0 when all are listed equally often, towards 1 when few are.
 
-    NaN when nothing is shown.
+    NaN when nothing is listed.
     """
     total = float(exposures.sum())
     if total == 0.0:
@@ -139,18 +139,18 @@ def gini(exposures: LongArray) -> float:
     return float(_gini_weights(len(ordered)) @ ordered / (len(ordered) * total))
 
 
-def gini_without_each(shown: Csr) -> DoubleArray:
-    """Gini of all lists but one, float64[u]; shown: csr[u, n_items] of ones. NaN where no list is left.
+def gini_without_each(listed: Csr) -> DoubleArray:
+    """Gini of all lists but one, float64[u]; listed: csr[u, n_items] of ones. NaN where no list is left.
 
     The items of a list that is left out take the first places among their equals, side by side: so the
     exposures, each less one, are in order again, and only what those places count comes off the sum.
     """
-    exposures = np.asarray(shown.sum(axis=0)).ravel().astype(np.float64)
-    n_users, n_items = shown.shape
+    exposures = np.asarray(listed.sum(axis=0)).ravel().astype(np.float64)
+    n_users, n_items = listed.shape
     ordered, weights = np.sort(exposures), _gini_weights(n_items)
-    lengths = np.diff(shown.indptr)
+    lengths = np.diff(listed.indptr)
     users = np.repeat(np.arange(n_users, dtype=np.int64), lengths)
-    keys = np.sort(users * n_items + np.searchsorted(ordered, exposures[shown.indices]))
+    keys = np.sort(users * n_items + np.searchsorted(ordered, exposures[listed.indices]))
     numbers = np.arange(len(keys))
     first_equal = np.maximum.accumulate(np.where(np.diff(keys, prepend=-1) > 0, numbers, 0))
     places = keys % n_items + numbers - first_equal

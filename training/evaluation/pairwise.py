@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from training.evaluation.intervals import Difference, difference_of, estimate_means
+from training.markdown import table
 from training.models.core.types import DoubleArray
 
 
@@ -38,15 +39,16 @@ def as_table(values: Mapping[str, DoubleArray], metric: str, samples: int, seed:
     """`compare_all` as Markdown, the best models first, so that most differences are above zero."""
     best_first = sorted(values, key=lambda name: float(np.nanmean(values[name])), reverse=True)
     found = compare_all({name: values[name] for name in best_first}, samples, seed)
-    lines = [
-        f"Model less other in {metric}, the same test users drawn for both; 95 % intervals.",
-        "",
-        "| model | other | difference | interval | users | verdict |",
-        "|---|---|---|---|---|---|",
+    rows = [
+        [
+            model,
+            other,
+            f"{each.difference:+.4f}",
+            f"[{each.low:+.4f}, {each.high:+.4f}]",
+            each.users,
+            each.verdict,
+        ]
+        for (model, other), each in found.items()
     ]
-    for (model, other), each in found.items():
-        interval = f"[{each.low:+.4f}, {each.high:+.4f}]"
-        lines.append(
-            f"| {model} | {other} | {each.difference:+.4f} | {interval} | {each.users} | {each.verdict} |"
-        )
-    return "\n".join(lines) + "\n"
+    intro = f"Model less other in {metric}, the same test users drawn for both; 95 % intervals.\n\n"
+    return intro + table(["model", "other", "difference", "interval", "users", "verdict"], rows)

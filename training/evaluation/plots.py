@@ -4,9 +4,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.models.blend import BLEND
+from training.models.registry import REGISTRY
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+PALETTE = [
+    "#1f77b4",
+    "#ff7f0e",
+    "#2ca02c",
+    "#d62728",
+    "#9467bd",
+    "#8c564b",
+    "#e377c2",
+    "#7f7f7f",
+    "#bcbd22",
+    "#aec7e8",
+    "#ffbb78",
+    "#98df8a",
+    "#ff9896",
+    "#c5b0d5",
+    "#c49c94",
+    "#f7b6d2",
+    "#c7c7c7",
+    "#dbdb8d",
+]
+"""Colours of the models in the registry's order, from the start again where there are more."""
+BLEND_COLOR = "#17becf"
 
 ACTIVITY = {
     "cold_users": "unknown before\nthe test",
@@ -30,7 +56,7 @@ def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:
     k = cutoffs[0]
     draw_ranking(found, f"ndcg@{k}", folder / "ranking.png")
     draw_by_k(found, folder / "metric_by_k.png")
-    draw_trade(found, k, folder / "accuracy_against_coverage.png")
+    draw_accuracy_against_coverage(found, k, folder / "accuracy_against_coverage.png")
     draw_activity(found, k, folder / "accuracy_by_activity.png")
 
 
@@ -58,14 +84,14 @@ def draw_by_k(found: Found, path: Path) -> None:
 
     figure = Figure(figsize=(12, 5.5), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("ndcg", "recall"), strict=True):
-        for place, (name, content) in enumerate(found.items()):
+        for name, content in found.items():
             points = content["by_k"][metric]
             lengths, values, low, high = (
                 [row[key] for row in points] for key in ("k", "value", "low", "high")
             )
-            look = _look(place, name)
-            axes.plot(lengths, values, "o-", markersize=3, **look)
-            axes.fill_between(lengths, low, high, color=look["color"], alpha=0.12, linewidth=0)
+            style = _style(name)
+            axes.plot(lengths, values, "o-", markersize=3, **style)
+            axes.fill_between(lengths, low, high, color=style["color"], alpha=0.12, linewidth=0)
         ticks = [1, *(k for k in lengths if k % 5 == 0)]
         axes.set(xlabel="k, length of the list", ylabel=f"{metric}@k", xticks=ticks)
         axes.set_xlim(min(lengths), max(lengths))
@@ -76,10 +102,10 @@ def draw_by_k(found: Found, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_trade(found: Found, k: int, path: Path) -> None:
-    """Accuracy against the share of the catalogue that is shown to anybody."""
+def draw_accuracy_against_coverage(found: Found, k: int, path: Path) -> None:
+    """Accuracy against the share of the catalogue that stands in anybody's list."""
     figure, axes = _figure(8, 5.5)
-    for place, (name, content) in enumerate(found.items()):
+    for name, content in found.items():
         across, up = (content["slices"]["all"][f"{metric}@{k}"] for metric in ("coverage", "ndcg"))
         axes.errorbar(
             across["value"],
@@ -88,7 +114,7 @@ def draw_trade(found: Found, k: int, path: Path) -> None:
             yerr=_bars([up]),
             fmt="o",
             capsize=2,
-            **_look(place, name),
+            **_style(name),
         )
         axes.annotate(
             name, (across["value"], up["value"]), xytext=(6, 6), textcoords="offset points", fontsize=9
@@ -113,7 +139,7 @@ def draw_activity(found: Found, k: int, path: Path) -> None:
     for place, (name, content) in enumerate(found.items()):
         rows = [content["slices"][part][f"ndcg@{k}"] for part in parts]
         at = [group + (place - (len(found) - 1) / 2) * width for group in range(len(parts))]
-        axes.bar(at, [row["value"] for row in rows], width, yerr=_bars(rows), capsize=2, **_look(place, name))
+        axes.bar(at, [row["value"] for row in rows], width, yerr=_bars(rows), capsize=2, **_style(name))
     axes.set_xticks(range(len(parts)), [f"{ACTIVITY[part]}\n({users[part]:,} users)" for part in parts])
     axes.set(ylabel=f"ndcg@{k}", title="Accuracy by users' activity, 95 % intervals")
     axes.set_ylim(bottom=0)
@@ -163,8 +189,13 @@ def _bars(rows: Sequence[Mapping[str, float]]) -> list[list[float]]:
     ]
 
 
-def _look(place: int, name: str) -> dict[str, Any]:
-    return {"color": f"C{place % 10}", "label": name}
+def color(name: str) -> str:
+    """Colour of a model or the blend, the same in all plots and in MLflow's charts."""
+    return BLEND_COLOR if name == BLEND else PALETTE[list(REGISTRY).index(name) % len(PALETTE)]
+
+
+def _style(name: str) -> dict[str, Any]:
+    return {"color": color(name), "label": name}
 
 
 def _figure(width: float, height: float) -> "tuple[Figure, Axes]":

@@ -1,4 +1,4 @@
-"""Rank the full catalogue for every test user, and measure the lists."""
+"""Rank the full catalogue for every test user, and evaluate the lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -8,15 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from training.evaluation import metrics
-from training.evaluation.intervals import Estimate, around, estimate_means, shown_items
-from training.models.blend import FEW
+from training.evaluation.intervals import Estimate, around, estimate_means, list_matrix
+from training.models.blend import FEW_INTERACTIONS
 from training.models.core.base import top_k
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
 SCORE_BYTES = 256 * 1024 * 1024
 """Scores held at a time."""
 
-ACCURACY = {
+ACCURACY: dict[str, metrics.Accuracy] = {
     "recall": metrics.recall,
     "ndcg": metrics.ndcg,
     "map": metrics.average_precision,
@@ -87,13 +87,13 @@ class TestSet:
             "all": np.ones(len(sizes), dtype=bool),
             "warm_users": sizes > 0,
             "cold_users": sizes == 0,
-            "few_interactions_users": (sizes > 0) & (sizes < FEW),
+            "few_interactions_users": (sizes > 0) & (sizes < FEW_INTERACTIONS),
         }
 
     @property
     def new_items(self) -> BoolArray:
-        """bool[n_items]: items with under FEW training users."""
-        few: BoolArray = self.item_users < FEW
+        """bool[n_items]: items with under FEW_INTERACTIONS training users."""
+        few: BoolArray = self.item_users < FEW_INTERACTIONS
         return few
 
     def tail_truth(self) -> Csr:
@@ -153,12 +153,12 @@ def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
 
 
 def evaluate(lists: IntArray, test: TestSet, cutoffs: Sequence[int], samples: int, seed: int) -> Evaluation:
-    """Measure lists.
+    """Evaluate lists.
 
     Args:
         lists: int32[u, >= max(cutoffs)], from `rank`.
         test: the users they are for.
-        cutoffs: lengths to measure at.
+        cutoffs: lengths to evaluate at.
         samples: bootstrap resamples.
         seed: of the resampling.
     """
@@ -182,8 +182,8 @@ def evaluate(lists: IntArray, test: TestSet, cutoffs: Sequence[int], samples: in
 def accuracy(lists: IntArray, truth: Csr, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
     """Every accuracy metric at every cutoff, float64[u] each."""
     hits = metrics.find_hits(lists, truth)
-    counts = metrics.answers(truth)
-    return {f"{name}@{k}": measure(hits, counts, k) for name, measure in ACCURACY.items() for k in cutoffs}
+    counts = metrics.right_answers(truth)
+    return {f"{name}@{k}": metric(hits, counts, k) for name, metric in ACCURACY.items() for k in cutoffs}
 
 
 def beyond_accuracy(lists: IntArray, test: TestSet, cutoffs: Sequence[int]) -> dict[str, DoubleArray]:
@@ -201,7 +201,7 @@ def by_length(
     lists: IntArray, truth: Csr, longest: int, samples: int, seed: int
 ) -> dict[str, list[Estimate]]:
     """Each of CURVES over all users, at every length of the list from 1 to `longest`."""
-    hits, counts = metrics.find_hits(lists, truth), metrics.answers(truth)
+    hits, counts = metrics.find_hits(lists, truth), metrics.right_answers(truth)
     lengths = range(1, longest + 1)
     values = np.column_stack([ACCURACY[name](hits, counts, k) for name in CURVES for k in lengths])
     found = iter(estimate_means(values, samples, seed))
@@ -213,7 +213,7 @@ def of_all_lists(lists: IntArray, n_items: int, cutoffs: Sequence[int]) -> dict[
     found = coverage_of(np.ones(n_items, dtype=bool), lists, cutoffs)
     for k in cutoffs:
         uneven = metrics.gini(metrics.exposure(lists, n_items, k))
-        without = metrics.gini_without_each(shown_items(lists[:, :k], n_items))
+        without = metrics.gini_without_each(list_matrix(lists[:, :k], n_items))
         found[f"gini@{k}"] = _share(around(uneven, without))
     return found
 
@@ -222,9 +222,9 @@ def coverage_of(items: BoolArray, lists: IntArray, cutoffs: Sequence[int]) -> di
     """The share of some items (bool[n_items]) that stands in anybody's list."""
     found: dict[str, Estimate] = {}
     for k in cutoffs:
-        shown = shown_items(lists[:, :k], len(items))[:, items]
-        value = metrics.coverage(shown.sum(axis=0)) if items.any() and len(lists) else np.nan
-        found[f"coverage@{k}"] = _share(around(value, metrics.coverage_without_each(shown)))
+        listed = list_matrix(lists[:, :k], len(items))[:, items]
+        value = metrics.coverage(listed.sum(axis=0)) if items.any() and len(lists) else np.nan
+        found[f"coverage@{k}"] = _share(around(value, metrics.coverage_without_each(listed)))
     return found
 
 

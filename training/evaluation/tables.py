@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.evaluation.ranking import ITEMS
+from training.markdown import interval, table
 
 Found = Mapping[str, Any]
 """model → the content of its metrics.json."""
 
-COLUMNS = ("ndcg", "recall", "coverage")
+METRICS = ("ndcg", "recall", "coverage")
 
 SLICES = {
     "all": "All users",
@@ -19,32 +20,32 @@ SLICES = {
 }
 """Slice of an evaluation → its heading."""
 
-OF_USERS = ("ndcg", "coverage", "gini")
-OF_ITEMS = ("ndcg", "coverage", "share")
+METRICS_OF_USERS = ("ndcg", "coverage", "gini")
+METRICS_OF_ITEMS = ("ndcg", "coverage", "share")
 
 
 def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int]) -> str:
     """The models as a Markdown table, with 95 % intervals at the first cutoff."""
     metric, baseline = summary["metric"], summary["baseline"]
-    columns = [f"{name}@{k}" for k in cutoffs for name in COLUMNS]
-    told = len(COLUMNS)
+    columns = [f"{name}@{k}" for k in cutoffs for name in METRICS]
     users = summary["users"]
-    lines = [
-        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
-        f"Full catalogue ranked, seen items excluded; 95 % intervals in brackets.",
-        "",
-        f"| model | {' | '.join(columns)} | {metric}, warm users | there against {baseline} |",
-        f"|---|{'---|' * (len(columns) + 2)}",
-    ]
+    rows = []
     for name, content in found.items():
-        table = content["slices"].get("all", {})
-        warm = content["slices"].get("warm_users", {}).get(metric)
-        cells = [interval(table.get(column)) for column in columns[:told]]
-        cells += [f"{table[column]['value']:.4f}" if column in table else "" for column in columns[told:]]
+        slices = content["slices"]
+        everybody = slices.get("all", {})
+        cells = [estimate(everybody.get(column)) for column in columns[: len(METRICS)]]
+        cells += [
+            f"{everybody[column]['value']:.4f}" if column in everybody else ""
+            for column in columns[len(METRICS) :]
+        ]
         against = summary["against_baseline"].get(name)
         verdict = f"{against['difference']:+.4f} ({against['verdict']})" if against else ""
-        lines.append(f"| {name} | {' | '.join(cells)} | {interval(warm)} | {verdict} |")
-    return "\n".join(lines) + "\n"
+        rows.append([name, *cells, estimate(slices.get("warm_users", {}).get(metric)), verdict])
+    return (
+        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
+        "Full catalogue ranked, seen items excluded; 95 % intervals in brackets.\n\n"
+        + table(["model", *columns, f"{metric}, warm users", f"there against {baseline}"], rows)
+    )
 
 
 def slices_table(found: Found, k: int) -> str:
@@ -58,15 +59,15 @@ def slices_table(found: Found, k: int) -> str:
     for part, heading in SLICES.items():
         if not users.get(part):
             continue
-        columns = [f"{name}@{k}" for name in (OF_ITEMS if part == ITEMS else OF_USERS)]
-        lines = [f"| model | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-        for name, content in found.items():
-            table = content["slices"][part]
-            lines.append(f"| {name} | {' | '.join(interval(table.get(column)) for column in columns)} |")
-        parts.append(f"{heading} ({users[part]:,} users):\n\n" + "\n".join(lines) + "\n")
+        columns = [f"{name}@{k}" for name in (METRICS_OF_ITEMS if part == ITEMS else METRICS_OF_USERS)]
+        rows = [
+            [name, *(estimate(content["slices"][part].get(column)) for column in columns)]
+            for name, content in found.items()
+        ]
+        parts.append(f"{heading} ({users[part]:,} users):\n\n{table(['model', *columns], rows)}")
     return "\n".join(parts)
 
 
-def interval(found: Mapping[str, float] | None) -> str:
-    """`0.1234 [0.1200, 0.1268]`; empty where there is no number."""
-    return f"{found['value']:.4f} [{found['low']:.4f}, {found['high']:.4f}]" if found else ""
+def estimate(found: Mapping[str, float] | None) -> str:
+    """`0.1234 [0.1200, 0.1268]` of value, low and high; empty where there is no number."""
+    return interval(found["value"], found["low"], found["high"]) if found else ""

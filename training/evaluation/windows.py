@@ -7,7 +7,7 @@ from training.data.prepared import Prepared
 from training.data.split import Split, SplitError, leave_last_out, time_split, truth_of
 from training.evaluation.ranking import TestSet
 from training.models.core.data import TrainingData
-from training.params import Params
+from training.params.learning import SplitParams, TuneParams
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Window:
     test: TestSet
 
 
-def open_windows(prepared: Prepared, params: Params) -> list[Window]:
+def open_windows(prepared: Prepared, split: SplitParams, tune: TuneParams, seed: int) -> list[Window]:
     """The latest validation windows, each right before the next and all before the test.
 
     Split by time there are `tune.windows` of them, or as many as the history is long enough for; each is
@@ -29,16 +29,14 @@ def open_windows(prepared: Prepared, params: Params) -> list[Window]:
     Raises:
         SplitError: not even one window has something before it.
     """
-    split = params.split
     if split.protocol == "leave_last_out":
-        return [_window(prepared, leave_last_out(prepared.events), params)]
+        return [_window(prepared, leave_last_out(prepared.events), tune.max_users, seed)]
     windows: list[Window] = []
-    for back in range(params.tune.windows):
+    for back in range(tune.windows):
         try:
             later = split.test_days + back * split.validation_days
-            windows.append(
-                _window(prepared, time_split(prepared.events, split.validation_days, later), params)
-            )
+            part = time_split(prepared.events, split.validation_days, later)
+            windows.append(_window(prepared, part, tune.max_users, seed))
         except SplitError:
             if not windows:
                 raise
@@ -47,10 +45,10 @@ def open_windows(prepared: Prepared, params: Params) -> list[Window]:
     return windows
 
 
-def _window(prepared: Prepared, split: Split, params: Params) -> Window:
+def _window(prepared: Prepared, split: Split, max_users: int, seed: int) -> Window:
     data = prepared.training_data(split.train, split.validation_start)
     truth = truth_of(prepared.events, split.validation, data.interactions)
     if not truth.nnz:
         raise SplitError("validation", "nobody has a right answer in it")
     test = TestSet.build(data.interactions, truth, None)
-    return Window(data, test.sample(params.tune.max_users, params.seed))
+    return Window(data, test.sample(max_users, seed))

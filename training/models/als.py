@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config, Query
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
@@ -67,16 +67,20 @@ class Als(FactorModel):
 
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
         chosen = self.item_factors[items].astype(np.float64)
+        # Hu et al. 2008, eq. 4: (Y'Y + Y'(C - I)Y + penalty I) x = Y'C 1, where C - I is alpha * strength.
         extra = self.scalars["alpha"] * weights.astype(np.float64)
         inverse = 1.0 / self._diagonal(len(items))
         scaled = chosen * inverse
+        # Push-through identity: with fewer items than factors the m x m system is the smaller one, and exact.
         if len(items) <= chosen.shape[1]:
             system = extra[:, None] * (scaled @ chosen.T)
+            # The identity of that system; on the right stand the confidences, since every preference is 1.
             system[np.diag_indices_from(system)] += 1.0
             result: DoubleArray = np.linalg.solve(system, 1.0 + extra) @ scaled
         else:
             system = np.diag(1.0 / inverse) + chosen.T @ (extra[:, None] * chosen)
             result = np.linalg.solve(system, (1.0 + extra) @ chosen)
+        # A caller's float64 weights would make the result float64.
         return result.astype(np.float32)
 
     def _diagonal(self, count: int) -> FloatArray:
@@ -86,6 +90,7 @@ class Als(FactorModel):
         if not power:
             return diagonal
         counts = np.array([count], dtype=np.int32)
+        # gram holds the mean history's regularisation: take it off, and put on that of a history so long.
         return diagonal - np.float32(base) + penalties_of(counts, self.scalars["mean_items"], base, power)
 
     def contributions(self, query: Query, items: IntArray) -> FloatArray:
@@ -117,8 +122,10 @@ def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None 
     confidence = _confidence(strengths, config.alpha)
     penalty = penalty_of(confidence, config)
     first, inverse = distinct_rows(strengths)
+    # implicit has threads of its own: BLAS threads inside of them fight for the same cores.
     with threadpool_limits(limits=1, user_api="blas"):
         users, items = _alternate(confidence, (first, inverse), penalty, config, (seed, report))
+        # float64: in float32 eigenvectors of close eigenvalues mix. Both sides turn alike, so X Y' stays.
         spectrum, basis = np.linalg.eigh(items.T.astype(np.float64) @ items)
         users, items = (users @ basis).astype(np.float32), (items @ basis).astype(np.float32)
     scalars = {
@@ -128,6 +135,7 @@ def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None 
         "regularization_power": config.regularization_power,
         "mean_items": mean_pairs(confidence[first]),
     }
+    # Rounding puts eigenvalues of a rank below d slightly under zero; a Gram matrix has none there.
     gram = np.diag(np.maximum(spectrum, 0.0) + penalty).astype(np.float32)
     return Als(items, users, inverse, gram, scalars)
 
@@ -156,6 +164,7 @@ def _alternate(
     by_user, by_item = with_int32(confidence[first]), with_int32(confidence.T.tocsr())
     users = _start(generator, len(first), config.factors)
     items = _start(generator, confidence.shape[1], config.factors)
+    # An item without a pair is in no half round: its random start would stay, and be scored.
     items[np.diff(by_item.indptr) == 0] = 0.0
     for iteration in range(config.iterations):
         improve(by_user, users, items, STEPS)
@@ -163,6 +172,7 @@ def _alternate(
         improve(by_item, items, expanded, STEPS)
         if report is not None and by_item.nnz:
             report(iteration + 1, {"loss": loss(by_item, items, expanded)})
+    # Users last and to convergence: their stored factors then fit the items' final ones.
     improve(by_user, users, items, FINAL_STEPS)
     return users, items
 
@@ -188,3 +198,12 @@ def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArra
     """Small positive vectors, as `implicit` starts: centred on zero, it took ten times the rounds."""
     values: FloatArray = generator.random((rows, factors), dtype=np.float32) * np.float32(0.01)
     return values
+
+
+ALGORITHM = Algorithm(
+    AlsConfig,
+    fit,
+    Als,
+    about="Alternating least squares on implicit feedback: who acted alike will act alike.",
+    limits=NEEDS_INTERACTIONS,
+)

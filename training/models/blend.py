@@ -19,11 +19,13 @@ from training.models.core.types import BoolArray, Csr, FloatArray
 LEAST_SPREAD = 1e-3
 """Below the spread of a single item's score among 1 M: no model with few opinions is touched."""
 
-FEW = 5
-"""Under so many training interactions a user, or an item, is one that little is known of."""
+FEW_INTERACTIONS = 5
+"""An item with fewer training users is new; a user with fewer training items has few interactions."""
 
-NEW_ITEMS, WORDS = "new_items", "tfidf"
-"""Key of the weight that the model WORDS has on top, on items with under FEW users."""
+CONTENT_MODEL = "tfidf"
+"""The model that knows new items, by their words."""
+NEW_ITEMS = "new_items"
+"""Key of the weight that CONTENT_MODEL has on top, on new items."""
 
 Weight = float | FloatArray
 """Of all items alike, or of each: float32[n_items]."""
@@ -53,9 +55,11 @@ def _divisor(scores: FloatArray) -> FloatArray:
     """float32[..., 1]; 1 where all scores are 0, or there is none."""
     if not scores.shape[-1]:
         return np.ones((*scores.shape[:-1], 1), dtype=np.float32)
+    # The standard deviation, not the range: one outlier would set the scale of all others.
     spread = scores.std(axis=-1, keepdims=True)
     least = LEAST_SPREAD * np.abs(scores).max(axis=-1, keepdims=True, initial=0.0)
     spread = np.maximum(spread, least)
+    # 1 where there is no spread: a model without an opinion stays at zero.
     return np.where(spread > 0.0, spread, 1.0).astype(np.float32)
 
 
@@ -82,18 +86,25 @@ def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
     return total
 
 
-def weights_by_model(weights: Mapping[str, float], new: BoolArray) -> dict[str, Weight]:
+def weights_by_model(weights: Mapping[str, float], new_items: BoolArray | None = None) -> dict[str, Weight]:
     """The weight of each model that has one: of each item where NEW_ITEMS sets new items apart.
 
     Args:
         weights: of models and of NEW_ITEMS.
-        new: bool[n_items], the items with under FEW users.
+        new_items: bool[n_items], items with under FEW_INTERACTIONS users; needed where NEW_ITEMS weighs.
+
+    Raises:
+        ValueError: NEW_ITEMS has a weight, and which items are new is not given.
     """
     found: dict[str, Weight] = {
         name: weight for name, weight in weights.items() if weight and name != NEW_ITEMS
     }
     if extra := weights.get(NEW_ITEMS, 0.0):
-        found[WORDS] = np.float32(weights.get(WORDS, 0.0)) + np.float32(extra) * new.astype(np.float32)
+        if new_items is None:
+            raise ValueError(f"{NEW_ITEMS} has a weight, but which items are new is not given")
+        found[CONTENT_MODEL] = np.float32(weights.get(CONTENT_MODEL, 0.0)) + np.float32(
+            extra
+        ) * new_items.astype(np.float32)
     return found
 
 
@@ -104,14 +115,16 @@ class Scorer(Protocol):
 
 
 class Blend:
-    """Several fitted models as one ranker, for evaluation."""
+    """Several fitted models as one ranker: their normalised scores, weighted and added."""
 
-    def __init__(self, models: Mapping[str, Scorer], weights: Mapping[str, float], new: BoolArray) -> None:
+    def __init__(
+        self, models: Mapping[str, Scorer], weights: Mapping[str, float], new_items: BoolArray | None = None
+    ) -> None:
         """Weigh `models` by `weights`, new items (bool[n_items]) by NEW_ITEMS on top.
 
         A model without a weight is left out.
         """
-        self.parts = [(models[name], weight) for name, weight in weights_by_model(weights, new).items()]
+        self.parts = [(models[name], weight) for name, weight in weights_by_model(weights, new_items).items()]
 
     def score_batch(self, histories: Csr) -> FloatArray:
         """Scores of all items for many histories (csr[B, n_items]), float32[B, n_items]."""

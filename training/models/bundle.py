@@ -10,22 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from training.models.als import Als
 from training.models.core.base import Model
 from training.models.core.storage import ModelFileError
 from training.models.core.vocabulary import Vocabulary
-from training.models.ease import Ease
-from training.models.embeddings import Embeddings
-from training.models.fpgrowth import FpGrowth
-from training.models.gfcf import GfCf
-from training.models.itemknn import ItemKnn
-from training.models.nmf import Nmf
-from training.models.popularity import Popularity
-from training.models.registry import ALGORITHMS, load_model
-from training.models.rp3beta import Rp3Beta
-from training.models.tfidf import Tfidf
+from training.models.registry import REGISTRY, load_model
 
 SCHEMA_VERSION = 1
 """Raised when older services could not read the bundle."""
@@ -34,6 +24,8 @@ MANIFEST = "manifest.json"
 
 NEW_BUNDLE = "`make up` trains a new one; while the platform runs, `python -m training.pipeline --force` does"
 """What to do about a bundle of another version."""
+
+SomeModel = TypeVar("SomeModel", bound=Model)
 
 
 class BundleError(Exception):
@@ -76,23 +68,25 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """An open bundle, memory-mapped. A model that the bundle does not hold is None."""
+    """An open bundle, memory-mapped."""
 
     directory: Path
     manifest: Manifest
     items: Vocabulary
     users: Vocabulary
     models: Mapping[str, Model]
-    als: Als | None = None
-    nmf: Nmf | None = None
-    tfidf: Tfidf | None = None
-    embeddings: Embeddings | None = None
-    fpgrowth: FpGrowth | None = None
-    popularity: Popularity | None = None
-    itemknn: ItemKnn | None = None
-    ease: Ease | None = None
-    rp3beta: Rp3Beta | None = None
-    gfcf: GfCf | None = None
+    """name → model, of those that the bundle holds."""
+
+    def model(self, kind: type[SomeModel]) -> SomeModel:
+        """The bundle's model of a class, such as `Als`.
+
+        Raises:
+            BundleError: the bundle does not hold it.
+        """
+        found = self.models.get(kind.name)
+        if not isinstance(found, kind):
+            raise BundleError(self.directory, f"holds no {kind.name}")
+        return found
 
 
 def write_manifest(
@@ -189,7 +183,7 @@ def load_bundle(directory: Path) -> Bundle:
         BundleError: it does not match its manifest, or a model in it cannot be read.
     """
     manifest = verify_bundle(directory)
-    unknown = sorted(manifest.models.keys() - ALGORITHMS.keys())
+    unknown = sorted(manifest.models.keys() - REGISTRY.keys())
     if unknown:
         raise BundleError(directory, f"unknown models: {', '.join(unknown)}: {NEW_BUNDLE}")
     try:
@@ -204,8 +198,7 @@ def load_bundle(directory: Path) -> Bundle:
     for name, model in models.items():
         if model.n_items != len(items):
             raise BundleError(directory, f"{name} holds {model.n_items} items, the bundle {len(items)}")
-    by_name: dict[str, Any] = models
-    return Bundle(directory, manifest, items, users, models, **by_name)
+    return Bundle(directory, manifest, items, users, models)
 
 
 def hash_files(directory: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import linalg, sparse
 
-from training.models.core.base import Config
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.neighbours import NeighbourModel
 from training.models.core.opinions import opinions
@@ -55,6 +55,7 @@ def fit(data: TrainingData, config: EaseConfig, seed: int, report: Report | None
     model has no opinion.
     """
     matrix = transform_matrix(data.interactions, config.strength)
+    # Stable sort: of items with equally many users the lower index is kept, whatever the platform.
     users = np.bincount(matrix.indices, minlength=data.n_items)
     head = np.sort(np.argsort(-users, kind="stable")[: config.max_items])
     if len(head) < data.n_items:
@@ -79,13 +80,16 @@ def weights(matrix: Csr, l2: float) -> FloatArray:
     """
     from threadpoolctl import threadpool_limits
 
+    # Steck 2019: B = I - P diag(1 / P_jj), with P = (X'X + l2 I)^-1.
     with threadpool_limits(limits=1 if matrix.shape[1] <= ONE_THREAD else None, user_api="blas"):
         inverse = _inverse(_gram(matrix, l2))
+    # _inverse fills the lower triangle only: mirror it block by block, without a second matrix.
     for start in range(0, len(inverse), BLOCK):
         end = start + BLOCK
         square = np.tril(inverse[start:end, start:end])
         inverse[start:end, start:end] = square + np.tril(square, -1).T
         inverse[start:end, end:] = inverse[end:, start:end].T
+    # A copy: the division below overwrites the diagonal while it is read.
     diagonal = np.diag(inverse).copy()
     lengths = np.sqrt(diagonal)
     for start in range(0, len(inverse), BLOCK):
@@ -93,12 +97,14 @@ def weights(matrix: Csr, l2: float) -> FloatArray:
         magnitude = lengths[:, None] * lengths[start : start + BLOCK]
         opinions(inverse[:, start : start + BLOCK], magnitude, len(inverse))
     np.divide(inverse, -diagonal[None, :], out=inverse)
+    # The constraint of EASE: no item may predict itself.
     np.fill_diagonal(inverse, 0.0)
     return inverse
 
 
 def _inverse(gram: FloatArray) -> FloatArray:
     """The lower half of a positive definite matrix's inverse, in the place of the matrix (`weights`)."""
+    # float32, in place: at 20,000 items one more copy is 1.6 GB, and l2 keeps the matrix well conditioned.
     factor, info = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if info != 0:
         raise np.linalg.LinAlgError(f"the Gram matrix is not positive definite (spotrf {info})")
@@ -113,6 +119,7 @@ def _gram(matrix: Csr, l2: float) -> FloatArray:
     """X'X + l2 I, float32 in Fortran's order, filled a block of columns at a time."""
     columns, rows = sparse.csc_array(matrix), sparse.csr_array(matrix.T)
     n_items = matrix.shape[1]
+    # Fortran's order is LAPACK's: C order would be copied by f2py before the solve.
     gram = np.empty((n_items, n_items), dtype=np.float32, order="F")
     for start in range(0, n_items, BLOCK):
         gram[:, start : start + BLOCK] = (rows @ columns[:, start : start + BLOCK]).toarray()
@@ -128,8 +135,18 @@ def _sparsify(dense: FloatArray, count: int) -> Csr:
     blocks = []
     for start in range(0, n_items, BLOCK):
         part = dense[:, start : start + BLOCK]
+        # Largest by size: negative weights say as much as positive ones.
         chosen = np.argpartition(-np.abs(part), count - 1, axis=0)[:count]
         columns = np.broadcast_to(np.arange(part.shape[1]), chosen.shape)
         entries = (part[chosen, columns].ravel(), (chosen.ravel(), columns.ravel()))
         blocks.append(sparse.csc_array(entries, shape=part.shape))
     return sparse.hstack(blocks, format="csr")
+
+
+ALGORITHM = Algorithm(
+    EaseConfig,
+    fit,
+    Ease,
+    about="Challenger: a linear item-to-item model in closed form.",
+    limits=f"{NEEDS_INTERACTIONS} Of a catalogue above `max_items` it knows the items with the most users.",
+)

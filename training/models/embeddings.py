@@ -5,12 +5,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
 from training.models.core.opinions import STORED, opinions, rounding
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
-from training.models.core.vector_index import IndexReport, build_index, measure, open_index, save_index
+from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
 
 CANDIDATES = 1000
 """Items scored for a query when the catalogue is too large to score whole."""
@@ -44,12 +44,13 @@ class Embeddings(Model):
 
     @property
     def report(self) -> IndexReport:
-        """What the index's build measured."""
+        """What was built, and how well it finds what exact search finds."""
         return IndexReport(**self.scalars["index"])
 
     def profile(self, query: Query) -> FloatArray:
         """The query's vector, float32[d], L2-normalised; zero for an empty history, and for one whose
         vectors cancel."""
+        # log1p: the tenth purchase of a thing says less of a taste than the first.
         weights = transform(query.weights, "log1p")
         return _normalise(weights @ self.vectors[query.items], weights.sum(), len(weights))
 
@@ -60,6 +61,7 @@ class Embeddings(Model):
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
         scores, found = self.index.search(vector[None, :].astype(np.float32), depth)
+        # FAISS pads with -1 where inverted lists hold too few; a cosine at or below zero is no likeness.
         near = (found[0] >= 0) & (scores[0] > rounding(self._terms))
         return found[0][near].astype(np.int32), scores[0][near]
 
@@ -69,6 +71,7 @@ class Embeddings(Model):
             return opinions(self.vectors @ vector, 1.0, self._terms)
         scores = np.zeros(self.n_items, dtype=np.float32)
         if vector.any():
+            # Excluded items take places among the nearest: ask for so many more.
             items, near = self.search(vector, CANDIDATES + len(query.exclude))
             scores[items] = near
         return scores
@@ -82,6 +85,7 @@ class Embeddings(Model):
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items (int32[<=k]) nearest by cosine, and the cosines; not the item itself."""
+        # One more: an item is its own nearest neighbour.
         items, cosines = self.search(self.vectors[item], k + 1)
         others = items != item
         return items[others][:k], cosines[others][:k]
@@ -94,7 +98,11 @@ class Embeddings(Model):
 
     @classmethod
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
-        """Always raises NotImplementedError: see `load`."""
+        """Not for this model: see `load`.
+
+        Raises:
+            NotImplementedError: always.
+        """
         raise NotImplementedError("the index is a file of its own: use load")
 
     def save(self, directory: Path) -> None:
@@ -125,14 +133,14 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
     if data.vectors is None:
         raise ValueError("the training data holds no vectors: were the items encoded when they were loaded?")
     index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
-    measured = measure(index, data.vectors, seed)
+    found = evaluate_index(index, data.vectors, seed)
     if report is not None:
-        report(0, {"index_recall_at_10": measured.recall_at_10})
+        report(0, {"index_recall_at_10": found.recall_at_10})
     scalars: dict[str, Any] = {
         "encoder": config.model,
         "flat_below": config.flat_below,
         "nprobe": config.nprobe,
-        "index": {"kind": measured.kind, "vectors": measured.vectors, "recall_at_10": measured.recall_at_10},
+        "index": {"kind": found.kind, "vectors": found.vectors, "recall_at_10": found.recall_at_10},
     }
     return Embeddings(data.vectors, scalars, index)
 
@@ -143,3 +151,12 @@ def _normalise(sums: FloatArray, weights: FloatArray | float, terms: int) -> Flo
     norms = opinions(np.linalg.norm(sums, axis=-1, keepdims=True), weights, terms + STORED)
     unit: FloatArray = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0).astype(np.float32)
     return unit
+
+
+ALGORITHM = Algorithm(
+    EmbeddingsConfig,
+    fit,
+    Embeddings,
+    about="Sentence embeddings: items whose texts mean the same.",
+    limits="An item without a text has no neighbours; it knows meanings, not tastes.",
+)

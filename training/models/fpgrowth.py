@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config
+from training.models.core.base import Algorithm, Config
 from training.models.core.data import TrainingData
 from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.storage import Arrays
@@ -69,6 +69,7 @@ class FpGrowth(NeighbourModel):
         self.support = support
         self.lift = lift
         power = float(scalars["lift_power"])
+        # lift^0 is 1: the array itself is kept then, memory-mapped, rather than a copy of it.
         self.weights = (data * lift**power).astype(np.float32) if power else data
 
     def explain(self, item: int, history: IntArray) -> Rule | None:
@@ -77,6 +78,7 @@ class FpGrowth(NeighbourModel):
         for antecedent in history.tolist():
             start = int(self.indptr[antecedent])
             consequents, _ = self.row(antecedent)
+            # Rows are sorted by column, so that a rule is found in log(rules) steps.
             position = int(np.searchsorted(consequents, item))
             if position < len(consequents) and consequents[position] == item:
                 rule = self._rule(antecedent, start + position)
@@ -118,6 +120,7 @@ def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
 
 def pair_counts(baskets: Csr) -> Csr:
     """Baskets that hold both items, csr float64[n_items, n_items]; the diagonal counts single items."""
+    # float32 counts exactly only up to 2^24 baskets.
     exact = baskets.astype(np.float64)
     return sparse.csr_array(exact.T @ exact)
 
@@ -125,6 +128,7 @@ def pair_counts(baskets: Csr) -> Csr:
 def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
     single = counts.diagonal()
     pairs = counts.tocoo()
+    # P(consequent | antecedent) = support(both) / support(antecedent) (Agrawal et al. 1993).
     confidence = pairs.data / single[pairs.row]
     kept = (
         (pairs.row != pairs.col)
@@ -133,6 +137,7 @@ def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
     )
     row, column, both = pairs.row[kept], pairs.col[kept], pairs.data[kept]
     matrix = sparse.csr_array((confidence[kept], (row, column)), shape=counts.shape)
+    # Cut by confidence before support and lift are looked up: they then align with what is left.
     matrix = keep_top(matrix, config.max_rules_per_item)
     joint = sparse.csr_array((both, (row, column)), shape=counts.shape)
     antecedents = np.repeat(np.arange(counts.shape[0]), np.diff(matrix.indptr))
@@ -145,3 +150,12 @@ def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
         support=(held / max(n_baskets, 1)).astype(np.float32),
         lift=(matrix.data * n_baskets / np.maximum(single[matrix.indices], 1.0)).astype(np.float32),
     )
+
+
+ALGORITHM = Algorithm(
+    FpGrowthConfig,
+    fit,
+    FpGrowth,
+    about="Association rules between pairs of items in one basket.",
+    limits="Only items that stand in enough baskets together have rules; the params say how many.",
+)

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Config, Query
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
 from training.models.core.opinions import STORED, opinions
@@ -100,12 +100,15 @@ class GfCf(NeighbourModel):
 def fit(data: TrainingData, config: GfCfConfig, seed: int, report: Report | None = None) -> GfCf:
     """Compute both filters. The same data, config and seed give the same model."""
     matrix = transform_matrix(data.interactions, config.strength)
+    # Z = D_u^-p X D_i^-q; users and items without a pair keep 0 instead of a division by it.
     users = positive_power(np.asarray(matrix.sum(axis=1)).ravel(), -config.user_power)
     strengths = np.asarray(matrix.sum(axis=0)).ravel()
     damping = positive_power(strengths, -config.item_power)
+    # One pass over the stored entries: diag(a) X diag(b) without two sparse products.
     scaled = matrix.data * np.repeat(users, np.diff(matrix.indptr)) * damping[matrix.indices]
     graph = sparse.csr_array((scaled.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     linear = top_products(graph.T.tocsr(), graph, config.neighbours)
+    # Shen et al. 2021: the ideal low-pass filter is D_i^-q V V' D_i^q, kept as its two factors.
     vectors = _leading(graph, config.rank, seed)
     return GfCf(
         linear.indptr.astype(np.int64),
@@ -124,6 +127,7 @@ def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
     from sklearn.utils.extmath import randomized_svd
     from threadpoolctl import threadpool_limits
 
+    # A matrix has no more singular vectors than its shorter side.
     width = min(rank, *graph.shape)
     if not graph.nnz:
         return np.zeros((graph.shape[1], width), dtype=np.float32)
@@ -133,3 +137,12 @@ def _leading(graph: Csr, rank: int, seed: int) -> FloatArray:
         )
     vectors: FloatArray = right.T.astype(np.float32)
     return vectors
+
+
+ALGORITHM = Algorithm(
+    GfCfConfig,
+    fit,
+    GfCf,
+    about="Challenger: a low-pass filter of the interaction graph, without training by gradient.",
+    limits=NEEDS_INTERACTIONS,
+)

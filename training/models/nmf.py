@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from training.models.core.base import Config, Query
+from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -42,8 +42,10 @@ class Nmf(FactorModel):
 
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
         """Multiplicative updates with the items' factors fixed (Lee and Seung 2001)."""
+        # Lee and Seung 2001, eq. 4, for one row: w <- w * (x H') / (w H H'); zeros stay, signs never change.
         target = weights @ self.item_factors[items]
         vector = target / np.maximum(self.gram.sum(axis=1), 1e-12)
+        # 1e-12 keeps 0 / 0 at 0: a factor that no item of the history has.
         for _ in range(FOLD_IN_SWEEPS):
             vector = vector * (target / np.maximum(self.gram @ vector, 1e-12))
         result: FloatArray = vector.astype(np.float32)
@@ -74,6 +76,7 @@ def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None 
     first, inverse = distinct_rows(matrix)
     with threadpool_limits(limits=1, user_api="blas"):
         items = _factorise(matrix, penalty, config, (seed, report))
+        # The penalty on the diagonal: fold-in then minimises the same loss as the fit.
         gram = items.T @ items + np.float32(penalty) * np.eye(config.factors, dtype=np.float32)
         scalars: dict[str, Any] = {"strength": config.strength}
         empty = np.zeros((0, config.factors), dtype=np.float32)
@@ -87,19 +90,23 @@ def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, R
     seed, report = run
     generator = np.random.default_rng(seed)
     n_users, n_items = matrix.shape
+    # Starts whose product is of the order of X's mean: far smaller ones would take rounds to grow.
     scale = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / config.factors)
     users = (scale * generator.random((n_users, config.factors))).astype(np.float32)
     items: FloatArray = (scale * generator.random((n_items, config.factors))).astype(np.float32)
     transposed = matrix.T.tocsr()
     squares = float(np.dot(matrix.data, matrix.data))
     for iteration in range(config.iterations):
+        # Users, then items against the new users: each sweep minimises the loss with the other side fixed.
         _sweep(users, matrix @ items, items.T @ items, penalty)
         products = transposed @ users
         gram = users.T @ users
         _sweep(items, products, gram, penalty)
         if report is not None:
+            # ||X - WH||^2 = ||X||^2 - 2<X, WH> + ||WH||^2, each from d x d or sparse products.
             fitted = float(np.sum((items @ gram) * items)) - 2.0 * float(np.sum(products * items))
             report(iteration + 1, {"loss": squares + fitted})
+    # What nobody acted on has nothing to be learned from: zero is "no opinion".
     items[np.diff(transposed.indptr) == 0] = 0.0
     return items
 
@@ -107,9 +114,19 @@ def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, R
 def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, penalty: float) -> None:
     """Solve each factor in turn for all rows at once, in place; none goes below zero."""
     for factor in range(factors.shape[1]):
+        # FAST HALS (Cichocki and Phan 2009): the exact minimum of one factor, all others fixed.
         curvature = gram[factor, factor] + penalty
         if curvature <= 0.0:
             continue
         column = factors[:, factor]
         step = (targets[:, factor] - factors @ gram[:, factor] - penalty * column) / curvature
         np.maximum(column + step, 0.0, out=factors[:, factor])
+
+
+ALGORITHM = Algorithm(
+    NmfConfig,
+    fit,
+    Nmf,
+    about="Non-negative matrix factorisation: users and items as mixtures of topics.",
+    limits=f"{NEEDS_INTERACTIONS} A skip only takes back what else the user did with the same item.",
+)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, Report
@@ -30,6 +30,7 @@ class Popularity(Model):
         self.recent = recent
         self.all_time = all_time
         self.n_items = len(recent)
+        # The fraction is below 1: counts of all time order only items with equally many recent users.
         self._scores: FloatArray = (recent + all_time / (1.0 + all_time.max(initial=0.0))).astype(np.float32)
 
     def scores(self, query: Query) -> FloatArray:
@@ -55,10 +56,21 @@ def fit(data: TrainingData, config: PopularityConfig, seed: int, report: Report 
     if not len(data.events) or not config.window_days:
         return Popularity(all_time, all_time)
     start = int(data.events.time.max()) - config.window_days * DAY
+    # Skips and dislikes are no sign of popularity.
     inside = (data.events.time > start) & (data.events.weight > 0) & (data.events.user >= 0)
     pairs = sparse.coo_array(
         (np.ones(inside.sum()), (data.events.user[inside], data.events.item[inside])),
         shape=(data.n_users, data.n_items),
     ).tocsr()
+    # tocsr has summed repeats: an entry is a user, however often he came.
     recent = np.bincount(pairs.indices, minlength=data.n_items).astype(np.float32)
     return Popularity(recent, all_time)
+
+
+ALGORITHM = Algorithm(
+    PopularityConfig,
+    fit,
+    Popularity,
+    about="Baseline: what most users acted on lately.",
+    limits="The same list for everybody, save what a user already has.",
+)

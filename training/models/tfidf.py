@@ -6,15 +6,15 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from training.models.core.base import Config
+from training.models.core.base import Algorithm, Config
 from training.models.core.data import TrainingData
 from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.types import Csr, Report
 
-_WORD = re.compile(r"\b\w+\b")
-
 BLOCK_ENTRIES = 2**23
 """Cosines that are held at a time (float32, so 32 MiB)."""
+
+_WORD = re.compile(r"\b\w+\b")
 
 
 class TfidfConfig(Config):
@@ -44,12 +44,14 @@ def _vectorise(data: TrainingData) -> Csr:
 
     subs = data.catalogue.sub_categories or ("",) * data.n_items
     titles = data.catalogue.titles or ("",) * data.n_items
+    # The sub-category's words are marked: "light" in a name and in a sub-category are two terms.
     texts = [
         " ".join([title, *(f"sub_category_{word}" for word in sub.lower().split())])
         for title, sub in zip(titles, subs, strict=True)
     ]
     if not any(_WORD.search(text) for text in texts):
         return sparse.csr_array((data.n_items, 1), dtype=np.float32)
+    # Sublinear: a repeated word adds little. The default pattern would drop sizes of one letter.
     vectoriser = TfidfVectorizer(dtype=np.float32, sublinear_tf=True, token_pattern=_WORD.pattern)
     return sparse.csr_array(vectoriser.fit_transform(texts))
 
@@ -67,3 +69,12 @@ def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
         found = sparse.csr_array((block[row, column], (row, column)), shape=block.shape)
         blocks.append(keep_top(found, config.neighbours))
     return sparse.vstack(blocks, format="csr")
+
+
+ALGORITHM = Algorithm(
+    TfidfConfig,
+    fit,
+    Tfidf,
+    about="TF-IDF neighbours: items whose name and sub-category use the same rare words.",
+    limits="An item without a text has no neighbours; it knows words, not tastes.",
+)

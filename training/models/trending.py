@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from training.models.core.base import Config, Model, Query
+from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import NOTHING, TrainingData
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, Report
@@ -60,15 +60,27 @@ def fit(data: TrainingData, config: TrendingConfig, seed: int, report: Report | 
     """
     parts = (data.events, data.anonymous)
     item = np.concatenate([part.item for part in parts])
+    # float64, as SQL sums: a month of clicks loses digits in float32.
     weight = np.concatenate([part.weight for part in parts]).astype(np.float64)
     time = np.concatenate([part.time for part in parts])
     if not len(time):
         return Trending(np.zeros(data.n_items, dtype=np.float32))
+    # The last event is the moment at which the platform would have computed the scores.
     age = time.max() - time
     inside = age < config.window_days * DAY
     item, weight, age = item[inside], weight[inside], age[inside]
     decayed = weight * config.decay_rate ** (age / (config.step_hours * HOUR))
     scores = np.bincount(item, decayed, minlength=data.n_items)
+    # SQL's `having`: a sum that is not above the rounding of its terms.
     sizes = np.bincount(item, np.abs(decayed), minlength=data.n_items)
     scores[scores <= NOTHING * sizes] = 0.0
     return Trending(scores.astype(np.float32))
+
+
+ALGORITHM = Algorithm(
+    TrendingConfig,
+    fit,
+    Trending,
+    about="Baseline: the score by which the platform shows trending items, as of the cut.",
+    limits="The same list for everybody, save what a user already has: items with recent events.",
+)

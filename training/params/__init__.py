@@ -1,33 +1,36 @@
 """params.yaml as one typed, frozen object. Unknown keys are refused; no default lives in code.
 
-A model's section is that model's own config class, so a hyperparameter is declared once. The other
-sections stand by subject in the files beside this one.
+A model's section is that model's own config class, so a hyperparameter is declared once, in the model's
+file. The other sections stand by subject in the files beside this one.
 """
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from database.settings import get_settings
-from training.models.als import AlsConfig
 from training.models.core.base import Config
-from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
-from training.models.fpgrowth import FpGrowthConfig
-from training.models.gfcf import GfCfConfig
-from training.models.itemknn import ItemKnnConfig
-from training.models.nmf import NmfConfig
-from training.models.popularity import PopularityConfig
-from training.models.tfidf import TfidfConfig
+from training.models.registry import REGISTRY, algorithm
 from training.models.trending import TrendingConfig
 from training.params.changes import edits_needed, rename_old_keys
 from training.params.experiments import ExperimentsParams, ImpressionsParams
 from training.params.learning import EvaluationParams, InteractionsParams, SplitParams, TuneParams
 from training.params.operating import GateParams, GuardParams, MonitoringParams, RetentionParams
 from training.params.ranking import BlendParams, RankingParams, SearchParams
+
+if TYPE_CHECKING:
+    _ModelSections = Config
+else:
+    _ModelSections = create_model(
+        "_ModelSections", __base__=Config, **{name: (algorithm(name).config, ...) for name in REGISTRY}
+    )
+    """A field of every model of the registry, of the type of its config."""
+
+SomeConfig = TypeVar("SomeConfig", bound=Config)
 
 
 class ParamsError(Exception):
@@ -54,24 +57,16 @@ _NOT_LEARNED = (
 """Sections that change nothing of what a bundle's models are."""
 
 
-class Params(Config):
-    """The whole of params.yaml."""
+class Params(_ModelSections):
+    """The whole of params.yaml: the sections below, and one of each model of the registry."""
 
     seed: int
     interactions: InteractionsParams
     split: SplitParams
     evaluation: EvaluationParams
-    als: AlsConfig
-    nmf: NmfConfig
-    tfidf: TfidfConfig
     embeddings: EmbeddingsConfig
-    fpgrowth: FpGrowthConfig
-    itemknn: ItemKnnConfig
-    ease: EaseConfig
-    gfcf: GfCfConfig
-    popularity: PopularityConfig
-    tune: TuneParams
     trending: TrendingConfig
+    tune: TuneParams
     blend: BlendParams
     search: SearchParams
     ranking: RankingParams
@@ -81,6 +76,27 @@ class Params(Config):
     monitoring: MonitoringParams
     guard: GuardParams
     retention: RetentionParams
+
+    def model(self, name: str) -> Config:
+        """The section of the model called `name`.
+
+        Raises:
+            KeyError: there is no such model.
+        """
+        config: Config = getattr(self, REGISTRY[name].name)
+        return config
+
+    def section(self, kind: type[SomeConfig]) -> SomeConfig:
+        """The section of the model whose config is of this type, such as `AlsConfig`.
+
+        Raises:
+            KeyError: no model of the registry has such a config.
+        """
+        for name in REGISTRY:
+            found = self.model(name)
+            if isinstance(found, kind):
+                return found
+        raise KeyError(kind.__name__)
 
     def digest(self) -> str:
         """Hash of everything that decides what is learned (sha256, 16 hex digits)."""

@@ -35,6 +35,7 @@ CHANGES: tuple[Change, ...] = (
     Change("tune.bounds.rp3beta", None, _RP3BETA),
     Change("tune.starts.rp3beta", None, _RP3BETA),
     Change("tune.blended.rp3beta", None, _RP3BETA),
+    Change("blend.weights=documents", "blend.weights=original", "the weights of the original shop API"),
 )
 """In the order of releases. A name that was new once and is old now has its earlier line changed as well."""
 

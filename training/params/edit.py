@@ -1,4 +1,4 @@
-"""Write values into params.yaml, so that nobody has to by hand."""
+"""Write values into params.yaml, comments kept."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sections of params.yaml on what is learned from, held out, measured and searched."""
+"""Sections of params.yaml on what is learned from, held out, evaluated and searched."""
 
 from typing import Any, Literal
 
@@ -24,7 +24,13 @@ class EventWeights(Config):
 
 
 class InteractionsParams(Config):
-    """Section `interactions`."""
+    """Section `interactions`: how much one event says for its item (negative: against it).
+
+    The weight of its type, 0 for a type without one; of a rating times (stars - neutral_stars), of feedback
+    times its sign. A rating without stars, or feedback without a value, says nothing: 0. Training
+    (`data.preparation`), the service (`steps.history`) and SQL (`database.trending`) each compute it; one
+    test holds them to the same numbers.
+    """
 
     weights: EventWeights
     neutral_stars: float = Field(ge=0, le=5)
@@ -40,7 +46,7 @@ class SplitParams(Config):
 
 
 class EvaluationParams(Config):
-    """Section `evaluation`: how rankings are measured."""
+    """Section `evaluation`: how rankings are evaluated."""
 
     cutoffs: tuple[int, ...] = Field(min_length=1)
     bootstrap_samples: int = Field(ge=100)
@@ -58,7 +64,7 @@ class TuneParams(Config):
     coverage_margin: float = Field(ge=0)
     """In every window the blend's coverage must reach so many times that of the best single model."""
     max_users: int = Field(ge=1)
-    """Validation users that a trial is measured on, drawn by the seed when there are more."""
+    """Validation users that a trial is evaluated on, drawn by the seed when there are more."""
     validation_share: float = Field(gt=0, lt=1)
     """Part of a train file's pairs that the benchmark tunes on."""
     blended: dict[str, PositiveFloat] = Field(min_length=1)

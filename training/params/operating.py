@@ -11,7 +11,7 @@ class GateParams(Config):
     judged: tuple[str, ...] = Field(min_length=1)
     """Models whose accuracy counts; "blend" is all of them together, as users see them."""
     baseline: str
-    """What the first bundle is held against."""
+    """What the first bundle is compared with."""
     metric: str
     """Metric of the comparisons, such as ndcg@10."""
     confidence: float = Field(gt=0, lt=1)

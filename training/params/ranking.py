@@ -7,7 +7,7 @@ from pydantic import Field
 
 from training.models.blend import NEW_ITEMS
 from training.models.core.base import Config
-from training.models.registry import ALGORITHMS
+from training.models.registry import REGISTRY
 
 
 class BlendParams(Config):
@@ -21,8 +21,8 @@ class BlendParams(Config):
     cold_below: int
     """Under this many interactions a user is cold."""
     stale_days: int
-    weights: Literal["documents", "tuned"]
-    """How home weighs the models that speak for what a user clicked: alike, or by `tuned`."""
+    weights: Literal["original", "tuned"]
+    """How home weighs the models that speak for what a user clicked: equally, or by `tuned`."""
     tuned: dict[str, float]
     """Weight of each model in the blend that was learned on validation (`training.models.blend.combine`);
     `new_items` is what TF-IDF has on top on items that few users are known of."""
@@ -30,10 +30,11 @@ class BlendParams(Config):
     def changed(self, changes: Mapping[str, Any]) -> "BlendParams":
         """The blend with some keys changed, as an experiment's arm asks; `tuned` is replaced as a whole.
 
-        Raises ValueError for a key, a value or a model's name that does not exist.
+        Raises:
+            ValueError: a key, a value or a model's name does not exist.
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
-        if unknown := sorted(made.tuned.keys() - {*ALGORITHMS, NEW_ITEMS}):
+        if unknown := sorted(made.tuned.keys() - {*REGISTRY, NEW_ITEMS}):
             raise ValueError(f"tuned: no model is called {', '.join(unknown)}")
         return made
 

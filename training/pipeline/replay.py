@@ -71,7 +71,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out, held against what the manifest says."""
+    """The rebuilt bundle compared with the manifest."""
 
     bundle_id: str
     rebuilt_id: str

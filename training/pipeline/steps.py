@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import click
@@ -16,20 +17,20 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from data_checks.report import DataCheckError
 from database.connection import connect
 from database.deployments import current, find_manifest
+from database.embeddings import index_items
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
-from training.data.item_vectors import index_items
-from training.data.snapshot import read_snapshot, read_watermark, record_pipeline, take_snapshot
+from training.data.snapshot import commit_pipeline, read_snapshot, read_watermark, take_snapshot
 from training.data.workspace import Workspace, check_holds, locked, open_workspace
 from training.models.bundle import read_manifest
-from training.models.registry import LEARNED
+from training.models.registry import names as model_names
 from training.params import Params, learned_sections, load_params
 from training.params.changes import rename_old_keys
 from training.pipeline.inbox import ingest_inbox
+from training.pipeline.run_logging import log_bundle, log_decision, log_evaluation, log_model
 from training.pipeline.stages import run_stage
-from training.pipeline.step_logs import record_bundle, record_evaluation, record_model, record_verdict
 from training.release.bundle import git_commit, store_bundle
-from training.release.comparison import collect_evidence
+from training.release.comparison import ComparisonParams, compare_with_champion
 from training.release.gate import decide
 from training.release.promotion import PromotionError, mirror, promote
 from training.tracking.lineage import Lineage
@@ -44,7 +45,11 @@ class NothingNewError(Exception):
 
 
 class StoppedError(Exception):
-    """The data or the gate says no; trying again would not change it."""
+    """A data check failed, or the bundle may not serve; a retry would not change it."""
+
+
+class RefusedError(StoppedError):
+    """The gate refused the bundle, and its run in MLflow says so: the night itself did not fail."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,28 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     settings = get_settings()
     workspace = open_workspace(settings)
     check_holds(workspace.root)
-    with locked(workspace, shared=all(name in LEARNED for name in names)):
+    with locked(workspace, shared=all(name in model_names(scope="bundle") for name in names)):
         run = Run(settings, workspace, load_params(workspace.params_file), force)
         for name in names:
             started = time.monotonic()
-            STEPS[name](run)
+            try:
+                STEPS[name](run)
+            except (NothingNewError, RefusedError):
+                raise
+            except Exception as error:
+                _mark_failed(run, name, error)
+                raise
             logger.info("Step %s took %.1f s.", name, time.monotonic() - started)
+
+
+def _mark_failed(run: Run, name: str, error: Exception) -> None:
+    """End the snapshot's run in MLflow as FAILED, with the reason; a retry that succeeds ends it otherwise.
+
+    Steps up to the snapshot have no run yet: what the workspace holds then is the night's before.
+    """
+    order = list(STEPS)
+    if order.index(name) > order.index("snapshot"):
+        run.tracker().fail_bundle_run(run.lineage(), f"Step {name}: {type(error).__name__}: {error}")
 
 
 def _ingest(run: Run) -> None:
@@ -100,8 +121,15 @@ def _index(run: Run) -> None:
     """Encode the texts that came without a vector, before the snapshot that models learn from."""
     from training.models.core.encoder import Encoder
 
+    model = run.params.embeddings.model
+
+    @cache
+    def encoder() -> Encoder:
+        """Loaded when there is a text to encode: it takes seconds."""
+        return Encoder(model)
+
     with connect(run.settings) as conn:
-        index_items(conn, run.params.embeddings.model, Encoder)
+        index_items(conn, model, lambda texts: encoder().encode(texts))
 
 
 def _snapshot(run: Run) -> None:
@@ -115,11 +143,13 @@ def _snapshot(run: Run) -> None:
         watermark = read_watermark(conn)
         known = _learned_already(conn)
         conn.commit()
-        if not run.force and any(_same_lesson(manifest, watermark, run.params) for manifest in known):
+        if not run.force and any(_same_inputs(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
-    run.tracker().bundle_run(run.lineage())
+    tracker = run.tracker()
+    tracker.fail_unfinished("The run was cut off: a later one has begun.")
+    tracker.bundle_run(run.lineage())
 
 
 def _learned_already(conn: Connection) -> list[dict[str, Any]]:
@@ -135,7 +165,7 @@ def _learned_already(conn: Connection) -> list[dict[str, Any]]:
     return known
 
 
-def _same_lesson(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
+def _same_inputs(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
     """Whether a bundle was learned from this data with these hyperparameters and weights of the blend."""
     wanted, had = params.model_dump(mode="json"), rename_old_keys(manifest["params"])
     return bool(
@@ -164,7 +194,7 @@ def _train(name: str) -> Callable[[Run], None]:
         started = time.monotonic()
         run_stage(name, run.workspace)
         seconds = time.monotonic() - started
-        version = record_model(
+        version = log_model(
             run.tracker(), run.lineage(), run.workspace, name, params=run.params, seconds=seconds
         )
         save_version(run.workspace.tracking, name, version)
@@ -174,32 +204,33 @@ def _train(name: str) -> Callable[[Run], None]:
 
 def _evaluate(run: Run) -> None:
     run_stage("evaluate", run.workspace)
-    record_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
+    log_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _bundle(run: Run) -> None:
     run_stage("bundle", run.workspace)
-    record_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
+    log_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
-def _record(run: Run) -> None:
-    record_pipeline(run.workspace)
+def _commit(run: Run) -> None:
+    commit_pipeline(run.workspace)
 
 
 def _gate(run: Run) -> None:
     """Judge the assembled bundle against the one that serves; the decision is stored whatever it is."""
     with connect(run.settings) as conn:
         champion = current(conn)
-    evidence = collect_evidence(run.settings, run.workspace, run.params, champion)
-    decision = decide(evidence, run.params.gate)
+    params = run.params
+    sections = ComparisonParams(params.gate, params.split, params.evaluation, params.seed)
+    decision = decide(compare_with_champion(run.settings, run.workspace, sections, champion), params.gate)
     logger.info("%s", decision.as_table())
     manifest = read_manifest(run.workspace.bundle).to_dict()
     report = decision.as_dict() | {"manifest": {key: manifest[key] for key in ("watermark", "params")}}
     with connect(run.settings) as conn:
         record_decision(conn, decision.bundle_id, decision.champion_id, decision.accepted, report)
-    record_verdict(run.tracker(), run.lineage(), decision)
+    log_decision(run.tracker(), run.lineage(), decision)
     if not decision.accepted:
-        raise StoppedError("; ".join(decision.reasons))
+        raise RefusedError("; ".join(decision.reasons))
 
 
 def _deploy(run: Run) -> None:
@@ -217,10 +248,10 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "snapshot": _snapshot,
     "validate": _validate,
     "prepare": _stage("prepare"),
-    **{name: _train(name) for name in LEARNED},
+    **{name: _train(name) for name in model_names(scope="bundle")},
     "evaluate": _evaluate,
     "bundle": _bundle,
-    "record": _record,
+    "commit": _commit,
     "gate": _gate,
     "deploy": _deploy,
 }

@@ -1,8 +1,8 @@
-"""What the gate decides from: the challenger measured against the champion on the same holdout.
+"""The figures that the gate decides from: challenger and champion on the same holdout.
 
 Both sides are the models fitted on their training parts only. The champion's lie in its bundle; they
 are asked with the new holdout's histories, translated into the champion's own item indexes. Its cut
-was not later than the challenger's, so it has not seen the answers either.
+was not later than the challenger's, so it has not seen the test either.
 """
 
 import logging
@@ -18,20 +18,21 @@ from database.deployments import Deployment
 from database.settings import Settings
 from training.data.prepared import Prepared
 from training.data.workspace import Workspace
-from training.evaluation.holdout import Holdout, load_cold, load_metrics, load_warm, measure, open_holdout
-from training.evaluation.intervals import compare
+from training.evaluation.holdout import Holdout, evaluate_ranker, load_metrics, load_per_user, open_holdout
+from training.evaluation.intervals import compare, shared
 from training.evaluation.ranking import Evaluation, Ranker
-from training.models.blend import BLEND, WORDS, Blend
+from training.models.blend import BLEND, CONTENT_MODEL, Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
 from training.models.core.base import Model, Query
 from training.models.core.storage import ModelFileError
-from training.models.core.types import Csr, DoubleArray, FloatArray
+from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray
 from training.models.core.vocabulary import Vocabulary
 from training.models.embeddings import Embeddings
 from training.models.registry import load_model
-from training.params import Params
+from training.params.learning import EvaluationParams, SplitParams
+from training.params.operating import GateParams
 from training.release.bundle import EVALUATION, find_stored, size_mb
-from training.release.gate import Comparison, Evidence
+from training.release.gate import ChallengerReport, Comparison
 
 logger = logging.getLogger(__name__)
 
@@ -39,58 +40,68 @@ SMOKE_LENGTH = 10
 
 
 @dataclass(frozen=True)
-class Translated:
+class ComparisonParams:
+    """The sections of params.yaml that decide how two bundles are compared."""
+
+    gate: GateParams
+    split: SplitParams
+    evaluation: EvaluationParams
+    seed: int
+
+
+@dataclass(frozen=True)
+class Reindexed:
     """A model asked in another snapshot's item indexes; items that it does not know get no score."""
 
     model: Model
-    own: np.ndarray
-    """int32[n_items of the question]: the model's index of each item, -1 when unknown."""
+    index_of: IntArray
+    """int32[n_items of the other snapshot]: the model's index of each item, -1 when unknown."""
 
     def score_batch(self, histories: Csr) -> FloatArray:
-        """float32[B, n_items of the question]."""
+        """Scores of all items of the other snapshot for histories in its indexes, float32[B, n_items]."""
         rows = np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr))
-        columns = self.own[histories.indices]
+        columns = self.index_of[histories.indices]
         known = columns >= 0
         shape = (histories.shape[0], self.model.n_items)
-        question = sparse.csr_array((histories.data[known], (rows[known], columns[known])), shape=shape)
-        answer = self.model.score_batch(question)
-        scores = np.zeros((shape[0], len(self.own)), dtype=np.float32)
-        shared = np.flatnonzero(self.own >= 0)
-        scores[:, shared] = answer[:, self.own[shared]]
+        known_part = sparse.csr_array((histories.data[known], (rows[known], columns[known])), shape=shape)
+        found = self.model.score_batch(known_part)
+        scores = np.zeros((shape[0], len(self.index_of)), dtype=np.float32)
+        common = np.flatnonzero(self.index_of >= 0)
+        scores[:, common] = found[:, self.index_of[common]]
         return scores
 
 
-def collect_evidence(
-    settings: Settings, workspace: Workspace, params: Params, champion: Deployment | None
-) -> Evidence:
-    """Measure the assembled bundle of the workspace, against `champion` where there is one.
+def compare_with_champion(
+    settings: Settings, workspace: Workspace, params: ComparisonParams, champion: Deployment | None
+) -> ChallengerReport:
+    """Evaluate the assembled bundle of the workspace, beside `champion` where there is one.
 
     A champion that is lost, damaged or of another version of the models is no reason to stop learning:
-    then the baseline takes its place, as for the first bundle, and the evidence says so.
+    then the baseline takes its place, as for the first bundle, and the report says so.
     """
     manifest = read_manifest(workspace.bundle)
-    holdout = open_holdout(Prepared.load(workspace.prepared), params)
+    holdout = open_holdout(Prepared.load(workspace.prepared), params.split)
     theirs: dict[str, Evaluation] = {}
-    lost = None
+    error_text = None
     if champion is not None:
         try:
-            theirs = _measure_champion(settings, workspace, params, holdout, champion)
+            theirs = _evaluate_champion(settings, workspace, params, holdout, champion)
         except (BundleError, ModelFileError, OSError, KeyError, ValueError) as error:
-            lost = f"{type(error).__name__}: {error}"
-            logger.warning("The champion %s can't be measured: %s", champion.bundle_id, lost)
+            error_text = f"{type(error).__name__}: {error}"
+            logger.warning("The champion %s can't be evaluated: %s", champion.bundle_id, error_text)
     metric, baseline = params.gate.metric, params.gate.baseline
     comparisons = []
     for name in params.gate.judged:
-        mine = load_warm(workspace, name, metric)
-        if champion is None or lost is not None:
-            other = load_warm(workspace, baseline, metric)
+        mine = load_per_user(workspace, name, metric, "warm")
+        if champion is None or error_text is not None:
+            other = load_per_user(workspace, baseline, metric, "warm")
             comparisons.append(_compare((name, baseline), mine, other, params))
         else:
             values = theirs[name].per_user.get(metric) if name in theirs else None
             other = np.zeros(0) if values is None else values[holdout.warm]
             comparisons.append(_compare((name, f"champion's {name}"), mine, other, params))
-    p95, errors = smoke_test(workspace.bundle, params)
-    return Evidence(
+    p95, errors = smoke_test(workspace.bundle, params.gate.smoke_queries, params.seed)
+    return ChallengerReport(
         bundle_id=manifest.bundle_id,
         champion_id=champion.bundle_id if champion else None,
         comparisons=tuple(comparisons),
@@ -100,11 +111,11 @@ def collect_evidence(
         size_mb=size_mb(workspace.bundle),
         smoke_p95_ms=p95,
         smoke_errors=tuple(errors),
-        champion_lost=lost,
+        champion_error=error_text,
     )
 
 
-def smoke_test(folder: Path, params: Params) -> tuple[float, list[str]]:
+def smoke_test(folder: Path, queries: int, seed: int) -> tuple[float, list[str]]:
     """Load a bundle as the service does and ask each model for lists.
 
     Returns:
@@ -114,11 +125,11 @@ def smoke_test(folder: Path, params: Params) -> tuple[float, list[str]]:
         bundle = load_bundle(folder)
     except BundleError as error:
         return 0.0, [str(error)]
-    generator = np.random.default_rng(params.seed)
+    generator = np.random.default_rng(seed)
     depth = min(SMOKE_LENGTH, len(bundle.items))
     seconds, errors = [], []
     for name, model in bundle.models.items():
-        for _ in range(params.gate.smoke_queries):
+        for _ in range(queries):
             items = np.sort(generator.choice(len(bundle.items), depth, replace=False)).astype(np.int32)
             query = Query(items, np.ones(depth, dtype=np.float32), items)
             started = time.perf_counter()
@@ -130,12 +141,14 @@ def smoke_test(folder: Path, params: Params) -> tuple[float, list[str]]:
     return float(np.quantile(seconds, 0.95)) * 1000.0 if seconds else 0.0, errors
 
 
-def _measure_champion(
-    settings: Settings, workspace: Workspace, params: Params, holdout: Holdout, champion: Deployment
+def _evaluate_champion(
+    settings: Settings, workspace: Workspace, params: ComparisonParams, holdout: Holdout, champion: Deployment
 ) -> dict[str, Evaluation]:
     """model → its evaluation on the new holdout, for the judged models and the baseline.
 
-    Raises BundleError when it is no longer in the store, and what reading its files raises.
+    Raises:
+        BundleError: it is no longer in the store.
+        ModelFileError, OSError, KeyError, ValueError: its files are damaged, or of another version.
     """
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
@@ -144,32 +157,37 @@ def _measure_champion(
         )
     items = Vocabulary.load(workspace.prepared / "items.npy")
     theirs = Vocabulary.load(stored.path / "items.npy")
-    own = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
+    index_of = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
     weights = stored.manifest["params"]["blend"]["tuned"]
-    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights, WORDS))
+    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights, CONTENT_MODEL))
     rankers: dict[str, Ranker] = {
-        name: Translated(load_model(name, folder), own)
+        name: Reindexed(load_model(name, folder), index_of)
         for name in asked
         if (folder := stored.path / EVALUATION / name).is_dir()
     }
     if BLEND in params.gate.judged:
         rankers[BLEND] = Blend(rankers, weights, holdout.test.new_items)
     judged = [name for name in (*params.gate.judged, params.gate.baseline) if name in rankers]
-    return {name: measure(rankers[name], holdout, params) for name in dict.fromkeys(judged)}
+    return {
+        name: evaluate_ranker(rankers[name], holdout, params.evaluation, params.seed)
+        for name in dict.fromkeys(judged)
+    }
 
 
-def _compare(names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, params: Params) -> Comparison:
+def _compare(
+    names: tuple[str, str], mine: DoubleArray, theirs: DoubleArray, params: ComparisonParams
+) -> Comparison:
     metric = params.gate.metric
     if not len(mine) or len(mine) != len(theirs):
         return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
-    # So many chances to be wrong at once: the judged models and cold users share the error (Bonferroni).
-    confidence = 1.0 - (1.0 - params.gate.confidence) / (len(params.gate.judged) + 1)
+    # The judged models and the cold users are so many comparisons, which share the error.
+    confidence = shared(params.gate.confidence, len(params.gate.judged) + 1)
     result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
     return Comparison(*names, metric, result.difference, result.low, result.high, result.users)
 
 
 def _coverage(
-    workspace: Workspace, theirs: Mapping[str, Evaluation], params: Params
+    workspace: Workspace, theirs: Mapping[str, Evaluation], params: ComparisonParams
 ) -> dict[str, tuple[float, float]]:
     key = f"coverage@{params.gate.metric.rpartition('@')[2]}"
     found = {}
@@ -181,7 +199,7 @@ def _coverage(
 
 
 def _cold(
-    workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: Params
+    workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: ComparisonParams
 ) -> Comparison | None:
     """What users without history get is the baseline: its lists for the same of them, here and there."""
     baseline, metric = params.gate.baseline, params.gate.metric
@@ -190,11 +208,9 @@ def _cold(
     names = (f"{baseline} for users without history", "the champion's")
     values = theirs[baseline].per_user.get(metric)
     other = np.zeros(0) if values is None else values[~holdout.warm]
-    return _compare(names, load_cold(workspace, baseline, metric), other, params)
+    return _compare(names, load_per_user(workspace, baseline, metric, "cold"), other, params)
 
 
 def _index_recall(workspace: Workspace) -> float | None:
-    model = load_model("embeddings", workspace.models / "embeddings")
-    if not isinstance(model, Embeddings) or not model.vectors.any():
-        return None
-    return model.report.recall_at_10
+    model = Embeddings.load(workspace.models / Embeddings.name)
+    return model.report.recall_at_10 if model.vectors.any() else None

@@ -1,6 +1,6 @@
 """Whether a bundle may serve: pure checks of measured values against the thresholds in params.yaml.
 
-The first bundle is held against the popularity baseline, later ones against the champion on the
+The first bundle is compared with the popularity baseline, later ones with the champion on the
 same holdout. A check that cannot be made (too few test users) is said so and does not refuse.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from training.markdown import difference, table
 from training.models.blend import BLEND
 from training.params.operating import GateParams
 
@@ -26,8 +27,8 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was measured about a challenger."""
+class ChallengerReport:
+    """A challenger's figures, and the champion's beside them."""
 
     bundle_id: str
     champion_id: str | None
@@ -43,8 +44,8 @@ class Evidence:
     size_mb: float
     smoke_p95_ms: float
     smoke_errors: tuple[str, ...]
-    champion_lost: str | None = None
-    """Why the champion can't be measured (damaged, of another version); then the baseline takes its place."""
+    champion_error: str | None = None
+    """Why the champion can't be evaluated (damaged, of another version): the baseline stands in."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """The gate's answer, with every number it was made from."""
+    """Accepted or refused, with every number behind it."""
 
     bundle_id: str
     champion_id: str | None
@@ -84,49 +85,45 @@ class Decision:
         """Markdown for the log and MLflow."""
         verdict = "accepted" if self.accepted else "refused"
         against = f"champion {self.champion_id}" if self.champion_id else "the baseline (no champion yet)"
-        rows = [f"Bundle {self.bundle_id} is {verdict} against {against}.", ""]
-        rows += ["| check | holds | value | limit | detail |", "|---|---|---|---|---|"]
-        rows += [
-            f"| {c.name} | {'yes' if c.passed else 'NO'} | {_number(c.value)} | {_number(c.limit)} "
-            f"| {c.detail} |"
+        rows = [
+            [c.name, "yes" if c.passed else "NO", _number(c.value), _number(c.limit), c.detail]
             for c in self.checks
         ]
-        return "\n".join(rows)
+        checks = table(["check", "holds", "value", "limit", "detail"], rows)
+        return f"Bundle {self.bundle_id} is {verdict} against {against}.\n\n{checks}"
 
 
-def decide(evidence: Evidence, limits: GateParams) -> Decision:
+def decide(report: ChallengerReport, limits: GateParams) -> Decision:
     """Apply every rule; one that fails refuses the bundle."""
-    comparable = evidence.champion_id is not None and evidence.champion_lost is None
+    comparable = report.champion_id is not None and report.champion_error is None
     accuracy = _against_champion if comparable else _against_baseline
     checks = (
-        *_champion(evidence),
-        *accuracy(evidence, limits),
-        *_coverage(evidence, limits),
-        _cold(evidence, limits),
-        _recall(evidence, limits),
-        Check(
-            "size", evidence.size_mb <= limits.max_size_mb, evidence.size_mb, limits.max_size_mb, "MB on disk"
-        ),
-        _smoke(evidence, limits),
+        *_champion(report),
+        *accuracy(report, limits),
+        *_coverage(report, limits),
+        _cold(report, limits),
+        _recall(report, limits),
+        Check("size", report.size_mb <= limits.max_size_mb, report.size_mb, limits.max_size_mb, "MB on disk"),
+        _smoke(report, limits),
     )
-    return Decision(evidence.bundle_id, evidence.champion_id, all(check.passed for check in checks), checks)
+    return Decision(report.bundle_id, report.champion_id, all(check.passed for check in checks), checks)
 
 
-def _champion(evidence: Evidence) -> list[Check]:
-    """A champion that can't be measured can't serve either: it is told of, and stands in nobody's way."""
-    if evidence.champion_lost is None:
+def _champion(report: ChallengerReport) -> list[Check]:
+    """A champion that can't be evaluated can't serve either: it is named, and refuses nothing."""
+    if report.champion_error is None:
         return []
-    detail = f"can't be measured, so the baseline takes its place: {evidence.champion_lost}"
+    detail = f"can't be evaluated, so the baseline takes its place: {report.champion_error}"
     return [Check("champion", True, None, None, detail)]
 
 
-def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
+def _against_baseline(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """The best judged model must beat the baseline by more than the limit.
 
     Its mean decides, though chance may have a part in it: nothing serves yet but what is popular, which the
     bundle shows to whom no model knows.
     """
-    judged = [c for c in evidence.comparisons if c.users >= limits.min_test_users]
+    judged = [c for c in report.comparisons if c.users >= limits.min_test_users]
     name = "accuracy against the baseline"
     if not judged:
         return [Check(name, True, None, None, f"not judged: fewer than {limits.min_test_users} test users")]
@@ -135,7 +132,7 @@ def _against_baseline(evidence: Evidence, limits: GateParams) -> list[Check]:
     return [Check(name, passed, best.difference, limits.min_gain_over_baseline, _describe(best))]
 
 
-def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
+def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """No judged model may be worse than its counterpart by more than the floor.
 
     The blend is what users see: its mean decides. It is also refused when it is shown to be worse (the
@@ -145,25 +142,25 @@ def _against_champion(evidence: Evidence, limits: GateParams) -> list[Check]:
     """
     checks = []
     floor = limits.min_ndcg_difference
-    for comparison in evidence.comparisons:
+    for comparison in report.comparisons:
         name = f"accuracy of {comparison.challenger}"
         if comparison.users < limits.min_test_users:
             detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
             checks.append(Check(name, True, None, None, detail))
         else:
-            below, shown_worse = comparison.difference < floor, comparison.high < 0.0
+            below, significantly_worse = comparison.difference < floor, comparison.high < 0.0
             if comparison.challenger == BLEND:
-                passed = not below and not (shown_worse and comparison.low < floor)
+                passed = not below and not (significantly_worse and comparison.low < floor)
             else:
-                passed = not (below and shown_worse)
+                passed = not (below and significantly_worse)
             checks.append(Check(name, passed, comparison.difference, floor, _describe(comparison)))
     return checks
 
 
-def _coverage(evidence: Evidence, limits: GateParams) -> list[Check]:
+def _coverage(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """Lists must not narrow down to fewer items than the champion's, by more than the ratio."""
     checks = []
-    for model, (mine, theirs) in evidence.coverage.items():
+    for model, (mine, theirs) in report.coverage.items():
         ratio = mine / theirs if theirs > 0 else 1.0
         detail = f"{mine:.4f} of the catalogue, the champion {theirs:.4f}"
         checks.append(
@@ -178,13 +175,13 @@ def _coverage(evidence: Evidence, limits: GateParams) -> list[Check]:
     return checks
 
 
-def _cold(evidence: Evidence, limits: GateParams) -> Check:
+def _cold(report: ChallengerReport, limits: GateParams) -> Check:
     """Refused when shown to be worse by more than the floor: the whole interval lies below it.
 
     A mean of few users falls below it by chance. Lists for users without history are the same for all, so
     what breaks them breaks all of them, and that shows in the interval with thirty users.
     """
-    found, limit = evidence.cold, limits.min_cold_difference
+    found, limit = report.cold, limits.min_cold_difference
     if found is None:
         return Check("cold start", True, None, None, "not judged: no champion to compare with")
     if found.users < limits.min_test_users:
@@ -193,25 +190,25 @@ def _cold(evidence: Evidence, limits: GateParams) -> Check:
     return Check("cold start", found.high >= limit, found.difference, limit, _describe(found))
 
 
-def _recall(evidence: Evidence, limits: GateParams) -> Check:
-    if evidence.index_recall is None:
+def _recall(report: ChallengerReport, limits: GateParams) -> Check:
+    if report.index_recall is None:
         return Check("index recall", True, None, None, "not judged: no vectors")
-    passed = evidence.index_recall >= limits.min_index_recall
+    passed = report.index_recall >= limits.min_index_recall
     detail = "share of the exact ten nearest that the index finds"
-    return Check("index recall", passed, evidence.index_recall, limits.min_index_recall, detail)
+    return Check("index recall", passed, report.index_recall, limits.min_index_recall, detail)
 
 
-def _smoke(evidence: Evidence, limits: GateParams) -> Check:
-    if evidence.smoke_errors:
-        return Check("smoke test", False, None, None, "; ".join(evidence.smoke_errors))
-    passed = evidence.smoke_p95_ms <= limits.max_smoke_ms
-    return Check("smoke test", passed, evidence.smoke_p95_ms, limits.max_smoke_ms, "P95 of one list, in ms")
+def _smoke(report: ChallengerReport, limits: GateParams) -> Check:
+    if report.smoke_errors:
+        return Check("smoke test", False, None, None, "; ".join(report.smoke_errors))
+    passed = report.smoke_p95_ms <= limits.max_smoke_ms
+    return Check("smoke test", passed, report.smoke_p95_ms, limits.max_smoke_ms, "P95 of one list, in ms")
 
 
 def _describe(c: Comparison) -> str:
     return (
-        f"{c.challenger} minus {c.other} in {c.metric}: {c.difference:+.4f} "
-        f"[{c.low:+.4f}, {c.high:+.4f}] over {c.users} users"
+        f"{c.challenger} minus {c.other} in {c.metric}: {difference(c.difference, c.low, c.high)} "
+        f"over {c.users} users"
     )
 
 

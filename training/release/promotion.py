@@ -16,7 +16,7 @@ from database import deployments, rollback
 from database.connection import connect
 from database.deployments import Deployment
 from database.gate_decisions import decisions
-from database.rollback import Record
+from database.rollback import InTransaction
 from database.settings import Settings
 from training.release.bundle import StoredBundle, find_stored
 from training.tracking.registry import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Registry
@@ -41,7 +41,7 @@ class Promotion:
 
 
 def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason: str) -> Promotion:
-    """Make a stored bundle serve, when the gate's latest word on it was yes; again is no change.
+    """Make a stored bundle serve, when the gate's latest decision on it was to accept; again is no change.
 
     Raises:
         PromotionError: the gate did not accept it, accepted it against another champion, or accepted it
@@ -64,12 +64,12 @@ def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason
 
 
 def roll_back(
-    settings: Settings, reason: str, expected: str | None = None, record: Record | None = None
+    settings: Settings, reason: str, expected: str | None = None, in_transaction: InTransaction | None = None
 ) -> Promotion:
     """Go back to the newest bundle that served before and was not itself rolled back from.
 
     MLflow is not asked: going back must work without it. `reconcile` moves its aliases. With `expected`
-    only that bundle is taken back; what `record` stores is stored with the rollback, or not at all.
+    only that bundle is taken back; what `in_transaction` stores is stored with the rollback, or not at all.
 
     Raises:
         OvertakenError: `expected` does not serve any more.
@@ -81,7 +81,7 @@ def roll_back(
         return find_stored(settings, target.bundle_id) is not None
 
     with connect(settings) as conn:
-        now, left = rollback.roll_back(conn, reason, is_whole, expected, record)
+        now, left = rollback.roll_back(conn, reason, is_whole, expected, in_transaction)
     logger.warning("Rolled back to bundle %s: %s", now.bundle_id, reason)
     return Promotion(now, left.bundle_id, True)
 

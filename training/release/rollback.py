@@ -6,7 +6,7 @@ import click
 import httpx
 
 from database.deployments import PromotionBusy
-from database.rollback import Record, RollbackError
+from database.rollback import InTransaction, RollbackError
 from database.settings import Settings, get_settings
 from training.release.promotion import Promotion, mirror, roll_back
 from training.tracking.tracker import Tracker
@@ -17,7 +17,7 @@ _HEALTH_SECONDS = 2.0
 
 
 def roll_back_and_tell(
-    settings: Settings, reason: str, expected: str | None = None, record: Record | None = None
+    settings: Settings, reason: str, expected: str | None = None, in_transaction: InTransaction | None = None
 ) -> Promotion:
     """Roll back, then move MLflow's aliases if its server answers; within the hour they are moved otherwise.
 
@@ -26,7 +26,7 @@ def roll_back_and_tell(
         RollbackError: there is nothing to go back to.
         PromotionBusy: another promotion holds the lock.
     """
-    promotion = roll_back(settings, reason, expected, record)
+    promotion = roll_back(settings, reason, expected, in_transaction)
     if mlflow_answers(settings):
         mirror(settings, Tracker(settings).registry)
     else:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 NOTE = "mlflow.note.content"
 """Tag that MLflow's UI shows as the description, in Markdown."""
+FAILURE = "Failure"
+"""Heading under which a failed run's description gives the reason."""
 COLOR = "mlflow.runColor"
 """Tag by which MLflow's UI colours a run in its charts."""
 
@@ -81,9 +83,17 @@ class TrackedRun:
         note = self._client.get_run(self.id).data.tags.get(NOTE, "")
         self._client.set_tag(self.id, NOTE, with_section(note, heading, text))
 
-    def finish(self, succeeded: bool = True) -> None:
-        """Mark it as ended."""
-        self._client.set_terminated(self.id, "FINISHED" if succeeded else "FAILED")
+    def finish(self) -> None:
+        """End it as FINISHED; an earlier failure is no longer told."""
+        note = self._client.get_run(self.id).data.tags.get(NOTE, "")
+        if FAILURE in _sections(note):
+            self._client.set_tag(self.id, NOTE, with_section(note, FAILURE, None))
+        self._client.set_terminated(self.id, "FINISHED")
+
+    def fail(self, reason: str) -> None:
+        """End it as FAILED, the reason in its description."""
+        self.describe(FAILURE, reason)
+        self._client.set_terminated(self.id, "FAILED")
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -97,9 +107,16 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def with_section(note: str, heading: str, text: str) -> str:
-    """Markdown with the section under `## heading` replaced, or added at the end."""
-    parts = [part.partition("\n") for part in f"\n{note}".split("\n## ")[1:]]
-    sections = {title: body.strip() for title, _, body in parts}
-    sections[heading] = text.strip()
+def with_section(note: str, heading: str, text: str | None) -> str:
+    """Markdown with the section under `## heading` replaced, added at the end, or (None) left out."""
+    sections = _sections(note)
+    if text is None:
+        sections.pop(heading, None)
+    else:
+        sections[heading] = text.strip()
     return "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items()) + "\n"
+
+
+def _sections(note: str) -> dict[str, str]:
+    parts = [part.partition("\n") for part in f"\n{note}".split("\n## ")[1:]]
+    return {title: body.strip() for title, _, body in parts}

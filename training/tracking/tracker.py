@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 PARENT = "mlflow.parentRunId"
 
-_ABOUT_RUNS = (
+_RUNS_NOTE = (
     "One parent run a snapshot; below it one run a model, the baselines and the blend among them. The "
     "figures are those of models fitted before the test period, `_low` and `_high` their 95 % intervals. "
     "Open a parent run for its table and for the link that compares all of it."
 )
-_ABOUT_SEARCHES = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
+_SEARCHES_NOTE = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
 
 
 class Tracker:
@@ -64,6 +64,25 @@ class Tracker:
         tags = lineage.tags(name) | ({"shortlist.weights": weights} if weights is not None else {})
         return self._find_or_make(tags, name, {PARENT: self.bundle_run(lineage).id})
 
+    def fail_bundle_run(self, lineage: Lineage, reason: str) -> None:
+        """End the parent run of this snapshot and these params as FAILED, if there is one.
+
+        It is called while an error is on its way: a server that does not answer is logged, not raised.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            for run in self._search(lineage.tags(BUNDLE)):
+                self.run(str(run.info.run_id)).fail(reason)
+        except MlflowException as error:
+            logger.warning("MLflow could not be told of the failure: %s", error)
+
+    def fail_unfinished(self, reason: str) -> None:
+        """End every run of the installation as FAILED that is still running."""
+        experiment = self._ensure_experiment(self.experiment, _RUNS_NOTE)
+        for run in self.client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+            self.run(str(run.info.run_id)).fail(reason)
+
     def children(self, run_id: str) -> dict[str, str]:
         """Kind → id of the newest run of that kind below a run."""
         experiment = self.client.get_run(run_id).info.experiment_id
@@ -79,7 +98,7 @@ class Tracker:
         )
         return self.run(str(made.info.run_id))
 
-    def record_trial(
+    def log_trial(
         self,
         search: TrackedRun,
         lineage: Lineage,
@@ -114,7 +133,7 @@ class Tracker:
         return f"#/experiments/{experiment}/runs?searchFilter={chosen}&{order}&compareRunsMode=CHART"
 
     def _searches(self) -> str:
-        return self._ensure_experiment(f"{self.experiment}-search", _ABOUT_SEARCHES)
+        return self._ensure_experiment(f"{self.experiment}-search", _SEARCHES_NOTE)
 
     def _ensure_experiment(self, name: str, about: str) -> str:
         """Id of an experiment, made when missing; of two that make it at once one finds the other's.
@@ -141,10 +160,17 @@ class Tracker:
 
     def _find_or_make(self, key: Mapping[str, str], title: str, more: Mapping[str, str]) -> TrackedRun:
         """The oldest run that has the tags `key`; a new one gets the tags `more` besides."""
-        experiment = self._ensure_experiment(self.experiment, _ABOUT_RUNS)
+        if found := self._search(key):
+            return self.run(str(found[0].info.run_id))
+        experiment = self._ensure_experiment(self.experiment, _RUNS_NOTE)
+        made = self.client.create_run(experiment, tags={**key, **more}, run_name=title)
+        return self.run(str(made.info.run_id))
+
+    def _search(self, key: Mapping[str, str]) -> Sequence[Any]:
+        """The oldest run of the installation that has the tags `key`, or none."""
+        experiment = self._ensure_experiment(self.experiment, _RUNS_NOTE)
         query = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in key.items())
-        found = self.client.search_runs(
+        found: Sequence[Any] = self.client.search_runs(
             [experiment], query, max_results=1, order_by=["attributes.start_time ASC"]
         )
-        run = found[0] if found else self.client.create_run(experiment, tags={**key, **more}, run_name=title)
-        return self.run(str(run.info.run_id))
+        return found

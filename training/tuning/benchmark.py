@@ -1,4 +1,4 @@
-"""Fit one model on a train file and measure it on a test file: `python -m training.tuning.benchmark`.
+"""Fit one model on a train file and evaluate it on a test file: `python -m training.tuning.benchmark`.
 
 What is tuned, is tuned on a validation part that is cut from the train file alone.
 """
@@ -14,8 +14,9 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from training.models.blend import BLEND
 from training.params import load_params
-from training.tuning.file_benchmark import BLEND, MODELS, Bench, NothingHeldOutError, report
+from training.tuning.file_benchmark import MODELS, FileBenchmark, NothingHeldOutError, report
 from training.tuning.pairs_file import Pairs, PairsFileError, read_pairs
 from training.tuning.search import Budget
 from training.tuning.train_test import open_problem
@@ -141,10 +142,10 @@ def main(
         if not problem.truth.nnz:
             raise PairsFileError(test_file, "every pair stands in the train file too: nothing to find")
         budget = Budget(trials, minutes * 60.0 if minutes else None) if tune else None
-        fitted = Bench(problem, params, k, budget, begun).fit(name, _settings(changes))
+        fitted = FileBenchmark(problem, params, k, budget, begun).fit(name, _settings(changes))
     except (PairsFileError, NothingHeldOutError, ValidationError) as error:
         raise click.ClickException(str(error)) from error
-    found = report(fitted, problem, k, params)
+    found = report(fitted, problem, k, params.evaluation, params.seed)
     found |= {"model": name, "seed": params.seed, "train_file": train_counts, "test_file": test_counts}
     found["seconds"] = round(time.monotonic() - begun, 3)
     found["budget_seconds"] = minutes * 60.0 if minutes else None

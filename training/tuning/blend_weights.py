@@ -1,4 +1,4 @@
-"""Learn the weights of the blend on validation windows: coordinate search with a floor under coverage."""
+"""Learn the weights of a blend on validation parts: coordinate search, above a floor of coverage if asked."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +8,8 @@ import numpy as np
 
 from training.evaluation.ranking import Ranker, TestSet
 from training.models.core.types import DoubleArray, FloatArray
-from training.tuning.coordinate_search import Weights, ascend
-from training.tuning.score_table import ScoredWindow
+from training.tuning.candidate_scores import CandidateScores
+from training.tuning.coordinate_search import Weights, coordinate_search
 
 logger = logging.getLogger(__name__)
 
@@ -17,81 +17,96 @@ GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 """Weights tried for each model, against 1 for the best single one."""
 
 RESTARTS = 4
-"""Ascents from weights drawn by the seed, besides those from the shipped, the best single, all alike."""
+"""Searches from weights drawn by the seed, besides those from the shipped, the best single, all alike; fewer
+for few models, whose weights the others find."""
 
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
 
 
 @dataclass(frozen=True)
-class Learned:
+class Objective:
+    """What the weights are to reach."""
+
+    k: int
+    """Length of the lists."""
+    accuracy: tuple[str, ...] = ("ndcg",)
+    """Metrics at k, keys of `training.evaluation.ranking.ACCURACY`, whose mean is maximised."""
+    coverage_margin: float | None = None
+    """In every fold coverage must be at least so many times the best single model's; None: it may be any.
+    What just touches the best single model's coverage falls below it on half of other users."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Weights by what they reach over all folds."""
+
+    weights: Mapping[str, float]
+    accuracy: float
+    """Mean of the folds' means over their users."""
+    coverage: tuple[float, ...]
+    """Of each fold."""
+    floor_ratio: float
+    """Coverage over its floor in the fold where that is the least: 1 or more is allowed."""
+
+
+@dataclass(frozen=True)
+class LearnedWeights:
     """The weights that were found, and the way there."""
 
     weights: Mapping[str, float]
     """Only those above zero; the key NEW_ITEMS of models.blend may be among them."""
-    ndcg: float
-    """Mean over the windows."""
+    accuracy: float
     coverage: Sequence[float]
-    """Of each window, as are the floors."""
+    """Of each fold, as are the floors."""
     floors: Sequence[float]
-    """What each window's coverage was not allowed to fall below: the best single model's, and a margin."""
     best_single: str
-    single_ndcg: Mapping[str, float]
-    ends: Sequence[tuple[float, float, Mapping[str, float]]]
-    """Where each ascent ended: NDCG, the least share of coverage to its floor, weights."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Weights by what they reach over all windows."""
-
-    ndcg: float
-    coverage: tuple[float, ...]
-    score: float
-    """NDCG less what the worst window's coverage lacks to its floor."""
+    single_accuracy: Mapping[str, float]
+    searches: Sequence[Evaluated]
+    """Where each search ended."""
 
 
 def learn_weights(
-    folds: Sequence[Fold], k: int, seed: int, margin: float, shipped: Mapping[str, float]
-) -> Learned:
-    """Find the weights with the best NDCG@k over all users, at no less coverage than the best single model.
+    folds: Sequence[Fold], objective: Objective, seed: int, shipped: Mapping[str, float] | None = None
+) -> LearnedWeights:
+    """Find the weights with the best accuracy over all users, at no less coverage than the objective asks.
 
-    In every window a blend's coverage must reach `margin` times that of the best single model, which stays,
-    alone, where no such blend is better. That is the best one for users with a history: popularity may lead
-    over all users where many are new, and its coverage would be no floor at all. Windows count alike.
+    The best single model stays, alone, where no blend is better. That is the best one for users with a
+    history: popularity may lead over all users where many are new, and its coverage would be no floor at
+    all. Folds count alike.
 
     Args:
-        folds: for each validation window, the models fitted on what came before it, and its users. The more
-            windows, the less the weights follow the chance of one.
-        k: length of the lists.
-        seed: draws the users when there are many, and where ascents begin.
-        margin: what just touches the best single model's coverage falls below it on half of other users.
-        shipped: weights from which the first ascent begins.
+        folds: for each validation part, the models fitted on what came before it, and its users. The more
+            folds, the less the weights follow the chance of one.
+        objective: what is maximised, and under which condition.
+        seed: draws where searches begin.
+        shipped: weights from which the first search begins.
     """
-    windows = [ScoredWindow(models, test, k, seed) for models, test in folds]
-    models, names = sorted(folds[0][0]), sorted(windows[0].parts)
-    single = {name: [window.measure(window.parts[name]) for window in windows] for name in models}
-    ndcg = {name: mean_of_windows([gains for gains, _ in found]) for name, found in single.items()}
-    best = max(
-        models, key=lambda name: mean_of_windows(_of_warm(windows, [gains for gains, _ in single[name]]))
+    candidates = [CandidateScores(models, test, objective.k) for models, test in folds]
+    models, names = sorted(folds[0][0]), sorted(candidates[0].by_model)
+    problem = _Problem(candidates, objective, [0.0] * len(folds))
+    single = {name: [found for found, _ in problem.evaluate({name: 1.0})] for name in models}
+    accuracy = {name: mean_of_folds(values) for name, values in single.items()}
+    best = max(models, key=lambda name: mean_of_folds(problem.of_warm(single[name])))
+    logger.info(
+        "Best single model for users with a history: %s, %.4f at %d.", best, accuracy[best], objective.k
     )
-    logger.info("Best single model for users with a history: %s, NDCG@%d %.4f.", best, k, ndcg[best])
-    floors = [min(coverage * margin, 1.0) for _, coverage in single[best]]
-    ends = [
-        _ascend(windows, start, order, floors)
-        for start, order in _starts(names, best, shipped, np.random.default_rng(seed))
+    problem = problem.with_floors_of({best: 1.0})
+    generator = np.random.default_rng(seed)
+    searches = [
+        problem.outcome(coordinate_search(start, order, GRID, problem.along))
+        for start, order in _starts(names, best, shipped or {}, generator)
     ]
-    reached = [end for end in ends if _share(end[1], floors) >= 1.0]
-    alone = _measure(windows, [window.parts[best] for window in windows], floors)
-    weights, found = max([*reached, ({best: 1.0}, alone)], key=lambda end: end[1].ndcg)
-    return Learned(
-        weights={name: weight for name, weight in weights.items() if weight},
-        ndcg=found.ndcg,
+    allowed = [found for found in searches if found.floor_ratio >= 1.0]
+    found = max([*allowed, problem.outcome({best: 1.0})], key=lambda each: each.accuracy)
+    return LearnedWeights(
+        weights={name: weight for name, weight in found.weights.items() if weight},
+        accuracy=found.accuracy,
         coverage=found.coverage,
-        floors=floors,
+        floors=problem.floors,
         best_single=best,
-        single_ndcg=ndcg,
-        ends=[(end.ndcg, _share(end, floors), weights) for weights, end in ends],
+        single_accuracy=accuracy,
+        searches=searches,
     )
 
 
@@ -100,62 +115,82 @@ def _starts(
 ) -> list[tuple[Weights, list[str]]]:
     """Weights to begin with, and the models in the order in which their weights are tried."""
     others = [name for name in names if name != best]
-    before = {name: shipped.get(name, 0.0) for name in names} | {best: 1.0}
     alone, alike = dict.fromkeys(names, 0.0) | {best: 1.0}, dict.fromkeys(names, 1.0)
-    starts = [(before, others), (alone, others), (alike, others)]
-    for _ in range(RESTARTS):
+    starts = [(alone, others), (alike, others)]
+    if shipped:
+        starts.insert(0, ({name: shipped.get(name, 0.0) for name in names} | {best: 1.0}, others))
+    for _ in range(min(RESTARTS, max(len(others) - 2, 0))):
         drawn = dict(zip(names, generator.choice(GRID, len(names)).tolist(), strict=True))
         starts.append((drawn | {best: 1.0}, [others[place] for place in generator.permutation(len(others))]))
     return starts
 
 
-def _ascend(
-    windows: Sequence[ScoredWindow], start: Weights, order: Sequence[str], floors: Sequence[float]
-) -> tuple[Weights, Measured]:
-    """The weights that coordinate ascent comes to, and what they reach.
+@dataclass(frozen=True)
+class _Problem:
+    """The folds, and what is asked of weights on them."""
 
-    On the way coverage may fall below the floor at a price, so that another model's weight can win it back:
-    a wall would stop the ascent at the first weights that touch it.
-    """
+    candidates: Sequence[CandidateScores]
+    objective: Objective
+    floors: Sequence[float]
 
-    def along(weights: Weights, name: str) -> Callable[[float], Measured]:
-        rest = [window.weighted(weights | {name: 0.0}) for window in windows]
+    def with_floors_of(self, weights: Mapping[str, float]) -> "_Problem":
+        """The same problem, in which each fold's coverage has the floor that these weights set."""
+        margin = self.objective.coverage_margin
+        if margin is None:
+            return self
+        floors = [min(coverage * margin, 1.0) for _, coverage in self.evaluate(weights)]
+        return _Problem(self.candidates, self.objective, floors)
 
-        def measured(weight: float) -> Measured:
+    def evaluate(self, weights: Mapping[str, float]) -> list[tuple[DoubleArray, float]]:
+        """Accuracy of each user, float64[u], and coverage, of each fold."""
+        return self._evaluate([part.weighted(weights) for part in self.candidates])
+
+    def outcome(self, weights: Mapping[str, float]) -> Evaluated:
+        found = self.evaluate(weights)
+        coverage = tuple(coverage for _, coverage in found)
+        ratios = [part / floor for part, floor in zip(coverage, self.floors, strict=True) if floor]
+        return Evaluated(
+            weights, mean_of_folds([each for each, _ in found]), coverage, min(ratios, default=1.0)
+        )
+
+    def along(self, weights: Weights, name: str) -> Callable[[float], float]:
+        """Scores weights that differ in one name: the sum of all others is made one time."""
+        rest = [part.weighted(weights | {name: 0.0}) for part in self.candidates]
+
+        def score(weight: float) -> float:
             totals = [
-                part + np.float32(weight) * window.parts[name]
-                for part, window in zip(rest, windows, strict=True)
+                others + np.float32(weight) * part.by_model[name]
+                for others, part in zip(rest, self.candidates, strict=True)
             ]
-            return _measure(windows, totals, floors)
+            return self._score(totals)
 
-        return measured
+        return score
 
-    reached = _measure(windows, [window.weighted(start) for window in windows], floors)
-    return ascend(start, reached, order, GRID, along, score=lambda found: found.score)
+    def of_warm(self, values: Sequence[DoubleArray]) -> list[DoubleArray]:
+        """Only the users with a history, in folds that have any."""
+        return [
+            each[part.warm] if part.warm.any() else each
+            for each, part in zip(values, self.candidates, strict=True)
+        ]
+
+    def _score(self, totals: Sequence[FloatArray]) -> float:
+        """Accuracy less what the worst fold's coverage lacks to its floor.
+
+        On the way coverage may fall below the floor at a price, so that another model's weight can win it
+        back: a hard limit would stop the search at the first weights that touch it.
+        """
+        found = self._evaluate(totals)
+        lacking = max(floor - coverage for (_, coverage), floor in zip(found, self.floors, strict=True))
+        return mean_of_folds([each for each, _ in found]) - max(0.0, lacking)
+
+    def _evaluate(self, totals: Sequence[FloatArray]) -> list[tuple[DoubleArray, float]]:
+        covered = self.objective.coverage_margin is not None
+        return [
+            part.evaluate(total, self.objective.accuracy, covered)
+            for part, total in zip(self.candidates, totals, strict=True)
+        ]
 
 
-def _measure(
-    windows: Sequence[ScoredWindow], totals: Sequence[FloatArray], floors: Sequence[float]
-) -> Measured:
-    found = [window.measure(total) for window, total in zip(windows, totals, strict=True)]
-    ndcg = mean_of_windows([gains for gains, _ in found])
-    lacking = max(floor - coverage for (_, coverage), floor in zip(found, floors, strict=True))
-    return Measured(ndcg, tuple(coverage for _, coverage in found), ndcg - max(0.0, lacking))
-
-
-def _share(found: Measured, floors: Sequence[float]) -> float:
-    return min(
-        coverage / floor if floor else 1.0 for coverage, floor in zip(found.coverage, floors, strict=True)
-    )
-
-
-def mean_of_windows(gains: Sequence[DoubleArray]) -> float:
-    """The mean of the windows' means over their users (float64[u] each; a NaN is left out)."""
-    return float(np.mean([np.nanmean(part) for part in gains]))
-
-
-def _of_warm(windows: Sequence[ScoredWindow], gains: Sequence[DoubleArray]) -> list[DoubleArray]:
-    """Only the users with a history, in windows that have any."""
-    return [
-        part[window.warm] if window.warm.any() else part for window, part in zip(windows, gains, strict=True)
-    ]
+def mean_of_folds(values: Sequence[DoubleArray]) -> float:
+    """The mean of the folds' means over their users (float64[u] each; a NaN is left out)."""
+    return float(np.mean([np.nanmean(part) for part in values]))

@@ -1,51 +1,47 @@
-"""Coordinate ascent over the weights of a sum: one weight at a time, each over the same grid."""
+"""Coordinate search: one weight of a sum after the other, each over the same grid."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
 
 ROUNDS = 5
-"""Passes over the weights; an ascent ends earlier when a pass changes nothing."""
+"""Passes over the weights; a search ends earlier when a pass changes nothing."""
 
-_LEAST_GAIN = 1e-6
+_LEAST_GAIN = 1e-6  # below it a gain is rounding, and weights would go round in circles
 
 Weights = dict[str, float]
 
-Found = TypeVar("Found")
-"""What is measured of a set of weights."""
+Along = Callable[[Weights, str], Callable[[float], float]]
+"""Given weights and a name, the function that scores them with another weight for that name: what the other
+weights add up to can be computed one time for the whole grid."""
 
 
-def ascend(
-    start: Mapping[str, float],
-    reached: Found,
-    order: Sequence[str],
-    grid: Sequence[float],
-    along: Callable[[Weights, str], Callable[[float], Found]],
-    *,
-    score: Callable[[Found], float],
-) -> tuple[Weights, Found]:
-    """Change one weight after the other wherever that raises the score.
+def coordinate_search(
+    start: Mapping[str, float], order: Sequence[str], grid: Sequence[float], along: Along
+) -> Weights:
+    """Change one weight after the other wherever that raises the score; returns the best weights.
+
+    At the end each weight that can be 0 at no loss is 0.
 
     Args:
         start: name → weight to begin with; names that are not in `order` keep theirs.
-        reached: what `start` gives.
         order: the names whose weights are tried, a pass over all of them at a time.
         grid: the weights that are tried for each.
-        along: given the present weights and a name, the function that measures them with another weight for
-            that name; what the other weights add up to it can compute once.
-        score: of what was measured, the number to raise.
-
-    Returns:
-        The best weights, and what was measured of them.
+        along: scores weights that differ in one name.
     """
     weights = dict(start)
+    best: float | None = None
     for _ in range(ROUNDS):
         before = dict(weights)
         for name in order:
-            measure = along(weights, name)
+            score = along(weights, name)
+            best = score(weights[name]) if best is None else best
             for weight in grid:
-                found = measure(weight)
-                if score(found) > score(reached) + _LEAST_GAIN:
-                    reached, weights[name] = found, weight
+                found = score(weight)
+                if found > best + _LEAST_GAIN:
+                    best, weights[name] = found, weight
         if weights == before:
             break
-    return weights, reached
+    for name in order:
+        # What adds nothing is left out: a model less to compute, and no weight that follows chance.
+        if weights[name] and best is not None and (without := along(weights, name)(0.0)) >= best:
+            best, weights[name] = without, 0.0
+    return weights

@@ -1,4 +1,4 @@
-"""One model on two files: tuned on a part of the first, fitted on all of it, measured on the second."""
+"""One model on two files: tuned on a part of the first, fitted on all of it, evaluated on the second."""
 
 import logging
 import math
@@ -12,27 +12,26 @@ import numpy as np
 
 from training.evaluation.intervals import estimate_means
 from training.evaluation.ranking import Ranker, TestSet, accuracy, rank
+from training.models.blend import BLEND, Blend
 from training.models.core.base import Config
-from training.models.registry import ALGORITHMS, fit_model
+from training.models.registry import REGISTRY, fit_model
 from training.params import Params
+from training.params.learning import EvaluationParams
 from training.params.spaces import Ladder, Space, up_to
-from training.tuning.mixture import Mixture, learn_weights
+from training.tuning.blend_weights import Objective, learn_weights
 from training.tuning.search import SAFETY, Budget, Values, progress, search
 from training.tuning.train_test import Problem, cut_validation
 
 logger = logging.getLogger(__name__)
 
-BLEND = "blend"
-NEEDS_MORE = frozenset({"tfidf", "embeddings", "trending"})
-"""Models of what pairs do not hold: texts, and events of many types over time."""
-
 SPARED = 0.07
 """Share of the time that is left for what no trial shows: the intervals, a busy machine."""
 
-MIXING = 1.2
+BLENDING = 1.2
 """Ranking by a blend takes each member so many times what its own lists take."""
 
-MODELS = (*(name for name in ALGORITHMS if name not in NEEDS_MORE), BLEND)
+MODELS = (*(entry.name for entry in REGISTRY.values() if entry.source == "interactions"), BLEND)
+"""What can be fitted on files of user-item pairs, which hold no texts and no types of events."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A config, and what a fit of it on the part that is learned from came to."""
+class Candidate:
+    """A config, and its fit on what is left of the train file without the validation part."""
 
     config: Config
     ranker: Ranker | None = None
@@ -64,10 +63,10 @@ class NothingHeldOutError(Exception):
         super().__init__("nobody in the train file has a pair to spare for a validation part")
 
 
-class Bench:
-    """One model's way from the files to a ranker.
+class FileBenchmark:
+    """Tunes one model, or the blend, on a train file, and fits it.
 
-    A budget of time is for all that happens from `begun` to the last measured list: each search leaves time
+    A budget of time is for all that happens from `begun` to the last evaluated list: each search leaves time
     for the fit on the whole train file and for ranking the test's users, by what its trials took.
     """
 
@@ -102,13 +101,13 @@ class Bench:
         if (blending or self.budget is not None) and not self.validation.truth.nnz:
             raise NothingHeldOutError
         members = self.params.tune.blended if blending else {name: 1.0}
-        tuned: dict[str, Tried] = {}
+        tuned: dict[str, Candidate] = {}
         trials = 0
         for place, member in enumerate(members):
             left = list(members.values())[place:]
             budget = self._budget(tuned, left[0] / sum(left))
-            tuned[member], tried = self._tune(member, changes, budget, blending=blending)
-            trials += tried
+            tuned[member], candidate = self._tune(member, changes, budget, blending=blending)
+            trials += candidate
         weights = self._weights(tuned) if blending else {name: 1.0}
         configs = {member: tuned[member].config for member in weights}
         tuned.clear()
@@ -119,44 +118,44 @@ class Bench:
         }
         values = {member: config.model_dump() for member, config in configs.items()}
         return Fitted(
-            ranker=Mixture(models, weights) if blending else models[name],
+            ranker=Blend(models, weights) if blending else models[name],
             values={"weights": weights} | values if blending else values[name],
             fit_seconds=time.monotonic() - begun - tuning,
             trials=trials,
             tuning_seconds=tuning if self.budget is not None else 0.0,
         )
 
-    def _budget(self, tuned: Mapping[str, Tried], share: float) -> Budget | None:
+    def _budget(self, tuned: Mapping[str, Candidate], share: float) -> Budget | None:
         """The next member's share of what is left of the budget."""
         if self.budget is None or self.budget.seconds is None:
             return self.budget
         still = self.begun + (1.0 - SPARED) * self.budget.seconds - time.monotonic()
-        still -= SAFETY * sum(self._following(tried, 1.0, blending=True) for tried in tuned.values())
+        still -= SAFETY * sum(self._following(candidate, 1.0, blending=True) for candidate in tuned.values())
         return Budget(self.budget.trials, max(still * share, 0.0))
 
-    def _following(self, tried: Tried, growth: float, *, blending: bool) -> float:
+    def _following(self, candidate: Candidate, growth: float, *, blending: bool) -> float:
         """Seconds that a model takes after its search: the fit, the test's lists, the blend's weights."""
-        lists: float = (self.more_users + 1.0) * MIXING if blending else self.more_users
-        seconds: float = growth * tried.fit_seconds * self.more_pairs + lists * tried.rank_seconds
+        lists: float = (self.more_users + 1.0) * BLENDING if blending else self.more_users
+        seconds: float = growth * candidate.fit_seconds * self.more_pairs + lists * candidate.rank_seconds
         return seconds
 
     def _tune(
         self, name: str, changes: Mapping[str, Any], budget: Budget | None, *, blending: bool
-    ) -> tuple[Tried, int]:
+    ) -> tuple[Candidate, int]:
         """The best values of the search and the number of trials."""
-        config = changed(getattr(self.params, name), changes)
+        config = changed(self.params.model(name), changes)
         if budget is None or name not in self.params.tune.spaces:
-            return (self._try(name, config) if blending else Tried(config)), 0
-        best = Tried(config)
-        costs: list[Tried] = []
+            return (self._try(name, config) if blending else Candidate(config)), 0
+        best = Candidate(config)
+        costs: list[Candidate] = []
 
         def objective(values: Values) -> float:
             nonlocal best
-            tried = self._try(name, changed(config, values))
-            costs.append(replace(tried, ranker=None))
-            if tried.score > best.score:
-                best = tried if blending else costs[-1]
-            return tried.score
+            candidate = self._try(name, changed(config, values))
+            costs.append(replace(candidate, ranker=None))
+            if candidate.score > best.score:
+                best = candidate if blending else costs[-1]
+            return candidate.score
 
         with progress(name, budget) as show:
             search(
@@ -187,16 +186,18 @@ class Bench:
             if key not in given
         }
 
-    def _try(self, name: str, config: Config) -> Tried:
+    def _try(self, name: str, config: Config) -> Candidate:
         begun = time.monotonic()
         ranker = fit_model(name, self.learned, config, self.params.seed)
         fitted = time.monotonic()
         score = validate(ranker, self.validation, self.k)
-        return Tried(config, ranker, score, fitted - begun, time.monotonic() - fitted)
+        return Candidate(config, ranker, score, fitted - begun, time.monotonic() - fitted)
 
-    def _weights(self, tuned: Mapping[str, Tried]) -> dict[str, float]:
-        rankers = {name: tried.ranker for name, tried in tuned.items() if tried.ranker is not None}
-        return learn_weights(rankers, self.validation, self.k)
+    def _weights(self, tuned: Mapping[str, Candidate]) -> dict[str, float]:
+        """Of the blend's members, for the best mean of Recall@k and NDCG@k on the validation part."""
+        rankers = {name: each.ranker for name, each in tuned.items() if each.ranker is not None}
+        objective = Objective(self.k, ("recall", "ndcg"))
+        return dict(learn_weights([(rankers, self.validation)], objective, self.params.seed).weights)
 
 
 def validate(ranker: Ranker, test: TestSet, k: int) -> float:
@@ -206,25 +207,25 @@ def validate(ranker: Ranker, test: TestSet, k: int) -> float:
     return float(np.nanmean(found[f"recall@{k}"]) + np.nanmean(found[f"ndcg@{k}"])) / 2.0
 
 
-def report(fitted: Fitted, problem: Problem, k: int, params: Params) -> dict[str, Any]:
-    """Rank all items for every test user and measure: Recall@k and NDCG@k as LightGCN's code does.
+def report(fitted: Fitted, problem: Problem, k: int, params: EvaluationParams, seed: int) -> dict[str, Any]:
+    """Rank all items for every test user and evaluate: Recall@k and NDCG@k as LightGCN's code does.
 
     Recall is hits over all of a user's right answers, NDCG has binary gains and the best possible list of
     min(k, right answers), means are over the users with a right answer. Without a history in train a user
     gets what the model says of an unknown one, mostly nothing, and counts all the same.
     """
     test = TestSet.build(problem.train.interactions, problem.truth, None)
-    lists = rank(fitted.ranker, test.histories, k, params.evaluation.batch_users)
+    lists = rank(fitted.ranker, test.histories, k, params.batch_users)
     found = accuracy(lists, test.truth, [k])
     names = [f"recall@{k}", f"ndcg@{k}"]
     values = np.column_stack([found[name] for name in names])
-    estimates = estimate_means(values, params.evaluation.bootstrap_samples, params.seed)
-    measured = {
+    estimates = estimate_means(values, params.bootstrap_samples, seed)
+    intervals = {
         name: {"value": each.value, "low": each.low, "high": each.high}
         for name, each in zip(names, estimates, strict=True)
     }
     return {
-        **measured,
+        **intervals,
         "users": test.histories.shape[0],
         "users_without_train_items": int(test.user_slices()["cold_users"].sum()),
         "items": problem.train.n_items,

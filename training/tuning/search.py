@@ -39,7 +39,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Trial:
-    """One fitted and measured set of values. Number 0 is what params.yaml holds."""
+    """One set of values that was fitted and evaluated. Number 0 is what params.yaml holds."""
 
     number: int
     values: Values

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from training.evaluation.intervals import Difference
-from training.tuning.blend_weights import Learned
+from training.markdown import difference, table
+from training.tuning.blend_weights import LearnedWeights
 from training.tuning.search import Found, OnTrial, Trial
 
 
@@ -27,35 +28,32 @@ def save_trials(name: str, found: Found, shipped: float, verdict: Difference, fo
     draw_search(name, [trial.score for trial in found.trials], shipped, folder / "trials.png")
 
 
-def save_ascents(learned: Learned, folder: Path, record: OnTrial | None) -> None:
-    """Write weights.json; each ascent is a trial, its end the values."""
+def save_weights(learned: LearnedWeights, folder: Path, log_trial: OnTrial | None) -> None:
+    """Write weights.json; where each search of weights ended is logged as a trial."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "weights.json").write_text(json.dumps(asdict(learned), indent=1) + "\n")
-    if record is not None:
-        for number, (ndcg, _, weights) in enumerate(learned.ends):
-            record(Trial(number, dict(weights), ndcg, 0.0))
+    if log_trial is not None:
+        for number, found in enumerate(learned.searches):
+            log_trial(Trial(number, dict(found.weights), found.accuracy, 0.0))
 
 
 def as_table(found: Found) -> str:
     """The trials as a Markdown table, in order; the best one is bold."""
     keys = list(found.trials[0].values)
-    lines = [
-        f"| trial | score | best so far | {' | '.join(keys)} | s |",
-        "|---" * (len(keys) + 4) + "|",
-    ]
+    rows = []
     best = float("-inf")
     for trial in found.trials:
         best = max(best, trial.score)
         score = f"**{trial.score:.4f}**" if trial is found.best else f"{trial.score:.4f}"
-        values = " | ".join(str(trial.values[key]) for key in keys)
-        lines.append(f"| {trial.number} | {score} | {best:.4f} | {values} | {trial.seconds:.0f} |")
-    return "\n".join(lines) + "\n"
+        values = [trial.values[key] for key in keys]
+        rows.append([trial.number, score, f"{best:.4f}", *values, f"{trial.seconds:.0f}"])
+    return table(["trial", "score", "best so far", *keys, "s"], rows)
 
 
 def verdict_line(verdict: Difference, trials: int) -> str:
     """The best trial against the shipped values, in words."""
     return (
-        f"Best less shipped: {verdict.difference:+.4f} [{verdict.low:+.4f}, {verdict.high:+.4f}] over "
+        f"Best less shipped: {difference(verdict.difference, verdict.low, verdict.high)} over "
         f"{verdict.users} users, the interval widened for {trials} trials: {verdict.verdict}."
     )
 
@@ -69,12 +67,13 @@ def search_line(found: Found, shipped: float, verdict: Difference, folder: Path)
     )
 
 
-def blend_line(learned: Learned) -> str:
+def blend_line(learned: LearnedWeights) -> str:
     """What the blend's search found, in a few lines."""
     best = learned.best_single
     return (
-        f"{best} alone {learned.single_ndcg[best]:.4f}, blend {learned.ndcg:.4f}; coverage of each window "
-        f"{_numbers(learned.coverage)} with floors {_numbers(learned.floors)}: {_weights(learned.weights)}"
+        f"{best} alone {learned.single_accuracy[best]:.4f}, blend {learned.accuracy:.4f}; coverage of "
+        f"each window {_numbers(learned.coverage)} with floors {_numbers(learned.floors)}: "
+        f"{_weights(learned.weights)}"
     )
 
 

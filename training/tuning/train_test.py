@@ -54,7 +54,7 @@ def cut_validation(problem: Problem, share: float, seed: int) -> tuple[TrainingD
 
     Where all of the test is later than the train file, the latest pairs; else pairs drawn for each user, who
     keeps one at least. With the latest pairs of a file that was not split by time, most users of the
-    validation part would be strangers: a model for the few others is not the best one for the test.
+    validation part would be unknown: a model for the few others is not the best one for the test.
     """
     seen = problem.train.interactions
     if problem.pair_times is not None:
@@ -65,8 +65,7 @@ def cut_validation(problem: Problem, share: float, seed: int) -> tuple[TrainingD
     truth.data[:] = 1.0
     events = problem.train.events
     if len(events):
-        kept = ~held[_stored(seen, events.user, events.item)]
-        events = Events(*(getattr(events, name)[kept] for name in ("user", "item", "weight", "time")))
+        events = events.where(~held[_stored(seen, events.user, events.item)])
     data = TrainingData(problem.train.items, problem.train.users, learned, events)
     return data, TestSet.build(learned, truth, None)
 

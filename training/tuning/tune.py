@@ -22,15 +22,15 @@ from training.evaluation.windows import Window, open_windows
 from training.models.blend import BLEND
 from training.models.core.base import Config, Model
 from training.models.core.types import DoubleArray
-from training.models.registry import ALGORITHMS, LEARNED, fit_model
+from training.models.registry import REGISTRY, fit_model, names
 from training.params import Params, load_params
 from training.params.edit import write_back
 from training.release.bundle import git_commit
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
-from training.tuning.blend_weights import Learned, learn_weights, mean_of_windows
+from training.tuning.blend_weights import LearnedWeights, Objective, learn_weights, mean_of_folds
 from training.tuning.search import Budget, Found, OnTrial, Trial, Values, progress, search
-from training.tuning.search_history import blend_line, save_ascents, save_trials, search_line
+from training.tuning.search_history import blend_line, save_trials, save_weights, search_line
 
 COMPARED = 50
 """Best trials that a search's run links to: an address has an end."""
@@ -70,13 +70,13 @@ def tune(
     Raises:
         KeyError: params.yaml has no space for it.
     """
-    shipped: Config = getattr(params, name)
+    shipped = params.model(name)
     gains: list[list[DoubleArray]] = []
 
     def objective(values: Values) -> float:
         config = type(shipped).model_validate(shipped.model_dump() | values)
         gains.append([_gains(name, config, window, params) for window in windows])
-        return mean_of_windows(gains[-1])
+        return mean_of_folds(gains[-1])
 
     def tell(trial: Trial) -> None:
         for on_trial in on_trials:
@@ -97,7 +97,7 @@ def tune(
         before = [_gains(name, shipped, window, params) for window in windows]
     samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(found.trials) - 1)
     verdict = compare(np.concatenate(best), np.concatenate(before), samples, params.seed, confidence)
-    return Tuned(found, mean_of_windows(before), verdict)
+    return Tuned(found, mean_of_folds(before), verdict)
 
 
 def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleArray:
@@ -108,20 +108,20 @@ def _gains(name: str, config: Config, window: Window, params: Params) -> DoubleA
     return accuracy(lists, window.test.truth, [k])[f"ndcg@{k}"]
 
 
-def tune_blend(windows: Sequence[Window], params: Params) -> Learned:
+def tune_blend(windows: Sequence[Window], params: Params) -> LearnedWeights:
     """Learn `blend.tuned` over all windows."""
     folds = []
     for window in windows:
         models: dict[str, Model] = {}
-        for name in LEARNED:
-            models[name] = fit_model(name, window.data, getattr(params, name), params.seed)
+        for name in names(scope="bundle"):
+            models[name] = fit_model(name, window.data, params.model(name), params.seed)
         folds.append((models, window.test))
-    k, margin = params.evaluation.cutoffs[0], params.tune.coverage_margin
-    return learn_weights(folds, k, params.seed, margin, params.blend.tuned)
+    objective = Objective(params.evaluation.cutoffs[0], coverage_margin=params.tune.coverage_margin)
+    return learn_weights(folds, objective, params.seed, params.blend.tuned)
 
 
 @contextmanager
-def recorded(
+def tracked_search(
     workspace: Workspace, params: Params, name: str, settings: Settings
 ) -> Iterator[tuple[OnTrial, Callable[[Path], None]]]:
     """Each trial as an MLflow run below one run of the search, whose artefacts are its history."""
@@ -131,8 +131,8 @@ def recorded(
     metric = f"validation.ndcg_at_{params.evaluation.cutoffs[0]}"
     runs: list[tuple[float, str]] = []
 
-    def record(trial: Trial) -> None:
-        made = tracker.record_trial(
+    def log_trial(trial: Trial) -> None:
+        made = tracker.log_trial(
             parent,
             lineage,
             number=trial.number,
@@ -146,15 +146,15 @@ def recorded(
         parent.describe("Trials", f"Compare them {links}. Table and plot: artifacts, `search`.")
 
     try:
-        yield record, lambda folder: parent.log_files(folder, "search")
-    except BaseException:
-        parent.finish(succeeded=False)
+        yield log_trial, lambda folder: parent.log_files(folder, "search")
+    except BaseException as error:
+        parent.fail(f"{type(error).__name__}: {error}")
         raise
     parent.finish()
 
 
 @click.command()
-@click.argument("name", type=click.Choice([*ALGORITHMS, BLEND]), metavar="MODEL")
+@click.argument("name", type=click.Choice([*REGISTRY, BLEND]), metavar="MODEL")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials at most, the shipped values among them.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time at most.")
 @click.option("--fix", "fixed", multiple=True, metavar="KEY", help="A hyperparameter that stays as shipped.")
@@ -181,21 +181,21 @@ def main(
         raise click.UsageError("a search needs a budget: --trials, --minutes, or both")
     if unknown := sorted(set(fixed) - set(space)):
         raise click.UsageError(f"the space of {name} has no {', '.join(unknown)}")
-    windows = open_windows(Prepared.load(workspace.prepared), params)
+    windows = open_windows(Prepared.load(workspace.prepared), params.split, params.tune, params.seed)
     folder = workspace.data / "tuning" / name
     section: tuple[str, ...] = (BLEND, "tuned") if name == BLEND else (name,)
     with ExitStack() as stack:
-        record, upload = None, None
+        log_trial, upload = None, None
         if track:
-            record, upload = stack.enter_context(recorded(workspace, params, name, settings))
+            log_trial, upload = stack.enter_context(tracked_search(workspace, params, name, settings))
         if name == BLEND:
             learned = tune_blend(windows, params)
             values = dict(learned.weights)
-            save_ascents(learned, folder, record)
+            save_weights(learned, folder, log_trial)
             click.echo(blend_line(learned))
         else:
             budget = Budget(trials, minutes * 60.0 if minutes else None)
-            callbacks = [stack.enter_context(progress(name, budget)), *([record] if record else [])]
+            callbacks = [stack.enter_context(progress(name, budget)), *([log_trial] if log_trial else [])]
             tuned = tune(name, windows, params, budget, on_trials=callbacks, fixed=fixed)
             values = tuned.found.best.values
             save_trials(name, tuned.found, tuned.shipped, tuned.verdict, folder)

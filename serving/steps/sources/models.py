@@ -7,8 +7,9 @@ import numpy as np
 from serving.steps.context import Context
 from serving.steps.scores import Mask
 from serving.steps.table import NO_OPINION, Column
-from training.models.blend import FEW, NEW_ITEMS, WORDS, Weight, weights_by_model
+from training.models.blend import CONTENT_MODEL, FEW_INTERACTIONS, NEW_ITEMS, Weight, weights_by_model
 from training.models.core.base import Query
+from training.models.tfidf import TfidfConfig
 
 ORIGINAL_WEIGHTS = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
 """The shop API names what speaks for a clicked item, and no weights among it."""
@@ -25,10 +26,10 @@ def learned_models(context: Context, allowed: Mask) -> dict[str, Column]:
     query, weights = context.model_query(), blend_weights(context)
     asked = {name for name, weight in weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
     if weights.get(NEW_ITEMS):
-        asked.add(WORDS)
+        asked.add(CONTENT_MODEL)
     columns = {name: _column(context, name, query) for name in sorted(asked)}
-    if WORDS in columns:
-        columns[WORDS] = _with_new_titles(context, columns[WORDS])
+    if CONTENT_MODEL in columns:
+        columns[CONTENT_MODEL] = _with_new_titles(context, columns[CONTENT_MODEL])
     return columns
 
 
@@ -42,7 +43,9 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
     query, bundle = context.model_query(), context.bundle
     if len(query.items) or bundle is None or context.user.trained < 0:
         return {"als": _column(context, "als", query)}
-    return {"als": Column(bundle.models.als.scores(Query(user=context.user.trained)), bundle.rows)}
+    model = bundle.models.als
+    vector = model.user_factors[model.user_rows[context.user.trained]]
+    return {"als": Column(model.scores_of(vector), bundle.rows)}
 
 
 def blend_weights(context: Context) -> Mapping[str, float]:
@@ -74,10 +77,11 @@ def _with_new_titles(context: Context, column: Column) -> Column:
     scores = column.dense(context.n_rows).copy()
     scores[changed] = 0
     everything = np.ones(context.n_rows, dtype=np.bool_)
+    least = context.params.section(TfidfConfig).min_similarity
     strongest = np.argsort(-history.weights, kind="stable")[:COMPARED]
     for row, weight in zip(history.liked[strongest].tolist(), history.weights[strongest], strict=True):
         rows, cosines = context.index.titles.similar(row, everything if changed[row] else live)
-        near = cosines >= context.params.tfidf.min_similarity
+        near = cosines >= least
         scores[rows[near]] += cosines[near] * np.log1p(weight)
     return Column(scores)
 
@@ -87,5 +91,5 @@ def _new_items(context: Context) -> Mask:
     new = np.ones(context.n_rows, dtype=np.bool_)
     if context.bundle is not None:
         rows, users = context.bundle.rows, context.bundle.models.popularity.all_time
-        new[rows[users >= FEW]] = False
+        new[rows[users >= FEW_INTERACTIONS]] = False
     return new

@@ -5,7 +5,7 @@ import numpy as np
 from serving.steps.context import Context
 from serving.steps.scores import Mask, spread
 from serving.steps.table import NO_OPINION, Column
-from training.models.blend import FEW
+from training.models.blend import FEW_INTERACTIONS
 
 
 def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -30,7 +30,8 @@ def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
 def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
     """Cosine of the ALS factors with those of the item that is asked about, shrunk by support.
 
-    The cosine times n / (n + FEW), where n users chose the item: what one user did says next to nothing.
+    The cosine times n / (n + FEW_INTERACTIONS), where n users chose the item: what one user did says next to
+    nothing.
     """
     bundle = context.bundle
     if bundle is None:
@@ -38,5 +39,5 @@ def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
     als = bundle.models.als
     indexes, cosines = als.similar(bundle.index(context.item), als.n_items)
     users = bundle.models.popularity.all_time[indexes]
-    shrunk = (cosines * users / (users + FEW)).astype(np.float32)
+    shrunk = (cosines * users / (users + FEW_INTERACTIONS)).astype(np.float32)
     return {"als": Column(shrunk, bundle.rows[indexes])}

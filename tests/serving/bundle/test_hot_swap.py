@@ -22,6 +22,7 @@ from database.experiments import Arm, start_experiment
 from database.gate_decisions import record_decision
 from database.settings import REPOSITORY
 from serving.experiments.running import bucket
+from training.models.als import Als
 from training.models.bundle import load_bundle, read_manifest
 
 pytestmark = pytest.mark.platform
@@ -106,14 +107,14 @@ def service(
 
 def _stored(folder: Path, store: Path) -> Stored:
     bundle = load_bundle(folder)
-    assert bundle.als is not None
-    items, scores = bundle.als.similar(bundle.items.index(ITEM), LIKE)
+    als = bundle.model(Als)
+    items, scores = als.similar(bundle.items.index(ITEM), LIKE)
     similar = dict(zip(bundle.items.decode(items), np.round(scores, 4).tolist(), strict=True))
     bundle_id = read_manifest(folder).bundle_id
     for_users = {}
     for user_id in SHOPPERS:
-        factors = bundle.als.user_factors[bundle.als.user_rows[bundle.users.index(user_id)]]
-        scores = bundle.als.item_factors @ factors
+        factors = als.user_factors[als.user_rows[bundle.users.index(user_id)]]
+        scores = als.item_factors @ factors
         best = np.argsort(-scores)[:3].astype(np.int32)
         for_users[user_id] = dict(zip(bundle.items.decode(best), scores[best].tolist(), strict=True))
     return Stored(bundle_id, store / "models" / "shortlist" / bundle_id / "bundle", similar, for_users)

@@ -85,13 +85,13 @@ def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
     small_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        changes, "CHANGES", (changes.Change("blend.weights=alike", "blend.weights=documents"),)
+        changes, "CHANGES", (changes.Change("blend.weights=alike", "blend.weights=original"),)
     )
     deployed: Any = SimpleNamespace(generation=None)
     arms = Arms(deployed, small_params, lambda: datetime.now(UTC))
     policy = arms.policy(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
     assert (policy.experiment_id, policy.arm) == ("older", "plain")
-    assert policy.params.blend.weights == "documents"
+    assert policy.params.blend.weights == "original"
 
 
 async def test_a_stopped_experiment_leaves_everyone_on_the_deployed_bundle(

@@ -31,7 +31,7 @@ async def liked_tea(plane: LivePlane, deploy: Any) -> list[Ranked]:
     return (await plane.lists.home("ann", 4)).personalized
 
 
-@pytest.mark.parametrize("small_params", [{"weights": "documents", "diverse": 0.0}], indirect=True)
+@pytest.mark.parametrize("small_params", [{"weights": "original", "diverse": 0.0}], indirect=True)
 async def test_by_the_documents_all_four_models_speak(plane: LivePlane, deploy: Any) -> None:
     found = await liked_tea(plane, deploy)
     assert {each.item.category for each in found} == {"tea"}

@@ -61,7 +61,7 @@ def test_events_weigh_what_params_say(tmp_path: Path, params: Params) -> None:
         event("u", "GONE", "like", 5),
     ]
 
-    prepared = prepare(write(tmp_path / "s", events), params)
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
 
     assert prepared.items.decode(np.arange(3, dtype=np.int32)) == ["A", "B", "C"]
     assert prepared.events.weight.tolist() == [5.0, -1.0, 2.5, -5.0]
@@ -79,7 +79,7 @@ def test_baskets_are_sessions_else_a_users_day(tmp_path: Path, params: Params) -
         event("u", "C", "click", 2),
         event("u", "B", "click", 9),
     ]
-    prepared = prepare(write(tmp_path / "s", events), params)
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
 
     whole = prepared.training_data()
     early = prepared.training_data(before=int((START + timedelta(days=9)).timestamp()))
@@ -99,7 +99,7 @@ def test_what_is_held_out_is_in_no_basket(tmp_path: Path, params: Params) -> Non
         event("u", "B", "click"),
         event("u", "C", "click"),
     ]
-    prepared = prepare(write(tmp_path / "s", events), params)
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
     split = leave_last_out(prepared.events)
 
     learned = prepared.training_data(split.before_test, split.test_start)
@@ -113,7 +113,7 @@ def test_what_is_held_out_is_in_no_basket(tmp_path: Path, params: Params) -> Non
 
 def test_baskets_of_nobody_need_no_events(tmp_path: Path, params: Params) -> None:
     events = [event(None, name, "purchase", session_id="s1") for name in "AB"]
-    prepared = prepare(write(tmp_path / "s", events), params)
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
 
     learned = prepared.training_data(np.zeros(0, dtype=bool))
 
@@ -122,7 +122,11 @@ def test_baskets_of_nobody_need_no_events(tmp_path: Path, params: Params) -> Non
 
 
 def test_it_loads_as_it_was_saved(tmp_path: Path, params: Params) -> None:
-    prepared = prepare(write(tmp_path / "s", [event("u", "A", "like"), event("v", "B", "click", 1)]), params)
+    prepared = prepare(
+        write(tmp_path / "s", [event("u", "A", "like"), event("v", "B", "click", 1)]),
+        params.interactions,
+        params.embeddings.model,
+    )
     (tmp_path / "p").mkdir()
 
     prepared.save(tmp_path / "p")

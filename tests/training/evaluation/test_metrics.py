@@ -5,13 +5,13 @@ import pytest
 from scipy import sparse
 
 from training.evaluation import metrics
-from training.evaluation.intervals import shown_items
+from training.evaluation.intervals import list_matrix
 
 # Three users: right answers {0, 3}, {1}, and none.
 TRUTH = sparse.csr_array(np.array([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 0]], dtype=np.float32))
 LISTS = np.array([[2, 3, 0, 4], [4, 2, -1, -1], [1, 0, -1, -1]], dtype=np.int32)
 HITS = metrics.find_hits(LISTS, TRUTH)
-COUNTS = metrics.answers(TRUTH)
+COUNTS = metrics.right_answers(TRUTH)
 
 
 def test_hits() -> None:
@@ -39,7 +39,7 @@ def test_padding_is_never_a_hit() -> None:
         (metrics.reciprocal_rank, 1, 0.0),
     ],
 )
-def test_accuracy_by_hand(measure: metrics.Measure, k: int, first: float) -> None:
+def test_accuracy_by_hand(measure: metrics.Accuracy, k: int, first: float) -> None:
     found = measure(HITS, COUNTS, k)
     assert found[0] == pytest.approx(first)
     assert found[1] == 0.0
@@ -50,7 +50,7 @@ def test_accuracy_by_hand(measure: metrics.Measure, k: int, first: float) -> Non
     "measure",
     [metrics.recall, metrics.ndcg, metrics.average_precision, metrics.reciprocal_rank, metrics.hit_rate],
 )
-def test_the_best_list_has_one_of_everything(measure: metrics.Measure) -> None:
+def test_the_best_list_has_one_of_everything(measure: metrics.Accuracy) -> None:
     best = np.array([[0, 3], [1, 2], [0, 1]], dtype=np.int32)
     found = measure(metrics.find_hits(best, TRUTH), COUNTS, 2)
     assert found[:2].tolist() == [1.0, 1.0]
@@ -96,7 +96,7 @@ def test_coverage_and_gini_without_each_user_are_those_of_the_lists_that_are_lef
     lists = np.stack(
         [np.pad(np.unique(row), (0, 6 - len(np.unique(row))), constant_values=-1) for row in lists]
     )
-    shown = shown_items(lists, 40)
+    shown = list_matrix(lists, 40)
     left = [metrics.exposure(np.delete(lists, user, axis=0), 40, 6) for user in range(25)]
     np.testing.assert_allclose(metrics.coverage_without_each(shown), [metrics.coverage(x) for x in left])
     np.testing.assert_allclose(metrics.gini_without_each(shown), [metrics.gini(x) for x in left])

@@ -15,7 +15,6 @@ from training.models.gfcf import GfCfConfig
 from training.models.itemknn import ItemKnnConfig
 from training.models.nmf import NmfConfig
 from training.models.popularity import PopularityConfig
-from training.models.rp3beta import Rp3BetaConfig
 from training.models.tfidf import TfidfConfig
 from training.models.trending import TrendingConfig
 
@@ -41,7 +40,6 @@ CONFIGS: dict[str, Config] = {
     ),
     "itemknn": ItemKnnConfig(neighbours=SIZE, shrink=1.0, strength="binary"),
     "ease": EaseConfig(l2=1.0, max_items=1000, neighbours=SIZE, strength="binary"),
-    "rp3beta": Rp3BetaConfig(neighbours=SIZE, alpha=1.0, beta=0.5, strength="binary"),
     "gfcf": GfCfConfig(
         rank=4, low_pass=0.3, user_power=0.5, item_power=0.5, neighbours=SIZE, strength="binary"
     ),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.models.als import Als
 from training.models.bundle import (
     BundleError,
     Watermark,
@@ -16,6 +17,7 @@ from training.models.bundle import (
 )
 from training.models.core.base import Config, Query
 from training.models.core.data import TrainingData
+from training.models.nmf import Nmf
 from training.models.registry import fit_model
 
 MODELS = ("als", "popularity", "embeddings")
@@ -44,11 +46,11 @@ def test_opens_with_its_models_and_manifest(directory: Path) -> None:
     bundle = load_bundle(directory)
     assert bundle.manifest.bundle_id.startswith("20260102030405-")
     assert bundle.manifest.watermark == Watermark(12, 345)
-    assert bundle.als is not None
-    assert bundle.nmf is None
     assert set(bundle.models) == set(MODELS)
-    assert isinstance(bundle.als.item_factors.base, np.memmap)
-    assert len(bundle.popularity.recommend(Query(), 3)[0] if bundle.popularity else []) == 3
+    assert isinstance(bundle.model(Als).item_factors.base, np.memmap)
+    assert len(bundle.models["popularity"].recommend(Query(), 3)[0]) == 3
+    with pytest.raises(BundleError, match="holds no nmf"):
+        bundle.model(Nmf)
 
 
 @pytest.mark.parametrize("path", ["als/item_factors.npy", "items.npy", "embeddings/index.faiss"])

@@ -10,12 +10,12 @@ from training.models.core.base import Config, Model, Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
 from training.models.core.types import FloatArray
-from training.models.registry import ALGORITHMS, fit_model, load_model, sizes
+from training.models.registry import REGISTRY, algorithm, fit_model, load_model, sizes
 
 SEED = 7
 ALIKE = {"popularity", "trending"}
 """The same for everybody: they have no right answer on the checkerboard."""
-PERSONAL = sorted(ALGORITHMS.keys() - ALIKE)
+PERSONAL = sorted(REGISTRY.keys() - ALIKE)
 
 
 def query_of(data: TrainingData, user: int) -> Query:
@@ -29,7 +29,7 @@ def assert_alike(one: FloatArray, other: FloatArray) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * largest)
 
 
-@pytest.fixture(params=sorted(ALGORITHMS))
+@pytest.fixture(params=sorted(REGISTRY))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -131,7 +131,7 @@ class TestContract:
         assert name in ALIKE or not scores.any()
 
     def test_its_config_refuses_unknown_and_missing_keys(self, name: str, configs: dict[str, Config]) -> None:
-        config = ALGORITHMS[name].config
+        config = algorithm(name).config
         known = configs[name].model_dump()
         with pytest.raises(ValueError, match="extra"):
             config.model_validate({**known, "colour": "red"})

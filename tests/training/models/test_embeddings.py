@@ -7,7 +7,7 @@ from scipy import sparse
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
 from training.models.core.types import FloatArray
-from training.models.core.vector_index import build_index, centroids, measure, open_index, save_index
+from training.models.core.vector_index import build_index, centroids, evaluate_index, open_index, save_index
 from training.models.core.vocabulary import Vocabulary
 from training.models.embeddings import Embeddings, EmbeddingsConfig, fit
 
@@ -29,13 +29,13 @@ def data_of(vectors: FloatArray | None, count: int) -> TrainingData:
 
 def test_a_small_index_is_exact(vectors: FloatArray) -> None:
     index = build_index(vectors, flat_below=2000, nprobe=1, seed=0)
-    found = measure(index, vectors, seed=0)
+    found = evaluate_index(index, vectors, seed=0)
     assert (found.kind, found.recall_at_10) == ("flat", 1.0)
 
 
 def test_a_large_index_is_inverted_lists_and_its_recall_is_measured(vectors: FloatArray) -> None:
-    whole = measure(build_index(vectors, flat_below=100, nprobe=1000, seed=0), vectors, seed=0)
-    few = measure(build_index(vectors, flat_below=100, nprobe=1, seed=0), vectors, seed=0)
+    whole = evaluate_index(build_index(vectors, flat_below=100, nprobe=1000, seed=0), vectors, seed=0)
+    few = evaluate_index(build_index(vectors, flat_below=100, nprobe=1, seed=0), vectors, seed=0)
     assert whole.kind == few.kind == "ivf_sq8"
     assert whole.recall_at_10 > 0.95
     assert few.recall_at_10 < whole.recall_at_10

@@ -1,4 +1,4 @@
-"""TF-IDF: the largest cosines of each row; an empty model where no title has a word."""
+"""Neighbours by words: the largest cosines of each row, and names without a word."""
 
 import numpy as np
 import pytest

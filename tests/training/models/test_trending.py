@@ -69,10 +69,10 @@ def test_it_is_what_the_database_shows(connection: Connection, tmp_path: Path) -
     )
     with connection.cursor() as cursor:
         cursor.execute("select item_id, score from trending_scores")
-        shown = dict(cursor.fetchall())
+        stored = dict(cursor.fetchall())
     connection.commit()
     export_snapshot(connection, tmp_path)
-    prepared = prepare(tmp_path, params)
+    prepared = prepare(tmp_path, params.interactions, params.embeddings.model)
     cut = int(NOW.timestamp())
 
     learned = prepared.training_data(prepared.events.time <= cut, cut + 1)
@@ -80,8 +80,8 @@ def test_it_is_what_the_database_shows(connection: Connection, tmp_path: Path) -
 
     known = np.flatnonzero(found)
     names = prepared.items.decode(known.astype(np.int32))
-    assert 20 < len(shown) < 40
-    assert dict(zip(names, found[known].tolist(), strict=True)) == pytest.approx(shown, rel=1e-5)
+    assert 20 < len(stored) < 40
+    assert dict(zip(names, found[known].tolist(), strict=True)) == pytest.approx(stored, rel=1e-5)
     assert learned.anonymous.time.max() <= cut < prepared.anonymous.time.max()
 
 
@@ -100,6 +100,7 @@ def insert_events(conn: Connection, generator: np.random.Generator, days: int) -
             kind = str(generator.choice(kinds))
             user = [None, "ann", "bob"][generator.integers(3)]
             value = {"rating": generator.integers(1, 6), "feedback": generator.integers(-1, 2)}.get(kind)
+            value = None if generator.random() < 0.1 else value
             age = timedelta(seconds=float(generator.uniform(-DAY, 1.5 * days * DAY)))
             item = None if kind == "search_query" else f"i{generator.integers(40)}"
             rows.append((user, item, kind, None if value is None else float(value), NOW - age))

@@ -17,7 +17,7 @@ RENAMED = (
     Change("als.reg", "als.regularization"),
     Change("nmf.rounds", "iterations.nmf", "all rounds stand together now"),
     Change("shop", "store"),
-    Change("blend.weights=alike", "blend.weights=documents"),
+    Change("blend.weights=alike", "blend.weights=original"),
     Change("gone.for.good", None, "nothing read it"),
 )
 
@@ -39,7 +39,7 @@ def test_every_edit_is_named_with_the_new_name_and_the_value(renamed: None) -> N
         "als.reg: 0.5 becomes als.regularization: 0.5",
         "nmf.rounds: 20 becomes iterations.nmf: 20 (all rounds stand together now)",
         "shop becomes store",
-        "blend.weights: alike becomes blend.weights: documents",
+        "blend.weights: alike becomes blend.weights: original",
         "gone.for.good: remove it (nothing read it)",
     ]
     new = rename_old_keys(old)
@@ -48,7 +48,7 @@ def test_every_edit_is_named_with_the_new_name_and_the_value(renamed: None) -> N
         "nmf": {},
         "iterations": {"nmf": 20},
         "store": {"name": "x"},
-        "blend": {"weights": "documents"},
+        "blend": {"weights": "original"},
         "gone": {"for": {}},
     }
     assert edits_needed(new) == []

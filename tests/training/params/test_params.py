@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from database.settings import REPOSITORY
+from training.models.als import AlsConfig
+from training.models.nmf import NmfConfig
 from training.params import ParamsError, load_params
 
 REAL = REPOSITORY / "params.yaml"
@@ -21,8 +23,8 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
 def test_the_repository_has_the_documents_settings() -> None:
     params = load_params(REAL)
 
-    assert params.als.factors == 128
-    assert params.nmf.factors == 50
+    assert params.section(AlsConfig).factors == 128
+    assert params.section(NmfConfig).factors == 50
     assert params.interactions.weights.like == 5.0
     assert params.trending.decay_rate == 0.95
     assert params.digest() == load_params(REAL).digest()

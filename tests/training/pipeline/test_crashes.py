@@ -11,7 +11,7 @@ from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.data.workspace import Workspace
 from training.models.bundle import load_bundle, read_manifest
-from training.models.registry import LEARNED
+from training.models.registry import names
 from training.pipeline import steps as pipeline
 from training.pipeline.steps import STEPS, run_steps
 from training.release import bundle, promotion
@@ -20,6 +20,7 @@ from training.tracking.registry import Registry
 from training.tracking.tracker import Tracker
 
 pytestmark = WHOLE_RUNS
+MODELS = len(names(scope="bundle"))
 
 
 class Crash(BaseException):
@@ -61,7 +62,7 @@ POINTS: dict[str, tuple[Any, str, Any, bool]] = {
     "recorded, not committed": (deployments, "activate", dies_after(deployments.activate), False),
     "committed, no alias moved": (promotion, "reconcile", dies, True),
     "one model's aliases moved": (Registry, "set_aliases", dies_at_alias(1), True),
-    "all but the bundle's aliases moved": (Registry, "set_aliases", dies_at_alias(len(LEARNED)), True),
+    "all but the bundle's aliases moved": (Registry, "set_aliases", dies_at_alias(MODELS), True),
     "everything done": (pipeline, "promote", dies_after(promotion.promote), True),
 }
 """Where it dies: what is replaced by what, and whether the challenger serves then."""
@@ -71,7 +72,7 @@ POINTS: dict[str, tuple[Any, str, Any, bool]] = {
 def challenger(slow_plane: Any, checkout: Workspace, deployed: str) -> str:
     """Id of a bundle that was accepted and waits for its promotion."""
     buy_more(slow_plane.database.dsn)
-    run_steps([name for name in STEPS if name not in ("record", "deploy")])
+    run_steps([name for name in STEPS if name not in ("commit", "deploy")])
     return read_manifest(checkout.bundle).bundle_id
 
 

@@ -14,17 +14,17 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from dags import defaults
 from database import deployments
 from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
-from database.settings import REPOSITORY, get_settings
+from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
 from training.data.snapshot import take_snapshot
 from training.data.workspace import Workspace
+from training.models.blend import BLEND
 from training.models.bundle import hash_files, load_bundle
-from training.models.registry import LEARNED, MEASURED
+from training.models.registry import names
 from training.params.edit import write_back
 from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
 from training.release.bundle import find_stored, store_bundle
@@ -33,7 +33,7 @@ from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions
 
 pytestmark = WHOLE_RUNS
-BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "record")]
+BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "commit")]
 
 
 def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
@@ -48,7 +48,7 @@ def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
 
 
 def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "record"])
+    run_steps([*BEFORE_GATE, "commit"])
     learned = {
         name: hash_files(getattr(checkout, name)) for name in ("models", "candidates", "prepared", "bundle")
     }
@@ -90,6 +90,25 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
         run_steps(["validate"])
 
 
+def test_a_step_that_fails_ends_the_nights_run_as_failed(
+    checkout: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
+        raise MemoryError("no memory")
+
+    run_steps(["snapshot", "validate", "prepare"])
+    monkeypatch.setattr("training.pipeline.steps.run_stage", breaks)
+    with pytest.raises(MemoryError):
+        run_steps(["popularity"])
+
+    client = Tracker(get_settings()).client
+    experiment = client.get_experiment_by_name("shortlist")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FAILED"
+    assert "Step popularity: MemoryError: no memory" in run.data.tags["mlflow.note.content"]
+
+
 def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "gate"])
     assert serving() is None
@@ -106,7 +125,7 @@ def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Works
 
 
 def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "record"])
+    run_steps([*BEFORE_GATE, "commit"])
     content = checkout.params_file.read_text()
     checkout.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
     command = [sys.executable, "-m", "dvc", "status"]
@@ -120,7 +139,7 @@ def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> No
     settings = get_settings()
     tracker = Tracker(settings)
     bundle = load_bundle(find_stored(settings, deployed).path)  # type: ignore[union-attr]
-    assert set(bundle.models) == set(LEARNED)
+    assert set(bundle.models) == set(names(scope="bundle"))
     assert all(entry["version"] == "1" for entry in bundle.manifest.models.values())
     assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
 
@@ -198,13 +217,9 @@ def test_every_step_may_run_again(one_commit: None, checkout: Workspace, deploye
     parent = tracker.client.get_run(next(run for run, kind in before["runs"].items() if kind == "bundle"))
     assert parent.data.tags["shortlist.gate"] == "accepted"
     assert parent.info.status == "FINISHED"
-    assert sorted(before["runs"].values()) == sorted(["bundle", *LEARNED, *MEASURED])
-
-
-def test_dvc_and_the_dag_name_the_models_that_are_learned() -> None:
-    described = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())
-
-    assert tuple(described["stages"]["learn"]["foreach"]) == LEARNED == defaults.MODELS + defaults.BASELINES
+    assert sorted(before["runs"].values()) == sorted(
+        ["bundle", *names(scope="bundle"), *names(scope="evaluation"), BLEND]
+    )
 
 
 def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from training.evaluation.intervals import compare
 from training.params.operating import GateParams
-from training.release.gate import Comparison, Evidence, decide
+from training.release.gate import ChallengerReport, Comparison, decide
 
 LIMITS = GateParams(
     judged=("als", "nmf"),
@@ -31,7 +31,7 @@ def compared(name: str, low: float, users: int = 500, width: float = 0.01) -> Co
     return Comparison(name, "other", "ndcg@10", low + width / 2, low, low + width, users)
 
 
-CHALLENGER = Evidence(
+CHALLENGER = ChallengerReport(
     bundle_id="new",
     champion_id="old",
     comparisons=(compared("als", -0.002), compared("nmf", 0.001)),
@@ -144,7 +144,7 @@ def test_too_few_test_users_judge_nothing_and_say_so() -> None:
 
 
 def test_a_champion_that_cannot_be_measured_stands_in_nobodys_way() -> None:
-    lost = replace(FIRST, champion_id="old", champion_lost="KeyError: 'lift_power'")
+    lost = replace(FIRST, champion_id="old", champion_error="KeyError: 'lift_power'")
     decision = decide(lost, LIMITS)
     assert decision.accepted == decide(FIRST, LIMITS).accepted
     assert decision.champion_id == "old"

@@ -1,6 +1,7 @@
 """The one shape of all models: a query goes in, scores over the whole catalogue come out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -34,8 +35,6 @@ class Query:
     """Strength of each item of the history, float32[m], above zero (raw: each model reads it its way)."""
     exclude: IntArray = field(default_factory=lambda: NO_ITEMS)
     """Items that must not be recommended, int32[e] (seen, skipped, deleted)."""
-    user: int = -1
-    """Index of the trained user whose training history is exactly `items`; -1: fold the history in."""
 
 
 class Model(ABC):
@@ -95,6 +94,25 @@ class Model(ABC):
         return cls.restore(*read_model(directory, cls.name))
 
 
+NEEDS_INTERACTIONS = "An item that nobody acted on before the snapshot is never in its lists."
+"""A limit that many models share, for their cards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How a model is configured, fitted and described: `ALGORITHM` in each model's file."""
+
+    config: type[Config]
+    """Its section of params.yaml."""
+    fit: Callable[..., Model]
+    """(TrainingData, config, seed, report) → the fitted model."""
+    model: type[Model]
+    about: str
+    """One sentence for its card."""
+    limits: str
+    """What it can't do, for its card."""
+
+
 def exclude(scores: FloatArray, items: IntArray) -> FloatArray:
     """A copy of the scores (float32[n]) in which `items` (int32[m]) have no score (zero)."""
     kept = scores.copy()
@@ -112,6 +130,7 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     if k <= 0 or len(scores) == 0:
         return NO_ITEMS, NO_SCORES
     if len(scores) > 4 * STRIDE * k:
+        # Partitioning a sixteenth of the scores costs a sixteenth.
         sample = scores[::STRIDE]
         bound = np.partition(sample, len(sample) - k)[len(sample) - k]
         if bound > 0.0:
@@ -125,6 +144,7 @@ def top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
 def _top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     n = len(scores)
     if k < n:
+        # partition is O(n), a full sort O(n log n): only the k best are sorted.
         threshold = np.partition(scores, n - k)[n - k]
         above = np.flatnonzero(scores > threshold)
         ties = np.flatnonzero(scores == threshold)[: k - len(above)]
@@ -135,6 +155,7 @@ def _top_k(scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     else:
         chosen = np.flatnonzero(scores)
     best = scores[chosen]
+    # Ties by index: the same list on every worker and after every load.
     order = np.lexsort((chosen, -best))
     return chosen[order].astype(np.int32), best[order]
 

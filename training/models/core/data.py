@@ -6,15 +6,19 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, LongArray
+from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 from training.models.core.vocabulary import Vocabulary
 
 Strength = Literal["linear", "log1p", "binary"]
 """How a model reads the strength of an interaction: as it is, its log(1 + x), or 1."""
 
 
+EVENT_COLUMNS = ("user", "item", "weight", "time")
+"""The arrays of `Events`, in this order; the names of their files."""
+
 NOTHING = 1e-9
-"""A sum of strengths below this is rounding."""
+"""A sum of strengths below this is rounding: less than any weight of params.yaml, more than float64 leaves of
+a sum that is zero."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def where(self, chosen: BoolArray) -> "Events":
+        """The events where `chosen` (bool[len(self)]) is true."""
+        return Events(*(getattr(self, column)[chosen] for column in EVENT_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ def net_strengths(user: IntArray, item: IntArray, weight: FloatArray, shape: tup
     Returns:
         csr float32[shape], canonical (sorted, no duplicates, no stored zeros).
     """
+    # float64 while signs cancel: 0.1 + 0.2 - 0.3 must not leave a pair behind.
     pairs = sparse.coo_array((weight.astype(np.float64), (user, item)), shape=shape).tocsr()
     pairs.sum_duplicates()
     pairs.data[pairs.data < NOTHING] = 0.0
@@ -97,6 +106,7 @@ def transform(weights: FloatArray, strength: Strength) -> FloatArray:
     """Strengths (float32[n]) as a model reads them, float32[n]."""
     if strength == "binary":
         return np.ones_like(weights)
+    # log1p damps many repeats of one pair, and keeps 0 at 0: no pair appears.
     return np.log1p(weights) if strength == "log1p" else weights
 
 

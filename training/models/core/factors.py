@@ -39,6 +39,7 @@ class FactorModel(Model):
         self.scalars = scalars
         self.strength: Strength = scalars["strength"]
         self.n_items = len(item_factors)
+        # Computed at load: `similar` is then one product and no division by zero.
         norms: FloatArray = np.linalg.norm(item_factors, axis=1).astype(np.float32)
         self._norms = norms
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
@@ -53,16 +54,16 @@ class FactorModel(Model):
         """The factors of many histories, float32[B, d]; their data as the model reads it."""
 
     def user_vector(self, query: Query) -> FloatArray:
-        """The query's user factors, float32[d]: stored for a trained user, else folded in."""
-        if query.user >= 0:
-            stored: FloatArray = self.user_factors[self.user_rows[query.user]]
-            return stored
+        """The query's user factors, float32[d], folded in; zeros for an empty history."""
         if not len(query.items):
             return np.zeros(self.item_factors.shape[1], dtype=np.float32)
         return self.fold_in(query.items, transform(query.weights, self.strength))
 
     def scores(self, query: Query) -> FloatArray:
-        vector = self.user_vector(query)
+        return self.scores_of(self.user_vector(query))
+
+    def scores_of(self, vector: FloatArray) -> FloatArray:
+        """Scores of all items for user factors (float32[d]), stored or folded in; float32[n_items]."""
         return opinions(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
 
     def score_batch(self, histories: Csr) -> FloatArray:
@@ -74,6 +75,7 @@ class FactorModel(Model):
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
         cosines = (self.item_factors @ self.item_factors[item]) * self._inverse_norms
         cosines *= self._inverse_norms[item]
+        # Zero is "no opinion", so an item is never its own neighbour.
         cosines[item] = 0.0
         return top_k(opinions(cosines, 1.0, self._terms), k)
 
@@ -105,6 +107,7 @@ def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
     inverse = np.empty(matrix.shape[0], dtype=np.int32)
     for row in range(matrix.shape[0]):
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        # Bytes of both arrays: histories with the same items at other strengths are different.
         key = (matrix.indices[span].tobytes(), matrix.data[span].tobytes())
         position = seen.setdefault(key, len(first))
         if position == len(first):
@@ -121,5 +124,6 @@ def column_length(matrix: Csr) -> float:
     times 1 + sqrt(columns / rows), Bai and Yin 1993).
     """
     filled = np.count_nonzero(np.bincount(matrix.indices, minlength=1))
+    # One operand in float64 makes the sum float64: a float32 sum of many squares stops growing.
     squares = float(np.dot(matrix.data, matrix.data.astype(np.float64)))
     return float(np.sqrt(squares / filled)) if filled else 1.0

@@ -34,6 +34,7 @@ def solve(
         return
     for penalty in classes:
         members = np.flatnonzero(penalties == penalty)
+        # Fancy indexing copies: the library writes into the copy, which is then put back.
         part = rows[members]
         least_squares_cg(
             with_int32(confidence[members]), part, others, float(penalty), num_threads=threads, cg_steps=steps
@@ -43,6 +44,7 @@ def solve(
 
 def penalties_of(counts: IntArray, mean: float, regularization: float, power: float) -> FloatArray:
     """regularization * (pairs of the row / mean) ^ power to the nearest class, float32[n]."""
+    # In logarithms the classes are equally wide, and rounding is to the nearest of them.
     relative = power * np.log(np.maximum(counts, 1) / max(mean, 1.0))
     width = np.log(CLASS_WIDTH)
     penalties: FloatArray = (regularization * np.exp(width * np.round(relative / width))).astype(np.float32)
@@ -58,5 +60,6 @@ def mean_pairs(matrix: Csr) -> float:
 def with_int32(matrix: Csr) -> Csr:
     """The matrix with the index arrays that `implicit` reads."""
     matrix = sparse.csr_array(matrix)
+    # scipy widens to int64 when matrices are stacked; implicit's Cython takes int32 only.
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
     return matrix

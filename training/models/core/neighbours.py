@@ -20,7 +20,7 @@ Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
 
 
 class NeighbourModel(Model):
-    """A sparse item x item matrix: row j holds what a user who has item j is told about other items."""
+    """A sparse item x item matrix: row j holds what having item j adds to the scores of other items."""
 
     def __init__(
         self, indptr: IntArray, indices: IntArray, data: FloatArray, scalars: dict[str, Any]
@@ -61,26 +61,28 @@ class NeighbourModel(Model):
     def scores(self, query: Query) -> FloatArray:
         if not len(query.items):
             return np.zeros(self.n_items, dtype=np.float32)
+        # The rows of all history items in one go: a loop in Python would cost a microsecond an item.
         starts = self.indptr[query.items]
         lengths = self.indptr[query.items + 1] - starts
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
         columns, parts = self.indices[positions], self.weights[positions] * weights
-        told: FloatArray = np.bincount(columns, parts, self.n_items).astype(np.float32)
+        # bincount sums in float64 whatever its input; the result goes back to float32.
+        scores: FloatArray = np.bincount(columns, parts, self.n_items).astype(np.float32)
         if not self._cancels:
-            return told
+            return scores
         # Added in float64: the rounding of the terms themselves is all.
         sizes: FloatArray = np.bincount(columns, np.abs(parts), self.n_items).astype(np.float32)
-        return opinions(told, sizes, STORED + 1)
+        return opinions(scores, sizes, STORED + 1)
 
     def score_batch(self, histories: Csr) -> FloatArray:
         read, matrix = transform_matrix(histories, self.strength), self.matrix
-        told: FloatArray = (read @ matrix).toarray()
+        scores: FloatArray = (read @ matrix).toarray()
         if not self._cancels:
-            return told
+            return scores
         longest = int(np.diff(histories.indptr).max(initial=0))
-        return opinions(told, (read @ abs(matrix)).toarray(), longest + STORED)
+        return opinions(scores, (read @ abs(matrix)).toarray(), longest + STORED)
 
     def contributions(self, query: Query, items: IntArray) -> FloatArray:
         given = np.zeros((len(items), len(query.items)), dtype=np.float32)
@@ -91,8 +93,8 @@ class NeighbourModel(Model):
             neighbours, weights = self.row(item)
             found = np.minimum(np.searchsorted(neighbours, asked), max(len(neighbours) - 1, 0))
             if len(neighbours):
-                told = np.where(neighbours[found] == asked, weights[found], np.float32(0))
-                given[order, place] = told * strength
+                known = np.where(neighbours[found] == asked, weights[found], np.float32(0))
+                given[order, place] = known * strength
         return given
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
@@ -126,6 +128,7 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
     n_items = left.shape[0]
     blocks = []
     for start in range(0, max(n_items, 1), BLOCK):
+        # Whole, the product of a popular catalogue is nearly dense: BLOCK rows bound the memory.
         found = (left[start : start + BLOCK] @ right).tocoo()
         apart = found.row + start != found.col
         row, column, values = found.row[apart], found.col[apart], found.data[apart]
@@ -140,11 +143,13 @@ def keep_top(matrix: Csr, count: int) -> Csr:
     """Only the `count` largest entries of each csr row (by absolute size; ties to the lower column)."""
     matrix = sparse.csr_array(matrix)
     matrix.sort_indices()
+    # By size: of a linear model the strongest negative entries count as well.
     sizes = np.abs(matrix.data)
     kept = np.ones(matrix.nnz, dtype=bool)
     for row in np.flatnonzero(np.diff(matrix.indptr) > count):
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
         kept[span] = _largest(sizes[span], count)
+    # The running count of kept entries, read at the old row starts, is the new row starts.
     indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 

@@ -26,6 +26,7 @@ def write_model(directory: Path, name: str, arrays: Arrays, settings: dict[str, 
     """Write a model's arrays and settings to `directory`, which is made when it is missing."""
     directory.mkdir(parents=True, exist_ok=True)
     for key, array in arrays.items():
+        # C order: a memory-mapped row is then one run of the file.
         np.save(directory / f"{key}.npy", np.ascontiguousarray(array), allow_pickle=False)
     head = {"model": name, "format": FORMAT, "arrays": sorted(arrays), "settings": settings}
     (directory / "model.json").write_text(json.dumps(head, indent=2, sort_keys=True) + "\n")

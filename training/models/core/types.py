@@ -17,4 +17,4 @@ Csr = Any
 """A scipy.sparse.csr_array of float32 (scipy ships no types)."""
 
 Report = Callable[[int, dict[str, float]], None]
-"""Called after each iteration of a fit with its number and what was measured (the training curve)."""
+"""Called after each iteration of a fit with its number and figures, such as the loss (the training curve)."""

@@ -40,10 +40,12 @@ def build_index(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) ->
     else:
         lists = centroids(count)
         quantiser = faiss.IndexFlatIP(dimension)
+        # 8 bits a dimension: a quarter of the memory; recall is measured below and judged by the gate.
         index = faiss.IndexIVFScalarQuantizer(
             quantiser, dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
         )
         index.cp.seed = seed
+        # k-means on a sample: more vectors a centroid cost time and hardly move the centroids.
         sample = np.random.default_rng(seed).permutation(count)[: lists * TRAINED_ON]
         index.train(np.ascontiguousarray(vectors[np.sort(sample)]))
         index.nprobe = min(nprobe, lists)
@@ -56,7 +58,7 @@ def centroids(count: int) -> int:
     return int(2 ** np.round(np.log2(max(4.0 * np.sqrt(count), 1.0))))
 
 
-def measure(index: Any, vectors: FloatArray, seed: int) -> IndexReport:
+def evaluate_index(index: Any, vectors: FloatArray, seed: int) -> IndexReport:
     """Compare the index with exact search: the share of the true 10 nearest that it finds.
 
     Args:
@@ -66,6 +68,7 @@ def measure(index: Any, vectors: FloatArray, seed: int) -> IndexReport:
     """
     import faiss
 
+    # Items without a text have zero vectors: all of them are equally near to nothing.
     known = np.flatnonzero(np.abs(vectors).sum(axis=1))
     queries = np.random.default_rng(seed).permutation(known)[:RECALL_QUERIES]
     kind = "flat" if isinstance(index, faiss.IndexFlat) else "ivf_sq8"

@@ -23,6 +23,7 @@ class Vocabulary:
         """The vocabulary of `ids`, in any order and with repeats."""
         encoded = [value.encode() for value in set(ids)]
         width = max((len(value) for value in encoded), default=1)
+        # Bytes sort as UTF-8 does, that is by code point: the same order on every machine and locale.
         return cls(np.sort(np.array(encoded, dtype=f"S{max(width, 1)}")))
 
     def __len__(self) -> int:
@@ -31,6 +32,7 @@ class Vocabulary:
     def index(self, value: str) -> int:
         """Index of an id, or -1 when it is unknown."""
         key = value.encode()
+        # A longer key would be cut to the width by numpy, and could then match another id.
         if len(key) > self.ids.dtype.itemsize or not len(self.ids):
             return -1
         position = int(np.searchsorted(self.ids, np.array(key, dtype=self.ids.dtype)))
@@ -45,6 +47,7 @@ class Vocabulary:
         if not len(self.ids) or not known.any():
             return found
         keys = np.array([key for key in encoded if len(key) <= width], dtype=self.ids.dtype)
+        # searchsorted gives len(ids) for a key behind the last one.
         positions = np.minimum(np.searchsorted(self.ids, keys), len(self.ids) - 1)
         found[known] = np.where(self.ids[positions] == keys, positions, -1)
         return found

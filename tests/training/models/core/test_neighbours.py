@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models import ease, gfcf, itemknn, rp3beta, tfidf
+from training.models import ease, gfcf, itemknn, tfidf
 from training.models.core.data import Catalogue, TrainingData
 from training.models.core.neighbours import keep_top
 from training.models.core.vocabulary import Vocabulary
@@ -66,16 +66,6 @@ def test_ease_fills_and_mirrors_its_buffer_block_by_block(
     monkeypatch.setattr(ease, "BLOCK", 7)
     blocks = ease.fit(data, ease.EaseConfig(l2=3.0, max_items=99, neighbours=12, strength="binary"), 0)
     np.testing.assert_allclose(blocks.matrix.toarray(), whole.matrix.toarray(), rtol=1e-5)
-
-
-def test_rp3beta_is_the_damped_walk(data: TrainingData) -> None:
-    config = rp3beta.Rp3BetaConfig(neighbours=25, alpha=0.7, beta=0.4, strength="binary")
-    dense = data.interactions.toarray().astype(np.float64)
-    to_user = (dense / dense.sum(axis=0)).T ** 0.7
-    to_item = (dense / np.maximum(dense.sum(axis=1, keepdims=True), 1.0)) ** 0.7
-    expected = to_user @ to_item / dense.sum(axis=0) ** 0.4
-    np.fill_diagonal(expected, 0.0)
-    np.testing.assert_allclose(rp3beta.fit(data, config, 0).matrix.toarray(), expected, rtol=1e-4)
 
 
 def test_gfcf_is_the_sum_of_its_two_filters(data: TrainingData) -> None:

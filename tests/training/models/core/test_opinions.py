@@ -69,7 +69,7 @@ def test_no_list_holds_an_item_whose_exact_score_is_zero(
     for _ in range(ORDERS):
         order = generator.permutation(len(user))
         model = model_of(kind, np.ascontiguousarray(factors[:, order]), user[order])
-        items, _ = model.recommend(Query(user=0), 12)
+        items, _ = top_k(model.scores_of(model.user_factors[0]), 12)
         assert all(true[item] != 0 for item in items)
         noise = rounding(len(user) + STORED) * np.linalg.norm(factors, axis=1) * np.linalg.norm(user)
         sure = [item for item in range(12) if abs(float(true[item])) > 2.5 * noise[item]]
@@ -110,7 +110,8 @@ def test_a_tiny_real_opinion_is_kept(generator: np.random.Generator) -> None:
     length = float(np.linalg.norm(user))
     noise = rounding(len(user) + STORED)
     factors[0] += (20 * noise * np.linalg.norm(factors[0]) / length) * user
-    items, scores = model_of(Als, factors, user).recommend(Query(user=0), 8)
+    model = model_of(Als, factors, user)
+    items, scores = top_k(model.scores_of(model.user_factors[0]), 8)
     assert 0 in items and scores[items == 0][0] > 0
     assert not np.isin(np.arange(2, 8, 2), items).any()
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from database.settings import REPOSITORY
 from experiments.statistics import Rate, compare
 from training.params import load_params
-from watch.guard import compare_days
+from watch.automatic_rollback import compare_days
 
 LIMITS = load_params(REPOSITORY / "params.yaml").guard
 USERS = 60

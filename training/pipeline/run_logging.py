@@ -1,4 +1,4 @@
-"""What goes to MLflow after each step: params, metrics, tables, plots, model cards, decisions."""
+"""MLflow's runs after each step: params, metrics, tables, plots, model cards, decisions."""
 
 import hashlib
 import json
@@ -14,15 +14,16 @@ from typing import Any
 from training.data.snapshot import read_snapshot
 from training.data.workspace import Workspace
 from training.evaluation.holdout import load_metrics
-from training.evaluation.plots import draw_curve
+from training.evaluation.plots import color, draw_curve
+from training.markdown import table
 from training.models.blend import BLEND
 from training.models.bundle import hash_files
 from training.models.core.vocabulary import Vocabulary
-from training.models.trending import Trending
+from training.models.registry import names
 from training.params import Params, learned_sections
 from training.pyfunc import ITEMS
 from training.release.gate import Decision
-from training.tracking.cards import COLORS, Origin, bundle_card, how_to_load, model_card
+from training.tracking.cards import Origin, bundle_card, how_to_load, model_card
 from training.tracking.lineage import Lineage
 from training.tracking.registry import BUNDLE_ID, CHALLENGER
 from training.tracking.run import COLOR, TrackedRun
@@ -39,34 +40,34 @@ def metric_name(name: str) -> str:
     return name.replace("@", "_at_")
 
 
-def metrics_of(measured: Mapping[str, Any]) -> dict[str, float]:
+def metrics_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Every number of a metrics.json with its interval, named as MLflow allows it.
 
     all_users/ndcg_at_10, with _low and _high beside it, is of all users, warm_users/ndcg_at_10 of a slice:
     MLflow shows each as a group of charts, in the order of the alphabet.
     """
     flat: dict[str, float] = {}
-    for part, table in measured["slices"].items():
+    for part, metrics in evaluation["slices"].items():
         group = "all_users/" if part == "all" else f"{part}/"
-        flat[f"{group}users"] = measured["users"][part]
-        for name, found in table.items():
+        flat[f"{group}users"] = evaluation["users"][part]
+        for name, found in metrics.items():
             key = group + metric_name(name)
             flat |= {key: found["value"], f"{key}_low": found["low"], f"{key}_high": found["high"]}
     return flat
 
 
-def overall(measured: Mapping[str, Any], group: str) -> dict[str, float]:
+def overall(evaluation: Mapping[str, Any], group: str) -> dict[str, float]:
     """A model's numbers over all users, without intervals, as a group of the parent run's metrics."""
-    table = measured["slices"].get("all", {})
-    return {f"{group}/{metric_name(name)}": found["value"] for name, found in table.items()}
+    everybody = evaluation["slices"].get("all", {})
+    return {f"{group}/{metric_name(name)}": found["value"] for name, found in everybody.items()}
 
 
-def record_model(
+def log_model(
     tracker: Tracker, lineage: Lineage, workspace: Workspace, name: str, *, params: Params, seconds: float
 ) -> Version:
     """Log a trained model as a run below its bundle's, and register what will be served."""
     run = tracker.model_run(lineage, name)
-    used = {name: getattr(params, name).model_dump(mode="json"), **_protocol(params)}
+    used = {name: params.model(name).model_dump(mode="json"), **_protocol(params)}
     card = model_card(name, load_metrics(workspace, name), _origin(lineage, workspace, params))
     run.log(used, metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds})
     _log_pages(run, workspace, name, card)
@@ -86,36 +87,36 @@ def record_model(
     return version
 
 
-def record_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
-    """Log what is trending and the blend as runs beside the models; the table of all to the parent run.
+def log_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
+    """Log the rankers that have no stage of their own as runs beside the models; all to the parent run.
 
-    These two are not registered: no file of them is served.
+    They are not registered: no file of them is served.
     """
     run = tracker.bundle_run(lineage)
-    settings = {
-        Trending.name: {Trending.name: params.trending.model_dump(mode="json")},
-        BLEND: {"weight": params.blend.tuned},
+    settings: dict[str, dict[str, Any]] = {
+        name: {name: params.model(name).model_dump(mode="json")} for name in names(scope="evaluation")
     }
+    settings[BLEND] = {"weight": params.blend.tuned}
     for name, used in settings.items():
         child = tracker.model_run(lineage, name, json.dumps(next(iter(used.values())), sort_keys=True))
-        measured = load_metrics(workspace, name)
-        child.log({**used, **_protocol(params)}, metrics_of(measured))
-        _log_pages(child, workspace, name, model_card(name, measured, _origin(lineage, workspace, params)))
+        evaluation = load_metrics(workspace, name)
+        child.log({**used, **_protocol(params)}, metrics_of(evaluation))
+        _log_pages(child, workspace, name, model_card(name, evaluation, _origin(lineage, workspace, params)))
         child.finish()
-        run.log({}, overall(measured, name))
-    table = (workspace.evaluation / "summary" / "table.md").read_text()
-    logger.info("\n%s", table)
+        run.log({}, overall(evaluation, name))
+    comparison = (workspace.evaluation / "summary" / "table.md").read_text()
+    logger.info("\n%s", comparison)
     run.log(learned_sections(params.model_dump(mode="json")), {})
     run.log_files(workspace.evaluation / "summary", "evaluation")
     run.log_files(workspace.params_file, "params")
-    best_first = _best_first(tracker.children(run.id), workspace, params)
+    best_first = _best_first(tracker.children(run.id), workspace, params.gate.metric)
     charts = tracker.charts(run.id, f"all_users/{metric_name(params.gate.metric)}")
     links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."
-    run.describe("Models", f"{links}\n\n{table}")
+    run.describe("Models", f"{links}\n\n{comparison}")
     run.finish()
 
 
-def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
+def log_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params: Params) -> None:
     """Register the assembled bundle, make it the challenger, and write its id into its models' cards."""
     run = tracker.bundle_run(lineage)
     manifest: dict[str, Any] = json.loads((workspace.bundle / "manifest.json").read_text())
@@ -126,9 +127,9 @@ def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, para
     version = tracker.registry.register_bundle(run, bundle, workspace.bundle)
     known = load_versions(workspace.tracking)
     models = {name: model for name, model in known.items() if name in manifest["models"]}
-    table = (workspace.evaluation / "summary" / "table.md").read_text()
-    named = {name: f"{model.name} version {model.version}" for name, model in models.items()}
-    tracker.registry.describe(version, bundle_card(bundle, table, named, origin))
+    comparison = (workspace.evaluation / "summary" / "table.md").read_text()
+    titles = {name: f"{model.name} version {model.version}" for name, model in models.items()}
+    tracker.registry.describe(version, bundle_card(bundle, comparison, titles, origin))
     tracker.registry.set_aliases(version.name, {CHALLENGER: version.version})
     for name, model in models.items():
         card = model_card(name, load_metrics(workspace, name), origin, bundle)
@@ -137,10 +138,10 @@ def record_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, para
     logger.info("Bundle %s is %s version %s.", bundle, version.name, version.version)
 
 
-def record_verdict(tracker: Tracker, lineage: Lineage, decision: Decision) -> None:
+def log_decision(tracker: Tracker, lineage: Lineage, decision: Decision) -> None:
     """Log the gate's decision, with every number, to the parent run, and end it."""
     run = tracker.bundle_run(lineage)
-    run.log_text(decision.as_table() + "\n", "gate/decision.md")
+    run.log_text(decision.as_table(), "gate/decision.md")
     run.log_text(json.dumps(decision.as_dict(), indent=1) + "\n", "gate/decision.json")
     numbers = {
         f"gate/{check.name.replace(' ', '_')}": check.value
@@ -153,7 +154,7 @@ def record_verdict(tracker: Tracker, lineage: Lineage, decision: Decision) -> No
     run.finish()
 
 
-def record_clicks(run: TrackedRun, clicks: Mapping[str, float], hours: int) -> None:
+def log_click_rate(run: TrackedRun, clicks: Mapping[str, float], hours: int) -> None:
     """Log how a bundle's lists were clicked to its parent run.
 
     Args:
@@ -162,23 +163,22 @@ def record_clicks(run: TrackedRun, clicks: Mapping[str, float], hours: int) -> N
         hours: age of the bundle, the step of the figures: MLflow draws them over it.
     """
     run.log({}, {f"online/{name}": value for name, value in clicks.items()}, step=hours)
-    rows = [f"| {name.replace('_', ' ')} | {value:g} |" for name, value in clicks.items()]
-    table = "\n".join(["| | |", "|---|---|", *rows])
-    run.describe("Online", f"{hours} hours after its snapshot:\n\n{table}")
+    rows = [(name.replace("_", " "), f"{value:g}") for name, value in clicks.items()]
+    run.describe("Online", f"{hours} hours after its snapshot:\n\n{table(['', ''], rows)}")
 
 
 def _log_pages(run: TrackedRun, workspace: Workspace, name: str, card: str) -> None:
-    """What a model's run and the blend's have alike: the evaluation's files, the card and the colour."""
-    run.tag({COLOR: COLORS[name]})
+    """What a model's run and the blend's have in common: the evaluation's files, the card, the colour."""
+    run.tag({COLOR: color(name)})
     run.log_files(workspace.evaluation / name, "evaluation")
     run.log_text(card, "card/model_card.md")
 
 
-def _best_first(runs: Mapping[str, str], workspace: Workspace, params: Params) -> list[str]:
+def _best_first(runs: Mapping[str, str], workspace: Workspace, metric: str) -> list[str]:
     """The runs (by model), in the order of the metric that the gate looks at."""
 
     def value(name: str) -> float:
-        return float(load_metrics(workspace, name)["headline"].get(params.gate.metric, 0.0))
+        return float(load_metrics(workspace, name)["headline"].get(metric, 0.0))
 
     return [runs[name] for name in sorted(runs, key=value, reverse=True)]
 

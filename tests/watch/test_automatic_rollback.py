@@ -12,20 +12,21 @@ from database import rollback
 from database.connection import connect
 from database.deployments import activate, current
 from database.monitoring import guard_events
-from database.rollback import ROLLBACK, Record
+from database.rollback import ROLLBACK, InTransaction
 from database.settings import REPOSITORY, Settings, get_settings
 from training.params import load_params
-from watch.guard import judge, watch_bundle
+from watch.automatic_rollback import compare_with_previous, roll_back_if_worse
 
 PARAMS = load_params(REPOSITORY / "params.yaml")
+CLICKS = PARAMS.experiments.attribution()
 START = datetime.now(UTC)
 NOW = START + timedelta(hours=6)
 
 
-def take_back(settings: Settings, reason: str, expected: str, record: Record) -> None:
+def take_back(settings: Settings, reason: str, expected: str, in_transaction: InTransaction) -> None:
     """A real rollback, of bundles that are always whole."""
     with connect(settings) as conn:
-        rollback.roll_back(conn, reason, lambda target: True, expected, record)
+        rollback.roll_back(conn, reason, lambda target: True, expected, in_transaction)
 
 
 def deploy(conn: Connection, bundle: str, reason: str = "daily training", days: float = 0) -> None:
@@ -85,7 +86,7 @@ def two_bundles(connection: Connection) -> Connection:
 
 def test_a_clearly_worse_bundle_is_taken_back_in_one_transaction(two_bundles: Connection) -> None:
     show(two_bundles, "new", users=2000, clicked=200)
-    seen = watch_bundle(get_settings(), PARAMS, NOW, take_back)
+    seen = roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
     assert seen is not None and seen.worse and (seen.new.value, seen.old.value) == (0.01, 0.05)
     serving = current(two_bundles)
     assert serving is not None and serving.bundle_id == "old"
@@ -93,18 +94,20 @@ def test_a_clearly_worse_bundle_is_taken_back_in_one_transaction(two_bundles: Co
     (event,) = guard_events(two_bundles, 10)
     assert (event.verdict, event.rolled_back, event.report["resting"]) == ("worse", True, False)
     two_bundles.rollback()
-    assert watch_bundle(get_settings(), PARAMS, NOW, take_back) is None, "it came by a rollback"
+    assert roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back) is None, (
+        "it came by a rollback"
+    )
 
 
 def test_the_guard_rests_after_a_rollback(two_bundles: Connection) -> None:
     show(two_bundles, "new", users=2000, clicked=200)
-    watch_bundle(get_settings(), PARAMS, NOW, take_back)
+    roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
     deploy(two_bundles, "third", days=-2 / 24)
     show(two_bundles, "old", users=2000, clicked=1000, hours=1.5)
     show(two_bundles, "third", users=2000, clicked=200, hours=3)
-    watch_bundle(get_settings(), PARAMS, NOW + timedelta(hours=1), take_back)
+    roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW + timedelta(hours=1), take_back)
     later = NOW + timedelta(hours=PARAMS.guard.cooldown_hours + 1)
-    watch_bundle(get_settings(), PARAMS, later, take_back)
+    roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, later, take_back)
     events = guard_events(two_bundles, 10)
     assert [(each.bundle_id, each.rolled_back) for each in events] == [
         ("third", True),
@@ -117,11 +120,11 @@ def test_the_guard_rests_after_a_rollback(two_bundles: Connection) -> None:
 def test_a_bundle_that_was_deployed_meanwhile_stays(two_bundles: Connection) -> None:
     show(two_bundles, "new", users=2000, clicked=200)
 
-    def too_late(settings: Settings, reason: str, expected: str, record: Record) -> None:
+    def too_late(settings: Settings, reason: str, expected: str, in_transaction: InTransaction) -> None:
         deploy(two_bundles, "newer")
-        take_back(settings, reason, expected, record)
+        take_back(settings, reason, expected, in_transaction)
 
-    seen = watch_bundle(get_settings(), PARAMS, NOW, too_late)
+    seen = roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, too_late)
     assert seen is not None and seen.worse
     serving = current(two_bundles)
     assert serving is not None and serving.bundle_id == "newer"
@@ -131,7 +134,7 @@ def test_a_bundle_that_was_deployed_meanwhile_stays(two_bundles: Connection) -> 
 @pytest.mark.parametrize("clicked", [980, 1500])
 def test_as_good_or_better_stays(two_bundles: Connection, clicked: int) -> None:
     show(two_bundles, "new", users=2000, clicked=clicked)
-    seen = watch_bundle(get_settings(), PARAMS, NOW, take_back)
+    seen = roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
     assert seen is not None and not seen.worse
     serving = current(two_bundles)
     assert serving is not None and serving.bundle_id == "new"
@@ -143,7 +146,7 @@ def test_what_is_usual_for_the_day_is_no_fault_of_the_bundle(two_bundles: Connec
         show(two_bundles, "older", users=2000, clicked=1000, hours=-23 - 168 * week)
         show(two_bundles, "older", users=2000, clicked=200, hours=1 - 168 * week)
     show(two_bundles, "new", users=2000, clicked=200)
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and (seen.weeks, seen.worse) == (3, False)
     assert seen.change.value == pytest.approx(0, abs=0.01)
     assert "compared with 3 earlier weeks" in seen.reason
@@ -151,7 +154,7 @@ def test_what_is_usual_for_the_day_is_no_fault_of_the_bundle(two_bundles: Connec
     show(two_bundles, "new", users=2000, clicked=0, hours=2)
     show(two_bundles, "new", users=2000, clicked=0, hours=3)
     show(two_bundles, "new", users=4000, clicked=0, hours=4)
-    worse = judge(two_bundles, NOW, PARAMS)
+    worse = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert worse is not None and worse.worse
 
 
@@ -159,7 +162,7 @@ def test_bundles_side_by_side_in_an_experiment_are_compared_directly(two_bundles
     arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "before", "share": 0.5, "bundle_id": "old"})
     show(two_bundles, "new", users=2000, clicked=200, arm="now")
     show(two_bundles, "old", users=2000, clicked=210, arm="before")
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and seen.side_by_side and not seen.worse
     assert seen.reason.endswith("in the same hours")
 
@@ -170,7 +173,7 @@ def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connect
     show(two_bundles, "new", users=2000, clicked=1000, arm="now")
     show(two_bundles, "old", users=2000, clicked=1000, arm="before")
     show(two_bundles, "new", users=4000, clicked=100, hours=3)
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and seen.side_by_side and not seen.worse
     assert (seen.old.users, seen.new.users, seen.change.value) == (2000, 2000, 0)
 
@@ -178,7 +181,7 @@ def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connect
 def test_lists_of_the_old_bundle_while_workers_change_over_are_no_experiment(two_bundles: Connection) -> None:
     show(two_bundles, "old", users=500, clicked=500, hours=0)
     show(two_bundles, "new", users=2000, clicked=980)
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and (seen.side_by_side, seen.worse) == (False, False)
 
 
@@ -186,40 +189,43 @@ def test_an_arm_that_explores_says_nothing_about_the_bundle(two_bundles: Connect
     arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "bold", "share": 0.5, "epsilon": 0.9})
     show(two_bundles, "new", users=1000, clicked=490, arm="now")
     show(two_bundles, "new", users=2000, clicked=0, arm="bold")
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and (seen.new.users, seen.worse) == (1000, False)
 
 
 def test_too_few_users_say_nothing(two_bundles: Connection) -> None:
     show(two_bundles, "new", users=50, clicked=0)
-    seen = judge(two_bundles, NOW, PARAMS)
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and not seen.worse
 
 
 def test_first_bundles_and_those_gone_back_to_and_old_ones_are_not_judged(database: Any) -> None:
     conn = psycopg2.connect(database.dsn)
-    assert judge(conn, NOW, PARAMS) is None
+    assert compare_with_previous(conn, NOW, PARAMS.guard, CLICKS) is None
     deploy(conn, "old")
-    assert judge(conn, NOW, PARAMS) is None
+    assert compare_with_previous(conn, NOW, PARAMS.guard, CLICKS) is None
     deploy(conn, "new")
-    assert judge(conn, NOW, PARAMS) is not None
-    assert judge(conn, NOW + timedelta(days=PARAMS.guard.window_days), PARAMS) is None
+    assert compare_with_previous(conn, NOW, PARAMS.guard, CLICKS) is not None
+    assert (
+        compare_with_previous(conn, NOW + timedelta(days=PARAMS.guard.window_days), PARAMS.guard, CLICKS)
+        is None
+    )
     deploy(conn, "old", f"{ROLLBACK}by hand")
-    assert judge(conn, NOW, PARAMS) is None
+    assert compare_with_previous(conn, NOW, PARAMS.guard, CLICKS) is None
     conn.close()
 
 
 def test_a_rollback_that_fails_is_tried_again(two_bundles: Connection) -> None:
     show(two_bundles, "new", users=2000, clicked=200)
 
-    def broken(settings: Settings, reason: str, expected: str, record: Record) -> None:
+    def broken(settings: Settings, reason: str, expected: str, in_transaction: InTransaction) -> None:
         with connect(settings) as conn:
-            record(conn)
+            in_transaction(conn)
             raise OSError("gone before the commit")
 
     with pytest.raises(OSError):
-        watch_bundle(get_settings(), PARAMS, NOW, broken)
+        roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, broken)
     assert guard_events(two_bundles, 10) == []
     two_bundles.rollback()
-    watch_bundle(get_settings(), PARAMS, NOW, take_back)
+    roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
     assert [event.rolled_back for event in guard_events(two_bundles, 10)] == [True]

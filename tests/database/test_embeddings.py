@@ -3,18 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from training.data.item_vectors import index_items
+from database.embeddings import index_items
 from training.models.core.types import FloatArray
 
 
 class Counting:
     """Encodes a text as its length, and remembers how many it was asked for."""
-
-    name = "small"
-    dimension = 2
 
     def __init__(self) -> None:
         self.asked = 0
@@ -30,10 +26,7 @@ def run(connection: Connection, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_only_new_and_changed_texts_are_encoded(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("training.data.item_vectors.BATCH", 2)
+def test_only_new_and_changed_texts_are_encoded(connection: Connection) -> None:
     run(
         connection,
         """insert into items (item_id, kind, title, change_seq)
@@ -43,15 +36,11 @@ def test_only_new_and_changed_texts_are_encoded(
     connection.commit()
     encoder = Counting()
 
-    def load(model: str) -> Counting:
-        assert model == "small"
-        return encoder
-
-    assert index_items(connection, "small", load) == 5
-    assert index_items(connection, "small", load) == 0
+    assert index_items(connection, "small", encoder.encode, batch=2) == 5
+    assert index_items(connection, "small", encoder.encode, batch=2) == 0
     run(connection, "update items set title = 'a longer lamp' where item_id = 'ITEM3'")
     connection.commit()
-    assert index_items(connection, "small", load) == 1
+    assert index_items(connection, "small", encoder.encode) == 1
 
     assert encoder.asked == 6
     seen = run(
@@ -61,8 +50,8 @@ def test_only_new_and_changed_texts_are_encoded(
     assert seen == [(True,)]
 
 
-def test_nothing_to_encode_loads_no_encoder(connection: Connection) -> None:
-    def load(model: str) -> Counting:
-        raise AssertionError(model)
+def test_nothing_to_encode_asks_for_no_vector(connection: Connection) -> None:
+    def encode(texts: Sequence[str]) -> FloatArray:
+        raise AssertionError(texts)
 
-    assert index_items(connection, "small", load) == 0
+    assert index_items(connection, "small", encode) == 0

@@ -16,29 +16,30 @@ from training.data.prepared import Prepared
 from training.data.split import DAY
 from training.data.workspace import Workspace
 from training.evaluation.holdout import load_metrics
+from training.models.als import AlsConfig
 from training.models.blend import BLEND
 from training.models.core.data import Catalogue, Events
 from training.models.core.vocabulary import Vocabulary
-from training.models.registry import LEARNED
+from training.models.registry import names
 from training.params import Params, load_params
-from training.pipeline.stages import run_stage
-from training.pipeline.step_logs import (
+from training.pipeline.run_logging import (
+    log_bundle,
+    log_click_rate,
+    log_decision,
+    log_evaluation,
+    log_model,
     metrics_of,
-    record_bundle,
-    record_clicks,
-    record_evaluation,
-    record_model,
-    record_verdict,
 )
+from training.pipeline.stages import run_stage
 from training.release.gate import Check, Decision
 from training.tracking.cards import how_to_load
-from training.tracking.forget import forget
 from training.tracking.lineage import Lineage
+from training.tracking.retention import delete_old_files
 from training.tracking.run import NOTE
 from training.tracking.tracker import Tracker
 from training.tracking.versions import Version, save_version
 from training.tuning.search import Trial
-from training.tuning.tune import recorded
+from training.tuning.tune import tracked_search
 
 # MLflow warns of its own type hints, and of what its dependencies will take away.
 pytestmark = [
@@ -82,7 +83,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     content = {"as_of": "2026-11-01T00:00:00+00:00", "catalogue_seq": 3, "interaction_id": 610, "rows": rows}
     (found.snapshot / "snapshot.json").write_text(json.dumps(content))
     found.snapshot_pointer.write_text(yaml.safe_dump({"outs": [{"md5": LINEAGE.snapshot}]}))
-    for name in (*LEARNED, "evaluate", "bundle"):
+    for name in (*names(scope="bundle"), "evaluate", "bundle"):
         run_stage(name, found)
     return found
 
@@ -99,16 +100,16 @@ def tracker(tracking_uri: str) -> Tracker:
 
 @pytest.fixture(scope="module")
 def als(tracker: Tracker, workspace: Workspace, params: Params) -> Version:
-    version = record_model(tracker, LINEAGE, workspace, "als", params=params, seconds=1.5)
+    version = log_model(tracker, LINEAGE, workspace, "als", params=params, seconds=1.5)
     save_version(workspace.tracking, "als", version)
     return version
 
 
 @pytest.fixture(scope="module")
 def parent(tracker: Tracker, workspace: Workspace, params: Params, als: Version) -> str:
-    record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
-    record_evaluation(tracker, LINEAGE, workspace, params)
-    record_bundle(tracker, LINEAGE, workspace, params)
+    log_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    log_evaluation(tracker, LINEAGE, workspace, params)
+    log_bundle(tracker, LINEAGE, workspace, params)
     return tracker.bundle_run(LINEAGE).id
 
 
@@ -156,7 +157,7 @@ def test_a_model_and_the_blend_are_runs_side_by_side(
     assert "films-als" in registered
     assert "films-trending" not in registered, "the service reads what is trending from the database"
     als = tracker.client.get_run(children["als"])
-    assert als.data.params["als.factors"] == str(params.als.factors)
+    assert als.data.params["als.factors"] == str(params.section(AlsConfig).factors)
     assert als.info.status == "FINISHED"
 
 
@@ -175,7 +176,7 @@ def test_the_parent_run_shows_the_table_the_plots_and_where_to_compare(
     assert run.info.status == "FINISHED"
     assert "| blend |" in run.data.tags[NOTE]
     assert tracker.children(parent)["als"] in run.data.tags[NOTE]
-    assert run.data.params["als.factors"] == str(params.als.factors)
+    assert run.data.params["als.factors"] == str(params.section(AlsConfig).factors)
     plots = {"ranking.png", "metric_by_k.png", "accuracy_against_coverage.png", "accuracy_by_activity.png"}
     assert plots < artifacts(tracker, parent, "evaluation")
     assert artifacts(tracker, parent, "params") == {"params.yaml"}
@@ -185,10 +186,10 @@ def test_a_blend_of_other_weights_is_another_run(
     tracker: Tracker, workspace: Workspace, params: Params, parent: str
 ) -> None:
     first = tracker.children(parent)[BLEND]
-    record_evaluation(tracker, LINEAGE, workspace, params)
+    log_evaluation(tracker, LINEAGE, workspace, params)
     assert tracker.children(parent)[BLEND] == first
     blend = params.blend.model_copy(update={"tuned": {"ease": 1.0}})
-    record_evaluation(tracker, LINEAGE, workspace, params.model_copy(update={"blend": blend}))
+    log_evaluation(tracker, LINEAGE, workspace, params.model_copy(update={"blend": blend}))
     second = tracker.client.get_run(tracker.children(parent)[BLEND])
     assert second.info.run_id != first
     assert second.data.params["weight.ease"] == "1.0"
@@ -236,9 +237,9 @@ def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version
 
 def test_the_gates_decision_and_online_figures_join_the_parent_run(tracker: Tracker, parent: str) -> None:
     check = Check("accuracy of blend", False, -0.02, -0.01, "blend minus champion's blend")
-    record_verdict(tracker, LINEAGE, Decision("new", "old", False, (check,)))
-    record_clicks(tracker.run(parent), {"click_rate": 0.1, "shown": 50}, 5)
-    record_clicks(tracker.run(parent), {"click_rate": 0.05, "shown": 90}, 6)
+    log_decision(tracker, LINEAGE, Decision("new", "old", False, (check,)))
+    log_click_rate(tracker.run(parent), {"click_rate": 0.1, "shown": 50}, 5)
+    log_click_rate(tracker.run(parent), {"click_rate": 0.05, "shown": 90}, 6)
 
     data = tracker.client.get_run(parent).data
     assert data.metrics["gate/accuracy_of_blend"] == -0.02
@@ -262,8 +263,8 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
 ) -> None:
     tracker = Tracker(Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="old"))
     now = datetime.now(UTC)
-    model = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
-    record_bundle(tracker, LINEAGE, workspace, params)
+    model = log_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    log_bundle(tracker, LINEAGE, workspace, params)
     bundle = json.loads((workspace.bundle / "manifest.json").read_text())["bundle_id"]
     run, later = tracker.bundle_run(LINEAGE).id, now + timedelta(days=30)
     [logged] = tracker.client.search_logged_models(
@@ -271,17 +272,20 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
     )  # where the arrays lie
     place = Path(url2pathname(urlparse(logged.artifact_location).path))
 
-    assert [forget(tracker, {bundle}, later), forget(tracker, set(), now - timedelta(days=1))] == [0, 0]
+    assert [
+        delete_old_files(tracker, {bundle}, later),
+        delete_old_files(tracker, set(), now - timedelta(days=1)),
+    ] == [0, 0]
     assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
 
-    assert [forget(tracker, set(), later), forget(tracker, set(), later)] == [1, 0]
+    assert [delete_old_files(tracker, set(), later), delete_old_files(tracker, set(), later)] == [1, 0]
     assert artifacts(tracker, run, "bundle") == set() and not place.exists()
     assert tracker.registry.find_bundle(bundle) is None
     assert tracker.client.search_model_versions(f"name = '{model.name}'") == []
     assert artifacts(tracker, model.run_id, "card") == {"model_card.md"}
     assert tracker.client.get_run(model.run_id).data.metrics["duration_seconds"] == 0.5
 
-    again = record_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
+    again = log_model(tracker, LINEAGE, workspace, "popularity", params=params, seconds=0.5)
     assert again.run_id == model.run_id, "what runs once more is registered once more"
     assert len(tracker.client.search_model_versions(f"name = '{model.name}'")) == 1
 
@@ -290,8 +294,11 @@ def test_a_search_that_breaks_off_is_marked_as_failed(
     tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params
 ) -> None:
     settings = Settings(mlflow_tracking_uri=tracking_uri, mlflow_experiment="films")
-    with pytest.raises(KeyboardInterrupt), recorded(workspace, params, "nmf", settings) as (record, _):
-        record(Trial(0, {"factors": 8}, 0.5, 1.0))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        tracked_search(workspace, params, "nmf", settings) as (log_trial, _),
+    ):
+        log_trial(Trial(0, {"factors": 8}, 0.5, 1.0))
         raise KeyboardInterrupt
     experiment = tracker.client.get_experiment_by_name("films-search")
     assert experiment is not None

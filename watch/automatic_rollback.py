@@ -20,17 +20,16 @@ from database.connection import connect
 from database.experiments import list_experiments
 from database.monitoring import last_guard_rollback, record_guard_event
 from database.online import Attribution
-from database.rollback import ROLLBACK, OvertakenError, Record
+from database.rollback import ROLLBACK, InTransaction, OvertakenError
 from database.settings import Settings
-from experiments.reading import shown_rate
+from experiments.reading import click_rate
 from experiments.statistics import Difference, Rate, always_valid
-from training.params import Params
 from training.params.operating import GuardParams
 
 logger = logging.getLogger(__name__)
 
-RollBack = Callable[[Settings, str, str, Record], object]
-"""Takes back, for a reason, the bundle named, and stores the record in the same transaction."""
+RollBack = Callable[[Settings, str, str, InTransaction], object]
+"""Takes back, for a reason, the bundle named; what else is given runs in the same transaction."""
 
 Week = tuple[Rate, Rate]
 """What was clicked in the old and in the new bundle's hours, some weeks earlier."""
@@ -41,8 +40,8 @@ _EXPERIMENTS = 100
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """One comparison by the guard."""
+class ClickRateComparison:
+    """The click rate of the bundle in service beside that of the previous one."""
 
     bundle_id: str
     against_id: str
@@ -92,14 +91,15 @@ def compare_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: GuardParam
     return always_valid(value, users + days, alpha=limits.alpha, scale=limits.effect_scale)
 
 
-def judge(conn: Connection, now: datetime, params: Params) -> Judgement | None:
+def compare_with_previous(
+    conn: Connection, now: datetime, limits: GuardParams, clicks: Attribution
+) -> ClickRateComparison | None:
     """Compare the bundle that serves with the one before it, in its first `window_days`.
 
-    None when there is nothing to judge: no earlier bundle, the one that serves came by a rollback, or its
+    None when there is nothing to compare: no earlier bundle, the one that serves came by a rollback, or its
     first days are over.
     """
     serving, before = deployments.current(conn), deployments.previous(conn)
-    limits, clicks = params.guard, params.experiments.attribution()
     if serving is None or before is None or serving.reason.startswith(ROLLBACK):
         return None
     since, window = serving.deployed_at, timedelta(days=limits.window_days)
@@ -111,51 +111,53 @@ def judge(conn: Connection, now: datetime, params: Params) -> Judgement | None:
         change = always_valid(*_log_ratio(old, new), alpha=limits.alpha, scale=limits.effect_scale)
     else:
         start = max(before.deployed_at, since - window)
-        old = shown_rate(conn, before.bundle_id, start, since, clicks, clicks_until=now)
-        new = shown_rate(conn, serving.bundle_id, since, now, clicks, clicks_until=now)
+        old = click_rate(conn, before.bundle_id, start, since, clicks, clicks_until=now)
+        new = click_rate(conn, serving.bundle_id, since, now, clicks, clicks_until=now)
         weeks = _earlier_weeks(conn, (start, since, now), clicks, limits)
         change = compare_days(old, new, weeks, limits)
     worse = change.high < log(1 - limits.min_relative_drop)
     ids = serving.bundle_id, before.bundle_id
-    return Judgement(*ids, new, old, len(weeks), beside is not None, change, worse)
+    return ClickRateComparison(*ids, new, old, len(weeks), beside is not None, change, worse)
 
 
-def watch_bundle(settings: Settings, params: Params, now: datetime, roll_back: RollBack) -> Judgement | None:
-    """Judge, roll back when the new bundle is worse and the cooldown is over, and store what was seen.
+def roll_back_if_worse(
+    settings: Settings, limits: GuardParams, clicks: Attribution, now: datetime, roll_back: RollBack
+) -> ClickRateComparison | None:
+    """Compare, roll back when the new bundle is worse and the cooldown is over, and store the comparison.
 
-    Another bundle that was deployed meanwhile stays. A rollback and its record are one transaction.
+    Another bundle that was deployed meanwhile stays. A rollback and its comparison are one transaction.
     """
     with connect(settings) as conn:
-        seen = judge(conn, now, params)
+        found = compare_with_previous(conn, now, limits, clicks)
         last = last_guard_rollback(conn)
-    if seen is None:
-        logger.info("The guard has no bundle to judge.")
+    if found is None:
+        logger.info("No bundle is in its first days: nothing to compare.")
         return None
-    resting = last is not None and now - last < timedelta(hours=params.guard.cooldown_hours)
-    if seen.worse and not resting:
+    cooling = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
+    if found.worse and not cooling:
         try:
             roll_back(
-                settings, f"the guard: {seen.reason}", seen.bundle_id, _record(seen, now, resting, True)
+                settings, f"the guard: {found.reason}", found.bundle_id, _store(found, now, cooling, True)
             )
         except OvertakenError as overtaken:
             logger.warning("%s", overtaken)
         else:
-            logger.warning("Rolled back: %s", seen.reason)
-        return seen
-    logger.info("%s%s", seen.reason, " (worse, but within the cooldown)" if seen.worse else "")
+            logger.warning("Rolled back: %s", found.reason)
+        return found
+    logger.info("%s%s", found.reason, " (worse, but within the cooldown)" if found.worse else "")
     with connect(settings) as conn:
-        _record(seen, now, resting, False)(conn)
-    return seen
+        _store(found, now, cooling, False)(conn)
+    return found
 
 
-def _record(seen: Judgement, now: datetime, resting: bool, rolled_back: bool) -> Record:
+def _store(found: ClickRateComparison, now: datetime, cooling: bool, rolled_back: bool) -> InTransaction:
     def store(conn: Connection) -> None:
         record_guard_event(
             conn,
-            seen.bundle_id,
-            seen.against_id,
-            seen.change.verdict,
-            asdict(seen) | {"reason": seen.reason, "resting": resting},
+            found.bundle_id,
+            found.against_id,
+            found.change.verdict,
+            asdict(found) | {"reason": found.reason, "resting": cooling},
             rolled_back=rolled_back,
             decided_at=now,
         )
@@ -175,8 +177,8 @@ def _earlier_weeks(
     for number in range(1, limits.weeks + 1):
         start, since, now = (moment - number * _WEEK for moment in moments)
         week = (
-            shown_rate(conn, None, start, since, clicks, clicks_until=now),
-            shown_rate(conn, None, since, now, clicks, clicks_until=now),
+            click_rate(conn, None, start, since, clicks, clicks_until=now),
+            click_rate(conn, None, since, now, clicks, clicks_until=now),
         )
         if min(rate.users for rate in week) >= limits.min_users:
             found.append(week)
@@ -202,7 +204,7 @@ def _arms_of_both(
         if over or bundles[0] not in {arm.bundle_id for arm in experiment.arms}:
             continue
         old, new = (
-            shown_rate(
+            click_rate(
                 conn, name, since, now, clicks, clicks_until=now, experiment_id=experiment.experiment_id
             )
             for name in bundles

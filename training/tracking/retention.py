@@ -10,7 +10,7 @@ _MANY = 1000
 """Bundles that are looked through at once."""
 
 
-def forget(tracker: Tracker, kept: Collection[str], before: datetime) -> int:
+def delete_old_files(tracker: Tracker, kept: Collection[str], before: datetime) -> int:
     """Delete the copies of old bundles, and their models' arrays and versions.
 
     Params, metrics, tables, plots and cards stay. A bundle's own version goes last, so that a call that
@@ -34,13 +34,13 @@ def forget(tracker: Tracker, kept: Collection[str], before: datetime) -> int:
     old = [version for version in versions if version.run_id not in needed]
     for version in old:
         for run in tracker.children(version.run_id).values():
-            _forget_models(tracker, run)
+            _delete_models(tracker, run)
         _delete_files(tracker.client.get_run(version.run_id).info.artifact_uri, BUNDLE)
         tracker.client.delete_model_version(name, version.version)
     return len({version.run_id for version in old})
 
 
-def _forget_models(tracker: Tracker, run_id: str) -> None:
+def _delete_models(tracker: Tracker, run_id: str) -> None:
     client = tracker.client
     experiment = client.get_run(run_id).info.experiment_id
     for logged in client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
