@@ -63,6 +63,8 @@ class SearchParams(Config):
     """Path of the synonyms file, relative to the checkout."""
     synonym_weight: float = Field(ge=0, le=1)
     """What a match by a synonym counts."""
+    accent_weight: float = Field(ge=0, le=1)
+    """What a match counts that differs in accents only."""
     typo_weight: float = Field(ge=0, le=1)
     """What a match by a guessed word counts."""
     bm25_k1: float = Field(ge=0)
