@@ -15,6 +15,8 @@ class Request:
     """The bundle that its list was made with; None while no list was made."""
     stale: bool = False
     """Whether it was answered before a large change of the catalogue was wholly applied."""
+    ignored: tuple[str, ...] = ()
+    """Its query and body fields that its endpoint does not have."""
     headers_only: bool = False
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
     answer_id: UUID = field(default_factory=uuid4)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -34,13 +34,14 @@ from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
+from serving.api.unknown_fields import HEADER, fields_by_route, note_unknown_fields
 from serving.observe.http_metrics import Metrics
 from serving.observe.watch_metrics import watched_text
 
 OpenPlane = Callable[[], AbstractAsyncContextManager[PlaneProtocol]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
 
-_EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count"]
+_EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count", HEADER]
 _DESCRIPTION = """Shops, articles, content: one catalogue, one history, five models behind four contracts.
 
 Every path answers with and without its trailing slash. Every error has one shape: `detail`, and `error`
@@ -97,6 +98,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         responses=errors.documented(429, 500),
+        dependencies=[Depends(note_unknown_fields)],
         middleware=_front_door(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
@@ -108,6 +110,7 @@ def create_app(
         app.include_router(contract.router)
     app.include_router(documentation.router)
     app.include_router(_own)
+    app.state.fields = fields_by_route(app)
     app.router.routes.insert(0, FrontDoor())
     app.openapi = lambda: _openapi(app, bool(key_list(settings)))  # type: ignore[method-assign]
     return app

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import Response
 
 from serving.api.errors import documented
-from serving.api.fields import MAX_LABEL, Kind, KnownId, kinds_of
+from serving.api.fields import Kind, KnownId, Label, kinds_of
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
@@ -62,7 +62,7 @@ async def create_content(plane: Plane, body: NewContent) -> Response:
 )
 async def list_category(
     plane: Plane,
-    category: Annotated[str, Path(min_length=1, max_length=MAX_LABEL, examples=["machine-learning"])],
+    category: Annotated[Label, Path(examples=["machine-learning"])],
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     kind: Kind = None,
@@ -74,7 +74,7 @@ async def list_category(
 
 
 @router.get(
-    "/{content_id}",
+    "/{content_id:path}",
     response_model=shapes.EmbeddedContent,
     responses=documented(404, 422),
     summary="A content item",

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from serving.api.airflow_runs import AirflowUnavailable, RunNotFound, TrainingPaused
-from serving.api.responses import answer
+from serving.api.responses import answer, printable
 from serving.errors import (
     AlreadyExists,
     DatabaseBusy,
@@ -53,6 +53,8 @@ _STATUS_CODES = {
 _DRF_PATHS = ("/api/articles", "/api/recommend")
 INTERNAL = "the service failed; its log tells why, under this request's id"
 _RETRY_AFTER = {"Retry-After": "2"}
+_LONGEST_NAME = 100
+"""Characters of a field's name that an error repeats: it may be the sender's own, and long."""
 
 
 class ErrorBody(BaseModel):
@@ -83,9 +85,10 @@ def error_answer(
     status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
 ) -> Response:
     """The error shape as a response."""
+    message = printable(message)
     error: dict[str, str] = {"code": code, "message": message}
     if field is not None:
-        error["field"] = field
+        error["field"] = printable(field)
     return answer({"detail": message, "error": error}, status, headers)
 
 
@@ -123,7 +126,7 @@ def _is_malformed(error: Any) -> bool:
 
 
 def _field(error: Any) -> str | None:
-    names = [str(part) for part in error["loc"][1:]]
+    names = [str(part)[:_LONGEST_NAME] for part in error["loc"][1:]]
     return ".".join(names) if names and error["type"] != "json_invalid" else None
 
 

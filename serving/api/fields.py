@@ -27,6 +27,7 @@ _SHOP_USER = re.compile(r"[a-zA-Z0-9]{1,50}")
 _SHOP_PRODUCT = re.compile(r"[A-Z0-9]{10}")
 _NEW_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 
 
 def _malformed(message: str) -> PydanticCustomError:
@@ -51,14 +52,28 @@ def _query(value: str) -> str:
         raise _malformed("must not be empty")
     if len(trimmed) > MAX_QUERY:
         raise _malformed(f"must have at most {MAX_QUERY} characters")
-    if _CONTROL.search(trimmed):
-        raise _malformed("must not hold control characters")
+    if wrong := _unwritable(trimmed):
+        raise _malformed(wrong)
     return trimmed
 
 
-def _no_control(value: str) -> str:
-    if _CONTROL.search(value):
-        raise PydanticCustomError("control_character", "must not hold control characters")
+def _unwritable(text: str) -> str | None:
+    """Why a text can be neither stored nor encoded, if it can't: UTF-8 has no half characters, PostgreSQL no
+    NUL, and nobody types the other control characters."""
+    if _HALF_CHARACTER.search(text):
+        return "must not hold half a surrogate pair (part of a character, such as an emoji, is missing)"
+    return "must not hold control characters" if _CONTROL.search(text) else None
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str) and (wrong := _unwritable(value)):
+        raise PydanticCustomError("unwritable_text", "{reason}", {"reason": wrong})
+    return value
+
+
+def _addressable(value: str) -> str:
+    if value in (".", ".."):
+        raise PydanticCustomError("not_addressable", "must not be . or .., which no path can hold")
     return value
 
 
@@ -87,16 +102,18 @@ QueryText = Annotated[
 ]
 """A search query: 1 to 255 characters once trimmed."""
 
-KnownId = Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(_no_control)]
-"""An id to look up, of any catalogue or user base."""
+_Writable = BeforeValidator(_writable)
 
-RunId = Annotated[str, Field(min_length=1, max_length=250), AfterValidator(_no_control)]
+KnownId = Annotated[str, Field(min_length=1, max_length=MAX_ID), _Writable, AfterValidator(_addressable)]
+"""An id to look up, of any catalogue or user base; whatever it holds, percent-encoded it fits into a path."""
+
+RunId = Annotated[str, Field(min_length=1, max_length=250), _Writable]
 """A run of Airflow."""
 
-NewUserId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ID)]
+NewUserId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ID), _Writable]
 """The id of a user to be made: it must fit into a path as it is."""
 
-NewItemId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ITEM_ID)]
+NewItemId = Annotated[str, Field(pattern=_NEW_ID, min_length=1, max_length=MAX_ITEM_ID), _Writable]
 """The id of an item to be made: it must fit into a path as it is."""
 
 ArticleId = Annotated[
@@ -106,9 +123,9 @@ ArticleId = Annotated[
 ]
 """An article's number in a path; what is no number is an article that does not exist."""
 
-Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, pattern=r"\S"), AfterValidator(_no_control)]
-Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_no_control)]
-Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_no_control)]
+Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, pattern=r"\S"), _Writable]
+Text = Annotated[str, Field(max_length=MAX_TEXT), _Writable]
+Label = Annotated[str, Field(min_length=1, max_length=MAX_LABEL), _Writable]
 Labels = Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)]
 
 Kind = Annotated[

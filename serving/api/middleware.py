@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback
 from serving.api.errors import INTERNAL, error_answer
+from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
 from serving.request_context import Request, current_request
 
@@ -49,7 +50,7 @@ class Envelope:
             return
         request_id = _request_id(scope)
         scope[ENTERED] = True
-        scope["path"] = scope["path"].rstrip("/") or "/"
+        scope["path"] = _without_slash(scope)
         started = time.perf_counter()
         status = 500
         request = Request(request_id.decode())
@@ -64,6 +65,8 @@ class Envelope:
                 headers.append((b"x-bundle", bundle_id.encode("latin-1", "replace")))
                 if request.stale or self._stale():
                     headers.append((b"x-stale", b"true"))
+                if request.ignored:
+                    headers.append((HEADER.lower().encode(), header_of(request.ignored)))
                 message["headers"] = headers
             await send(message)
 
@@ -74,6 +77,13 @@ class Envelope:
             await error_answer(500, "internal_error", INTERNAL)(scope, receive, send_with_headers)
         finally:
             self._metrics.observe(scope, status, time.perf_counter() - started)
+
+
+def _without_slash(scope: Scope) -> str:
+    """The path without the slashes that end it as it was sent: one that is part of an id, %2F, stays."""
+    path: str = scope["path"]
+    sent: bytes = scope.get("raw_path") or path.encode()
+    return path[: len(path) - (len(sent) - len(sent.rstrip(b"/")))] or "/"
 
 
 def _request_id(scope: Scope) -> bytes:

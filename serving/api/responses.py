@@ -13,3 +13,8 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON response; dates, UUIDs and numpy numbers are written as JSON clients expect."""
     return Response(orjson.dumps(content, option=_OPTIONS), status, headers, media_type=JSON)
+
+
+def printable(text: str) -> str:
+    """A text that can be encoded: halves of surrogate pairs become escapes such as \\ud83c."""
+    return text.encode("utf-8", "backslashreplace").decode()

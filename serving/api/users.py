@@ -41,7 +41,7 @@ async def create_user(plane: Plane, body: Newcomer) -> Response:
 
 
 @router.get(
-    "/{user_id}",
+    "/{user_id:path}",
     response_model=shapes.UserOut,
     responses=documented(404, 422, 503),
     summary="A user and what they met",
@@ -53,7 +53,7 @@ async def get_user(plane: Plane, user_id: UserInPath) -> Response:
 
 
 @router.put(
-    "/{user_id}",
+    "/{user_id:path}",
     response_model=shapes.UserOut,
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Change a user",

@@ -1,27 +1,30 @@
-"""Search by words over the live catalogue: BM25 with boosted fields, synonyms, typing mistakes."""
+"""Search by words over the live catalogue: BM25 with boosted fields, accents, synonyms, typing mistakes."""
 
-from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
-from serving.text.postings import Postings
+from serving.text.guesses import Guesses
+from serving.text.postings import Mask, Postings
 from serving.text.synonyms import Phrase, Synonyms
-from serving.text.terms import phrase, terms
+from serving.text.terms import fold, ideographs, phrase, terms, words
 from serving.types import Item
-from training.params.ranking import FieldBoosts, SearchParams
+from training.params.ranking import SearchParams
 
+Rows = NDArray[np.int32]
 Scores = NDArray[np.float32]
 
-_GUESSES = 3
-_SHORTEST_PREFIX = 4
-_SHORTEST_TYPO = 5
-_ENDING = 3
-_REMEMBERED_TYPOS = 4096
+_MOST_CONCEPTS = 64
+"""Distinct words and phrases of a query that are searched; further ones are left out."""
+_MOST_GUESSED = 8
+"""Unknown words of a query that are guessed; further ones match nothing."""
+ACCENT_WEIGHT = 0.8
+"""What a match counts that differs in accents only."""
+
+_NOT_THE_TITLE = np.float32(0.98)
+"""What other items' scores are multiplied by when the query is the whole title of an item."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,14 @@ class LexicalHits:
     """Term as typed → term as searched, for those that had to be guessed."""
 
 
+class Document(NamedTuple):
+    """An item's words: occurrences times the boost of their field."""
+
+    terms: dict[str, float]
+    aliases: dict[str, float]
+    """Further terms that find the item: its words without accents, single Chinese characters."""
+
+
 class LexicalIndex:
     """All searchable items by their words; items come and go while it answers."""
 
@@ -40,61 +51,66 @@ class LexicalIndex:
         self._postings = Postings()
         self._params = params
         self._synonyms = synonyms
-        self._guesses: dict[str, list[str]] = {}
-        self._guessed_at = -1
-        self._vocabulary: list[str] = []
+        self._guesses = Guesses(self._postings)
+        self._titles = np.zeros(1024, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._postings)
 
     def put(self, row: int, item: Item) -> None:
         """Index an item, in place of what `row` held; an item without words is left out."""
-        self._postings.remove(row)
-        if document := document_of(item, self._params.boosts):
-            self._postings.add(row, document)
+        self.remove(row)
+        document = document_of(item, self._params)
+        if document.terms:
+            self._guesses.learn(self._postings.add(row, document.terms, document.aliases))
+            while row >= len(self._titles):
+                self._titles = np.concatenate([self._titles, np.zeros_like(self._titles)])
+            self._titles[row] = _title_key(item.title or "")
 
     def remove(self, row: int) -> None:
         """Take the item of `row` out."""
-        self._postings.remove(row)
+        self._guesses.forget(self._postings.remove(row))
+        if row < len(self._titles):
+            self._titles[row] = 0
 
-    def search(self, query: str, n_rows: int) -> LexicalHits:
-        """Score every row for a query.
+    def search(self, query: str, n_rows: int, allowed: Mask | None = None) -> LexicalHits:
+        """Score every row for a query; of the rows of `allowed` (bool[n_rows]) where that is given.
 
         A row's score is covered × (1 + bm25 / best bm25) / 2, where `covered` is the share of the
         query's weight (by idf) whose concepts stand in the item: matching all of a query beats
-        matching one word of it often. A concept is a term or a known phrase, with its synonyms
-        (at `synonym_weight`), or, for a term that stands nowhere, the nearest terms (at `typo_weight`).
+        matching one word of it often. A concept is a term or a known phrase; see `_alternatives`.
+        An item whose title is the query comes first.
         """
         total = np.zeros(n_rows, dtype=np.float32)
         covered = np.zeros(n_rows, dtype=np.float32)
+        best = np.zeros(n_rows, dtype=np.float32)
         asked = 0.0
-        corrected: dict[str, str] = {}
-        params = self._params
+        guessed: dict[str, list[str]] = {}
         for concept in self._concepts(phrase(query)):
-            synonyms = ((other, params.synonym_weight) for other in self._synonyms.others(concept))
-            alternatives = [(concept, 1.0), *synonyms]
-            if not any(self._known(words) for words, _ in alternatives):
-                guesses = self._guess(concept[0])
-                alternatives = [((guess,), params.typo_weight) for guess in guesses]
-                if guesses:
-                    corrected[concept[0]] = guesses[0]
-            rarity = max((self._rarity(words) for words, _ in alternatives), default=self._rarity(concept))
-            best = self._best(alternatives, n_rows)
+            alternatives = self._alternatives(concept, allowed, guessed)
+            rarity = max(self._rarity(words) for words, _ in alternatives)
             asked += rarity
-            total += best
-            covered += np.where(best > 0, np.float32(rarity), np.float32(0))
+            matches = [self._scored(words, weight, allowed) for words, weight in alternatives]
+            for rows, scores in matches:
+                best[rows] = np.maximum(best[rows], scores)
+            for rows, _ in matches:  # a row of several alternatives counts once: it is 0 the second time
+                covered[rows] += np.where(best[rows] > 0, np.float32(rarity), np.float32(0))
+                total[rows] += best[rows]
+                best[rows] = 0
         top = float(total.max(initial=0.0))
         if top > 0:
             total = covered / np.float32(asked) * (np.float32(0.5) + total / np.float32(2 * top))
+            self._titles_first(query, total)
+        corrected = {typed: guesses[0] for typed, guesses in guessed.items() if guesses}
         return LexicalHits(total.astype(np.float32, copy=False), corrected)
 
     def _concepts(self, query: Phrase) -> list[Phrase]:
         """Cut a query into phrases that have synonyms (longest first) and terms; repeats count once."""
         found: dict[Phrase, None] = {}
         start = 0
-        while start < len(query):
+        while start < len(query) and len(found) < _MOST_CONCEPTS:
             for length in range(min(self._synonyms.longest, len(query) - start), 1, -1):
-                if self._synonyms.others(query[start : start + length]):
+                if self._synonyms.others(_folded(query[start : start + length])):
                     break
             else:
                 length = 1
@@ -102,73 +118,76 @@ class LexicalIndex:
             start += length
         return list(found)
 
-    def _known(self, words: Phrase) -> bool:
-        return all(self._postings.frequency(word) for word in words)
+    def _alternatives(
+        self, concept: Phrase, allowed: Mask | None, guessed: dict[str, list[str]]
+    ) -> list[tuple[Phrase, float]]:
+        """What a concept may be found by, with the weight of each: itself, itself without accents, its
+        synonyms; where allowed rows have none of these, the nearest words that they have.
+
+        Whatever is looked for is written into `guessed`, with what was found.
+        """
+        folded, params = _folded(concept), self._params
+        found = [(concept, 1.0)]
+        if folded != concept:
+            found.append((folded, ACCENT_WEIGHT))
+        found += [(other, params.synonym_weight) for other in self._synonyms.others(folded)]
+        if any(self._known(words, allowed) for words, _ in found) or len(guessed) >= _MOST_GUESSED:
+            return found
+        guesses = guessed[concept[0]] = self._guesses.of(folded[0], allowed)
+        return [((guess,), params.typo_weight) for guess in guesses] or found
+
+    def _known(self, words: Phrase, allowed: Mask | None) -> bool:
+        return all(self._postings.frequency(word, allowed) for word in words)
 
     def _rarity(self, words: Phrase) -> float:
         return sum(self._postings.idf(word) for word in words)
 
-    def _best(self, alternatives: list[tuple[Phrase, float]], n_rows: int) -> Scores:
-        best = np.zeros(n_rows, dtype=np.float32)
-        for words, weight in alternatives:
-            if len(words) == 1:
-                rows, scores = self._bm25(words[0])
-                scores = scores * np.float32(weight * self._postings.idf(words[0]))
-                best[rows] = np.maximum(best[rows], scores)
-            else:
-                np.maximum(best, self._phrase_scores(words, weight, n_rows), out=best)
-        return best
+    def _scored(self, words: Phrase, weight: float, allowed: Mask | None) -> tuple[Rows, Scores]:
+        """Rows int32[m] that have all the words, each once, and idf × BM25 summed over the words."""
+        rows, scores = self._bm25(words[0], weight, allowed)
+        for word in words[1:]:
+            further, more = self._bm25(word, weight, allowed)
+            rows, ours, theirs = np.intersect1d(rows, further, assume_unique=True, return_indices=True)
+            scores = scores[ours] + more[theirs]
+        return rows, scores
 
-    def _bm25(self, term: str) -> tuple[NDArray[np.int32], Scores]:
-        return self._postings.bm25(term, self._params.bm25_k1, self._params.bm25_b)
+    def _bm25(self, term: str, weight: float, allowed: Mask | None) -> tuple[Rows, Scores]:
+        rows, scores = self._postings.bm25(term, self._params.bm25_k1, self._params.bm25_b)
+        if allowed is not None:
+            kept = allowed[rows]
+            rows, scores = rows[kept], scores[kept]
+        return rows, scores * np.float32(weight * self._postings.idf(term))
 
-    def _phrase_scores(self, words: Phrase, weight: float, n_rows: int) -> Scores:
-        """Sum over the phrase's terms where all of them stand; 0 elsewhere."""
-        total = np.zeros(n_rows, dtype=np.float32)
-        held = np.zeros(n_rows, dtype=np.int32)
-        for word in words:
-            rows, scores = self._bm25(word)
-            total[rows] += scores * np.float32(weight * self._postings.idf(word))
-            held[rows] += 1
-        return np.where(held == len(words), total, np.float32(0))
-
-    def _guess(self, term: str) -> list[str]:
-        """The known terms nearest to one that stands nowhere: those that begin so (warm → warmer), else those
-        one edit apart, two from eight letters on; shorter words than four or five letters are not guessed."""
-        if len(term) < _SHORTEST_PREFIX:
-            return []
-        if self._guessed_at != self._postings.revision:
-            self._guesses.clear()
-            self._vocabulary = sorted(self._postings.vocabulary())
-            self._guessed_at = self._postings.revision
-        if term not in self._guesses:
-            if len(self._guesses) >= _REMEMBERED_TYPOS:
-                self._guesses.clear()
-            self._guesses[term] = self._longer(term) or self._misspelt(term)
-        return self._guesses[term]
-
-    def _longer(self, term: str) -> list[str]:
-        """Known words that are the term and up to three letters more, the most frequent first."""
-        place = bisect_left(self._vocabulary, term)
-        beginning = takewhile(lambda word: word.startswith(term), islice(self._vocabulary, place, None))
-        found = [word for word in beginning if len(word) - len(term) <= _ENDING]
-        return sorted(found, key=lambda word: (-self._postings.frequency(word), word))[:_GUESSES]
-
-    def _misspelt(self, term: str) -> list[str]:
-        """The known words at the least edit distance, the most frequent first."""
-        if len(term) < _SHORTEST_TYPO:
-            return []
-        edits = 1 if len(term) < 8 else 2
-        near = process.extract(term, self._vocabulary, scorer=OSA.distance, score_cutoff=edits, limit=8)
-        near.sort(key=lambda hit: (hit[1], -self._postings.frequency(hit[0]), hit[0]))
-        return [word for word, distance, _ in near if distance == near[0][1]][:_GUESSES]
+    def _titles_first(self, query: str, scores: Scores) -> None:
+        titles = self._titles[: len(scores)]
+        named = np.flatnonzero((titles == _title_key(query)) & (scores[: len(titles)] > 0))
+        if len(named):
+            scores *= _NOT_THE_TITLE
+            scores[named] = 1.0
 
 
-def document_of(item: Item, boosts: FieldBoosts) -> dict[str, float]:
-    """Weighted terms of an item: occurrences times the boost of their field; empty for a bare item."""
-    document: dict[str, float] = {}
-    for field, boost in boosts:
+def document_of(item: Item, params: SearchParams) -> Document:
+    """The words of an item's fields; empty for a bare item. A title of stop words alone keeps them."""
+    found: dict[str, float] = {}
+    aliases: dict[str, float] = {}
+    for field, boost in params.boosts:
         text = " ".join(item.tags) if field == "tags" else getattr(item, field)
-        for term in terms(text) if text else ():
-            document[term] = document.get(term, 0.0) + boost
-    return document
+        if not text:
+            continue
+        for term in phrase(text) if field == "title" else terms(text):
+            found[term] = found.get(term, 0.0) + boost
+            if not term.isascii() and (bare := fold(term)) != term:
+                aliases[bare] = aliases.get(bare, 0.0) + boost * ACCENT_WEIGHT
+        for character in ideographs(text):
+            aliases[character] = aliases.get(character, 0.0) + boost
+    return Document(found, aliases)
+
+
+def _title_key(text: str) -> int:
+    """A number for a title's words in their order; 0 for a text without words."""
+    found = words(text)
+    return hash(tuple(found)) if found else 0
+
+
+def _folded(concept: Phrase) -> Phrase:
+    return tuple(map(fold, concept))

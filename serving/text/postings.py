@@ -2,12 +2,16 @@
 
 from array import array
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int32]
 Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+_NONE: Mapping[str, float] = MappingProxyType({})
 
 
 class Postings:
@@ -23,8 +27,6 @@ class Postings:
         self._documents: dict[int, tuple[str, ...]] = {}
         self._lengths = np.zeros(1024, dtype=np.float32)
         self._total_length = 0.0
-        self.revision = 0
-        """Counts the changes: what is derived from the vocabulary is good while this stays."""
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -32,17 +34,19 @@ class Postings:
     def __contains__(self, row: int) -> bool:
         return row in self._documents
 
-    def add(self, row: int, document: Mapping[str, float]) -> None:
-        """Index a document under `row` (which must be free)."""
-        rows, weights = self._rows, self._weights
-        for term, weight in document.items():
-            held = rows.get(term)
-            if held is None:
-                held = rows[term] = array("i")
-                weights[term] = array("f")
-            held.append(row)
-            weights[term].append(weight)
-        self._documents[row] = tuple(document)
+    def add(self, row: int, document: Mapping[str, float], aliases: Mapping[str, float] = _NONE) -> list[str]:
+        """Index a document under `row` (which must be free); gives the terms that no other document has.
+
+        `aliases` are further terms that it is found by; they do not make it longer.
+        """
+        held = {**aliases, **document} if aliases else document
+        fresh = [term for term in held if term not in self._rows]
+        for term in fresh:
+            self._rows[term], self._weights[term] = array("i"), array("f")
+        for term, weight in held.items():
+            self._rows[term].append(row)
+            self._weights[term].append(weight)
+        self._documents[row] = tuple(held)
         if row >= len(self._lengths):
             grown = np.zeros(max(row + 1, 2 * len(self._lengths)), dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
@@ -50,31 +54,32 @@ class Postings:
         length = sum(document.values())
         self._lengths[row] = length
         self._total_length += length
-        self.revision += 1
+        return fresh
 
-    def remove(self, row: int) -> None:
-        """Take the document of `row` out; nothing happens when there is none."""
+    def remove(self, row: int) -> list[str]:
+        """Take the document of `row` out; gives the terms that no document has now. [] when there is none."""
+        gone = []
         for term in self._documents.pop(row, ()):
             place = self._rows[term].index(row)
             del self._rows[term][place], self._weights[term][place]
             if not self._rows[term]:
                 del self._rows[term], self._weights[term]
-        self._total_length -= float(self._lengths[row]) if row < len(self._lengths) else 0.0
+                gone.append(term)
         if row < len(self._lengths):
+            self._total_length -= float(self._lengths[row])
             self._lengths[row] = 0.0
-        self.revision += 1
+        return gone
 
     def terms_of(self, row: int) -> tuple[str, ...]:
         """The distinct terms of a document; () when there is none."""
         return self._documents.get(row, ())
 
-    def vocabulary(self) -> list[str]:
-        """All terms that stand in some document."""
-        return list(self._rows)
-
-    def frequency(self, term: str) -> int:
-        """In how many documents a term stands."""
-        return len(self._rows.get(term, ()))
+    def frequency(self, term: str, allowed: Mask | None = None) -> int:
+        """How many documents have a term; of the rows of `allowed` (bool[n_rows]) where that is given."""
+        rows = self._rows.get(term)
+        if rows is None:
+            return 0
+        return len(rows) if allowed is None else int(np.count_nonzero(allowed[np.frombuffer(rows, np.int32)]))
 
     def idf(self, term: str) -> float:
         """Rarity of a term, by BM25's smoothed formula: ln(1 + (N - n + 0.5) / (n + 0.5)); never negative."""

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from serving.text.terms import phrase
+from serving.text.terms import fold, phrase
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ class Synonyms:
 
     The file has one group a line, phrases separated by commas; a line that begins with `#` is a comment.
     A file that is absent, or cannot be read, is no synonyms. Each call looks at the file's time and size,
-    so that an edit counts from the next search on.
+    so that an edit counts from the next search on. Phrases are terms without accents (`terms.fold`).
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,7 +57,8 @@ class Synonyms:
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.lstrip().startswith("#"):
                 continue
-            group = list(dict.fromkeys(found for part in line.split(",") if (found := phrase(part))))
+            phrases = (tuple(map(fold, phrase(part))) for part in line.split(","))
+            group = list(dict.fromkeys(found for found in phrases if found))
             for member in group:
                 known = groups.setdefault(member, [])
                 known.extend(other for other in group if other != member and other not in known)

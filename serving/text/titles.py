@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.text.postings import Postings
-from serving.text.terms import terms
+from serving.text.terms import fold, terms
 from serving.types import Item
 
 
@@ -18,7 +18,7 @@ class NameIndex:
         """Index an item's name, in place of what `row` held."""
         self._postings.remove(row)
         if found := terms(item.title or "") + terms(item.sub_category or ""):
-            self._postings.add(row, dict.fromkeys(found, 1.0))
+            self._postings.add(row, dict.fromkeys(map(fold, found), 1.0))
 
     def remove(self, row: int) -> None:
         """Take the item of `row` out."""

@@ -77,17 +77,29 @@ class LiveEncoder:
         loop = asyncio.get_running_loop()
         while self._waiting:
             texts = list(self._waiting)[: self._batch]
-            try:
-                vectors = await loop.run_in_executor(self._thread, self._encoder.encode, texts)
-            except Exception as error:  # noqa: BLE001  each one who waits is told
-                for text in texts:
-                    _fail(self._waiting.pop(text), error)
-                continue
-            for text, vector in zip(texts, vectors, strict=True):
-                self._remember(text, vector)
+            for text, found in zip(
+                texts, await loop.run_in_executor(self._thread, self._encode_batch, texts), strict=True
+            ):
                 future = self._waiting.pop(text)
+                if isinstance(found, Exception):
+                    _fail(future, found)
+                    continue
+                self._remember(text, found)
                 if not future.done():
-                    future.set_result(vector)
+                    future.set_result(found)
+
+    def _encode_batch(self, texts: Sequence[str]) -> list[Vector | Exception]:
+        """A vector or an error for each text. A batch that fails is encoded one by one: of many who wait only
+        those are told whose text the model can't read."""
+        try:
+            vectors = self._encoder.encode(texts)
+            if len(vectors) != len(texts):
+                raise ValueError(f"the encoder made {len(vectors)} vectors of {len(texts)} texts")
+            return list(vectors)
+        except Exception as error:  # noqa: BLE001  each one who waits is told
+            if len(texts) == 1:
+                return [error]
+            return [found for text in texts for found in self._encode_batch([text])]
 
     def _remember(self, text: str, vector: Vector) -> None:
         self._known[text] = vector

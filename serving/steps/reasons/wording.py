@@ -9,7 +9,7 @@ from serving.steps.context import Context
 from serving.steps.reasons import texts
 from serving.steps.reasons.history import leading_items
 from serving.steps.reasons.labels import strongest
-from serving.steps.sources.words import INTEREST, SEARCH, numbered
+from serving.steps.sources.words import INTEREST, SEARCH, numbered, word_matches
 from serving.steps.table import Table
 from training.models.fpgrowth import Rule
 
@@ -60,7 +60,7 @@ def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[s
 
 def of_search(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """The words that matched, with the guesses that were made; else the meaning."""
-    corrected = context.index.lexical.search(context.query, context.n_rows).corrected
+    corrected = word_matches(context, context.query).corrected
     words, meaning = texts.matches(context.query, corrected), texts.near_meaning(context.query)
     return [words if label == "search" else meaning for label in labels]
 

@@ -7,13 +7,14 @@ from serving.steps.scorers.search import fuse
 from serving.steps.scores import Mask, Scores
 from serving.steps.sources.embeddings import near, nearest
 from serving.steps.table import Column
+from serving.text.lexical import LexicalHits
 
 SEARCH, INTEREST = "search", "interest"
 
 
 def words(context: Context, allowed: Mask) -> dict[str, Column]:
     """How much of the query each item's text has, 0..1."""
-    return {"words": Column(context.index.lexical.search(context.query, context.n_rows).scores)}
+    return {"words": Column(word_matches(context, context.query).scores)}
 
 
 def meaning(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -46,14 +47,21 @@ def numbered(name: str, place: int) -> str:
     return f"{name} {place + 1}"
 
 
+def word_matches(context: Context, text: str) -> LexicalHits:
+    """Items of the kinds that are asked for by the words of a text. What the user has seen is left in: a
+    word does not become unknown, and guessed, by being bought."""
+    of_kinds = context.index.catalogue.mask(context.kinds)
+    return context.index.lexical.search(text, context.n_rows, of_kinds)
+
+
 def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:
-    hits = context.index.lexical.search(text, context.n_rows).scores
+    hits = word_matches(context, text).scores
     found: Scores = 0.5 * hits + 0.5 * near(context, vector, allowed).dense(context.n_rows)
     return found
 
 
 def _search_scores(context: Context, query: str, vector: Vector | None, allowed: Mask) -> Scores:
-    hits = context.index.lexical.search(query, context.n_rows)
+    hits = word_matches(context, query)
     found = _matches(context, vector, context.params.search.candidates, allowed)
     return fuse(hits.scores, found.dense(context.n_rows), context.params.search)
 

@@ -79,6 +79,20 @@ async def test_each_kind_is_searched_by_itself(plane: LivePlane) -> None:
     assert {"c1", "TEA0000000"} <= set(ids((await plane.lists.search("teapot", 5)).results))
 
 
+@pytest.mark.parametrize("typed", ["hos", "staplr", "strianer"])
+async def test_an_article_that_has_the_misspelt_word_takes_no_guess_from_the_shop(
+    plane: LivePlane, typed: str
+) -> None:
+    shop = frozenset({"product"})
+    before = await plane.lists.search(typed, 5, shop)
+    await plane.create_item(ItemDraft(kind="article", title=f"On {typed}"))
+    after = await plane.lists.search(typed, 5, shop)
+    assert ids(after.results) == ids(before.results)
+    assert [each.reason for each in after.results] == [each.reason for each in before.results]
+    assert after.fallback_reason == before.fallback_reason
+    assert (await plane.lists.search(typed, 5, frozenset({"article"}))).results[0].item.title == f"On {typed}"
+
+
 async def test_meaning_finds_what_words_do_not(plane: LivePlane) -> None:
     """The bag-of-words encoder sees whole words that the index of words drops: here a stop word."""
     await plane.create_item(ItemDraft(kind="product", item_id="THEBAND001", title="the who"))

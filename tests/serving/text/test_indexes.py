@@ -83,6 +83,13 @@ def test_names_are_compared_by_their_rare_words() -> None:
     assert ((cosines > 0) & (cosines < 1)).all()
 
 
+def test_names_are_compared_without_accents() -> None:
+    names = NameIndex()
+    for row, title in enumerate(["café au lait", "cafe sign", "red hat", "blue hat"]):
+        names.put(row, item(title))
+    assert names.similar(0, np.ones(4, dtype=bool))[0].tolist() == [1]
+
+
 def unit(generator: np.random.Generator, count: int) -> np.ndarray:
     vectors = generator.normal(size=(count, 8)).astype(np.float32)
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)

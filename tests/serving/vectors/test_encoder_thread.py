@@ -1,0 +1,50 @@
+"""One text that the model can't read fails alone."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from serving.vectors.encoder_thread import LiveEncoder
+
+
+class Strict:
+    """An encoder that, like a tokenizer, fails the whole batch for half a character."""
+
+    name, dimension = "strict", 2
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        for text in texts:
+            text.encode()
+        return np.array([[len(text), 0] for text in texts], dtype=np.float32)
+
+
+class Short(Strict):
+    """An encoder that loses a text of every batch."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return super().encode(texts)[: len(texts) - 1 or 1]
+
+
+async def test_bad_texts_fail_alone_in_their_batch() -> None:
+    encoder = LiveEncoder(Strict())
+    texts = ["tea" * (place + 1) if place % 10 else f"gift \ud83c{place}" for place in range(40)]
+    found = await asyncio.gather(*(encoder.encode(text) for text in texts), return_exceptions=True)
+    for place, vector in enumerate(found):
+        if place % 10:
+            assert isinstance(vector, np.ndarray) and vector[0] == len(texts[place])
+        else:
+            assert isinstance(vector, UnicodeEncodeError)
+    assert encoder.waiting == 0
+    with pytest.raises(UnicodeEncodeError):
+        await encoder.encode(texts[0])
+    encoder.close()
+
+
+async def test_a_batch_that_comes_back_too_short_leaves_nobody_waiting() -> None:
+    encoder = LiveEncoder(Short())
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*(encoder.encode("x" * n) for n in (1, 2, 3)))
+    assert [vector[0] for vector in found] == [1, 2, 3]
+    encoder.close()
