@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -137,3 +138,31 @@ def test_the_service_answers_before_any_bundle_and_says_so(workers: tuple[Shortl
     assert {"n_ratings", "n_users", "n_products", "avg_rating"} <= status["database"].keys()
     home = workers[0].home("stranger")
     assert home["personalized"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u200fספר\u200e \u202etxet",
+        "a" + "\u0301" * 190,
+        "\ufeff\ufffe\U0010ffff\U000e0001",
+        "👩\u200d👩\u200d👧 1️⃣ \x85\x9f",
+        "ｔｅａ\u3000हिन्दी ที่นี่ 茶",
+        "'; drop table items; -- %s {} \\u0000",
+    ],
+)
+def test_whatever_text_is_taken_is_stored_searched_and_shown(
+    workers: tuple[Shortlist, Shortlist], text: str
+) -> None:
+    one, other = workers
+    name = str(crc32(text.encode()))
+    made = one.create_content(f"c{name}", text, category=text, tags=[text], description=text * 500)
+    assert (made["title"], made["category"], made["tags"]) == (text, text, [text])
+    assert other.content(made["content_id"])["title"] == text
+    assert [item["title"] for item in other.content_of(text)] == [text]
+    one.create_user(f"u{name}", interests=[text], skill_level=text)
+    one.interact(f"u{name}/{text[:50]}?", made["content_id"], "click")
+    assert other.user(f"u{name}/{text[:50]}?")["history"] == [made["content_id"]]
+    assert other.recommend_content(f"u{name}", n=5)
+    assert other.search(text, kind="all")["results"]
+    assert other.semantic_search(text, kind="all")
