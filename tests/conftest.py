@@ -1,5 +1,6 @@
 """Fixtures on a real PostgreSQL: one embedded server a test session, one fresh database a test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -48,6 +51,16 @@ class Postgres:
                 cursor.execute(statement)
         finally:
             conn.close()
+
+
+# How long an example takes says nothing here. CI draws the same examples each time, a developer new ones.
+hypothesis_settings.register_profile(
+    "shortlist",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+hypothesis_settings.load_profile("shortlist")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
