@@ -68,7 +68,7 @@ async def serving(installation: Installation) -> AsyncIterator[httpx.AsyncClient
             await plane.settle()
             async with app.router.lifespan_context(app):
                 transport = httpx.ASGITransport(app)
-                async with httpx.AsyncClient(transport=transport, base_url="http://shortlist.test") as client:
+                async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                     yield client
         finally:
             await plane.close()
