@@ -13,7 +13,7 @@ from pathlib import Path
 from operations.install.environment import fingerprint, is_done, only_one, prepare, say, showing_growth
 from operations.install.errors import InstallError
 from operations.install.imports import check_imports, provide_openmp
-from operations.install.lock import LOCK, pin_of, read_lock, wanted_lines
+from operations.install.lock import LOCK, read_lock, wanted_lines
 from operations.install.machine import check, check_disk
 from operations.install.tools import choose
 from operations.install.torch import CPU, choose_build
@@ -56,7 +56,9 @@ def install(root: Path, *, named: bool) -> None:
         )
         with showing_growth(root, build.disk if fresh else 0):
             tool.synchronise(lines, build.links)
-            tool.install_again(pin_of(SUPERVISOR, pins).line)
+            for line in lines:
+                if line.startswith(f"{SUPERVISOR}=="):
+                    tool.install_again(line)
             tool.install_checkout(root)
         shutil.rmtree(tool.throwaway_cache, ignore_errors=True)
         provide_openmp(venv, platform.system())
