@@ -150,13 +150,12 @@ def test_down_after_the_supervisor_was_killed(environment: dict[str, str], super
 def test_a_service_that_cannot_start_is_named_with_its_cause(
     environment: dict[str, str], supervisor: Supervisor, settings: Settings
 ) -> None:
-    with (settings.workspace / "params.yaml").open("a") as params:
-        params.write("nonsense: 1\n")
+    params = settings.workspace / "params.yaml"
+    params.write_text(params.read_text().replace("model: all-MiniLM-L6-v2", "model: no-such-model"))
     began = time.monotonic()
     started = operations(environment, "up", "--detach", "--no-sample")
     assert started.returncode == 1
-    assert "'service' can't start: training.params.ParamsError" in started.stderr
-    assert "nonsense: Extra inputs are not permitted" in started.stderr
+    assert "'service' can't start: " in started.stderr and "no-such-model" in started.stderr
     assert time.monotonic() - began < 150, "its server starts it again for ever; that is not waited for"
     assert supervisor.leftovers() == []
 
