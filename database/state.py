@@ -59,6 +59,10 @@ class UserEvents:
     groups: tuple[EventGroup, ...] = ()
     """Every interaction with an item, summed up; empty where `latest` is all there is."""
 
+    def since(self, moment: datetime | None) -> list[InteractionRow]:
+        """The latest interactions since a moment (None: all of them), newest first."""
+        return [each for each in self.latest if moment is None or each.occurred_at >= moment]
+
     @property
     def size(self) -> int:
         """Rows held in memory."""

@@ -255,8 +255,7 @@ class Recommender:
         interests: bool = False,
     ) -> User:
         count = self._params.ranking.recent_queries if searches else 0
-        recent = [each for each in events.latest if since is None or each.occurred_at >= since]
-        asked = await self._encoded(queries_of(recent)[:count])
+        asked = await self._encoded(queries_of(events.since(since))[:count])
         declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row

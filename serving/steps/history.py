@@ -60,7 +60,7 @@ def build_history(
     Tastes come from the latest events since `since`; what was seen, and what is disliked, from all events.
     The latest explicit opinion (a like, a rating, feedback) decides the sign: clicks do not outvote it.
     """
-    recent = [each for each in events.latest if since is None or each.occurred_at >= since]
+    recent = events.since(since)
     groups = events.groups or grouped(events.latest)
     weights, stars = params.weights.model_dump(), params.neutral_stars
     tastes: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """The candidates of one list: catalogue rows, and a column for what each step says of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -74,6 +74,20 @@ class Table:
         """A source's column; zeros where it was not asked or had no opinion."""
         found = self.sources.get(name)
         return np.zeros(len(self), dtype=np.float32) if found is None else found
+
+    def highest(self, names: Iterable[str]) -> Scores:
+        """The largest of these sources' columns for each candidate, 0 at least, float32[c]."""
+        best = np.zeros(len(self), dtype=np.float32)
+        for name in names:
+            np.maximum(best, self.column(name), out=best)
+        return best
+
+    def total(self, parts: Mapping[str, Scores]) -> Scores:
+        """The sum of some columns, float32[c]; zeros without any."""
+        total = np.zeros(len(self), dtype=np.float32)
+        for values in parts.values():
+            total += values
+        return total
 
     def scaled(self, name: str) -> Scores:
         """A source's column over its scale, float32[c]."""

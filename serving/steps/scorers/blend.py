@@ -19,8 +19,8 @@ def home_blend(context: Context, table: Table) -> Table:
     """
     shares = context.params.blend
     models = weighted_models(context, table)
-    clicked = scaled(contrast(sum_of(models, len(table)), table.allowed)) if models else table.column("")
-    searched = scaled(best_search(context, table))
+    clicked = scaled(contrast(table.total(models), table.allowed)) if models else table.column("")
+    searched = scaled(table.highest(numbered(SEARCH, age) for age in range(len(context.user.searches))))
     score = np.float32(shares.clicked) * clicked + np.float32(shares.search) * searched
     if not (score[table.allowed] > 0).any():
         return table.scored(table.column(""), {})
@@ -46,19 +46,3 @@ def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
     if not any(values.any() for name, values in found.items() if name != "popularity"):
         found.pop("popularity", None)
     return found
-
-
-def best_search(context: Context, table: Table) -> Scores:
-    """What the past searches say of each candidate: the best over them, float32[c]."""
-    total = table.column("")
-    for age in range(len(context.user.searches)):
-        np.maximum(total, table.column(numbered(SEARCH, age)), out=total)
-    return total
-
-
-def sum_of(parts: dict[str, Scores], length: int) -> Scores:
-    """The sum of the parts, float32[length]."""
-    total = np.zeros(length, dtype=np.float32)
-    for values in parts.values():
-        total += values
-    return total

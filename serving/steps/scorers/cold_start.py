@@ -13,13 +13,13 @@ HYBRID = ("cf", "embeddings")
 def hybrid_score(context: Context, table: Table) -> Table:
     """The two models, each over its scale, by the weights of the request; as a share of the best."""
     parts = _hybrid_parts(context, table)
-    return table.scored(scaled(_sum(table, parts)), parts)
+    return table.scored(scaled(table.total(parts)), parts)
 
 
 def cold_start_score(context: Context, table: Table) -> Table:
     """Interests and popularity, and the models by the share that few events have: events / cold_below."""
     parts = _hybrid_parts(context, table)
-    warm = scaled(_sum(table, parts))
+    warm = scaled(table.total(parts))
     cold = cold_scores(
         best_interest(context, table),
         table.column("popularity") + np.float32(1e-6),
@@ -31,10 +31,7 @@ def cold_start_score(context: Context, table: Table) -> Table:
 
 def best_interest(context: Context, table: Table) -> Scores:
     """How well each candidate fits the interest that it fits best, float32[c]."""
-    best = table.column("")
-    for place in range(len(context.user.interests)):
-        np.maximum(best, table.column(numbered(INTEREST, place)), out=best)
-    return best
+    return table.highest(numbered(INTEREST, place) for place in range(len(context.user.interests)))
 
 
 def cold_scores(interests: Scores, popularity: Scores, interest_share: float) -> Scores:
@@ -60,10 +57,3 @@ def _hybrid_parts(context: Context, table: Table) -> dict[str, Scores]:
         for name in HYBRID
         if context.shares.get(name)
     }
-
-
-def _sum(table: Table, parts: dict[str, Scores]) -> Scores:
-    total = table.column("")
-    for values in parts.values():
-        total += values
-    return total
