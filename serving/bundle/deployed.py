@@ -16,8 +16,9 @@ from serving.observe.list_metrics import list_metrics
 
 log = logging.getLogger(__name__)
 
-_RETRY = timedelta(minutes=1)
-_LONGEST_RETRY = timedelta(minutes=16)
+_RETRY = timedelta(seconds=5)
+"""Short at first: a file that is still copied, or want of memory, passes; but each retry reads it all."""
+_LONGEST_RETRY = timedelta(minutes=20)
 
 CatchUp = Callable[[], Awaitable[object]]
 

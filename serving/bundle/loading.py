@@ -135,11 +135,11 @@ def bento_folder(tag: str) -> Path:
 
     LookupError when this host's store does not hold the model, or can't read what BentoML wrote beside it.
     """
-    import bentoml
     from bentoml.exceptions import NotFound
+    from bentoml.models import get
 
     try:
-        return Path(bentoml.models.get(tag).path) / _FOLDER
+        return Path(get(tag).path) / _FOLDER
     except NotFound as error:
         raise LookupError(f"the Bento store holds no {tag}") from error
     except Exception as error:  # an empty or cut model.yaml breaks BentoML in as many ways as YAML has
@@ -155,6 +155,7 @@ async def load(deployment: Deployment, locate: Locate, dimension: int, model: st
     try:
         return await asyncio.to_thread(_load, deployment, locate, dimension, model)
     except Exception as error:  # the boundary of a bundle: whatever is wrong with it, the one before serves
+        log.debug("bundle %s could not be loaded", deployment.bundle_id, exc_info=True)
         raise BundleRefused(deployment.bundle_id, str(error) or type(error).__name__) from error
 
 

@@ -64,6 +64,7 @@ def run_service(tmp_path: Path) -> RunService:
             yield Running(address, process)
         finally:
             _stop(process)
+            sys.stdout.write(log.read_text()[-20_000:])  # pytest shows it where the test failed
 
     return run
 
