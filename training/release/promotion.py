@@ -116,7 +116,7 @@ def mirror(settings: Settings, registry: Registry) -> None:
                 reconcile(conn, registry)
         except deployments.PromotionBusy:
             logger.warning(
-                "Promotion running; MLflow's aliases will be updated by the next `monitoring` run."
+                "A promotion or rollback is running; the next `monitoring` run will update MLflow's aliases."
             )
 
 

@@ -28,9 +28,7 @@ _RUNS_NOTE = (
     "trained before the test period; `_low` and `_high` are 95 % intervals. The parent run has a table and a "
     "link to compare all."
 )
-_SEARCHES_NOTE = (
-    "One parent run per search, one child run per trial; trial 0 uses the values of params.yaml at the start."
-)
+_SEARCHES_NOTE = "One parent run per search, one child run per trial; trial 0 uses the shipped values."
 
 
 class Tracker:
