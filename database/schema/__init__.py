@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import psycopg2
-from psycopg2 import errors
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -58,7 +58,7 @@ def _patiently(upgrade: Callable[[], None], connection: Connection) -> None:
             return upgrade()
         except OperationalError as error:
             connection.rollback()
-            if not isinstance(error.orig, errors.LockNotAvailable) or monotonic() > give_up:
+            if not isinstance(error.orig, LockNotAvailable) or monotonic() > give_up:
                 raise
             logger.warning("a migration waits for a table that others use: %s", error.orig)
             sleep(_PAUSE_SECONDS)

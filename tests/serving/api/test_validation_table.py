@@ -65,9 +65,9 @@ async def test_response_limit_is_clamped(
     limits: list[int] = []
     ranked = plane._ranked
 
-    def noting(limit: int, *rest: Any) -> Any:
+    def noting(limit: int, *rest: Any, **named: Any) -> Any:
         limits.append(limit)
-        return ranked(limit, *rest)
+        return ranked(limit, *rest, **named)
 
     plane._ranked = noting
     answer = await http.get(path if given is None else f"{path}&response_limit={given}")

@@ -23,7 +23,9 @@ from database.gate_decisions import record_decision
 from database.settings import REPOSITORY
 from serving.experiments.running import bucket
 from training.models.als import Als
+from training.models.blend import FEW_INTERACTIONS
 from training.models.bundle import load_bundle, read_manifest
+from training.models.popularity import Popularity
 
 pytestmark = pytest.mark.platform
 
@@ -108,8 +110,11 @@ def service(
 def _stored(folder: Path, store: Path) -> Stored:
     bundle = load_bundle(folder)
     als = bundle.model(Als)
-    items, scores = als.similar(bundle.items.index(ITEM), LIKE)
-    similar = dict(zip(bundle.items.decode(items), np.round(scores, 4).tolist(), strict=True))
+    items, cosines = als.similar(bundle.items.index(ITEM), als.n_items)
+    users = bundle.model(Popularity).all_time[items]
+    scores = cosines * users / (users + FEW_INTERACTIONS)
+    best = np.argsort(-scores)[:LIKE].astype(np.int32)
+    similar = dict(zip(bundle.items.decode(items[best]), np.round(scores[best], 4).tolist(), strict=True))
     bundle_id = read_manifest(folder).bundle_id
     for_users = {}
     for user_id in SHOPPERS:
