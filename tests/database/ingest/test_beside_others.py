@@ -43,16 +43,17 @@ class Taking:
 
     def __init__(self, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.taken = 0
+        self._waiting: list[threading.Thread] = []
         real = merge.merge_catalogue
 
         def then_take(*arguments: Any) -> merge.Merged:
+            self.join()  # the batch before is committed: whoever waited for it has had their turn
             found = real(*arguments)
             waiting = threading.Thread(target=self._take, args=(dsn,))
             waiting.start()
             self._waiting.append(waiting)
             return found
 
-        self._waiting: list[threading.Thread] = []
         monkeypatch.setattr(run, "merge_catalogue", then_take)
 
     def _take(self, dsn: str) -> None:
