@@ -1,4 +1,4 @@
-"""What must hold before anything is started. Each refusal is one line: the cause, and what mends it."""
+"""What must hold before anything is started. Each refusal is one line: the cause, and how to fix it."""
 
 import shutil
 import socket

@@ -103,7 +103,7 @@ class Embeddings(Model):
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("the index is a file of its own: use load")
+        raise NotImplementedError("the index is a separate file: use load")
 
     def save(self, directory: Path) -> None:
         super().save(directory)
@@ -158,5 +158,5 @@ ALGORITHM = Algorithm(
     fit,
     Embeddings,
     about="Sentence embeddings: items whose texts mean the same.",
-    limits="An item without a text has no neighbours; it knows meanings, not tastes.",
+    limits="Items without text have no neighbours; user behaviour is ignored.",
 )
