@@ -52,7 +52,7 @@ def slices_table(found: Found, k: int) -> str:
     """A table for each slice that has users: accuracy, coverage and Gini at k with their 95 % intervals.
 
     Of the items with few interactions: accuracy with only them as right answers, the share of them that
-    stands in anybody's list, and the share of a list that they are.
+    is in any list, and the share of a list that they are.
     """
     users = next(iter(found.values()))["users"]
     parts = []

@@ -128,10 +128,10 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
     """Index the items' vectors, which the database made when the items were written.
 
     Raises:
-        ValueError: the data holds no vectors.
+        ValueError: no item has a vector.
     """
     if data.vectors is None:
-        raise ValueError("the training data holds no vectors: were the items encoded when they were loaded?")
+        raise ValueError("no item has a vector: run the step `index` first")
     index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
     found = evaluate_index(index, data.vectors, seed)
     if report is not None:
