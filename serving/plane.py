@@ -34,7 +34,7 @@ from serving.errors import DatabaseUnavailable
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
-from serving.experiments.running import ExperimentBoard
+from serving.experiments.running import RunningExperiments
 from serving.lists.recommender import Recommender
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
@@ -264,7 +264,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         deployed=deployed,
         feed=ChangeFeed(database, index, deployed),
         writes=Writes(database, encoder),
-        experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
+        experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
     )
