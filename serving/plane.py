@@ -42,7 +42,8 @@ from serving.parts import Parts
 from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
-from serving.vectors.encoder_thread import LiveEncoder, TextEncoder
+from serving.vectors.encoder_thread import LiveEncoder
+from training.models.core.encoder import TextEncoder
 from training.params import Params
 
 log = logging.getLogger(__name__)

@@ -182,8 +182,6 @@ def _parameters(index: Any, bitmap: NDArray[np.uint8]) -> Any:
     selector = faiss.IDSelectorBitmap(bitmap)
     if isinstance(index, faiss.IndexIVF):
         return faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-    if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
     return faiss.SearchParameters(sel=selector)
 
 
