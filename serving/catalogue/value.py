@@ -51,6 +51,9 @@ def percentile(values: Doubles) -> Doubles:
     """Rank of each value among all, 0 (lowest) to 1 (highest); equal values share their mean rank.
 
     One value alone stands at 0.5. Takes and gives float64[n].
+
+    >>> percentile(np.array([3.0, 1.0, 1.0, 9.0])).round(3).tolist()
+    [0.667, 0.167, 0.167, 1.0]
     """
     return percentile_within(values, np.zeros(len(values), dtype=np.int32))
 

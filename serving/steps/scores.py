@@ -20,7 +20,11 @@ TERMS = 1024
 
 
 def scaled(scores: Scores) -> Scores:
-    """Scores as shares of the best, float32 in 0..1: what is below zero becomes 0; all 0 stays all 0."""
+    """Scores as shares of the best, float32 in 0..1: what is below zero becomes 0; all 0 stays all 0.
+
+    >>> scaled(np.array([4, -1, 2], dtype=np.float32)).tolist()
+    [1.0, 0.0, 0.5]
+    """
     kept: Scores = np.maximum(scores, np.float32(0))
     top = float(kept.max(initial=0.0))
     if top > 0:
@@ -52,6 +56,10 @@ def top(scores: Scores, identity: Identities, k: int) -> NDArray[np.int64]:
     Args:
         scores: float32[m].
         identity: uint64[m], the same for an item on every worker, so that workers agree on equal scores.
+
+    >>> scores, identity = np.array([1, 3, 3], dtype=np.float32), np.array([7, 9, 5], dtype=np.uint64)
+    >>> top(scores, identity, k=2).tolist()
+    [2, 1]
     """
     if k <= 0 or not len(scores):
         return np.zeros(0, dtype=np.int64)

@@ -55,12 +55,19 @@ def terms(text: str) -> tuple[str, ...]:
     """Lower-case, stemmed terms of a text, in order, repeats and accents kept; stop words left out.
 
     Categories are asked for again and again, and a title by two indexes: hence short texts are remembered.
+
+    >>> terms("tea cups and saucers")
+    ('tea', 'cup', 'saucer')
     """
     return _remembered_terms(text) if len(text) <= _REMEMBERED_LENGTH else _terms(text)
 
 
 def words(text: str) -> list[str]:
-    """Normalised words of a text, in order, stop words kept, not stemmed."""
+    """Normalised words of a text, in order, stop words kept, not stemmed.
+
+    >>> words("Kid's CAFÉ")
+    ['kids', 'café']
+    """
     normal = normalised(text)
     found: list[str] = (_ASCII_WORD if normal.isascii() else _WORD).findall(normal)
     if _APOSTROPHE.search(normal):
@@ -73,6 +80,9 @@ def meant(query: str) -> str:
     """A query without its stop words, in its own words and order; of stop words alone, as it is.
 
     Sentence encoders read "something to keep tea warm" rather by its "something" than one would like.
+
+    >>> meant("something to keep tea warm")
+    'keep tea warm'
     """
     kept = [word for word in words(query) if word not in STOP_WORDS]
     return " ".join(kept) if kept else query.strip()

@@ -1,13 +1,8 @@
 """Tables and intervals as Markdown."""
 
-import doctest
 import math
 
 from training import markdown
-
-
-def test_the_examples_of_the_docstrings_hold() -> None:
-    assert doctest.testmod(markdown) == (0, 3)
 
 
 def test_a_bar_in_a_cell_opens_no_column_and_numbers_need_no_text() -> None:

@@ -37,7 +37,11 @@ def right_answers(truth: Csr) -> DoubleArray:
 
 
 def recall(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
-    """Share of the user's right answers in the first k."""
+    """Share of the user's right answers in the first k.
+
+    >>> recall(np.array([[True, False, True]]), np.array([2.0]), k=2).tolist()
+    [0.5]
+    """
     result: DoubleArray = hits[:, :k].sum(axis=1) / counts
     return result
 
@@ -48,7 +52,12 @@ def hit_rate(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
 
 
 def ndcg(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
-    """Discounted gain over the best possible one (Järvelin and Kekäläinen 2002), gains of 0 and 1."""
+    """Discounted gain over the best possible one (Järvelin and Kekäläinen 2002), gains of 0 and 1.
+
+    >>> hits, counts = np.array([[True, False, True]]), np.array([2.0])
+    >>> ndcg(hits, counts, k=3).round(3).tolist()
+    [0.92]
+    """
     places = 1.0 / np.log2(np.arange(k) + 2.0)
     width = min(k, hits.shape[1])
     best = np.concatenate([[np.nan], np.cumsum(places)])
@@ -58,7 +67,11 @@ def ndcg(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
 
 
 def average_precision(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
-    """Mean precision at the places of right answers, over min(k, right answers)."""
+    """Mean precision at the places of right answers, over min(k, right answers).
+
+    >>> average_precision(np.array([[True, False, True]]), np.array([2.0]), k=3).round(3).tolist()
+    [0.833]
+    """
     top = hits[:, :k]
     precision = np.cumsum(top, axis=1) / (np.arange(top.shape[1]) + 1.0)
     result: DoubleArray = (precision * top).sum(axis=1) / np.minimum(counts, k)
@@ -66,7 +79,11 @@ def average_precision(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArr
 
 
 def reciprocal_rank(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
-    """1 / place of the first right answer; 0 when there is none in the first k."""
+    """1 / place of the first right answer; 0 when there is none in the first k.
+
+    >>> reciprocal_rank(np.array([[False, True]]), np.array([2.0]), k=2).tolist()
+    [0.5]
+    """
     top = hits[:, :k]
     rank = np.where(top.any(axis=1), 1.0 / (top.argmax(axis=1) + 1.0), 0.0)
     return np.where(np.isnan(counts), np.nan, rank)
@@ -116,7 +133,11 @@ def exposure(lists: IntArray, n_items: int, k: int) -> LongArray:
 
 
 def coverage(exposures: LongArray) -> float:
-    """Share of the catalogue that stands in at least one list."""
+    """Share of the catalogue that stands in at least one list.
+
+    >>> coverage(np.array([0, 2, 1, 0]))
+    0.5
+    """
     return float((exposures > 0).mean()) if len(exposures) else 0.0
 
 
@@ -131,6 +152,9 @@ def gini(exposures: LongArray) -> float:
     """Inequality of the items' exposure: 0 when all are listed equally often, towards 1 when few are.
 
     NaN when nothing is listed.
+
+    >>> gini(np.array([1, 1, 1, 1])), gini(np.array([0, 0, 0, 4]))
+    (0.0, 0.75)
     """
     total = float(exposures.sum())
     if total == 0.0:

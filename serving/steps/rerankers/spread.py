@@ -23,6 +23,10 @@ def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) 
     Args:
         scores: float32[m], best first.
         vectors: float32[m, d], normalised; zero rows are near nothing.
+
+    >>> vectors = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    >>> mmr(np.array([1, 0.9, 0.8], dtype=np.float32), vectors, k=3, relevance=0.5).tolist()
+    [0, 2, 1]
     """
     count = min(k, len(scores))
     if relevance >= 1.0 or count < 2:

@@ -46,7 +46,12 @@ def cold_scores(interests: Scores, popularity: Scores, interest_share: float) ->
 
 
 def mixed(warm: Scores, cold: Scores, events: int, cold_below: int) -> tuple[Scores, Scores]:
-    """What the models and the cold start give; the models' share is events / cold_below, 0 while silent."""
+    """What the models and the cold start give; the models' share is events / cold_below, 0 while silent.
+
+    >>> warm, cold = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
+    >>> [part.round(2).tolist() for part in mixed(warm, cold, events=1, cold_below=4)]
+    [[0.25, 0.0], [0.0, 0.75]]
+    """
     share = np.float32(min(events / cold_below, 1.0) if warm.any() else 0.0)
     return share * warm, (1 - share) * cold
 
