@@ -1,4 +1,4 @@
-"""The BentoML service: one live plane a worker under the contracts' HTTP app.
+"""The BentoML service: in each worker one live plane under the HTTP app.
 
     bentoml serve serving.service:Shortlist
 

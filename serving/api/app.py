@@ -106,9 +106,9 @@ def create_app(
     app.state.settings = settings
     errors.install(app)
     slow_plane = (training, deployments, experiments)
-    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
-    for contract in contracts:
-        app.include_router(contract.router)
+    routers = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
+    for each in routers:
+        app.include_router(each.router)
     app.include_router(documentation.router)
     app.include_router(_own)
     app.state.fields = fields_by_route(app)
@@ -159,7 +159,7 @@ async def metrics_text(metrics: Measured, request: Request) -> Response:
 
 
 def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
-    """The document, once. With keys set it says what needs one; FastAPI's error shape is left out."""
+    """The OpenAPI document. With keys set it says what needs one; FastAPI's error shape is left out."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes

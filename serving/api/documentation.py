@@ -18,7 +18,7 @@ _NO_ICON = "data:,"
 
 @router.get(_PAGE)
 async def documentation(request: Request) -> Response:
-    """Swagger UI over the document."""
+    """Swagger UI over the OpenAPI document."""
     root = request.scope.get("root_path", "").rstrip("/")
     return get_swagger_ui_html(
         openapi_url=f"{root}/openapi.json",

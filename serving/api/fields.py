@@ -121,7 +121,7 @@ ArticleId = Annotated[
     BeforeValidator(_article_id),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_BIGINT}),
 ]
-"""An article's number in a path; what is no number is an article that does not exist."""
+"""An article's number in a path; one that is not a number does not exist."""
 
 Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, pattern=r"\S"), _Writable]
 Text = Annotated[str, Field(max_length=MAX_TEXT), _Writable]

@@ -1,4 +1,4 @@
-"""Recommendations of the hybrid contract, and what users did with them. Paths as in its document."""
+"""Recommendations of the hybrid API, and the interactions with them."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The shop's interaction endpoints. Paths as in its document, the doubled word included."""
+"""The shop's interaction endpoints; the doubled word in their paths is the original shop API's."""
 
 from typing import Annotated
 

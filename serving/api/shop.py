@@ -1,4 +1,4 @@
-"""The shop: home page, products like one product, and search. Paths as in its document."""
+"""The shop: home page, products like one product, and search. Paths as in the original shop API."""
 
 from typing import Annotated
 

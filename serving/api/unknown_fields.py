@@ -1,6 +1,6 @@
 """Fields of a request that its endpoint does not have: named in a header, so that a misspelt one is noticed.
 
-The original contracts take them in silence; refusing them would break who sends them.
+The original APIs ignore them silently; refusing them would break clients that send them.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Users of the hybrid contract: who they say they are, and what they met."""
+"""Users of the hybrid API: what they say of themselves, and their history."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/users", tags=["users"])
 HISTORY_DAYS = 365
 
 UserInPath = Annotated[KnownId, Path(examples=["user123"])]
-Newcomer = Annotated[
+NewUser = Annotated[
     shapes.UserIn,
     Body(examples=[{"user_id": "user123", "interests": ["ml", "python"], "skill_level": "intermediate"}]),
 ]
@@ -32,7 +32,7 @@ ChangedUser = Annotated[shapes.UserPatch, Body(examples=[{"interests": ["ml", "p
     responses=documented(400, 401, 409, 413, 422, 503),
     summary="Create a user",
 )
-async def create_user(plane: Plane, body: Newcomer) -> Response:
+async def create_user(plane: Plane, body: NewUser) -> Response:
     """Also for a user known only from interactions; their history is kept."""
     user = await plane.create_user(
         UserDraft(user_id=body.user_id, interests=body.interests, skill_level=body.skill_level)

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the HTTP contracts, by route template: paths with ids do not grow the labels.
+"""Prometheus metrics of the HTTP APIs, by route template: paths with ids do not grow the labels.
 
 Several workers share one `PROMETHEUS_MULTIPROC_DIR` (BentoML makes one), and any of them answers for all.
 """

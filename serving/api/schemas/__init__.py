@@ -1,1 +1,1 @@
-"""The contracts' bodies, in and out, and how an item is written in each."""
+"""Request and response bodies of the APIs, and how an item is written in each."""

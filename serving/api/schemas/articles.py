@@ -1,4 +1,4 @@
-"""Shapes of the semantic articles contract; an article's content is its item's description."""
+"""Shapes of the article API; an article's content is its item's description."""
 
 from datetime import datetime
 from typing import Any

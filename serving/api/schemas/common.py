@@ -1,4 +1,4 @@
-"""What several contracts share: the optional reason of an item."""
+"""What several APIs share: the optional reason of an item."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Shapes of the matrix factorisation and search contract."""
+"""Shapes of the matrix factorisation and search APIs."""
 
 from typing import Any, Literal
 

@@ -68,7 +68,7 @@ class ShopInteraction(Body):
 
 
 class StoredInteraction(BaseModel):
-    """An interaction of any contract, as the shop reads it."""
+    """An interaction of any API, as the shop reads it."""
 
     event_type: str
     product_id: str | None

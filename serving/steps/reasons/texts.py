@@ -37,7 +37,7 @@ def popular(item: Item) -> str:
     return "popular"
 
 
-def newcomer() -> str:
+def new_item() -> str:
     """Nothing has happened to the item yet."""
     return "new in the catalogue"
 

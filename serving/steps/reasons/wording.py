@@ -40,7 +40,7 @@ def of_popularity(context: Context, table: Table, labels: Sequence[str]) -> list
     found = []
     for row in table.rows.tolist():
         item, popular = context.row_item(row), context.rankings.popularity[row] > 0
-        found.append(counted(context, row, texts.popular(item) if popular else texts.newcomer()))
+        found.append(counted(context, row, texts.popular(item) if popular else texts.new_item()))
     return found
 
 
@@ -53,7 +53,7 @@ def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[s
     """Events of the trending window; without any, that it leads its category."""
     top = texts.top_of(context.query)
     return [
-        counted(context, row, top if context.rankings.popularity[row] > 0 else texts.newcomer())
+        counted(context, row, top if context.rankings.popularity[row] > 0 else texts.new_item())
         for row in table.rows.tolist()
     ]
 

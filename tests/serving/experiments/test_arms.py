@@ -147,7 +147,7 @@ async def test_an_arm_changes_the_blend(
 async def test_an_arm_switches_how_models_are_weighed(
     workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
 ) -> None:
-    for user_id in USERS:  # enough to be no newcomer
+    for user_id in USERS:  # enough not to be a cold start
         for number in (1, 1, 2, 2, 3):
             click = InteractionDraft(
                 user_id=user_id, event_type="product_click", item_id=f"TEA000000{number}"
