@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import simple_di
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
@@ -112,7 +113,21 @@ class SlowPlane:
 
 
 @pytest.fixture
-def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPlane]:
+def bento_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Bento store of the test's own: BentoML keeps to the first that its process has used."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+
+    home = tmp_path / "home" / "bentoml"
+    monkeypatch.setenv("BENTOML_HOME", str(home))
+    for name in ("bentoml_home", "model_store_dir", "model_store"):
+        monkeypatch.setattr(getattr(BentoMLContainer, name), "_cache", simple_di.sentinel)
+    return home
+
+
+@pytest.fixture
+def slow_plane(
+    database: Database, bento_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SlowPlane]:
     """Settings that name a temporary checkout, store, inbox and MLflow; a shop of two tastes in the database.
 
     60 users buy from one of two halves of 40 items over 150 days; the vectors of the texts are there, so
@@ -130,7 +145,6 @@ def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SHORTLIST_INBOX", str(tmp_path / "inbox"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home" / "bentoml"))
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
     conn = psycopg2.connect(database.dsn)

@@ -236,7 +236,7 @@ class Recommender:
     def _check_factors(self, item_id: str, row: int) -> None:
         bundle = self._parts.arms.policy(NO_EXPERIMENT).generation
         if bundle is None:
-            raise ModelNotReady("als", "no bundle is deployed yet")
+            raise ModelNotReady("als", self._parts.deployed.lacking)
         index = bundle.index(row)
         if index < 0 or not bundle.models.als.item_factors[index].any():
             reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"

@@ -1,7 +1,6 @@
 """A stored bundle whose model.yaml is damaged is refused with the reason, at the start and at a live swap."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,9 @@ DAMAGED = {
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Path]:
-    """An empty Bento store of the test's own; gives its folder."""
-    from bentoml._internal.configuration.containers import BentoMLContainer
-    from bentoml._internal.models.model import ModelStore
-
-    folder = tmp_path / "store"
-    folder.mkdir()
-    with_store: Any = BentoMLContainer.model_store
-    with_store.set(ModelStore(folder))
-    yield folder
-    with_store.reset()
+def store(bento_home: Path) -> Path:
+    """The folder of an empty Bento store."""
+    return bento_home / "models"
 
 
 def put(store: Path, bundle: Path) -> Path:
