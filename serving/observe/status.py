@@ -110,7 +110,7 @@ def _experiments(parts: Parts) -> dict[str, Any]:
 
 
 def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:
-    answers: dict[str, Any] = {"bundle_id": "none", "status": "no bundle is deployed yet"}
+    answers: dict[str, Any] = {"bundle_id": "none", "status": deployed.lacking}
     if generation is not None:
         manifest, deployment = generation.bundle.manifest, generation.loaded.deployment
         current = deployment.deployment_id == deployed.wanted
