@@ -88,7 +88,7 @@ class LivePlane:
         await parts.experiments.open()
         parts.exposure.impressions.open()
         plane._ticker = asyncio.create_task(plane._tick())
-        log.info("live: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
+        log.info("ready: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
         return plane
 
     async def close(self) -> None:
@@ -230,7 +230,7 @@ class LivePlane:
                 self._measure()
             except Exception:  # the boundary of a task that nobody waits for
                 if self.healthy:
-                    log.exception("this worker can't follow the database: it is not ready until it can")
+                    log.exception("this worker can't follow the database and is not ready")
                 self.healthy = False
             else:
                 self.healthy = True

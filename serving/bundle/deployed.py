@@ -83,7 +83,7 @@ class Deployed:
             await self._take(deployment)
             place = deployment.previous_id
         if self.generation is not None and self.generation.loaded.deployment.deployment_id != deployment_id:
-            log.error("fell back to bundle %s: see /status for why", self.generation.bundle_id)
+            log.error("fell back to bundle %s; /status has the reason", self.generation.bundle_id)
 
     def follow(self, deployment_id: int | None, catch_up: CatchUp) -> None:
         """Start to load the deployment if it is new; the present bundle answers until it is in place.
@@ -137,10 +137,10 @@ class Deployed:
         self._index.rebase(generation.vector_base(), generation.watermark)
         self.generation = generation
         self.refused.pop(deployment.deployment_id, None)
-        log.info("bundle %s answers", generation.bundle_id)
+        log.info("bundle %s is in service", generation.bundle_id)
 
     def _refuse(self, deployment: Deployment, reason: str) -> None:
-        log.error("bundle %s is refused: %s", deployment.bundle_id, reason)
+        log.error("bundle %s rejected: %s", deployment.bundle_id, reason)
         known = self.refused.get(deployment.deployment_id)
         if known is None:
             list_metrics().count_refused_bundle()

@@ -1,4 +1,4 @@
-"""Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
+"""Lists that are the same for every user, computed when something changes and not at each request."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ class Rankings:
         return self._listings[kind, category]
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Lists that are the same for everybody, made at the first call. They are not to be changed."""
+        """Lists that are the same for every user, made at the first call. They are not to be changed."""
         if key not in self._made:
             if len(self._made) >= _REMEMBERED_LISTS:
                 self._made.clear()

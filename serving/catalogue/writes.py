@@ -11,6 +11,7 @@ from serving.catalogue.index import item_of
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import (
     DatabaseUnavailable,
+    ItemContended,
     ItemExists,
     ItemNotFound,
     KeyReused,
@@ -49,7 +50,7 @@ class Writes:
         """Change an item, and its vector when its text changes. Raises ItemNotFound.
 
         The text may be changed by another while it is encoded: then it is read and encoded again, a few
-        times; after that DatabaseUnavailable is raised.
+        times; after that ItemContended is raised.
         """
         for _ in range(_ATTEMPTS):
             async with self._database.connection("editing an item") as conn:
@@ -67,7 +68,7 @@ class Writes:
             if row is None:
                 raise ItemNotFound(item_id)
             return item_of(row)
-        raise DatabaseUnavailable(f"editing {item_id}, which others edit at the same time,")
+        raise ItemContended(item_id)
 
     async def delete_item(self, item_id: str) -> None:
         """Take an item out of the catalogue. Raises ItemNotFound."""

@@ -138,7 +138,7 @@ class Arms:
                 blend = self._params.blend.changed(rename_old_keys({"blend": arm.blend})["blend"])
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
             except ValueError as error:
-                log.error("arm %s of %s has a blend that can't be used: %s", arm.name, experiment_id, error)
+                log.error("arm %s of experiment %s has an invalid blend: %s", arm.name, experiment_id, error)
                 self._blends[key] = None
         return self._blends[key]
 
@@ -148,8 +148,8 @@ class Arms:
         try:
             self._generations[bundle_id] = await self._deployed.load(wanted)
         except BundleRefused as refusal:
-            log.error("%s (%s): its users keep the deployed bundle", refusal, reason)
+            log.error("%s (%s); its users keep the deployed bundle", refusal, reason)
             self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
             return
         self.refused.pop(bundle_id, None)
-        log.info("bundle %s answers beside the deployed one, for an experiment", bundle_id)
+        log.info("bundle %s loaded for an experiment", bundle_id)

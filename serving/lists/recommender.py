@@ -190,7 +190,7 @@ class Recommender:
         )
 
     def rankings(self) -> Rankings:
-        """What is the same for everybody, of the deployed bundle."""
+        """The lists that are the same for every user, from the deployed bundle."""
         return self._current_rankings(self._parts.arms.policy(NO_EXPERIMENT))
 
     def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:

@@ -1,4 +1,4 @@
-"""What /status tells."""
+"""The content of /status."""
 
 from typing import Any
 
@@ -77,6 +77,7 @@ def _factorization(generation: Generation | None) -> dict[str, Any]:
     }
 
 
+_NOT_CURRENT = "not the deployed bundle: it is loading or was rejected (see refused)"
 _HEADLINES = ("ndcg@10", "recall@20", "index_recall_at_10")
 
 
@@ -116,7 +117,7 @@ def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]
         current = deployment.deployment_id == deployed.wanted
         answers = {
             "bundle_id": generation.bundle_id,
-            "status": "current" if current else "not the deployed one: see refused, or it is being loaded",
+            "status": "current" if current else _NOT_CURRENT,
             "deployment_id": deployment.deployment_id,
             "tag": deployment.bundle_tag,
             "reason": deployment.reason,

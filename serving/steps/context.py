@@ -41,7 +41,7 @@ class User:
 
 
 NOBODY = User()
-"""For lists that are the same for everybody."""
+"""For lists that are the same for every user."""
 
 
 @dataclass(frozen=True, slots=True)
