@@ -132,9 +132,7 @@ async def test_an_edit_among_edits_of_others_is_tried_again_and_at_last_a_confli
     def encode_meanwhile(self: BagOfWords, texts: Any) -> Any:
         if (number := next(others, None)) is not None:
             with psycopg2.connect(database.dsn) as conn, conn.cursor() as cursor:
-                cursor.execute(
-                    "XX
-                )
+                cursor.execute("update items set description = %s where item_id = 'TEA0000001'", [number])
         return encode(self, texts)
 
     monkeypatch.setattr(BagOfWords, "encode", encode_meanwhile)
