@@ -111,8 +111,8 @@ class LivePlane:
     @property
     def bundle_id(self) -> str:
         """Id of the bundle that answers; "none" before the first."""
-        generation = self._parts.deployed.generation
-        return "none" if generation is None else generation.bundle_id
+        placed = self._parts.deployed.bundle
+        return "none" if placed is None else placed.bundle_id
 
     @property
     def stale(self) -> bool:
@@ -237,8 +237,8 @@ class LivePlane:
 
     def _measure(self) -> None:
         parts = self._parts
-        generation, now = parts.deployed.generation, self._clock()
-        deployed = None if generation is None else generation.loaded.deployment.deployed_at
+        placed, now = parts.deployed.bundle, self._clock()
+        deployed = None if placed is None else placed.loaded.deployment.deployed_at
         computed = parts.feed.trending.computed_at
         list_metrics().set_state(
             applied=parts.feed.applied,

@@ -165,12 +165,12 @@ class Recommender:
     def context(self, policy: Policy, n: int, kinds: Kinds = None, **wanted: Any) -> Context:
         """This moment, as a list of `n` items is made from it; `wanted` are further fields of the context."""
         user = wanted.get("user")
-        if user is not None and not user.history.events and policy.generation is not None:
-            trained = policy.generation.bundle.users.index(user.user_id)
+        if user is not None and not user.history.events and policy.bundle is not None:
+            trained = policy.bundle.bundle.users.index(user.user_id)
             wanted["user"] = replace(user, trained=trained)
         return Context(
             index=self._parts.index,
-            bundle=policy.generation,
+            bundle=policy.bundle,
             rankings=self._current_rankings(policy),
             params=policy.params,
             weights=policy.model_weights,
@@ -218,7 +218,7 @@ class Recommender:
         if found is None or found.stamp != stamp(catalogue, trending):
             if len(self._rankings) >= _KEPT_RANKINGS:
                 self._rankings.clear()
-            found = Rankings(catalogue, trending, policy.generation, policy.params.ranking)
+            found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking)
             self._rankings[policy.bundle_id] = found
         return found
 
@@ -234,7 +234,7 @@ class Recommender:
         return row
 
     def _check_factors(self, item_id: str, row: int) -> None:
-        bundle = self._parts.arms.policy(NO_EXPERIMENT).generation
+        bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
         if bundle is None:
             raise ModelNotReady("als", "no bundle is deployed yet")
         index = bundle.index(row)
