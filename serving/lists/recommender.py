@@ -243,7 +243,7 @@ class Recommender:
             raise ModelNotReady("als", reason)
 
     async def _events(self, user_id: str) -> UserEvents:
-        return await self._parts.feed.visit(user_id, self._params.ranking.history_events)
+        return await self._parts.feed.user_events(user_id, self._params.ranking.history_events)
 
     async def _user(
         self,
