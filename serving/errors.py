@@ -3,11 +3,11 @@
 ServingError
 ├── NotFound            ItemNotFound, UserNotFound            404
 ├── AlreadyExists       ItemExists, UserExists                409
+├── EditConflict        others keep editing the same item     409
 ├── KeyReused           an idempotency key of something else  422
 ├── ModelNotReady       no bundle, or not this item in it     503
 ├── DatabaseUnavailable a write (or a read that needs it)     503
-│   ├── DatabaseBusy    it answers, but could not do this     503
-│   └── ItemContended   others keep editing the same item     503
+│   └── DatabaseBusy    it answers, but could not do this     503
 └── BundleRefused       never leaves the service: /status shows it
 """
 
@@ -56,6 +56,14 @@ class UserExists(AlreadyExists):
         self.user_id = user_id
 
 
+class EditConflict(ServingError):  # noqa: N818
+    """Each attempt to edit an item met another edit of it."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"item {item_id!r} is being edited by someone else; try again")
+        self.item_id = item_id
+
+
 class KeyReused(ServingError):  # noqa: N818
     """An idempotency key was already used for a different interaction."""
 
@@ -87,15 +95,6 @@ class DatabaseBusy(DatabaseUnavailable):
         super().__init__(operation)
         self.args = (f"the database is busy: {operation} failed ({reason}); try again",)
         self.reason = reason
-
-
-class ItemContended(DatabaseUnavailable):
-    """Each attempt to edit an item met another edit of it."""
-
-    def __init__(self, item_id: str) -> None:
-        super().__init__("editing an item")
-        self.args = (f"item {item_id!r} is being edited by someone else; try again",)
-        self.item_id = item_id
 
 
 class BundleRefused(ServingError):  # noqa: N818

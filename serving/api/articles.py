@@ -88,7 +88,7 @@ async def get_article(plane: Plane, article_id: IdInPath) -> Response:
 @router.put(
     "/articles/{article_id}",
     response_model=Article,
-    responses=documented(400, 401, 404, 413, 503),
+    responses=documented(400, 401, 404, 409, 413, 503),
     summary="Replace an article",
 )
 async def replace_article(plane: Plane, article_id: IdInPath, body: Whole) -> Response:
@@ -100,7 +100,7 @@ async def replace_article(plane: Plane, article_id: IdInPath, body: Whole) -> Re
 @router.patch(
     "/articles/{article_id}",
     response_model=Article,
-    responses=documented(400, 401, 404, 413, 503),
+    responses=documented(400, 401, 404, 409, 413, 503),
     summary="Change an article",
 )
 async def change_article(plane: Plane, article_id: IdInPath, body: Patch) -> Response:

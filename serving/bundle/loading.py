@@ -74,7 +74,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, eq=False)
-class Generation:
+class PlacedBundle:
     """A bundle in place: the catalogue rows of its items."""
 
     loaded: Loaded
@@ -118,7 +118,7 @@ class Generation:
         return VectorBase(embeddings.vectors, embeddings.index, self.rows, self.loaded.present)
 
 
-async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
+async def place(loaded: Loaded, row_of: Callable[[str], int]) -> PlacedBundle:
     """Give each of the bundle's items its catalogue row; others are answered meanwhile."""
     rows = np.empty(len(loaded.item_ids), dtype=np.int32)
     for start in range(0, len(rows), _PLACED_AT_ONCE):
@@ -127,7 +127,7 @@ async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
         await asyncio.sleep(0)
     dense = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
     dense[rows] = np.arange(len(rows), dtype=np.int32)
-    return Generation(loaded, rows, dense)
+    return PlacedBundle(loaded, rows, dense)
 
 
 def bento_folder(tag: str) -> Path:

@@ -87,7 +87,7 @@ def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
     monkeypatch.setattr(
         changes, "CHANGES", (changes.Change("blend.weights=alike", "blend.weights=original"),)
     )
-    deployed: Any = SimpleNamespace(generation=None)
+    deployed: Any = SimpleNamespace(bundle=None)
     arms = Arms(deployed, small_params, lambda: datetime.now(UTC))
     policy = arms.policy(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
     assert (policy.experiment_id, policy.arm) == ("older", "plain")
