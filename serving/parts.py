@@ -9,7 +9,7 @@ from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
-from serving.experiments.running import ExperimentBoard
+from serving.experiments.running import RunningExperiments
 from serving.vectors.encoder_thread import LiveEncoder
 
 
@@ -23,6 +23,6 @@ class Parts:
     deployed: Deployed
     feed: ChangeFeed
     writes: Writes
-    experiments: ExperimentBoard
+    experiments: RunningExperiments
     arms: Arms
     exposure: Exposure

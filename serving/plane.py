@@ -34,7 +34,7 @@ from serving.errors import DatabaseUnavailable
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
-from serving.experiments.running import ExperimentBoard
+from serving.experiments.running import RunningExperiments
 from serving.lists.recommender import Recommender
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
@@ -42,7 +42,8 @@ from serving.parts import Parts
 from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
-from serving.vectors.encoder_thread import LiveEncoder, TextEncoder
+from serving.vectors.encoder_thread import LiveEncoder
+from training.models.core.encoder import TextEncoder
 from training.params import Params
 
 log = logging.getLogger(__name__)
@@ -264,7 +265,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         deployed=deployed,
         feed=ChangeFeed(database, index, deployed),
         writes=Writes(database, encoder),
-        experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
+        experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
     )

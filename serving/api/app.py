@@ -54,7 +54,7 @@ own kind of item; `kind` selects another.
 
 
 class FrontDoor(BaseRoute):
-    """Matches what has not passed the front door yet: an app that mounts this one hands it everything.
+    """Matches what has not passed the middleware yet: an app that mounts this one hands it everything.
 
     BentoML asks a mounted app's routes one by one, before its middleware: without this it would answer paths
     with a trailing slash, and errors, by itself. Inside the app it never matches.
@@ -101,7 +101,7 @@ def create_app(
         redoc_url=None,
         responses=errors.documented(429, 500),
         dependencies=[Depends(note_unknown_fields)],
-        middleware=_front_door(settings, metrics, lambda: app.state.plane),
+        middleware=_middleware(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
     app.state.settings = settings
@@ -118,7 +118,7 @@ def create_app(
     return app
 
 
-def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
     layers = [
         Middleware(
             Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from database.interactions import Recorded
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
-from serving.api.idempotency import Once
+from serving.api.idempotency import IdempotencyKey
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
@@ -87,7 +87,7 @@ async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Expl
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Record an interaction",
 )
-async def interact(plane: Plane, once: Once, body: Interact) -> Response:
+async def interact(plane: Plane, dedup_key: IdempotencyKey, body: Interact) -> Response:
     """Content must exist, of any kind (404); an unknown user is created."""
     draft = InteractionDraft(
         user_id=body.user_id,
@@ -95,7 +95,7 @@ async def interact(plane: Plane, once: Once, body: Interact) -> Response:
         item_id=body.content_id,
         value=body.duration_seconds,
         occurred_at=datetime.now(UTC),
-        dedup_key=once,
+        dedup_key=dedup_key,
     )
     stored = await _record(plane, draft)
     return answer(
@@ -116,7 +116,7 @@ async def interact(plane: Plane, once: Once, body: Interact) -> Response:
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Record feedback on a content item",
 )
-async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
+async def feedback(plane: Plane, dedup_key: IdempotencyKey, body: Feedback) -> Response:
     """Content must exist, of any kind (404); an unknown user is created. It affects the next list."""
     draft = InteractionDraft(
         user_id=body.user_id,
@@ -124,7 +124,7 @@ async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
         item_id=body.content_id,
         value=_SIGNS[body.feedback_type],
         occurred_at=datetime.now(UTC),
-        dedup_key=once,
+        dedup_key=dedup_key,
     )
     stored = await _record(plane, draft)
     return answer(

@@ -39,5 +39,5 @@ async def _stored_key(
     return uuid5(_SPACE, found[1] or found[2])
 
 
-Once = Annotated[UUID | None, Depends(_stored_key)]
+IdempotencyKey = Annotated[UUID | None, Depends(_stored_key)]
 """What an interaction is told apart by when it is sent again; None without the header."""

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import ShopUserId, clamp
-from serving.api.idempotency import Once
+from serving.api.idempotency import IdempotencyKey
 from serving.api.responses import answer
 from serving.api.schemas.shop import ShopInteraction, UserInteractions, interaction_shape
 from serving.api.state import Plane
@@ -36,7 +36,9 @@ _EXAMPLES = {
     summary="Log an interaction",
 )
 async def log_interaction(
-    plane: Plane, once: Once, body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)]
+    plane: Plane,
+    dedup_key: IdempotencyKey,
+    body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)],
 ) -> Response:
     """Stored when this returns, and used in the user's next list. Unknown users are created."""
     clicked = body.event_type == "product_click"
@@ -46,7 +48,7 @@ async def log_interaction(
             event_type=body.event_type,
             item_id=body.product_id if clicked else None,
             query=None if clicked else body.query,
-            dedup_key=once,
+            dedup_key=dedup_key,
         )
     )
     return Response(status_code=200)

@@ -50,19 +50,19 @@ def assign(running: Sequence[Experiment], user_id: str | None) -> Assignment:
     """A user's arm in the running experiments; someone without an id is in none."""
     if not running or user_id is None:
         return NO_EXPERIMENT
-    shown: tuple[str, Arm] | None = None
+    split: tuple[str, Arm] | None = None
     shadow: tuple[str, Arm] | None = None
     for experiment in running:
         place = bucket(experiment.experiment_id, user_id)
         if experiment.kind == "ab":
-            shown = (experiment.experiment_id, _arm_at(experiment.arms, place))
+            split = (experiment.experiment_id, _arm_at(experiment.arms, place))
         elif place < experiment.arms[1].share:
             shadow = (experiment.experiment_id, experiment.arms[1])
-            shown = shown or (experiment.experiment_id, experiment.arms[0])
-    return Assignment(*(shown or (None, None)), *(shadow or (None, None)))
+            split = split or (experiment.experiment_id, experiment.arms[0])
+    return Assignment(*(split or (None, None)), *(shadow or (None, None)))
 
 
-class ExperimentBoard:
+class RunningExperiments:
     """What runs now, as this worker last heard. `assign` neither waits nor fails."""
 
     def __init__(self, pool: asyncpg.Pool, poll_seconds: float) -> None:

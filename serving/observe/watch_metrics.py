@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class MonitoringCollector:
     """A collector of one scrape."""
 
     drift: DriftReport | None
@@ -75,7 +75,7 @@ async def watched_text(settings: Settings) -> bytes:
     return generate_latest(registry)
 
 
-def _read(settings: Settings) -> Watched:
+def _read(settings: Settings) -> MonitoringCollector:
     with connect(settings) as conn:
         reports = drift_reports(conn, 1)
-        return Watched(reports[0] if reports else None, last_guard_rollback(conn))
+        return MonitoringCollector(reports[0] if reports else None, last_guard_rollback(conn))

@@ -188,8 +188,6 @@ def _parameters(index: Any, valid: Mask, count: int) -> Any:
     if isinstance(index, faiss.IndexIVF):
         probes = min(index.nlist, -(-index.nprobe * len(valid) // count))
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
-    if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
     return faiss.SearchParameters(sel=selector)
 
 

@@ -32,10 +32,10 @@ def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int
     rows = []
     for name, content in found.items():
         slices = content["slices"]
-        everybody = slices.get("all", {})
-        cells = [estimate(everybody.get(column)) for column in columns[: len(METRICS)]]
+        all_users = slices.get("all", {})
+        cells = [estimate(all_users.get(column)) for column in columns[: len(METRICS)]]
         cells += [
-            f"{everybody[column]['value']:.4f}" if column in everybody else ""
+            f"{all_users[column]['value']:.4f}" if column in all_users else ""
             for column in columns[len(METRICS) :]
         ]
         against = summary["against_baseline"].get(name)

@@ -34,8 +34,6 @@ from training.params.changes import rename_old_keys
 from training.pipeline.stages import run_stage
 from training.release.bundle import EVALUATION, assemble, find_stored, git_commit
 
-logger = logging.getLogger(__name__)
-
 ASKED = 100
 """Histories that both bundles are asked with when their files differ."""
 LENGTH = 10

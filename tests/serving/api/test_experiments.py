@@ -22,7 +22,7 @@ ARMS = [{"name": "now", "share": 0.5}, {"name": "more", "share": 0.5, "blend": {
 
 
 class Plane:
-    """As much of a plane as the front door asks for."""
+    """As much of a plane as the middleware needs."""
 
     bundle_id = "none"
     stale = False
