@@ -30,8 +30,10 @@ from experiments.reading import read_all
 from serving.api.errors import ApiError, documented
 from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
+from serving.api.state import Plane
 from serving.errors import DatabaseUnavailable
-from training.params import load_params
+from training.params.experiments import ExperimentsParams
+from training.params.ranking import BlendParams
 
 router = APIRouter(tags=["experiments"])
 
@@ -43,9 +45,9 @@ router = APIRouter(tags=["experiments"])
     responses=documented(400, 401, 409, 413, 422, 503),
     summary="Start an experiment",
 )
-async def start(request: Request, body: NewExperiment) -> Response:
+async def start(request: Request, plane: Plane, body: NewExperiment) -> Response:
     """Workers follow within seconds. One A/B test and one shadow test may run at a time."""
-    return answer(await _asked(request, _start, body), 201)
+    return answer(await _asked(request, _start, body, plane.params.blend), 201)
 
 
 @router.post(
@@ -76,10 +78,10 @@ async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 
     responses=documented(404, 422, 503),
     summary="What an experiment has found so far",
 )
-async def read(request: Request, experiment_id: ExperimentId) -> Response:
+async def read(request: Request, plane: Plane, experiment_id: ExperimentId) -> Response:
     """Each arm's click rate with its interval, and a verdict that may be looked at as often as you like. Of a
     shadow test also what the unseen lists would have earned, with an interval, from the explored ones."""
-    return answer(await _asked(request, _read, experiment_id))
+    return answer(await _asked(request, _read, experiment_id, plane.params.experiments))
 
 
 @router.get(
@@ -104,8 +106,7 @@ async def _asked(request: Request, question: Any, *arguments: Any) -> Any:
         raise DatabaseUnavailable("the question") from error
 
 
-def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
-    blend = load_params(settings.workspace / "params.yaml").blend
+def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[str, Any]:
     for arm in body.arms:
         try:
             blend.changed(arm.blend or {})
@@ -127,8 +128,7 @@ def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
         return [asdict(one) for one in list_experiments(conn, limit)]
 
 
-def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
-    params = load_params(settings.workspace / "params.yaml").experiments
+def _read(settings: Settings, experiment_id: str, params: ExperimentsParams) -> dict[str, Any]:
     with connect(settings) as conn:
         return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), params))
 
