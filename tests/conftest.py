@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-import simple_di
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
@@ -71,6 +71,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("database")
 
 
+@pytest.fixture(autouse=True)
+def own_bento_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Bento store that no test had before: BentoML opens one a process, and keeps to it unless told.
+
+    Without this a bundle lands in the store of an earlier test, or in the developer's own, and a service that
+    the test starts does not find it.
+    """
+    folder = tmp_path_factory.getbasetemp() / f"bentoml-{next(_numbers)}"
+    monkeypatch.setenv("BENTOML_HOME", str(folder))
+    if "bentoml" not in sys.modules:
+        return
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from simple_di import sentinel
+
+    for opened in ("bentoml_home", "model_store_dir", "model_store"):
+        monkeypatch.setattr(getattr(BentoMLContainer, opened), "_cache", sentinel)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """An embedded server for the whole session, without fsync: its data need not outlive a crash."""
@@ -113,21 +131,7 @@ class SlowPlane:
 
 
 @pytest.fixture
-def bento_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Bento store of the test's own: BentoML keeps to the first that its process has used."""
-    from bentoml._internal.configuration.containers import BentoMLContainer
-
-    home = tmp_path / "home" / "bentoml"
-    monkeypatch.setenv("BENTOML_HOME", str(home))
-    for name in ("bentoml_home", "model_store_dir", "model_store"):
-        monkeypatch.setattr(getattr(BentoMLContainer, name), "_cache", simple_di.sentinel)
-    return home
-
-
-@pytest.fixture
-def slow_plane(
-    database: Database, bento_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SlowPlane]:
+def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowPlane]:
     """Settings that name a temporary checkout, store, inbox and MLflow; a shop of two tastes in the database.
 
     60 users buy from one of two halves of 40 items over 150 days; the vectors of the texts are there, so
@@ -145,6 +149,7 @@ def slow_plane(
     monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SHORTLIST_INBOX", str(tmp_path / "inbox"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home" / "bentoml"))
     monkeypatch.chdir(tmp_path)
     get_settings.cache_clear()
     conn = psycopg2.connect(database.dsn)

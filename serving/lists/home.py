@@ -28,7 +28,7 @@ class Home:
 
 
 def make_home(context: Context) -> Home:
-    """`personalized` is empty without an event in the window; three lists are the same for everybody."""
+    """`personalized` is empty without an event in the window; three lists are the same for every user."""
     personal = bool(context.history.events and context.n_rows)
     personalized = make_list(recipes.PERSONALIZED, context) if personal else NO_PERSONALIZED
     trending, best_value, top_categories = shared_lists(context)

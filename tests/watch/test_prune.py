@@ -104,5 +104,5 @@ def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
     (tmp_path / "replay").mkdir()
     assert replay(settings, first.bundle_id, tmp_path / "replay").same
     (tmp_path / "other").mkdir()
-    with pytest.raises(ReplayError, match="neither in the store"):
+    with pytest.raises(ReplayError, match="is not in the store"):
         replay(settings, "gone", tmp_path / "other")

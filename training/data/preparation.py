@@ -210,6 +210,6 @@ def _encode(texts: dict[int, str], model: str) -> tuple[dict[int, FloatArray], i
     """Vectors of the texts, and their dimension."""
     from training.models.core.encoder import Encoder
 
-    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), model)
+    logger.info("Encoding %d texts that have no vector of %s yet.", len(texts), model)
     encoder = Encoder(model)
     return dict(zip(texts, encoder.encode(list(texts.values())), strict=True)), encoder.dimension

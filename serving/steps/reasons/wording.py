@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.steps.context import Context
 from serving.steps.reasons import texts
 from serving.steps.reasons.history import leading_items
@@ -122,7 +122,7 @@ def _popular(context: Context, table: Table) -> list[str]:
     return of_popularity(context, table, ())
 
 
-def _rule(bundle: Generation, antecedent: int, row: int) -> Rule | None:
+def _rule(bundle: PlacedBundle, antecedent: int, row: int) -> Rule | None:
     """The rule from the one item to the other, where it says more than chance."""
     known, dense = bundle.index(antecedent), bundle.index(row)
     if known < 0 or dense < 0:

@@ -82,7 +82,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
         ("missing", "item_factors.npy"),
         ("gone", "manifest"),
         ("schema", "schema 999"),
-        ("smoke", "als gives no finite score"),
+        ("smoke", "als does not give a finite score"),
     ],
 )
 async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(

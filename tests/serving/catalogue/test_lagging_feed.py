@@ -110,4 +110,4 @@ async def test_what_was_just_stored_can_be_read_changed_and_deleted(
     for _ in range(50):
         gate.passes.release()
     await until_current(plane)
-    assert await plane.get_article(article_id) is None
+    assert await plane.get_article(article_id or 0) is None
