@@ -60,6 +60,8 @@ class LivePlane:
     def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
         self._parts = parts
         self._clock = clock
+        self.params = params
+        """As they were when the worker started: lists, experiments and their results go by the same."""
         self.lists = Recommender(parts, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None

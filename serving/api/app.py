@@ -23,6 +23,7 @@ from serving.api import (
     experiments,
     hybrid,
     interactions,
+    items,
     matrix_factor,
     shop,
     training,
@@ -106,7 +107,7 @@ def create_app(
     app.state.settings = settings
     errors.install(app)
     slow_plane = (training, deployments, experiments)
-    routers = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
+    routers = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles, items)
     for each in routers:
         app.include_router(each.router)
     app.include_router(documentation.router)

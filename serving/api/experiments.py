@@ -30,8 +30,10 @@ from experiments.reading import read_all
 from serving.api.errors import ApiError, documented
 from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
+from serving.api.state import Plane
 from serving.errors import DatabaseUnavailable
-from training.params import load_params
+from training.params.experiments import ExperimentsParams
+from training.params.ranking import BlendParams
 
 router = APIRouter(tags=["experiments"])
 
@@ -43,9 +45,10 @@ router = APIRouter(tags=["experiments"])
     responses=documented(400, 401, 409, 413, 422, 503),
     summary="Start an experiment",
 )
-async def start(request: Request, body: NewExperiment) -> Response:
+async def start(request: Request, plane: Plane, body: NewExperiment) -> Response:
     """Workers notice within seconds. One A/B test and one shadow test can run at a time."""
-    return answer(await _asked(request, "starting an experiment", _start, body), 201)
+    made = await _asked(request, "starting an experiment", _start, body, plane.params.blend)
+    return answer(made, 201)
 
 
 @router.post(
@@ -76,10 +79,11 @@ async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 
     responses=documented(404, 422, 503),
     summary="Results of an experiment",
 )
-async def read(request: Request, experiment_id: ExperimentId) -> Response:
+async def read(request: Request, plane: Plane, experiment_id: ExperimentId) -> Response:
     """Each arm's click rate with its interval, and a verdict that is valid however often it is read. For a
     shadow test also the estimated click rate of the shadow lists."""
-    return answer(await _asked(request, "reading an experiment", _read, experiment_id))
+    params = plane.params.experiments
+    return answer(await _asked(request, "reading an experiment", _read, experiment_id, params))
 
 
 @router.get(
@@ -104,8 +108,7 @@ async def _asked(request: Request, operation: str, question: Any, *arguments: An
         raise DatabaseUnavailable(operation) from error
 
 
-def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
-    blend = load_params(settings.workspace / "params.yaml").blend
+def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[str, Any]:
     for arm in body.arms:
         try:
             blend.changed(arm.blend or {})
@@ -127,8 +130,7 @@ def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
         return [asdict(one) for one in list_experiments(conn, limit)]
 
 
-def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
-    params = load_params(settings.workspace / "params.yaml").experiments
+def _read(settings: Settings, experiment_id: str, params: ExperimentsParams) -> dict[str, Any]:
     with connect(settings) as conn:
         return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), params))
 

@@ -64,6 +64,14 @@ class Deployed:
         """The deployment that the database names."""
         return self._wanted
 
+    @property
+    def lacking(self) -> str:
+        """Why there is no bundle, in a few words; to be asked while there is none."""
+        refusal = None if self._wanted is None else self.refused.get(self._wanted)
+        if refusal is not None:
+            return f"bundle {refusal.bundle_id} was rejected: {refusal.reason}"
+        return "no bundle is deployed yet" if self._wanted is None else "the deployed bundle is being loaded"
+
     async def open(self, deployment_id: int | None) -> None:
         """Load the deployed bundle; when it is refused, the one before it, and so on back."""
         self._wanted = deployment_id

@@ -122,7 +122,9 @@ class ChangeFeed:
                         await asyncio.shield(self._apply_on(state))
             except TimeoutError:
                 _mark_stale()
-        if not self._behind(state):
+        if not self.behind and not self._behind(
+            state
+        ):  # what others know of counts: or each has to wait anew
             self._behind_since = None
         self._deployed.follow(state.deployment_id, self.catch_up)
 

@@ -125,13 +125,22 @@ class Recommender:
     ) -> list[Ranked]:
         """Items chosen by the same people. Raises ItemNotFound.
 
-        Raises ModelNotReady before the first bundle, and for an item that nobody had chosen when it was
-        trained.
+        For an item that nobody had chosen when the bundle was trained: items near in text and price. Raises
+        ModelNotReady before the first bundle, and if nothing is known of the item either way.
         """
         await self.catch_up()
         row = self._row(item_id)
-        self._check_factors(item_id, row)
-        return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
+        bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
+        if bundle is None:
+            raise ModelNotReady("als", self._parts.deployed.lacking)
+        index = bundle.index(row)
+        if index >= 0 and bundle.models.als.item_factors[index].any():
+            return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
+        found = self._for_all(recipes.LIKE_A_NEWCOMER, n, kinds, item=row, explain=explain).items
+        if not found:
+            reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
+            raise ModelNotReady("als", f"{reason}, and has neither text nor price")
+        return found
 
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
@@ -214,6 +223,7 @@ class Recommender:
 
     def _current_rankings(self, policy: Policy) -> Rankings:
         catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
+        catalogue.at(self._clock())
         found = self._rankings.get(policy.bundle_id)
         if found is None or found.stamp != stamp(catalogue, trending):
             if len(self._rankings) >= _KEPT_RANKINGS:
@@ -232,15 +242,6 @@ class Recommender:
         if row < 0:
             raise ItemNotFound(item_id)
         return row
-
-    def _check_factors(self, item_id: str, row: int) -> None:
-        bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
-        if bundle is None:
-            raise ModelNotReady("als", "no bundle is deployed yet")
-        index = bundle.index(row)
-        if index < 0 or not bundle.models.als.item_factors[index].any():
-            reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
-            raise ModelNotReady("als", reason)
 
     async def _events(self, user_id: str) -> UserEvents:
         return await self._parts.feed.user_events(user_id, self._params.ranking.history_events)

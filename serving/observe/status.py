@@ -111,7 +111,7 @@ def _experiments(parts: Parts) -> dict[str, Any]:
 
 
 def _bundle(placed: PlacedBundle | None, deployed: Deployed) -> dict[str, Any]:
-    answers: dict[str, Any] = {"bundle_id": "none", "status": "no bundle is deployed yet"}
+    answers: dict[str, Any] = {"bundle_id": "none", "status": deployed.lacking}
     if placed is not None:
         manifest, deployment = placed.bundle.manifest, placed.loaded.deployment
         current = deployment.deployment_id == deployed.wanted

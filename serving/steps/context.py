@@ -14,6 +14,7 @@ from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
 from serving.steps.scores import Identities, Mask, Rows
 from serving.steps.table import NO_ROWS
+from serving.text.lexical import LexicalHits
 from serving.types import Item, Kinds
 from training.models.core.base import Query
 from training.params import Params
@@ -83,6 +84,8 @@ class Context:
     exploration: Exploration | None = None
     explain: bool = False
     """Whether the answer carries the columns."""
+    matched: dict[tuple[str, Kinds], LexicalHits] = field(default_factory=dict)
+    """What the words of a text found: the source and the reasons of a list ask for the same."""
 
     @property
     def n_rows(self) -> int:

@@ -54,6 +54,11 @@ def good_value(item: Item) -> str:
     return "best value: " + ", ".join(parts)
 
 
+def priced_like(name: str) -> str:
+    """Costs about as much."""
+    return f"similar in price to {name}"
+
+
 def interest(name: str) -> str:
     """Fits what the user said they care for."""
     return f"matches your interest '{name}'"

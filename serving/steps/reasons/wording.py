@@ -76,6 +76,17 @@ def of_titles(context: Context, table: Table, labels: Sequence[str]) -> list[str
     return [texts.alike(context.row_item(context.item).name)] * len(table)
 
 
+def of_newcomer(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+    """What each has in common with an item that nobody has chosen yet."""
+    name = context.row_item(context.item).name
+    words = {
+        "tfidf": texts.alike(name),
+        "embeddings": texts.near_meaning(name),
+        "price": texts.priced_like(name),
+    }
+    return [words[label] for label in labels]
+
+
 def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """The basket rule between the two items where there is one, else the people who chose both."""
     name, bundle = context.row_item(context.item).name, context.bundle

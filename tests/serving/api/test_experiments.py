@@ -11,9 +11,10 @@ import pytest_asyncio
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.monitoring import record_drift, record_guard_event
-from database.settings import Settings
+from database.settings import REPOSITORY, Settings
 from serving.api.app import create_app
 from tests.experiments.test_off_policy import TRUTH, write_log
+from training.params import load_params
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -26,6 +27,9 @@ class Plane:
 
     bundle_id = "none"
     stale = False
+
+    def __init__(self) -> None:
+        self.params = load_params(REPOSITORY / "params.yaml")
 
 
 @asynccontextmanager
