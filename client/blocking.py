@@ -1,16 +1,25 @@
-"""The blocking client. One method per endpoint; omitted arguments use the service's defaults."""
+"""The blocking client. Its methods are the endpoints of `client.endpoints`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from client import calls, types
-from client.calls import Call
+from client import endpoints
+from client.calls import Call, name_after, outcome
 from client.retries import send
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _method(endpoint: Callable[P, Call[T]]) -> Callable[Concatenate["Shortlist", P], T]:
+    def method(self: "Shortlist", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._send(endpoint(*args, **kwargs))
+
+    name_after(method, endpoint)
+    return method
 
 
 class Shortlist:
@@ -47,216 +56,38 @@ class Shortlist:
 
     def _send(self, call: Call[T]) -> T:
         response = send(self._attempts, self._http, call)
-        return calls.outcome(call, response)
+        return outcome(call, response)
 
-    def home(
-        self, user_id: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
-    ) -> types.Home:
-        """The home page lists for a user."""
-        return self._send(calls.home(user_id, limit, kind, explain))
-
-    def similar_products(
-        self,
-        product_id: str,
-        *,
-        limit: int | None = None,
-        kind: types.Kind | None = None,
-        explain: bool = False,
-    ) -> list[types.Product]:
-        """Products similar to a product. Raises NotFound."""
-        return self._send(calls.similar_products(product_id, limit, kind, explain))
-
-    def search(
-        self, query: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
-    ) -> types.SearchResults:
-        """Products matching a query, by words and by meaning."""
-        return self._send(calls.search(query, limit, kind, explain))
-
-    def click(self, user_id: str, product_id: str) -> None:
-        """Log a click on a product; it is stored when this returns."""
-        self._send(calls.log_interaction(user_id, "product_click", product_id, None))
-
-    def searched(self, user_id: str, query: str) -> None:
-        """Log a search; it is stored when this returns."""
-        self._send(calls.log_interaction(user_id, "search_query", None, query))
-
-    def interactions(self, user_id: str, *, days: int | None = None) -> list[types.ShopInteraction]:
-        """A user's interactions, newest first."""
-        return self._send(calls.interactions(user_id, days))
-
-    def similar_items(
-        self, item_id: str, *, n: int | None = None, kind: types.Kind | None = None, explain: bool = False
-    ) -> list[types.FactorItem]:
-        """Items chosen by the same users. Raises NotFound."""
-        return self._send(calls.similar_items(item_id, n, kind, explain))
-
-    def items_for_user(
-        self,
-        user_id: str,
-        *,
-        n: int | None = None,
-        filter_already_liked: bool = True,
-        kind: types.Kind | None = None,
-        explain: bool = False,
-    ) -> list[types.FactorItem]:
-        """Items recommended to a user by matrix factorisation."""
-        return self._send(calls.items_for_user(user_id, n, filter_already_liked, kind, explain))
-
-    def semantic_search(
-        self, query: str, *, top_k: int | None = None, kind: types.Kind | None = None, explain: bool = False
-    ) -> list[types.FoundItem]:
-        """Items whose text is closest in meaning to a query."""
-        return self._send(calls.semantic_search(query, top_k, kind, explain))
-
-    def train_model(self, model_type: Literal["mf", "ss"], *, force_retrain: bool = False) -> types.Training:
-        """Train a model unless it is already trained."""
-        return self._send(calls.train_model(model_type, force_retrain))
-
-    def status(self) -> dict[str, Any]:
-        """Status of the data, models, bundle and latest training run."""
-        return self._send(calls.status())
-
-    def create_user(
-        self, user_id: str, *, interests: Sequence[str] = (), skill_level: str | None = None
-    ) -> types.User:
-        """Create a user. Raises RequestRefused with status 409 when the id is taken."""
-        return self._send(calls.create_user(user_id, list(interests), skill_level))
-
-    def user(self, user_id: str) -> types.User:
-        """A user and their history. Raises NotFound."""
-        return self._send(calls.user(user_id))
-
-    def update_user(
-        self, user_id: str, *, interests: Sequence[str] | None = None, skill_level: str | None = None
-    ) -> types.User:
-        """Change a user; omitted fields keep their values. Raises NotFound."""
-        return self._send(
-            calls.update_user(user_id, None if interests is None else list(interests), skill_level)
-        )
-
-    def create_content(
-        self,
-        content_id: str,
-        title: str,
-        *,
-        category: str | None = None,
-        tags: Sequence[str] = (),
-        description: str | None = None,
-    ) -> types.Content:
-        """Create a content item. Raises RequestRefused with status 409 when the id is taken."""
-        return self._send(calls.create_content(content_id, title, category, list(tags), description))
-
-    def content(self, content_id: str) -> types.Content:
-        """A content item. Raises NotFound."""
-        return self._send(calls.content(content_id))
-
-    def delete_content(self, content_id: str) -> None:
-        """Delete a content item. Raises NotFound."""
-        self._send(calls.delete_content(content_id))
-
-    def item(self, item_id: str) -> types.ItemState:
-        """An item of any kind, also one that is in no list. Raises NotFound."""
-        return self._send(calls.item(item_id))
-
-    def change_item(self, item_id: str, **changes: bool | str | None) -> types.ItemState:
-        """Set some of hidden, available, publish_at, expire_at (ISO 8601 with a zone). Raises NotFound."""
-        return self._send(calls.change_item(item_id, changes))
-
-    def delete_item(self, item_id: str) -> None:
-        """Delete an item of any kind. Raises NotFound."""
-        self._send(calls.delete_item(item_id))
-
-    def content_of(
-        self, category: str, *, offset: int | None = None, limit: int | None = None
-    ) -> list[types.Content]:
-        """Content items of a category."""
-        return self._send(calls.content_of(category, offset, limit))
-
-    def recommend_content(
-        self,
-        user_id: str,
-        *,
-        n: int | None = None,
-        use_cf: bool = True,
-        use_embeddings: bool = True,
-        cf_weight: float | None = None,
-        kind: types.Kind | None = None,
-        explain: bool = False,
-    ) -> list[types.RecommendedContent]:
-        """Content recommended to a user by the hybrid model."""
-        return self._send(
-            calls.recommend_content(
-                {
-                    "user_id": user_id,
-                    "n_recommendations": n,
-                    "use_cf": use_cf,
-                    "use_embeddings": use_embeddings,
-                    "cf_weight": cf_weight,
-                },
-                kind,
-                explain,
-            )
-        )
-
-    def interact(
-        self,
-        user_id: str,
-        content_id: str,
-        interaction_type: Literal["click", "like", "skip", "view_time"],
-        *,
-        duration_seconds: float | None = None,
-    ) -> types.ContentInteraction:
-        """Record a user's interaction with a content item. Raises NotFound."""
-        return self._send(calls.interact(user_id, content_id, interaction_type, duration_seconds))
-
-    def feedback(
-        self, user_id: str, content_id: str, feedback_type: Literal["positive", "negative", "neutral"]
-    ) -> types.ContentInteraction:
-        """Record a user's feedback on a content item. Raises NotFound."""
-        return self._send(calls.feedback(user_id, content_id, feedback_type))
-
-    def train(self) -> types.Training:
-        """Start training all models."""
-        return self._send(calls.train())
-
-    def training_status(self, run_id: str | None = None) -> types.TrainingStatus:
-        """Status of a training run, by default the latest."""
-        return self._send(calls.training_status(run_id))
-
-    def articles(self, *, page: int | None = None, page_size: int | None = None) -> types.ArticlePage:
-        """One page of articles."""
-        return self._send(calls.articles(page, page_size))
-
-    def create_article(self, title: str, content: str, *, category: str | None = None) -> types.Article:
-        """Create an article."""
-        return self._send(calls.create_article(title, content, category))
-
-    def article(self, article_id: int) -> types.Article:
-        """An article. Raises NotFound."""
-        return self._send(calls.article(article_id))
-
-    def replace_article(
-        self, article_id: int, title: str, content: str, *, category: str | None = None
-    ) -> types.Article:
-        """Replace every field of an article. Raises NotFound."""
-        return self._send(calls.replace_article(article_id, title, content, category))
-
-    def change_article(self, article_id: int, **changes: str | None) -> types.Article:
-        """Change some fields of an article: title, content, category. Raises NotFound."""
-        return self._send(calls.change_article(article_id, changes))
-
-    def delete_article(self, article_id: int) -> None:
-        """Delete an article. Raises NotFound."""
-        self._send(calls.delete_article(article_id))
-
-    def recommend_articles(
-        self,
-        *,
-        query: str | None = None,
-        article_id: int | None = None,
-        limit: int | None = None,
-        kind: types.Kind | None = None,
-        explain: bool = False,
-    ) -> list[types.RecommendedArticle]:
-        """Articles closest to a text or to an article; give exactly one of the two."""
-        return self._send(calls.recommend_articles(query, article_id, limit, kind, explain))
+    home = _method(endpoints.home)
+    similar_products = _method(endpoints.similar_products)
+    search = _method(endpoints.search)
+    click = _method(endpoints.click)
+    searched = _method(endpoints.searched)
+    interactions = _method(endpoints.interactions)
+    similar_items = _method(endpoints.similar_items)
+    items_for_user = _method(endpoints.items_for_user)
+    semantic_search = _method(endpoints.semantic_search)
+    train_model = _method(endpoints.train_model)
+    status = _method(endpoints.status)
+    create_user = _method(endpoints.create_user)
+    user = _method(endpoints.user)
+    update_user = _method(endpoints.update_user)
+    create_content = _method(endpoints.create_content)
+    content = _method(endpoints.content)
+    delete_content = _method(endpoints.delete_content)
+    item = _method(endpoints.item)
+    change_item = _method(endpoints.change_item)
+    delete_item = _method(endpoints.delete_item)
+    content_of = _method(endpoints.content_of)
+    recommend_content = _method(endpoints.recommend_content)
+    interact = _method(endpoints.interact)
+    feedback = _method(endpoints.feedback)
+    train = _method(endpoints.train)
+    training_status = _method(endpoints.training_status)
+    articles = _method(endpoints.articles)
+    create_article = _method(endpoints.create_article)
+    article = _method(endpoints.article)
+    replace_article = _method(endpoints.replace_article)
+    change_article = _method(endpoints.change_article)
+    delete_article = _method(endpoints.delete_article)
+    recommend_articles = _method(endpoints.recommend_articles)

@@ -96,7 +96,6 @@ class Report:
 @dataclass
 class _Counts:
     read: int = 0
-    staged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
 

@@ -190,6 +190,14 @@ def test_both_clients_have_the_same_methods() -> None:
         assert inspect.signature(ours[name]) == inspect.signature(theirs[name])
 
 
+def test_a_method_shows_the_parameters_and_the_result_of_its_endpoint() -> None:
+    with Shortlist("http://s.test") as shortlist:
+        assert str(inspect.signature(shortlist.articles)) == (
+            "(*, page: int | None = None, page_size: int | None = None) -> client.types.ArticlePage"
+        )
+        assert shortlist.articles.__doc__ == "One page of articles."
+
+
 def test_exported_names() -> None:
     assert sorted(client.__all__) == [
         "AnswerUnreadable",
