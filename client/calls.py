@@ -178,6 +178,22 @@ def content(content_id: str) -> Call[types.Content]:
     return Call("GET", f"/content/{_id(content_id)}", _whole)
 
 
+def delete_content(content_id: str) -> Call[None]:
+    return Call("DELETE", f"/content/{_id(content_id)}", _nothing)
+
+
+def item(item_id: str) -> Call[types.ItemState]:
+    return Call("GET", f"/items/{_id(item_id)}", _whole)
+
+
+def change_item(item_id: str, changes: Mapping[str, Any]) -> Call[types.ItemState]:
+    return Call("PATCH", f"/items/{_id(item_id)}", _whole, body=changes)
+
+
+def delete_item(item_id: str) -> Call[None]:
+    return Call("DELETE", f"/items/{_id(item_id)}", _nothing)
+
+
 def content_of(category: str, offset: int | None, limit: int | None) -> Call[list[types.Content]]:
     return Call("GET", f"/content/category/{_id(category)}", _whole, _given(offset=offset, limit=limit))
 

@@ -23,6 +23,7 @@ from serving.api import (
     experiments,
     hybrid,
     interactions,
+    items,
     matrix_factor,
     shop,
     training,
@@ -105,7 +106,7 @@ def create_app(
     app.state.settings = settings
     errors.install(app)
     slow_plane = (training, deployments, experiments)
-    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
+    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles, items)
     for contract in contracts:
         app.include_router(contract.router)
     app.include_router(documentation.router)

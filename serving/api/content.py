@@ -7,11 +7,13 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import Kind, KnownId, Label, kinds_of
+from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFound
+from serving.types import Item
 
 router = APIRouter(prefix="/content", tags=["content"])
 
@@ -81,8 +83,26 @@ async def list_category(
 )
 async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
     """An item of another kind is found with `kind`."""
+    item = await _found(plane, content_id, kind)
+    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))
+
+
+@router.delete(
+    "/{content_id:path}",
+    status_code=204,
+    responses=documented(401, 404, 422, 503),
+    summary="Delete a content item",
+)
+async def delete_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
+    """It is out of every list at the next request. An item of another kind is found with `kind`."""
+    item = await _found(plane, content_id, kind)
+    await plane.delete_item(item.item_id)
+    return Response(status_code=204)
+
+
+async def _found(plane: PlaneProtocol, content_id: str, kind: str | None) -> Item:
     item = await plane.get_item(content_id)
     kinds = kinds_of(kind, "content")
     if item is None or (kinds is not None and item.kind not in kinds):
         raise ItemNotFound(content_id)
-    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))
+    return item

@@ -76,11 +76,9 @@ class Rankings:
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
-        """Live rows of these kinds, most popular first; equals by their identity, alike on every worker."""
+        """Rows of these kinds that may be in lists, most popular first; equals by their identity."""
         if kinds not in self._order:
-            mask = self._catalogue.mask(kinds)
-            titled = mask & self._catalogue.column("titled")
-            rows = np.flatnonzero(titled if titled.any() else mask)
+            rows = np.flatnonzero(self._catalogue.listed(kinds))
             identity = self._catalogue.column("identity")[rows]
             self._order[kinds] = rows[np.lexsort((identity, -self.popularity[rows]))].astype(np.int32)
         return self._order[kinds]
@@ -103,10 +101,10 @@ class Rankings:
         return [(names[code], code) for code in found[: self._params.top_categories]]
 
     def listing(self, kind: str | None, category: str | None) -> Rows:
-        """Live rows that have a title, of one kind and category or of all, in order of item id."""
+        """Rows in lists that have a title, of one kind and category or of all, in order of item id."""
         if (kind, category) not in self._listings:
             catalogue = self._catalogue
-            mask = catalogue.mask(None if kind is None else frozenset({kind}))
+            mask = catalogue.listed(None if kind is None else frozenset({kind}))
             if category is not None:
                 mask &= catalogue.column("category") == catalogue.category_code(category)
             items = [

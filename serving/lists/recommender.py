@@ -214,6 +214,7 @@ class Recommender:
 
     def _current_rankings(self, policy: Policy) -> Rankings:
         catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
+        catalogue.at(self._clock())
         found = self._rankings.get(policy.bundle_id)
         if found is None or found.stamp != stamp(catalogue, trending):
             if len(self._rankings) >= _KEPT_RANKINGS:

@@ -48,9 +48,11 @@ def numbered(name: str, place: int) -> str:
 
 
 def word_matches(context: Context, text: str) -> LexicalHits:
-    """Items of the kinds that are asked for by the words of a text. What the user has seen is left in: a
-    word does not become unknown, and guessed, by being bought."""
-    of_kinds = context.index.catalogue.mask(context.kinds)
+    """Items of the kinds that are asked for, and in lists, by the words of a text.
+
+    What the user has seen is left in: a word does not become unknown, and guessed, by being bought.
+    """
+    of_kinds = context.index.catalogue.listed(context.kinds)
     return context.index.lexical.search(text, context.n_rows, of_kinds)
 
 
