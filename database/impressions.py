@@ -25,6 +25,8 @@ _COLUMNS = (
     "bundle_id",
     "shown_at",
     "answer_id",
+    "seen",
+    "part",
 )
 
 
@@ -45,6 +47,10 @@ class ImpressionRow:
     shown: bool = True
     answer_id: UUID | None = None
     """Common to the lists of one answer and their shadows; `request_id` is the client's to choose."""
+    seen: int | None = None
+    """How many of its first items the client's page shows; None where it did not say."""
+    part: str = ""
+    """Which of an answer's lists of one `endpoint` it is: the category, of top categories."""
 
 
 async def write_impressions(conn: asyncpg.Connection, rows: Sequence[ImpressionRow]) -> None:

@@ -3,6 +3,9 @@
 A click counts for the latest shown list that held the item, for the same user, within the attribution
 window before it; once for each item of a list, however often it was clicked. Of several lists of one answer
 the one that stands first in PRIORITY gets it.
+
+Not everything that is asked for is seen. Of each list the first items count, as shown and as clicked: as many
+as the client said that its page shows (`seen`), else `Attribution.positions`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +20,8 @@ _ATTRIBUTED = """
         select distinct list.list_id, click.item_id
         from interactions click cross join lateral (
             select l.list_id from impression_lists l
-            where l.user_id = click.user_id and l.shown and l.item_ids @> array[click.item_id]
+            where l.user_id = click.user_id and l.shown
+                and array_position(l.item_ids, click.item_id) <= coalesce(l.seen, %(positions)s)
                 and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
                 and l.shown_at >= %(since)s
             order by l.shown_at desc, array_position(%(priority)s, l.endpoint) nulls last, l.list_id desc
@@ -32,8 +36,8 @@ _CLICKS = (
     + """, clicked as (
         select list_id, count(*) as clicks from attributed group by list_id
     ), per_user as (
-        select {key} as key, l.user_id, sum(cardinality(l.item_ids))::float8 as shown,
-            sum(coalesce(c.clicks, 0))::float8 as clicks
+        select {key} as key, l.user_id, sum(coalesce(c.clicks, 0))::float8 as clicks,
+            sum(least(cardinality(l.item_ids), coalesce(l.seen, %(positions)s)))::float8 as shown
         from impression_lists l left join clicked c using (list_id)
         where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
             and {condition}
@@ -54,22 +58,26 @@ _OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s)
 _SLOTS = (
     _ATTRIBUTED
     + """, logged as (
-        select distinct on (answer_id, endpoint, shown, experiment_id) * from impression_lists
+        select distinct on (answer_id, endpoint, part, shown, experiment_id) * from impression_lists
         where answer_id is not null and shown_at >= %(since)s and shown_at < %(until)s
-        order by answer_id, endpoint, shown, experiment_id, list_id desc
+        order by answer_id, endpoint, part, shown, experiment_id, list_id desc
     )
     select l.user_id, slot.propensity,
         (coalesce(shadow.item_ids[slot.position] = slot.item_id, false))::int::float8,
         (a.item_id is not null)::int::float8
-    from logged l join logged shadow using (answer_id, endpoint)
+    from logged l join logged shadow using (answer_id, endpoint, part)
         cross join lateral unnest(l.item_ids, l.propensities)
             with ordinality as slot (item_id, propensity, position)
         left join attributed a on a.list_id = l.list_id and a.item_id = slot.item_id
     where l.shown and l.user_id is not null and not shadow.shown and shadow.experiment_id = %(experiment)s
+        and slot.position <= coalesce(l.seen, %(positions)s)
     order by l.list_id, slot.position limit %(limit)s
 """
 )
 
+
+POSITIONS = 6
+"""How many items of a list are taken to be seen where nobody says: a row of a shop's page."""
 
 PRIORITY = (
     "home.personalized",
@@ -87,11 +95,13 @@ class Attribution:
 
     events: tuple[str, ...]
     window: timedelta
+    positions: int = POSITIONS
+    """How many items of a list are seen where the client did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClickCounts:
-    """Clicks and shown items of a group of users, with the sums over users that a variance needs."""
+    """Clicks and seen items of a group of users, with the sums over users that a variance needs."""
 
     users: int
     shown: int
@@ -130,6 +140,17 @@ def arm_clicks(
     return _counts(conn, query, values)
 
 
+def arm_list_clicks(
+    conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
+) -> dict[tuple[str, str], ClickCounts]:
+    """The same of each list by itself, by (arm, list): rows high on a page are clicked more than others."""
+    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    query = _CLICKS.format(key="l.arm || chr(31) || l.endpoint", condition="l.experiment_id = %(experiment)s")
+    values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
+    found = _counts(conn, query, values)
+    return {(arm, name): counts for key, counts in found.items() for arm, name in [key.split("\x1f")]}
+
+
 def shown_clicks(
     conn: Connection,
     bundle_id: str | None,
@@ -152,10 +173,18 @@ def shown_clicks(
     return _counts(conn, query, values).get("shown", NOTHING)
 
 
+def list_clicks(
+    conn: Connection, bundle_id: str | None, since: datetime, until: datetime, attribution: Attribution
+) -> dict[str, ClickCounts]:
+    """The same of each list by itself, by its name."""
+    values = _values(attribution, since, until) | {"bundle": bundle_id, "experiment": None}
+    return _counts(conn, _CLICKS.format(key="l.endpoint", condition=_OWN), values)
+
+
 def logged_slots(
     conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution, limit: int
 ) -> list[LoggedSlot]:
-    """The shown items of a shadow test's requests: propensity, the shadow's choice there, and click.
+    """The seen items of a shadow test's requests: propensity, the shadow's choice there, and click.
 
     At most `limit` of them, the oldest first.
     """
@@ -173,6 +202,7 @@ def _values(
         "events": list(attribution.events),
         "priority": list(PRIORITY),
         "window": attribution.window,
+        "positions": attribution.positions,
         "since": since,
         "until": until,
         "clicks_until": clicks_until or until + attribution.window,

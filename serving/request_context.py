@@ -19,6 +19,8 @@ class Request:
     """Its query and body fields that its endpoint does not have."""
     headers_only: bool = False
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
+    shown: int | None = None
+    """How many items of each list its page shows, as the client says; None where it does not."""
     answer_id: UUID = field(default_factory=uuid4)
     """By this its lists are found together in the log."""
 

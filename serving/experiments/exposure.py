@@ -33,7 +33,7 @@ class Exposure:
     ) -> None:
         """Count and log the lists of one answer."""
         request = current_request.get()
-        seen = request is None or not request.headers_only
+        seen = request is None or not (request.headers_only or request.shown == 0)
         if request is not None:
             request.bundle_id = policy.bundle_id
         now = self._clock()
@@ -80,5 +80,7 @@ class Exposure:
                 experiment_id=policy.experiment_id,
                 arm=policy.arm,
                 shown=shown,
+                seen=None if request is None else request.shown,
+                part=made.part,
             )
         )

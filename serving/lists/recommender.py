@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from serving.parts import Parts
 from serving.steps.context import Context, Exploration, Texts, User, Vector
 from serving.steps.history import build_history, queries_of
 from serving.text.terms import meant
-from serving.types import HomeLists, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
 _KEPT_RANKINGS = 4
@@ -43,9 +43,18 @@ class Recommender:
         self._random = random.Random()
 
     async def home(
-        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self,
+        user_id: str,
+        limit: int,
+        kinds: Kinds = None,
+        *,
+        lists: Collection[str] = HOME_LISTS,
+        explain: bool = False,
     ) -> HomeLists:
-        """The five lists of the home page, from the user's events of the last `blend.stale_days`."""
+        """The lists of the home page, from the user's events of the last `blend.stale_days`.
+
+        Only those named in `lists` are made and logged; the others are empty.
+        """
         assignment = self._parts.experiments.assign(user_id)
         days = self._parts.arms.policy(assignment).params.blend.stale_days
         since = self._clock() - timedelta(days=days)
@@ -53,15 +62,12 @@ class Recommender:
         home = self._for_user(
             user,
             assignment,
-            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain)),
+            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists),
             lambda made: made.logged(),
         )
         return HomeLists(
-            personalized=home.personalized.items,
-            trending=home.trending.items,
-            best_value=home.best_value.items,
+            **{name: made.items for name, made in home.rows.items()},
             top_categories={name: made.items for name, made in home.top_categories.items()},
-            diverse_picks=home.diverse_picks.items,
         )
 
     async def for_user_als(

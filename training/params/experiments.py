@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from database.online import Attribution
+from database.online import POSITIONS, Attribution
 from training.models.core.base import Config
 
 
@@ -21,10 +21,13 @@ class ExperimentsParams(Config):
     shadows_at_once: int = Field(ge=1)
     importance_clip: float = Field(ge=1)
     off_policy_slots: int = Field(ge=1)
+    seen_positions: int = Field(default=POSITIONS, ge=1)
+    """First items of a list that count as seen where the client does not tell."""
 
     def attribution(self) -> Attribution:
         """What a click is."""
-        return Attribution(self.click_events, timedelta(minutes=self.attribution_minutes))
+        window = timedelta(minutes=self.attribution_minutes)
+        return Attribution(self.click_events, window, self.seen_positions)
 
 
 class ImpressionsParams(Config):
