@@ -31,6 +31,8 @@ class MadeList:
     """How likely each item was to stand at its position; None: all certain."""
     fallback: str | None = None
     """Why other items stand in for those that were asked for."""
+    shared: bool = False
+    """Whether it is the same for everybody."""
     part: str = ""
     """Which of an answer's lists of one name it is, where there are several: its category."""
 

@@ -23,8 +23,7 @@ class Home:
 
     def logged(self) -> list[MadeList]:
         """What is logged: each list by itself, those of the categories under one name."""
-        categories = [replace(made, part=name) for name, made in self.top_categories.items()]
-        return [*self.rows.values(), *categories]
+        return [*self.rows.values(), *self.top_categories.values()]
 
 
 def make_home(context: Context, lists: Collection[str] = HOME_LISTS) -> Home:
@@ -49,7 +48,7 @@ def shared_list(recipe: recipes.Recipe, context: Context) -> MadeList:
     """A list that is the same for everybody: made once for each length, until something changes."""
     everybody = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
     key = (recipe.name, context.n, context.kinds, context.explain)
-    return context.rankings.remembered(key, lambda: make_list(recipe, everybody))
+    return context.rankings.remembered(key, lambda: replace(make_list(recipe, everybody), shared=True))
 
 
 def top_categories(context: Context) -> dict[str, MadeList]:
@@ -59,7 +58,11 @@ def top_categories(context: Context) -> dict[str, MadeList]:
     return context.rankings.remembered(
         key,
         lambda: {
-            name: make_list(recipes.TOP_OF_CATEGORY, replace(everybody, category=code, query=name))
+            name: replace(
+                make_list(recipes.TOP_OF_CATEGORY, replace(everybody, category=code, query=name)),
+                part=name,
+                shared=True,
+            )
             for name, code in context.rankings.top_categories(context.kinds)
         },
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -199,22 +199,25 @@ class Recommender:
         user: User,
         assignment: Assignment,
         make: Callable[[Policy], T],
-        logged: Callable[[T], Iterable[MadeList]],
+        logged: Callable[[T], Sequence[MadeList]],
     ) -> T:
         """Make and log a user's lists by the arm they are in; the shadow arm's after the answer."""
         parts = self._parts
         policy = parts.arms.policy(assignment)
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
-        parts.exposure.show(policy, user.user_id, logged(made), cold=cold)
-        if (shadow := parts.arms.shadow_policy(assignment)) is not None:
-            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)))
+        # Who is in an experiment is logged in full: arms and shadows are compared user by user.
+        sampled = not user.known and assignment == NO_EXPERIMENT
+        logging = parts.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        shadow = parts.arms.shadow_policy(assignment)
+        if shadow is not None and logging is not None:
+            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)), logging)
         return made
 
     def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
         """Make and log a list that no user asked for: by the deployed bundle."""
         policy = self._parts.arms.policy(NO_EXPERIMENT)
-        made = make_list(recipe, self.context(policy, n, kinds, **wanted))
+        made = replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
         self._parts.exposure.show(policy, None, [made])
         return made
 
@@ -267,7 +270,8 @@ class Recommender:
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row
         history = build_history(events, row, self._params.interactions, since)
-        return User(user_id, history, asked, declared, self._clock().date())
+        day = self._clock().date()
+        return User(user_id, history, asked, declared, day, known=bool(events.latest))
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:
         if not texts:

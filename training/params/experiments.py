@@ -38,3 +38,7 @@ class ImpressionsParams(Config):
     queue_lists: int = Field(ge=1)
     batch_lists: int = Field(ge=1)
     flush_ms: float = Field(gt=0)
+    unknown_share: float = Field(default=0.1, gt=0, le=1)
+    """Part of the users without any event whose lists are logged; these count for the others too."""
+    lists_per_minute: int = Field(default=600, ge=0)
+    """Most lists a minute that a worker logs for one address without a key; 0 is no limit."""

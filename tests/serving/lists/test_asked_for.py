@@ -36,7 +36,7 @@ async def settled(pool: asyncpg.Pool, condition: str = "true") -> list[asyncpg.R
     async with asyncio.timeout(10):
         while True:
             await asyncio.sleep(0.5)
-            found = await pool.fetch(f"select * from impression_lists where {condition} order by list_id")
+            found = await pool.fetch(f"select * from logged_lists where {condition} order by list_id")
             if found and len(found) == len(rows):
                 return list(found)
             rows = list(found)
