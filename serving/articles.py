@@ -61,7 +61,7 @@ def cli() -> None:
 
 
 @cli.command("populate")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 def populate_command(yes: bool) -> None:
     """Delete every article and create the 12 sample articles."""
     if not yes:

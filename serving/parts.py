@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from serving.bundle.deployed import Deployed
-from serving.catalogue.feed import Feed
+from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
@@ -21,7 +21,7 @@ class Parts:
     index: LiveIndex
     encoder: LiveEncoder
     deployed: Deployed
-    feed: Feed
+    feed: ChangeFeed
     writes: Writes
     experiments: ExperimentBoard
     arms: Arms

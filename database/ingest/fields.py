@@ -41,7 +41,7 @@ def numbers(column: pd.Series, name: str, nulled: Counter[str], before: str = ""
         digits = text.str.extract(f"^{before}{_NUMBER}", expand=False).str.replace(",", "", regex=False)
         stated, found = text.notna(), pd.to_numeric(digits, errors="coerce").astype("float64")
     found = found.mask(np.isinf(found))
-    _count(nulled, f"{name} is no number", stated & found.isna())
+    _count(nulled, f"{name} is not a number", stated & found.isna())
     return found
 
 

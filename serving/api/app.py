@@ -1,4 +1,4 @@
-"""The service's HTTP app: every contract of the documents behind one front door."""
+"""The HTTP app: all APIs behind shared middleware."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -43,12 +43,13 @@ OpenPlane = Callable[[], AbstractAsyncContextManager[PlaneProtocol]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
 
 _EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count", HEADER]
-_DESCRIPTION = """Shops, articles, content: one catalogue, one history, five models behind four contracts.
+_DESCRIPTION = """Recommendations for shops, content and articles: four APIs over one catalogue, one history
+and one set of models.
 
-Every path answers with and without its trailing slash. Every error has one shape: `detail`, and `error`
-with `code`, `message` and, where one is at fault, `field`. Every answer carries `X-Request-ID` (yours, if
-you sent one) and `X-Bundle`, the models that answered. `explain=true` adds to every item its `reason`, the
-`model` that put it there and its `score`. Each contract shows its own kind of items; `kind` widens it.
+Paths work with and without a trailing slash. Errors have one shape: `detail`, and `error` with `code`,
+`message` and, if a field is invalid, `field`. Every response has `X-Request-ID` (yours, if you sent one) and
+`X-Bundle`. `explain=true` adds `reason`, `model`, `score` and `columns` to every item. Each API returns its
+own kind of item; `kind` selects another.
 """
 
 
@@ -65,7 +66,7 @@ class FrontDoor(BaseRoute):
         return (Match.NONE if ENTERED in scope else Match.FULL), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("a route of the app was called around the app")
+        raise RuntimeError("route called without the app's middleware")
 
 
 def create_app(

@@ -1,4 +1,4 @@
-"""Content of the hybrid contract."""
+"""Content of the hybrid API."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ NewContent = Annotated[
     summary="Create a content item",
 )
 async def create_content(plane: Plane, body: NewContent) -> Response:
-    """It is in searches and recommendations at the next request."""
+    """Included in searches and recommendations from the next request on."""
     item = await plane.create_item(
         ItemDraft(
             kind="content",
@@ -69,7 +69,7 @@ async def list_category(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     kind: Kind = None,
 ) -> Response:
-    """A list, empty for a category that nothing has; X-Total-Count says how many there are. No vectors."""
+    """Empty if no content has this category. The header `X-Total-Count` has the total. Without vectors."""
     own = None if kind == "all" else kind or "content"
     items, total = await plane.list_items(own, category, offset, limit)
     return answer([shapes.content_shape(item) for item in items], headers={"X-Total-Count": str(total)})
@@ -82,7 +82,7 @@ async def list_category(
     summary="A content item",
 )
 async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
-    """An item of another kind is found with `kind`."""
+    """For an item of another kind, give `kind`."""
     item = await _found(plane, content_id, kind)
     return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))
 
@@ -94,7 +94,7 @@ async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None
     summary="Delete a content item",
 )
 async def delete_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
-    """It is out of every list at the next request. An item of another kind is found with `kind`."""
+    """It is out of every list at the next request. For an item of another kind, give `kind`."""
     item = await _found(plane, content_id, kind)
     await plane.delete_item(item.item_id)
     return Response(status_code=204)

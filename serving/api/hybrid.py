@@ -62,8 +62,8 @@ Feedback = Annotated[
     summary="Content for a user",
 )
 async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
-    """`method` says how each was found: hybrid, cf, embeddings, interests or popular. A user who is not
-    known is a cold start, not an error. Without `cf_weight` the configured weights are used."""
+    """`method` says how each was found: hybrid, cf, embeddings, interests or popular. Unknown
+    users are a cold start, not an error. Without `cf_weight` the configured weights are used."""
     ranked = await plane.lists.hybrid(
         body.user_id,
         body.n_recommendations,
@@ -89,7 +89,7 @@ async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Expl
     summary="Record an interaction",
 )
 async def interact(plane: Plane, once: Once, body: Interact) -> Response:
-    """Content must exist, of any kind (404); a user who is not known is made."""
+    """Content must exist, of any kind (404); an unknown user is created."""
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type=body.interaction_type,
@@ -115,10 +115,10 @@ async def interact(plane: Plane, once: Once, body: Interact) -> Response:
     "/feedback",
     response_model=shapes.FeedbackOut,
     responses=documented(400, 401, 404, 413, 422, 503),
-    summary="Say what a user thinks of a content item",
+    summary="Record feedback on a content item",
 )
 async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
-    """Content must exist, of any kind (404); a user who is not known is made. It moves the next list."""
+    """Content must exist, of any kind (404); an unknown user is created. It affects the next list."""
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type="feedback",

@@ -32,13 +32,13 @@ _EXAMPLES = {
 @router.post(
     "/interactions",
     response_class=Response,
-    responses={200: {"description": "Stored; the body is empty"}, **documented(400, 401, 413, 422, 503)},
+    responses={200: {"description": "Stored; empty body"}, **documented(400, 401, 413, 422, 503)},
     summary="Log an interaction",
 )
 async def log_interaction(
     plane: Plane, once: Once, body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)]
 ) -> Response:
-    """It is on disk when this answers, and counts in the user's next answer. New users need no sign-up."""
+    """Stored when this returns, and used in the user's next list. Unknown users are created."""
     clicked = body.event_type == "product_click"
     await plane.record_interaction(
         InteractionDraft(
@@ -63,6 +63,6 @@ async def user_interactions(
     user_id: Annotated[ShopUserId, Path(description="1 to 50 letters or digits.", examples=["user123"])],
     days: Annotated[int, Query(description=f"How far back; clamped to 1..{MAX_DAYS}.")] = 30,
 ) -> Response:
-    """Every event type of every contract; empty for a user who is not known."""
+    """All event types from all APIs; empty for unknown users."""
     stored = await plane.user_interactions(user_id, clamp(days, 1, MAX_DAYS))
     return answer({"user_id": user_id, "interactions": [interaction_shape(entry) for entry in stored]})

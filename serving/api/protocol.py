@@ -1,4 +1,4 @@
-"""What the HTTP API needs of what is behind it: the live plane, or a test's stand-in."""
+"""What the HTTP API needs of what is behind it: the live plane, or a test's fake."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol

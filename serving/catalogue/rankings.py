@@ -1,4 +1,4 @@
-"""Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
+"""Lists that are the same for every user, computed when something changes and not at each request."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.value import value_scores
 from serving.types import KINDS, Kinds
@@ -40,7 +40,7 @@ class Rankings:
         self,
         catalogue: Catalogue,
         trending: TrendingScores,
-        generation: Generation | None,
+        placed: PlacedBundle | None,
         params: RankingParams,
     ) -> None:
         self._catalogue = catalogue
@@ -60,10 +60,10 @@ class Rankings:
         """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
         unknown = self.groups < 0
         self.groups[unknown] = -10 - catalogue.column("kind")[unknown]
-        if generation is not None:
-            learned[generation.rows] = generation.loaded.popularity
+        if placed is not None:
+            learned[placed.rows] = placed.loaded.popularity
             taste = np.full(n_rows, -1, dtype=np.int32)
-            taste[generation.rows] = generation.loaded.taste
+            taste[placed.rows] = placed.loaded.taste
             tasted = unknown & (taste >= 0)
             self.groups[tasted] = -100 - taste[tasted]
         self.popularity = _mixed(trend, learned, catalogue.column("rating_count").astype(np.float64))
@@ -116,7 +116,7 @@ class Rankings:
         return self._listings[kind, category]
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Lists that are the same for everybody, made at the first call. They are not to be changed."""
+        """Lists that are the same for every user, made at the first call. They are not to be changed."""
         if key not in self._made:
             if len(self._made) >= _REMEMBERED_LISTS:
                 self._made.clear()

@@ -1,4 +1,4 @@
-"""Experiments on live traffic: who is in which arm, exploration with known odds, and shadow arms.
+"""Experiments on live traffic: who is in which arm, exploration with known propensities, and shadow arms.
 
 A worker learns of experiments that start and stop by asking every few seconds, so workers may disagree for
 that long; an impression carries the arm that made it, so no list is counted for another.
@@ -98,7 +98,7 @@ class ExperimentBoard:
             try:
                 await self.refresh()
             except UNREACHABLE as error:
-                log.warning("experiments stay as they were, for the database does not answer: %s", error)
+                log.warning("experiments not refreshed, the database is unavailable: %s", error)
 
 
 class Shadows:
@@ -129,7 +129,7 @@ class Shadows:
         try:
             await compute()
         except Exception:  # the boundary of a task nobody waits for: a shadow arm may be broken
-            log.exception("a shadow arm failed; what was shown is not affected")
+            log.exception("a shadow arm failed; shown lists are not affected")
 
 
 def _arm_at(arms: Sequence[Arm], place: float) -> Arm:

@@ -27,7 +27,7 @@ class Home:
 
 
 def make_home(context: Context, lists: Collection[str] = HOME_LISTS) -> Home:
-    """`personalized` is empty without an event in the window; three lists are the same for everybody.
+    """`personalized` is empty without an event in the window; three lists are the same for every user.
 
     The diverse picks leave out what is in `personalized` if that is asked for as well.
     """
@@ -45,21 +45,21 @@ def make_home(context: Context, lists: Collection[str] = HOME_LISTS) -> Home:
 
 
 def shared_list(recipe: recipes.Recipe, context: Context) -> MadeList:
-    """A list that is the same for everybody: made once for each length, until something changes."""
-    everybody = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
+    """A list that is the same for every user: made once for each length, until something changes."""
+    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
     key = (recipe.name, context.n, context.kinds, context.explain)
-    return context.rankings.remembered(key, lambda: replace(make_list(recipe, everybody), shared=True))
+    return context.rankings.remembered(key, lambda: replace(make_list(recipe, anonymous), shared=True))
 
 
 def top_categories(context: Context) -> dict[str, MadeList]:
-    """The most popular of each top category, the same for everybody."""
-    everybody = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
+    """The most popular of each top category, the same for every user."""
+    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
     key = (recipes.TOP_OF_CATEGORY.name, context.n, context.kinds, context.explain)
     return context.rankings.remembered(
         key,
         lambda: {
             name: replace(
-                make_list(recipes.TOP_OF_CATEGORY, replace(everybody, category=code, query=name)),
+                make_list(recipes.TOP_OF_CATEGORY, replace(anonymous, category=code, query=name)),
                 part=name,
                 shared=True,
             )

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
@@ -43,7 +43,7 @@ class User:
 
 
 NOBODY = User()
-"""For lists that are the same for everybody."""
+"""For lists that are the same for every user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Context:
     """One list that is asked for. Index, bundle and rankings belong to one moment; nothing here waits."""
 
     index: LiveIndex
-    bundle: Generation | None
+    bundle: PlacedBundle | None
     rankings: Rankings
     params: Params
     weights: Mapping[str, float]

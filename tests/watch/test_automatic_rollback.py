@@ -92,7 +92,7 @@ def test_a_clearly_worse_bundle_is_taken_back_in_one_transaction(two_bundles: Co
     assert (seen.new.value, seen.old.value) == of_six_seen
     serving = current(two_bundles)
     assert serving is not None and serving.bundle_id == "old"
-    assert "0.0100 of bundle new against 0.0500 of old: -80." in serving.reason
+    assert "0.0167 of bundle new against 0.0833 of old: -80." in serving.reason
     (event,) = guard_events(two_bundles, 10)
     assert (event.verdict, event.rolled_back, event.report["resting"]) == ("worse", True, False)
     two_bundles.rollback()

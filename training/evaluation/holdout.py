@@ -52,7 +52,7 @@ def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
         split = split_events(prepared.events, params.protocol, params.validation_days, params.test_days)
         learned, held_out, cut = split.before_test, split.test, split.test_start
     except SplitError as error:
-        logger.warning("Nothing can be evaluated: %s", error)
+        logger.warning("No evaluation possible: %s", error)
         learned, cut = np.ones(len(prepared.events), dtype=bool), None
         held_out = ~learned
     events = prepared.events

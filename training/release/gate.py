@@ -61,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Decision:
-    """Accepted or refused, with every number behind it."""
+    """Accepted or rejected, with the checks behind it."""
 
     bundle_id: str
     champion_id: str | None
@@ -70,7 +70,7 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was refused; empty when it was accepted."""
+        """Why it was rejected; empty when it was accepted."""
         return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,13 +83,13 @@ class Decision:
 
     def as_table(self) -> str:
         """Markdown for the log and MLflow."""
-        verdict = "accepted" if self.accepted else "refused"
+        verdict = "accepted" if self.accepted else "rejected"
         against = f"champion {self.champion_id}" if self.champion_id else "the baseline (no champion yet)"
         rows = [
             [c.name, "yes" if c.passed else "NO", _number(c.value), _number(c.limit), c.detail]
             for c in self.checks
         ]
-        checks = table(["check", "holds", "value", "limit", "detail"], rows)
+        checks = table(["check", "passed", "value", "limit", "detail"], rows)
         return f"Bundle {self.bundle_id} is {verdict} against {against}.\n\n{checks}"
 
 
@@ -113,7 +113,7 @@ def _champion(report: ChallengerReport) -> list[Check]:
     """A champion that can't be evaluated can't serve either: it is named, and refuses nothing."""
     if report.champion_error is None:
         return []
-    detail = f"can't be evaluated, so the baseline takes its place: {report.champion_error}"
+    detail = f"can't be evaluated ({report.champion_error}); compared with the baseline instead"
     return [Check("champion", True, None, None, detail)]
 
 
@@ -194,7 +194,7 @@ def _recall(report: ChallengerReport, limits: GateParams) -> Check:
     if report.index_recall is None:
         return Check("index recall", True, None, None, "not judged: no vectors")
     passed = report.index_recall >= limits.min_index_recall
-    detail = "share of the exact ten nearest that the index finds"
+    detail = "share of the exact 10 nearest neighbours found"
     return Check("index recall", passed, report.index_recall, limits.min_index_recall, detail)
 
 
@@ -202,7 +202,9 @@ def _smoke(report: ChallengerReport, limits: GateParams) -> Check:
     if report.smoke_errors:
         return Check("smoke test", False, None, None, "; ".join(report.smoke_errors))
     passed = report.smoke_p95_ms <= limits.max_smoke_ms
-    return Check("smoke test", passed, report.smoke_p95_ms, limits.max_smoke_ms, "P95 of one list, in ms")
+    return Check(
+        "smoke test", passed, report.smoke_p95_ms, limits.max_smoke_ms, "95th percentile per list, ms"
+    )
 
 
 def _describe(c: Comparison) -> str:

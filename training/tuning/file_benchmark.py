@@ -60,7 +60,7 @@ class NothingHeldOutError(Exception):
     """Nobody in the train file has two pairs, of which one could be held out to tune on."""
 
     def __init__(self) -> None:
-        super().__init__("nobody in the train file has a pair to spare for a validation part")
+        super().__init__("no user in the train file has enough pairs for a validation part")
 
 
 class FileBenchmark:

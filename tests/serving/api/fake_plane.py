@@ -205,6 +205,8 @@ class FakePlane:
         )
 
     async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
+        if self.failure:
+            raise self.failure
         return self._put(replace(self._found(item_id), **changes))
 
     async def delete_item(self, item_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Assignment is sticky and fair, exploration's odds are exact, shadows never hurt."""
+"""Assignment is sticky and fair, exploration's propensities are exact, shadows never hurt."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The gate's rules, each on evidence that breaks only it."""
+"""The gate's rules, each on measurements that break only it."""
 
 from dataclasses import replace
 from typing import Any

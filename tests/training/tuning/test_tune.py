@@ -101,7 +101,7 @@ def test_values_worse_than_the_shipped_ones_are_not_written(workspace: Path) -> 
     before = file.read_text()
     result = CliRunner().invoke(main, ["als", "--trials", "1", "--write", "--no-track"])
     assert result.exit_code == 0, result.output
-    assert "stays as it is" in result.output
+    assert "is unchanged" in result.output
     assert file.read_text() == before
 
 
@@ -112,7 +112,7 @@ def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
     table = (folder / "trials.md").read_text()
     assert [line.split(" |")[0] for line in table.splitlines()[2:5]] == ["| 0", "| 1", "| 2"]
     assert "strength" not in table
-    assert "Best less shipped" in table and "Best less shipped" in result.output
+    assert "Best minus shipped" in table and "Best minus shipped" in result.output
     assert (folder / "trials.png").read_bytes().startswith(b"\x89PNG")
 
 
