@@ -52,10 +52,20 @@ class AsyncShortlist:
         return calls.outcome(call, response)
 
     async def home(
-        self, user_id: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
+        self,
+        user_id: str,
+        *,
+        limit: int | None = None,
+        kind: types.Kind | None = None,
+        explain: bool = False,
+        lists: Sequence[str] | None = None,
+        shown: int | None = None,
     ) -> types.Home:
-        """The home page lists for a user."""
-        return await self._send(calls.home(user_id, limit, kind, explain))
+        """The home page lists for a user: all, or those named in `lists`.
+
+        `shown` is how many items of each the page shows: so many count as seen.
+        """
+        return await self._send(calls.home(user_id, limit, kind, explain, lists=lists, shown=shown))
 
     async def similar_products(
         self,

@@ -1,6 +1,6 @@
 """The endpoints as data: what to send and how to read the response. Shared by both clients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -90,8 +90,17 @@ def _list_query(kind: types.Kind | None, explain: bool, **values: Any) -> dict[s
     return _given(kind=kind, explain="true" if explain else None, **values)
 
 
-def home(user_id: str, limit: int | None, kind: types.Kind | None, explain: bool) -> Call[types.Home]:
-    query = _list_query(kind, explain, user_id=user_id, response_limit=limit)
+def home(
+    user_id: str,
+    limit: int | None,
+    kind: types.Kind | None,
+    explain: bool,
+    *,
+    lists: Sequence[str] | None,
+    shown: int | None,
+) -> Call[types.Home]:
+    named = None if lists is None else ",".join(lists)
+    query = _list_query(kind, explain, user_id=user_id, response_limit=limit, lists=named, shown=shown)
     return Call("GET", "/recommendations/home", _whole, query)
 
 
