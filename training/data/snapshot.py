@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -39,6 +40,8 @@ class Snapshot:
     rows: dict[str, int]
     md5: str
     """DVC's hash of the folder."""
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Interactions left out by reason (`database.export.LeftOut`); empty in snapshots of 0.1.0."""
 
     @property
     def watermark(self) -> dict[str, int]:

@@ -5,6 +5,20 @@ from pydantic import Field
 from training.models.core.base import Config
 
 
+class DataCheckParams(Config):
+    """Section `data_checks`: what share of the rows may be left out before it means that something is broken.
+
+    Of the interactions with an item in the last days (`database.export.RECENT_DAYS`).
+    """
+
+    max_unknown_share: float = Field(default=0.2, ge=0, le=1)
+    """With an item that the catalogue never had."""
+    max_deleted_share: float = Field(default=0.5, ge=0, le=1)
+    """With a deleted item."""
+    min_rows: int = Field(default=100, ge=1)
+    """Fewer left-out rows than this stop nothing."""
+
+
 class GateParams(Config):
     """Section `gate`: what a bundle must reach before it may serve."""
 

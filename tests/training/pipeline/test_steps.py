@@ -20,7 +20,8 @@ from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
-from training.data.snapshot import take_snapshot
+from training.data.prepared import Prepared
+from training.data.snapshot import read_snapshot, take_snapshot
 from training.data.workspace import Workspace
 from training.models.blend import BLEND
 from training.models.bundle import hash_files, load_bundle
@@ -88,6 +89,25 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
 
     with pytest.raises(StoppedError, match=r"expect_column_values_to_be_between failed on catalogue\.price"):
         run_steps(["validate"])
+
+
+def test_a_click_on_nothing_and_a_deleted_item_do_not_stop_the_night(
+    checkout: Workspace, slow_plane: Any
+) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("update items set deleted_at = now() where item_id = 'ITEM000003'")
+        cursor.execute(
+            """insert into interactions (user_id, item_id, event_type, occurred_at, source)
+            values ('user1', 'GHOST', 'click', now(), 'service')"""
+        )
+    conn.close()
+
+    run_steps(["snapshot", "validate", "prepare"])
+
+    found = read_snapshot(checkout).left_out
+    assert (found["unknown"]["rows"], found["unknown"]["examples"]) == (1, ["GHOST"])
+    assert found["deleted"]["rows"] > 0
+    assert b"ITEM000003" not in Prepared.load(checkout.prepared).items.ids
 
 
 def test_a_step_that_fails_ends_the_nights_run_as_failed(

@@ -29,7 +29,7 @@ def run_stage(name: str, workspace: Workspace) -> None:
     elif name == "validate":
         from training.pipeline.stages.validate import validate_snapshot
 
-        validate_snapshot(workspace)
+        validate_snapshot(workspace, params)
     elif name == "prepare":
         from training.pipeline.stages.prepare import prepare_snapshot
 
