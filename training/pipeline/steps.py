@@ -4,6 +4,7 @@ Every step reads what it needs from the workspace and the database, so each may 
 `python -m training.pipeline` runs them by hand; `--until evaluate` compares models and deploys nothing.
 """
 
+import getpass
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -30,8 +31,9 @@ from training.pipeline.inbox import ingest_inbox
 from training.pipeline.run_logging import log_bundle, log_decision, log_evaluation, log_model
 from training.pipeline.stages import run_stage
 from training.release.bundle import git_commit, store_bundle
+from training.release.champion import for_later_nights, read_champion
 from training.release.comparison import ComparisonParams, compare_with_champion
-from training.release.gate import decide
+from training.release.gate import Override, decide, overrule
 from training.release.promotion import PromotionError, mirror, promote
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
@@ -61,6 +63,8 @@ class Run:
     params: Params
     force: bool = False
     """Learn although nothing is new."""
+    accept: str | None = None
+    """Why an operator lets the bundle serve although checks of the gate fail."""
 
     def lineage(self) -> Lineage:
         """What the runs of this snapshot and these params are found by."""
@@ -71,7 +75,7 @@ class Run:
         return Tracker(self.settings)
 
 
-def run_steps(names: Sequence[str], *, force: bool = False) -> None:
+def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None = None) -> None:
     """Run steps of the daily run, in the installation's workspace.
 
     They hold its lock: another call waits until these have ended. Only models are fitted side by side.
@@ -79,6 +83,7 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     Args:
         names: keys of STEPS.
         force: learn although nothing happened since the last decision.
+        accept: why the bundle may serve although checks of the gate fail; it is recorded with the decision.
 
     Raises:
         NothingNewError: the snapshot step found nothing to learn.
@@ -90,7 +95,7 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     workspace = open_workspace(settings)
     check_holds(workspace.root)
     with locked(workspace, shared=all(name in model_names(scope="bundle") for name in names)):
-        run = Run(settings, workspace, load_params(workspace.params_file), force)
+        run = Run(settings, workspace, load_params(workspace.params_file), force, accept)
         for name in names:
             started = time.monotonic()
             try:
@@ -218,14 +223,18 @@ def _commit(run: Run) -> None:
 
 def _gate(run: Run) -> None:
     """Judge the assembled bundle against the one that serves; the decision is stored whatever it is."""
-    with connect(run.settings) as conn:
-        champion = current(conn)
     params = run.params
+    with connect(run.settings) as conn:
+        champion = read_champion(conn, params.gate)
     sections = ComparisonParams(params.gate, params.split, params.evaluation, params.seed)
-    decision = decide(compare_with_champion(run.settings, run.workspace, sections, champion), params.gate)
+    found = compare_with_champion(run.settings, run.workspace, sections, champion)
+    decision = decide(found, params.gate)
+    if run.accept is not None:
+        decision = overrule(decision, Override(run.accept, getpass.getuser()))
     logger.info("%s", decision.as_table())
     manifest = read_manifest(run.workspace.bundle).to_dict()
-    report = decision.as_dict() | {"manifest": {key: manifest[key] for key in ("watermark", "params")}}
+    report = decision.as_dict() | for_later_nights(found)
+    report["manifest"] = {key: manifest[key] for key in ("watermark", "params")}
     with connect(run.settings) as conn:
         record_decision(conn, decision.bundle_id, decision.champion_id, decision.accepted, report)
     log_decision(run.tracker(), run.lineage(), decision)
@@ -264,14 +273,19 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="The last step."
 )
 @click.option("--force", is_flag=True, help="Learn although nothing is new.")
-def main(names: tuple[str, ...], *, until: str, force: bool) -> None:
+@click.option(
+    "--accept",
+    metavar="REASON",
+    help="Let the bundle serve although checks of the gate fail; the reason is recorded with the decision.",
+)
+def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
     """Run the steps of the daily run here and now: those named, or all of them up to the last."""
     logging.basicConfig(
         level=get_settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     order = list(STEPS)
     try:
-        run_steps(names or order[: order.index(until) + 1], force=force)
+        run_steps(names or order[: order.index(until) + 1], force=force, accept=accept)
     except NothingNewError as reason:
         click.echo(str(reason))
     except StoppedError as reason:

@@ -257,21 +257,21 @@ def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str)
 
 
 def test_the_command_runs_steps_in_order_and_says_why_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[list[str], bool]] = []
+    asked: list[tuple[list[str], bool, str | None]] = []
 
-    def run(names: Sequence[str], *, force: bool) -> None:
-        asked.append((list(names), force))
+    def run(names: Sequence[str], *, force: bool, accept: str | None) -> None:
+        asked.append((list(names), force, accept))
         if force:
             raise StoppedError("the data checks say no")
 
     monkeypatch.setattr("training.pipeline.steps.run_steps", run)
     assert CliRunner().invoke(main, ["--until", "evaluate"]).exit_code == 0
-    assert CliRunner().invoke(main, ["als", "nmf"]).exit_code == 0
+    assert CliRunner().invoke(main, ["als", "nmf", "--accept", "sold out"]).exit_code == 0
     stopped = CliRunner().invoke(main, ["--force"])
     assert (stopped.exit_code, stopped.output) == (1, "Error: the data checks say no\n")
     order = list(STEPS)
     assert asked == [
-        (order[: order.index("evaluate") + 1], False),
-        (["als", "nmf"], False),
-        (order, True),
+        (order[: order.index("evaluate") + 1], False, None),
+        (["als", "nmf"], False, "sold out"),
+        (order, True, None),
     ]
