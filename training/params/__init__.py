@@ -119,8 +119,12 @@ def learned_sections(params: dict[str, Any]) -> dict[str, Any]:
     return {name: section for name, section in params.items() if name not in _NOT_LEARNED}
 
 
-def load_params(path: Path | None = None) -> Params:
+def load_params(path: Path | None = None, *, rename: bool = False) -> Params:
     """Read and check params.yaml: the file at `path`, or that of the installation's workspace.
+
+    Args:
+        path: the file.
+        rename: read keys of an earlier version by what they are now, instead of refusing them.
 
     Raises:
         ParamsError: the file is missing or no YAML, a key is unknown, missing or of an earlier version, or a
@@ -136,7 +140,7 @@ def load_params(path: Path | None = None) -> Params:
         params = Params.model_validate(rename_old_keys(content) if renamed else content)
     except ValidationError as error:
         raise ParamsError(path, "; ".join([*renamed, *_problems(error)])) from error
-    if renamed:
+    if renamed and not rename:
         raise ParamsError(path, "; ".join(renamed))
     return params
 

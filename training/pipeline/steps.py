@@ -27,6 +27,7 @@ from training.models.bundle import read_manifest
 from training.models.registry import names as model_names
 from training.params import Params, learned_sections, load_params
 from training.params.changes import rename_old_keys
+from training.pipeline.frozen_params import changed_since, freeze, read_frozen
 from training.pipeline.inbox import ingest_inbox
 from training.pipeline.run_logging import log_bundle, log_decision, log_evaluation, log_model
 from training.pipeline.stages import run_stage
@@ -61,6 +62,7 @@ class Run:
     settings: Settings
     workspace: Workspace
     params: Params
+    """Those that the snapshot is learned with, whatever params.yaml says by now."""
     force: bool = False
     """Learn although nothing is new."""
     accept: str | None = None
@@ -95,9 +97,10 @@ def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None =
     workspace = open_workspace(settings)
     check_holds(workspace.root)
     with locked(workspace, shared=all(name in model_names(scope="bundle") for name in names)):
-        run = Run(settings, workspace, load_params(workspace.params_file), force, accept)
         for name in names:
             started = time.monotonic()
+            params = load_params(workspace.params_file) if name in BEFORE else read_frozen(workspace)
+            run = Run(settings, workspace, params, force, accept)
             try:
                 STEPS[name](run)
             except (NothingNewError, RefusedError):
@@ -151,6 +154,7 @@ def _snapshot(run: Run) -> None:
         if not run.force and any(_same_inputs(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
+    freeze(run.workspace, run.params)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
     tracker = run.tracker()
     tracker.fail_unfinished("The run was cut off: a later one has begun.")
@@ -182,14 +186,14 @@ def _same_inputs(manifest: dict[str, Any], watermark: dict[str, int], params: Pa
 
 def _validate(run: Run) -> None:
     try:
-        run_stage("validate", run.workspace)
+        run_stage("validate", run.workspace, run.params)
     except DataCheckError as error:
         raise StoppedError(str(error)) from error
 
 
 def _stage(name: str) -> Callable[[Run], None]:
     def step(run: Run) -> None:
-        run_stage(name, run.workspace)
+        run_stage(name, run.workspace, run.params)
 
     return step
 
@@ -197,7 +201,7 @@ def _stage(name: str) -> Callable[[Run], None]:
 def _train(name: str) -> Callable[[Run], None]:
     def step(run: Run) -> None:
         started = time.monotonic()
-        run_stage(name, run.workspace)
+        run_stage(name, run.workspace, run.params)
         seconds = time.monotonic() - started
         version = log_model(
             run.tracker(), run.lineage(), run.workspace, name, params=run.params, seconds=seconds
@@ -208,16 +212,20 @@ def _train(name: str) -> Callable[[Run], None]:
 
 
 def _evaluate(run: Run) -> None:
-    run_stage("evaluate", run.workspace)
+    run_stage("evaluate", run.workspace, run.params)
     log_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _bundle(run: Run) -> None:
-    run_stage("bundle", run.workspace)
+    run_stage("bundle", run.workspace, run.params)
     log_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _commit(run: Run) -> None:
+    """Write dvc.lock, unless it would record values of params.yaml that nothing was trained with."""
+    if changed_since(run.workspace, run.params):
+        logger.warning("params.yaml was changed during the run: dvc.lock stays as it was.")
+        return
     commit_pipeline(run.workspace)
 
 
@@ -265,6 +273,9 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "deploy": _deploy,
 }
 """Every step of the daily run, in an order that works."""
+
+BEFORE = ("ingest", "index", "snapshot")
+"""Steps that go by params.yaml as it is; the others go by the copy that `snapshot` keeps."""
 
 
 @click.command()

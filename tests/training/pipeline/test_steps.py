@@ -27,7 +27,7 @@ from training.models.blend import BLEND
 from training.models.bundle import hash_files, load_bundle
 from training.models.registry import names
 from training.params.edit import write_back
-from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
+from training.pipeline.steps import STEPS, NothingNewError, RefusedError, StoppedError, main, run_steps
 from training.release.bundle import find_stored, store_bundle
 from training.release.promotion import PromotionError, promote, reconcile, roll_back
 from training.tracking.tracker import Tracker
@@ -129,6 +129,24 @@ def test_a_step_that_fails_ends_the_nights_run_as_failed(
     assert "Step popularity: MemoryError: no memory" in run.data.tags["mlflow.note.content"]
 
 
+def test_a_run_goes_by_the_params_of_its_start(checkout: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    run_steps(["snapshot"])
+    text = checkout.params_file.read_text()
+    checkout.params_file.write_text(text.replace("seed: 42", "seed: 43"))
+    monkeypatch.setitem(STEPS, "popularity", lambda run: seen.append(run.params.seed))
+    run_steps(["popularity"])
+    assert seen == [42]
+
+    run_steps(["commit"])
+    assert not (checkout.root / "dvc.lock").exists(), "it would say that seed 43 was trained with"
+
+    run_steps(["snapshot"], force=True)
+    checkout.params_file.write_text("seed: [unreadable")
+    run_steps(["popularity"])
+    assert seen == [42, 43]
+
+
 def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
     run_steps([*BEFORE_GATE, "gate"])
     assert serving() is None
@@ -204,6 +222,27 @@ def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> No
     assert tracker.registry.aliases("shortlist-bundle") == {"champion": "1"}
     with pytest.raises(RollbackError, match="no earlier bundle"):
         roll_back(settings, "again")
+
+
+def test_a_wiped_shop_does_not_replace_the_bundle_unless_an_operator_says_so(
+    checkout: Workspace, slow_plane: Any, deployed: str
+) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("delete from interactions where user_id not in ('user1', 'user2', 'user3')")
+    conn.close()
+
+    with pytest.raises(RefusedError, match="volume: 90 interactions instead of 1,800"):
+        run_steps([*BEFORE_GATE, "gate"])
+    assert serving() == deployed
+    with connect() as conn:
+        assert "the champion was measured, so it stays" in str(decisions(conn, 1)[0].report["reasons"])
+
+    run_steps(["gate", "deploy"], accept="moved to another shop")
+    assert serving() not in {None, deployed}
+    with connect() as conn:
+        (decision,) = decisions(conn, 1)
+    assert decision.accepted
+    assert decision.report["override"]["reason"] == "moved to another shop"
 
 
 @pytest.fixture
