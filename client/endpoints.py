@@ -13,10 +13,20 @@ from client.calls import Call
 
 
 def home(
-    user_id: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
+    user_id: str,
+    *,
+    limit: int | None = None,
+    kind: types.Kind | None = None,
+    explain: bool = False,
+    lists: Sequence[str] | None = None,
+    shown: int | None = None,
 ) -> Call[types.Home]:
-    """The home page lists for a user."""
-    query = _list_query(kind, explain, user_id=user_id, response_limit=limit)
+    """The home page lists for a user: all, or those named in `lists`.
+
+    `shown` is how many items of each the page shows: so many count as seen.
+    """
+    named = None if lists is None else ",".join(lists)
+    query = _list_query(kind, explain, user_id=user_id, response_limit=limit, lists=named, shown=shown)
     return Call("GET", "/recommendations/home", _whole, query)
 
 

@@ -11,6 +11,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,17 @@ HISTORY = 10
 """Validations kept in the Data Docs: each one makes them slower to build."""
 
 
-def validate(snapshot: Path, output: Path) -> Report:
+@dataclass(frozen=True)
+class LeftOutLimits:
+    """Largest shares (0 to 1) of recent interactions that an export may have left out."""
+
+    unknown: float
+    deleted: float
+    min_rows: int
+    """With fewer of them in those days their share says nothing."""
+
+
+def validate(snapshot: Path, output: Path, limits: LeftOutLimits) -> Report:
     """Check the Parquet files in `snapshot`; write `result.json` and Data Docs to `output`.
 
     Every failed expectation is logged by name.
@@ -35,10 +46,13 @@ def validate(snapshot: Path, output: Path) -> Report:
         DataCheckError: an expectation failed; the report is written anyway.
     """
     suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
-    frames = _read_frames(snapshot)
+    description = json.loads((snapshot / "snapshot.json").read_text())
+    frames = {**_read_frames(snapshot), "left_out": _left_out(description, limits)}
+    parameters = _parameters(description, limits)
     with _quiet():
-        findings = _run_suites(suites, frames, output / "great_expectations", _parameters(snapshot))
-    report = Report({name: len(frame) for name, frame in frames.items()}, tuple(findings))
+        findings = _run_suites(suites, frames, output / "great_expectations", parameters)
+    rows = {name: len(frames[name]) for name in ("items", "interactions")}
+    report = Report(rows, tuple(findings))
     output.mkdir(parents=True, exist_ok=True)
     (output / "result.json").write_text(json.dumps(report.as_dict(), indent=1, sort_keys=True) + "\n")
     _publish_docs(output)
@@ -76,13 +90,39 @@ def _read_frames(snapshot: Path) -> dict[str, Any]:
     return {"items": items.to_pandas(), "interactions": interactions.to_pandas()}
 
 
-def _parameters(snapshot: Path) -> dict[str, Any]:
-    """Bounds that depend on the snapshot: no event may be later than it."""
+def _left_out(description: dict[str, Any], limits: LeftOutLimits) -> Any:
+    """What the export left out by reason, as one row: the shares, 0 where too few rows are behind them."""
     import pandas as pd
 
-    created = json.loads((snapshot / "snapshot.json").read_text())["as_of"]
-    latest = pd.Timestamp(created) + pd.Timedelta(hours=CLOCK_TOLERANCE_HOURS)
-    return {"earliest": pd.Timestamp(EARLIEST).isoformat(), "latest": latest.isoformat()}
+    found = description.get("left_out", {})
+    for reason, rows in found.items():
+        if rows["rows"]:
+            logger.warning(
+                "%d interactions with %s items are left out (%d in the last days, %.1f %%), such as %s.",
+                rows["rows"],
+                reason,
+                rows["recent_rows"],
+                rows["recent_share"] * 100.0,
+                ", ".join(rows["examples"]),
+            )
+    shares = {
+        reason: rows["recent_share"] if rows["recent_rows"] >= limits.min_rows else 0.0
+        for reason, rows in found.items()
+    }
+    return pd.DataFrame([{"unknown": 0.0, "deleted": 0.0} | shares])
+
+
+def _parameters(description: dict[str, Any], limits: LeftOutLimits) -> dict[str, Any]:
+    """Bounds that are not in the suites: no event may be later than the snapshot, and the limits."""
+    import pandas as pd
+
+    latest = pd.Timestamp(description["as_of"]) + pd.Timedelta(hours=CLOCK_TOLERANCE_HOURS)
+    return {
+        "earliest": pd.Timestamp(EARLIEST).isoformat(),
+        "latest": latest.isoformat(),
+        "max_unknown_share": limits.unknown,
+        "max_deleted_share": limits.deleted,
+    }
 
 
 def _run_suites(

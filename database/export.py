@@ -20,6 +20,11 @@ _TIME = pa.timestamp("us", tz="UTC")
 _SEPARATOR = "\x1f"
 _BATCH = 5000
 
+RECENT_DAYS = 7
+"""Days before the last interaction in which shares of left-out rows are taken: of a long history, a break of
+today is a small share."""
+EXAMPLES = 5
+
 ITEMS = pa.schema(
     [
         *(
@@ -61,7 +66,14 @@ INTERACTIONS = pa.schema(
         pa.field("source", pa.string()),
     ]
 )
-"""Interactions, ordered by time and id; `user_id` null is an anonymous purchase."""
+"""Interactions, ordered by time and id; `user_id` null is an anonymous purchase. Those with an item that is
+unknown or deleted are left out."""
+
+_WITH_ITEMS = """interactions
+    left join (select item_id, deleted_at is null as present from items) known using (item_id)"""
+
+LEARNABLE = f"{_WITH_ITEMS} where (interactions.item_id is null or known.present)"
+"""SQL of the interactions that an export holds, for behind `from`."""
 
 EMBEDDINGS = pa.schema(
     [
@@ -86,6 +98,19 @@ class Watermark:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Interactions that an export leaves out for one reason."""
+
+    rows: int
+    recent_rows: int
+    """Of them, in the last RECENT_DAYS days."""
+    recent_share: float
+    """Of all interactions with an item in those days; 0 if there are none."""
+    examples: list[str]
+    """The items with the most of them, at most EXAMPLES."""
+
+
+@dataclass(frozen=True)
 class Exported:
     """What `export_snapshot` wrote: its watermark, `as_of` in ISO 8601, and the rows of each table."""
 
@@ -93,6 +118,8 @@ class Exported:
     interaction_id: int
     as_of: str
     rows: dict[str, int]
+    left_out: dict[str, LeftOut]
+    """Interactions that are not in the files, by reason: `unknown` item, or `deleted` item."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +139,14 @@ class Export:
 
     def interactions(self) -> pa.Table:
         """The interactions, in the columns of INTERACTIONS."""
-        return self._read(INTERACTIONS, "interactions order by occurred_at, interaction_id")
+        return self._read(INTERACTIONS, f"{LEARNABLE} order by occurred_at, interaction_id")
+
+    def left_out(self) -> dict[str, LeftOut]:
+        """What `interactions` leaves out, by reason."""
+        return {
+            "unknown": self._left_out("known.present is null"),
+            "deleted": self._left_out("not known.present"),
+        }
 
     def embeddings(self) -> Iterator[pa.RecordBatch]:
         """The vectors in batches, in the columns of EMBEDDINGS; stale ones are left out."""
@@ -127,6 +161,22 @@ class Export:
                 columns = list(zip(*rows, strict=True))
                 columns[3] = tuple(bytes(vector) for vector in columns[3])
                 yield pa.record_batch([pa.array(list(column)) for column in columns], schema=EMBEDDINGS)
+
+    def _left_out(self, reason: str) -> LeftOut:
+        recent = f"""occurred_at > (select max(occurred_at) from interactions where item_id is not null)
+            - interval '{RECENT_DAYS} days'"""
+        with self.conn.cursor() as cursor:
+            cursor.execute(
+                f"""select count(*) filter (where {reason}), count(*) filter (where {reason} and {recent}),
+                    count(*) filter (where {recent}) from {_WITH_ITEMS} where item_id is not null"""
+            )
+            [(rows, recent_rows, all_recent)] = cursor.fetchall()
+            cursor.execute(
+                f"""select item_id from {_WITH_ITEMS} where item_id is not null and {reason}
+                group by item_id order by count(*) desc, item_id collate "C" limit {EXAMPLES}"""
+            )
+            examples = [item for (item,) in cursor.fetchall()]
+        return LeftOut(rows, recent_rows, recent_rows / all_recent if all_recent else 0.0, examples)
 
     def _read(self, schema: pa.Schema, source: str) -> pa.Table:
         selected = ", ".join(_selected(field) for field in schema)
@@ -171,13 +221,14 @@ def export_snapshot(conn: Connection, folder: Path) -> Exported:
             rows[name] = table.num_rows
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
             del table
+        left_out = moment.left_out()
         rows["embeddings"] = 0
         with pq.ParquetWriter(folder / "embeddings.parquet", EMBEDDINGS, compression="none") as writer:
             for batch in moment.embeddings():
                 writer.write_batch(batch)
                 rows["embeddings"] += batch.num_rows
-    mark = moment.watermark
-    return Exported(mark.catalogue_seq, mark.interaction_id, mark.as_of.astimezone(UTC).isoformat(), rows)
+    mark, as_of = moment.watermark, moment.watermark.as_of.astimezone(UTC).isoformat()
+    return Exported(mark.catalogue_seq, mark.interaction_id, as_of, rows, left_out)
 
 
 def _selected(field: pa.Field) -> str:

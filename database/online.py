@@ -3,6 +3,10 @@
 A click counts for the latest shown list that held the item, for the same user, within the attribution
 window before it; once for each item of a list, however often it was clicked. Of several lists of one answer
 the one that stands first in PRIORITY gets it.
+
+Not everything that is asked for is seen. Of each list the first items count, as shown and as clicked: as many
+as the client said that its page shows (`seen`), else `Attribution.positions`. A list that was logged for a
+sample of users counts as many times as its weight says.
 """
 
 from dataclasses import dataclass
@@ -14,13 +18,15 @@ from database.experiments import Experiment
 
 _ATTRIBUTED = """
     with attributed as (
-        select distinct list.list_id, click.item_id
+        select distinct list.list_id, list.endpoint, list.part, click.item_id
         from interactions click cross join lateral (
-            select l.list_id from impression_lists l
-            where l.user_id = click.user_id and l.shown and l.item_ids @> array[click.item_id]
+            select l.list_id, l.endpoint, l.part from logged_lists l
+            where l.user_id = click.user_id and l.shown
+                and array_position(l.item_ids, click.item_id) <= coalesce(l.seen, %(positions)s)
                 and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
                 and l.shown_at >= %(since)s
-            order by l.shown_at desc, array_position(%(priority)s, l.endpoint) nulls last, l.list_id desc
+            order by l.shown_at desc, array_position(%(priority)s, l.endpoint) nulls last, l.list_id desc,
+                l.endpoint, l.part
             limit 1
         ) list
         where click.event_type = any(%(events)s) and click.user_id is not null and click.item_id is not null
@@ -30,17 +36,21 @@ _ATTRIBUTED = """
 _CLICKS = (
     _ATTRIBUTED
     + """, clicked as (
-        select list_id, count(*) as clicks from attributed group by list_id
+        select list_id, endpoint, part, count(*) as clicks from attributed group by list_id, endpoint, part
     ), per_user as (
-        select {key} as key, l.user_id, sum(cardinality(l.item_ids))::float8 as shown,
-            sum(coalesce(c.clicks, 0))::float8 as clicks
-        from impression_lists l left join clicked c using (list_id)
+        select {key} as key, l.user_id, sum(l.weight * coalesce(c.clicks, 0))::float8 as clicks,
+            sum(l.weight * seen.items)::float8 as shown,
+            sum(l.weight * l.weight * seen.items)::float8 as spread
+        from logged_lists l left join clicked c using (list_id, endpoint, part)
+            cross join lateral (
+                select least(cardinality(l.item_ids), coalesce(l.seen, %(positions)s)) as items
+            ) seen
         where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
             and {condition}
         group by 1, 2
     )
-    select key, count(*), sum(shown)::bigint, sum(clicks)::bigint, sum(clicks * clicks),
-        sum(clicks * shown), sum(shown * shown)
+    select key, count(*), round(sum(shown))::bigint, round(sum(clicks))::bigint, sum(clicks * clicks),
+        sum(clicks * shown), sum(shown * shown), sum(shown) ^ 2 / nullif(sum(spread), 0)
     from per_user group by key
 """
 )
@@ -54,22 +64,27 @@ _OWN = """(%(bundle)s::text is null or l.bundle_id = %(bundle)s)
 _SLOTS = (
     _ATTRIBUTED
     + """, logged as (
-        select distinct on (answer_id, endpoint, shown, experiment_id) * from impression_lists
+        select distinct on (answer_id, endpoint, part, shown, experiment_id) * from logged_lists
         where answer_id is not null and shown_at >= %(since)s and shown_at < %(until)s
-        order by answer_id, endpoint, shown, experiment_id, list_id desc
+        order by answer_id, endpoint, part, shown, experiment_id, list_id desc
     )
     select l.user_id, slot.propensity,
         (coalesce(shadow.item_ids[slot.position] = slot.item_id, false))::int::float8,
         (a.item_id is not null)::int::float8
-    from logged l join logged shadow using (answer_id, endpoint)
+    from logged l join logged shadow using (answer_id, endpoint, part)
         cross join lateral unnest(l.item_ids, l.propensities)
             with ordinality as slot (item_id, propensity, position)
-        left join attributed a on a.list_id = l.list_id and a.item_id = slot.item_id
+        left join attributed a
+            on (a.list_id, a.endpoint, a.part, a.item_id) = (l.list_id, l.endpoint, l.part, slot.item_id)
     where l.shown and l.user_id is not null and not shadow.shown and shadow.experiment_id = %(experiment)s
-    order by l.list_id, slot.position limit %(limit)s
+        and slot.position <= coalesce(l.seen, %(positions)s)
+    order by l.list_id, l.endpoint, l.part, slot.position limit %(limit)s
 """
 )
 
+
+POSITIONS = 6
+"""How many items of a list are taken to be seen where nobody says: a row of a shop's page."""
 
 PRIORITY = (
     "home.personalized",
@@ -87,11 +102,13 @@ class Attribution:
 
     events: tuple[str, ...]
     window: timedelta
+    positions: int = POSITIONS
+    """How many items of a list are seen where the client did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClickCounts:
-    """Clicks and shown items of a group of users, with the sums over users that a variance needs."""
+    """Clicks and seen items of a group of users, with the sums over users that a variance needs."""
 
     users: int
     shown: int
@@ -102,6 +119,9 @@ class ClickCounts:
     """Sum over users of clicks x shown."""
     shown_squared: float
     """Sum over users of shown²."""
+    independent: float | None = None
+    """How many items of weight 1 tell as much as the seen ones, of which some stand for many (Kish); None is
+    `shown`."""
 
 
 NOTHING = ClickCounts(0, 0, 0, 0.0, 0.0, 0.0)
@@ -130,6 +150,17 @@ def arm_clicks(
     return _counts(conn, query, values)
 
 
+def arm_list_clicks(
+    conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
+) -> dict[tuple[str, str], ClickCounts]:
+    """The same of each list by itself, by (arm, list): rows high on a page are clicked more than others."""
+    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    query = _CLICKS.format(key="l.arm || chr(31) || l.endpoint", condition="l.experiment_id = %(experiment)s")
+    values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
+    found = _counts(conn, query, values)
+    return {(arm, name): counts for key, counts in found.items() for arm, name in [key.split("\x1f")]}
+
+
 def shown_clicks(
     conn: Connection,
     bundle_id: str | None,
@@ -152,10 +183,18 @@ def shown_clicks(
     return _counts(conn, query, values).get("shown", NOTHING)
 
 
+def list_clicks(
+    conn: Connection, bundle_id: str | None, since: datetime, until: datetime, attribution: Attribution
+) -> dict[str, ClickCounts]:
+    """The same of each list by itself, by its name."""
+    values = _values(attribution, since, until) | {"bundle": bundle_id, "experiment": None}
+    return _counts(conn, _CLICKS.format(key="l.endpoint", condition=_OWN), values)
+
+
 def logged_slots(
     conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution, limit: int
 ) -> list[LoggedSlot]:
-    """The shown items of a shadow test's requests: propensity, the shadow's choice there, and click.
+    """The seen items of a shadow test's requests: propensity, the shadow's choice there, and click.
 
     At most `limit` of them, the oldest first.
     """
@@ -173,6 +212,7 @@ def _values(
         "events": list(attribution.events),
         "priority": list(PRIORITY),
         "window": attribution.window,
+        "positions": attribution.positions,
         "since": since,
         "until": until,
         "clicks_until": clicks_until or until + attribution.window,

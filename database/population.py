@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.export import LEARNABLE
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFacts:
@@ -53,9 +55,9 @@ def latest_interaction(conn: Connection, now: datetime) -> datetime | None:
 
 
 def activity_facts(conn: Connection, end: datetime, window: timedelta) -> ActivityFacts:
-    """Read the interactions of the window that ends at `end` (inclusive)."""
+    """Read the interactions of the window that ends at `end` (inclusive), as far as a snapshot holds them."""
     values = {"start": end - window, "end": end}
-    within = "from interactions where occurred_at > %(start)s and occurred_at <= %(end)s"
+    within = f"from {LEARNABLE} and occurred_at > %(start)s and occurred_at <= %(end)s"
     with conn.cursor() as cursor:
         cursor.execute(f"select event_type, count(*) {within} group by 1", values)
         events = {str(event): int(count) for event, count in cursor.fetchall()}

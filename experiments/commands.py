@@ -113,6 +113,8 @@ def read(experiment_id: str, as_json: bool) -> None:
         return
     for arm in reading.arms:
         click.echo(describe(arm))
+        for name, rate in arm.lists.items():
+            click.echo(f"  {name}: {rate.value:.4f}, {rate.clicked} clicks on {rate.shown} items seen")
     if unseen is not None:
         click.echo(
             f"estimated click rate of the shadow: {unseen.snips:.4f} [{unseen.low:.4f}, {unseen.high:.4f}], "
@@ -126,7 +128,7 @@ def describe(arm: ArmReading) -> str:
     rate = arm.rate
     line = (
         f"{arm.name}: {rate.value:.4f} [{arm.low:.4f}, {arm.high:.4f}], "
-        f"{rate.clicked} clicks on {rate.shown} items shown to {rate.users} users"
+        f"{rate.clicked} clicks on {rate.shown} items seen by {rate.users} users"
     )
     if arm.difference is None:
         return line

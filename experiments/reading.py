@@ -1,12 +1,21 @@
 """What an experiment has found so far: rates and verdicts by arm, and what a shadow would have earned."""
 
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.experiments import Experiment, get_experiment
-from database.online import Attribution, ClickCounts, arm_clicks, logged_slots, shown_clicks
+from database.online import (
+    Attribution,
+    ClickCounts,
+    arm_clicks,
+    arm_list_clicks,
+    list_clicks,
+    logged_slots,
+    shown_clicks,
+)
 from experiments.off_policy import OffPolicy, estimate
 from experiments.statistics import NOTHING, Difference, Rate, SequentialTest, compare
 from training.params.experiments import ExperimentsParams
@@ -21,6 +30,8 @@ class ArmReading:
     low: float
     high: float
     difference: Difference | None
+    lists: Mapping[str, Rate] = field(default_factory=dict)
+    """The rate of each list by itself, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,14 @@ def click_rate(
     return _rate(counts)
 
 
+def click_rates_by_list(
+    conn: Connection, bundle_id: str | None, since: datetime, until: datetime, attribution: Attribution
+) -> dict[str, Rate]:
+    """Click rate of each list that a bundle (None: any bundle) showed between two moments, by its name."""
+    counts = list_clicks(conn, bundle_id, since, until, attribution)
+    return {name: _rate(each) for name, each in sorted(counts.items())}
+
+
 def read_all(
     conn: Connection, experiment_id: str, now: datetime, params: ExperimentsParams
 ) -> tuple[Reading, OffPolicy | None]:
@@ -85,6 +104,7 @@ def read_experiment(
     experiment = get_experiment(conn, experiment_id)
     clicks = arm_clicks(conn, experiment, now, attribution)
     rates = {name: _rate(counts) for name, counts in clicks.items()}
+    by_list = arm_list_clicks(conn, experiment, now, attribution)
     control = rates.get(experiment.arms[0].name, NOTHING)
     alpha = test.alpha / (len(experiment.arms) - 1)
     arms = []
@@ -96,7 +116,8 @@ def read_experiment(
             if compared
             else None
         )
-        arms.append(ArmReading(arm.name, rate, *rate.wilson(1 - test.alpha), difference))
+        lists = {name: _rate(each) for (of, name), each in sorted(by_list.items()) if of == arm.name}
+        arms.append(ArmReading(arm.name, rate, *rate.wilson(1 - test.alpha), difference, lists))
     return Reading(experiment, tuple(arms), now)
 
 

@@ -25,6 +25,8 @@ class Rate:
     """Sum over users of clicks x shown."""
     shown_squared: float
     """Sum over users of shown²."""
+    independent: float | None = None
+    """How many unweighted items are worth the shown ones, where some were sampled (Kish); None is `shown`."""
 
     @property
     def value(self) -> float:
@@ -40,7 +42,7 @@ class Rate:
         if self.shown == 0:
             return 0.25
         smooth = (self.clicked + 0.5) / (self.shown + 1)
-        return max(self._clustered(), smooth * (1 - smooth) / self.shown)
+        return max(self._clustered(), smooth * (1 - smooth) / self._size)
 
     def wilson(self, confidence: float) -> tuple[float, float]:
         """Wilson score interval (Wilson 1927) at a fixed size, on the sample that the variance is worth.
@@ -54,10 +56,14 @@ class Rate:
         rate = self.value
         spread = rate * (1 - rate)
         clustered = self._clustered()
-        size = min(self.shown, spread / clustered) if clustered > 0 else self.shown
+        size = min(self._size, spread / clustered) if clustered > 0 else self._size
         centre = (rate + z * z / (2 * size)) / (1 + z * z / size)
         half = z / (1 + z * z / size) * sqrt(spread / size + z * z / (4 * size * size))
         return max(0.0, centre - half), min(1.0, centre + half)
+
+    @property
+    def _size(self) -> float:
+        return self.shown if self.independent is None else self.independent
 
     def _clustered(self) -> float:
         rate = self.value

@@ -17,8 +17,12 @@ class Request:
     """Whether it was answered before a large change of the catalogue was wholly applied."""
     ignored: tuple[str, ...] = ()
     """Its query and body fields that its endpoint does not have."""
+    stranger: str | None = None
+    """The client's address, where it has no key and is not on this machine."""
     headers_only: bool = False
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
+    shown: int | None = None
+    """How many items of each list its page shows, as the client says; None where it does not."""
     answer_id: UUID = field(default_factory=uuid4)
     """By this its lists are found together in the log."""
 

@@ -59,9 +59,13 @@ class Ranked:
     """What each source said of it (`sources`) and what each step gave (`steps`), when that was asked for."""
 
 
+HOME_LISTS = ("personalized", "trending", "best_value", "top_categories", "diverse_picks")
+"""Names of the lists of the home page."""
+
+
 @dataclass(frozen=True, slots=True)
 class HomeLists:
-    """The five lists of the home page."""
+    """The five lists of the home page; those that were not asked for are empty."""
 
     personalized: list[Ranked] = field(default_factory=list)
     trending: list[Ranked] = field(default_factory=list)

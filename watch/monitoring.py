@@ -14,7 +14,7 @@ from database.connection import connect
 from database.monitoring import Freshness, last_trigger, mark_triggered, read_freshness, record_drift
 from database.partitions import make_ahead
 from database.settings import Settings, get_settings
-from experiments.reading import click_rate
+from experiments.reading import click_rate, click_rates_by_list
 from training.data.workspace import open_workspace
 from training.params import load_params
 from training.params.operating import MonitoringParams
@@ -178,6 +178,7 @@ def log_clicks(now: datetime | None = None) -> None:
             return
         clicks = params.experiments.attribution()
         rate = click_rate(conn, serving.bundle_id, serving.deployed_at, now, clicks)
+        lists = click_rates_by_list(conn, serving.bundle_id, serving.deployed_at, now, clicks)
     if not rate.shown:
         logger.info("No list of bundle %s has been shown yet.", serving.bundle_id)
         return
@@ -189,6 +190,7 @@ def log_clicks(now: datetime | None = None) -> None:
     low, high = rate.wilson(1 - params.experiments.alpha)
     metrics = {"click_rate": rate.value, "click_rate_low": low, "click_rate_high": high}
     metrics |= {"shown": rate.shown, "clicked": rate.clicked, "users": rate.users}
+    metrics |= {f"click_rate_{name}": of_list.value for name, of_list in lists.items()}
     age = now - datetime.fromisoformat(serving.manifest["created_at"])
     log_click_rate(tracker.run(version.run_id), metrics, age // timedelta(hours=1))
 

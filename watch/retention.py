@@ -17,6 +17,7 @@ from database import deployments
 from database.connection import connect, dsn
 from database.deployments import find_manifest
 from database.experiments import list_experiments
+from database.impressions import delete_shared_before
 from database.monitoring import delete_reports_before
 from database.partitions import IMPRESSIONS, INTERACTIONS, drop_partitions_before
 from database.rollback import LOCK_SECONDS, rollback_target
@@ -79,8 +80,10 @@ def _prune_database(
     if rules.interactions_days is not None:
         oldest = (now - timedelta(days=rules.interactions_days)).date()
         partitions += drop_partitions_before(dsn(settings), INTERACTIONS, oldest)
+    first_kept = (now - timedelta(days=rules.impressions_days)).date()
     with connect(settings) as conn:
         reports = delete_reports_before(conn, oldest_report)
+        delete_shared_before(conn, first_kept)
     return tuple(partitions), reports
 
 

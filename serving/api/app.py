@@ -121,7 +121,11 @@ def create_app(
 def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
     layers = [
         Middleware(
-            Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics
+            Envelope,
+            settings=settings,
+            bundle_id=lambda: plane().bundle_id,
+            stale=lambda: plane().stale,
+            metrics=metrics,
         )
     ]
     layers.append(Middleware(AllowedHosts, settings=settings))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from starlette.responses import Response
 
 from serving.api.errors import ApiError, documented
-from serving.api.fields import ArticleId, Explain, Kind, kinds_of
+from serving.api.fields import LISTS_ARE_SHOWN, ArticleId, Explain, Kind, kinds_of
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas.articles import (
@@ -125,6 +125,7 @@ async def delete_article(plane: Plane, article_id: IdInPath) -> Response:
 
 @router.post(
     "/recommend",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=RecommendAnswer,
     responses=documented(400, 404, 413, 503),
     summary="Similar articles",

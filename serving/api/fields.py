@@ -7,12 +7,13 @@ that is not what the schema says answers 422.
 import re
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from serving.api.errors import MALFORMED, NO_SUCH
-from serving.types import Kinds
+from serving.request_context import current_request
+from serving.types import HOME_LISTS, Kinds
 
 MAX_QUERY = 255
 MAX_ID = 128
@@ -21,6 +22,7 @@ MAX_TITLE = 500
 MAX_TEXT = 100_000
 MAX_LABEL = 200
 MAX_LABELS = 100
+MAX_SHOWN = 6000
 MAX_BIGINT = 2**63 - 1
 
 _SHOP_USER = re.compile(r"[a-zA-Z0-9]{1,50}")
@@ -133,6 +135,43 @@ Kind = Annotated[
     Query(description="Kind of items to show instead of this API's own; `all` is every kind."),
 ]
 Explain = Annotated[bool, Query(description="Add `reason`, `model`, `score` and `columns` to every item.")]
+
+
+def _home_lists(value: list[str]) -> list[str]:
+    names = [name.strip() for text in value for name in text.split(",")]
+    if not set(names) <= set(HOME_LISTS):
+        raise PydanticCustomError("unknown_list", "must be names of lists: " + ", ".join(HOME_LISTS))
+    return names
+
+
+ListNames = Annotated[
+    list[str] | None,
+    AfterValidator(lambda value: value and _home_lists(value)),
+    Query(
+        description="Only these lists, separated by commas: others are neither made nor counted as shown.",
+        examples=["personalized,trending"],
+    ),
+]
+
+
+async def note_shown(
+    shown: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=MAX_SHOWN,
+            description="How many items of each list the page shows: so many count as seen. "
+            "0 for lists that are fetched ahead; without it the setting `experiments.seen_positions` counts.",
+        ),
+    ] = None,
+) -> None:
+    """Note for the log how many items of the request's lists are shown."""
+    if (request := current_request.get()) is not None:
+        request.shown = shown
+
+
+LISTS_ARE_SHOWN = [Depends(note_shown)]
+"""Dependencies of the routes that answer with lists."""
 
 
 def kinds_of(kind: str | None, own: str) -> Kinds:

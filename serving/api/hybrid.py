@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from database.interactions import Recorded
 from serving.api.errors import documented
-from serving.api.fields import Explain, Kind, kinds_of
+from serving.api.fields import LISTS_ARE_SHOWN, Explain, Kind, kinds_of
 from serving.api.idempotency import IdempotencyKey
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
@@ -56,6 +56,7 @@ Feedback = Annotated[
 
 @router.post(
     "",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=shapes.Recommendations,
     responses=documented(400, 413, 422, 503),
     summary="Content for a user",

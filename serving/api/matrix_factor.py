@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from serving.api.errors import documented
-from serving.api.fields import Explain, Kind, kinds_of
+from serving.api.fields import LISTS_ARE_SHOWN, Explain, Kind, kinds_of
 from serving.api.responses import answer
 from serving.api.schemas.matrix_factor import (
     FactorAnswer,
@@ -30,6 +30,7 @@ SearchBody = Annotated[SemanticSearchRequest, Body(examples=[{"query": "washing 
 
 @router.post(
     "/matrix_factor/similar",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=FactorAnswer,
     responses=documented(400, 404, 413, 422, 503),
     summary="Items chosen by the same users",
@@ -44,6 +45,7 @@ async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: E
 
 @router.post(
     "/matrix_factor/user",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=FactorAnswer,
     responses=documented(400, 413, 422, 503),
     summary="Items for a user",
@@ -58,6 +60,7 @@ async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Exp
 
 @router.post(
     "/search",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=SemanticSearchAnswer,
     responses=documented(400, 413, 422, 503),
     summary="Items closest in meaning to a query",

@@ -37,9 +37,16 @@ class Envelope:
     """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape."""
 
     def __init__(
-        self, app: ASGIApp, bundle_id: Callable[[], str], stale: Callable[[], bool], metrics: Metrics
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        bundle_id: Callable[[], str],
+        stale: Callable[[], bool],
+        metrics: Metrics,
     ):
         self._app = app
+        self._keys = Keys(settings)
         self._bundle_id = bundle_id
         self._stale = stale
         self._metrics = metrics
@@ -53,7 +60,7 @@ class Envelope:
         scope["path"] = _without_slash(scope)
         started = time.perf_counter()
         status = 500
-        request = Request(request_id.decode())
+        request = Request(request_id.decode(), stranger=_stranger(scope, self._keys))
         current_request.set(request)
 
         async def send_with_headers(message: Message) -> None:
@@ -126,11 +133,22 @@ class RateLimit:
         return limiter
 
     def _client(self, scope: Scope) -> str | None:
-        host = scope["client"][0] if scope.get("client") else None
-        if host is None or is_loopback(host):
+        if (host := _far_host(scope)) is None:
             return None
         key = given_key(scope["headers"])
-        return f"key {key!r}" if self._keys.accepts(key) else str(host)
+        return f"key {key!r}" if self._keys.accepts(key) else host
+
+
+def _far_host(scope: Scope) -> str | None:
+    """The client's address; None on this machine."""
+    host = scope["client"][0] if scope.get("client") else None
+    return None if host is None or is_loopback(host) else str(host)
+
+
+def _stranger(scope: Scope, keys: Keys) -> str | None:
+    """The client's address, unless it is on this machine or has a key that is accepted."""
+    host = _far_host(scope)
+    return None if host is None or keys.accepts(given_key(scope["headers"])) else host
 
 
 class KeyCheck:

@@ -1,13 +1,13 @@
 """What the HTTP API needs of what is behind it: the live plane, or a test's fake."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from database.interactions import InteractionRow, Recorded
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.steps.context import Vector
-from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
 from training.params import Params
 
 
@@ -15,7 +15,13 @@ class ListsProtocol(Protocol):
     """Every list that consumers ask for: see `serving.lists.recommender.Recommender`."""
 
     async def home(
-        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self,
+        user_id: str,
+        limit: int,
+        kinds: Kinds = None,
+        *,
+        lists: Collection[str] = HOME_LISTS,
+        explain: bool = False,
     ) -> HomeLists: ...
 
     async def for_user_als(

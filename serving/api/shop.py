@@ -6,11 +6,22 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from serving.api.errors import ApiError, documented
-from serving.api.fields import Explain, Kind, ProductId, QueryText, ShopUserId, clamp, kinds_of
+from serving.api.fields import (
+    LISTS_ARE_SHOWN,
+    Explain,
+    Kind,
+    ListNames,
+    ProductId,
+    QueryText,
+    ShopUserId,
+    clamp,
+    kinds_of,
+)
 from serving.api.responses import answer
-from serving.api.schemas.shop import Home, SearchAnswer, SimilarProducts, product_list
+from serving.api.schemas.shop import Home, SearchAnswer, SimilarProducts, home_shape, product_list
 from serving.api.state import Plane
 from serving.errors import ItemNotFound
+from serving.types import HOME_LISTS
 
 router = APIRouter(prefix="/recommendations", tags=["shop"])
 
@@ -25,29 +36,34 @@ QueryInUrl = Annotated[
 ]
 
 
-@router.get("/home", response_model=Home, responses=documented(400, 422), summary="Home page lists of a user")
+@router.get(
+    "/home",
+    dependencies=LISTS_ARE_SHOWN,
+    response_model=Home,
+    responses=documented(400, 422),
+    summary="Home page lists of a user",
+)
 async def home(
-    plane: Plane, user_id: User, response_limit: Limit = 20, kind: Kind = None, explain: Explain = False
+    plane: Plane,
+    user_id: User,
+    *,
+    response_limit: Limit = 20,
+    kind: Kind = None,
+    explain: Explain = False,
+    lists: ListNames = None,
 ) -> Response:
-    """Five lists. `personalized` is empty for a new user and after 30 days without activity."""
-    lists = await plane.lists.home(
-        user_id, clamp(response_limit, 1, 60), kinds_of(kind, "product"), explain=explain
+    """Five lists, or those named in `lists`. `personalized` is empty for a new user and after 30 days without
+    activity."""
+    asked = lists or HOME_LISTS
+    made = await plane.lists.home(
+        user_id, clamp(response_limit, 1, 60), kinds_of(kind, "product"), lists=asked, explain=explain
     )
-    return answer(
-        {
-            "personalized": product_list(lists.personalized, explain),
-            "trending": product_list(lists.trending, explain),
-            "best_value": product_list(lists.best_value, explain),
-            "top_categories": {
-                name: product_list(entries, explain) for name, entries in lists.top_categories.items()
-            },
-            "diverse_picks": product_list(lists.diverse_picks, explain),
-        }
-    )
+    return answer(home_shape(made, asked, explain))
 
 
 @router.get(
     "/product/{product_id}",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=SimilarProducts,
     responses=documented(400, 404, 422),
     summary="Similar products",
@@ -72,6 +88,7 @@ async def product(
 
 @router.get(
     "/search",
+    dependencies=LISTS_ARE_SHOWN,
     response_model=SearchAnswer,
     response_model_exclude_none=True,
     responses=documented(400, 404, 422),

@@ -4,6 +4,7 @@ The original APIs ignore them silently; refusing them would break clients that s
 """
 
 from dataclasses import dataclass
+from typing import get_args
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,8 @@ from serving.request_context import current_request
 
 HEADER = "X-Ignored-Fields"
 
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose body, if there is one, is not read."""
 _MOST_NAMES = 20
 _LONGEST_NAME = 64
 
@@ -23,8 +26,8 @@ class Fields:
     """What an endpoint takes."""
 
     query: frozenset[str]
-    body: frozenset[str] | None
-    """None where it has no body."""
+    body: frozenset[str]
+    """None of them where it has no body."""
 
 
 def fields_by_route(app: FastAPI) -> dict[str, Fields]:
@@ -39,7 +42,7 @@ async def note_unknown_fields(request: Request) -> None:
     if fields is None or context is None:
         return
     unknown = [name for name in request.query_params if name not in fields.query]
-    if fields.body is not None:
+    if request.method not in _WITHOUT_BODY:
         unknown += [name for name in await _body_names(request) if name not in fields.body]
     context.ignored = tuple(dict.fromkeys(unknown))
 
@@ -52,9 +55,9 @@ def header_of(names: tuple[str, ...]) -> bytes:
 
 def _fields(route: APIRoute) -> Fields:
     query = frozenset(param.alias for param in get_flat_dependant(route.dependant).query_params)
-    model = None if route.body_field is None else route.body_field.field_info.annotation
-    names = getattr(model, "model_fields", None)
-    return Fields(query, None if names is None else frozenset(names))
+    body = None if route.body_field is None else route.body_field.field_info.annotation
+    models = [body, *get_args(body)]  # of a body that may be left out, or is one of several
+    return Fields(query, frozenset(name for model in models for name in getattr(model, "model_fields", ())))
 
 
 async def _body_names(request: Request) -> list[str]:

@@ -35,6 +35,11 @@ def identity_of(item_id: str) -> int:
     return int.from_bytes(blake2b(item_id.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
+def _same(old: Any, new: Any) -> bool:
+    """Whether two values of a column are equal; unknown (NaN) is the same as unknown."""
+    return bool(old == new or (np.isnan(old) and np.isnan(new)))
+
+
 class Catalogue:
     """Items by id and by row.
 
@@ -57,7 +62,9 @@ class Catalogue:
         self._now = -np.inf
         self._next_change = -np.inf
         self.revision = 0
-        """Counts the changes: what is derived from the columns is good while this stays."""
+        """Counts the changes: what is derived from the items is good while this stays."""
+        self.columns_revision = 0
+        """Counts the changes of the columns, save `change_seq`: an edit of a text alone is none."""
 
     @property
     def n_rows(self) -> int:
@@ -100,9 +107,13 @@ class Catalogue:
             "rating_count": item.rating_count or 0,
             "change_seq": change_seq,
         }
+        before = {name: self._columns[name][row] for name in _COLUMNS}
         for name, value in values.items():
             self._columns[name][row] = value
         self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
+        self.columns_revision += not before["alive"] or any(
+            not _same(old, self._columns[name][row]) for name, old in before.items() if name != "change_seq"
+        )
         self._next_change = min(self._next_change, self._changes_after(slice(row, row + 1)))
         self.revision += 1
         return row
@@ -116,7 +127,7 @@ class Catalogue:
         self._items[row] = None
         self._columns["alive"][row] = self._columns["listed"][row] = False
         self._columns["change_seq"][row] = change_seq
-        self.revision += 1
+        self._count()
         return row
 
     def reserve(self, item_id: str) -> int:
@@ -131,7 +142,7 @@ class Catalogue:
         if row >= len(self._columns["kind"]):
             self._grow()
         self._columns["identity"][row] = identity_of(item_id)
-        self.revision += 1
+        self._count()
         return row
 
     def row(self, item_id: str) -> int:
@@ -193,8 +204,14 @@ class Catalogue:
             before = self._columns["listed"][rows].copy()
             self._columns["listed"][rows] = self._is_listed(rows)
             self._next_change = self._changes_after(rows)
-            self.revision += bool((before != self._columns["listed"][rows]).any())
+            if (before != self._columns["listed"][rows]).any():
+                self._count()
         self._now = now
+
+    def _count(self) -> None:
+        """Count a change of the columns."""
+        self.revision += 1
+        self.columns_revision += 1
 
     def _is_listed(self, rows: slice) -> NDArray[np.bool_]:
         columns = {name: values[rows] for name, values in self._columns.items()}

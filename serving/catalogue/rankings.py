@@ -73,6 +73,7 @@ class Rankings:
         self._order: dict[Kinds, Rows] = {}
         self._listings: dict[tuple[str | None, str | None], Rows] = {}
         self._made: dict[Hashable, Any] = {}
+        self._made_at = catalogue.revision
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
@@ -102,6 +103,7 @@ class Rankings:
 
     def listing(self, kind: str | None, category: str | None) -> Rows:
         """Rows in lists that have a title, of one kind and category or of all, in order of item id."""
+        self._forget_old_lists()
         if (kind, category) not in self._listings:
             catalogue = self._catalogue
             mask = catalogue.listed(None if kind is None else frozenset({kind}))
@@ -117,12 +119,20 @@ class Rankings:
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
         """Lists that are the same for every user, made at the first call. They are not to be changed."""
+        self._forget_old_lists()
         if key not in self._made:
             if len(self._made) >= _REMEMBERED_LISTS:
                 self._made.clear()
             self._made[key] = make()
         made: T = self._made[key]
         return made
+
+    def _forget_old_lists(self) -> None:
+        """Lists hold items: those made before an item's text changed are of no use, though the orders are."""
+        if self._made_at != self._catalogue.revision:
+            self._made.clear()
+            self._listings.clear()
+            self._made_at = self._catalogue.revision
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -155,8 +165,11 @@ Stamp = tuple[int, int]
 
 
 def stamp(catalogue: Catalogue, trending: TrendingScores) -> Stamp:
-    """What the rankings of one bundle depend on, as numbers that change when it does."""
-    return catalogue.revision, trending.version
+    """What the rankings of one bundle depend on, as numbers that change when it does.
+
+    Texts are not part of it: an edit of a title must not cost a sort of the catalogue.
+    """
+    return catalogue.columns_revision, trending.version
 
 
 def _mixed(

@@ -31,6 +31,10 @@ class MadeList:
     """How likely each item was to stand at its position; None: all certain."""
     fallback: str | None = None
     """Why these are fallback items rather than what was asked for."""
+    shared: bool = False
+    """Whether it is the same for every user."""
+    part: str = ""
+    """Which of an answer's lists of one name it is, where there are several: its category."""
 
 
 def make_list(recipe: Recipe, context: Context) -> MadeList:

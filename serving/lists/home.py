@@ -1,59 +1,68 @@
-"""The home page: five lists from one context."""
+"""The home page: five lists from one context, or those of them that are asked for."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from serving.lists import recipes
 from serving.lists.executor import MadeList, make_list
 from serving.steps.context import NOBODY, Context
 from serving.steps.table import NO_ROWS
+from serving.types import HOME_LISTS
 
 NO_PERSONALIZED = MadeList(recipes.PERSONALIZED.name, [], NO_ROWS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Home:
-    """The five lists."""
+    """The lists that were asked for."""
 
-    personalized: MadeList
-    trending: MadeList
-    best_value: MadeList
-    top_categories: dict[str, MadeList]
-    diverse_picks: MadeList
+    rows: dict[str, MadeList] = field(default_factory=dict)
+    """By their names in HOME_LISTS, all but the top categories."""
+    top_categories: dict[str, MadeList] = field(default_factory=dict)
+    """A list for each category."""
 
     def logged(self) -> list[MadeList]:
-        """What is logged as shown: those of the top categories, one after another, are one list."""
-        items = [each for made in self.top_categories.values() for each in made.items]
-        top = MadeList(recipes.TOP_OF_CATEGORY.name, items, NO_ROWS)
-        return [self.personalized, self.trending, self.best_value, top, self.diverse_picks]
+        """What is logged: each list by itself, those of the categories under one name."""
+        return [*self.rows.values(), *self.top_categories.values()]
 
 
-def make_home(context: Context) -> Home:
-    """`personalized` is empty without an event in the window; three lists are the same for every user."""
-    personal = bool(context.history.events and context.n_rows)
-    personalized = make_list(recipes.PERSONALIZED, context) if personal else NO_PERSONALIZED
-    trending, best_value, top_categories = shared_lists(context)
-    beside = replace(context.excluding(personalized.rows), exploration=None)
-    return Home(
-        personalized=personalized,
-        trending=trending,
-        best_value=best_value,
-        top_categories=top_categories,
-        diverse_picks=make_list(recipes.DIVERSE_PICKS, beside),
-    )
+def make_home(context: Context, lists: Collection[str] = HOME_LISTS) -> Home:
+    """`personalized` is empty without an event in the window; three lists are the same for every user.
+
+    The diverse picks leave out what is in `personalized` if that is asked for as well.
+    """
+    rows: dict[str, MadeList] = {}
+    if "personalized" in lists:
+        personal = bool(context.history.events and context.n_rows)
+        rows["personalized"] = make_list(recipes.PERSONALIZED, context) if personal else NO_PERSONALIZED
+        context = context.excluding(rows["personalized"].rows)
+    for name, recipe in (("trending", recipes.TRENDING), ("best_value", recipes.BEST_VALUE)):
+        if name in lists:
+            rows[name] = shared_list(recipe, context)
+    if "diverse_picks" in lists:
+        rows["diverse_picks"] = make_list(recipes.DIVERSE_PICKS, replace(context, exploration=None))
+    return Home(rows, top_categories(context) if "top_categories" in lists else {})
 
 
-def shared_lists(context: Context) -> tuple[MadeList, MadeList, dict[str, MadeList]]:
-    """Trending, best value and top categories: made once for each length, until something changes."""
-    anonymous = replace(context, user=NOBODY, exploration=None)
-    key = (context.n, context.kinds, context.explain)
+def shared_list(recipe: recipes.Recipe, context: Context) -> MadeList:
+    """A list that is the same for every user: made once for each length, until something changes."""
+    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
+    key = (recipe.name, context.n, context.kinds, context.explain)
+    return context.rankings.remembered(key, lambda: replace(make_list(recipe, anonymous), shared=True))
+
+
+def top_categories(context: Context) -> dict[str, MadeList]:
+    """The most popular of each top category, the same for every user."""
+    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
+    key = (recipes.TOP_OF_CATEGORY.name, context.n, context.kinds, context.explain)
     return context.rankings.remembered(
         key,
-        lambda: (
-            make_list(recipes.TRENDING, anonymous),
-            make_list(recipes.BEST_VALUE, anonymous),
-            {
-                name: make_list(recipes.TOP_OF_CATEGORY, replace(anonymous, category=code, query=name))
-                for name, code in context.rankings.top_categories(context.kinds)
-            },
-        ),
+        lambda: {
+            name: replace(
+                make_list(recipes.TOP_OF_CATEGORY, replace(anonymous, category=code, query=name)),
+                part=name,
+                shared=True,
+            )
+            for name, code in context.rankings.top_categories(context.kinds)
+        },
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from serving.parts import Parts
 from serving.steps.context import Context, Exploration, Texts, User, Vector
 from serving.steps.history import build_history, queries_of
 from serving.text.terms import meant
-from serving.types import HomeLists, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
 _KEPT_RANKINGS = 4
@@ -43,9 +43,18 @@ class Recommender:
         self._random = random.Random()
 
     async def home(
-        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self,
+        user_id: str,
+        limit: int,
+        kinds: Kinds = None,
+        *,
+        lists: Collection[str] = HOME_LISTS,
+        explain: bool = False,
     ) -> HomeLists:
-        """The five lists of the home page, from the user's events of the last `blend.stale_days`."""
+        """The lists of the home page, from the user's events of the last `blend.stale_days`.
+
+        Only those named in `lists` are made and logged; the others are empty.
+        """
         assignment = self._parts.experiments.assign(user_id)
         days = self._parts.arms.policy(assignment).params.blend.stale_days
         since = self._clock() - timedelta(days=days)
@@ -53,15 +62,12 @@ class Recommender:
         home = self._for_user(
             user,
             assignment,
-            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain)),
+            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists),
             lambda made: made.logged(),
         )
         return HomeLists(
-            personalized=home.personalized.items,
-            trending=home.trending.items,
-            best_value=home.best_value.items,
+            **{name: made.items for name, made in home.rows.items()},
             top_categories={name: made.items for name, made in home.top_categories.items()},
-            diverse_picks=home.diverse_picks.items,
         )
 
     async def for_user_als(
@@ -202,22 +208,25 @@ class Recommender:
         user: User,
         assignment: Assignment,
         make: Callable[[Policy], T],
-        logged: Callable[[T], Iterable[MadeList]],
+        logged: Callable[[T], Sequence[MadeList]],
     ) -> T:
         """Make and log a user's lists by the arm they are in; the shadow arm's after the answer."""
         parts = self._parts
         policy = parts.arms.policy(assignment)
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
-        parts.exposure.show(policy, user.user_id, logged(made), cold=cold)
-        if (shadow := parts.arms.shadow_policy(assignment)) is not None:
-            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)))
+        # Who is in an experiment is logged in full: arms and shadows are compared user by user.
+        sampled = not user.known and assignment == NO_EXPERIMENT
+        logging = parts.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        shadow = parts.arms.shadow_policy(assignment)
+        if shadow is not None and logging is not None:
+            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)), logging)
         return made
 
     def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
         """Make and log a list that no user asked for: by the deployed bundle."""
         policy = self._parts.arms.policy(NO_EXPERIMENT)
-        made = make_list(recipe, self.context(policy, n, kinds, **wanted))
+        made = replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
         self._parts.exposure.show(policy, None, [made])
         return made
 
@@ -261,7 +270,8 @@ class Recommender:
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row
         history = build_history(events, row, self._params.interactions, since)
-        return User(user_id, history, asked, declared, self._clock().date())
+        day = self._clock().date()
+        return User(user_id, history, asked, declared, day, known=bool(events.latest))
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:
         if not texts:

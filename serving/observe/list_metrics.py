@@ -23,6 +23,9 @@ class ListMetrics:
         self._by_step: dict[str, Summary] = {}
         self._written = Counter("shortlist_impressions_written", "Lists written to the impression log.")
         self._dropped = Counter("shortlist_impressions_dropped", "Lists missing from the impression log.")
+        self._unlogged = Counter(
+            "shortlist_impressions_over_quota", "Lists not logged because their client had many this minute."
+        )
         self._waiting = Gauge(
             "shortlist_impressions_waiting", "Lists waiting to be written.", multiprocess_mode="livesum"
         )
@@ -72,6 +75,10 @@ class ListMetrics:
             self._items.labels(endpoint, model).inc(items)
         if fallback is not None:
             self._fallbacks.labels(endpoint, fallback).inc()
+
+    def count_unlogged(self, lists: int) -> None:
+        """Count lists that are not logged, since their client had its share of the minute."""
+        self._unlogged.inc(lists)
 
     def count_impressions(self, written: int, dropped: int, waiting: int) -> None:
         """Add what an ImpressionLog wrote and lost since it last told, and how many lists wait now."""

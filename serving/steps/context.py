@@ -37,6 +37,8 @@ class User:
     """What they said they care for."""
     day: date = date.min
     """Today: what is drawn for a user stays for a day."""
+    known: bool = True
+    """Whether there is any event of theirs."""
     trained: int = -1
     """Index among the bundle's users, for one whose history is out of reach."""
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_checks.report import DataCheckError
-from data_checks.validate import validate
+from data_checks.validate import LeftOutLimits, validate
 
+LIMITS = LeftOutLimits(unknown=0.2, deleted=0.5, min_rows=100)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -67,13 +68,13 @@ def good_interactions() -> list[dict[str, Any]]:
 def test_good_snapshot_passes_and_leaves_docs(tmp_path: Path) -> None:
     write_snapshot(tmp_path / "snapshot", good_items(), good_interactions())
 
-    report = validate(tmp_path / "snapshot", tmp_path / "validation")
+    report = validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
 
     assert report.failures == ()
     assert report.rows == {"items": 3, "interactions": 7}
     assert (tmp_path / "validation" / "docs" / "index.html").is_file()
     first = (tmp_path / "validation" / "result.json").read_bytes()
-    validate(tmp_path / "snapshot", tmp_path / "validation")
+    validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
     assert (tmp_path / "validation" / "result.json").read_bytes() == first
 
 
@@ -92,7 +93,7 @@ def test_every_kind_of_bad_row_is_named(tmp_path: Path, caplog: pytest.LogCaptur
     write_snapshot(tmp_path / "snapshot", items, interactions)
 
     with caplog.at_level(logging.ERROR), pytest.raises(DataCheckError) as failure:
-        validate(tmp_path / "snapshot", tmp_path / "validation")
+        validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
 
     named = {(f.suite, f.expectation, f.column) for f in failure.value.report.failures}
     assert {(suite, column) for suite, _, column in named} == {
@@ -116,7 +117,7 @@ def test_empty_snapshot_is_refused(tmp_path: Path) -> None:
     write_snapshot(tmp_path / "snapshot", [], [])
 
     with pytest.raises(DataCheckError, match="expect_table_row_count_to_be_between"):
-        validate(tmp_path / "snapshot", tmp_path / "validation")
+        validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
 
 
 def test_history_of_docs_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +125,40 @@ def test_history_of_docs_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_snapshot(tmp_path / "snapshot", good_items(), good_interactions())
 
     for _ in range(4):
-        validate(tmp_path / "snapshot", tmp_path / "validation")
+        validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
 
     runs = tmp_path / "validation" / "great_expectations" / "gx" / "uncommitted" / "validations" / "catalogue"
     assert len(list(runs.rglob("*.json"))) == 2
+
+
+def left_out(rows: int, share: float) -> dict[str, Any]:
+    return {"rows": 2 * rows, "recent_rows": rows, "recent_share": share, "examples": ["GHOST7"]}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "deleted", "column"),
+    [
+        (left_out(1, 0.5), left_out(99, 1.0), None),
+        (left_out(5000, 0.19), left_out(5000, 0.49), None),
+        (left_out(100, 0.21), left_out(0, 0.0), "unknown"),
+        (left_out(0, 0.0), left_out(100, 0.6), "deleted"),
+    ],
+)
+def test_only_large_shares_of_left_out_rows_stop_the_night_and_say_what_to_do(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    unknown: dict[str, Any],
+    deleted: dict[str, Any],
+    column: str | None,
+) -> None:
+    write_snapshot(tmp_path / "snapshot", good_items(), good_interactions())
+    description = {"as_of": NOW.isoformat(), "left_out": {"unknown": unknown, "deleted": deleted}}
+    (tmp_path / "snapshot" / "snapshot.json").write_text(json.dumps(description))
+
+    if column is None:
+        validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
+    else:
+        with pytest.raises(DataCheckError, match=f"left_out.{column}.*train again") as failure:
+            validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
+        assert len(failure.value.report.failures) == 1
+    assert "GHOST7" in caplog.text

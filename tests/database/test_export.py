@@ -1,6 +1,6 @@
 """Exports: one moment of the database, every value as it was stored."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.export import EMBEDDINGS, INTERACTIONS, ITEMS, USERS, export, export_snapshot
+from database.export import EMBEDDINGS, INTERACTIONS, ITEMS, USERS, LeftOut, export, export_snapshot
 from database.interactions import record
 from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash
 from database.users import insert_user
@@ -48,6 +48,28 @@ async def test_values_come_back_as_stored(pool: asyncpg.Pool, connection: Connec
     assert (click["query"], search["query"], search["item_id"]) == (None, 'say "tea"', None)
     (vector,) = pq.read_table(tmp_path / "embeddings.parquet").to_pylist()
     assert np.frombuffer(vector["vector"], "<f4").tolist() == [1.0, 0.0]
+
+
+async def test_interactions_with_unknown_and_deleted_items_are_left_out_and_counted(
+    pool: asyncpg.Pool, connection: Connection, tmp_path: Path
+) -> None:
+    await fill(pool)
+    now = datetime(2026, 1, 2, 4, tzinfo=UTC)
+    async with pool.acquire() as conn:
+        for item, days in (("GHOST", 0), ("GHOST", 30), ("A-GHOST", 1), ("I3", 2), ("I1", 0)):
+            await record(
+                conn, user_id="ann", event_type="click", item_id=item, occurred_at=now - timedelta(days=days)
+            )
+
+    exported = export_snapshot(connection, tmp_path)
+
+    kept = pq.read_table(tmp_path / "interactions.parquet").column("item_id").to_pylist()
+    assert kept == ["I1", "I1", None]
+    assert exported.rows["interactions"] == 3
+    assert exported.left_out == {
+        "unknown": LeftOut(3, 2, 0.4, ["GHOST", "A-GHOST"]),
+        "deleted": LeftOut(1, 1, 0.2, ["I3"]),
+    }
 
 
 async def test_the_same_data_gives_the_same_bytes(

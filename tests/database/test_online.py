@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -11,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.experiments import Arm, start_experiment
 from database.impressions import ImpressionRow, write_impressions
 from database.interactions import record
-from database.online import Attribution, logged_slots, shown_clicks
+from database.online import Attribution, list_clicks, logged_slots, shown_clicks
 
 NOW = datetime.now(UTC) + timedelta(hours=1)
 """After anything that a test starts in the database, however long ago this file was read."""
@@ -141,3 +142,87 @@ async def test_the_view_has_a_row_for_each_item(pool: asyncpg.Pool) -> None:
         await write_impressions(conn, [shown("ann", "x", "y", propensities=(0.5, 0.25))])
         rows = await conn.fetch("select item_id, position, propensity from impressions order by position")
     assert [tuple(row) for row in rows] == [("x", 0, 0.5), ("y", 1, 0.25)]
+
+
+def totals(connection: Connection, clicks: Attribution = CLICKS) -> tuple[int, int]:
+    rate = shown_clicks(connection, None, NOW, NOW + timedelta(hours=5), clicks)
+    return rate.shown, rate.clicked
+
+
+async def test_only_what_a_page_shows_counts_as_shown_and_as_clicked(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    sixty = [f"i{number}" for number in range(60)]
+    async with pool.acquire() as conn:
+        await write_impressions(
+            conn, [shown("ann", *sixty), shown("bob", *sixty, seen=20), shown("eve", "i0")]
+        )
+        for user in ("ann", "bob"):
+            await click(conn, user, "i5", 1)  # in a row of six
+            await click(conn, user, "i15", 1)  # only in a row of twenty
+            await click(conn, user, "i40", 1)
+    assert totals(connection) == (6 + 20 + 1, 1 + 2)
+    four = Attribution(CLICKS.events, CLICKS.window, positions=4)
+    assert totals(connection, four) == (4 + 20 + 1, 2)
+
+
+async def test_a_click_counts_for_the_list_that_showed_it_not_for_a_later_one_that_only_held_it(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as conn:
+        await write_impressions(
+            conn,
+            [
+                shown("ann", "x", bundle_id="early"),
+                shown("ann", "y", "x", bundle_id="late", minutes=1, seen=1),
+            ],
+        )
+        await click(conn, "ann", "x", 2)
+    early, late = (
+        shown_clicks(connection, name, NOW, NOW + timedelta(hours=5), CLICKS) for name in ("early", "late")
+    )
+    assert (early.clicked, late.clicked, late.shown) == (1, 0, 1)
+
+
+async def test_each_list_has_a_rate_of_its_own(pool: asyncpg.Pool, connection: Connection) -> None:
+    def named(endpoint: str, part: str, *items: str) -> ImpressionRow:
+        return replace(shown("ann", *items), endpoint=endpoint, part=part)
+
+    async with pool.acquire() as conn:
+        await write_impressions(
+            conn,
+            [
+                named("home.top_categories", "tea", *(f"t{n}" for n in range(9))),
+                named("home.top_categories", "garden", *(f"g{n}" for n in range(9))),
+                named("home.trending", "", "x", "y"),
+            ],
+        )
+        await click(conn, "ann", "g1", 2)
+        await click(conn, "ann", "x", 2)
+        await click(conn, "ann", "y", 2)
+    found = list_clicks(connection, None, NOW, NOW + timedelta(hours=5), CLICKS)
+    assert {name: (counts.shown, counts.clicked) for name, counts in found.items()} == {
+        "home.top_categories": (12, 1),
+        "home.trending": (2, 2),
+    }
+
+
+async def test_a_shadow_is_judged_by_seen_positions_of_its_own_list_of_a_name(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    experiment = start_experiment(connection, "s", "shadow", (Arm("now", 1), Arm("unseen", 1)))
+    connection.commit()
+    unseen: dict[str, Any] = {"experiment_id": "s", "arm": "unseen", "shown": False}
+    answer: dict[str, Any] = {"answer_id": uuid4(), "minutes": 1}
+    async with pool.acquire() as conn:
+        lists = [
+            shown("ann", "a", "b", "c", part="tea", seen=2, **answer),
+            shown("ann", "d", "e", "f", part="garden", seen=2, **answer),
+            shown("ann", "d", "x", "f", part="garden", seen=2, **answer, **unseen),
+            shown("ann", "a", "b", "c", part="tea", seen=2, **answer, **unseen),
+        ]
+        await write_impressions(conn, lists)
+        await click(conn, "ann", "c", 2)
+        await click(conn, "ann", "d", 2)
+    slots = logged_slots(connection, experiment, NOW + timedelta(hours=1), CLICKS, 100)
+    assert [(slot.target, slot.reward) for slot in slots] == [(1, 0), (1, 0), (1, 1), (0, 0)]

@@ -10,8 +10,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -45,6 +46,8 @@ class Snapshot:
     rows: dict[str, int]
     md5: str
     """DVC's hash of the folder."""
+    left_out: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Interactions left out by reason (`database.export.LeftOut`); empty in snapshots of 0.1.0."""
 
     @property
     def watermark(self) -> dict[str, int]:

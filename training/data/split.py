@@ -11,6 +11,10 @@ from training.models.core.types import BoolArray, Csr
 DAY = 86_400
 
 
+MOST_HELD_OUT = 3
+"""`holdout_cut` holds out one in so many events at most: of a short history, most is to learn from."""
+
+
 class SplitError(Exception):
     """A split would leave nothing to learn from, or nothing to test on."""
 
@@ -36,20 +40,6 @@ class Split:
         return self.train | self.validation
 
 
-def split_events(events: Events, protocol: str, validation_days: int, test_days: int) -> Split:
-    """Split by the protocol that params.yaml names: "time" or "leave_last_out".
-
-    Raises:
-        SplitError: the train or the test part would be empty.
-        ValueError: there is no such protocol.
-    """
-    if protocol == "time":
-        return time_split(events, validation_days, test_days)
-    if protocol == "leave_last_out":
-        return leave_last_out(events)
-    raise ValueError(f"unknown split protocol {protocol!r}")
-
-
 def time_split(events: Events, validation_days: int, test_days: int) -> Split:
     """One cut for all users: the last `test_days` are the test, the `validation_days` before them validation.
 
@@ -66,6 +56,29 @@ def time_split(events: Events, validation_days: int, test_days: int) -> Split:
     test = events.time >= test_start
     validation = (events.time >= validation_start) & ~test
     return _checked(Split(~test & ~validation, validation, test, validation_start, test_start))
+
+
+def holdout_cut(events: Events, test_days: int) -> int:
+    """When the test begins, in seconds since 1970: `test_days` before the last event, or later.
+
+    At most one in MOST_HELD_OUT events is from then on (save for others of the same moment), so a short
+    history has a short test, and one old event before it makes no long history. The cut never moves back as
+    events are added at the end: what was fitted on events before an earlier cut has not seen a later test.
+
+    Raises:
+        SplitError: all events are of one moment.
+    """
+    if not len(events):
+        raise SplitError("train", "there are no events")
+    times = np.sort(events.time)
+    by_share = times[min(len(times) - len(times) // MOST_HELD_OUT, len(times) - 1)]
+    cut = max(int(times[-1]) - test_days * DAY + 1, int(by_share))
+    if cut <= times[0]:
+        later = times[times > times[0]]
+        if not len(later):
+            raise SplitError("train", "all events are of one moment")
+        cut = int(later[0])
+    return cut
 
 
 def leave_last_out(events: Events) -> Split:

@@ -34,6 +34,11 @@ class Workspace:
         return self.root / "params.yaml"
 
     @property
+    def frozen_params(self) -> Path:
+        """The copy of params.yaml that the snapshot is learned with."""
+        return self.data / "params.yaml"
+
+    @property
     def data(self) -> Path:
         """All of what DVC tracks."""
         return self.root / "data"

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from training.data.prepared import Prepared
-from training.data.split import SplitError, split_events, truth_of
+from training.data.split import DAY, SplitError, holdout_cut, leave_last_out, truth_of
 from training.data.workspace import Workspace
 from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
 from training.models.blend import Blend, weights_by_model
@@ -27,6 +27,25 @@ PER_USER_FILE = "per_user.npz"
 
 
 @dataclass(frozen=True)
+class HoldoutFacts:
+    """What the gate must know of a holdout, to tell whether models of another night can be tested on it."""
+
+    protocol: str
+    start: int | None
+    """Seconds since 1970 at which the test begins; None when it is not one moment for all."""
+    end: int
+    """Seconds since 1970 of the last event."""
+    users: int
+    warm_users: int
+    """Test users with a history: those that accuracy is judged by."""
+
+    @property
+    def days(self) -> float:
+        """Length of the test; 0 when it is not one for all."""
+        return 0.0 if self.start is None else (self.end - self.start + 1) / DAY
+
+
+@dataclass(frozen=True)
 class Holdout:
     """What is learned from, and the users that are tested."""
 
@@ -35,6 +54,7 @@ class Holdout:
     cut: int | None
     """Seconds since 1970 at which the test begins; None when it is not one moment for all."""
     test: TestSet
+    facts: "HoldoutFacts"
 
     @property
     def warm(self) -> BoolArray:
@@ -47,19 +67,26 @@ class Holdout:
 
 
 def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
-    """Split the events; a history too short to split leaves everything to learn from and nobody to test."""
+    """Split the events; where nothing can be held out, everything is learned from and nobody is tested."""
+    events = prepared.events
+    cut = None
     try:
-        split = split_events(prepared.events, params.protocol, params.validation_days, params.test_days)
-        learned, held_out, cut = split.before_test, split.test, split.test_start
+        if params.protocol == "time":
+            cut = holdout_cut(events, params.test_days)
+            learned = events.time < cut
+        else:
+            learned = leave_last_out(events).before_test
     except SplitError as error:
         logger.warning("No evaluation possible: %s", error)
-        learned, cut = np.ones(len(prepared.events), dtype=bool), None
-        held_out = ~learned
-    events = prepared.events
+        learned = np.ones(len(events), dtype=bool)
+    held_out = ~learned
     shape = (len(prepared.users), len(prepared.items))
     seen = net_strengths(events.user[learned], events.item[learned], events.weight[learned], shape)
     truth = truth_of(events, held_out, seen) if held_out.any() else sparse.csr_array(shape, dtype=np.float32)
-    return Holdout(learned, cut, TestSet.build(seen, truth, prepared.vectors))
+    test = TestSet.build(seen, truth, prepared.vectors)
+    slices, end = test.user_slices(), int(events.time.max(initial=0))
+    users, warm = (int(slices[name].sum()) for name in ("all", "warm_users"))
+    return Holdout(learned, cut, test, HoldoutFacts(params.protocol, cut, end, users, warm))
 
 
 def evaluate_ranker(ranker: Ranker, holdout: Holdout, params: EvaluationParams, seed: int) -> Evaluation:

@@ -1,4 +1,6 @@
-"""params.yaml as one typed, frozen object. Unknown keys are refused; no default lives in code.
+"""params.yaml as one typed, frozen object. Unknown keys are refused.
+
+Keys that 0.1.0 did not have may be missing in an installation's file: they alone have defaults in code.
 
 A model's section is that model's own config class, so a hyperparameter is declared once, in the model's
 file. The other sections stand by subject in the files beside this one.
@@ -19,7 +21,13 @@ from training.models.trending import TrendingConfig
 from training.params.changes import edits_needed, rename_old_keys
 from training.params.experiments import ExperimentsParams, ImpressionsParams
 from training.params.learning import EvaluationParams, InteractionsParams, SplitParams, TuneParams
-from training.params.operating import GateParams, GuardParams, MonitoringParams, RetentionParams
+from training.params.operating import (
+    DataCheckParams,
+    GateParams,
+    GuardParams,
+    MonitoringParams,
+    RetentionParams,
+)
 from training.params.ranking import BlendParams, RankingParams, SearchParams
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ _NOT_LEARNED = (
     "blend",
     "search",
     "ranking",
+    "data_checks",
     "gate",
     "experiments",
     "impressions",
@@ -70,6 +79,7 @@ class Params(_ModelSections):
     blend: BlendParams
     search: SearchParams
     ranking: RankingParams
+    data_checks: DataCheckParams = DataCheckParams()
     gate: GateParams
     experiments: ExperimentsParams
     impressions: ImpressionsParams
@@ -109,8 +119,12 @@ def learned_sections(params: dict[str, Any]) -> dict[str, Any]:
     return {name: section for name, section in params.items() if name not in _NOT_LEARNED}
 
 
-def load_params(path: Path | None = None) -> Params:
+def load_params(path: Path | None = None, *, rename: bool = False) -> Params:
     """Read and check params.yaml: the file at `path`, or that of the installation's workspace.
+
+    Args:
+        path: the file.
+        rename: read keys of an earlier version by what they are now, instead of refusing them.
 
     Raises:
         ParamsError: the file is missing or no YAML, a key is unknown, missing or of an earlier version, or a
@@ -126,7 +140,7 @@ def load_params(path: Path | None = None) -> Params:
         params = Params.model_validate(rename_old_keys(content) if renamed else content)
     except ValidationError as error:
         raise ParamsError(path, "; ".join([*renamed, *_problems(error)])) from error
-    if renamed:
+    if renamed and not rename:
         raise ParamsError(path, "; ".join(renamed))
     return params
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from database.online import Attribution
+from database.online import POSITIONS, Attribution
 from training.models.core.base import Config
 
 
@@ -21,10 +21,13 @@ class ExperimentsParams(Config):
     shadows_at_once: int = Field(ge=1)
     importance_clip: float = Field(ge=1)
     off_policy_slots: int = Field(ge=1)
+    seen_positions: int = Field(default=POSITIONS, ge=1)
+    """First items of a list that count as seen where the client does not tell."""
 
     def attribution(self) -> Attribution:
         """What a click is."""
-        return Attribution(self.click_events, timedelta(minutes=self.attribution_minutes))
+        window = timedelta(minutes=self.attribution_minutes)
+        return Attribution(self.click_events, window, self.seen_positions)
 
 
 class ImpressionsParams(Config):
@@ -35,3 +38,7 @@ class ImpressionsParams(Config):
     queue_lists: int = Field(ge=1)
     batch_lists: int = Field(ge=1)
     flush_ms: float = Field(gt=0)
+    unknown_share: float = Field(default=0.1, gt=0, le=1)
+    """Part of the users without any event whose lists are logged; these count for the others too."""
+    lists_per_minute: int = Field(default=600, ge=0)
+    """Most lists a minute that a worker logs for one address without a key; 0 is no limit."""

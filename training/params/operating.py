@@ -2,14 +2,29 @@
 
 from pydantic import Field
 
+from training.models.blend import BLEND
 from training.models.core.base import Config
+
+
+class DataCheckParams(Config):
+    """Section `data_checks`: what share of the rows may be left out before it means that something is broken.
+
+    Of the interactions with an item in the last days (`database.export.RECENT_DAYS`).
+    """
+
+    max_unknown_share: float = Field(default=0.2, ge=0, le=1)
+    """With an item that the catalogue never had."""
+    max_deleted_share: float = Field(default=0.5, ge=0, le=1)
+    """With a deleted item."""
+    min_rows: int = Field(default=100, ge=1)
+    """Fewer left-out rows than this stop nothing."""
 
 
 class GateParams(Config):
     """Section `gate`: what a bundle must reach before it may serve."""
 
     judged: tuple[str, ...] = Field(min_length=1)
-    """Models whose accuracy counts; "blend" is all of them together, as users see them."""
+    """Models whose accuracy counts; "blend", which is all of them together as users see them, always does."""
     baseline: str
     """What the first bundle is compared with."""
     metric: str
@@ -17,19 +32,34 @@ class GateParams(Config):
     confidence: float = Field(gt=0, lt=1)
     """Of the comparisons of all judged models and of users without history together."""
     min_test_users: int
-    """Under this many test users accuracy is not judged."""
+    """Under this many test users accuracy and coverage are not judged."""
     min_gain_over_baseline: float
-    """First bundle: the best judged model's mean gain must be above this."""
+    """Where there is no champion to compare with: the blend's mean gain must be above this."""
     min_ndcg_difference: float
-    """Later bundles: the floor of a judged model's difference to the champion's."""
+    """Floor of a judged model's difference to the champion's."""
+    max_relative_loss: float = Field(default=0.1, gt=0, le=1)
+    """Largest loss of the blend as a share of the champion's metric, tonight and over the nights of
+    `memory_days` together."""
+    memory_days: float = Field(default=28, gt=0)
+    """How long ago a champion may have come into service to be one that small losses are added up from."""
     min_coverage_ratio: float
+    """Rejected when the blend's coverage is shown to be below so many times the champion's."""
     min_cold_difference: float
-    """Later bundles: refused when users without history are shown to be served worse by more."""
+    """Rejected when users without history are shown to be served worse by more."""
+    max_volume_drop: float = Field(default=0.5, gt=0, le=1)
+    """Largest share of the items, users, interactions, or interactions of a type that may be gone."""
+    max_share_drop: float = Field(default=0.8, gt=0, le=1)
+    """By how much of itself an event type's share of the interactions may fall."""
     min_index_recall: float
     max_size_mb: float
     max_smoke_ms: float
     """P95 of one list from the loaded bundle."""
     smoke_queries: int
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The models whose accuracy is compared: the judged ones, and what serves first."""
+        return tuple(dict.fromkeys((BLEND, *self.judged)))
 
 
 class MonitoringParams(Config):

@@ -108,7 +108,8 @@ def log_evaluation(tracker: Tracker, lineage: Lineage, workspace: Workspace, par
     logger.info("\n%s", comparison)
     run.log(learned_sections(params.model_dump(mode="json")), {})
     run.log_files(workspace.evaluation / "summary", "evaluation")
-    run.log_files(workspace.params_file, "params")
+    frozen = workspace.frozen_params
+    run.log_files(frozen if frozen.exists() else workspace.params_file, "params")
     best_first = _best_first(tracker.children(run.id), workspace, params.gate.metric)
     charts = tracker.charts(run.id, f"all_users/{metric_name(params.gate.metric)}")
     links = f"Compare all of them [in a table]({tracker.comparison(best_first)}) or [in charts]({charts})."

@@ -4,6 +4,7 @@ Every step reads what it needs from the workspace and the database, so each may 
 `python -m training.pipeline` runs them by hand; `--until evaluate` compares models and deploys nothing.
 """
 
+import getpass
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -26,12 +27,14 @@ from training.models.bundle import read_manifest
 from training.models.registry import names as model_names
 from training.params import Params, learned_sections, load_params
 from training.params.changes import rename_old_keys
+from training.pipeline.frozen_params import changed_since, freeze, read_frozen
 from training.pipeline.inbox import ingest_inbox
 from training.pipeline.run_logging import log_bundle, log_decision, log_evaluation, log_model
 from training.pipeline.stages import run_stage
 from training.release.bundle import git_commit, store_bundle
+from training.release.champion import for_later_nights, read_champion
 from training.release.comparison import ComparisonParams, compare_with_champion
-from training.release.gate import decide
+from training.release.gate import Override, decide, overrule
 from training.release.promotion import PromotionError, mirror, promote
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
@@ -59,8 +62,11 @@ class Run:
     settings: Settings
     workspace: Workspace
     params: Params
+    """Those that the snapshot is learned with, whatever params.yaml says by now."""
     force: bool = False
     """Learn although nothing is new."""
+    accept: str | None = None
+    """Why an operator lets the bundle serve although checks of the gate fail."""
 
     def lineage(self) -> Lineage:
         """What the runs of this snapshot and these params are found by."""
@@ -71,7 +77,7 @@ class Run:
         return Tracker(self.settings)
 
 
-def run_steps(names: Sequence[str], *, force: bool = False) -> None:
+def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None = None) -> None:
     """Run steps of the daily run, in the installation's workspace.
 
     They hold its lock: another call waits until these have ended. Only models are fitted side by side.
@@ -79,6 +85,7 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     Args:
         names: keys of STEPS.
         force: learn although nothing happened since the last decision.
+        accept: why the bundle may serve although checks of the gate fail; it is recorded with the decision.
 
     Raises:
         NothingNewError: the snapshot step found nothing to learn.
@@ -90,9 +97,10 @@ def run_steps(names: Sequence[str], *, force: bool = False) -> None:
     workspace = open_workspace(settings)
     check_holds(workspace.root)
     with locked(workspace, shared=all(name in model_names(scope="bundle") for name in names)):
-        run = Run(settings, workspace, load_params(workspace.params_file), force)
         for name in names:
             started = time.monotonic()
+            params = load_params(workspace.params_file) if name in BEFORE else read_frozen(workspace)
+            run = Run(settings, workspace, params, force, accept)
             try:
                 STEPS[name](run)
             except (NothingNewError, RefusedError):
@@ -146,6 +154,7 @@ def _snapshot(run: Run) -> None:
         if not run.force and any(_same_inputs(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
+    freeze(run.workspace, run.params)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
     tracker = run.tracker()
     tracker.fail_unfinished("The run was cut off: a later one has begun.")
@@ -177,14 +186,14 @@ def _same_inputs(manifest: dict[str, Any], watermark: dict[str, int], params: Pa
 
 def _validate(run: Run) -> None:
     try:
-        run_stage("validate", run.workspace)
+        run_stage("validate", run.workspace, run.params)
     except DataCheckError as error:
         raise StoppedError(str(error)) from error
 
 
 def _stage(name: str) -> Callable[[Run], None]:
     def step(run: Run) -> None:
-        run_stage(name, run.workspace)
+        run_stage(name, run.workspace, run.params)
 
     return step
 
@@ -192,7 +201,7 @@ def _stage(name: str) -> Callable[[Run], None]:
 def _train(name: str) -> Callable[[Run], None]:
     def step(run: Run) -> None:
         started = time.monotonic()
-        run_stage(name, run.workspace)
+        run_stage(name, run.workspace, run.params)
         seconds = time.monotonic() - started
         version = log_model(
             run.tracker(), run.lineage(), run.workspace, name, params=run.params, seconds=seconds
@@ -203,29 +212,37 @@ def _train(name: str) -> Callable[[Run], None]:
 
 
 def _evaluate(run: Run) -> None:
-    run_stage("evaluate", run.workspace)
+    run_stage("evaluate", run.workspace, run.params)
     log_evaluation(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _bundle(run: Run) -> None:
-    run_stage("bundle", run.workspace)
+    run_stage("bundle", run.workspace, run.params)
     log_bundle(run.tracker(), run.lineage(), run.workspace, run.params)
 
 
 def _commit(run: Run) -> None:
+    """Write dvc.lock, unless it would record values of params.yaml that nothing was trained with."""
+    if changed_since(run.workspace, run.params):
+        logger.warning("params.yaml was changed during the run: dvc.lock stays as it was.")
+        return
     commit_pipeline(run.workspace)
 
 
 def _gate(run: Run) -> None:
     """Judge the assembled bundle against the one that serves; the decision is stored whatever it is."""
-    with connect(run.settings) as conn:
-        champion = current(conn)
     params = run.params
+    with connect(run.settings) as conn:
+        champion = read_champion(conn, params.gate)
     sections = ComparisonParams(params.gate, params.split, params.evaluation, params.seed)
-    decision = decide(compare_with_champion(run.settings, run.workspace, sections, champion), params.gate)
+    found = compare_with_champion(run.settings, run.workspace, sections, champion)
+    decision = decide(found, params.gate)
+    if run.accept is not None:
+        decision = overrule(decision, Override(run.accept, getpass.getuser()))
     logger.info("%s", decision.as_table())
     manifest = read_manifest(run.workspace.bundle).to_dict()
-    report = decision.as_dict() | {"manifest": {key: manifest[key] for key in ("watermark", "params")}}
+    report = decision.as_dict() | for_later_nights(found)
+    report["manifest"] = {key: manifest[key] for key in ("watermark", "params")}
     with connect(run.settings) as conn:
         record_decision(conn, decision.bundle_id, decision.champion_id, decision.accepted, report)
     log_decision(run.tracker(), run.lineage(), decision)
@@ -259,6 +276,9 @@ STEPS: dict[str, Callable[[Run], None]] = {
 }
 """Every step of the daily run, in an order that works."""
 
+BEFORE = ("ingest", "index", "snapshot")
+"""Steps that go by params.yaml as it is; the others go by the copy that `snapshot` keeps."""
+
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*STEPS]), metavar="[STEP]...")
@@ -266,14 +286,19 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="Last step to run."
 )
 @click.option("--force", is_flag=True, help="Train even if nothing has changed.")
-def main(names: tuple[str, ...], *, until: str, force: bool) -> None:
+@click.option(
+    "--accept",
+    metavar="REASON",
+    help="Deploy the bundle even if checks of the gate fail; the reason is recorded.",
+)
+def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
     """Run steps of the daily training: the named ones, or all up to --until."""
     logging.basicConfig(
         level=get_settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     order = list(STEPS)
     try:
-        run_steps(names or order[: order.index(until) + 1], force=force)
+        run_steps(names or order[: order.index(until) + 1], force=force, accept=accept)
     except NothingNewError as reason:
         click.echo(str(reason))
     except StoppedError as reason:

@@ -1,8 +1,8 @@
 """The figures that the gate decides from: challenger and champion on the same holdout.
 
 Both sides are the models fitted on their training parts only. The champion's lie in its bundle; they
-are asked with the new holdout's histories, translated into the champion's own item indexes. Its cut
-was not later than the challenger's, so it has not seen the test either.
+are asked with the new holdout's histories, translated into the champion's own item indexes. One whose
+holdout began later than the challenger's has seen part of the test, and is not compared with.
 """
 
 import logging
@@ -19,7 +19,7 @@ from database.settings import Settings
 from training.data.prepared import Prepared
 from training.data.workspace import Workspace
 from training.evaluation.holdout import Holdout, evaluate_ranker, load_metrics, load_per_user, open_holdout
-from training.evaluation.intervals import compare, shared
+from training.evaluation.intervals import Estimate, compare, shared
 from training.evaluation.ranking import Evaluation, Ranker
 from training.models.blend import BLEND, CONTENT_MODEL, Blend
 from training.models.bundle import BundleError, load_bundle, read_manifest
@@ -31,8 +31,11 @@ from training.models.embeddings import Embeddings
 from training.models.registry import load_model
 from training.params.learning import EvaluationParams, SplitParams
 from training.params.operating import GateParams
-from training.release.bundle import EVALUATION, find_stored, size_mb
-from training.release.gate import ChallengerReport, Comparison
+from training.release.bundle import EVALUATION, StoredBundle, find_stored, size_mb
+from training.release.champion import Champion
+from training.release.holdouts import facts_of, incomparable
+from training.release.measurements import ChallengerReport, Comparison, CoverageComparison
+from training.release.volume import Volume, losses, read_volume
 
 logger = logging.getLogger(__name__)
 
@@ -72,28 +75,37 @@ class Reindexed:
 
 
 def compare_with_champion(
-    settings: Settings, workspace: Workspace, params: ComparisonParams, champion: Deployment | None
+    settings: Settings, workspace: Workspace, params: ComparisonParams, champion: Champion | None
 ) -> ChallengerReport:
     """Evaluate the assembled bundle of the workspace, beside `champion` where there is one.
 
-    A champion that is lost, damaged or of another version of the models is no reason to stop learning:
-    then the baseline takes its place, as for the first bundle, and the report says so.
+    A champion that is lost, damaged or of another version of the models is no reason to stop learning, nor is
+    one that can't be tested on this holdout: then the baseline takes its place, as for the first bundle, and
+    the report says so.
     """
     manifest = read_manifest(workspace.bundle)
     holdout = open_holdout(Prepared.load(workspace.prepared), params.split)
+    volume = read_volume(workspace.snapshot)
     theirs: dict[str, Evaluation] = {}
-    error_text = None
+    error_text, reason, measured = None, None, False
     if champion is not None:
+        facts = facts_of(
+            champion.deployment.manifest, champion.report, holdout.facts, params.gate.min_test_users
+        )
+        measured = facts.warm_users >= params.gate.min_test_users
+        reason = incomparable(holdout.facts, facts)
         try:
-            theirs = _evaluate_champion(settings, workspace, params, holdout, champion)
+            stored = _find(settings, champion.deployment)
+            if reason is None:
+                theirs = _evaluate_champion(stored, workspace, params, holdout)
         except (BundleError, ModelFileError, OSError, KeyError, ValueError) as error:
             error_text = f"{type(error).__name__}: {error}"
             logger.warning("The champion %s can't be evaluated: %s", champion.bundle_id, error_text)
     metric, baseline = params.gate.metric, params.gate.baseline
     comparisons = []
-    for name in params.gate.judged:
+    for name in params.gate.compared:
         mine = load_per_user(workspace, name, metric, "warm")
-        if champion is None or error_text is not None:
+        if champion is None or error_text is not None or reason is not None:
             other = load_per_user(workspace, baseline, metric, "warm")
             comparisons.append(_compare((name, baseline), mine, other, params))
         else:
@@ -105,13 +117,19 @@ def compare_with_champion(
         bundle_id=manifest.bundle_id,
         champion_id=champion.bundle_id if champion else None,
         comparisons=tuple(comparisons),
-        coverage=_coverage(workspace, theirs, params),
+        coverage=_coverage(workspace, theirs, holdout, params),
         cold=_cold(workspace, theirs, holdout, params),
         index_recall=_index_recall(workspace),
         size_mb=size_mb(workspace.bundle),
         smoke_p95_ms=p95,
         smoke_errors=tuple(errors),
         champion_error=error_text,
+        incomparable=reason,
+        champion_measured=measured,
+        lost=_lost(volume, champion, params.gate),
+        earlier=champion.earlier if champion else (),
+        holdout=holdout.facts,
+        volume=volume,
     )
 
 
@@ -141,36 +159,43 @@ def smoke_test(folder: Path, queries: int, seed: int) -> tuple[float, list[str]]
     return float(np.quantile(seconds, 0.95)) * 1000.0 if seconds else 0.0, errors
 
 
-def _evaluate_champion(
-    settings: Settings, workspace: Workspace, params: ComparisonParams, holdout: Holdout, champion: Deployment
-) -> dict[str, Evaluation]:
-    """model → its evaluation on the new holdout, for the judged models and the baseline.
+def _find(settings: Settings, champion: Deployment) -> StoredBundle:
+    """The champion in the store.
 
     Raises:
-        BundleError: it is no longer in the store.
-        ModelFileError, OSError, KeyError, ValueError: its files are damaged, or of another version.
+        BundleError: it is no longer there, or not whole.
     """
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
         raise BundleError(
             Path(champion.bundle_tag), "the champion is incomplete in the store, or from another version"
         )
+    return stored
+
+
+def _evaluate_champion(
+    stored: StoredBundle, workspace: Workspace, params: ComparisonParams, holdout: Holdout
+) -> dict[str, Evaluation]:
+    """model → its evaluation on the new holdout, for the compared models and the baseline.
+
+    Raises:
+        ModelFileError, OSError, KeyError, ValueError: its files are damaged, or of another version.
+    """
     items = Vocabulary.load(workspace.prepared / "items.npy")
     theirs = Vocabulary.load(stored.path / "items.npy")
     index_of = theirs.indexes(items.decode(np.arange(len(items), dtype=np.int32)))
     weights = stored.manifest["params"]["blend"]["tuned"]
-    asked = dict.fromkeys((*params.gate.judged, params.gate.baseline, *weights, CONTENT_MODEL))
+    asked = dict.fromkeys((*params.gate.compared, params.gate.baseline, *weights, CONTENT_MODEL))
     rankers: dict[str, Ranker] = {
         name: Reindexed(load_model(name, folder), index_of)
         for name in asked
         if (folder := stored.path / EVALUATION / name).is_dir()
     }
-    if BLEND in params.gate.judged:
-        rankers[BLEND] = Blend(rankers, weights, holdout.test.new_items)
-    judged = [name for name in (*params.gate.judged, params.gate.baseline) if name in rankers]
+    rankers[BLEND] = Blend(rankers, weights, holdout.test.new_items)
+    compared = [name for name in (*params.gate.compared, params.gate.baseline) if name in rankers]
     return {
         name: evaluate_ranker(rankers[name], holdout, params.evaluation, params.seed)
-        for name in dict.fromkeys(judged)
+        for name in dict.fromkeys(compared)
     }
 
 
@@ -180,22 +205,32 @@ def _compare(
     metric = params.gate.metric
     if not len(mine) or len(mine) != len(theirs):
         return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
-    # The judged models and the cold users are so many comparisons, which share the error.
-    confidence = shared(params.gate.confidence, len(params.gate.judged) + 1)
+    # The compared models and the cold users are so many comparisons, which share the error.
+    confidence = shared(params.gate.confidence, len(params.gate.compared) + 1)
     result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
-    return Comparison(*names, metric, result.difference, result.low, result.high, result.users)
+    reference = float(np.nanmean(theirs))
+    return Comparison(*names, metric, result.difference, result.low, result.high, result.users, reference)
 
 
 def _coverage(
-    workspace: Workspace, theirs: Mapping[str, Evaluation], params: ComparisonParams
-) -> dict[str, tuple[float, float]]:
+    workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: ComparisonParams
+) -> CoverageComparison | None:
+    """Of the blend's lists: a model by itself serves nobody."""
     key = f"coverage@{params.gate.metric.rpartition('@')[2]}"
-    found = {}
-    for name in params.gate.judged:
-        mine = load_metrics(workspace, name)["headline"].get(key)
-        if mine is not None and name in theirs and theirs[name].slices:
-            found[name] = (mine, theirs[name].metric(key))
-    return found
+    mine = load_metrics(workspace, BLEND)["slices"].get("all", {}).get(key)
+    if mine is None or BLEND not in theirs or not theirs[BLEND].slices:
+        return None
+    return CoverageComparison(Estimate(**mine), theirs[BLEND].slices["all"][key], holdout.facts.users)
+
+
+def _lost(volume: Volume, champion: Champion | None, limits: GateParams) -> tuple[str, ...] | None:
+    """What the snapshot lost since the champion's; None if that is not known, () without a champion."""
+    if champion is None:
+        return ()
+    if champion.report is None or "volume" not in champion.report:
+        return None
+    before = Volume(**champion.report["volume"])
+    return tuple(losses(volume, before, limits.max_volume_drop, limits.max_share_drop))
 
 
 def _cold(

@@ -1,51 +1,26 @@
 """Whether a bundle may serve: pure checks of measured values against the thresholds in params.yaml.
 
-The first bundle is compared with the popularity baseline, later ones with the champion on the
-same holdout. A check that cannot be made (too few test users) is said so and does not refuse.
+A bundle is compared with the champion on the same holdout; with the popularity baseline if there is no
+champion, or none that can be tested there. What can't be measured changes nothing: a champion that was
+measured stays. An operator may overrule what the checks found, with a reason that is recorded.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import hypot
+from statistics import NormalDist
 from typing import Any
 
+from training.evaluation.intervals import NORMAL
 from training.markdown import difference, table
 from training.models.blend import BLEND
 from training.params.operating import GateParams
+from training.release.measurements import ChallengerReport, Comparison, standard_error
 
+SMOKE_TEST = "smoke test"
+"""The one check that nobody can overrule: a bundle that fails it can't serve."""
 
-@dataclass(frozen=True)
-class Comparison:
-    """A metric of two rankers over the same users: mean difference, and its bootstrap interval."""
-
-    challenger: str
-    other: str
-    metric: str
-    difference: float
-    low: float
-    high: float
-    users: int
-
-
-@dataclass(frozen=True)
-class ChallengerReport:
-    """A challenger's figures, and the champion's beside them."""
-
-    bundle_id: str
-    champion_id: str | None
-    """The bundle that serves; None for the first."""
-    comparisons: tuple[Comparison, ...]
-    """Judged models against the baseline (first bundle) or their own counterpart in the champion."""
-    coverage: Mapping[str, tuple[float, float]]
-    """model → (challenger, champion) catalogue coverage in [0, 1]; empty for the first bundle."""
-    cold: Comparison | None
-    """Lists for users whom no model knows, against the champion's; None for the first bundle."""
-    index_recall: float | None
-    """Recall@10 of the vector index against exact search; None without vectors."""
-    size_mb: float
-    smoke_p95_ms: float
-    smoke_errors: tuple[str, ...]
-    champion_error: str | None = None
-    """Why the champion can't be evaluated (damaged, of another version): the baseline stands in."""
+POWER = 0.8
+"""Probability with which the loss that a decision names would be found."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +35,15 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Override:
+    """An operator's word that a bundle may serve although checks failed."""
+
+    reason: str
+    by: str
+    """Name of the account that gave it."""
+
+
+@dataclass(frozen=True)
 class Decision:
     """Accepted or rejected, with the checks behind it."""
 
@@ -67,10 +51,11 @@ class Decision:
     champion_id: str | None
     accepted: bool
     checks: tuple[Check, ...]
+    override: Override | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was rejected; empty when it was accepted."""
+        """Why it was rejected or, if overruled, would have been; empty when all checks passed."""
         return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,16 +75,16 @@ class Decision:
             for c in self.checks
         ]
         checks = table(["check", "passed", "value", "limit", "detail"], rows)
-        return f"Bundle {self.bundle_id} is {verdict} against {against}.\n\n{checks}"
+        by = f" by {self.override.by}: {self.override.reason}" if self.override else ""
+        return f"Bundle {self.bundle_id} is {verdict} against {against}{by}.\n\n{checks}"
 
 
 def decide(report: ChallengerReport, limits: GateParams) -> Decision:
     """Apply every rule; one that fails refuses the bundle."""
-    comparable = report.champion_id is not None and report.champion_error is None
-    accuracy = _against_champion if comparable else _against_baseline
     checks = (
         *_champion(report),
-        *accuracy(report, limits),
+        *_volume(report),
+        *_accuracy(report, limits),
         *_coverage(report, limits),
         _cold(report, limits),
         _recall(report, limits),
@@ -109,70 +94,150 @@ def decide(report: ChallengerReport, limits: GateParams) -> Decision:
     return Decision(report.bundle_id, report.champion_id, all(check.passed for check in checks), checks)
 
 
+def overrule(decision: Decision, override: Override) -> Decision:
+    """The decision when an operator accepts the bundle; one that no check failed, or SMOKE_TEST, stays."""
+    failed = {check.name for check in decision.checks if not check.passed}
+    if not failed or SMOKE_TEST in failed:
+        return decision
+    return replace(decision, accepted=True, override=override)
+
+
 def _champion(report: ChallengerReport) -> list[Check]:
-    """A champion that can't be evaluated can't serve either: it is named, and refuses nothing."""
-    if report.champion_error is None:
+    """A champion that can't be compared with is named; what that means for accuracy is said there."""
+    reason = report.champion_error or report.incomparable
+    if reason is None:
         return []
-    detail = f"can't be evaluated ({report.champion_error}); compared with the baseline instead"
+    what = "evaluated" if report.champion_error else "compared with"
+    detail = f"can't be {what} ({reason}); compared with the baseline instead"
     return [Check("champion", True, None, None, detail)]
 
 
-def _against_baseline(report: ChallengerReport, limits: GateParams) -> list[Check]:
-    """The best judged model must beat the baseline by more than the limit.
+def _volume(report: ChallengerReport) -> list[Check]:
+    """A snapshot that lost much of what the champion's held is a mistake until somebody says otherwise."""
+    if report.champion_id is None:
+        return []
+    if report.lost is None:
+        return [Check("volume", True, None, None, "not judged: the champion's is not known")]
+    detail = "; ".join(report.lost) or "nothing that the champion's snapshot held has gone"
+    return [Check("volume", not report.lost, None, None, detail)]
+
+
+def _accuracy(report: ChallengerReport, limits: GateParams) -> list[Check]:
+    users = max((c.users for c in report.comparisons if c.challenger == BLEND), default=0)
+    if users < limits.min_test_users:
+        return [_unmeasured(report, users, limits)]
+    if report.champion_id is None or report.champion_error or report.incomparable:
+        return [_against_baseline(report, limits)]
+    return [*_against_champion(report, limits), *_small_losses(report, limits)]
+
+
+def _unmeasured(report: ChallengerReport, users: int, limits: GateParams) -> Check:
+    """A champion that was measured stays; one that was not either gives way to what knows more."""
+    few = f"not judged: {users} test users with a history, fewer than {limits.min_test_users}"
+    stays = report.champion_measured and report.champion_error is None
+    detail = f"{few}; the champion was measured, so it stays" if stays else few
+    return Check("accuracy", not stays, None, None, detail)
+
+
+def _against_baseline(report: ChallengerReport, limits: GateParams) -> Check:
+    """The blend, which is what users see, must beat the baseline by more than the limit.
 
     Its mean decides, though chance may have a part in it: nothing serves yet but what is popular, which the
     bundle shows to whom no model knows.
     """
-    judged = [c for c in report.comparisons if c.users >= limits.min_test_users]
-    name = "accuracy against the baseline"
-    if not judged:
-        return [Check(name, True, None, None, f"not judged: fewer than {limits.min_test_users} test users")]
-    best = max(judged, key=lambda c: c.difference)
-    passed = best.difference > limits.min_gain_over_baseline
-    return [Check(name, passed, best.difference, limits.min_gain_over_baseline, _describe(best))]
+    blend = next(c for c in report.comparisons if c.challenger == BLEND)
+    limit = limits.min_gain_over_baseline
+    return Check(
+        "accuracy against the baseline", blend.difference > limit, blend.difference, limit, _describe(blend)
+    )
 
 
 def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """No judged model may be worse than its counterpart by more than the floor.
 
-    The blend is what users see: its mean decides. It is also refused when it is shown to be worse (the
-    whole interval lies below zero) and may be so by more than the floor, so that nights of small losses do
-    not add up. A single model's start is random and its luck is not in the interval, so it is refused only
+    The blend is what users see: its mean decides, and its floor is relative to the champion as well. It is
+    also refused when it is shown to be worse (the whole interval lies below zero) and may be so by more than
+    the floor. A single model's start is random and its luck is not in the interval, so it is refused only
     when both say so: the mean lies below the floor, and the whole interval below zero.
     """
     checks = []
-    floor = limits.min_ndcg_difference
     for comparison in report.comparisons:
-        name = f"accuracy of {comparison.challenger}"
+        name, floor = f"accuracy of {comparison.challenger}", limits.min_ndcg_difference
         if comparison.users < limits.min_test_users:
             detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
             checks.append(Check(name, True, None, None, detail))
+            continue
+        worse, detail = comparison.high < 0.0, _describe(comparison)
+        if comparison.challenger == BLEND:
+            floor = max(floor, -limits.max_relative_loss * comparison.reference)
+            passed = comparison.difference >= floor and not (worse and comparison.low < floor)
+            detail += f". {_margin(comparison, floor, limits)}"
         else:
-            below, significantly_worse = comparison.difference < floor, comparison.high < 0.0
-            if comparison.challenger == BLEND:
-                passed = not below and not (significantly_worse and comparison.low < floor)
-            else:
-                passed = not (below and significantly_worse)
-            checks.append(Check(name, passed, comparison.difference, floor, _describe(comparison)))
+            passed = not (comparison.difference < floor and worse)
+        checks.append(Check(name, passed, comparison.difference, floor, detail))
     return checks
+
+
+def _margin(comparison: Comparison, floor: float, limits: GateParams) -> str:
+    """What the blend's floor means with so many users: false alarms, and the loss that would be found."""
+    error = standard_error(comparison, limits)
+    share = f" ({-floor / comparison.reference:.0%} of the champion's)" if comparison.reference else ""
+    if error <= 0.0:
+        return f"Margin {floor:+.4f}{share}"
+    # A mean below this is rejected: by the floor, or as shown to be worse and perhaps by more than the floor.
+    half, normal = (comparison.high - comparison.low) / 2.0, NormalDist()
+    cut = max(floor, min(-half, floor + half))
+    alarm, found = normal.cdf(cut / error), normal.inv_cdf(POWER) * error - cut
+    return (
+        f"Margin {floor:+.4f}{share}: with these users it rejects an equally good bundle in {alarm:.0%} of "
+        f"nights, and one worse by {found:.4f} in {POWER:.0%}"
+    )
+
+
+def _small_losses(report: ChallengerReport, limits: GateParams) -> list[Check]:
+    """Losses too small for one night add up: none may be shown against the best champion of the last weeks.
+
+    Each night's difference is relative to that night's champion. Their errors are added as if independent,
+    which they are not quite (nights share test users), so the interval is on the wide side.
+    """
+    blend = next(c for c in report.comparisons if c.challenger == BLEND)
+    if not report.earlier or blend.reference <= 0.0:
+        return []
+    total, error = blend.difference / blend.reference, standard_error(blend, limits) / blend.reference
+    sums: list[tuple[float, float, str]] = []
+    for change in report.earlier:
+        total, error = total + change.relative, hypot(error, change.error)
+        sums.append((total, error, change.bundle_id))
+    loss, error, since = min(sums)
+    high = loss + NORMAL * error
+    passed = not (loss < -limits.max_relative_loss and high < 0.0)
+    detail = (
+        f"{difference(loss, loss - NORMAL * error, high)} of its {blend.metric} in all since bundle {since} "
+        f"was accepted; {len(sums)} nights looked at"
+    )
+    return [Check("small losses", passed, loss, -limits.max_relative_loss, detail)]
 
 
 def _coverage(report: ChallengerReport, limits: GateParams) -> list[Check]:
-    """Lists must not narrow down to fewer items than the champion's, by more than the ratio."""
-    checks = []
-    for model, (mine, theirs) in report.coverage.items():
-        ratio = mine / theirs if theirs > 0 else 1.0
-        detail = f"{mine:.4f} of the catalogue, the champion {theirs:.4f}"
-        checks.append(
-            Check(
-                f"coverage of {model}",
-                ratio >= limits.min_coverage_ratio,
-                ratio,
-                limits.min_coverage_ratio,
-                detail,
-            )
-        )
-    return checks
+    """What serves must not narrow down: refused when the whole interval of the ratio lies below the limit."""
+    if report.coverage is None:
+        return []
+    name, limit, users = f"coverage of {BLEND}", limits.min_coverage_ratio, report.coverage.users
+    if users < limits.min_test_users:
+        detail = f"not judged: {users} test users, fewer than {limits.min_test_users}"
+        return [Check(name, True, None, None, detail)]
+    mine, theirs = report.coverage.challenger, report.coverage.champion
+    if theirs.value <= 0.0:
+        return [Check(name, True, None, None, "not judged: the champion covers nothing")]
+    ratio = mine.value / theirs.value
+    # The standard error of a ratio (delta method), as if the two were independent: on the wide side.
+    relative = [(part.high - part.low) / (2.0 * NORMAL * part.value) for part in (mine, theirs) if part.value]
+    margin = NORMAL * ratio * hypot(*relative)
+    detail = (
+        f"{mine.value:.4f} of the catalogue, the champion {theirs.value:.4f}; ratio "
+        f"[{ratio - margin:.2f}, {ratio + margin:.2f}] over {users} users"
+    )
+    return [Check(name, ratio + margin >= limit, ratio, limit, detail)]
 
 
 def _cold(report: ChallengerReport, limits: GateParams) -> Check:
@@ -200,11 +265,9 @@ def _recall(report: ChallengerReport, limits: GateParams) -> Check:
 
 def _smoke(report: ChallengerReport, limits: GateParams) -> Check:
     if report.smoke_errors:
-        return Check("smoke test", False, None, None, "; ".join(report.smoke_errors))
+        return Check(SMOKE_TEST, False, None, None, "; ".join(report.smoke_errors))
     passed = report.smoke_p95_ms <= limits.max_smoke_ms
-    return Check(
-        "smoke test", passed, report.smoke_p95_ms, limits.max_smoke_ms, "95th percentile per list, ms"
-    )
+    return Check(SMOKE_TEST, passed, report.smoke_p95_ms, limits.max_smoke_ms, "95th percentile per list, ms")
 
 
 def _describe(c: Comparison) -> str:

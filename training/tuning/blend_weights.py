@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
 from training.evaluation.ranking import Ranker, TestSet
 from training.models.core.types import DoubleArray, FloatArray
 from training.tuning.candidate_scores import CandidateScores
@@ -19,6 +20,9 @@ GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4, 1.8)
 RESTARTS = 4
 """Searches from weights drawn by the seed, besides those from the shipped, the best single, all alike; fewer
 for few models, whose weights the others find."""
+
+SAMPLES = 1000
+"""Resamples of the users for the verdict on the learned weights."""
 
 Fold = tuple[Mapping[str, Ranker], TestSet]
 """Models by name, and the users of the part that came after what they were fitted on."""
@@ -64,6 +68,23 @@ class LearnedWeights:
     single_accuracy: Mapping[str, float]
     searches: Sequence[Evaluated]
     """Where each search ended."""
+    verdict: Difference | None = None
+    """The learned less the shipped weights over all folds' users, with an interval widened for the number of
+    searches; the folds are those that the weights were learned on. None without shipped ones."""
+    shipped_allowed: bool = True
+    """Whether the shipped weights reach the floors of coverage."""
+
+    @property
+    def preferred(self) -> bool:
+        """Whether they should take the place of the shipped weights.
+
+        They must be shown to be better; where the shipped ones cover too little, not shown to be worse.
+        """
+        if self.verdict is None:
+            return True
+        return self.verdict.verdict == "better" or (
+            not self.shipped_allowed and self.verdict.verdict != "worse"
+        )
 
 
 def learn_weights(
@@ -99,6 +120,15 @@ def learn_weights(
     ]
     allowed = [found for found in searches if found.floor_ratio >= 1.0]
     found = max([*allowed, problem.outcome({best: 1.0})], key=lambda each: each.accuracy)
+    verdict, shipped_allowed = None, True
+    if shipped and any(shipped.get(name) for name in names):
+        before = {name: shipped.get(name, 0.0) for name in names}
+        confidence = shared(CONFIDENCE, len(searches))
+        mine, theirs = (
+            np.concatenate([part for part, _ in problem.evaluate(each)]) for each in (found.weights, before)
+        )
+        verdict = compare(mine, theirs, SAMPLES, seed, confidence)
+        shipped_allowed = problem.outcome(before).floor_ratio >= 1.0
     return LearnedWeights(
         weights={name: weight for name, weight in found.weights.items() if weight},
         accuracy=found.accuracy,
@@ -107,6 +137,8 @@ def learn_weights(
         best_single=best,
         single_accuracy=accuracy,
         searches=searches,
+        verdict=verdict,
+        shipped_allowed=shipped_allowed,
     )
 
 

@@ -70,10 +70,11 @@ def search_line(found: Found, shipped: float, verdict: Difference, folder: Path)
 def blend_line(learned: LearnedWeights) -> str:
     """What the blend's search found, in a few lines."""
     best = learned.best_single
+    against = "" if learned.verdict is None else f"\n{verdict_line(learned.verdict, len(learned.searches))}"
     return (
         f"{best} alone {learned.single_accuracy[best]:.4f}, blend {learned.accuracy:.4f}; coverage of "
         f"each window {_numbers(learned.coverage)} with floors {_numbers(learned.floors)}: "
-        f"{_weights(learned.weights)}"
+        f"{_weights(learned.weights)}{against}"
     )
 
 

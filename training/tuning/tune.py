@@ -15,7 +15,7 @@ import numpy as np
 from database.settings import Settings, get_settings
 from training.data.prepared import Prepared
 from training.data.snapshot import read_snapshot
-from training.data.workspace import Workspace, open_workspace
+from training.data.workspace import Workspace, locked, open_workspace
 from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
 from training.evaluation.ranking import accuracy, rank
 from training.evaluation.windows import Window, open_windows
@@ -193,22 +193,41 @@ def main(
         if name == BLEND:
             learned = tune_blend(windows, params)
             values = dict(learned.weights)
+            preferred = learned.preferred
             save_weights(learned, folder, log_trial)
             click.echo(blend_line(learned))
         else:
             budget = Budget(trials, minutes * 60.0 if minutes else None)
             callbacks = [stack.enter_context(progress(name, budget)), *([log_trial] if log_trial else [])]
             tuned = tune(name, windows, params, budget, on_trials=callbacks, fixed=fixed)
-            values = tuned.found.best.values
+            values, preferred = tuned.found.best.values, tuned.verdict.verdict == "better"
             save_trials(name, tuned.found, tuned.shipped, tuned.verdict, folder)
             click.echo(search_line(tuned.found, tuned.shipped, tuned.verdict, folder))
-            if write and tuned.found.best.score < tuned.shipped:
-                write = False
-                click.echo("No trial beat the shipped values; params.yaml is unchanged.")
         if write:
-            write_back(workspace.params_file, section, values, whole=name == BLEND)
+            _write(workspace, params, section, values, preferred=preferred)
         if upload is not None:
             upload(folder)
+
+
+def _write(
+    workspace: Workspace, read: Params, section: tuple[str, ...], values: Values, *, preferred: bool
+) -> None:
+    """Put values into params.yaml that were shown to be better; a run that is under way ends first.
+
+    Args:
+        workspace: of the file.
+        read: what the file said when the search began.
+        section: keys on the way to the section.
+        values: what was found.
+        preferred: whether the search shows that they are better.
+    """
+    if not preferred:
+        click.echo("The values found are not shown to be better: params.yaml stays as it is.")
+        return
+    with locked(workspace):
+        if load_params(workspace.params_file) != read:
+            raise click.ClickException("params.yaml was changed during the search: it stays as it is")
+        write_back(workspace.params_file, section, values, whole=section == (BLEND, "tuned"))
 
 
 if __name__ == "__main__":

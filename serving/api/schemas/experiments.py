@@ -73,6 +73,10 @@ def reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
             "click_rate": arm.rate.value,
             "interval": [arm.low, arm.high],
             "difference": asdict(arm.difference) if arm.difference else None,
+            "lists": {
+                name: {"shown": rate.shown, "clicked": rate.clicked, "click_rate": rate.value}
+                for name, rate in arm.lists.items()
+            },
         }
         for arm in reading.arms
     ]

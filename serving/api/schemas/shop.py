@@ -1,5 +1,6 @@
 """The shop's shapes: products in lists, and interactions."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from database.interactions import InteractionRow
 from serving.api.errors import MALFORMED
 from serving.api.fields import ProductId, QueryText, ShopUserId
 from serving.api.schemas.common import Body, Explained, explained
-from serving.types import Item, Ranked
+from serving.types import HOME_LISTS, HomeLists, Item, Ranked
 
 
 class Product(Explained):
@@ -28,13 +29,13 @@ class Product(Explained):
 
 
 class Home(BaseModel):
-    """The home page's lists."""
+    """The home page's lists: all five, or those that `lists` names."""
 
-    personalized: list[Product]
-    trending: list[Product]
-    best_value: list[Product]
-    top_categories: dict[str, list[Product]]
-    diverse_picks: list[Product]
+    personalized: list[Product] = []
+    trending: list[Product] = []
+    best_value: list[Product] = []
+    top_categories: dict[str, list[Product]] = {}
+    diverse_picks: list[Product] = []
 
 
 class SimilarProducts(BaseModel):
@@ -104,6 +105,18 @@ def product_shape(item: Item) -> dict[str, Any]:
 def product_list(ranked: list[Ranked], explain: bool) -> list[dict[str, Any]]:
     """A list of products in the shop's shape."""
     return [explained(product_shape(entry.item), entry, explain) for entry in ranked]
+
+
+def home_shape(home: HomeLists, lists: Collection[str], explain: bool) -> dict[str, Any]:
+    """The lists of the home page that were asked for."""
+    shape: dict[str, Any] = {}
+    for name in HOME_LISTS:
+        if name == "top_categories" and name in lists:
+            categories = home.top_categories.items()
+            shape[name] = {category: product_list(entries, explain) for category, entries in categories}
+        elif name in lists:
+            shape[name] = product_list(getattr(home, name), explain)
+    return shape
 
 
 def interaction_shape(interaction: InteractionRow) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A plane in memory, for what the API itself does: validate, call, translate."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +19,8 @@ from serving.catalogue.drafts import (
     UserDraft,
 )
 from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
-from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.request_context import current_request
+from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
 from training.params import load_params
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -39,6 +41,8 @@ class FakePlane:
         self.trained = True
         self.failure: Exception | None = None
         self.next_article = 1
+        self.shown: list[int | None] = []
+        """What the requests for lists said of how many are shown."""
         for number in range(1, 4):
             self._put(
                 Item(
@@ -63,6 +67,8 @@ class FakePlane:
         return item
 
     def _ranked(self, limit: int, kinds: Kinds, skip: str = "", *, explain: bool = False) -> list[Ranked]:
+        request = current_request.get()
+        self.shown.append(None if request is None else request.shown)
         columns = {"sources": {"popularity": 1.0}, "steps": {}} if explain else None
         chosen = [i for i in self.items.values() if i.item_id != skip and (kinds is None or i.kind in kinds)]
         return [
@@ -90,10 +96,20 @@ class FakePlane:
         return self
 
     async def home(
-        self, user_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self,
+        user_id: str,
+        limit: int,
+        kinds: Kinds = None,
+        *,
+        lists: Collection[str] = HOME_LISTS,
+        explain: bool = False,
     ) -> HomeLists:
-        lists = self._ranked(limit, kinds, explain=explain)
-        return HomeLists([], lists, lists, {"Kitchen": lists}, lists)
+        made = self._ranked(limit, kinds, explain=explain)
+        whole = {"personalized": [], "trending": made, "best_value": made, "diverse_picks": made}
+        return HomeLists(
+            **{name: entries for name, entries in whole.items() if name in lists},
+            top_categories={"Kitchen": made} if "top_categories" in lists else {},
+        )
 
     async def similar_products(
         self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False

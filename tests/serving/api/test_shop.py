@@ -3,8 +3,10 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from client import AsyncShortlist
+from tests.serving.api.fake_plane import FakePlane
 
 PRODUCT = {
     "id": "PRODUCT001",
@@ -65,3 +67,43 @@ async def test_a_click_does_not_store_a_query_that_came_with_it(http: httpx.Asyn
 
 async def test_interactions_of_a_stranger_are_none(shortlist: AsyncShortlist) -> None:
     assert await shortlist.interactions("stranger") == []
+
+
+async def test_the_home_page_has_the_lists_that_are_asked_for(http: httpx.AsyncClient) -> None:
+    whole = (await http.get("/recommendations/home", params={"user_id": "a"})).json()
+    assert list(whole) == ["personalized", "trending", "best_value", "top_categories", "diverse_picks"]
+    for asked in ("trending,personalized", " trending , personalized"):
+        some = await http.get("/recommendations/home", params={"user_id": "a", "lists": asked})
+        assert some.json() == {name: whole[name] for name in ("personalized", "trending")}
+    twice = await http.get("/recommendations/home?user_id=a&lists=best_value&lists=top_categories")
+    assert twice.json() == {name: whole[name] for name in ("best_value", "top_categories")}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("lists=trendy", "lists"), ("lists=", "lists"), ("lists=trending,", "lists"), ("shown=-1", "shown")],
+)
+async def test_a_list_that_is_none_is_refused(http: httpx.AsyncClient, query: str, field: str) -> None:
+    answer = await http.get(f"/recommendations/home?user_id=a&{query}")
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body"),
+    [
+        ("GET", "/recommendations/home?user_id=a", None),
+        ("GET", "/recommendations/product/PRODUCT001?", None),
+        ("GET", "/recommendations/search?query=mug", None),
+        ("POST", "/matrix_factor/similar?", {"item_id": "PRODUCT001"}),
+        ("POST", "/matrix_factor/user?", {"user_id": "a"}),
+        ("POST", "/search?", {"query": "mug"}),
+        ("POST", "/recommendations?", {"user_id": "a"}),
+        ("POST", "/api/recommend?", {"query": "mug"}),
+    ],
+)
+async def test_every_list_may_be_told_how_much_of_it_is_shown(
+    http: httpx.AsyncClient, plane: FakePlane, method: str, address: str, body: dict[str, str] | None
+) -> None:
+    answer = await http.request(method, f"{address}&shown=4", json=body)
+    assert answer.status_code == 200 and "x-ignored-fields" not in answer.headers
+    assert plane.shown == [4]

@@ -53,3 +53,20 @@ async def test_a_body_that_is_not_json_has_no_fields(http: httpx.AsyncClient) ->
     assert answer.status_code == 400 and HEADER not in answer.headers
     answer = await http.post("/search", content=b"\xff\xfe", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 422 and HEADER not in answer.headers
+
+
+async def test_every_endpoint_names_unknown_fields_of_query_and_body(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    operations = [(method, path) for path, methods in document["paths"].items() for method in methods]
+    assert len(operations) > 35
+    wrong = {}
+    for method, path in operations:
+        address = path.replace("{article_id}", "1")
+        for name in ("user_id", "item_id", "content_id", "product_id", "category", "experiment_id"):
+            address = address.replace(f"{{{name}}}", "PRODUCT001")
+        body = None if method == "get" else {"limitt": 5, "nö": {"limit": 1}}
+        answer = await http.request(method, f"{address}?offsett=3&kynd=all", json=body)
+        expected = "offsett, kynd" if body is None else "offsett, kynd, limitt, n%C3%B6"
+        if answer.headers.get(HEADER) != expected:
+            wrong[method, path] = (answer.status_code, answer.headers.get(HEADER))
+    assert not wrong

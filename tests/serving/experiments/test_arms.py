@@ -52,7 +52,7 @@ async def logged(pool: asyncpg.Pool, condition: str, count: int) -> list[asyncpg
     """The logged lists, once there are `count`."""
     async with asyncio.timeout(10):
         while True:
-            rows = await pool.fetch(f"select * from impression_lists where {condition} order by list_id")
+            rows = await pool.fetch(f"select * from logged_lists where {condition} order by list_id")
             if len(rows) >= count:
                 return list(rows)
             await asyncio.sleep(0.02)

@@ -1,8 +1,18 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
-from training.data.split import DAY, SplitError, leave_last_out, new_pairs, split_events, time_split, truth_of
+from training.data.split import (
+    DAY,
+    SplitError,
+    holdout_cut,
+    leave_last_out,
+    new_pairs,
+    time_split,
+    truth_of,
+)
 from training.models.core.data import Events
 
 
@@ -30,8 +40,7 @@ def test_every_event_is_in_exactly_one_part() -> None:
         np.ones(500, dtype=np.float32),
         np.sort(generator.integers(0, 100 * DAY, 500)),
     )
-    for protocol in ("time", "leave_last_out"):
-        split = split_events(table, protocol, 10, 10)
+    for split in (time_split(table, 10, 10), leave_last_out(table)):
         assert (split.train.astype(int) + split.validation + split.test == 1).all()
 
 
@@ -53,9 +62,47 @@ def test_a_history_that_is_too_short_is_said_so(validation_days: int, test_days:
         time_split(table, validation_days, test_days)
 
 
-def test_an_unknown_protocol_is_refused() -> None:
-    with pytest.raises(ValueError, match="coin toss"):
-        split_events(events((0, 0, 1, 0)), "coin toss", 1, 1)
+def at(*days: float) -> Events:
+    """Events of one user at these days."""
+    times = (np.array(days) * DAY).astype(np.int64)
+    return Events(
+        np.zeros(len(days), np.int32),
+        np.arange(len(days), dtype=np.int32),
+        np.ones(len(days), np.float32),
+        times,
+    )
+
+
+def test_a_long_history_holds_out_the_days_asked_for_and_a_short_one_a_third() -> None:
+    long, short = at(*range(300)), at(*range(30))
+    assert holdout_cut(long, 28) == 299 * DAY - 28 * DAY + 1
+    assert holdout_cut(short, 28) == 20 * DAY
+    assert holdout_cut(at(0, 1), 28) == DAY
+
+
+def test_one_old_order_makes_no_long_history() -> None:
+    cut = holdout_cut(at(-400, *range(10)), 28)
+    assert (at(-400, *range(10)).time < cut).sum() == 8
+
+
+def test_events_of_one_moment_cannot_be_split() -> None:
+    with pytest.raises(SplitError, match="one moment"):
+        holdout_cut(at(3, 3, 3), 28)
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=60), st.integers(1, 40))
+def test_the_cut_never_moves_back_as_days_go_by(days: list[int], test_days: int) -> None:
+    """So a bundle's evaluation models have never seen what a later night tests."""
+    days = sorted(days)
+    before = None
+    for known in range(1, len(days) + 1):
+        events = at(*days[:known])
+        if days[0] == days[known - 1]:
+            continue
+        cut = holdout_cut(events, test_days)
+        assert 0 < (events.time < cut).sum() < known
+        assert before is None or cut >= before
+        before = cut
 
 
 def test_truth_is_what_is_new_and_liked() -> None:

@@ -20,13 +20,14 @@ from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import get_settings
 from tests.training.slow import WHOLE_RUNS, buy_more, serving
-from training.data.snapshot import take_snapshot
+from training.data.prepared import Prepared
+from training.data.snapshot import read_snapshot, take_snapshot
 from training.data.workspace import Workspace
 from training.models.blend import BLEND
 from training.models.bundle import hash_files, load_bundle
 from training.models.registry import names
 from training.params.edit import write_back
-from training.pipeline.steps import STEPS, NothingNewError, StoppedError, main, run_steps
+from training.pipeline.steps import STEPS, NothingNewError, RefusedError, StoppedError, main, run_steps
 from training.release.bundle import find_stored, store_bundle
 from training.release.promotion import PromotionError, promote, reconcile, roll_back
 from training.tracking.tracker import Tracker
@@ -90,6 +91,25 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
         run_steps(["validate"])
 
 
+def test_a_click_on_nothing_and_a_deleted_item_do_not_stop_the_night(
+    checkout: Workspace, slow_plane: Any
+) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("update items set deleted_at = now() where item_id = 'ITEM000003'")
+        cursor.execute(
+            """insert into interactions (user_id, item_id, event_type, occurred_at, source)
+            values ('user1', 'GHOST', 'click', now(), 'service')"""
+        )
+    conn.close()
+
+    run_steps(["snapshot", "validate", "prepare"])
+
+    found = read_snapshot(checkout).left_out
+    assert (found["unknown"]["rows"], found["unknown"]["examples"]) == (1, ["GHOST"])
+    assert found["deleted"]["rows"] > 0
+    assert b"ITEM000003" not in Prepared.load(checkout.prepared).items.ids
+
+
 def test_a_step_that_fails_ends_the_nights_run_as_failed(
     checkout: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +127,24 @@ def test_a_step_that_fails_ends_the_nights_run_as_failed(
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FAILED"
     assert "Step popularity: MemoryError: no memory" in run.data.tags["mlflow.note.content"]
+
+
+def test_a_run_goes_by_the_params_of_its_start(checkout: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    run_steps(["snapshot"])
+    text = checkout.params_file.read_text()
+    checkout.params_file.write_text(text.replace("seed: 42", "seed: 43"))
+    monkeypatch.setitem(STEPS, "popularity", lambda run: seen.append(run.params.seed))
+    run_steps(["popularity"])
+    assert seen == [42]
+
+    run_steps(["commit"])
+    assert not (checkout.root / "dvc.lock").exists(), "it would say that seed 43 was trained with"
+
+    run_steps(["snapshot"], force=True)
+    checkout.params_file.write_text("seed: [unreadable")
+    run_steps(["popularity"])
+    assert seen == [42, 43]
 
 
 def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
@@ -186,6 +224,27 @@ def test_a_years_life(checkout: Workspace, slow_plane: Any, deployed: str) -> No
         roll_back(settings, "again")
 
 
+def test_a_wiped_shop_does_not_replace_the_bundle_unless_an_operator_says_so(
+    checkout: Workspace, slow_plane: Any, deployed: str
+) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("delete from interactions where user_id not in ('user1', 'user2', 'user3')")
+    conn.close()
+
+    with pytest.raises(RefusedError, match="volume: 90 interactions instead of 1,800"):
+        run_steps([*BEFORE_GATE, "gate"])
+    assert serving() == deployed
+    with connect() as conn:
+        assert "the champion was measured, so it stays" in str(decisions(conn, 1)[0].report["reasons"])
+
+    run_steps(["gate", "deploy"], accept="moved to another shop")
+    assert serving() not in {None, deployed}
+    with connect() as conn:
+        (decision,) = decisions(conn, 1)
+    assert decision.accepted
+    assert decision.report["override"]["reason"] == "moved to another shop"
+
+
 @pytest.fixture
 def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code stays the same, whatever is committed while the test runs."""
@@ -237,21 +296,21 @@ def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str)
 
 
 def test_the_command_runs_steps_in_order_and_says_why_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[list[str], bool]] = []
+    asked: list[tuple[list[str], bool, str | None]] = []
 
-    def run(names: Sequence[str], *, force: bool) -> None:
-        asked.append((list(names), force))
+    def run(names: Sequence[str], *, force: bool, accept: str | None) -> None:
+        asked.append((list(names), force, accept))
         if force:
             raise StoppedError("the data checks say no")
 
     monkeypatch.setattr("training.pipeline.steps.run_steps", run)
     assert CliRunner().invoke(main, ["--until", "evaluate"]).exit_code == 0
-    assert CliRunner().invoke(main, ["als", "nmf"]).exit_code == 0
+    assert CliRunner().invoke(main, ["als", "nmf", "--accept", "sold out"]).exit_code == 0
     stopped = CliRunner().invoke(main, ["--force"])
     assert (stopped.exit_code, stopped.output) == (1, "Error: the data checks say no\n")
     order = list(STEPS)
     assert asked == [
-        (order[: order.index("evaluate") + 1], False),
-        (["als", "nmf"], False),
-        (order, True),
+        (order[: order.index("evaluate") + 1], False, None),
+        (["als", "nmf"], False, "sold out"),
+        (order, True, None),
     ]

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from click.testing import CliRunner
 from database.settings import REPOSITORY, get_settings
 from training.data.prepared import Prepared
 from training.data.split import DAY, SplitError
+from training.data.workspace import Workspace
 from training.evaluation.windows import open_windows
 from training.models.core.data import Catalogue, Events
 from training.models.core.vocabulary import Vocabulary
 from training.params import Params, load_params
+from training.params.edit import write_back
 from training.tracking.tracker import Tracker
 from training.tuning.tune import main
 
@@ -82,17 +85,57 @@ def test_a_short_history_has_fewer_windows_or_none() -> None:
 
 
 def test_the_best_values_are_written_back_with_all_comments(workspace: Path) -> None:
-    before = (workspace / "params.yaml").read_text().splitlines()
-    result = CliRunner().invoke(main, ["ease", "--trials", "4", "--write", "--no-track"])
+    file = workspace / "params.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("itemknn:\n  neighbours: 100", "itemknn:\n  neighbours: 1  "))
+    before = file.read_text().splitlines()
+    result = CliRunner().invoke(main, ["itemknn", "--trials", "4", "--write", "--no-track"])
     assert result.exit_code == 0, result.output
-    trials = json.loads((workspace / "data" / "tuning" / "ease" / "trials.json").read_text())["trials"]
+    assert "users, the interval widened for 4 trials: better" in result.output
+    trials = json.loads((workspace / "data" / "tuning" / "itemknn" / "trials.json").read_text())["trials"]
     best = max(trials, key=lambda trial: float(trial["score"]))
     params = load_params(workspace / "params.yaml")
-    assert params.model("ease").model_dump().items() >= best["values"].items()
+    assert params.model("itemknn").model_dump().items() >= best["values"].items()
     after = (workspace / "params.yaml").read_text().splitlines()
     changed = [line for line, other in zip(before, after, strict=True) if line != other]
-    assert len(changed) <= 2
+    assert 1 <= len(changed) <= 3
     assert [line.split("#")[1:] for line in before] == [line.split("#")[1:] for line in after]
+
+
+@pytest.mark.parametrize("name", ["popularity", "blend"])
+def test_values_that_are_not_shown_to_be_better_are_not_written(workspace: Path, name: str) -> None:
+    """All windows of popularity are longer than this history; the blend's shipped weights are the best."""
+    file = workspace / "params.yaml"
+    if name == "blend":
+        budget: list[str] = []
+        learned = workspace / "data" / "tuning" / "blend" / "weights.json"
+        assert CliRunner().invoke(main, ["blend", "--no-track"]).exit_code == 0
+        write_back(file, ("blend", "tuned"), json.loads(learned.read_text())["weights"], whole=True)
+    else:
+        budget = ["--trials", "3"]
+    before = file.read_text()
+    result = CliRunner().invoke(main, [name, *budget, "--write", "--no-track"])
+    assert result.exit_code == 0, result.output
+    assert "not shown to be better: params.yaml stays as it is" in result.output
+    assert file.read_text() == before
+
+
+def test_writing_waits_for_a_run_and_leaves_a_file_that_somebody_changed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = workspace / "params.yaml"
+    file.write_text(file.read_text().replace("itemknn:\n  neighbours: 100", "itemknn:\n  neighbours: 1  "))
+
+    @contextmanager
+    def lock(_: Workspace) -> Iterator[None]:
+        """Whoever held it wrote into the file."""
+        file.write_text(file.read_text().replace("seed: 42", "seed: 43"))
+        yield
+
+    monkeypatch.setattr("training.tuning.tune.locked", lock)
+    result = CliRunner().invoke(main, ["itemknn", "--trials", "3", "--write", "--no-track"])
+    assert (result.exit_code, "was changed during the search" in result.output) == (1, True), result.output
+    assert "neighbours: 1  " in file.read_text()
 
 
 def test_values_worse_than_the_shipped_ones_are_not_written(workspace: Path) -> None:
@@ -117,6 +160,7 @@ def test_the_history_is_left_as_a_table_and_a_plot(workspace: Path) -> None:
 
 
 def test_the_blend_is_learned_and_written_back(workspace: Path) -> None:
+    write_back(workspace / "params.yaml", ("blend", "tuned"), {"embeddings": 1.0}, whole=True)
     result = CliRunner().invoke(main, ["blend", "--write", "--no-track"])
     assert result.exit_code == 0, result.output
     learned = json.loads((workspace / "data" / "tuning" / "blend" / "weights.json").read_text())

@@ -9,18 +9,23 @@ import time
 
 from training.data.workspace import Workspace
 from training.models.registry import names
-from training.params import load_params
+from training.params import Params, load_params
 
 logger = logging.getLogger(__name__)
 
 
-def run_stage(name: str, workspace: Workspace) -> None:
+def run_stage(name: str, workspace: Workspace, params: Params | None = None) -> None:
     """Run one stage in the workspace.
+
+    Args:
+        name: the stage.
+        workspace: where it reads and writes.
+        params: those of the run; None: of params.yaml as it is now, which `dvc repro` goes by.
 
     Raises:
         KeyError: there is no such stage.
     """
-    params = load_params(workspace.params_file)
+    params = params or load_params(workspace.params_file)
     started = time.monotonic()
     if name in names(scope="bundle"):
         from training.pipeline.stages.train import train
@@ -29,7 +34,7 @@ def run_stage(name: str, workspace: Workspace) -> None:
     elif name == "validate":
         from training.pipeline.stages.validate import validate_snapshot
 
-        validate_snapshot(workspace)
+        validate_snapshot(workspace, params)
     elif name == "prepare":
         from training.pipeline.stages.prepare import prepare_snapshot
 

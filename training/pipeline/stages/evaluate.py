@@ -12,6 +12,15 @@ from training.params import Params
 
 def evaluate_all(workspace: Workspace, params: Params) -> None:
     """Write `data/evaluation/summary`, and metrics of each ranker that has no stage of its own."""
+    everything = (*names(scope="bundle"), *evaluate_rankers(workspace, params))
+    with replaced(workspace.evaluation / "summary") as folder:
+        summarise(
+            workspace, everything, folder, gate=params.gate, evaluation=params.evaluation, seed=params.seed
+        )
+
+
+def evaluate_rankers(workspace: Workspace, params: Params) -> tuple[str, ...]:
+    """Write the metrics of each ranker that has no stage of its own: what the gate judges by; their names."""
     prepared = Prepared.load(workspace.prepared)
     holdout = open_holdout(prepared, params.split)
     data = holdout.training_data(prepared)
@@ -22,8 +31,4 @@ def evaluate_all(workspace: Workspace, params: Params) -> None:
     for name, ranker in rankers.items():
         with replaced(workspace.evaluation / name) as folder:
             save_evaluation(evaluate_ranker(ranker, holdout, params.evaluation, params.seed), holdout, folder)
-    with replaced(workspace.evaluation / "summary") as folder:
-        everything = (*names(scope="bundle"), *rankers)
-        summarise(
-            workspace, everything, folder, gate=params.gate, evaluation=params.evaluation, seed=params.seed
-        )
+    return tuple(rankers)

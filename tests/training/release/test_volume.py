@@ -1,0 +1,42 @@
+"""What a snapshot lost since the last one, in words."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.release.volume import Volume, losses
+
+BEFORE = Volume(items=900, users=400, interactions=10_000, events={"purchase": 2_000, "click": 8_000})
+
+
+def lost(now: Volume, before: Volume = BEFORE) -> list[str]:
+    return losses(now, before, 0.5, 0.8)
+
+
+def test_a_nearly_wiped_database_is_named_table_by_table() -> None:
+    now = Volume(items=900, users=12, interactions=300, events={"purchase": 60, "click": 240})
+    assert lost(now) == [
+        "12 users instead of 400",
+        "300 interactions instead of 10,000",
+        "60 purchase events instead of 2,000",
+        "240 click events instead of 8,000",
+    ]
+
+
+def test_a_type_that_vanished_or_drowned_is_named() -> None:
+    gone = Volume(900, 400, 8_000, {"click": 8_000})
+    assert lost(gone) == ["0 purchase events instead of 2,000"]
+    drowned = Volume(900, 400, 202_000, {"purchase": 2_000, "click": 200_000})
+    assert lost(drowned) == ["1.0% purchase events instead of 20.0%"]
+
+
+def test_a_new_type_may_be_as_frequent_as_it_likes() -> None:
+    assert lost(Volume(900, 400, 110_000, {**BEFORE.events, "view_time": 100_000})) == []
+
+
+counts = st.integers(0, 10_000)
+
+
+@given(counts, counts, st.dictionaries(st.sampled_from(["purchase", "click", "like"]), counts))
+def test_the_same_snapshot_lost_nothing(items: int, users: int, events: dict[str, int]) -> None:
+    volume = Volume(items, users, sum(events.values()), events)
+    assert lost(volume, volume) == []
