@@ -142,7 +142,7 @@ class Recommender:
         index = bundle.index(row)
         if index >= 0 and bundle.models.als.item_factors[index].any():
             return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
-        found = self._for_all(recipes.LIKE_A_NEWCOMER, n, kinds, item=row, explain=explain).items
+        found = self._for_all(recipes.SIMILAR_TO_NEW_ITEM, n, kinds, item=row, explain=explain).items
         if not found:
             reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
             raise ModelNotReady("als", f"{reason}, and has neither text nor price")

@@ -44,7 +44,7 @@ def of_cold_start(context: Context, table: Table) -> list[str]:
     ]
 
 
-def of_newcomer(context: Context, table: Table) -> list[str]:
+def of_new_item(context: Context, table: Table) -> list[str]:
     """Title or meaning, whichever is nearer; price where the item that is asked about has no text."""
     meaning, titles = table.column("embeddings").tolist(), table.column("tfidf").tolist()
     return [

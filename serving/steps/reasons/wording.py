@@ -76,7 +76,7 @@ def of_titles(context: Context, table: Table, labels: Sequence[str]) -> list[str
     return [texts.alike(context.row_item(context.item).name)] * len(table)
 
 
-def of_newcomer(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_new_item(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """What each has in common with an item that nobody has chosen yet."""
     name = context.row_item(context.item).name
     words = {

@@ -19,7 +19,7 @@ SECTIONS = {
     "Hybrid list": recipes.COLD_START,
     "Similar by name": recipes.SIMILAR_TITLES,
     "Chosen by the same users": recipes.SAME_PEOPLE,
-    "Like a new item": recipes.LIKE_A_NEWCOMER,
+    "Like a new item": recipes.SIMILAR_TO_NEW_ITEM,
     "Similar by meaning": recipes.NEAR_ITEM,
     "Semantic search": recipes.NEAR_QUERY,
     "Search": recipes.SEARCH,
