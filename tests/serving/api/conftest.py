@@ -52,18 +52,56 @@ def settings() -> Settings:
     return Settings(_env_file=None)
 
 
+class FakedApp:
+    """An app whose plane and Airflow are a test's. To put one together takes longer than most tests of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._plane = FakePlane()
+        self._airflow = FakeAirflow()
+        self.app = create_app(self._opened, settings, self._client())
+
+    @asynccontextmanager
+    async def run(self, plane: FakePlane, airflow: FakeAirflow) -> AsyncIterator[FastAPI]:
+        """Start it on this plane and Airflow, and stop it."""
+        self._plane, self._airflow = plane, airflow
+        async with self.app.router.lifespan_context(self.app):
+            yield self.app
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[PlaneProtocol]:
+        self.app.state.airflow = self._client()  # stopping the app closed the one before
+        yield self._plane
+
+    def _client(self) -> Airflow:
+        return Airflow(self.settings, httpx.MockTransport(self._airflow))
+
+
+@pytest.fixture(scope="session")
+def faked_apps() -> list[FakedApp]:
+    """Those that were put together, of different settings."""
+    return []
+
+
 @pytest_asyncio.fixture
-async def served(plane: FakePlane, airflow: FakeAirflow) -> AsyncIterator[Answering]:
-    """`served(settings, address)`: an httpx client of a running app, as from that address."""
+async def served(
+    faked_apps: list[FakedApp], plane: FakePlane, airflow: FakeAirflow
+) -> AsyncIterator[Answering]:
+    """`served(settings, address)`: an httpx client of a running app, as from that address.
+
+    Tests with the same settings share an app, unless they ask for a `new` one: it keeps its metrics, and
+    the requests it counts against a limit.
+    """
     async with AsyncExitStack() as stack:
 
-        async def serve(settings: Settings, address: str = "127.0.0.1") -> httpx.AsyncClient:
-            @asynccontextmanager
-            async def opened() -> AsyncIterator[PlaneProtocol]:
-                yield plane
-
-            app = create_app(opened, settings, Airflow(settings, httpx.MockTransport(airflow)))
-            await stack.enter_async_context(app.router.lifespan_context(app))
+        async def serve(
+            settings: Settings, address: str = "127.0.0.1", *, new: bool = False
+        ) -> httpx.AsyncClient:
+            known = None if new else next((each for each in faked_apps if each.settings == settings), None)
+            faked = known or FakedApp(settings)
+            if not new and known is None:
+                faked_apps.append(faked)
+            app = await stack.enter_async_context(faked.run(plane, airflow))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=(address, 5000))
             http = httpx.AsyncClient(transport=transport, base_url="http://localhost")
             return await stack.enter_async_context(http)

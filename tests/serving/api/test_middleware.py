@@ -145,7 +145,7 @@ async def test_the_documentation_needs_no_other_server(http: httpx.AsyncClient) 
 
 async def test_too_many_requests_of_one_address_are_429_and_another_is_free(served: Any) -> None:
     settings = settings_of(rate_limit_per_minute=3)
-    http = await served(settings, "10.0.0.1")
+    http = await served(settings, "10.0.0.1", new=True)
     codes = [(await http.get("/recommendations/home?user_id=a")).status_code for _ in range(5)]
     assert codes == [200, 200, 200, 429, 429]
     limited = await http.get("/recommendations/home?user_id=a")
@@ -157,7 +157,7 @@ async def test_loopback_and_no_limit_are_free(served: Any) -> None:
         (settings_of(rate_limit_per_minute=1), "127.0.0.1"),
         (settings_of(rate_limit_per_minute=0), "10.0.0.1"),
     ):
-        http = await served(settings, address)
+        http = await served(settings, address, new=True)
         assert {(await http.get("/status")).status_code for _ in range(5)} == {200}
 
 
@@ -170,7 +170,8 @@ async def test_pages_of_a_named_origin_may_call(served: Any) -> None:
     assert "access-control-allow-origin" not in other.headers
 
 
-async def test_head_is_get_without_the_body(http: httpx.AsyncClient) -> None:
+async def test_head_is_get_without_the_body(served: Any, settings: Settings) -> None:
+    http = await served(settings, new=True)
     for path in ("/status", "/recommendations/product/PRODUCT001", "/nowhere"):
         asked, told = await http.get(path), await http.head(path)
         assert (told.status_code, told.content) == (asked.status_code, b"")
@@ -182,7 +183,8 @@ async def test_head_is_get_without_the_body(http: httpx.AsyncClient) -> None:
     assert f"shortlist_http_requests_total{{{route}}} 1.0" in text
 
 
-async def test_metrics_count_by_route_template(http: httpx.AsyncClient, plane: Any) -> None:
+async def test_metrics_count_by_route_template(served: Any, settings: Settings, plane: Any) -> None:
+    http = await served(settings, new=True)
     for product in ("PRODUCT001", "PRODUCT002"):
         await http.get(f"/recommendations/product/{product}")
     await http.get("/nowhere/123")

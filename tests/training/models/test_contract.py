@@ -34,9 +34,19 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def fitted() -> dict[str, Model]:
+    """The models that tests have asked for, each fitted once: nothing that is asked of a model changes it."""
+    return {}
+
+
 @pytest.fixture
-def model(name: str, checkerboard: TrainingData, configs: dict[str, Config]) -> Model:
-    return fit_model(name, checkerboard, configs[name], SEED)
+def model(
+    name: str, checkerboard: TrainingData, configs: dict[str, Config], fitted: dict[str, Model]
+) -> Model:
+    if name not in fitted:
+        fitted[name] = fit_model(name, checkerboard, configs[name], SEED)
+    return fitted[name]
 
 
 class TestContract:
