@@ -47,8 +47,8 @@ from training.release.bundle import StoredBundle
 
 PRODUCTS, USERS, READERS, BULK = 200, 40, 4, 3000
 PAUSE_SECONDS = (0.2, 2.0)
-KILL_EVERY_SECONDS = 60.0
-"""One worker at a time, and the next when this one is surely back: the other has to answer."""
+READY = "serving.plane: ready"
+"""What a worker logs when it is."""
 UNSETTLED_SECONDS = 5.0
 """After a kill or a stop: requests that waited in it count apart."""
 EXPERIMENT_SECONDS = 15.0
@@ -108,7 +108,8 @@ class Shop:
     model: ShopModel = field(default_factory=ShopModel)
     seen: Seen = field(default_factory=Seen)
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
-    killed: float = 0.0
+    killed: int = 0
+    """Workers that were killed."""
     experiment: str | None = None
     changed: float = 0.0
     """When the experiments were last changed."""
@@ -402,12 +403,12 @@ async def ingest(shop: Shop) -> None:
 
 
 async def kill_worker(shop: Shop) -> None:
-    """kill -9 of one of the two workers."""
-    if time.monotonic() - shop.killed < KILL_EVERY_SECONDS:
-        return
+    """kill -9 of one of the two workers, if both are ready: the other has to answer meanwhile."""
+    ready = (shop.folder / "server.log").read_text().count(READY)
     workers = psutil.Process(shop.server.pid).children()
-    if len(workers) == 2:
-        shop.killed = time.monotonic()
+    if ready == 2 + shop.killed and len(workers) == 2:
+        shop.killed += 1
+        shop.seen.operations["killed"] += 1
         with unsettled(shop):
             shop.random.choice(workers).kill()
 
