@@ -80,9 +80,9 @@ def inbox(folder: Path | None, encode: bool) -> None:
     for delivery in deliveries:
         if delivery.report is not None:
             _tell(delivery.report)
-        else:
+        if delivery.error is not None:
             click.echo(f"failed: {delivery.error}", err=True)
-    if any(delivery.report is None for delivery in deliveries):
+    if any(delivery.error is not None for delivery in deliveries):
         raise SystemExit(1)
 
 
@@ -93,6 +93,8 @@ def _command(name: str) -> click.Command:
         with _translated() as conn:
             report = ingest_file(conn, ADAPTERS[name], path, encoder=_encoder(encode))
         _tell(report)
+        if report.failure is not None:
+            raise click.ClickException(report.failure)
 
     return click.command(name, help=_HELP[name])(load)
 

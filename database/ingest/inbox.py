@@ -21,7 +21,10 @@ _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one file: its report, or why it failed; `moved_to` is where it lies now."""
+    """What became of one file; `moved_to` is where it lies now.
+
+    `error` says why it failed. A file that could be read, but none of its rows used, has a report as well.
+    """
 
     source: Path
     moved_to: Path
@@ -78,13 +81,15 @@ def _deliver(conn: Connection, path: Path, adapters: list[Adapter], encoder: Tex
     report, error = None, None
     try:
         report = ingest_file(conn, detect(path, adapters), path, encoder=encoder)
+        error = report.failure
     except IngestError as failure:
         logger.warning("%s", failure)
         error = str(failure)
-    folder = path.parent / ("failed" if report is None else "done")
+    folder = path.parent / ("done" if error is None else "failed")
     folder.mkdir(exist_ok=True)
     target = _free(folder, path.name)
-    content: dict[str, Any] = {"error": error} if report is None else report.as_dict()
+    content: dict[str, Any] = {} if report is None else report.as_dict()
+    content |= {} if error is None else {"error": error}
     target.with_name(f"{target.name}.report.json").write_bytes(
         orjson.dumps(content, option=orjson.OPT_INDENT_2)
     )

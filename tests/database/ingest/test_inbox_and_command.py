@@ -110,3 +110,27 @@ def test_the_sample_loads_and_says_by_how_much_it_was_moved(connection: Connecti
         (541_909, 522_566, 5_223, 14_120)
     ]
     assert query("select now() - max(occurred_at) between '0' and '7 days' from interactions") == [(True,)]
+
+
+def test_a_file_of_which_nothing_can_be_used_is_a_failure(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    text = "user_id,item_id,event_type,timestamp\nann,I1,view,2024-05-06\nbob,I1,view,2024-05-06\n"
+    (tmp_path / "b.csv").write_text(text)
+    told = "b.csv: none of 2 rows could be loaded: unknown event type"
+    result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
+    assert (result.exit_code, told in result.output) == (1, True)
+    (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert delivery.moved_to == tmp_path / "failed/b.csv"
+    report = json.loads((tmp_path / "failed/b.csv.report.json").read_text())
+    assert (report["error"], report["rows_rejected"]) == (told, 2)
+    assert query("select count(*) from rejected_rows") == [(2,)]
+
+
+def test_a_file_that_says_nothing_new_is_done(connection: Connection, tmp_path: Path) -> None:
+    for name, text in (("a.csv", CSV), ("b.csv", CSV), ("c.csv", CSV.splitlines()[0])):
+        (tmp_path / name).write_text(text)
+    deliveries = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert [(delivery.moved_to.parent.name, delivery.error) for delivery in deliveries] == [
+        ("done", None)
+    ] * 3
