@@ -61,7 +61,7 @@ class Adapter:
 
     `family` names the files whose rows may overlap; `check` raises WrongFormat for a foreign file;
     `read(path, weeks)` gives the chunks, with times moved forward by whole weeks. `loads` says which
-    rows the counts of a run are about.
+    rows the counts of a run are about; `repeats` whether an event that stands twice in one file happened twice.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Adapter:
     loads: str
     check: Callable[[Path], None]
     read: Callable[[Path, int], Iterator[Chunk]]
+    repeats: bool = False
 
 
 def rejected_frame(lines: list[int], reasons: list[str], raws: list[str]) -> pd.DataFrame:

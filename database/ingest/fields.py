@@ -5,6 +5,8 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from database.items import ROUNDED
+
 ASIN = r"[A-Z0-9]{10}"
 EARLIEST = pd.Timestamp("1995-01-01", tz="UTC")
 """A time before this is a mistake of unit: the data checks refuse a snapshot that holds one."""
@@ -46,6 +48,14 @@ def within(column: pd.Series, low: float, high: float, name: str, nulled: Counte
     outside = column.notna() & ~column.between(low, high)
     _count(nulled, f"{name} is not within {low:g}..{high:g}", outside)
     return column.mask(outside)
+
+
+def discounts(ratio: pd.Series, price: pd.Series, original: pd.Series, nulled: Counter[str]) -> pd.Series:
+    """The ratios, 0..1, without those that contradict the price and the original price, which are counted."""
+    implied = 1 - price.astype("float64") / original
+    false = (ratio - implied).abs() > ROUNDED
+    _count(nulled, "discount_ratio contradicts the prices", false)
+    return within(ratio.mask(false), 0, 1, "discount_ratio", nulled)
 
 
 def times(column: pd.Series) -> pd.Series:

@@ -86,4 +86,4 @@ def _events(table: pd.DataFrame, weeks: int) -> pd.DataFrame:
     return table.assign(occurred_at=shifted(table["occurred_at"], weeks), natural_key=key)
 
 
-ADAPTER = Adapter("interactions", "interactions", "interactions", check, read)
+ADAPTER = Adapter("interactions", "interactions", "interactions", check, read, repeats=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat
-from database.ingest.fields import MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.fields import MOST_RATINGS, clean, discounts, numbers, prices, within
 from database.ingest.named_columns import columns, read_rows, refused
 from database.items import CONTENT
 
@@ -60,6 +60,8 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
     count = within(
         numbers(table["rating_count"], "rating_count", nulled), 0, MOST_RATINGS, "rating_count", nulled
     )
+    listed = prices(table["original_price"], "original_price", nulled)
+    price = prices(table["price"], "price", nulled).fillna(listed)
     ratio = numbers(table["discount_ratio"], "discount_ratio", nulled)
     return table.assign(
         line=lines,
@@ -67,9 +69,9 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
         tags=table["tags"].str.replace(_TAGS, TAG_SEPARATOR, regex=True),
         rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
         rating_count=count.round().astype("Int64"),
-        price=prices(table["price"], "price", nulled),
-        original_price=prices(table["original_price"], "original_price", nulled),
-        discount_ratio=within(ratio, 0, 1, "discount_ratio", nulled),
+        price=price,
+        original_price=listed,
+        discount_ratio=discounts(ratio, price, listed, nulled),
         as_of=None,
         attributes=None,
     )[list(ITEM_COLUMNS)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.fields import ASIN, MOST_RATINGS, clean, discounts, numbers, prices, within
 from database.ingest.files import Batch, csv_batches, csv_header, is_parquet, raw_row
 
 _NEEDED = {
@@ -85,9 +85,12 @@ def _items(table: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
         price=offered.fillna(listed),
         original_price=listed,
     )
-    ratio = 1 - items["price"].astype("float64") / listed
+    price = items["price"].astype("float64")
+    implied = 1 - price / listed
+    ratio = implied
     if "discount_ratio" in table:
-        ratio = numbers(table["discount_ratio"], "discount_ratio", nulled).fillna(ratio)
+        stated = numbers(table["discount_ratio"], "discount_ratio", nulled)
+        ratio = discounts(stated, price, listed, nulled).fillna(implied)
     items["discount_ratio"] = within(ratio, 0, 1, "discount_ratio", nulled).round(4)
     return items
 

@@ -72,6 +72,13 @@ class Report:
     reasons: Mapping[str, int] = field(default_factory=dict)
     nulled: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def failure(self) -> str | None:
+        """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
+        if self.rows_rejected < self.rows_read or not self.rows_read:
+            return None
+        return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {_most(self.reasons)[0][0]}"
+
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
         return asdict(self)
@@ -144,7 +151,7 @@ def ingest_file(
             merged += merge_catalogue(conn, adapter.family, batch)
             vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
             conn.commit()
-        new = merge_interactions(conn, adapter.name)
+        new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats)
         users = merge_users(conn)
         loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
         rejected = sum(counts.reasons.values())
@@ -202,6 +209,7 @@ def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, prog
     for chunk in adapter.read(path, weeks):
         stage(conn, chunk)
         counts.read += chunk.rows
+        counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
         counts.nulled.update(chunk.nulled)
         if chunk.rejected is not None:
             counts.reasons.update(chunk.rejected["reason"])

@@ -44,6 +44,28 @@ def test_csv_with_the_columns_a_shop_has(connection: Connection, query: Query, t
     assert query("select line from rejected_rows order by line") == [(5,), (6,), (7,), (8,), (9,)]
 
 
+def test_a_price_ends_the_sale_of_the_one_before(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    header = "item_id,title,price,original_price,discount_ratio\n"
+    texts = (
+        "A,Tea,5,10,0.5\nB,Cup,5,10,0.5\nC,Pan,20,20,0.5\nD,Pot,,7,\nE,Mug,5,10,0.5\n",
+        "A,Tea,10,,\nB,Cup,,,\nE,Mug,9,10,0.1\n",
+    )
+    reports = []
+    for text in texts:
+        (tmp_path / "i.csv").write_text(header + text)
+        reports.append(ingest_file(connection, ITEMS, tmp_path / "i.csv"))
+    assert query("select item_id, price, original_price, discount_ratio from items order by 1") == [
+        ("A", 10.0, None, None),
+        ("B", 5.0, 10.0, 0.5),
+        ("C", 20.0, 20.0, None),
+        ("D", 7.0, 7.0, None),
+        ("E", 9.0, 10.0, pytest.approx(0.1)),
+    ]
+    assert reports[0].nulled == {"discount_ratio contradicts the prices": 1}
+
+
 def test_parquet_with_numbers_for_ids_and_again(connection: Connection, query: Query, tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"item_id": [7, 8], "title": ["A film", "Another"], "tags": ["Comedy|Drama", None], "price": [2.5, 3]}
