@@ -194,8 +194,9 @@ async def update_item(
 ) -> ItemRow | None:
     """Set the columns named in `changes` (see CONTENT) and store the new vector, in one transaction.
 
-    A new price ends the sale of the old one: of PRICES, what is not named with it is cleared. A discount ratio
-    that contradicts the item's prices is not stored.
+    A new price ends the sale of the old one: of PRICES, what is not named with it is cleared. A discount
+    ratio that contradicts the item's prices is not stored.
+
     `embedding` None keeps the stored vector, right when the text is unchanged. Returns None when the
     id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of CONTENT.
     """

@@ -11,7 +11,7 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import Adapter, IngestError, WrongFormat
+from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormat
 from database.ingest.run import Report, TextEncoder, ingest_file
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def ingest_inbox(
     encoder: TextEncoder | None = None,
     adapters: Iterable[Adapter] | None = None,
     settle_seconds: float = 10.0,
+    options: Options = DEFAULT,
 ) -> list[Delivery]:
     """Ingest every file in `inbox`, by name, each with the first adapter that knows it.
 
@@ -51,7 +52,7 @@ def ingest_inbox(
         return []
     known = list(adapters) if adapters is not None else list(ADAPTERS.values())
     waiting = sorted(path for path in inbox.iterdir() if _is_ready(path, settle_seconds))
-    return [_deliver(conn, path, known, encoder) for path in waiting]
+    return [_deliver(conn, path, known, encoder, options) for path in waiting]
 
 
 def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
@@ -77,10 +78,12 @@ def _is_ready(path: Path, settle_seconds: float) -> bool:
     return time.time() - path.stat().st_mtime >= settle_seconds
 
 
-def _deliver(conn: Connection, path: Path, adapters: list[Adapter], encoder: TextEncoder | None) -> Delivery:
+def _deliver(
+    conn: Connection, path: Path, adapters: list[Adapter], encoder: TextEncoder | None, options: Options
+) -> Delivery:
     report, error = None, None
     try:
-        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder)
+        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder, options=options)
         error = report.failure
     except IngestError as failure:
         logger.warning("%s", failure)

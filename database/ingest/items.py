@@ -12,8 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat
-from database.ingest.fields import MOST_RATINGS, clean, discounts, numbers, prices, within
+from database.ingest.chunk import (
+    DEFAULT,
+    ITEM_COLUMNS,
+    TAG_SEPARATOR,
+    Adapter,
+    Chunk,
+    Options,
+    WrongFormat,
+)
+from database.ingest.conventions import Columns, Conventions, in_words, rescaled
+from database.ingest.fields import MOST_RATINGS, discounts, named, numbers, prices, whole, within
 from database.ingest.named_columns import columns, read_rows, refused
 from database.items import CONTENT
 
@@ -21,6 +30,15 @@ _NEEDED = ("item_id", "title")
 _READ = ("item_id", *CONTENT)
 _TAGS = r"\s*\|\s*"
 _LONGEST_ID = 64
+_STARS = (0.0, 5.0)
+_TOLD = Columns(
+    read=frozenset(_READ),
+    texts=frozenset(_READ),
+    ids=("item_id",),
+    amounts=("price", "original_price", "discount_ratio", "rating", "rating_count"),
+    ratings="rating",
+    stars=_STARS,
+)
 
 
 def check(path: Path) -> None:
@@ -32,14 +50,14 @@ def check(path: Path) -> None:
         raise WrongFormat(f"{path}: not items: {reason}")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
-    return read_rows(path, _READ, _READ, _chunk)
+    return read_rows(path, _TOLD, _chunk, options)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
     nulled: Counter[str] = Counter()
-    items = _items(frame, lines, nulled)
+    items = _items(frame, lines, nulled, how)
     reason = pd.Series(None, index=items.index, dtype="str")
     reason = reason.mask(~items["kind"].isin(("product", "content")), "kind is not product or content")
     reason = reason.mask(items["title"].isna(), "no title")
@@ -50,28 +68,43 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
         progress,
         items=items[reason.isna()],
         rejected=refused(frame, lines, reason),
-        nulled=nulled,
+        nulled=+nulled,
     )
 
 
-def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.DataFrame:
+def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Conventions) -> pd.DataFrame:
     empty = pd.Series(None, index=frame.index, dtype="str")
-    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in _READ})
-    count = within(
-        numbers(table["rating_count"], "rating_count", nulled), 0, MOST_RATINGS, "rating_count", nulled
+    table = pd.DataFrame(
+        {
+            name: named(frame[name], name, nulled, keep_null_words=how.keep_null_words)
+            if name in frame and name not in _TOLD.amounts
+            else frame.get(name, empty)
+            for name in _READ
+        }
     )
-    listed = prices(table["original_price"], "original_price", nulled)
-    price = prices(table["price"], "price", nulled).fillna(listed)
-    ratio = numbers(table["discount_ratio"], "discount_ratio", nulled)
+    if "item_id" in how.whole:
+        table["item_id"] = whole(table["item_id"])
+
+    def number(name: str) -> pd.Series:
+        return numbers(table[name], name, nulled, comma=name in how.comma)
+
+    listed, price = (
+        prices(table[name], name, nulled, comma=name in how.comma) for name in ("original_price", "price")
+    )
+    price = price.fillna(listed)
+    stated = number("rating")
+    rating = rescaled(stated, how.scale, _STARS)
+    nulled[in_words(how.scale)] += int((stated.notna() & rating.isna()).sum())
+    count = within(number("rating_count"), 0, MOST_RATINGS, "rating_count", nulled)
     return table.assign(
         line=lines,
         kind=table["kind"].str.lower().fillna("product"),
         tags=table["tags"].str.replace(_TAGS, TAG_SEPARATOR, regex=True),
-        rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
+        rating=rating,
         rating_count=count.round().astype("Int64"),
         price=price,
         original_price=listed,
-        discount_ratio=discounts(ratio, price, listed, nulled),
+        discount_ratio=discounts(number("discount_ratio"), price, listed, nulled),
         as_of=None,
         attributes=None,
     )[list(ITEM_COLUMNS)]

@@ -28,7 +28,10 @@ _TAGS = "case when excluded.tags = '{}' then items.tags else excluded.tags end"
 _KIND = "case when items.title is null then excluded.kind else items.kind end"
 _MERGED = (
     {name: f"coalesce(excluded.{name}, items.{name})" for name in _KEPT}
-    | {name: f"case when excluded.price is null then items.{name} else excluded.{name} end" for name in PRICES}
+    | {
+        name: f"case when excluded.price is null then items.{name} else excluded.{name} end"
+        for name in PRICES
+    }
     | {"tags": _TAGS}
     | {"kind": _KIND}
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-from database.ingest.chunk import Adapter, IngestError
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
@@ -52,7 +52,8 @@ class Report:
     """What became of a file's rows: read = loaded + duplicate + rejected.
 
     `rows_loaded` are new interactions, or, for a file of items, items new or changed; `rows_duplicate`
-    said nothing new. `reasons` counts the refused rows, `nulled` the optional fields left empty.
+    said nothing new. `reasons` counts the refused rows, `nulled` the fields left empty; `notes` say how the
+    file was read where that could have been done in another way.
     """
 
     adapter: str
@@ -71,6 +72,7 @@ class Report:
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
     nulled: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def failure(self) -> str | None:
@@ -88,6 +90,7 @@ class Report:
         shift = f", times moved forward by {self.shift_weeks} weeks" if self.shift_weeks else ""
         return [
             f"{self.source}: {self.rows_read:,} rows read in {self.seconds:.1f} s{shift}",
+            *(f"  {note}" for note in self.notes),
             f"  loaded     {self.rows_loaded:>9,}",
             f"  duplicate  {self.rows_duplicate:>9,}",
             f"  rejected   {self.rows_rejected:>9,}",
@@ -105,6 +108,7 @@ class _Counts:
     staged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
 
 def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
@@ -125,21 +129,22 @@ def ingest_file(
     *,
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
+    options: Options = DEFAULT,
 ) -> Report:
     """Load one file; commits on `conn`, which must have no transaction under way.
 
     Nothing is written before the whole file is read and found right. Items are then committed some at a time,
     with an encoder together with their vectors, so that others can write in between; interactions and the
-    report all at once, at the end. `shift_weeks` None
-    moves times as the adapter's earlier files were moved, so that overlapping ones meet. Runs wait for
-    each other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
+    report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved, so
+    that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each other.
+    Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
     adapter.check(path)
     started = datetime.now(UTC)
     digest = sha256(path)
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
-        counts = _stage_file(conn, adapter, path, weeks, progress)
+        counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
         _make_months(conn)
         batches = gather(conn, adapter.family)
         if encoder is not None:
@@ -170,6 +175,7 @@ def ingest_file(
             seconds=(datetime.now(UTC) - started).total_seconds(),
             reasons=dict(counts.reasons),
             nulled=dict(counts.nulled),
+            notes=tuple(counts.notes),
         )
         _record(conn, report, started)
         conn.commit()
@@ -204,13 +210,14 @@ def _alone(conn: Connection) -> Iterator[None]:
             conn.commit()
 
 
-def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, progress: Progress) -> _Counts:
+def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> _Counts:
     counts = _Counts()
-    for chunk in adapter.read(path, weeks):
+    for chunk in chunks:
         stage(conn, chunk)
         counts.read += chunk.rows
         counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
         counts.nulled.update(chunk.nulled)
+        counts.notes += chunk.notes
         if chunk.rejected is not None:
             counts.reasons.update(chunk.rejected["reason"])
         progress.at("reading", chunk.progress, counts.read)

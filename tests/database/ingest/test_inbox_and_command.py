@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest import ingest_inbox
 from database.ingest.__main__ import main
-from database.ingest.chunk import INTERACTION_COLUMNS, Adapter, Chunk
+from database.ingest.chunk import DEFAULT, INTERACTION_COLUMNS, Adapter, Chunk, Options
 from database.settings import get_settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_files_are_sorted_into_done_and_failed(connection: Connection, query: Qu
 def test_a_value_that_can_not_be_stored_fails_its_file_only(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:
-    def out_of_range(path: Path, weeks: int) -> Iterator[Chunk]:
+    def out_of_range(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
         row = dict.fromkeys(INTERACTION_COLUMNS) | {"line": 1, "event_type": "click", "value": 1e60}
         yield Chunk(1, 1.0, interactions=pd.DataFrame([row]))
 

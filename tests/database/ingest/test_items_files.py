@@ -14,7 +14,7 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 ITEMS = ADAPTERS["items"]
 CSV = f"""item_id,title,kind,category,tags,price,rating,discount_ratio,shelf
 I1,Red  lamp,,home,warm| light ,"1,299.50",4.5,0.2,7
-I2,How to read,Content,guides,,free,9,,
+I2,How to read,Content,guides,,free,good,,
 I1,Red lamp again,product,other,,,,,
 ,No id,,,,,,,
 I3,,,,,,,,
