@@ -27,6 +27,7 @@ from database.ingest import (
     ingest_inbox,
     ingest_sample,
 )
+from database.ingest.rejected import count_rejected, export_rejected, first_rejected
 from database.settings import get_settings
 
 _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -148,6 +149,27 @@ def inbox(folder: Path | None, encode: bool, options: Options) -> None:
             click.echo(f"failed: {delivery.error}", err=True)
     if any(delivery.error is not None for delivery in deliveries):
         raise SystemExit(1)
+
+
+@main.command(help="Rows that could not be used: of the file of that name, or of the last that had some.")
+@click.argument("file", required=False)
+@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them as CSV.")
+@click.option("--limit", default=20, show_default=True, help="How many to show.")
+def rejected(file: str | None, export: Path | None, limit: int) -> None:
+    """Show why rows were rejected, and the first of them; or write all to a file."""
+    source = None if file is None else Path(file).name
+    with _translated() as conn:
+        counts = count_rejected(conn, source)
+        if export is not None:
+            with export.open("w", encoding="utf-8", newline="") as target:
+                export_rejected(conn, source, target)
+        rows = [] if export is not None else list(first_rejected(conn, source, limit))
+    for reason, count in counts:
+        click.echo(f"{count:>13,}  {reason}")
+    for name, line, reason, raw in rows:
+        click.echo(f"{name}:{line}: {reason}: {raw}")
+    if not counts:
+        click.echo("No rows were rejected." if file is None else f"No rows of {source} were rejected.")
 
 
 def _command(name: str) -> click.Command:

@@ -83,6 +83,8 @@ def _mended(
     lines: _Lines, row: list[str], error: csv.Error | None, delimiter: str, width: int
 ) -> list[str] | Broken:
     """What a record is that failed, has another number of fields, or spans lines."""
+    if error is None and (not row or len(row) == width):
+        return row
     if '\\"' in lines.taken[0]:
         for count in range(1, min(len(lines.taken), _LONGEST_ESCAPED) + 1):
             text = "".join(lines.taken[:count])
@@ -90,8 +92,6 @@ def _mended(
             if found is not None and len(found) == width:
                 lines.give_back(count)
                 return found
-    if error is None and (not row or len(row) == width):
-        return row
     if error is not None or any(len(_parsed(line, delimiter) or []) == width for line in lines.taken[1:]):
         spans = len(lines.taken) > 1 or '"' in lines.taken[0]
         reason = "a quote is not closed or in the wrong place" if spans else f"not CSV: {error}"

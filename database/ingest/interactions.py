@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, WrongFormat
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import clean, joined, named, numbers, shifted, times, whole
-from database.ingest.named_columns import columns, read_rows, refused
+from database.ingest.named_columns import read_rows, refused, require
 from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
@@ -32,14 +32,19 @@ _TOLD = Columns(
     stars=FIVE_STARS,
     rating_of="event_type",
 )
+_ABOUT = {
+    "unknown event type": "event_type",
+    "no readable timestamp": "timestamp",
+    "feedback is not -1, 0 or 1": "value",
+    "value is negative": "value",
+    "value is out of range": "value",
+}
 _LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
 
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns."""
-    missing = set(_NEEDED) - set(columns(path))
-    if missing:
-        raise WrongFormat(f"{path}: not interactions: no column {', '.join(sorted(missing))}")
+    require(path, _NEEDED, "interactions")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
@@ -61,7 +66,7 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int, h
         len(frame),
         progress,
         interactions=_events(table[reason.isna()], weeks),
-        rejected=refused(frame, lines, reason),
+        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): "value"}),
         nulled=nulled,
     )
 

@@ -23,13 +23,14 @@ from database.ingest.chunk import (
 )
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
 from database.ingest.fields import MOST_RATINGS, discounts, named, numbers, prices, whole, within
-from database.ingest.named_columns import columns, read_rows, refused
+from database.ingest.named_columns import read_rows, refused, require
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
 _READ = ("item_id", *CONTENT)
 _TAGS = r"\s*\|\s*"
 _LONGEST_ID = 64
+_ABOUT = {"kind is not product or content": "kind"}
 _STARS = (0.0, 5.0)
 _TOLD = Columns(
     read=frozenset(_READ),
@@ -43,11 +44,8 @@ _TOLD = Columns(
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
-    names = columns(path)
-    missing = set(_NEEDED) - set(names)
-    if missing or "user_id" in names:
-        reason = f"no column {', '.join(sorted(missing))}" if missing else "it has a column user_id"
-        raise WrongFormat(f"{path}: not items: {reason}")
+    if "user_id" in require(path, _NEEDED, "items"):
+        raise WrongFormat(f"{path}: not items: it has a column user_id")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
@@ -67,7 +65,7 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventi
         len(frame),
         progress,
         items=items[reason.isna()],
-        rejected=refused(frame, lines, reason),
+        rejected=refused(frame, lines, reason, _ABOUT),
         nulled=+nulled,
     )
 

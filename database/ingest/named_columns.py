@@ -5,7 +5,7 @@ text of a CSV is split into fields once, and waits in a temporary file.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from database.ingest.chunk import Chunk, Options, rejected_frame
+from database.ingest.chunk import Chunk, Options, WrongFormat, rejected_frame
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.decoding import encoding_notes, text_encoding
 from database.ingest.files import (
@@ -29,6 +29,7 @@ from database.ingest.files import (
 ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
 
+_MOST_NAMED = 20
 _LINE = "\x1fline"  # no column of a CSV is called so
 
 
@@ -69,11 +70,33 @@ def read_rows(path: Path, told: Columns, to_chunk: ToChunk, options: Options) ->
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
-def refused(frame: pd.DataFrame, lines: list[int], reason: pd.Series) -> pd.DataFrame:
-    """The rows that have a reason, as `rejected_frame` gives them, with what stood in the file."""
+def require(path: Path, needed: Sequence[str], kind: str) -> list[str]:
+    """Names of the file's columns. Raises WrongFormat, with those that are there, if a needed one is not."""
+    names = columns(path)
+    missing = [name for name in needed if name not in names]
+    if missing:
+        there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+        raise WrongFormat(
+            f"{path}: not {kind}: no column {', '.join(missing)}; its columns are {there[:500]}"
+        )
+    return names
+
+
+def refused(
+    frame: pd.DataFrame, lines: list[int], reason: pd.Series, about: Mapping[str, str]
+) -> pd.DataFrame:
+    """The rows that have a reason, as `rejected_frame` gives them, with what stood in the file.
+
+    `about` names the column that a reason is about; what stood there is the further column "seen".
+    """
     bad = reason.notna().to_numpy()
     raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
-    return rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reason[bad]), raws)
+    found = rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reason[bad]), raws)
+    seen = pd.Series(None, index=frame.index, dtype="str")
+    for text, name in about.items():
+        if name in frame:
+            seen = seen.mask(reason == text, frame[name].astype("str"))
+    return found.assign(seen=seen[bad].to_numpy())
 
 
 def _split(path: Path, spool: IO[bytes], learner: Learner, options: Options) -> Iterator[Chunk]:

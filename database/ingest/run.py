@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import psycopg2
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -34,6 +35,9 @@ from database.partitions import INTERACTIONS, ensure_partitions
 logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
+_MOST_SEEN = 10_000  # distinct values that are counted for a reason
+_SHOWN = 3
+_LONGEST_SHOWN = 60
 
 
 class TextEncoder(Protocol):
@@ -53,7 +57,8 @@ class Report:
 
     `rows_loaded` are new interactions, or, for a file of items, items new or changed; `rows_duplicate`
     said nothing new. `reasons` counts the refused rows, `nulled` the fields left empty; `notes` say how the
-    file was read where that could have been done in another way.
+    file was read where that could have been done in another way. `seen` has the commonest values behind
+    a reason.
     """
 
     adapter: str
@@ -73,13 +78,21 @@ class Report:
     reasons: Mapping[str, int] = field(default_factory=dict)
     nulled: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def failure(self) -> str | None:
         """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
         if self.rows_rejected < self.rows_read or not self.rows_read:
             return None
-        return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {_most(self.reasons)[0][0]}"
+        reason = _most(self.reasons)[0][0]
+        return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {self._told(reason)}"
+
+    def _told(self, reason: str) -> str:
+        values = [
+            f'"{value[:_LONGEST_SHOWN]}" {count:,} ×' for value, count in _most(self.seen.get(reason, {}))
+        ]
+        return f"{reason}: {', '.join(values)}" if values else reason
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
@@ -94,7 +107,7 @@ class Report:
             f"  loaded     {self.rows_loaded:>9,}",
             f"  duplicate  {self.rows_duplicate:>9,}",
             f"  rejected   {self.rows_rejected:>9,}",
-            *(f"    {count:>13,}  {reason}" for reason, count in _most(self.reasons)),
+            *(f"    {count:>13,}  {self._told(reason)}" for reason, count in _most(self.reasons)),
             *(f"  left empty {count:>9,}  {reason}" for reason, count in _most(self.nulled)),
             f"  items: {self.items_new:,} new, {self.items_changed:,} changed, "
             f"{self.items_bare:,} known by interactions only; {self.users_new:,} users new; "
@@ -109,6 +122,17 @@ class _Counts:
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+    seen: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add_rejected(self, rows: pd.DataFrame) -> None:
+        """Count refused rows by reason, and what stood in the column that it is about."""
+        self.reasons.update(rows["reason"])
+        if "seen" in rows:
+            counted = rows.groupby(["reason", "seen"], as_index=False).size()
+            for reason, value, count in counted.itertuples(index=False, name=None):
+                known = self.seen.setdefault(reason, Counter())
+                if value in known or len(known) < _MOST_SEEN:
+                    known[value] += int(count)
 
 
 def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
@@ -135,9 +159,9 @@ def ingest_file(
 
     Nothing is written before the whole file is read and found right. Items are then committed some at a time,
     with an encoder together with their vectors, so that others can write in between; interactions and the
-    report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved, so
-    that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each other.
-    Raises WrongFormat before anything is written, IngestError for a file that is damaged.
+    report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
+    so that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each
+    other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
     adapter.check(path)
     started = datetime.now(UTC)
@@ -176,6 +200,7 @@ def ingest_file(
             reasons=dict(counts.reasons),
             nulled=dict(counts.nulled),
             notes=tuple(counts.notes),
+            seen={reason: dict(values.most_common(_SHOWN)) for reason, values in counts.seen.items()},
         )
         _record(conn, report, started)
         conn.commit()
@@ -219,7 +244,7 @@ def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -
         counts.nulled.update(chunk.nulled)
         counts.notes += chunk.notes
         if chunk.rejected is not None:
-            counts.reasons.update(chunk.rejected["reason"])
+            counts.add_rejected(chunk.rejected)
         progress.at("reading", chunk.progress, counts.read)
     analyze_stage(conn)
     conn.commit()

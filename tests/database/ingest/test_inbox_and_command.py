@@ -66,7 +66,7 @@ def test_the_command_ends_with_counts_by_reason(connection: Connection, tmp_path
     (tmp_path / "b.csv").write_text(CSV)
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     assert result.exit_code == 0
-    assert "1  unknown event type" in result.output
+    assert '1  unknown event type: "stare" 1 ×' in result.output
 
 
 def test_a_foreign_file_gives_one_line_and_exit_code_2(connection: Connection, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_file_of_which_nothing_can_be_used_is_a_failure(
 ) -> None:
     text = "user_id,item_id,event_type,timestamp\nann,I1,view,2024-05-06\nbob,I1,view,2024-05-06\n"
     (tmp_path / "b.csv").write_text(text)
-    told = "b.csv: none of 2 rows could be loaded: unknown event type"
+    told = 'b.csv: none of 2 rows could be loaded: unknown event type: "view" 2 ×'
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     assert (result.exit_code, told in result.output) == (1, True)
     (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
@@ -134,3 +134,28 @@ def test_a_file_that_says_nothing_new_is_done(connection: Connection, tmp_path: 
     assert [(delivery.moved_to.parent.name, delivery.error) for delivery in deliveries] == [
         ("done", None)
     ] * 3
+
+
+def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    assert run(main, ["rejected"]).output == "No rows were rejected.\n"
+    (tmp_path / "b.csv").write_text(CSV)
+    run(main, ["interactions", str(tmp_path / "b.csv")])
+    for words in ([], ["b.csv"], [str(tmp_path / "b.csv")]):
+        assert run(main, ["rejected", *words]).output.splitlines() == [
+            "            1  unknown event type",
+            "b.csv:3: unknown event type: ann,I1,stare,2024-05-06",
+        ]
+    assert run(main, ["rejected", "c.csv"]).output == "No rows of c.csv were rejected.\n"
+    run(main, ["rejected", "--export", str(tmp_path / "out.csv")])
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "source,line,reason,raw",
+        'b.csv,3,unknown event type,"ann,I1,stare,2024-05-06"',
+    ]
+
+
+def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("userId;movieId;rating;timestamp\n1;2;3;4\n")
+    result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
+    told = "no column user_id, item_id, event_type; its columns are userId, movieId, rating, timestamp"
+    assert (result.exit_code, told in result.output) == (2, True)
