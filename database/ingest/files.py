@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from database.ingest.chunk import IngestError, WrongFormat
@@ -101,17 +102,23 @@ def _rows(path: Path) -> int:
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Dictionaries as what they stand for, and every kind of text as one."""
-    return pa.RecordBatch.from_arrays(
-        [_plain_column(column) for column in batch.columns], names=batch.schema.names
-    )
+    """Every kind of text as one, dictionaries as what they stand for, lists of texts joined by "|"."""
+    columns = [_plain_column(*pair) for pair in zip(batch.schema.names, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _plain_column(column: pa.Array) -> pa.Array:
+def _plain_column(name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+    if pa.types.is_nested(kind):
+        raise IngestError(f"the column {name} has the type {kind}, which can't be read")
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
     tests = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary)
-    return column.cast(pa.string()) if any(test(column.type) for test in tests) else column
+    return column.cast(pa.string()) if any(test(kind) for test in tests) else column
 
 
 def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
@@ -228,8 +235,8 @@ def _refuse(batch: Batch, line: int, reason: str, raw: str) -> None:
 def raw_row(fields: list[str]) -> str:
     """A row of fields as one CSV line."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
+    csv.writer(line).writerow(fields)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _at(batch: Batch, progress: float) -> Batch:

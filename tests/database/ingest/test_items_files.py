@@ -1,6 +1,7 @@
 """The catalogue of any shop, as CSV and Parquet."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, IngestError, WrongFormat, ingest_file
+from database.ingest.chunk import TAG_SEPARATOR
+from tests.database.ingest.reading import read_file
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 ITEMS = ADAPTERS["items"]
@@ -78,6 +81,28 @@ def test_parquet_with_numbers_for_ids_and_again(connection: Connection, query: Q
         ("7", ["Comedy", "Drama"], 2.5),
         ("8", [], 3.0),
     ]
+
+
+def test_parquet_with_lists_decimals_and_categories(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "item_id": pd.Categorical(["7", "8"]),
+            "title": ["A film", "Another"],
+            "tags": [["Comedy", "Drama"], None],
+            "price": [Decimal("2.50"), None],
+        }
+    )
+    frame.to_parquet(tmp_path / "items.parquet")
+    made = read_file("items", tmp_path / "items.parquet")
+    assert made.item("7")["tags"] == f"Comedy{TAG_SEPARATOR}Drama"
+    assert (made.item("7")["price"], made.item("8")["tags"], made.item("8")["price"]) == (2.5, None, None)
+
+
+def test_parquet_with_a_column_that_is_no_value(connection: Connection, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item_id": ["7"], "title": [{"de": "Lampe"}]})
+    frame.to_parquet(tmp_path / "items.parquet")
+    with pytest.raises(IngestError, match="the column title has the type struct"):
+        ingest_file(connection, ITEMS, tmp_path / "items.parquet")
 
 
 def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:
