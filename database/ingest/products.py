@@ -51,7 +51,8 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, products have no times."""
     header = csv_header(path)
     encoding = text_encoding(path, options.encoding)
-    yield Chunk(0, 0.0, notes=encoding_notes(encoding))
+    if notes := encoding_notes(encoding):
+        yield Chunk(0, 0.0, notes=notes)
     for batch in csv_batches(path, encoding):
         yield _chunk(batch, header, options)
 

@@ -36,7 +36,8 @@ def check(path: Path) -> None:
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of ratings."""
     encoding = text_encoding(path, options.encoding)
-    yield Chunk(0, 0.0, notes=encoding_notes(encoding))
+    if notes := encoding_notes(encoding):
+        yield Chunk(0, 0.0, notes=notes)
     for batch in object_batches(path, encoding):
         yield _chunk(batch, weeks, options)
 

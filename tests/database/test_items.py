@@ -191,5 +191,5 @@ async def test_a_new_price_ends_the_sale_and_a_false_discount_is_not_stored(pool
         assert prices(await update_item(conn, "TEA", {"title": "Tea"}, None)) == (5.0, 10.0, 0.5)
         assert prices(await update_item(conn, "TEA", {"discount_ratio": 0.9}, None)) == (5.0, 10.0, None)
         assert prices(await update_item(conn, "TEA", {"price": 10.0}, None)) == (10.0, None, None)
-        told = {"price": 8.0, "original_price": 10.0, "discount_ratio": 0.2}
-        assert prices(await update_item(conn, "TEA", told, None)) == (8.0, 10.0, pytest.approx(0.2))
+        told = {"price": 7.5, "original_price": 10.0, "discount_ratio": 0.25}
+        assert prices(await update_item(conn, "TEA", told, None)) == (7.5, 10.0, 0.25)
