@@ -40,6 +40,12 @@ LISTING = ("hidden", "available", "publish_at", "expire_at")
 WRITTEN = (*CONTENT, *LISTING)
 """What a writer sets, and no other column."""
 
+PRICES = ("price", "original_price", "discount_ratio")
+"""They are one statement: whoever gives a price says at once whether it is a reduced one."""
+
+ROUNDED = 0.015
+"""By how much a stated discount ratio may differ from the one that its two prices give."""
+
 _COLUMNS = ", i.".join(
     [
         *("item_id", *WRITTEN),
@@ -60,6 +66,10 @@ _SELECT = f"""
 """
 _NEXT_SEQ = "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
 _ARTICLE_ID = "A{:09d}"
+_DISBELIEVE = f"""
+    update items set discount_ratio = null where item_id = $1 and original_price > 0
+    and abs(discount_ratio - (1 - price / original_price)) > {ROUNDED}
+"""
 
 
 class StaleEmbedding(Exception):  # noqa: N818
@@ -189,6 +199,7 @@ async def insert_item(
         )
         if created is None:
             return None
+        await conn.execute(_DISBELIEVE, found)
         return await _finish(conn, found, embedding)
 
 
@@ -197,12 +208,17 @@ async def update_item(
 ) -> ItemRow | None:
     """Set the columns named in `changes` (see WRITTEN) and store the new vector, in one transaction.
 
+    A new price ends the sale of the old one: of PRICES, what is not named with it is cleared. A discount
+    ratio that contradicts the item's prices is not stored.
+
     `embedding` None keeps the stored vector, right when the text is unchanged. Returns None when the
     id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of WRITTEN.
     """
     unknown = set(changes) - set(WRITTEN)
     if unknown:
         raise ValueError(f"not columns of an item: {', '.join(sorted(unknown))}")
+    if "price" in changes:
+        changes = dict.fromkeys(PRICES) | dict(changes)
     names = list(changes)
     sets = "".join(f"{name} = ${number}, " for number, name in enumerate(names, start=3))
     async with conn.transaction():
@@ -214,7 +230,11 @@ async def update_item(
             seq,
             *(changes[name] for name in names),
         )
-        return None if status == "UPDATE 0" else await _finish(conn, item_id, embedding)
+        if status == "UPDATE 0":
+            return None
+        if not changes.keys().isdisjoint(PRICES):
+            await conn.execute(_DISBELIEVE, item_id)
+        return await _finish(conn, item_id, embedding)
 
 
 async def delete_item(conn: asyncpg.Connection, item_id: str) -> int | None:

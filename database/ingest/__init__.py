@@ -1,7 +1,7 @@
 """Files into the database: one adapter a source format, one COPY path."""
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import Adapter, IngestError, WrongFormat
+from database.ingest.chunk import Adapter, IngestError, Options, WrongFormat
 from database.ingest.inbox import Delivery, ingest_inbox
 from database.ingest.run import Report, TextEncoder, ingest_file
 from database.ingest.sample import SAMPLE, ingest_sample
@@ -12,6 +12,7 @@ __all__ = [
     "Adapter",
     "Delivery",
     "IngestError",
+    "Options",
     "Report",
     "TextEncoder",
     "WrongFormat",

@@ -1,8 +1,10 @@
 """`python -m database.ingest KIND PATH`: load a file into the platform's database."""
 
+import codecs
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from database.ingest import (
     ADAPTERS,
     SAMPLE,
     IngestError,
+    Options,
     Report,
     TextEncoder,
     WrongFormat,
@@ -24,6 +27,7 @@ from database.ingest import (
     ingest_inbox,
     ingest_sample,
 )
+from database.ingest.rejected import count_rejected, export_rejected, first_rejected
 from database.settings import get_settings
 
 _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -43,11 +47,69 @@ class Refusal(click.ClickException):
     exit_code = 2
 
 
-def encoding(command: Callable[..., Any]) -> Callable[..., Any]:
+def encoded(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option that says whether items get their vectors in the same transaction."""
     return click.option("--encode/--no-encode", default=False, help="Store the items' vectors with them.")(
         command
     )
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how to read what a file does not tell; the command gets them as `options`."""
+
+    @wraps(command)
+    def with_options(
+        encoding: str | None,
+        decimal: str,
+        rating_scale: tuple[float, float] | None,
+        keep_null_words: bool,
+        **others: Any,
+    ) -> None:
+        command(options=Options(encoding, decimal == "comma", rating_scale, keep_null_words), **others)
+
+    for option in (
+        click.option("--encoding", callback=_encoding, help="Of a text file. [default: as its bytes show]"),
+        click.option(
+            "--decimal",
+            type=click.Choice(("point", "comma")),
+            default="point",
+            show_default=True,
+            help="How to read 1,399 in a column of which no other number tells.",
+        ),
+        click.option(
+            "--rating-scale",
+            metavar="LOW..HIGH",
+            callback=_scale,
+            help="Lowest and highest rating. [default: as the column shows]",
+        ),
+        click.option(
+            "--keep-null-words", is_flag=True, help='Let ids and names be called "NULL", "NA" or "nan".'
+        ),
+    ):
+        with_options = option(with_options)
+    return with_options
+
+
+def _encoding(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    try:
+        return None if name is None else codecs.lookup(name).name
+    except LookupError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _scale(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, dots, high = text.partition("..")
+    try:
+        scale = float(low), float(high)
+    except ValueError:
+        scale = 1.0, 0.0
+    if not dots or not scale[0] < scale[1]:
+        raise click.BadParameter(f"{text} is not LOW..HIGH, such as 1..10")
+    return scale
 
 
 @click.group(help="Load files into the platform's database; the same file again changes nothing.")
@@ -58,7 +120,7 @@ def main() -> None:
 
 @main.command(help="The sample, Online Retail, with its times moved to end within the past week.")
 @click.argument("path", type=_EXISTING, default=SAMPLE)
-@encoding
+@encoded
 def sample(path: Path, encode: bool) -> None:
     """Load the sample."""
     with _translated() as conn:
@@ -72,27 +134,54 @@ def sample(path: Path, encode: bool) -> None:
 
 @main.command(help="Every file in the inbox folder; each moves to done/ or failed/ with its report.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
-@encoding
-def inbox(folder: Path | None, encode: bool) -> None:
+@encoded
+@reading
+def inbox(folder: Path | None, encode: bool, options: Options) -> None:
     """Load what lies in the inbox; exit 1 when a file failed."""
     with _translated() as conn:
-        deliveries = ingest_inbox(conn, folder or get_settings().inbox, encoder=_encoder(encode))
+        deliveries = ingest_inbox(
+            conn, folder or get_settings().inbox, encoder=_encoder(encode), options=options
+        )
     for delivery in deliveries:
         if delivery.report is not None:
             _tell(delivery.report)
-        else:
+        if delivery.error is not None:
             click.echo(f"failed: {delivery.error}", err=True)
-    if any(delivery.report is None for delivery in deliveries):
+    if any(delivery.error is not None for delivery in deliveries):
         raise SystemExit(1)
+
+
+@main.command(help="Rows that could not be used: of the file of that name, or of the last that had some.")
+@click.argument("file", required=False)
+@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write all of them as CSV.")
+@click.option("--limit", default=20, show_default=True, help="How many to show.")
+def rejected(file: str | None, export: Path | None, limit: int) -> None:
+    """Show why rows were rejected, and the first of them; or write all to a file."""
+    source = None if file is None else Path(file).name
+    with _translated() as conn:
+        counts = count_rejected(conn, source)
+        if export is not None:
+            with export.open("w", encoding="utf-8", newline="") as target:
+                export_rejected(conn, source, target)
+        rows = [] if export is not None else list(first_rejected(conn, source, limit))
+    for reason, count in counts:
+        click.echo(f"{count:>13,}  {reason}")
+    for name, line, reason, raw in rows:
+        click.echo(f"{name}:{line}: {reason}: {raw}")
+    if not counts:
+        click.echo("No rows were rejected." if file is None else f"No rows of {source} were rejected.")
 
 
 def _command(name: str) -> click.Command:
     @click.argument("path", type=_EXISTING)
-    @encoding
-    def load(path: Path, encode: bool) -> None:
+    @encoded
+    @reading
+    def load(path: Path, encode: bool, options: Options) -> None:
         with _translated() as conn:
-            report = ingest_file(conn, ADAPTERS[name], path, encoder=_encoder(encode))
+            report = ingest_file(conn, ADAPTERS[name], path, encoder=_encoder(encode), options=options)
         _tell(report)
+        if report.failure is not None:
+            raise click.ClickException(report.failure)
 
     return click.command(name, help=_HELP[name])(load)
 

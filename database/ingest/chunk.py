@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
@@ -42,10 +43,28 @@ class WrongFormat(IngestError):  # noqa: N818
 
 
 @dataclass(frozen=True)
+class Options:
+    """How a file is to be read where it does not tell by itself."""
+
+    encoding: str | None = None
+    """Of its text; None: UTF-8, or Windows-1252 if every line fits."""
+    decimal_comma: bool = False
+    """Whether 1,399 is one and a bit, in a column of which no other number tells."""
+    rating_scale: tuple[float, float] | None = None
+    """Lowest and highest rating; None: as the column of ratings shows."""
+    keep_null_words: bool = False
+    """Whether "NULL", "NA", "nan" and the like are names, not missing values."""
+
+
+DEFAULT = Options()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Some rows of a file. `progress` is how much of the file is read by now, 0..1.
 
-    `nulled` counts optional fields that were left empty because their text made no sense, by reason.
+    `nulled` counts fields that were left empty because their text made no sense, by reason. `notes` says
+    how the file was read, where that could have been done in another way.
     """
 
     rows: int
@@ -54,6 +73,15 @@ class Chunk:
     interactions: pd.DataFrame | None = None
     rejected: pd.DataFrame | None = None
     nulled: Counter[str] = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
+
+
+class Read(Protocol):
+    """Reads a file in chunks, with times moved forward by whole weeks."""
+
+    def __call__(self, path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
+        """Raises IngestError for a file that turns out to be damaged."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,15 +89,16 @@ class Adapter:
     """One source format.
 
     `family` names the files whose rows may overlap; `check` raises WrongFormat for a foreign file;
-    `read(path, weeks)` gives the chunks, with times moved forward by whole weeks. `loads` says which
-    rows the counts of a run are about.
+    `read` gives the chunks. `loads` says which rows the
+    counts of a run are about; `repeats` whether an event that stands twice in one file happened twice.
     """
 
     name: str
     family: str
     loads: str
     check: Callable[[Path], None]
-    read: Callable[[Path, int], Iterator[Chunk]]
+    read: Read
+    repeats: bool = False
 
 
 def rejected_frame(lines: list[int], reasons: list[str], raws: list[str]) -> pd.DataFrame:

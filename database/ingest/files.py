@@ -2,12 +2,10 @@
 
 import ast
 import csv
-import gzip
 import hashlib
 import io
-import zlib
+import itertools
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,17 @@ from typing import Any
 import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from database.ingest.chunk import IngestError, WrongFormat
+from database.ingest.csv_records import Broken, csv_records, delimiter_of
+from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
 
-_GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _BATCH = 50_000
+_LONGEST_HEADER = 1_000_000
 _LOOK = 20  # lines that a check looks at
-_LONGEST_FIELD = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,19 @@ class Batch:
     bad_raws: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Header:
+    """First row of a CSV file, what separates its fields, and how many lines it takes."""
+
+    names: list[str]
+    delimiter: str
+    lines: int
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's bytes, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def starts_with(path: Path, magic: bytes) -> bool:
-    """Whether the file begins with these bytes.
-
-    Raises:
-        WrongFormat: it is no readable file.
-    """
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(magic)) == magic
-    except OSError as error:
-        raise WrongFormat(f"{path}: {error.strerror}") from error
 
 
 def is_parquet(path: Path) -> bool:
@@ -74,6 +70,16 @@ def parquet_columns(path: Path) -> list[str]:
         raise WrongFormat(f"{path}: not a readable Parquet file") from error
 
 
+def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of a Parquet file, some at a time. Raises IngestError for a damaged file."""
+    try:
+        with pq.ParquetFile(path) as source:
+            for batch in source.iter_batches(batch_size=2 * _BATCH, columns=columns):
+                yield _plain(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise IngestError(f"{path}: damaged Parquet file: {error}") from error
+
+
 def parquet_frames(
     path: Path, columns: list[str], texts: Collection[str] = ()
 ) -> Iterator[tuple[pd.DataFrame, int, float]]:
@@ -81,15 +87,38 @@ def parquet_frames(
 
     Columns in `texts` become text in Arrow: in pandas a whole number in a column with nulls is a fraction.
     """
+    total, done = max(_rows(path), 1), 0
+    for batch in parquet_rows(path, columns):
+        frame = _as_text(batch, texts).to_pandas(types_mapper=_text_type)
+        yield frame, done + 1, (done + len(frame)) / total
+        done += len(frame)
+
+
+def _rows(path: Path) -> int:
     try:
-        with pq.ParquetFile(path) as source:
-            total, done = max(source.metadata.num_rows, 1), 0
-            for batch in source.iter_batches(batch_size=2 * _BATCH, columns=columns):
-                frame = _as_text(batch, texts).to_pandas(types_mapper=_text_type)
-                yield frame, done + 1, (done + len(frame)) / total
-                done += len(frame)
+        return int(pq.read_metadata(path).num_rows)
     except (pa.ArrowException, OSError) as error:
         raise IngestError(f"{path}: damaged Parquet file: {error}") from error
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Every kind of text as one, dictionaries as what they stand for, lists of texts joined by "|"."""
+    columns = [_plain_column(*pair) for pair in zip(batch.schema.names, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _plain_column(name: str, column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+    if pa.types.is_nested(kind):
+        raise IngestError(f"the column {name} has the type {kind}, which can't be read")
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    tests = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary)
+    return column.cast(pa.string()) if any(test(kind) for test in tests) else column
 
 
 def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
@@ -106,27 +135,35 @@ def csv_header(path: Path) -> list[str]:
     Raises:
         WrongFormat: it is no text, or names a column twice.
     """
-    with _refusing_damage(path), _text(path) as (stream, _):
+    return _header(path).names
+
+
+def _header(path: Path) -> _Header:
+    with refusing_damage(path), text_of(path) as (stream, _):
+        first = stream.readline(_LONGEST_HEADER)
+        delimiter = delimiter_of(first)
+        reader = csv.reader(itertools.chain([first], stream), delimiter=delimiter)
         try:
-            names = [name.strip().lstrip("\ufeff") for name in next(csv.reader(stream), [])]
+            names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise WrongFormat(f"{path}: not a CSV file: {error}") from error
+        lines = reader.line_num
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise WrongFormat(f"{path}: more than one column is called {', '.join(twice)}")
-    return names
+    return _Header(names, delimiter, lines)
 
 
-def csv_batches(path: Path) -> Iterator[Batch]:
+def csv_batches(path: Path, encoding: str) -> Iterator[Batch]:
     """Rows after the header, as lists of text. A row with more or fewer fields than the header is refused."""
-    csv.field_size_limit(_LONGEST_FIELD)
-    with _ending_on_damage(path), _text(path) as (stream, position):
-        reader = csv.reader(stream)
-        width = len(next(reader))
+    header = _header(path)
+    with ending_on_damage(path), text_of(path, encoding) as (stream, position):
+        rows = itertools.islice(stream, header.lines, None)
         batch = Batch([], [], 0.0)
-        for line, row in _csv_rows(reader):
-            if isinstance(row, str) or len(row) != width:
-                _refuse(batch, line, row if isinstance(row, str) else f"{len(row)} fields, not {width}", row)
+        for number, row in csv_records(rows, header.delimiter, len(header.names)):
+            line = header.lines + number
+            if isinstance(row, Broken):
+                _refuse(batch, line, row.reason, row.raw)
             else:
                 batch.lines.append(line)
                 batch.values.append(row)
@@ -143,7 +180,7 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
         WrongFormat: the very first is none.
     """
     found: list[dict[str, Any]] = []
-    with _refusing_damage(path), _text(path) as (stream, _):
+    with refusing_damage(path), text_of(path) as (stream, _):
         for line in stream:
             if line.strip():
                 value = _object(line)
@@ -157,9 +194,9 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def object_batches(path: Path) -> Iterator[Batch]:
+def object_batches(path: Path, encoding: str) -> Iterator[Batch]:
     """Objects of a JSON-lines file; a line may also be a Python literal. Other lines are refused."""
-    with _ending_on_damage(path), _text(path) as (stream, position):
+    with ending_on_damage(path), text_of(path, encoding) as (stream, position):
         batch = Batch([], [], 0.0)
         for number, line in enumerate(stream, start=1):
             if not line.strip():
@@ -189,62 +226,21 @@ def _object(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _csv_rows(reader: Any) -> Iterator[tuple[int, list[str] | str]]:
-    """Line number and row; where the reader fails, its message in the row's place."""
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, f"not CSV: {error}"
-            continue
-        if row:
-            yield reader.line_num, row
-
-
-def _refuse(batch: Batch, line: int, reason: str, raw: list[str] | str) -> None:
+def _refuse(batch: Batch, line: int, reason: str, raw: str) -> None:
     batch.bad_lines.append(line)
     batch.bad_reasons.append(reason)
-    batch.bad_raws.append(raw if isinstance(raw, str) else raw_row(raw))
+    batch.bad_raws.append(raw)
 
 
 def raw_row(fields: list[str]) -> str:
     """A row of fields as one CSV line."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
+    csv.writer(line).writerow(fields)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _at(batch: Batch, progress: float) -> Batch:
     return Batch(batch.lines, batch.values, progress, batch.bad_lines, batch.bad_reasons, batch.bad_raws)
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[tuple[io.TextIOWrapper, Any]]:
-    """The file's text, and a function that says how much of its bytes has been read, 0..1."""
-    packed = starts_with(path, _GZIP)
-    size = max(path.stat().st_size, 1)
-    with path.open("rb") as raw:
-        binary = gzip.GzipFile(fileobj=raw) if packed else raw
-        with io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="") as stream:
-            yield stream, lambda: min(raw.tell() / size, 1.0)
-
-
-@contextmanager
-def _refusing_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, zlib.error, OSError) as error:
-        raise WrongFormat(f"{path}: not readable: {error}") from error
-
-
-@contextmanager
-def _ending_on_damage(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, zlib.error, OSError) as error:
-        raise IngestError(f"{path}: damaged file: {error}") from error
 
 
 def _text_type(kind: pa.DataType) -> pd.ArrowDtype | None:

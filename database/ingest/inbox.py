@@ -11,7 +11,7 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import Adapter, IngestError, WrongFormat
+from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormat
 from database.ingest.run import Report, TextEncoder, ingest_file
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,10 @@ _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one file: its report, or why it failed; `moved_to` is where it lies now."""
+    """What became of one file; `moved_to` is where it lies now.
+
+    `error` says why it failed. A file that could be read, but none of its rows used, has a report as well.
+    """
 
     source: Path
     moved_to: Path
@@ -36,6 +39,7 @@ def ingest_inbox(
     encoder: TextEncoder | None = None,
     adapters: Iterable[Adapter] | None = None,
     settle_seconds: float = 10.0,
+    options: Options = DEFAULT,
 ) -> list[Delivery]:
     """Ingest every file in `inbox`, by name, each with the first adapter that knows it.
 
@@ -48,7 +52,7 @@ def ingest_inbox(
         return []
     known = list(adapters) if adapters is not None else list(ADAPTERS.values())
     waiting = sorted(path for path in inbox.iterdir() if _is_ready(path, settle_seconds))
-    return [_deliver(conn, path, known, encoder) for path in waiting]
+    return [_deliver(conn, path, known, encoder, options) for path in waiting]
 
 
 def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
@@ -74,17 +78,21 @@ def _is_ready(path: Path, settle_seconds: float) -> bool:
     return time.time() - path.stat().st_mtime >= settle_seconds
 
 
-def _deliver(conn: Connection, path: Path, adapters: list[Adapter], encoder: TextEncoder | None) -> Delivery:
+def _deliver(
+    conn: Connection, path: Path, adapters: list[Adapter], encoder: TextEncoder | None, options: Options
+) -> Delivery:
     report, error = None, None
     try:
-        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder)
+        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder, options=options)
+        error = report.failure
     except IngestError as failure:
         logger.warning("%s", failure)
         error = str(failure)
-    folder = path.parent / ("failed" if report is None else "done")
+    folder = path.parent / ("done" if error is None else "failed")
     folder.mkdir(exist_ok=True)
     target = _free(folder, path.name)
-    content: dict[str, Any] = {"error": error} if report is None else report.as_dict()
+    content: dict[str, Any] = {} if report is None else report.as_dict()
+    content |= {} if error is None else {"error": error}
     target.with_name(f"{target.name}.report.json").write_bytes(
         orjson.dumps(content, option=orjson.OPT_INDENT_2)
     )

@@ -12,58 +12,87 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import Adapter, Chunk, WrongFormat
-from database.ingest.fields import clean, joined, numbers, shifted, times
-from database.ingest.named_columns import columns, read_rows, refused
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
+from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
+from database.ingest.fields import clean, joined, named, numbers, shifted, times, whole
+from database.ingest.named_columns import read_rows, refused, require
 from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _OPTIONAL = ("value", "query", "session_id")
 _TEXTS = ("user_id", "item_id", "event_type", "query", "session_id")
+_KEY = ("user_id", "item_id", "event_type", "value", "query", "session_id", "occurred_at")
 _LARGEST_VALUE = 1e38  # more does not fit the column
+_TOLD = Columns(
+    read=frozenset((*_NEEDED, *_OPTIONAL)),
+    texts=frozenset(_TEXTS),
+    ids=("user_id", "item_id", "session_id"),
+    amounts=("value",),
+    ratings="value",
+    stars=FIVE_STARS,
+    rating_of="event_type",
+)
+_ABOUT = {
+    "unknown event type": "event_type",
+    "no readable timestamp": "timestamp",
+    "feedback is not -1, 0 or 1": "value",
+    "value is negative": "value",
+    "value is out of range": "value",
+}
 _LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
 
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns."""
-    missing = set(_NEEDED) - set(columns(path))
-    if missing:
-        raise WrongFormat(f"{path}: not interactions: no column {', '.join(sorted(missing))}")
+    require(path, _NEEDED, "interactions")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of interactions."""
 
-    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
-        return _chunk(frame, lines, progress, weeks)
+    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
+        return _chunk(frame, lines, progress, weeks, how)
 
-    return read_rows(path, {*_NEEDED, *_OPTIONAL}, _TEXTS, to_chunk)
+    return read_rows(path, _TOLD, to_chunk, options)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int, how: Conventions) -> Chunk:
     nulled: Counter[str] = Counter()
-    table = _prepared(frame, nulled)
-    reason = _reasons(table)
+    table = _prepared(frame, nulled, how)
+    reason = _reasons(table, how)
+    table["value"] = table["stars"].where(table["event_type"] == "rating", table["value"])
     table.insert(0, "line", lines)
     return Chunk(
         len(frame),
         progress,
         interactions=_events(table[reason.isna()], weeks),
-        rejected=refused(frame, lines, reason),
+        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): "value"}),
         nulled=nulled,
     )
 
 
-def _prepared(frame: pd.DataFrame, nulled: Counter[str]) -> pd.DataFrame:
-    empty = pd.Series(None, index=frame.index, dtype="str")
-    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in _TEXTS})
+def _prepared(frame: pd.DataFrame, nulled: Counter[str], how: Conventions) -> pd.DataFrame:
+    def text(name: str) -> pd.Series:
+        if name not in frame:
+            return pd.Series(None, index=frame.index, dtype="str")
+        if name not in _TOLD.ids:
+            return clean(frame[name])
+        found = named(frame[name], name, nulled, keep_null_words=how.keep_null_words)
+        return whole(found) if name in how.whole else found
+
+    table = pd.DataFrame({name: text(name) for name in _TEXTS})
     table["event_type"] = table["event_type"].str.lower()
-    table["value"] = numbers(frame["value"], "value", nulled) if "value" in frame else float("nan")
+    stated = "value" in frame
+    table["value"] = (
+        numbers(frame["value"], "value", nulled, comma="value" in how.comma) if stated else float("nan")
+    )
+    table["stars"] = rescaled(table["value"], how.scale, FIVE_STARS)
     table["occurred_at"] = times(frame["timestamp"])
+    table["natural_key"] = "interactions|" + joined(*(table[name] for name in _KEY))
     return table
 
 
-def _reasons(table: pd.DataFrame) -> pd.Series:
+def _reasons(table: pd.DataFrame, how: Conventions) -> pd.Series:
     reason = pd.Series(None, index=table.index, dtype="str")
     for name, longest in _LONGEST.items():
         reason = reason.mask(table[name].str.len() > longest, f"{name} is longer than {longest}")
@@ -71,7 +100,7 @@ def _reasons(table: pd.DataFrame) -> pd.Series:
     reason = reason.mask(value.abs() > _LARGEST_VALUE, "value is out of range")
     reason = reason.mask(kind.isin(("purchase", "view_time")) & (value < 0), "value is negative")
     reason = reason.mask((kind == "feedback") & ~value.isin((-1, 0, 1)), "feedback is not -1, 0 or 1")
-    reason = reason.mask((kind == "rating") & ~value.between(1, 5), "rating is not within 1..5")
+    reason = reason.mask((kind == "rating") & table["stars"].isna(), in_words(how.scale))
     reason = reason.mask(table["occurred_at"].isna(), "no readable timestamp")
     search = kind == "search_query"
     reason = reason.mask(~search & table["item_id"].isna(), "no item id")
@@ -81,9 +110,7 @@ def _reasons(table: pd.DataFrame) -> pd.Series:
 
 
 def _events(table: pd.DataFrame, weeks: int) -> pd.DataFrame:
-    named = ("user_id", "item_id", "event_type", "value", "query", "session_id", "occurred_at")
-    key = "interactions|" + joined(*(table[name] for name in named))
-    return table.assign(occurred_at=shifted(table["occurred_at"], weeks), natural_key=key)
+    return table.assign(occurred_at=shifted(table["occurred_at"], weeks))
 
 
-ADAPTER = Adapter("interactions", "interactions", "interactions", check, read)
+ADAPTER = Adapter("interactions", "interactions", "interactions", check, read, repeats=True)

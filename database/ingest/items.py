@@ -13,9 +13,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat
-from database.ingest.fields import MOST_RATINGS, clean, flags, numbers, prices, within
-from database.ingest.named_columns import columns, read_rows, refused
+from database.ingest.chunk import (
+    DEFAULT,
+    ITEM_COLUMNS,
+    TAG_SEPARATOR,
+    Adapter,
+    Chunk,
+    Options,
+    WrongFormat,
+)
+from database.ingest.conventions import Columns, Conventions, in_words, rescaled
+from database.ingest.fields import MOST_RATINGS, discounts, flags, named, numbers, prices, whole, within
+from database.ingest.named_columns import read_rows, refused, require
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
@@ -24,25 +33,32 @@ _AVAILABLE = ("available", "availability", "in_stock")
 _READ = ("item_id", *CONTENT, "hidden", *_AVAILABLE)
 _TAGS = r"\s*\|\s*"
 _LONGEST_ID = 64
+_ABOUT = {"kind is not product or content": "kind"}
+_STARS = (0.0, 5.0)
+_TOLD = Columns(
+    read=frozenset(_READ),
+    texts=frozenset(_READ),
+    ids=("item_id",),
+    amounts=("price", "original_price", "discount_ratio", "rating", "rating_count"),
+    ratings="rating",
+    stars=_STARS,
+)
 
 
 def check(path: Path) -> None:
     """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
-    names = columns(path)
-    missing = set(_NEEDED) - set(names)
-    if missing or "user_id" in names:
-        reason = f"no column {', '.join(sorted(missing))}" if missing else "it has a column user_id"
-        raise WrongFormat(f"{path}: not items: {reason}")
+    if "user_id" in require(path, _NEEDED, "items"):
+        raise WrongFormat(f"{path}: not items: it has a column user_id")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
-    return read_rows(path, _READ, _READ, _chunk)
+    return read_rows(path, _TOLD, _chunk, options)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
     nulled: Counter[str] = Counter()
-    items = _items(frame, lines, nulled)
+    items = _items(frame, lines, nulled, how)
     reason = pd.Series(None, index=items.index, dtype="str")
     reason = reason.mask(~items["kind"].isin(("product", "content")), "kind is not product or content")
     reason = reason.mask(items["title"].isna(), "no title")
@@ -52,30 +68,47 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float) -> Chunk:
         len(frame),
         progress,
         items=items[reason.isna()],
-        rejected=refused(frame, lines, reason),
-        nulled=nulled,
+        rejected=refused(frame, lines, reason, _ABOUT),
+        nulled=+nulled,
     )
 
 
-def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.DataFrame:
+def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Conventions) -> pd.DataFrame:
     empty = pd.Series(None, index=frame.index, dtype="str")
-    table = pd.DataFrame({name: clean(frame[name]) if name in frame else empty for name in _READ})
-    count = within(
-        numbers(table["rating_count"], "rating_count", nulled), 0, MOST_RATINGS, "rating_count", nulled
+    table = pd.DataFrame(
+        {
+            name: named(frame[name], name, nulled, keep_null_words=how.keep_null_words)
+            if name in frame and name not in _TOLD.amounts
+            else frame.get(name, empty)
+            for name in _READ
+        }
     )
-    ratio = numbers(table["discount_ratio"], "discount_ratio", nulled)
     available = empty
     for name in _AVAILABLE:
         available = available.fillna(flags(table[name], name, nulled))
+    if "item_id" in how.whole:
+        table["item_id"] = whole(table["item_id"])
+
+    def number(name: str) -> pd.Series:
+        return numbers(table[name], name, nulled, comma=name in how.comma)
+
+    listed, price = (
+        prices(table[name], name, nulled, comma=name in how.comma) for name in ("original_price", "price")
+    )
+    price = price.fillna(listed)
+    stated = number("rating")
+    rating = rescaled(stated, how.scale, _STARS)
+    nulled[in_words(how.scale)] += int((stated.notna() & rating.isna()).sum())
+    count = within(number("rating_count"), 0, MOST_RATINGS, "rating_count", nulled)
     return table.assign(
         line=lines,
         kind=table["kind"].str.lower().fillna("product"),
         tags=table["tags"].str.replace(_TAGS, TAG_SEPARATOR, regex=True),
-        rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
+        rating=rating,
         rating_count=count.round().astype("Int64"),
-        price=prices(table["price"], "price", nulled),
-        original_price=prices(table["original_price"], "original_price", nulled),
-        discount_ratio=within(ratio, 0, 1, "discount_ratio", nulled),
+        price=price,
+        original_price=listed,
+        discount_ratio=discounts(number("discount_ratio"), price, listed, nulled),
         hidden=flags(table["hidden"], "hidden", nulled),
         available=available,
         as_of=None,

@@ -7,25 +7,35 @@ the next one of the same file.
 The same file again, or one that overlaps, changes nothing: an interaction's key is the MD5 of its natural
 key, and an item remembers for each family of files the hash of what it was last told, so only news is
 written. Hence what was edited or deleted since by hand stays so until the source says something new; a
-deleted item stays deleted even then. A field that the source leaves empty keeps its value.
+deleted item stays deleted even then. A field that the source leaves empty keeps its value, but a price
+comes with its original price and discount, or ends them.
+
+A row that stands several times in one file of a source whose events may repeat happened as often: the second
+has a key of its own, the third too. Where two files overlap, the one in which it stands most often counts.
 """
 
 from dataclasses import astuple, dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.items import CONTENT
+from database.items import CONTENT, PRICES
 
 BATCH = 1000
 """Items that are written in one transaction."""
 
 _TOLD = (*CONTENT, "hidden", "available")
 """The columns of an item that files tell of."""
-_KEPT = [name for name in _TOLD if name not in {"kind", "tags"}]
+_KEPT = [name for name in _TOLD if name not in {"kind", "tags", *PRICES}]
 _TAGS = "case when excluded.tags = '{}' then items.tags else excluded.tags end"
 _KIND = "case when items.title is null then excluded.kind else items.kind end"
 _MERGED = (
-    {name: f"coalesce(excluded.{name}, items.{name})" for name in _KEPT} | {"tags": _TAGS} | {"kind": _KIND}
+    {name: f"coalesce(excluded.{name}, items.{name})" for name in _KEPT}
+    | {
+        name: f"case when excluded.price is null then items.{name} else excluded.{name} end"
+        for name in PRICES
+    }
+    | {"tags": _TAGS}
+    | {"kind": _KIND}
 )
 _CHANGED = (
     f"({', '.join(f'items.{name}' for name in _MERGED)}) is distinct from ({', '.join(_MERGED.values())})"
@@ -114,6 +124,21 @@ select user_id, item_id, event_type, query, value, session_id, occurred_at, %(so
 from staged_interactions
 on conflict (dedup_key, occurred_at) do nothing
 """
+
+_REPEATED = """
+insert into interactions
+    (user_id, item_id, event_type, query, value, session_id, occurred_at, source, dedup_key)
+select user_id, item_id, event_type, query, value, session_id, occurred_at, %(source)s,
+    md5(natural_key || '#' || nth)::uuid
+from (
+    select s.*, row_number() over (partition by natural_key order by line) as nth
+    from staged_interactions s
+    where event_type <> all(%(states)s) and natural_key in (
+        select natural_key from staged_interactions group by natural_key having count(*) > 1)
+) repeated where nth > 1
+on conflict (dedup_key, occurred_at) do nothing
+"""
+_STATES = ["like", "rating", "feedback"]  # said twice, they say nothing new
 
 _USERS = """
 insert into users (user_id) select distinct user_id from staged_interactions where user_id is not null
@@ -208,11 +233,22 @@ def texts_to_encode(conn: Connection, model: str, *, merged: bool) -> list[tuple
         return cursor.fetchall()
 
 
-def merge_interactions(conn: Connection, source: str) -> int:
-    """Insert the staged interactions that are new; returns how many."""
+def merge_interactions(conn: Connection, source: str, staged: int, *, repeats: bool) -> int:
+    """Insert the staged interactions that are new; returns how many.
+
+    Args:
+        conn: with the temporary tables.
+        source: name of the adapter.
+        staged: how many there are.
+        repeats: whether an event that stands twice in the file happened twice.
+    """
     with conn.cursor() as cursor:
         cursor.execute(_INTERACTIONS, {"source": source})
-        return cursor.rowcount
+        new = cursor.rowcount
+        if repeats and new < staged:
+            cursor.execute(_REPEATED, {"source": source, "states": _STATES})
+            new += cursor.rowcount
+        return new
 
 
 def merge_users(conn: Connection) -> int:

@@ -14,8 +14,18 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.chunk import (
+    DEFAULT,
+    ITEM_COLUMNS,
+    TAG_SEPARATOR,
+    Adapter,
+    Chunk,
+    Options,
+    WrongFormat,
+    rejected_frame,
+)
+from database.ingest.decoding import encoding_notes, text_encoding
+from database.ingest.fields import ASIN, MOST_RATINGS, clean, named, numbers, prices, within
 from database.ingest.files import Batch, first_objects, is_parquet, object_batches
 
 _ITEM = {"parent_asin", "asin"}
@@ -34,15 +44,18 @@ def check(path: Path) -> None:
         raise WrongFormat(f"{path}: not Amazon metadata: its fields are {', '.join(sorted(names)[:12])}")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, metadata have no times."""
-    for batch in object_batches(path):
-        yield _chunk(batch)
+    encoding = text_encoding(path, options.encoding)
+    if notes := encoding_notes(encoding):
+        yield Chunk(0, 0.0, notes=notes)
+    for batch in object_batches(path, encoding):
+        yield _chunk(batch, options)
 
 
-def _chunk(batch: Batch) -> Chunk:
+def _chunk(batch: Batch, options: Options) -> Chunk:
     nulled: Counter[str] = Counter()
-    items = _items(batch, nulled)
+    items = _items(batch, nulled, options)
     asin = items["item_id"].str.fullmatch(ASIN).fillna(False).astype(bool)
     reason = pd.Series(None, index=items.index, dtype="str")
     reason = reason.mask(items["title"].isna(), "no title").mask(~asin, "no product id")
@@ -61,15 +74,16 @@ def _chunk(batch: Batch) -> Chunk:
     )
 
 
-def _items(batch: Batch, nulled: Counter[str]) -> pd.DataFrame:
+def _items(batch: Batch, nulled: Counter[str], options: Options) -> pd.DataFrame:
     rows = [_fields(value) for value in batch.values]
     table = pd.DataFrame(rows, columns=list(ITEM_COLUMNS), dtype="object")
+    for name in ("title", "category", "sub_category"):
+        table[name] = named(table[name], name, nulled, keep_null_words=options.keep_null_words)
     count = numbers(table["rating_count"], "rating_count", nulled)
     return table.assign(
         line=pd.Series(batch.lines, dtype="int64"),
         item_id=clean(table["item_id"]).str.upper(),
         kind="product",
-        title=clean(table["title"]),
         description=clean(table["description"]).str.slice(0, _LONGEST_DESCRIPTION),
         rating=within(numbers(table["rating"], "rating", nulled), 0, 5, "rating", nulled),
         rating_count=within(count, 0, MOST_RATINGS, "rating_count", nulled).round().astype("Int64"),

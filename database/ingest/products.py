@@ -12,8 +12,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.chunk import (
+    DEFAULT,
+    ITEM_COLUMNS,
+    Adapter,
+    Chunk,
+    Options,
+    WrongFormat,
+    rejected_frame,
+)
+from database.ingest.decoding import encoding_notes, text_encoding
+from database.ingest.fields import ASIN, MOST_RATINGS, clean, discounts, named, numbers, prices, within
 from database.ingest.files import Batch, csv_batches, csv_header, is_parquet, raw_row
 
 _NEEDED = {
@@ -38,17 +47,20 @@ def check(path: Path) -> None:
         raise WrongFormat(f"{path}: not Amazon products: no column {', '.join(sorted(missing))}")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, products have no times."""
     header = csv_header(path)
-    for batch in csv_batches(path):
-        yield _chunk(batch, header)
+    encoding = text_encoding(path, options.encoding)
+    if notes := encoding_notes(encoding):
+        yield Chunk(0, 0.0, notes=notes)
+    for batch in csv_batches(path, encoding):
+        yield _chunk(batch, header, options)
 
 
-def _chunk(batch: Batch, header: list[str]) -> Chunk:
+def _chunk(batch: Batch, header: list[str], options: Options) -> Chunk:
     table = pd.DataFrame(batch.values, columns=header, dtype="str")
     nulled: Counter[str] = Counter()
-    items = _items(table, batch.lines, nulled)
+    items = _items(table, batch.lines, nulled, options)
     reason = pd.Series(None, index=table.index, dtype="str")
     reason = reason.mask(items["title"].isna(), "no name").mask(items["item_id"].isna(), "no product id")
     bad = reason.notna()
@@ -65,7 +77,11 @@ def _chunk(batch: Batch, header: list[str]) -> Chunk:
     )
 
 
-def _items(table: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.DataFrame:
+def _items(table: pd.DataFrame, lines: list[int], nulled: Counter[str], options: Options) -> pd.DataFrame:
+    def text(name: str) -> pd.Series:
+        return named(table[name], name, nulled, keep_null_words=options.keep_null_words)
+
+    sub_category = text("sub_category")
     offered = prices(table["discount_price"], "discount_price", nulled)
     listed = prices(table["actual_price"], "actual_price", nulled)
     count = numbers(table["no_of_ratings"], "no_of_ratings", nulled)
@@ -74,20 +90,23 @@ def _items(table: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
         line=lines,
         item_id=_ids(table),
         kind="product",
-        title=clean(table["name"]),
-        category=clean(table["main_category"]),
-        sub_category=clean(table["sub_category"]),
-        tags=clean(table["sub_category"]),
-        image_url=clean(table["image"]),
-        link=clean(table["link"]),
+        title=text("name"),
+        category=text("main_category"),
+        sub_category=sub_category,
+        tags=sub_category,
+        image_url=text("image"),
+        link=text("link"),
         rating=within(numbers(table["ratings"], "ratings", nulled), 0, 5, "ratings", nulled),
         rating_count=count.round().astype("Int64"),
         price=offered.fillna(listed),
         original_price=listed,
     )
-    ratio = 1 - items["price"].astype("float64") / listed
+    price = items["price"].astype("float64")
+    implied = 1 - price / listed
+    ratio = implied
     if "discount_ratio" in table:
-        ratio = numbers(table["discount_ratio"], "discount_ratio", nulled).fillna(ratio)
+        stated = numbers(table["discount_ratio"], "discount_ratio", nulled)
+        ratio = discounts(stated, price, listed, nulled).fillna(implied)
     items["discount_ratio"] = within(ratio, 0, 1, "discount_ratio", nulled).round(4)
     return items
 

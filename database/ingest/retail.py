@@ -17,8 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from database.ingest.chunk import ITEM_COLUMNS, Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import clean, possible, shifted
+from database.ingest.chunk import (
+    DEFAULT,
+    ITEM_COLUMNS,
+    Adapter,
+    Chunk,
+    Options,
+    WrongFormat,
+    rejected_frame,
+)
+from database.ingest.fields import NULL_WORDS, clean, possible, shifted, whole
 from database.ingest.files import is_parquet, parquet_columns, parquet_frames
 
 FAMILY = "online_retail"
@@ -56,7 +64,7 @@ def last_time(path: Path) -> datetime:
     return latest_known.tz_localize("UTC").to_pydatetime()
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of purchases, and at the end one of the items that they tell of."""
     columns = set(parquet_columns(path))
     names = next(year for year in _YEARS if set(year) <= columns)
@@ -80,9 +88,9 @@ def read(path: Path, weeks: int) -> Iterator[Chunk]:
 
 def _prepared(lines: pd.DataFrame) -> pd.DataFrame:
     """Columns in one shape for both years; what can't be read is null."""
-    code = clean(lines["code"]).str.upper().str.replace("[^A-Z0-9]", "", regex=True)
+    code = _numbered(lines["code"]).str.upper().str.replace("[^A-Z0-9]", "", regex=True)
     return lines.assign(
-        invoice=clean(lines["invoice"]).str.upper(),
+        invoice=_numbered(lines["invoice"]).str.upper(),
         plain=code,
         item_id=code.str.zfill(10).where(code.str.len() <= 10),
         title=_titles(lines["description"]),
@@ -92,6 +100,13 @@ def _prepared(lines: pd.DataFrame) -> pd.DataFrame:
         customer=_customers(lines["customer"]),
         bad_customer=lines["customer"].notna() & _customers(lines["customer"]).isna(),
     )
+
+
+def _numbered(column: pd.Series) -> pd.Series:
+    """Texts of codes; a number among them that a frame made a fraction is whole again."""
+    text = clean(column)
+    named = text.mask(text.isin(NULL_WORDS))
+    return whole(named) if pd.api.types.is_float_dtype(column) else named
 
 
 def _times(column: pd.Series) -> pd.Series:
@@ -110,7 +125,7 @@ def _titles(descriptions: pd.Series) -> pd.Series:
     """Clean descriptions; each distinct one is cleaned once."""
     distinct = pd.Series(descriptions.dropna().unique())
     cleaned = clean(distinct)
-    known = dict(zip(distinct, cleaned.mask(cleaned.isin(_NO_TITLE)), strict=True))
+    known = dict(zip(distinct, cleaned.mask(cleaned.isin({*_NO_TITLE, *NULL_WORDS})), strict=True))
     return descriptions.map(known).astype("str")
 
 

@@ -4,6 +4,7 @@ A review is a rating of 1 to 5 stars. The item is the parent product where the c
 (2023), as its metadata does. Items that are not in the catalogue are registered without a title.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from database.ingest.chunk import Adapter, Chunk, WrongFormat, rejected_frame
-from database.ingest.fields import ASIN, clean, joined, shifted, times
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, WrongFormat, rejected_frame
+from database.ingest.decoding import encoding_notes, text_encoding
+from database.ingest.fields import ASIN, clean, joined, named, shifted, times
 from database.ingest.files import Batch, first_objects, is_parquet, object_batches
 
 _USER = ("user_id", "reviewerID")
@@ -31,17 +33,22 @@ def check(path: Path) -> None:
             raise WrongFormat(f"{path}: not Amazon reviews: no field {' or '.join(names)}")
 
 
-def read(path: Path, weeks: int) -> Iterator[Chunk]:
+def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of ratings."""
-    for batch in object_batches(path):
-        yield _chunk(batch, weeks)
+    encoding = text_encoding(path, options.encoding)
+    if notes := encoding_notes(encoding):
+        yield Chunk(0, 0.0, notes=notes)
+    for batch in object_batches(path, encoding):
+        yield _chunk(batch, weeks, options)
 
 
-def _chunk(batch: Batch, weeks: int) -> Chunk:
+def _chunk(batch: Batch, weeks: int, options: Options) -> Chunk:
+    nulled: Counter[str] = Counter()
+    users = named(_column(batch, _USER), "user", nulled, keep_null_words=options.keep_null_words)
     table = pd.DataFrame(
         {
             "line": pd.Series(batch.lines, dtype="int64"),
-            "user": clean(_column(batch, _USER)),
+            "user": users,
             "item": clean(_column(batch, _ITEM)).str.upper(),
             "variant": clean(_column(batch, ("asin",))),
             "stars": pd.to_numeric(_column(batch, _STARS).astype("str"), errors="coerce"),
@@ -60,6 +67,7 @@ def _chunk(batch: Batch, weeks: int) -> Chunk:
             batch.bad_raws
             + [orjson.dumps(batch.values[row], default=str).decode() for row in table.index[bad]],
         ),
+        nulled=nulled,
     )
 
 

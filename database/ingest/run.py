@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import psycopg2
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-from database.ingest.chunk import Adapter, IngestError
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
@@ -35,6 +36,9 @@ from database.partitions import INTERACTIONS, ensure_partitions
 logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
+_MOST_SEEN = 10_000  # distinct values that are counted for a reason
+_SHOWN = 3
+_LONGEST_SHOWN = 60
 
 
 class TextEncoder(Protocol):
@@ -53,7 +57,9 @@ class Report:
     """What became of a file's rows: read = loaded + duplicate + rejected.
 
     `rows_loaded` are new interactions, or, for a file of items, items new or changed; `rows_duplicate`
-    said nothing new. `reasons` counts the refused rows, `nulled` the optional fields left empty.
+    said nothing new. `reasons` counts the refused rows, `nulled` the fields left empty; `notes` say how the
+    file was read where that could have been done in another way. `seen` has the commonest values behind
+    a reason.
     """
 
     adapter: str
@@ -72,6 +78,22 @@ class Report:
     seconds: float
     reasons: Mapping[str, int] = field(default_factory=dict)
     nulled: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
+        if self.rows_rejected < self.rows_read or not self.rows_read:
+            return None
+        reason = _most(self.reasons)[0][0]
+        return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {self._told(reason)}"
+
+    def _told(self, reason: str) -> str:
+        values = [
+            f'"{value[:_LONGEST_SHOWN]}" {count:,} ×' for value, count in _most(self.seen.get(reason, {}))
+        ]
+        return f"{reason}: {', '.join(values)}" if values else reason
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-ready values."""
@@ -82,10 +104,11 @@ class Report:
         shift = f", times moved forward by {self.shift_weeks} weeks" if self.shift_weeks else ""
         return [
             f"{self.source}: {self.rows_read:,} rows read in {self.seconds:.1f} s{shift}",
+            *(f"  {note}" for note in self.notes),
             f"  loaded     {self.rows_loaded:>9,}",
             f"  duplicate  {self.rows_duplicate:>9,}",
             f"  rejected   {self.rows_rejected:>9,}",
-            *(f"    {count:>13,}  {reason}" for reason, count in _most(self.reasons)),
+            *(f"    {count:>13,}  {self._told(reason)}" for reason, count in _most(self.reasons)),
             *(f"  left empty {count:>9,}  {reason}" for reason, count in _most(self.nulled)),
             f"  items: {self.items_new:,} new, {self.items_changed:,} changed, "
             f"{self.items_bare:,} known by interactions only; {self.users_new:,} users new; "
@@ -96,8 +119,21 @@ class Report:
 @dataclass
 class _Counts:
     read: int = 0
+    staged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    seen: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add_rejected(self, rows: pd.DataFrame) -> None:
+        """Count refused rows by reason, and what stood in the column that it is about."""
+        self.reasons.update(rows["reason"])
+        if "seen" in rows:
+            counted = rows.groupby(["reason", "seen"], as_index=False).size()
+            for reason, value, count in counted.itertuples(index=False, name=None):
+                known = self.seen.setdefault(reason, Counter())
+                if value in known or len(known) < _MOST_SEEN:
+                    known[value] += int(count)
 
 
 def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
@@ -118,21 +154,22 @@ def ingest_file(
     *,
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
+    options: Options = DEFAULT,
 ) -> Report:
     """Load one file; commits on `conn`, which must have no transaction under way.
 
     Nothing is written before the whole file is read and found right. Items are then committed some at a time,
     with an encoder together with their vectors, so that others can write in between; interactions and the
-    report all at once, at the end. `shift_weeks` None
-    moves times as the adapter's earlier files were moved, so that overlapping ones meet. Runs wait for
-    each other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
+    report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
+    so that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each
+    other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
     adapter.check(path)
     started = datetime.now(UTC)
     digest = sha256(path)
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
-        counts = _stage_file(conn, adapter, path, weeks, progress)
+        counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
         if adapter.loads == "items":
             counts.reasons.update(refuse_other_kinds(conn))
         _make_months(conn)
@@ -146,7 +183,7 @@ def ingest_file(
             merged += merge_catalogue(conn, adapter.family, batch)
             vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
             conn.commit()
-        new = merge_interactions(conn, adapter.name)
+        new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats)
         users = merge_users(conn)
         loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
         rejected = sum(counts.reasons.values())
@@ -165,6 +202,8 @@ def ingest_file(
             seconds=(datetime.now(UTC) - started).total_seconds(),
             reasons=dict(counts.reasons),
             nulled=dict(counts.nulled),
+            notes=tuple(counts.notes),
+            seen={reason: dict(values.most_common(_SHOWN)) for reason, values in counts.seen.items()},
         )
         _record(conn, report, started)
         conn.commit()
@@ -199,14 +238,16 @@ def _alone(conn: Connection) -> Iterator[None]:
             conn.commit()
 
 
-def _stage_file(conn: Connection, adapter: Adapter, path: Path, weeks: int, progress: Progress) -> _Counts:
+def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> _Counts:
     counts = _Counts()
-    for chunk in adapter.read(path, weeks):
+    for chunk in chunks:
         stage(conn, chunk)
         counts.read += chunk.rows
+        counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
         counts.nulled.update(chunk.nulled)
+        counts.notes += chunk.notes
         if chunk.rejected is not None:
-            counts.reasons.update(chunk.rejected["reason"])
+            counts.add_rejected(chunk.rejected)
         progress.at("reading", chunk.progress, counts.read)
     analyze_stage(conn)
     conn.commit()

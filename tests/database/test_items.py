@@ -11,6 +11,7 @@ from database.embeddings import store, unindexed
 from database.items import (
     Embedding,
     ItemContent,
+    ItemRow,
     StaleEmbedding,
     changes,
     delete_item,
@@ -176,3 +177,19 @@ async def test_missing_and_stale_vectors_are_found_and_mended(pool: asyncpg.Pool
             ("LAMP000002", True),
             ("LAMP000003", True),
         ]
+
+
+async def test_a_new_price_ends_the_sale_and_a_false_discount_is_not_stored(pool: asyncpg.Pool) -> None:
+    sale = ItemContent(kind="product", title="Tea", price=5.0, original_price=10.0, discount_ratio=0.5)
+
+    def prices(row: ItemRow | None) -> tuple[float | None, ...]:
+        assert row is not None
+        return row.price, row.original_price, row.discount_ratio
+
+    async with pool.acquire() as conn:
+        assert prices(await insert_item(conn, "TEA", sale, None)) == (5.0, 10.0, 0.5)
+        assert prices(await update_item(conn, "TEA", {"title": "Tea"}, None)) == (5.0, 10.0, 0.5)
+        assert prices(await update_item(conn, "TEA", {"discount_ratio": 0.9}, None)) == (5.0, 10.0, None)
+        assert prices(await update_item(conn, "TEA", {"price": 10.0}, None)) == (10.0, None, None)
+        told = {"price": 7.5, "original_price": 10.0, "discount_ratio": 0.25}
+        assert prices(await update_item(conn, "TEA", told, None)) == (7.5, 10.0, 0.25)

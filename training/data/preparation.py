@@ -120,18 +120,44 @@ def _places(known: BoolArray) -> IntArray:
 
 
 def _baskets(table: Any, weights: FloatArray) -> tuple[IntArray, BoolArray]:
-    """Number the baskets: a session or invoice, else what one user did on one day.
+    """Number the baskets: a user's session or invoice, else what one user did on one day.
 
     Only events that speak for an item count. Returns (int32[l] basket of each line that is in one,
     bool[n] which rows are).
     """
     day = pc.cast(pc.divide(table.column("time"), 86_400), pa.string())
     by_day = pc.binary_join_element_wise("day", table.column(columns.USER_ID), day, "\x1f")
-    session = pc.binary_join_element_wise("session", table.column(columns.SESSION_ID), "", "\x1f")
+    shopper = pc.cast(pa.array(_shoppers(table)), pa.string())
+    session = pc.binary_join_element_wise("session", table.column(columns.SESSION_ID), shopper, "\x1f")
     keys = pc.coalesce(session, by_day).combine_chunks()
     kept = pc.is_valid(keys).to_numpy(zero_copy_only=False) & (weights > 0)
     encoded = keys.filter(pa.array(kept)).dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int32), kept
+
+
+def _shoppers(table: Any) -> IntArray:
+    """Number of the user whose session each row is of, int32[n]; -1 where nobody knows.
+
+    Many shops number the sessions of each user from 1. An anonymous row belongs to the session's user if
+    there is just one, who signed in halfway.
+    """
+    user = _codes(table.column(columns.USER_ID))
+    session = _codes(table.column(columns.SESSION_ID))
+    known = (user >= 0) & (session >= 0)
+    last = np.full(session.max(initial=-1) + 1, -1, dtype=np.int32)
+    last[session[known]] = user[known]
+    several = session[known][last[session[known]] != user[known]]
+    last[several] = -1
+    stranger = (user < 0) & (session >= 0)
+    user[stranger] = last[session[stranger]]
+    return user
+
+
+def _codes(texts: Any) -> IntArray:
+    """A number for each distinct text of an Arrow column, int32[n]; -1 for null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    codes: IntArray = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes
 
 
 def _seconds(table: Any) -> LongArray:

@@ -20,8 +20,8 @@ def ingest_inbox(settings: Settings) -> int:
     with connect(settings) as conn:
         deliveries = ingest.ingest_inbox(conn, settings.inbox, encoder=default_encoder())
     for delivery in deliveries:
-        if delivery.report is None:
+        if delivery.error is not None:
             logger.error("%s failed: %s", delivery.source.name, delivery.error)
-        else:
+        if delivery.report is not None:
             logger.info("%s: %s", delivery.source.name, "; ".join(delivery.report.lines()))
     return len(deliveries)

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest import ingest_inbox
 from database.ingest.__main__ import main
-from database.ingest.chunk import INTERACTION_COLUMNS, Adapter, Chunk
+from database.ingest.chunk import DEFAULT, INTERACTION_COLUMNS, Adapter, Chunk, Options
 from database.settings import get_settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_files_are_sorted_into_done_and_failed(connection: Connection, query: Qu
 def test_a_value_that_can_not_be_stored_fails_its_file_only(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:
-    def out_of_range(path: Path, weeks: int) -> Iterator[Chunk]:
+    def out_of_range(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
         row = dict.fromkeys(INTERACTION_COLUMNS) | {"line": 1, "event_type": "click", "value": 1e60}
         yield Chunk(1, 1.0, interactions=pd.DataFrame([row]))
 
@@ -66,7 +66,7 @@ def test_the_command_ends_with_counts_by_reason(connection: Connection, tmp_path
     (tmp_path / "b.csv").write_text(CSV)
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     assert result.exit_code == 0
-    assert "1  unknown event type" in result.output
+    assert '1  unknown event type: "stare" 1 ×' in result.output
 
 
 def test_a_foreign_file_gives_one_line_and_exit_code_2(connection: Connection, tmp_path: Path) -> None:
@@ -110,3 +110,52 @@ def test_the_sample_loads_and_says_by_how_much_it_was_moved(connection: Connecti
         (541_909, 522_566, 5_223, 14_120)
     ]
     assert query("select now() - max(occurred_at) between '0' and '7 days' from interactions") == [(True,)]
+
+
+def test_a_file_of_which_nothing_can_be_used_is_a_failure(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    text = "user_id,item_id,event_type,timestamp\nann,I1,view,2024-05-06\nbob,I1,view,2024-05-06\n"
+    (tmp_path / "b.csv").write_text(text)
+    told = 'b.csv: none of 2 rows could be loaded: unknown event type: "view" 2 ×'
+    result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
+    assert (result.exit_code, told in result.output) == (1, True)
+    (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert delivery.moved_to == tmp_path / "failed/b.csv"
+    report = json.loads((tmp_path / "failed/b.csv.report.json").read_text())
+    assert (report["error"], report["rows_rejected"]) == (told, 2)
+    assert query("select count(*) from rejected_rows") == [(2,)]
+
+
+def test_a_file_that_says_nothing_new_is_done(connection: Connection, tmp_path: Path) -> None:
+    for name, text in (("a.csv", CSV), ("b.csv", CSV), ("c.csv", CSV.splitlines()[0])):
+        (tmp_path / name).write_text(text)
+    deliveries = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert [(delivery.moved_to.parent.name, delivery.error) for delivery in deliveries] == [
+        ("done", None)
+    ] * 3
+
+
+def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    assert run(main, ["rejected"]).output == "No rows were rejected.\n"
+    (tmp_path / "b.csv").write_text(CSV)
+    run(main, ["interactions", str(tmp_path / "b.csv")])
+    for words in ([], ["b.csv"], [str(tmp_path / "b.csv")]):
+        assert run(main, ["rejected", *words]).output.splitlines() == [
+            "            1  unknown event type",
+            "b.csv:3: unknown event type: ann,I1,stare,2024-05-06",
+        ]
+    assert run(main, ["rejected", "c.csv"]).output == "No rows of c.csv were rejected.\n"
+    run(main, ["rejected", "--export", str(tmp_path / "out.csv")])
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "source,line,reason,raw",
+        'b.csv,3,unknown event type,"ann,I1,stare,2024-05-06"',
+    ]
+
+
+def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("userId;movieId;rating;timestamp\n1;2;3;4\n")
+    result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
+    told = "no column user_id, item_id, event_type; its columns are userId, movieId, rating, timestamp"
+    assert (result.exit_code, told in result.output) == (2, True)

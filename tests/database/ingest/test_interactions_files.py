@@ -24,7 +24,7 @@ ann,I1,click,2024-05-06 07:08:09,,
 ann,,like,2024-05-06,,
 ann,,search_query,2024-05-06,,
 ann,I1,stare,2024-05-06,,
-ann,I1,rating,2024-05-06,9,
+ann,I1,rating,2024-05-06,,
 ann,I1,click,someday,,
 ann,I1,click,1970-01-05,,
 ann,{"I" * 65},click,2024-05-06,,
@@ -39,11 +39,12 @@ def test_csv_in_every_time_format(connection: Connection, query: Query, tmp_path
         "select item_id, event_type, value, query, occurred_at from interactions order by event_type"
     ) == [
         ("I1", "click", None, None, WHEN),
+        ("I1", "click", None, None, WHEN),
         ("I2", "rating", 4.5, None, WHEN),
         (None, "search_query", None, "red lamp", WHEN),
         ("I3", "view_time", 12.0, None, WHEN),
     ]
-    assert (report.rows_read, report.rows_duplicate) == (14, 1)
+    assert (report.rows_read, report.rows_loaded, report.rows_duplicate) == (14, 5, 0)
     assert report.reasons == {
         "no user id": 1,
         "no item id": 1,
@@ -146,3 +147,20 @@ def test_a_column_that_stands_twice_is_refused(connection: Connection, tmp_path:
     (tmp_path / "i.csv").write_text("user_id,item_id,event_type,timestamp,value,value\nann,I1,click,1,2,3\n")
     with pytest.raises(WrongFormat, match="more than one column is called value"):
         ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
+
+
+def test_a_row_that_stands_three_times_happened_three_times(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    header = "user_id,item_id,event_type,timestamp,value\n"
+    purchase, rating = "u1,i1,purchase,2024-05-01,\n", "u1,i1,rating,2024-05-01,4\n"
+    (tmp_path / "a.csv").write_text(header + 3 * purchase + 2 * rating)
+    for loaded, duplicate in ((4, 1), (0, 5)):
+        report = ingest_file(connection, INTERACTIONS, tmp_path / "a.csv")
+        assert (report.rows_loaded, report.rows_duplicate) == (loaded, duplicate)
+    (tmp_path / "b.csv").write_text(header + 4 * purchase)
+    assert ingest_file(connection, INTERACTIONS, tmp_path / "b.csv").rows_loaded == 1
+    assert query("select event_type, count(*) from interactions group by 1 order by 1") == [
+        ("purchase", 4),
+        ("rating", 1),
+    ]

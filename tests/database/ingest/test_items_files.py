@@ -1,6 +1,7 @@
 """The catalogue of any shop, as CSV and Parquet."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, IngestError, WrongFormat, ingest_file
+from database.ingest.chunk import TAG_SEPARATOR
+from tests.database.ingest.reading import read_file
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 ITEMS = ADAPTERS["items"]
 CSV = f"""item_id,title,kind,category,tags,price,rating,discount_ratio,shelf
 I1,Red  lamp,,home,warm| light ,"1,299.50",4.5,0.2,7
-I2,How to read,Content,guides,,free,9,,
+I2,How to read,Content,guides,,free,good,,
 I1,Red lamp again,product,other,,,,,
 ,No id,,,,,,,
 I3,,,,,,,,
@@ -44,6 +47,28 @@ def test_csv_with_the_columns_a_shop_has(connection: Connection, query: Query, t
     assert query("select line from rejected_rows order by line") == [(5,), (6,), (7,), (8,), (9,)]
 
 
+def test_a_price_ends_the_sale_of_the_one_before(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    header = "item_id,title,price,original_price,discount_ratio\n"
+    texts = (
+        "A,Tea,5,10,0.5\nB,Cup,5,10,0.5\nC,Pan,20,20,0.5\nD,Pot,,7,\nE,Mug,5,10,0.5\n",
+        "A,Tea,10,,\nB,Cup,,,\nE,Mug,9,10,0.1\n",
+    )
+    reports = []
+    for text in texts:
+        (tmp_path / "i.csv").write_text(header + text)
+        reports.append(ingest_file(connection, ITEMS, tmp_path / "i.csv"))
+    assert query("select item_id, price, original_price, discount_ratio from items order by 1") == [
+        ("A", 10.0, None, None),
+        ("B", 5.0, 10.0, 0.5),
+        ("C", 20.0, 20.0, None),
+        ("D", 7.0, 7.0, None),
+        ("E", 9.0, 10.0, pytest.approx(0.1)),
+    ]
+    assert reports[0].nulled == {"discount_ratio contradicts the prices": 1}
+
+
 def test_parquet_with_numbers_for_ids_and_again(connection: Connection, query: Query, tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"item_id": [7, 8], "title": ["A film", "Another"], "tags": ["Comedy|Drama", None], "price": [2.5, 3]}
@@ -56,6 +81,28 @@ def test_parquet_with_numbers_for_ids_and_again(connection: Connection, query: Q
         ("7", ["Comedy", "Drama"], 2.5),
         ("8", [], 3.0),
     ]
+
+
+def test_parquet_with_lists_decimals_and_categories(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "item_id": pd.Categorical(["7", "8"]),
+            "title": ["A film", "Another"],
+            "tags": [["Comedy", "Drama"], None],
+            "price": [Decimal("2.50"), None],
+        }
+    )
+    frame.to_parquet(tmp_path / "items.parquet")
+    made = read_file("items", tmp_path / "items.parquet")
+    assert made.item("7")["tags"] == f"Comedy{TAG_SEPARATOR}Drama"
+    assert (made.item("7")["price"], made.item("8")["tags"], made.item("8")["price"]) == (2.5, None, None)
+
+
+def test_parquet_with_a_column_that_is_no_value(connection: Connection, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item_id": ["7"], "title": [{"de": "Lampe"}]})
+    frame.to_parquet(tmp_path / "items.parquet")
+    with pytest.raises(IngestError, match="the column title has the type struct"):
+        ingest_file(connection, ITEMS, tmp_path / "items.parquet")
 
 
 def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:

@@ -91,6 +91,25 @@ def test_baskets_are_sessions_else_a_users_day(tmp_path: Path, params: Params) -
     assert len(prepared.events) == 4
 
 
+def test_sessions_that_each_user_numbers_from_one_are_not_mixed(tmp_path: Path, params: Params) -> None:
+    events = [
+        event("u", "A", "purchase", session_id="1"),
+        event("u", "B", "purchase", session_id="1"),
+        event("v", "C", "purchase", session_id="1"),
+        event(None, "B", "purchase", session_id="1"),
+        event("v", "B", "purchase", 1, session_id="2"),
+        event(None, "A", "purchase", 1, session_id="2"),
+        event(None, "A", "purchase", session_id="3"),
+        event(None, "C", "purchase", session_id="3"),
+    ]
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
+
+    baskets = prepared.training_data().baskets
+
+    assert baskets is not None
+    assert sorted(baskets.toarray().tolist()) == [[0, 0, 1], [0, 1, 0], [1, 0, 1], [1, 1, 0], [1, 1, 0]]
+
+
 def test_what_is_held_out_is_in_no_basket(tmp_path: Path, params: Params) -> None:
     events = [
         event("u", "A", "click"),
