@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from benchmarks import ingest, service, training
+from benchmarks import ingest, random_operations, service, training
 
 
 @click.group(invoke_without_command=True)
@@ -20,6 +20,15 @@ def main(context: click.Context) -> None:
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
 main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
 main.command("training", help="ALS and bare implicit.")(training.run)
+
+
+@main.command("random")
+@click.option("--minutes", default=10.0, help="How long.")
+@click.option("--seed", default=0, help="Another seed makes other operations.")
+def _random(minutes: float, seed: int) -> None:
+    """Random operations on the running service under load, every answer checked."""
+    random_operations.run(minutes, seed)
+
 
 if __name__ == "__main__":
     main()

@@ -44,7 +44,7 @@ def run() -> None:
     ):
         asked = _requests(users)
         for name, command in commands.items():
-            with _served(command, environment, Path(folder)) as port:
+            with served(command, environment, Path(folder)) as (port, _):
                 found[name] = _measure(port, asked)
     _tell(found)
 
@@ -83,8 +83,10 @@ def _tell(found: Mapping[str, Mapping[str, LoadResult]]) -> None:
 
 
 @contextmanager
-def _served(command: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> Iterator[int]:
-    """A server on a free port, ready when the block begins and ended when it ends."""
+def served(
+    command: tuple[str, ...], environment: Mapping[str, str], folder: Path
+) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A server on a free port, and its process: ready when the block begins and ended when it ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -98,7 +100,7 @@ def _served(command: tuple[str, ...], environment: Mapping[str, str], folder: Pa
         )
     try:
         _wait(port, process, folder / "server.log")
-        yield port
+        yield port, process
     finally:
         process.terminate()
         process.wait(60)

@@ -20,7 +20,7 @@ from training.models.bundle import Watermark, write_manifest
 from training.models.core.types import FloatArray
 from training.models.registry import fit_model, names
 from training.params import load_params
-from training.release.bundle import store_bundle
+from training.release.bundle import StoredBundle, store_bundle
 
 ITEM = "0000022086"
 _USERS = 200
@@ -30,8 +30,11 @@ _DIMENSION = 384
 class RandomVectors:
     """Vectors of the served model's length: how long a search takes does not depend on what they mean."""
 
-    name = "random"
     dimension = _DIMENSION
+
+    def __init__(self, name: str = "random") -> None:
+        """`name` is the model that they stand for."""
+        self.name = name
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         vectors = np.random.default_rng(len(texts)).normal(size=(len(texts), _DIMENSION)).astype(np.float32)
@@ -54,11 +57,17 @@ def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
         ingest_sample(conn)
         params = load_params()
         index_items(conn, params.embeddings.model, RandomVectors().encode)
-        _deploy(conn, folder)
+        stored = make_bundle(conn, folder, folder / "home")
+        deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, "benchmark")
+        conn.commit()
         yield environment, _recent_users(conn)
 
 
-def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
+def make_bundle(conn: psycopg2.extensions.connection, folder: Path, home: Path) -> StoredBundle:
+    """Fit a bundle on the database as it is, and store it in the installation whose home is given.
+
+    `folder` is where it is put together: it must have no `snapshot` and no `bundle` yet.
+    """
     params = load_params()
     (folder / "snapshot").mkdir()
     exported = export_snapshot(conn, folder / "snapshot")
@@ -78,9 +87,7 @@ def _deploy(conn: psycopg2.extensions.connection, folder: Path) -> None:
         models={name: {} for name in names(scope="bundle")},
         created_at=datetime.now(UTC),
     )
-    stored = store_bundle(Settings(home=folder / "home"), bundle, {})
-    deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, "benchmark")
-    conn.commit()
+    return store_bundle(Settings(home=home), bundle, {})
 
 
 def _recent_users(conn: psycopg2.extensions.connection) -> list[str]:

@@ -154,6 +154,22 @@ class AsyncShortlist:
         """A content item. Raises NotFound."""
         return await self._send(calls.content(content_id))
 
+    async def delete_content(self, content_id: str) -> None:
+        """Delete a content item. Raises NotFound."""
+        await self._send(calls.delete_content(content_id))
+
+    async def item(self, item_id: str) -> types.ItemState:
+        """An item of any kind, also one that is in no list. Raises NotFound."""
+        return await self._send(calls.item(item_id))
+
+    async def change_item(self, item_id: str, **changes: bool | str | None) -> types.ItemState:
+        """Set some of hidden, available, publish_at, expire_at (ISO 8601 with a zone). Raises NotFound."""
+        return await self._send(calls.change_item(item_id, changes))
+
+    async def delete_item(self, item_id: str) -> None:
+        """Delete an item of any kind. Raises NotFound."""
+        await self._send(calls.delete_item(item_id))
+
     async def content_of(
         self, category: str, *, offset: int | None = None, limit: int | None = None
     ) -> list[types.Content]:

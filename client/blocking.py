@@ -150,6 +150,22 @@ class Shortlist:
         """A content item. Raises NotFound."""
         return self._send(calls.content(content_id))
 
+    def delete_content(self, content_id: str) -> None:
+        """Delete a content item. Raises NotFound."""
+        self._send(calls.delete_content(content_id))
+
+    def item(self, item_id: str) -> types.ItemState:
+        """An item of any kind, also one that is in no list. Raises NotFound."""
+        return self._send(calls.item(item_id))
+
+    def change_item(self, item_id: str, **changes: bool | str | None) -> types.ItemState:
+        """Set some of hidden, available, publish_at, expire_at (ISO 8601 with a zone). Raises NotFound."""
+        return self._send(calls.change_item(item_id, changes))
+
+    def delete_item(self, item_id: str) -> None:
+        """Delete an item of any kind. Raises NotFound."""
+        self._send(calls.delete_item(item_id))
+
     def content_of(
         self, category: str, *, offset: int | None = None, limit: int | None = None
     ) -> list[types.Content]:

@@ -81,7 +81,7 @@ def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _once() -> dict[str, str]:
+def _idempotency_key() -> dict[str, str]:
     """Headers that make a retried write happen only once."""
     return {"Idempotency-Key": f'"{uuid4()}"'}
 
@@ -111,7 +111,7 @@ def search(
 
 def log_interaction(user_id: str, event_type: str, product_id: str | None, query: str | None) -> Call[None]:
     body = _given(user_id=user_id, event_type=event_type, product_id=product_id, query=query)
-    return Call("POST", "/api/v1/interactions/interactions", _nothing, body=body, headers=_once())
+    return Call("POST", "/api/v1/interactions/interactions", _nothing, body=body, headers=_idempotency_key())
 
 
 def interactions(user_id: str, days: int | None) -> Call[list[types.ShopInteraction]]:
@@ -178,6 +178,22 @@ def content(content_id: str) -> Call[types.Content]:
     return Call("GET", f"/content/{_id(content_id)}", _whole)
 
 
+def delete_content(content_id: str) -> Call[None]:
+    return Call("DELETE", f"/content/{_id(content_id)}", _nothing)
+
+
+def item(item_id: str) -> Call[types.ItemState]:
+    return Call("GET", f"/items/{_id(item_id)}", _whole)
+
+
+def change_item(item_id: str, changes: Mapping[str, Any]) -> Call[types.ItemState]:
+    return Call("PATCH", f"/items/{_id(item_id)}", _whole, body=changes)
+
+
+def delete_item(item_id: str) -> Call[None]:
+    return Call("DELETE", f"/items/{_id(item_id)}", _nothing)
+
+
 def content_of(category: str, offset: int | None, limit: int | None) -> Call[list[types.Content]]:
     return Call("GET", f"/content/category/{_id(category)}", _whole, _given(offset=offset, limit=limit))
 
@@ -198,12 +214,12 @@ def interact(
         interaction_type=interaction_type,
         duration_seconds=duration_seconds,
     )
-    return Call("POST", "/recommendations/interact", _whole, body=body, headers=_once())
+    return Call("POST", "/recommendations/interact", _whole, body=body, headers=_idempotency_key())
 
 
 def feedback(user_id: str, content_id: str, feedback_type: str) -> Call[types.ContentInteraction]:
     body = {"user_id": user_id, "content_id": content_id, "feedback_type": feedback_type}
-    return Call("POST", "/recommendations/feedback", _whole, body=body, headers=_once())
+    return Call("POST", "/recommendations/feedback", _whole, body=body, headers=_idempotency_key())
 
 
 def train() -> Call[types.Training]:

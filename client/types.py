@@ -118,6 +118,21 @@ class Content(TypedDict):
     embedding_vector: NotRequired[list[float] | None]
 
 
+class ItemState(TypedDict):
+    """An item of any kind, and whether it may be in lists."""
+
+    item_id: str
+    kind: str
+    title: str | None
+    category: str | None
+    price: float | None
+    hidden: bool
+    available: bool
+    publish_at: str | None
+    expire_at: str | None
+    updated_at: str | None
+
+
 class RecommendedContent(Explained):
     """A recommended content item."""
 

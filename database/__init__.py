@@ -1,1 +1,1 @@
-"""The only room that speaks SQL."""
+"""All SQL, and the settings: a module for each group of tables. It imports no other folder."""

@@ -80,7 +80,7 @@ def prepare(directory: Path) -> Account:
     if sockets != directory:
         sockets.mkdir(mode=0o700, exist_ok=True)
         if sockets.is_symlink() or sockets.stat().st_uid not in {os.geteuid(), account.uid}:
-            raise EmbeddedError(f"{sockets} belongs to somebody else; remove it")
+            raise EmbeddedError(f"{sockets} belongs to another user; remove it")
         os.chown(sockets, account.uid, account.gid)
     _end_leftover(directory)
     return account
@@ -175,7 +175,7 @@ def _end_leftover(directory: Path) -> None:
     if lock.exists():
         pid = int((lock.read_text().splitlines() or ["0"])[0] or 0)
         if _serves(pid, directory):
-            logger.warning("stopping PostgreSQL %d, left on %s by an earlier run", pid, directory)
+            logger.warning("stopping PostgreSQL %d, still running on %s from an earlier run", pid, directory)
             psutil.Process(pid).send_signal(signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
     while left := [process for process in psutil.process_iter() if _serves(process.pid, directory)]:

@@ -47,7 +47,7 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
             cursor.execute("select pg_advisory_lock(%s)", (PROMOTION,))
         except errors.LockNotAvailable as error:
             conn.rollback()
-            raise PromotionBusy("another promotion is under way") from error
+            raise PromotionBusy("another promotion is running") from error
     conn.commit()
     try:
         yield

@@ -106,14 +106,14 @@ class EmbeddedServer:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
-            if answers(self.directory):
+            if accepts_connections(self.directory):
                 return
             time.sleep(0.05)
         self.stop()
         raise EmbeddedError(f"PostgreSQL did not start; see {self.directory / 'server.log'}")
 
 
-def answers(directory: Path) -> bool:
+def accepts_connections(directory: Path) -> bool:
     """Whether the embedded server on `directory` accepts connections."""
     try:
         psycopg2.connect(host=str(socket_directory(directory)), user="postgres", dbname="postgres").close()

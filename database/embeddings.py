@@ -46,7 +46,7 @@ def index_items(
         stored += store(conn, model, items, encode([item.text for item in items]))
         conn.commit()
     conn.commit()
-    logger.info("%d items got a vector of %s.", stored, model)
+    logger.info("Stored vectors of %d items (%s).", stored, model)
     return stored
 
 

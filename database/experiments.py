@@ -84,11 +84,11 @@ def start_experiment(conn: Connection, experiment_id: str, kind: Kind, arms: Seq
             return _experiment(cursor.fetchone())
     except errors.UniqueViolation as error:
         raise ExperimentBusyError(
-            f"experiment {experiment_id!r} exists already, or another of kind {kind!r} is running"
+            f"experiment {experiment_id!r} already exists, or another of kind {kind!r} is running"
         ) from error
     except errors.CheckViolation as error:
         raise ExperimentInvalidError(
-            f"{experiment_id!r} is no id: lower-case letters, digits, '.', '_' and '-', 64 at most"
+            f"invalid experiment id {experiment_id!r}: use up to 64 lower-case letters, digits, '.', '_', '-'"
         ) from error
 
 
@@ -176,7 +176,7 @@ def _tag(conn: Connection, arm: Arm) -> str | None:
 
 def _experiment(row: tuple[Any, ...] | None) -> Experiment:
     if row is None:
-        raise ExperimentUnknownError("the database gave no experiment back")
+        raise ExperimentUnknownError("the experiment was not stored")
     experiment_id, kind, arms, started_at, stopped_at, reason = row
     made = tuple(Arm(**arm) for arm in orjson.loads(arms))
     return Experiment(experiment_id, kind, made, started_at, stopped_at, reason)

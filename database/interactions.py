@@ -21,6 +21,9 @@ EVENT_TYPES = (
     "feedback",
 )
 
+FULL_VIEW_SECONDS = 30.0
+"""How long an item is looked at for `view_time` to count in full; a shorter look counts by its share."""
+
 _FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at"
 _RECORD = """
     with known as (insert into users (user_id) values ($1) on conflict do nothing)

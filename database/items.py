@@ -32,11 +32,17 @@ CONTENT = (
     "original_price",
     "discount_ratio",
 )
-"""The columns that describe an item; a writer sets these and no others."""
+"""The columns that describe an item."""
+
+LISTING = ("hidden", "available", "publish_at", "expire_at")
+"""The columns that say whether a live item may be in lists."""
+
+WRITTEN = (*CONTENT, *LISTING)
+"""What a writer sets, and no other column."""
 
 _COLUMNS = ", i.".join(
     [
-        *("item_id", *CONTENT),
+        *("item_id", *WRITTEN),
         *(
             "article_id",
             "text_hash",
@@ -90,6 +96,14 @@ class ItemContent:
     price: float | None = None
     original_price: float | None = None
     discount_ratio: float | None = None
+    hidden: bool | None = None
+    """Taken out of every list by its owner; None was never said: no."""
+    available: bool | None = None
+    """Whether it can be had (in stock); None was never said: yes."""
+    publish_at: datetime | None = None
+    """It is in no list before this moment."""
+    expire_at: datetime | None = None
+    """It is in no list from this moment on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +171,11 @@ async def insert_item(
             await conn.fetchval("select nextval('article_id_seq')") if content.kind == "article" else None
         )
         found = item_id if item_id is not None else _ARTICLE_ID.format(article_id)
-        values = [getattr(content, name) for name in CONTENT]
-        marks = ", ".join(f"${number}" for number in range(4, 4 + len(CONTENT)))
-        updates = ", ".join(f"{name} = excluded.{name}" for name in CONTENT)
+        values = [getattr(content, name) for name in WRITTEN]
+        marks = ", ".join(f"${number}" for number in range(4, 4 + len(WRITTEN)))
+        updates = ", ".join(f"{name} = excluded.{name}" for name in WRITTEN)
         created = await conn.fetchval(
-            f"""insert into items (item_id, article_id, change_seq, {", ".join(CONTENT)})
+            f"""insert into items (item_id, article_id, change_seq, {", ".join(WRITTEN)})
             values ($1, $2, $3, {marks})
             on conflict (item_id) do update set {updates}, change_seq = excluded.change_seq,
                 article_id = coalesce(items.article_id, excluded.article_id),
@@ -181,12 +195,12 @@ async def insert_item(
 async def update_item(
     conn: asyncpg.Connection, item_id: str, changes: Mapping[str, Any], embedding: Embedding | None
 ) -> ItemRow | None:
-    """Set the columns named in `changes` (see CONTENT) and store the new vector, in one transaction.
+    """Set the columns named in `changes` (see WRITTEN) and store the new vector, in one transaction.
 
     `embedding` None keeps the stored vector, right when the text is unchanged. Returns None when the
-    id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of CONTENT.
+    id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of WRITTEN.
     """
-    unknown = set(changes) - set(CONTENT)
+    unknown = set(changes) - set(WRITTEN)
     if unknown:
         raise ValueError(f"not columns of an item: {', '.join(sorted(unknown))}")
     names = list(changes)

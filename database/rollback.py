@@ -59,12 +59,14 @@ def roll_back(
     with deployments.promotion_lock(conn, LOCK_SECONDS):
         left = deployments.current(conn)
         if left is not None and expected not in (None, left.bundle_id):
-            raise OvertakenError(f"bundle {left.bundle_id} serves, not {expected}: nothing was taken back")
+            raise OvertakenError(
+                f"bundle {left.bundle_id} is in service, not {expected}; nothing was rolled back"
+            )
         target = rollback_target(conn, left)
         if left is None or target is None:
-            raise RollbackError("there is no earlier bundle to go back to")
+            raise RollbackError("there is no earlier bundle to roll back to")
         if not is_whole(target):
-            raise RollbackError(f"bundle {target.bundle_id} is no longer whole in the store")
+            raise RollbackError(f"bundle {target.bundle_id} is incomplete in the store")
         now = deployments.activate(
             conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
         )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from database.interactions import InteractionRow
+from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 
 _FIELDS = "catalogue_seq, trending_version, deployment_id"
 _REQUEST = """
@@ -18,7 +18,8 @@ _REQUEST = """
 """
 _GROUPS = """
     select item_id, event_type, count(*) as events, count(value) as valued,
-        sum(case event_type when 'feedback' then sign(value) else value end)::float8 as total,
+        sum(case event_type when 'feedback' then sign(value)
+            when 'view_time' then least(greatest(value / $2, 0), 1) else value end)::float8 as total,
         max(occurred_at) as latest_at,
         (array_agg(value order by occurred_at desc, interaction_id desc))[1]::float8 as latest_value
     from interactions where user_id = $1 and item_id is not null
@@ -45,7 +46,8 @@ class EventGroup:
     valued: int
     """Events with a value."""
     total: float | None
-    """Sum of the values, of feedback that of their signs; None without any."""
+    """Sum of the values; of feedback that of their signs, of views that of their shares of FULL_VIEW_SECONDS.
+    None without any."""
     latest_at: datetime
     latest_value: float | None
 
@@ -104,7 +106,7 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     ]
     if len(latest) < limit:
         return state, UserEvents(tuple(latest))
-    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(_GROUPS, user_id)]
+    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(_GROUPS, user_id, FULL_VIEW_SECONDS)]
     return state, UserEvents(tuple(latest), tuple(groups))
 
 

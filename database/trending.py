@@ -8,6 +8,7 @@ import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.interactions import FULL_VIEW_SECONDS
 from database.locks import TRENDING
 
 _COMPUTE = """
@@ -18,7 +19,9 @@ _COMPUTE = """
         select item_id, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s as age,
             (%(weights)s::jsonb ->> event_type)::float8 * case event_type
             when 'rating' then coalesce(value - %(neutral)s, 0)
-            when 'feedback' then coalesce(sign(value), 0) else 1 end as weight
+            when 'feedback' then coalesce(sign(value), 0)
+            when 'view_time' then least(greatest(coalesce(value / %(full_view)s, 1), 0), 1)
+            else 1 end as weight
         from interactions
         where occurred_at > %(now)s - make_interval(days => %(window)s) and occurred_at <= %(now)s
             and item_id is not null
@@ -51,9 +54,10 @@ def compute_trending(
     """Replace the scores by those at `now` and bump the trending version; returns how many items have one.
 
     score = sum over the window's events of weight * decay_rate ** (age in hours / step_hours). A rating
-    counts its stars less `neutral_stars`, feedback its sign, either without a value 0; an event type without
-    a weight counts nothing. Items whose sum is not above zero have no score, nor have those whose events
-    cancel and leave only rounding. The caller commits: readers see the old scores until then.
+    counts its stars less `neutral_stars`, feedback its sign, either without a value 0; a view its share of
+    FULL_VIEW_SECONDS; an event type without a weight counts nothing. Items whose sum is not above zero have
+    no score, nor have those whose events cancel and leave only rounding. The caller commits: readers see the
+    old scores until then.
     """
     values = {
         "now": now,
@@ -62,6 +66,7 @@ def compute_trending(
         "window": window_days,
         "weights": Json(dict(weights)),
         "neutral": neutral_stars,
+        "full_view": FULL_VIEW_SECONDS,
     }
     with conn.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (TRENDING,))

@@ -1,0 +1,1 @@
+"""Starts, stops and supervises the processes of an installation. Nothing imports it."""

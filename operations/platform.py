@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 
 from database.connection import database_url, dsn
-from database.embedded import answers
+from database.embedded import accepts_connections
 from database.schema import create_database, migrate
 from database.schema.errors import NewerSchemaError
 from database.settings import Settings
@@ -127,7 +127,7 @@ class Platform:
     def _start_database(self) -> None:
         if self.settings.database_url is None:
             self._launch("postgres")
-            self.wait_until("postgres", lambda: answers(self.settings.postgres_dir))
+            self.wait_until("postgres", lambda: accepts_connections(self.settings.postgres_dir))
             self.report.line(f"PostgreSQL is ready ({self.settings.postgres_dir})")
         for name in ("airflow", "mlflow"):
             create_database(database_url(self.settings, name))

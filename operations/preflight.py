@@ -1,4 +1,4 @@
-"""What must hold before anything is started. Each refusal is one line: the cause, and what mends it."""
+"""What must hold before anything is started. Each refusal is one line: the cause, and how to fix it."""
 
 import shutil
 import socket
@@ -49,8 +49,8 @@ def check_workspace(folder: Path) -> None:
     try:
         check_holds(folder)
     except FileNotFoundError as error:
-        cause, _, mend = str(error).partition(": ")
-        raise PreflightError(cause, mend[0].upper() + mend[1:]) from error
+        cause, _, fix = str(error).partition("; ")
+        raise PreflightError(cause, fix) from error
 
 
 def check_home(place: Layout) -> None:

@@ -11,7 +11,7 @@ from database.connection import connect, create_pool
 from database.embeddings import index_items
 from database.items import Embedding, ItemContent, delete_kind, embedding_text, insert_item, text_hash
 from serving.sample_articles import SAMPLES, Sample
-from serving.vectors.encoder_thread import TextEncoder
+from training.models.core.encoder import TextEncoder
 from training.params.encoder import default_encoder
 
 BATCH = 256
@@ -61,7 +61,7 @@ def cli() -> None:
 
 
 @cli.command("populate")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 def populate_command(yes: bool) -> None:
     """Delete every article and create the 12 sample articles."""
     if not yes:

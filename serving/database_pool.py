@@ -117,7 +117,7 @@ class LiveDatabase:
 
     def _lose(self, reason: str) -> None:
         if self.available:
-            log.warning("the database does not answer (%s): reads go on from memory", reason)
+            log.warning("the database is unavailable (%s); reading from memory", reason)
         self.available = False
         self._doubt()
 
@@ -130,7 +130,7 @@ class LiveDatabase:
         while not await self._answers():
             await asyncio.sleep(_PROBE_SECONDS)
         if not self.available:
-            log.warning("the database answers again")
+            log.warning("the database is available again")
             self.available = True
 
     async def _answers(self) -> bool:

@@ -3,11 +3,12 @@
 ServingError
 ├── NotFound            ItemNotFound, UserNotFound            404
 ├── AlreadyExists       ItemExists, UserExists                409
+├── EditConflict        others keep editing the same item     409
 ├── KeyReused           an idempotency key of something else  422
 ├── ModelNotReady       no bundle, or not this item in it     503
 ├── DatabaseUnavailable a write (or a read that needs it)     503
 │   └── DatabaseBusy    it answers, but could not do this     503
-└── BundleRefused       never leaves the service: /status tells it
+└── BundleRefused       never leaves the service: /status shows it
 """
 
 
@@ -40,26 +41,34 @@ class AlreadyExists(ServingError):  # noqa: N818
 
 
 class ItemExists(AlreadyExists):
-    """A live item has this id already."""
+    """A live item already has this id."""
 
     def __init__(self, item_id: str) -> None:
-        super().__init__(f"item {item_id!r} exists already")
+        super().__init__(f"item {item_id!r} already exists")
         self.item_id = item_id
 
 
 class UserExists(AlreadyExists):
-    """A user has this id already."""
+    """A user already has this id."""
 
     def __init__(self, user_id: str) -> None:
-        super().__init__(f"user {user_id!r} exists already")
+        super().__init__(f"user {user_id!r} already exists")
         self.user_id = user_id
 
 
+class EditConflict(ServingError):  # noqa: N818
+    """Each attempt to edit an item met another edit of it."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"item {item_id!r} is being edited by someone else; try again")
+        self.item_id = item_id
+
+
 class KeyReused(ServingError):  # noqa: N818
-    """An idempotency key came with another interaction than before."""
+    """An idempotency key was already used for a different interaction."""
 
     def __init__(self) -> None:
-        super().__init__("this Idempotency-Key was sent with another interaction before")
+        super().__init__("this Idempotency-Key was already used for a different interaction")
 
 
 class ModelNotReady(ServingError):  # noqa: N818
@@ -72,10 +81,10 @@ class ModelNotReady(ServingError):  # noqa: N818
 
 
 class DatabaseUnavailable(ServingError):  # noqa: N818
-    """PostgreSQL does not answer; nothing was written."""
+    """PostgreSQL is unavailable; nothing was written."""
 
     def __init__(self, operation: str) -> None:
-        super().__init__(f"the database does not answer: {operation} was not done")
+        super().__init__(f"the database is unavailable; nothing was stored ({operation})")
         self.operation = operation
 
 
@@ -92,6 +101,6 @@ class BundleRefused(ServingError):  # noqa: N818
     """A deployed bundle cannot serve: missing, corrupt, or failing its smoke test."""
 
     def __init__(self, bundle_id: str, reason: str) -> None:
-        super().__init__(f"bundle {bundle_id} refused: {reason}")
+        super().__init__(f"bundle {bundle_id} rejected: {reason}")
         self.bundle_id = bundle_id
         self.reason = reason

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from serving.bundle.deployed import Deployed
-from serving.catalogue.feed import Feed
+from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
-from serving.experiments.running import ExperimentBoard
+from serving.experiments.running import RunningExperiments
 from serving.vectors.encoder_thread import LiveEncoder
 
 
@@ -21,8 +21,8 @@ class Parts:
     index: LiveIndex
     encoder: LiveEncoder
     deployed: Deployed
-    feed: Feed
+    feed: ChangeFeed
     writes: Writes
-    experiments: ExperimentBoard
+    experiments: RunningExperiments
     arms: Arms
     exposure: Exposure

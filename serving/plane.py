@@ -26,7 +26,7 @@ from serving.catalogue.drafts import (
     UserChanges,
     UserDraft,
 )
-from serving.catalogue.feed import Feed
+from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
@@ -34,7 +34,7 @@ from serving.errors import DatabaseUnavailable
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
-from serving.experiments.running import ExperimentBoard
+from serving.experiments.running import RunningExperiments
 from serving.lists.recommender import Recommender
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
@@ -42,12 +42,13 @@ from serving.parts import Parts
 from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
-from serving.vectors.encoder_thread import LiveEncoder, TextEncoder
+from serving.vectors.encoder_thread import LiveEncoder
+from training.models.core.encoder import TextEncoder
 from training.params import Params
 
 log = logging.getLogger(__name__)
 
-_TICK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _COUNTED_FOR = timedelta(seconds=10)
 
 Clock = Callable[[], datetime]
@@ -59,9 +60,11 @@ class LivePlane:
     def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
         self._parts = parts
         self._clock = clock
+        self.params = params
+        """As they were when the worker started: lists, experiments and their results go by the same."""
         self.lists = Recommender(parts, params, clock)
         """Makes every list."""
-        self._ticker: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._counted: tuple[datetime, Counts] | None = None
         self.healthy = True
         """False while this worker can't follow the database, though that answers."""
@@ -87,15 +90,15 @@ class LivePlane:
         await parts.feed.open()
         await parts.experiments.open()
         parts.exposure.impressions.open()
-        plane._ticker = asyncio.create_task(plane._tick())
-        log.info("live: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
+        plane._polling = asyncio.create_task(plane._poll())
+        log.info("ready: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
         return plane
 
     async def close(self) -> None:
         """Stop the threads. The pool is the caller's."""
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.gather(self._ticker, return_exceptions=True)
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
         await self._parts.experiments.close()
         await self._parts.arms.close()
         await self._parts.exposure.close()
@@ -111,8 +114,8 @@ class LivePlane:
     @property
     def bundle_id(self) -> str:
         """Id of the bundle that answers; "none" before the first."""
-        generation = self._parts.deployed.generation
-        return "none" if generation is None else generation.bundle_id
+        placed = self._parts.deployed.bundle
+        return "none" if placed is None else placed.bundle_id
 
     @property
     def stale(self) -> bool:
@@ -152,17 +155,17 @@ class LivePlane:
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""
-        await self._parts.feed.look_up(item_id=item_id)
+        await self._parts.feed.refresh_item(item_id=item_id)
         return self._parts.index.catalogue.get(item_id)
 
     async def get_article(self, article_id: int) -> Item | None:
         """A live article by its number; None when there is none."""
-        await self._parts.feed.look_up(article_id=article_id)
+        await self._parts.feed.refresh_item(article_id=article_id)
         return self._parts.index.catalogue.article(article_id)
 
     async def embedding(self, item_id: str) -> Vector | None:
         """The vector of a live item's text, float32[d], normalised; None when there is none."""
-        await self._parts.feed.look_up(item_id=item_id)
+        await self._parts.feed.refresh_item(item_id=item_id)
         row = self._parts.index.catalogue.row(item_id)
         return None if row < 0 else self._parts.index.vectors.get(row)
 
@@ -217,28 +220,28 @@ class LivePlane:
         async with self._parts.database.connection("reading interactions") as conn:
             return await recent(conn, user_id, since, limit)
 
-    async def _tick(self) -> None:
+    async def _poll(self) -> None:
         """Keep an idle worker current, so that its first request after a quiet hour is not a slow one.
 
-        What goes wrong here goes wrong in requests too: the worker is not ready until a tick succeeds again.
+        What goes wrong here goes wrong in requests too: the worker is not ready until a poll succeeds again.
         """
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             try:
                 await self.catch_up()
                 self._parts.arms.follow(self._parts.experiments.running)
                 self._measure()
             except Exception:  # the boundary of a task that nobody waits for
                 if self.healthy:
-                    log.exception("this worker can't follow the database: it is not ready until it can")
+                    log.exception("this worker can't follow the database and is not ready")
                 self.healthy = False
             else:
                 self.healthy = True
 
     def _measure(self) -> None:
         parts = self._parts
-        generation, now = parts.deployed.generation, self._clock()
-        deployed = None if generation is None else generation.loaded.deployment.deployed_at
+        placed, now = parts.deployed.bundle, self._clock()
+        deployed = None if placed is None else placed.loaded.deployment.deployed_at
         computed = parts.feed.trending.computed_at
         list_metrics().set_state(
             applied=parts.feed.applied,
@@ -262,9 +265,9 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         index=index,
         encoder=encoder,
         deployed=deployed,
-        feed=Feed(database, index, deployed),
+        feed=ChangeFeed(database, index, deployed),
         writes=Writes(database, encoder),
-        experiments=ExperimentBoard(pool, params.experiments.poll_seconds),
+        experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
     )

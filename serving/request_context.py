@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 @dataclass(slots=True)
 class Request:
-    """One request under way. The front door makes it; the plane fills in what answered."""
+    """One request under way. The middleware makes it; the plane fills in what answered."""
 
     request_id: str
     """The client's, if it sent one: it may come twice."""

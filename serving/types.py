@@ -29,6 +29,14 @@ class Item:
     price: float | None = None
     original_price: float | None = None
     discount_ratio: float | None = None
+    hidden: bool = False
+    """Taken out of every list by its owner."""
+    available: bool = True
+    """Whether it can be had; what can't is in no list."""
+    publish_at: datetime | None = None
+    """It is in no list before this moment."""
+    expire_at: datetime | None = None
+    """It is in no list from this moment on."""
     article_id: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

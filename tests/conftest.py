@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -68,6 +69,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker("database")
+
+
+@pytest.fixture(autouse=True)
+def own_bento_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Bento store that no test had before: BentoML opens one a process, and keeps to it unless told.
+
+    Without this a bundle lands in the store of an earlier test, or in the developer's own, and a service that
+    the test starts does not find it.
+    """
+    folder = tmp_path_factory.getbasetemp() / f"bentoml-{next(_numbers)}"
+    monkeypatch.setenv("BENTOML_HOME", str(folder))
+    if "bentoml" not in sys.modules:
+        return
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from simple_di import sentinel
+
+    for opened in ("bentoml_home", "model_store_dir", "model_store"):
+        monkeypatch.setattr(getattr(BentoMLContainer, opened), "_cache", sentinel)
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,14 @@ def test_dashboard_and_alerts_use_metrics_and_labels_that_the_service_has() -> N
 
     from serving.observe.http_metrics import Metrics
     from serving.observe.list_metrics import list_metrics
-    from serving.observe.watch_metrics import Watched
+    from serving.observe.watch_metrics import MonitoringCollector
 
     list_metrics()
     made = Metrics()
     labels: dict[str, set[str]] = {"up": {"job", "instance"}}
     labels |= {
-        metric.name: set(getattr(metric, "_labelnames", ())) for metric in Watched(None, None).collect()
+        metric.name: set(getattr(metric, "_labelnames", ()))
+        for metric in MonitoringCollector(None, None).collect()
     }
     for registry in (REGISTRY, made._registry):
         for collector, names in registry._collector_to_names.items():

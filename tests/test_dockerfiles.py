@@ -36,10 +36,10 @@ def test_dockerfiles_copy_what_exists_cache_what_is_slow_and_are_not_root(path: 
     )
 
 
-def test_every_room_is_in_the_image() -> None:
+def test_every_folder_is_in_the_image() -> None:
     copied = (REPOSITORY / "docker" / "shortlist.Dockerfile").read_text()
     ignored = (REPOSITORY / ".dockerignore").read_text().split()
-    for room in (
+    for folder in (
         "dags",
         "data_checks",
         "database",
@@ -49,7 +49,7 @@ def test_every_room_is_in_the_image() -> None:
         "params.yaml",
         "dvc.yaml",
     ):
-        assert f" {room} " in copied and room not in ignored
+        assert f" {folder} " in copied and folder not in ignored
     assert {".env", ".git", ".shortlist"} <= set(ignored)
 
 

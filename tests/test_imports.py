@@ -1,4 +1,4 @@
-"""The rooms of the house: who may import whom, as pyproject.toml declares it and ARCHITECTURE states it."""
+"""Who may import whom, as pyproject.toml declares it."""
 
 import subprocess
 import sys

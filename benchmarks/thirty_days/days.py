@@ -1,6 +1,5 @@
 """The month itself: what arrives each day, what goes wrong, and what the platform makes of it."""
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,8 +21,6 @@ from database.deployments import current
 from database.ingest import ADAPTERS, ingest_file
 from database.monitoring import drift_reports
 from database.rollback import ROLLBACK
-
-logger = logging.getLogger(__name__)
 
 NEW_PARTS = 600
 MONITORED_AT_NOON = frozenset({Fault.OUTAGE, Fault.DRIFT, Fault.DISLIKED})

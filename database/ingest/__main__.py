@@ -112,7 +112,7 @@ def _translated() -> Iterator[Connection]:
             "the database has no schema yet; run: python -m database.schema"
         ) from error
     except psycopg2.OperationalError as error:
-        raise click.ClickException(f"the database does not answer: {str(error).splitlines()[0]}") from error
+        raise click.ClickException(f"the database is unavailable: {str(error).splitlines()[0]}") from error
 
 
 def _encoder(wanted: bool) -> TextEncoder | None:

@@ -9,9 +9,10 @@ import pandas as pd
 
 from database.items import CONTENT
 
-ITEM_COLUMNS = ("line", "item_id", *CONTENT, "as_of", "attributes")
-"""`tags` are joined by TAG_SEPARATOR; `attributes` is JSON text or null; `as_of` is the moment of the
-evidence behind a derived item: older evidence never replaces newer."""
+ITEM_COLUMNS = ("line", "item_id", *CONTENT, "hidden", "available", "as_of", "attributes")
+"""`tags` are joined by TAG_SEPARATOR; `hidden` and `available` are "true", "false" or null (not said);
+`attributes` is JSON text or null; `as_of` is the moment of the evidence behind a derived item: older evidence
+never replaces newer."""
 
 INTERACTION_COLUMNS = (
     "line",

@@ -12,6 +12,10 @@ EARLIEST = pd.Timestamp("1995-01-01", tz="UTC")
 MOST_RATINGS = 2**31 - 1  # what the column holds
 _NUMBER = r"([+-]?(?:\d[\d,]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)$"
 _CURRENCY = r"[₹$£€]?\s*"
+_YES = {"true", "yes", "y", "t", "instock", "available", "limitedavailability", "onlineonly", "instoreonly"}
+_YES |= {"preorder", "presale", "backorder", "madetoorder", "discounted"}
+_NO = {"false", "no", "n", "f", "outofstock", "soldout", "discontinued", "unavailable", "reserved"}
+_DECORATION = r"^https?://schema\.org/|[\s_-]+"
 _SECONDS_END = 1e11  # seconds reach it in the year 5138, milliseconds had it in 1973
 _MILLISECONDS_END = 1e14
 
@@ -37,8 +41,22 @@ def numbers(column: pd.Series, name: str, nulled: Counter[str], before: str = ""
         digits = text.str.extract(f"^{before}{_NUMBER}", expand=False).str.replace(",", "", regex=False)
         stated, found = text.notna(), pd.to_numeric(digits, errors="coerce").astype("float64")
     found = found.mask(np.isinf(found))
-    _count(nulled, f"{name} is no number", stated & found.isna())
+    _count(nulled, f"{name} is not a number", stated & found.isna())
     return found
+
+
+def flags(column: pd.Series, name: str, nulled: Counter[str]) -> pd.Series:
+    """Read what shops write for yes and no as "true" or "false"; what is neither is null and counted.
+
+    That is true, no, 1, a number in stock, or the availability of schema.org and of product feeds
+    ("in stock", "OutOfStock", "preorder").
+    """
+    text = clean(column).str.lower().str.replace(_DECORATION, "", regex=True)
+    number = pd.to_numeric(text, errors="coerce").astype("float64")
+    yes, no = text.isin(_YES) | (number > 0), text.isin(_NO) | (number <= 0)
+    _count(nulled, f"{name} is neither yes nor no", text.notna() & ~yes & ~no)
+    found = pd.Series(None, index=column.index, dtype="str")
+    return found.mask(yes, "true").mask(no, "false")
 
 
 def within(column: pd.Series, low: float, high: float, name: str, nulled: Counter[str]) -> pd.Series:

@@ -65,7 +65,7 @@ def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
             reasons.append(str(error).removeprefix(f"{path}: "))
         else:
             return adapter
-    raise WrongFormat(f"{path}: of no known kind: {'; '.join(reasons)}")
+    raise WrongFormat(f"{path}: unknown file format: {'; '.join(reasons)}")
 
 
 def _is_ready(path: Path, settle_seconds: float) -> bool:

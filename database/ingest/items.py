@@ -2,8 +2,9 @@
 
 `item_id` and `title` are needed; `kind` (product, which is the default, or content), `description`,
 `category`, `sub_category`, `tags` (separated by "|"), `image_url`, `link`, `rating` (0 to 5),
-`rating_count`, `price`, `original_price` and `discount_ratio` (0 to 1) may be there. Columns of other
-names are not read. A number that makes no sense is left empty and counted.
+`rating_count`, `price`, `original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` and
+`available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't be had is in no
+list. Columns of other names are not read. A number that makes no sense is left empty and counted.
 """
 
 from collections import Counter
@@ -13,12 +14,14 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import ITEM_COLUMNS, TAG_SEPARATOR, Adapter, Chunk, WrongFormat
-from database.ingest.fields import MOST_RATINGS, clean, numbers, prices, within
+from database.ingest.fields import MOST_RATINGS, clean, flags, numbers, prices, within
 from database.ingest.named_columns import columns, read_rows, refused
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
-_READ = ("item_id", *CONTENT)
+_AVAILABLE = ("available", "availability", "in_stock")
+"""Names of the one column; the first that says something counts."""
+_READ = ("item_id", *CONTENT, "hidden", *_AVAILABLE)
 _TAGS = r"\s*\|\s*"
 _LONGEST_ID = 64
 
@@ -61,6 +64,9 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
         numbers(table["rating_count"], "rating_count", nulled), 0, MOST_RATINGS, "rating_count", nulled
     )
     ratio = numbers(table["discount_ratio"], "discount_ratio", nulled)
+    available = empty
+    for name in _AVAILABLE:
+        available = available.fillna(flags(table[name], name, nulled))
     return table.assign(
         line=lines,
         kind=table["kind"].str.lower().fillna("product"),
@@ -70,6 +76,8 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str]) -> pd.Da
         price=prices(table["price"], "price", nulled),
         original_price=prices(table["original_price"], "original_price", nulled),
         discount_ratio=within(ratio, 0, 1, "discount_ratio", nulled),
+        hidden=flags(table["hidden"], "hidden", nulled),
+        available=available,
         as_of=None,
         attributes=None,
     )[list(ITEM_COLUMNS)]

@@ -19,7 +19,9 @@ from database.items import CONTENT
 BATCH = 1000
 """Items that are written in one transaction."""
 
-_KEPT = [name for name in CONTENT if name not in {"kind", "tags"}]
+_TOLD = (*CONTENT, "hidden", "available")
+"""The columns of an item that files tell of."""
+_KEPT = [name for name in _TOLD if name not in {"kind", "tags"}]
 _TAGS = "case when excluded.tags = '{}' then items.tags else excluded.tags end"
 _KIND = "case when items.title is null then excluded.kind else items.kind end"
 _MERGED = (
@@ -35,7 +37,7 @@ create temporary table merged_items as
     select distinct on (s.item_id) s.item_id, s.kind, s.title, s.description, s.category, s.sub_category,
         coalesce(array_remove(t.tags, s.sub_category), '{}') as tags, s.image_url, s.link, s.rating,
         s.rating_count::integer as rating_count, s.price, s.original_price, s.discount_ratio, s.as_of,
-        coalesce(s.attributes, '{}')::jsonb as attributes
+        coalesce(s.attributes, '{}')::jsonb as attributes, s.hidden, s.available
     from staged_items s left join (
         select item_id, array_agg(distinct tag order by tag) as tags
         from staged_items, unnest(string_to_array(tags, E'\\x1f')) tag where tag <> '' group by item_id
@@ -43,6 +45,22 @@ create temporary table merged_items as
     order by s.item_id, s.line;
 create index on merged_items (item_id);
 analyze merged_items;
+"""
+
+_OTHER_KINDS = """
+with known as (
+    select distinct on (s.item_id) s.item_id, coalesce(i.kind, s.kind) as kind
+    from staged_items s left join items i
+        on i.item_id = s.item_id and i.title is not null and i.deleted_at is null
+    order by s.item_id, s.line
+), refused as (
+    delete from staged_items s using known k where k.item_id = s.item_id and s.kind <> k.kind
+    returning s.line, format('kind is %s, but this item is of kind %s', s.kind, k.kind) as reason,
+        concat_ws(',', s.item_id, s.kind, s.title) as raw
+), stored as (
+    insert into staged_rejected select * from refused
+)
+select reason, count(*) from refused group by reason
 """
 
 _BATCHES = """
@@ -57,21 +75,28 @@ create index on item_batches (batch);
 analyze item_batches;
 """
 
-_DESCRIBED = """
+# A row that says nothing of the columns that came later has the hash that it had before them: it is no news.
+_HASH = """md5(row(m.item_id, m.kind, m.title, m.description, m.category, m.sub_category, m.tags,
+    m.image_url, m.link, m.rating, m.rating_count, m.price, m.original_price, m.discount_ratio, m.as_of,
+    m.attributes)::text
+    || case when m.hidden is null and m.available is null then ''
+        else row(m.hidden, m.available)::text end)"""
+
+_DESCRIBED = f"""
 drop table if exists pg_temp.changed_items;
 create temporary table changed_items as
-select m.*, md5(m::text) as source_hash, i.item_id is null as is_new
-from merged_items m {of_batch} left join items i on i.item_id = m.item_id
+select m.*, {_HASH} as source_hash, i.item_id is null as is_new
+from merged_items m {{of_batch}} left join items i on i.item_id = m.item_id
 where i.item_id is null or (i.deleted_at is null
-    and i.source_hashes ->> %(family)s is distinct from md5(m::text)
+    and i.source_hashes ->> %(family)s is distinct from {_HASH}
     and (m.as_of is null or i.attributes ->> 'as_of' is null
         or m.as_of >= (i.attributes ->> 'as_of')::timestamptz))
 """
 _OF_BATCH = "join item_batches b on b.item_id = m.item_id and b.batch = %(batch)s"
 
 _UPSERT = f"""
-insert into items (item_id, {", ".join(CONTENT)}, attributes, source_hashes, change_seq)
-select item_id, {", ".join(CONTENT)},
+insert into items (item_id, {", ".join(_TOLD)}, attributes, source_hashes, change_seq)
+select item_id, {", ".join(_TOLD)},
     attributes || case when as_of is null then '{{}}' else jsonb_build_object('as_of', as_of) end,
     jsonb_build_object(%(family)s::text, source_hash), %(seq)s
 from changed_items
@@ -146,6 +171,14 @@ class Merged:
 
     def __add__(self, other: "Merged") -> "Merged":
         return Merged(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+
+def refuse_other_kinds(conn: Connection) -> dict[str, int]:
+    """Refuse staged items that are of another kind in the catalogue, or in an earlier row: an item keeps its
+    kind until it is deleted and made anew. Returns how many were refused, by reason."""
+    with conn.cursor() as cursor:
+        cursor.execute(_OTHER_KINDS)
+        return dict(cursor.fetchall())
 
 
 def gather(conn: Connection, family: str) -> int:

@@ -90,7 +90,7 @@ def _prepared(lines: pd.DataFrame) -> pd.DataFrame:
         time=_times(lines["time"]),
         price=pd.to_numeric(lines["price"], errors="coerce"),
         customer=_customers(lines["customer"]),
-        stranger=lines["customer"].notna() & _customers(lines["customer"]).isna(),
+        bad_customer=lines["customer"].notna() & _customers(lines["customer"]).isna(),
     )
 
 
@@ -119,9 +119,9 @@ def _reasons(lines: pd.DataFrame, weeks: int) -> pd.Series:
     rules = (
         ("no invoice, stock code, time, quantity or price", _unreadable(lines)),
         ("time before 1995 or in the future", ~possible(_moved(lines["time"], weeks))),
-        ("customer is no whole number", lines["stranger"]),
+        ("customer is not a whole number", lines["bad_customer"]),
         ("cancellation", lines["invoice"].str.startswith("C")),
-        ("stock code is no product", lines["plain"].str.fullmatch(_NO_PRODUCT)),
+        ("stock code is not a product", lines["plain"].str.fullmatch(_NO_PRODUCT)),
         ("stock code longer than 10", lines["item_id"].isna()),
         ("quantity is not positive", lines["quantity"] <= 0),
         ("price is not positive: a stock adjustment or a give-away", lines["price"] <= 0),

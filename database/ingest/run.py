@@ -24,6 +24,7 @@ from database.ingest.merge import (
     merge_interactions,
     merge_users,
     merge_vectors,
+    refuse_other_kinds,
     texts_to_encode,
 )
 from database.ingest.progress import Progress
@@ -133,6 +134,8 @@ def ingest_file(
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
         counts = _stage_file(conn, adapter, path, weeks, progress)
+        if adapter.loads == "items":
+            counts.reasons.update(refuse_other_kinds(conn))
         _make_months(conn)
         batches = gather(conn, adapter.family)
         if encoder is not None:

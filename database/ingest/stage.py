@@ -23,7 +23,7 @@ _CREATE = """
 create temporary table staged_items (line bigint, item_id text, kind text, title text, description text,
     category text, sub_category text, tags text, image_url text, link text, rating real,
     rating_count double precision, price double precision, original_price double precision,
-    discount_ratio real, as_of timestamptz, attributes text);
+    discount_ratio real, hidden boolean, available boolean, as_of timestamptz, attributes text);
 create temporary table staged_interactions (line bigint, user_id text, item_id text, event_type text,
     query text, value real, session_id text, occurred_at timestamptz, natural_key text);
 create temporary table staged_rejected (line bigint, reason text, raw text);

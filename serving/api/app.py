@@ -1,4 +1,4 @@
-"""The service's HTTP app: every contract of the documents behind one front door."""
+"""The HTTP app: all APIs behind shared middleware."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,6 +23,7 @@ from serving.api import (
     experiments,
     hybrid,
     interactions,
+    items,
     matrix_factor,
     shop,
     training,
@@ -42,17 +43,18 @@ OpenPlane = Callable[[], AbstractAsyncContextManager[PlaneProtocol]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
 
 _EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count", HEADER]
-_DESCRIPTION = """Shops, articles, content: one catalogue, one history, five models behind four contracts.
+_DESCRIPTION = """Recommendations for shops, content and articles: four APIs over one catalogue, one history
+and one set of models.
 
-Every path answers with and without its trailing slash. Every error has one shape: `detail`, and `error`
-with `code`, `message` and, where one is at fault, `field`. Every answer carries `X-Request-ID` (yours, if
-you sent one) and `X-Bundle`, the models that answered. `explain=true` adds to every item its `reason`, the
-`model` that put it there and its `score`. Each contract shows its own kind of items; `kind` widens it.
+Paths work with and without a trailing slash. Errors have one shape: `detail`, and `error` with `code`,
+`message` and, if a field is invalid, `field`. Every response has `X-Request-ID` (yours, if you sent one) and
+`X-Bundle`. `explain=true` adds `reason`, `model`, `score` and `columns` to every item. Each API returns its
+own kind of item; `kind` selects another.
 """
 
 
 class FrontDoor(BaseRoute):
-    """Matches what has not passed the front door yet: an app that mounts this one hands it everything.
+    """Matches what has not passed the middleware yet: an app that mounts this one hands it everything.
 
     BentoML asks a mounted app's routes one by one, before its middleware: without this it would answer paths
     with a trailing slash, and errors, by itself. Inside the app it never matches.
@@ -64,7 +66,7 @@ class FrontDoor(BaseRoute):
         return (Match.NONE if ENTERED in scope else Match.FULL), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("a route of the app was called around the app")
+        raise RuntimeError("route called without the app's middleware")
 
 
 def create_app(
@@ -99,13 +101,13 @@ def create_app(
         redoc_url=None,
         responses=errors.documented(429, 500),
         dependencies=[Depends(note_unknown_fields)],
-        middleware=_front_door(settings, metrics, lambda: app.state.plane),
+        middleware=_middleware(settings, metrics, lambda: app.state.plane),
     )
     app.state.metrics = metrics
     app.state.settings = settings
     errors.install(app)
     slow_plane = (training, deployments, experiments)
-    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles)
+    contracts = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles, items)
     for contract in contracts:
         app.include_router(contract.router)
     app.include_router(documentation.router)
@@ -116,7 +118,7 @@ def create_app(
     return app
 
 
-def _front_door(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
     layers = [
         Middleware(
             Envelope, bundle_id=lambda: plane().bundle_id, stale=lambda: plane().stale, metrics=metrics

@@ -39,7 +39,7 @@ _RECOMMEND_EXAMPLES = {
 IdInPath = Annotated[ArticleId, Path(examples=[1])]
 Whole = Annotated[ArticleIn, Body(examples=[_WHOLE])]
 Patch = Annotated[ArticlePatch, Body(examples=[{"title": "Newer Tech Trend"}])]
-Page = Annotated[int, Query(description="From 1; a page that is not there answers 404.")]
+Page = Annotated[int, Query(description="Starts at 1; a page that does not exist returns 404.")]
 PageSize = Annotated[int, Query(description=f"Articles on a page; clamped to 1..{MAX_PAGE_SIZE}.")]
 
 
@@ -73,7 +73,7 @@ async def list_articles(
     summary="Create an article",
 )
 async def create_article(plane: Plane, body: Whole) -> Response:
-    """It gets the next number, and is found by meaning at the next request."""
+    """It gets the next number and can be found from the next request on."""
     item = await plane.create_item(
         ItemDraft(kind="article", title=body.title, description=body.content, category=body.category)
     )
@@ -88,11 +88,11 @@ async def get_article(plane: Plane, article_id: IdInPath) -> Response:
 @router.put(
     "/articles/{article_id}",
     response_model=Article,
-    responses=documented(400, 401, 404, 413, 503),
+    responses=documented(400, 401, 404, 409, 413, 503),
     summary="Replace an article",
 )
 async def replace_article(plane: Plane, article_id: IdInPath, body: Whole) -> Response:
-    """Sets every field; a category that is left out is cleared."""
+    """Sets every field; omitted fields are cleared."""
     item = await _found(plane, article_id)
     return answer(article_shape(await plane.update_item(item.item_id, article_changes(body))))
 
@@ -100,11 +100,11 @@ async def replace_article(plane: Plane, article_id: IdInPath, body: Whole) -> Re
 @router.patch(
     "/articles/{article_id}",
     response_model=Article,
-    responses=documented(400, 401, 404, 413, 503),
+    responses=documented(400, 401, 404, 409, 413, 503),
     summary="Change an article",
 )
 async def change_article(plane: Plane, article_id: IdInPath, body: Patch) -> Response:
-    """Fields that are left out keep their values."""
+    """Omitted fields keep their values."""
     item = await _found(plane, article_id)
     changes = article_changes(body)
     return answer(article_shape(await plane.update_item(item.item_id, changes) if changes else item))
@@ -117,7 +117,7 @@ async def change_article(plane: Plane, article_id: IdInPath, body: Patch) -> Res
     summary="Delete an article",
 )
 async def delete_article(plane: Plane, article_id: IdInPath) -> Response:
-    """It is out of every list at the next request."""
+    """Gone from all lists from the next request on."""
     item = await _found(plane, article_id)
     await plane.delete_item(item.item_id)
     return Response(status_code=204)
@@ -127,7 +127,7 @@ async def delete_article(plane: Plane, article_id: IdInPath) -> Response:
     "/recommend",
     response_model=RecommendAnswer,
     responses=documented(400, 404, 413, 503),
-    summary="Articles near a text or an article",
+    summary="Similar articles",
 )
 async def recommend(
     plane: Plane,
@@ -135,7 +135,7 @@ async def recommend(
     kind: Kind = None,
     explain: Explain = False,
 ) -> Response:
-    """Give `query` or `article_id`: both or neither answer 400. The article itself is not in its list."""
+    """Give exactly one of `query` and `article_id`, otherwise 400. The article itself is not included."""
     kinds = kinds_of(kind, "article")
     if body.query is not None:
         ranked = await plane.lists.semantic_search(body.query, body.limit, kinds, explain=explain)

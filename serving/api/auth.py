@@ -23,7 +23,7 @@ class ExposureRefusedError(Exception):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"refusing to listen on {host} without keys: set SHORTLIST_API_KEYS, "
-            "or SHORTLIST_ALLOW_PUBLIC_WITHOUT_KEYS=true if that is what you want"
+            "or SHORTLIST_ALLOW_PUBLIC_WITHOUT_KEYS=true to allow it"
         )
         self.host = host
 

@@ -1,4 +1,4 @@
-"""Content of the hybrid contract."""
+"""Content of the hybrid API."""
 
 from typing import Annotated
 
@@ -7,11 +7,13 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import Kind, KnownId, Label, kinds_of
+from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFound
+from serving.types import Item
 
 router = APIRouter(prefix="/content", tags=["content"])
 
@@ -40,7 +42,7 @@ NewContent = Annotated[
     summary="Create a content item",
 )
 async def create_content(plane: Plane, body: NewContent) -> Response:
-    """It is in searches and recommendations at the next request."""
+    """Included in searches and recommendations from the next request on."""
     item = await plane.create_item(
         ItemDraft(
             kind="content",
@@ -67,7 +69,7 @@ async def list_category(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     kind: Kind = None,
 ) -> Response:
-    """A list, empty for a category that nothing has; X-Total-Count says how many there are. No vectors."""
+    """Empty if no content has this category. The header `X-Total-Count` has the total. Without vectors."""
     own = None if kind == "all" else kind or "content"
     items, total = await plane.list_items(own, category, offset, limit)
     return answer([shapes.content_shape(item) for item in items], headers={"X-Total-Count": str(total)})
@@ -80,9 +82,27 @@ async def list_category(
     summary="A content item",
 )
 async def get_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
-    """An item of another kind is found with `kind`."""
+    """For an item of another kind, give `kind`."""
+    item = await _found(plane, content_id, kind)
+    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))
+
+
+@router.delete(
+    "/{content_id:path}",
+    status_code=204,
+    responses=documented(401, 404, 422, 503),
+    summary="Delete a content item",
+)
+async def delete_content(plane: Plane, content_id: ContentInPath, kind: Kind = None) -> Response:
+    """It is out of every list at the next request. For an item of another kind, give `kind`."""
+    item = await _found(plane, content_id, kind)
+    await plane.delete_item(item.item_id)
+    return Response(status_code=204)
+
+
+async def _found(plane: PlaneProtocol, content_id: str, kind: str | None) -> Item:
     item = await plane.get_item(content_id)
     kinds = kinds_of(kind, "content")
     if item is None or (kinds is not None and item.kind not in kinds):
         raise ItemNotFound(content_id)
-    return answer(shapes.embedded_content(item, await plane.embedding(item.item_id)))
+    return item

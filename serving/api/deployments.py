@@ -1,4 +1,4 @@
-"""What serves, and taking it back."""
+"""Rolling back the bundle in service."""
 
 import logging
 from typing import Annotated
@@ -29,15 +29,15 @@ _CODES: dict[type[Exception], str] = {
 
 
 class RollbackRequest(BaseModel, extra="forbid"):
-    """Why, and which bundle is to go."""
+    """The reason, and optionally the bundle that must be in service."""
 
     reason: Title
     bundle: KnownId | None = None
-    """Taken back only while it serves, so that a request sent twice does not go back twice."""
+    """Rolled back only while it is in service, so that a request sent twice does not roll back twice."""
 
 
 class RollbackAnswer(BaseModel):
-    """What serves now, and what was taken out of service."""
+    """The bundle in service now, and the one it replaced."""
 
     status: str
     bundle: str
@@ -49,17 +49,17 @@ class RollbackAnswer(BaseModel):
     "/training/rollback",
     response_model=RollbackAnswer,
     responses=documented(400, 401, 409, 413, 422, 503),
-    summary="Go back to the previous bundle",
+    summary="Roll back to the previous bundle",
 )
 async def roll_back(
     request: Request,
     airflow: Training,
     body: Annotated[RollbackRequest, Body(examples=[{"reason": "fewer clicks since noon"}])],
 ) -> Response:
-    """The newest bundle that served before, and was not itself taken back, serves again: whole, recorded with
-    the reason, followed by every worker at its next request. With `bundle` only that one is taken back. 409
-    when there is none to go back to, another bundle serves, or a promotion runs. MLflow's aliases follow by
-    a run of `monitoring` that this starts."""
+    """Puts the latest earlier bundle that was not itself rolled back into service again, as a whole, with the
+    reason. Workers switch at their next request. With `bundle`, only if that one is in service. 409 if there
+    is no earlier bundle, another one is in service, or a promotion is running. Starts a `monitoring` run
+    that updates MLflow's aliases."""
     try:
         now, left = await take_back(request.app.state.settings, body.reason, body.bundle)
     except (RollbackError, PromotionBusy) as error:
@@ -74,4 +74,4 @@ async def _mirror(airflow: Airflow, reason: str) -> None:
     try:
         await airflow.monitor(reason)
     except AirflowUnavailable as error:
-        log.warning("MLflow's aliases wait for the hourly run of `monitoring`: %s", error)
+        log.warning("MLflow's aliases will be updated by the next hourly run of `monitoring`: %s", error)

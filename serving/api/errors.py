@@ -23,6 +23,7 @@ from serving.errors import (
     AlreadyExists,
     DatabaseBusy,
     DatabaseUnavailable,
+    EditConflict,
     ItemExists,
     ItemNotFound,
     KeyReused,
@@ -36,7 +37,7 @@ from serving.errors import (
 log = logging.getLogger(__name__)
 
 MALFORMED = "malformed"
-"""Type of the validation errors that answer 400: an id or a query that breaks the documents' rules."""
+"""Type of the validation errors that answer 400: an id or a query that breaks the original APIs' rules."""
 NO_SUCH = "no_such"
 """Type of the validation errors that answer 404: an id that nothing can have."""
 
@@ -51,7 +52,7 @@ _STATUS_CODES = {
     503: "unavailable",
 }
 _DRF_PATHS = ("/api/articles", "/api/recommend")
-INTERNAL = "the service failed; its log tells why, under this request's id"
+INTERNAL = "internal error; the service's log has details under this request id"
 _RETRY_AFTER = {"Retry-After": "2"}
 _LONGEST_NAME = 100
 """Characters of a field's name that an error repeats: it may be the sender's own, and long."""
@@ -164,6 +165,7 @@ _SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
     (ItemExists, 409, "item_exists"),
     (UserExists, 409, "user_exists"),
     (AlreadyExists, 409, "already_exists"),
+    (EditConflict, 409, "edit_conflict"),
     (KeyReused, 422, "idempotency_key_reused"),
     (TrainingPaused, 409, "training_paused"),
     (ModelNotReady, 503, "model_not_trained"),
@@ -175,14 +177,24 @@ _SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
 
 _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
     400: ("Malformed request", "bad_request", "user_id: must be 1 to 50 letters or digits", "user_id"),
-    401: ("A key is needed", "unauthorized", "unauthorized", None),
+    401: ("API key required", "unauthorized", "unauthorized", None),
     404: ("Not found", "item_not_found", "no item 'ABCD1234XY'", None),
-    409: ("The id is taken", "item_exists", "item 'content456' exists already", None),
+    409: ("Conflict", "item_exists", "item 'content456' already exists", None),
     413: ("The body is too large", "body_too_large", "the body is larger than 1048576 bytes", None),
-    422: ("Not what the schema says", "invalid", "event_type: Input should be 'product_click'", "event_type"),
+    422: (
+        "Does not match the schema",
+        "invalid",
+        "event_type: Input should be 'product_click'",
+        "event_type",
+    ),
     429: ("Too many requests", "too_many_requests", "too many requests: try again later", None),
-    500: ("The service failed", "internal_error", INTERNAL, None),
-    503: ("Not available now", "model_not_trained", "model 'als' is not ready: no bundle is deployed", None),
+    500: ("Internal error", "internal_error", INTERNAL, None),
+    503: (
+        "Temporarily unavailable",
+        "model_not_trained",
+        "model 'als' is not ready: no bundle is deployed",
+        None,
+    ),
 }
 
 

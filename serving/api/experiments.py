@@ -1,4 +1,4 @@
-"""Experiments and what the platform finds when it watches itself: operators' endpoints of the service.
+"""Experiments and monitoring: the operators' endpoints of the service.
 
 They ask the database on a thread of their own, over the same functions as `python -m experiments`:
 these calls are rare, and no request of a shopper waits for one.
@@ -30,8 +30,10 @@ from experiments.reading import read_all
 from serving.api.errors import ApiError, documented
 from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
+from serving.api.state import Plane
 from serving.errors import DatabaseUnavailable
-from training.params import load_params
+from training.params.experiments import ExperimentsParams
+from training.params.ranking import BlendParams
 
 router = APIRouter(tags=["experiments"])
 
@@ -43,9 +45,10 @@ router = APIRouter(tags=["experiments"])
     responses=documented(400, 401, 409, 413, 422, 503),
     summary="Start an experiment",
 )
-async def start(request: Request, body: NewExperiment) -> Response:
-    """Workers follow within seconds. One A/B test and one shadow test may run at a time."""
-    return answer(await _asked(request, _start, body), 201)
+async def start(request: Request, plane: Plane, body: NewExperiment) -> Response:
+    """Workers notice within seconds. One A/B test and one shadow test can run at a time."""
+    made = await _asked(request, "starting an experiment", _start, body, plane.params.blend)
+    return answer(made, 201)
 
 
 @router.post(
@@ -55,8 +58,8 @@ async def start(request: Request, body: NewExperiment) -> Response:
     summary="Stop an experiment",
 )
 async def stop(request: Request, experiment_id: ExperimentId, body: Reason) -> Response:
-    """Everyone gets the deployed bundle again; what was found stays readable."""
-    return answer(await _asked(request, _stop, experiment_id, body.reason))
+    """All users get the deployed bundle again; the results stay readable."""
+    return answer(await _asked(request, "stopping an experiment", _stop, experiment_id, body.reason))
 
 
 @router.get(
@@ -66,32 +69,33 @@ async def stop(request: Request, experiment_id: ExperimentId, body: Reason) -> R
     summary="The latest experiments",
 )
 async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Response:
-    """Newest first; one without `stopped_at` is running."""
-    return answer(await _asked(request, _latest, limit))
+    """Newest first; a running one has no `stopped_at`."""
+    return answer(await _asked(request, "listing the experiments", _latest, limit))
 
 
 @router.get(
     "/experiments/{experiment_id}",
     response_model=dict[str, Any],
     responses=documented(404, 422, 503),
-    summary="What an experiment has found so far",
+    summary="Results of an experiment",
 )
-async def read(request: Request, experiment_id: ExperimentId) -> Response:
-    """Each arm's click rate with its interval, and a verdict that may be looked at as often as you like. Of a
-    shadow test also what the unseen lists would have earned, with an interval, from the explored ones."""
-    return answer(await _asked(request, _read, experiment_id))
+async def read(request: Request, plane: Plane, experiment_id: ExperimentId) -> Response:
+    """Each arm's click rate with its interval, and a verdict that is valid however often it is read. For a
+    shadow test also the estimated click rate of the shadow lists."""
+    params = plane.params.experiments
+    return answer(await _asked(request, "reading an experiment", _read, experiment_id, params))
 
 
 @router.get(
     "/monitoring", response_model=dict[str, Any], responses=documented(503), summary="Freshness, drift, guard"
 )
 async def monitoring(request: Request) -> Response:
-    """When things last happened, the latest drift report, and the guard's latest looks."""
-    return answer(await _asked(request, _watch))
+    """Freshness, the latest drift report, the guard's latest decisions."""
+    return answer(await _asked(request, "reading the monitoring", _watch))
 
 
-async def _asked(request: Request, question: Any, *arguments: Any) -> Any:
-    """Ask on a thread; errors become those of the contracts."""
+async def _asked(request: Request, operation: str, question: Any, *arguments: Any) -> Any:
+    """Run a database call in a thread; its errors become API errors, `operation` names it in them."""
     try:
         return await asyncio.to_thread(question, request.app.state.settings, *arguments)
     except ExperimentUnknownError as error:
@@ -101,11 +105,10 @@ async def _asked(request: Request, question: Any, *arguments: Any) -> Any:
     except ExperimentError as error:
         raise ApiError(422, "invalid", str(error)) from error
     except OperationalError as error:
-        raise DatabaseUnavailable("the question") from error
+        raise DatabaseUnavailable(operation) from error
 
 
-def _start(settings: Settings, body: ExperimentIn) -> dict[str, Any]:
-    blend = load_params(settings.workspace / "params.yaml").blend
+def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[str, Any]:
     for arm in body.arms:
         try:
             blend.changed(arm.blend or {})
@@ -127,8 +130,7 @@ def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
         return [asdict(one) for one in list_experiments(conn, limit)]
 
 
-def _read(settings: Settings, experiment_id: str) -> dict[str, Any]:
-    params = load_params(settings.workspace / "params.yaml").experiments
+def _read(settings: Settings, experiment_id: str, params: ExperimentsParams) -> dict[str, Any]:
     with connect(settings) as conn:
         return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), params))
 

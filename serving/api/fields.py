@@ -1,6 +1,6 @@
-"""Types of the fields that requests share, with the documents' rules and the service's limits.
+"""Types of the fields that requests share, with the original APIs' rules and the service's limits.
 
-An id or a query that breaks a rule of the documents answers 400 (`errors.MALFORMED`); everything else
+An id or a query that breaks a rule of the original APIs answers 400 (`errors.MALFORMED`); everything else
 that is not what the schema says answers 422.
 """
 
@@ -100,7 +100,7 @@ QueryText = Annotated[
     AfterValidator(_query),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_QUERY, "pattern": r"\S"}),
 ]
-"""A search query: 1 to 255 characters once trimmed."""
+"""A search query: 1 to 255 characters after trimming."""
 
 _Writable = BeforeValidator(_writable)
 
@@ -130,16 +130,16 @@ Labels = Annotated[tuple[Label, ...], Field(max_length=MAX_LABELS)]
 
 Kind = Annotated[
     Literal["product", "content", "article", "all"] | None,
-    Query(description="Kind of items to show instead of this contract's own; `all` is every kind."),
+    Query(description="Kind of items to show instead of this API's own; `all` is every kind."),
 ]
-Explain = Annotated[bool, Query(description="Add `reason`, `model` and `score` to every item.")]
+Explain = Annotated[bool, Query(description="Add `reason`, `model`, `score` and `columns` to every item.")]
 
 
 def kinds_of(kind: str | None, own: str) -> Kinds:
-    """The kinds a request asks for: this contract's own unless it says otherwise."""
+    """The kinds a request asks for: this API's own unless it says otherwise."""
     return None if kind == "all" else frozenset((kind or own,))
 
 
 def clamp(value: int, low: int, high: int) -> int:
-    """The nearest number in [low, high]: limits of lists are clamped, never refused."""
+    """The nearest number in [low, high]: limits of lists are clamped, never rejected."""
     return max(low, min(high, value))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from database.interactions import Recorded
 from serving.api.errors import documented
 from serving.api.fields import Explain, Kind, kinds_of
-from serving.api.idempotency import Once
+from serving.api.idempotency import IdempotencyKey
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
@@ -61,8 +61,8 @@ Feedback = Annotated[
     summary="Content for a user",
 )
 async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
-    """`method` says how each was found: hybrid, cf, embeddings, interests or popular. A user who is not
-    known is a cold start, not an error. Without `cf_weight` the configured weights are used."""
+    """`method` says how each was found: hybrid, cf, embeddings, interests or popular. Unknown
+    users are a cold start, not an error. Without `cf_weight` the configured weights are used."""
     ranked = await plane.lists.hybrid(
         body.user_id,
         body.n_recommendations,
@@ -87,15 +87,15 @@ async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Expl
     responses=documented(400, 401, 404, 413, 422, 503),
     summary="Record an interaction",
 )
-async def interact(plane: Plane, once: Once, body: Interact) -> Response:
-    """Content must exist, of any kind (404); a user who is not known is made."""
+async def interact(plane: Plane, dedup_key: IdempotencyKey, body: Interact) -> Response:
+    """Content must exist, of any kind (404); an unknown user is created."""
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type=body.interaction_type,
         item_id=body.content_id,
         value=body.duration_seconds,
         occurred_at=datetime.now(UTC),
-        dedup_key=once,
+        dedup_key=dedup_key,
     )
     stored = await _record(plane, draft)
     return answer(
@@ -114,17 +114,17 @@ async def interact(plane: Plane, once: Once, body: Interact) -> Response:
     "/feedback",
     response_model=shapes.FeedbackOut,
     responses=documented(400, 401, 404, 413, 422, 503),
-    summary="Say what a user thinks of a content item",
+    summary="Record feedback on a content item",
 )
-async def feedback(plane: Plane, once: Once, body: Feedback) -> Response:
-    """Content must exist, of any kind (404); a user who is not known is made. It moves the next list."""
+async def feedback(plane: Plane, dedup_key: IdempotencyKey, body: Feedback) -> Response:
+    """Content must exist, of any kind (404); an unknown user is created. It affects the next list."""
     draft = InteractionDraft(
         user_id=body.user_id,
         event_type="feedback",
         item_id=body.content_id,
         value=_SIGNS[body.feedback_type],
         occurred_at=datetime.now(UTC),
-        dedup_key=once,
+        dedup_key=dedup_key,
     )
     stored = await _record(plane, draft)
     return answer(

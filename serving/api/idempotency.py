@@ -23,8 +23,9 @@ async def _stored_key(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="A UUID of your own for this interaction: sent again with it, it is stored once, "
-            "and answered alike. With another interaction of the user it is refused (422).",
+            description="A UUID for this interaction, in double quotes. A retry with the same key stores "
+            "nothing and gets the original response; the same key with a different interaction is "
+            "rejected (422).",
             examples=['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
         ),
     ] = None,
@@ -38,5 +39,5 @@ async def _stored_key(
     return uuid5(_SPACE, found[1] or found[2])
 
 
-Once = Annotated[UUID | None, Depends(_stored_key)]
+IdempotencyKey = Annotated[UUID | None, Depends(_stored_key)]
 """What an interaction is told apart by when it is sent again; None without the header."""

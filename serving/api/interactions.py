@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import ShopUserId, clamp
-from serving.api.idempotency import Once
+from serving.api.idempotency import IdempotencyKey
 from serving.api.responses import answer
 from serving.api.schemas.shop import ShopInteraction, UserInteractions, interaction_shape
 from serving.api.state import Plane
@@ -32,13 +32,15 @@ _EXAMPLES = {
 @router.post(
     "/interactions",
     response_class=Response,
-    responses={200: {"description": "Stored; the body is empty"}, **documented(400, 401, 413, 422, 503)},
+    responses={200: {"description": "Stored; empty body"}, **documented(400, 401, 413, 422, 503)},
     summary="Log an interaction",
 )
 async def log_interaction(
-    plane: Plane, once: Once, body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)]
+    plane: Plane,
+    dedup_key: IdempotencyKey,
+    body: Annotated[ShopInteraction, Body(openapi_examples=_EXAMPLES)],
 ) -> Response:
-    """It is on disk when this answers, and counts in the user's next answer. New users need no sign-up."""
+    """Stored when this returns, and used in the user's next list. Unknown users are created."""
     clicked = body.event_type == "product_click"
     await plane.record_interaction(
         InteractionDraft(
@@ -46,7 +48,7 @@ async def log_interaction(
             event_type=body.event_type,
             item_id=body.product_id if clicked else None,
             query=None if clicked else body.query,
-            dedup_key=once,
+            dedup_key=dedup_key,
         )
     )
     return Response(status_code=200)
@@ -63,6 +65,6 @@ async def user_interactions(
     user_id: Annotated[ShopUserId, Path(description="1 to 50 letters or digits.", examples=["user123"])],
     days: Annotated[int, Query(description=f"How far back; clamped to 1..{MAX_DAYS}.")] = 30,
 ) -> Response:
-    """Every event type of every contract; empty for a user who is not known."""
+    """All event types from all APIs; empty for unknown users."""
     stored = await plane.user_interactions(user_id, clamp(days, 1, MAX_DAYS))
     return answer({"user_id": user_id, "interactions": [interaction_shape(entry) for entry in stored]})

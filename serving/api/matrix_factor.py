@@ -32,7 +32,7 @@ SearchBody = Annotated[SemanticSearchRequest, Body(examples=[{"query": "washing 
     "/matrix_factor/similar",
     response_model=FactorAnswer,
     responses=documented(400, 404, 413, 422, 503),
-    summary="Items that the same users chose",
+    summary="Items chosen by the same users",
 )
 async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: Explain = False) -> Response:
     """Nearest items by their ALS factors, best first."""
@@ -49,7 +49,7 @@ async def similar(plane: Plane, body: SimilarBody, kind: Kind = None, explain: E
     summary="Items for a user",
 )
 async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Explain = False) -> Response:
-    """ALS on the user's history as it is now. A user who is not known is a cold start: popular items."""
+    """ALS on the user's history as it is now. Unknown users are a cold start: popular items."""
     ranked = await plane.lists.for_user_als(
         body.user_id, body.n, body.filter_already_liked, kinds_of(kind, "product"), explain=explain
     )
@@ -60,7 +60,7 @@ async def for_user(plane: Plane, body: UserBody, kind: Kind = None, explain: Exp
     "/search",
     response_model=SemanticSearchAnswer,
     responses=documented(400, 413, 422, 503),
-    summary="Items whose text means the query",
+    summary="Items closest in meaning to a query",
 )
 async def search(plane: Plane, body: SearchBody, kind: Kind = None, explain: Explain = False) -> Response:
     """Nearest items by sentence embedding; the score is the cosine."""

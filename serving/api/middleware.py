@@ -1,4 +1,4 @@
-"""The front door, as plain ASGI: each class does one thing before a request reaches its router.
+"""The middleware, as plain ASGI: each class does one thing before a request reaches its router.
 
 Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts, CORS, RateLimit, KeyCheck,
 BodyLimit, HeadAsGet.
@@ -24,7 +24,7 @@ from serving.request_context import Request, current_request
 log = logging.getLogger(__name__)
 
 ENTERED = "shortlist.entered"
-"""Key of the scope that says a request has passed the front door."""
+"""Key of the scope that says a request has passed the middleware."""
 
 MAX_DEPTH = 32
 """Deepest nesting of a JSON body."""

@@ -1,4 +1,4 @@
-"""What the HTTP API needs of what is behind it: the live plane, or a test's stand-in."""
+"""What the HTTP API needs of what is behind it: the live plane, or a test's fake."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.steps.context import Vector
 from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from training.params import Params
 
 
 class ListsProtocol(Protocol):
@@ -64,6 +65,7 @@ class PlaneProtocol(Protocol):
     """Catalogue, users, interactions and lists: see `serving.plane.LivePlane`."""
 
     healthy: bool
+    params: Params
 
     @property
     def lists(self) -> ListsProtocol: ...

@@ -21,7 +21,7 @@ ProductInPath = Annotated[
     ProductId, Path(description="10 upper-case letters or digits.", examples=["ABCD1234XY"])
 ]
 QueryInUrl = Annotated[
-    QueryText, Query(description="1 to 255 characters once trimmed.", examples=["earbuds"])
+    QueryText, Query(description="1 to 255 characters after trimming.", examples=["earbuds"])
 ]
 
 
@@ -50,7 +50,7 @@ async def home(
     "/product/{product_id}",
     response_model=SimilarProducts,
     responses=documented(400, 404, 422),
-    summary="Products like a product",
+    summary="Similar products",
 )
 async def product(
     plane: Plane,
@@ -75,7 +75,7 @@ async def product(
     response_model=SearchAnswer,
     response_model_exclude_none=True,
     responses=documented(400, 404, 422),
-    summary="Products for a query",
+    summary="Search products",
 )
 async def search(
     plane: Plane,
@@ -90,7 +90,7 @@ async def search(
         query, clamp(response_limit, 1, 6000), kinds_of(kind, "product"), explain=explain
     )
     if not found.results:
-        raise ApiError(404, "nothing_to_show", "nothing matches, and nothing is trending")
+        raise ApiError(404, "nothing_to_show", "nothing matches and there are no trending items")
     shape: dict[str, object] = {"results": product_list(found.results, explain)}
     if found.fallback_reason is not None:
         shape["fallback_reason"] = found.fallback_reason

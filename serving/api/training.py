@@ -1,4 +1,4 @@
-"""Training and status: runs of the daily training in Airflow, and what serves. Paths of two documents."""
+"""Training and status: runs of the daily training in Airflow, and the bundle in service."""
 
 import asyncio
 from typing import Annotated, Any
@@ -31,14 +31,14 @@ Train = Annotated[shapes.TrainRequest, Body(examples=[{"retrain_cf": True, "rege
     "/training",
     response_model=TrainingAnswer,
     responses={
-        202: {"model": TrainingAnswer, "description": "A run was started: `GET /training/status` follows it"},
+        202: {"model": TrainingAnswer, "description": "Run started; follow it with `GET /training/status`"},
         **documented(400, 401, 409, 413, 422, 503),
     },
     summary="Train or retrain a model",
 )
 async def train(plane: Plane, airflow: Training, body: TrainingBody) -> Response:
-    """Trained already and not forced: 200 with its figures. Else the daily training runs in Airflow, all
-    models of one snapshot together, and this answers 202 with the run's id at once."""
+    """If trained and not forced: 200 with its metrics. Otherwise starts `daily_training`, which trains all
+    models on one snapshot, and returns 202 with the run id."""
     name, section = _NAMES[body.model_type]
     stats = (await plane.status()).get(section, {})
     if stats.get("status") == "trained" and not body.force_retrain:
@@ -51,7 +51,7 @@ async def train(plane: Plane, airflow: Training, body: TrainingBody) -> Response
 
 @router.get("/status", response_model=ServiceStatus, summary="Data, models and bundle")
 async def status(plane: Plane, airflow: Training) -> Response:
-    """Counts of the database, each model's state and size, the bundle that serves, and the latest run."""
+    """Counts of the database, each model's state and size, the bundle in service, and the latest run."""
     return answer({**await plane.status(), "training": await _training(airflow)})
 
 
@@ -63,8 +63,8 @@ async def status(plane: Plane, airflow: Training) -> Response:
     summary="Train the models",
 )
 async def train_hybrid(airflow: Training, body: Train) -> Response:
-    """Starts the daily training in Airflow and answers with its run's id. Asked for either part, it trains
-    although nothing is new; with both false only if something is."""
+    """Starts `daily_training` and returns its run id. With either part requested, it trains even if nothing
+    has changed."""
     force = body.retrain_cf or body.regenerate_embeddings
     run = await airflow.train({**body.model_dump(), "force": force})
     message = f"training started in Airflow as run {run.run_id}"
@@ -75,14 +75,14 @@ async def train_hybrid(airflow: Training, body: Train) -> Response:
     "/training/status",
     response_model=shapes.TrainingStatus,
     responses=documented(404, 422, 503),
-    summary="What became of the training",
+    summary="Status of a training run",
 )
 async def training_status(
     plane: Plane,
     airflow: Training,
-    run_id: Annotated[RunId | None, Query(description="Which run; the latest when left out")] = None,
+    run_id: Annotated[RunId | None, Query(description="Run id; by default the latest run")] = None,
 ) -> Response:
-    """The state of the run in Airflow (503 when that is not reachable), and what serves now."""
+    """The state of the run in Airflow (503 when Airflow is unreachable), and the bundle in service."""
     run = await airflow.latest_run() if run_id is None else await airflow.run(run_id)
     models = await plane.status()
     return answer(
@@ -108,7 +108,7 @@ async def _training(airflow: Airflow) -> dict[str, Any]:
         async with asyncio.timeout(STATUS_PATIENCE_SECONDS):
             run = await airflow.latest_run()
     except TimeoutError:
-        return {"status": "unknown", "message": f"Airflow is slow to answer at {airflow.address}"}
+        return {"status": "unknown", "message": f"Airflow at {airflow.address} is slow to respond"}
     except AirflowUnavailable as error:
         return {"status": "unknown", "message": str(error)}
     if run is None:

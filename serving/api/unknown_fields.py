@@ -33,7 +33,7 @@ def fields_by_route(app: FastAPI) -> dict[str, Fields]:
 
 
 async def note_unknown_fields(request: Request) -> None:
-    """Note the query and body fields that the request's endpoint ignores; the front door names them."""
+    """Note the query and body fields that the request's endpoint ignores; the middleware names them."""
     fields: Fields | None = request.app.state.fields.get(request.scope["route"].unique_id)
     context = current_request.get()
     if fields is None or context is None:

@@ -33,7 +33,7 @@ ChangedUser = Annotated[shapes.UserPatch, Body(examples=[{"interests": ["ml", "p
     summary="Create a user",
 )
 async def create_user(plane: Plane, body: Newcomer) -> Response:
-    """Also for a user whom only interactions know so far: their history is kept."""
+    """Also for a user known only from interactions; their history is kept."""
     user = await plane.create_user(
         UserDraft(user_id=body.user_id, interests=body.interests, skill_level=body.skill_level)
     )
@@ -44,10 +44,10 @@ async def create_user(plane: Plane, body: Newcomer) -> Response:
     "/{user_id:path}",
     response_model=shapes.UserOut,
     responses=documented(404, 422, 503),
-    summary="A user and what they met",
+    summary="A user and their history",
 )
 async def get_user(plane: Plane, user_id: UserInPath) -> Response:
-    """`history` holds ids of items of every kind, newest first, of the last year."""
+    """`history` has the ids of items of every kind from the last year, newest first."""
     user = await plane.get_user(user_id)
     return answer(shapes.user_shape(user, await _history(plane, user_id)))
 
@@ -59,7 +59,7 @@ async def get_user(plane: Plane, user_id: UserInPath) -> Response:
     summary="Change a user",
 )
 async def update_user(plane: Plane, user_id: UserInPath, body: ChangedUser) -> Response:
-    """Fields that are left out keep their values."""
+    """Omitted fields keep their values."""
     changes: UserChanges = {}
     if "interests" in body.model_fields_set:
         changes["interests"] = body.interests
@@ -70,6 +70,6 @@ async def update_user(plane: Plane, user_id: UserInPath, body: ChangedUser) -> R
 
 
 async def _history(plane: PlaneProtocol, user_id: str) -> list[str]:
-    """Ids of the items a user met, newest first, each once."""
+    """Ids of the items in a user's history, newest first, each once."""
     events = await plane.user_interactions(user_id, HISTORY_DAYS)
     return list(dict.fromkeys(event.item_id for event in events if event.item_id is not None))

@@ -1,0 +1,1 @@
+"""The bundle in service: loads and tests one (`loading`), swaps it (`deployed`), goes back (`rollback`)."""

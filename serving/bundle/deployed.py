@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from database.deployments import Deployment, fetch_deployment
 from serving.bundle import loading as bundles
-from serving.bundle.loading import Generation, Locate
+from serving.bundle.loading import Locate, PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import BundleRefused, DatabaseUnavailable
@@ -55,7 +55,7 @@ class Deployed:
         self._clock = clock
         self._loading: asyncio.Task[None] | None = None
         self._wanted: int | None = None
-        self.generation: Generation | None = None
+        self.bundle: PlacedBundle | None = None
         """What answers; None before the first bundle."""
         self.refused: dict[int, Refusal] = {}
 
@@ -64,18 +64,26 @@ class Deployed:
         """The deployment that the database names."""
         return self._wanted
 
+    @property
+    def lacking(self) -> str:
+        """Why there is no bundle, in a few words; to be asked while there is none."""
+        refusal = None if self._wanted is None else self.refused.get(self._wanted)
+        if refusal is not None:
+            return f"bundle {refusal.bundle_id} was rejected: {refusal.reason}"
+        return "no bundle is deployed yet" if self._wanted is None else "the deployed bundle is being loaded"
+
     async def open(self, deployment_id: int | None) -> None:
         """Load the deployed bundle; when it is refused, the one before it, and so on back."""
         self._wanted = deployment_id
         place = deployment_id
-        while place is not None and self.generation is None:
+        while place is not None and self.bundle is None:
             deployment = await self._deployment(place)
             if deployment is None:
                 return
             await self._take(deployment)
             place = deployment.previous_id
-        if self.generation is not None and self.generation.loaded.deployment.deployment_id != deployment_id:
-            log.error("fell back to bundle %s: see /status for why", self.generation.bundle_id)
+        if self.bundle is not None and self.bundle.loaded.deployment.deployment_id != deployment_id:
+            log.error("fell back to bundle %s; /status has the reason", self.bundle.bundle_id)
 
     def follow(self, deployment_id: int | None, catch_up: CatchUp) -> None:
         """Start to load the deployment if it is new; the present bundle answers until it is in place.
@@ -91,7 +99,7 @@ class Deployed:
             return
         self._loading = asyncio.create_task(self._change(deployment_id, catch_up))
 
-    async def load(self, deployment: Deployment) -> Generation:
+    async def load(self, deployment: Deployment) -> PlacedBundle:
         """A bundle beside the one that answers, by the catalogue's rows. Raises BundleRefused."""
         loaded = await bundles.load(deployment, self._locate, self._dimension, self._model)
         return await bundles.place(loaded, self._index.catalogue.reserve)
@@ -108,7 +116,7 @@ class Deployed:
             await asyncio.gather(self._loading, return_exceptions=True)
 
     def _current(self) -> int | None:
-        return None if self.generation is None else self.generation.loaded.deployment.deployment_id
+        return None if self.bundle is None else self.bundle.loaded.deployment.deployment_id
 
     async def _change(self, deployment_id: int, catch_up: CatchUp) -> None:
         try:
@@ -120,19 +128,19 @@ class Deployed:
 
     async def _take(self, deployment: Deployment, catch_up: CatchUp | None = None) -> None:
         try:
-            generation = await self.load(deployment)
+            placed = await self.load(deployment)
         except BundleRefused as refusal:
             self._refuse(deployment, refusal.reason)
             return
         if catch_up is not None:
             await catch_up()
-        self._index.rebase(generation.vector_base(), generation.watermark)
-        self.generation = generation
+        self._index.rebase(placed.vector_base(), placed.watermark)
+        self.bundle = placed
         self.refused.pop(deployment.deployment_id, None)
-        log.info("bundle %s answers", generation.bundle_id)
+        log.info("bundle %s is in service", placed.bundle_id)
 
     def _refuse(self, deployment: Deployment, reason: str) -> None:
-        log.error("bundle %s is refused: %s", deployment.bundle_id, reason)
+        log.error("bundle %s rejected: %s", deployment.bundle_id, reason)
         known = self.refused.get(deployment.deployment_id)
         if known is None:
             list_metrics().count_refused_bundle()

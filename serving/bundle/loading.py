@@ -51,7 +51,7 @@ class Models:
             each.name: bundle.models[each.name] for each in fields(cls) if each.name in bundle.models
         }
         if lacking := [each.name for each in fields(cls) if each.name not in found]:
-            raise ValueError(f"it holds no {', '.join(lacking)}")
+            raise ValueError(f"it lacks {', '.join(lacking)}")
         return cls(**found)
 
 
@@ -74,7 +74,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, eq=False)
-class Generation:
+class PlacedBundle:
     """A bundle in place: the catalogue rows of its items."""
 
     loaded: Loaded
@@ -118,7 +118,7 @@ class Generation:
         return VectorBase(embeddings.vectors, embeddings.index, self.rows, self.loaded.present)
 
 
-async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
+async def place(loaded: Loaded, row_of: Callable[[str], int]) -> PlacedBundle:
     """Give each of the bundle's items its catalogue row; others are answered meanwhile."""
     rows = np.empty(len(loaded.item_ids), dtype=np.int32)
     for start in range(0, len(rows), _PLACED_AT_ONCE):
@@ -127,7 +127,7 @@ async def place(loaded: Loaded, row_of: Callable[[str], int]) -> Generation:
         await asyncio.sleep(0)
     dense = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
     dense[rows] = np.arange(len(rows), dtype=np.int32)
-    return Generation(loaded, rows, dense)
+    return PlacedBundle(loaded, rows, dense)
 
 
 def bento_folder(tag: str) -> Path:
@@ -141,7 +141,7 @@ def bento_folder(tag: str) -> Path:
     try:
         return Path(get(tag).path) / _FOLDER
     except NotFound as error:
-        raise LookupError(f"the Bento store holds no {tag}") from error
+        raise LookupError(f"{tag} is not in the Bento store") from error
     except Exception as error:  # an empty or cut model.yaml breaks BentoML in as many ways as YAML has
         raise LookupError(f"the Bento store can't read model.yaml of {tag}: {error}") from error
 
@@ -164,10 +164,12 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
     models = Models.of(bundle)
     vectors = models.embeddings.vectors
     if vectors.shape != (len(bundle.items), dimension):
-        raise ValueError(f"its vectors are {vectors.shape}, the service's encoder makes {dimension} numbers")
+        raise ValueError(
+            f"its vectors have shape {vectors.shape}, but the encoder makes {dimension} dimensions"
+        )
     made_by = models.embeddings.scalars["encoder"]
     if made_by != model:
-        raise ValueError(f"its vectors are of {made_by}, the service encodes with {model}")
+        raise ValueError(f"its vectors were made with {made_by}, but the service uses {model}")
     _try(bundle.models, len(bundle.items))
     return Loaded(
         deployment=deployment,
@@ -188,7 +190,7 @@ def _try(models: Mapping[str, Model], count: int) -> None:
     for name, model in models.items():
         scores = model.scores(history)
         if scores.shape != (count,) or not np.isfinite(scores).all():
-            raise ValueError(f"{name} gives no finite score for each of {count} items")
+            raise ValueError(f"{name} does not give a finite score for all {count} items")
 
 
 def strongest_factor(item_factors: NDArray[np.float32]) -> Rows:

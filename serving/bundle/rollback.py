@@ -30,7 +30,7 @@ async def take_back(
     try:
         return await asyncio.to_thread(_take_back, settings, reason, expected, locate)
     except OperationalError as error:
-        raise DatabaseUnavailable("the rollback") from error
+        raise DatabaseUnavailable("rolling back") from error
 
 
 def _take_back(

@@ -1,0 +1,1 @@
+"""Items in memory (`index`), kept current by the change feed (`feed`), and what clients write (`writes`)."""

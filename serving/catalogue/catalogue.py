@@ -1,6 +1,7 @@
 """All live items of the catalogue in memory: objects to show, and columns to rank by."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -15,6 +16,11 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "category": ("int32", -1),
     "alive": ("bool", False),
     "titled": ("bool", False),
+    "hidden": ("bool", False),
+    "available": ("bool", False),
+    "publish_at": ("float64", -np.inf),
+    "expire_at": ("float64", np.inf),
+    "listed": ("bool", False),
     "price": ("float64", np.nan),
     "discount": ("float32", np.nan),
     "rating": ("float32", np.nan),
@@ -33,10 +39,11 @@ class Catalogue:
     """Items by id and by row.
 
     An item keeps its row for the worker's life: edited, deleted, created anew. Columns are arrays of
-    n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive` and `titled`
-    bool, `price` float64 (NaN unknown), `discount`, `rating` float32 (NaN unknown), `rating_count` int64,
-    `change_seq` int64 (the sequence number of the item's last change), `identity` uint64 (a hash of the
-    item's id: rows differ between workers, this does not).
+    n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive`, `titled`,
+    `hidden` and `available` bool, `publish_at` and `expire_at` float64 (seconds since 1970, or infinite),
+    `listed` bool (alive and not withdrawn, see `at`), `price` float64 (NaN unknown), `discount`, `rating`
+    float32 (NaN unknown), `rating_count` int64, `change_seq` int64 (the sequence number of the item's last
+    change), `identity` uint64 (a hash of the item's id: rows differ between workers, this does not).
     """
 
     def __init__(self) -> None:
@@ -47,6 +54,8 @@ class Catalogue:
         self._articles: dict[int, int] = {}
         self._categories: list[str] = []
         self._category_codes: dict[str, int] = {}
+        self._now = -np.inf
+        self._next_change = -np.inf
         self.revision = 0
         """Counts the changes: what is derived from the columns is good while this stays."""
 
@@ -81,6 +90,10 @@ class Catalogue:
             "category": self._code(item.category),
             "alive": True,
             "titled": bool(item.title),
+            "hidden": item.hidden,
+            "available": item.available,
+            "publish_at": -np.inf if item.publish_at is None else item.publish_at.timestamp(),
+            "expire_at": np.inf if item.expire_at is None else item.expire_at.timestamp(),
             "price": np.nan if item.price is None else item.price,
             "discount": np.nan if item.discount_ratio is None else item.discount_ratio,
             "rating": np.nan if item.rating is None else item.rating,
@@ -89,6 +102,8 @@ class Catalogue:
         }
         for name, value in values.items():
             self._columns[name][row] = value
+        self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
+        self._next_change = min(self._next_change, self._changes_after(slice(row, row + 1)))
         self.revision += 1
         return row
 
@@ -99,7 +114,7 @@ class Catalogue:
             return None
         self._forget_article(row)
         self._items[row] = None
-        self._columns["alive"][row] = False
+        self._columns["alive"][row] = self._columns["listed"][row] = False
         self._columns["change_seq"][row] = change_seq
         self.revision += 1
         return row
@@ -157,6 +172,40 @@ class Catalogue:
         table = np.array([kind in kinds for kind in KINDS] + [False])
         wanted: NDArray[np.bool_] = alive & table[self._columns["kind"][: self.n_rows]]
         return wanted
+
+    def listed(self, kinds: Kinds) -> NDArray[np.bool_]:
+        """bool[n_rows]: items of these kinds that may be in lists: what is not withdrawn.
+
+        Items without a title are left out, save where no item has one: a shop that sent interactions alone.
+        """
+        live = self.mask(kinds)
+        titled = live & self._columns["titled"][: self.n_rows]
+        shown: NDArray[np.bool_] = titled if titled.any() else live
+        shown &= self._columns["listed"][: self.n_rows]
+        return shown
+
+    def at(self, moment: datetime) -> None:
+        """Bring `listed` to a moment: items are published, and expire, without a change of theirs."""
+        now = moment.timestamp()
+        if not self._now <= now < self._next_change:
+            self._now = now
+            rows = slice(0, self.n_rows)
+            before = self._columns["listed"][rows].copy()
+            self._columns["listed"][rows] = self._is_listed(rows)
+            self._next_change = self._changes_after(rows)
+            self.revision += bool((before != self._columns["listed"][rows]).any())
+        self._now = now
+
+    def _is_listed(self, rows: slice) -> NDArray[np.bool_]:
+        columns = {name: values[rows] for name, values in self._columns.items()}
+        published = (columns["publish_at"] <= self._now) & (self._now < columns["expire_at"])
+        listed: NDArray[np.bool_] = columns["alive"] & columns["available"] & ~columns["hidden"] & published
+        return listed
+
+    def _changes_after(self, rows: slice) -> float:
+        """When the next of these rows is published or expires, in seconds; infinite when none will."""
+        moments = np.concatenate([self._columns[name][rows] for name in ("publish_at", "expire_at")])
+        return float(moments[moments > self._now].min(initial=np.inf))
 
     def _code(self, category: str | None) -> int:
         if not category:

@@ -31,6 +31,10 @@ class ItemChanges(TypedDict, total=False):
     price: float | None
     original_price: float | None
     discount_ratio: float | None
+    hidden: bool
+    available: bool
+    publish_at: datetime | None
+    expire_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

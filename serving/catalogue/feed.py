@@ -26,7 +26,7 @@ _SLICE_SECONDS = 0.005
 _PATIENCE_SECONDS = 2.0
 
 
-class Feed:
+class ChangeFeed:
     """Applies to the index what happened in the database.
 
     Whoever asks waits until what was committed before is applied. Only when this worker has been behind for
@@ -70,7 +70,7 @@ class Feed:
             self._applying.cancel()
             await asyncio.wait([self._applying])
 
-    async def visit(self, user_id: str, limit: int) -> UserEvents:
+    async def user_events(self, user_id: str, limit: int) -> UserEvents:
         """Catch up, and a user's events, the `limit` latest one by one: one round trip when nothing changed.
 
         Without the database: what this worker last saw of the user.
@@ -94,7 +94,7 @@ class Feed:
         except DatabaseUnavailable:
             _mark_stale()
 
-    async def look_up(self, *, item_id: str | None = None, article_id: int | None = None) -> None:
+    async def refresh_item(self, *, item_id: str | None = None, article_id: int | None = None) -> None:
         """Catch up, and where that must wait for many changes bring this one item up to date before them."""
         await self.catch_up()
         if not self.behind:
@@ -122,7 +122,9 @@ class Feed:
                         await asyncio.shield(self._apply_on(state))
             except TimeoutError:
                 _mark_stale()
-        if not self._behind(state):
+        if not self.behind and not self._behind(
+            state
+        ):  # what others know of counts: or each has to wait anew
             self._behind_since = None
         self._deployed.follow(state.deployment_id, self.catch_up)
 

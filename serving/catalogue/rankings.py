@@ -1,4 +1,4 @@
-"""Lists that are the same for everybody, worked out when something changes and not when somebody asks."""
+"""Lists that are the same for every user, computed when something changes and not at each request."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.value import value_scores
 from serving.types import KINDS, Kinds
@@ -40,7 +40,7 @@ class Rankings:
         self,
         catalogue: Catalogue,
         trending: TrendingScores,
-        generation: Generation | None,
+        placed: PlacedBundle | None,
         params: RankingParams,
     ) -> None:
         self._catalogue = catalogue
@@ -60,10 +60,10 @@ class Rankings:
         """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
         unknown = self.groups < 0
         self.groups[unknown] = -10 - catalogue.column("kind")[unknown]
-        if generation is not None:
-            learned[generation.rows] = generation.loaded.popularity
+        if placed is not None:
+            learned[placed.rows] = placed.loaded.popularity
             taste = np.full(n_rows, -1, dtype=np.int32)
-            taste[generation.rows] = generation.loaded.taste
+            taste[placed.rows] = placed.loaded.taste
             tasted = unknown & (taste >= 0)
             self.groups[tasted] = -100 - taste[tasted]
         self.popularity = _mixed(trend, learned, catalogue.column("rating_count").astype(np.float64))
@@ -76,11 +76,9 @@ class Rankings:
         self._values: NDArray[np.float64] | None = None
 
     def order(self, kinds: Kinds) -> Rows:
-        """Live rows of these kinds, most popular first; equals by their identity, alike on every worker."""
+        """Rows of these kinds that may be in lists, most popular first; equals by their identity."""
         if kinds not in self._order:
-            mask = self._catalogue.mask(kinds)
-            titled = mask & self._catalogue.column("titled")
-            rows = np.flatnonzero(titled if titled.any() else mask)
+            rows = np.flatnonzero(self._catalogue.listed(kinds))
             identity = self._catalogue.column("identity")[rows]
             self._order[kinds] = rows[np.lexsort((identity, -self.popularity[rows]))].astype(np.int32)
         return self._order[kinds]
@@ -103,10 +101,10 @@ class Rankings:
         return [(names[code], code) for code in found[: self._params.top_categories]]
 
     def listing(self, kind: str | None, category: str | None) -> Rows:
-        """Live rows that have a title, of one kind and category or of all, in order of item id."""
+        """Rows in lists that have a title, of one kind and category or of all, in order of item id."""
         if (kind, category) not in self._listings:
             catalogue = self._catalogue
-            mask = catalogue.mask(None if kind is None else frozenset({kind}))
+            mask = catalogue.listed(None if kind is None else frozenset({kind}))
             if category is not None:
                 mask &= catalogue.column("category") == catalogue.category_code(category)
             items = [
@@ -118,7 +116,7 @@ class Rankings:
         return self._listings[kind, category]
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Lists that are the same for everybody, made at the first call. They are not to be changed."""
+        """Lists that are the same for every user, made at the first call. They are not to be changed."""
         if key not in self._made:
             if len(self._made) >= _REMEMBERED_LISTS:
                 self._made.clear()

@@ -11,6 +11,7 @@ from serving.catalogue.index import item_of
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import (
     DatabaseUnavailable,
+    EditConflict,
     ItemExists,
     ItemNotFound,
     KeyReused,
@@ -48,8 +49,8 @@ class Writes:
     async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
         """Change an item, and its vector when its text changes. Raises ItemNotFound.
 
-        The text may be changed by another while it is encoded: then it is read and encoded again, a few
-        times; after that DatabaseUnavailable is raised.
+        Someone else may change the text while it is encoded: then it is read and encoded again, a few
+        times; after that EditConflict is raised.
         """
         for _ in range(_ATTEMPTS):
             async with self._database.connection("editing an item") as conn:
@@ -67,7 +68,7 @@ class Writes:
             if row is None:
                 raise ItemNotFound(item_id)
             return item_of(row)
-        raise DatabaseUnavailable(f"editing {item_id}, which others edit at the same time,")
+        raise EditConflict(item_id)
 
     async def delete_item(self, item_id: str) -> None:
         """Take an item out of the catalogue. Raises ItemNotFound."""

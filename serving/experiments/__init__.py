@@ -1,0 +1,1 @@
+"""Experiments in a request: the user's arm (`running`, `arms`), exploration, and the impression log."""

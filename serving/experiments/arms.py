@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from database.deployments import Deployment
 from database.experiments import Arm, Experiment
 from serving.bundle.deployed import Deployed
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.errors import BundleRefused
 from serving.experiments.running import Assignment
 from training.params import Params
@@ -24,7 +24,7 @@ _RETRY = timedelta(minutes=1)
 class Policy:
     """What one list is made with."""
 
-    generation: Generation | None
+    bundle: PlacedBundle | None
     params: Params
     experiment_id: str | None = None
     arm: str | None = None
@@ -36,14 +36,14 @@ class Policy:
     def model_weights(self) -> Mapping[str, float]:
         """Weights of the models in home's blend: the bundle's; without a bundle, or when an experiment's arm
         brings its own, those of the params."""
-        if self.generation is None or self.weighs:
+        if self.bundle is None or self.weighs:
             return self.params.blend.tuned
-        return self.generation.loaded.weights
+        return self.bundle.loaded.weights
 
     @property
     def bundle_id(self) -> str:
         """Its bundle; "none" without one."""
-        return "none" if self.generation is None else self.generation.bundle_id
+        return "none" if self.bundle is None else self.bundle.bundle_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Arms:
         self._deployed = deployed
         self._params = params
         self._clock = clock
-        self._generations: dict[str, Generation] = {}
+        self._bundles: dict[str, PlacedBundle] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
         self.refused: dict[str, RefusedArm] = {}
         """Bundles of running experiments that can't serve, by id; `/status` tells them."""
@@ -79,7 +79,7 @@ class Arms:
         While an arm's bundle is not here its users get the deployed one, and are not counted for the arm.
         """
         chosen = self._arm_policy(assignment.experiment_id, assignment.arm)
-        return chosen or Policy(self._deployed.generation, self._params)
+        return chosen or Policy(self._deployed.bundle, self._params)
 
     def shadow_policy(self, assignment: Assignment) -> Policy | None:
         """What is to be computed unseen; None without a shadow, and while its bundle is not here."""
@@ -88,14 +88,14 @@ class Arms:
     def follow(self, running: Iterable[Experiment]) -> None:
         """Start to load what running experiments name and is not here; let go of what none names."""
         arms = {arm.bundle_id: arm for each in running for arm in each.arms if arm.bundle_id}
-        for bundle_id in self._generations.keys() - arms.keys():
-            del self._generations[bundle_id]
+        for bundle_id in self._bundles.keys() - arms.keys():
+            del self._bundles[bundle_id]
         self.refused = {name: each for name, each in self.refused.items() if name in arms}
         self._loading = {name: task for name, task in self._loading.items() if not task.done()}
         for bundle_id, arm in arms.items():
             refused = self.refused.get(bundle_id)
             waits = bundle_id in self._loading or (refused is not None and self._clock() < refused.retry_at)
-            if not waits and bundle_id not in self._generations and not self._is_deployed(bundle_id):
+            if not waits and bundle_id not in self._bundles and not self._is_deployed(bundle_id):
                 task = asyncio.create_task(self._take(bundle_id, arm.bundle_tag or ""))
                 self._loading[bundle_id] = task
 
@@ -114,19 +114,19 @@ class Arms:
         if experiment_id is None or arm is None:
             return None
         params = self._blend(experiment_id, arm)
-        generation = self._deployed.generation
+        placed = self._deployed.bundle
         if arm.bundle_id is not None and not self._is_deployed(arm.bundle_id):
-            generation = self._generations.get(arm.bundle_id)
-            if generation is None:
+            placed = self._bundles.get(arm.bundle_id)
+            if placed is None:
                 return None
         if params is None:
             return None
         weighs = "tuned" in (arm.blend or {})
-        return Policy(generation, params, experiment_id, arm.name, arm.epsilon, weighs)
+        return Policy(placed, params, experiment_id, arm.name, arm.epsilon, weighs)
 
     def _is_deployed(self, bundle_id: str) -> bool:
-        generation = self._deployed.generation
-        return generation is not None and generation.bundle_id == bundle_id
+        placed = self._deployed.bundle
+        return placed is not None and placed.bundle_id == bundle_id
 
     def _blend(self, experiment_id: str, arm: Arm) -> Params | None:
         """The params with an arm's blend; None when this version of the service can't read it."""
@@ -138,7 +138,7 @@ class Arms:
                 blend = self._params.blend.changed(rename_old_keys({"blend": arm.blend})["blend"])
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
             except ValueError as error:
-                log.error("arm %s of %s has a blend that can't be used: %s", arm.name, experiment_id, error)
+                log.error("arm %s of experiment %s has an invalid blend: %s", arm.name, experiment_id, error)
                 self._blends[key] = None
         return self._blends[key]
 
@@ -146,10 +146,10 @@ class Arms:
         reason = "an experiment's arm"
         wanted = Deployment(0, bundle_id, tag, {}, reason, self._clock(), None)
         try:
-            self._generations[bundle_id] = await self._deployed.load(wanted)
+            self._bundles[bundle_id] = await self._deployed.load(wanted)
         except BundleRefused as refusal:
-            log.error("%s (%s): its users keep the deployed bundle", refusal, reason)
+            log.error("%s (%s); its users keep the deployed bundle", refusal, reason)
             self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
             return
         self.refused.pop(bundle_id, None)
-        log.info("bundle %s answers beside the deployed one, for an experiment", bundle_id)
+        log.info("bundle %s loaded for an experiment", bundle_id)

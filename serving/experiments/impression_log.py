@@ -85,7 +85,7 @@ class ImpressionLog:
                 while self._queue:
                     await self._write_batch()
         except _AWAY as error:
-            log.error("%d impressions were not written at the stop: %s", len(self._queue), error)
+            log.error("%d impressions were lost at shutdown: %s", len(self._queue), error)
         self.dropped += len(self._queue)
         self._queue.clear()
         self._tell()
@@ -100,7 +100,7 @@ class ImpressionLog:
                 pause = self._params.flush_ms / 1000
             except _AWAY as error:
                 log.warning(
-                    "%d impressions wait, the database does not take them: %s", len(self._queue), error
+                    "%d impressions waiting, the database is unavailable: %s", len(self._queue), error
                 )
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
@@ -144,4 +144,4 @@ class ImpressionLog:
                 self.written += 1
             except _REFUSED as error:
                 self.dropped += 1
-                log.error("an impression of request %s can't be stored: %s", row.request_id, error)
+                log.error("an impression of request %s could not be stored: %s", row.request_id, error)

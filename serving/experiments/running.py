@@ -1,4 +1,4 @@
-"""Experiments on live traffic: who is in which arm, exploration with known odds, and shadow arms.
+"""Experiments on live traffic: who is in which arm, exploration with known propensities, and shadow arms.
 
 A worker learns of experiments that start and stop by asking every few seconds, so workers may disagree for
 that long; an impression carries the arm that made it, so no list is counted for another.
@@ -50,19 +50,19 @@ def assign(running: Sequence[Experiment], user_id: str | None) -> Assignment:
     """A user's arm in the running experiments; someone without an id is in none."""
     if not running or user_id is None:
         return NO_EXPERIMENT
-    shown: tuple[str, Arm] | None = None
+    split: tuple[str, Arm] | None = None
     shadow: tuple[str, Arm] | None = None
     for experiment in running:
         place = bucket(experiment.experiment_id, user_id)
         if experiment.kind == "ab":
-            shown = (experiment.experiment_id, _arm_at(experiment.arms, place))
+            split = (experiment.experiment_id, _arm_at(experiment.arms, place))
         elif place < experiment.arms[1].share:
             shadow = (experiment.experiment_id, experiment.arms[1])
-            shown = shown or (experiment.experiment_id, experiment.arms[0])
-    return Assignment(*(shown or (None, None)), *(shadow or (None, None)))
+            split = split or (experiment.experiment_id, experiment.arms[0])
+    return Assignment(*(split or (None, None)), *(shadow or (None, None)))
 
 
-class ExperimentBoard:
+class RunningExperiments:
     """What runs now, as this worker last heard. `assign` neither waits nor fails."""
 
     def __init__(self, pool: asyncpg.Pool, poll_seconds: float) -> None:
@@ -98,7 +98,7 @@ class ExperimentBoard:
             try:
                 await self.refresh()
             except UNREACHABLE as error:
-                log.warning("experiments stay as they were, for the database does not answer: %s", error)
+                log.warning("experiments not refreshed, the database is unavailable: %s", error)
 
 
 class Shadows:
@@ -129,7 +129,7 @@ class Shadows:
         try:
             await compute()
         except Exception:  # the boundary of a task nobody waits for: a shadow arm may be broken
-            log.exception("a shadow arm failed; what was shown is not affected")
+            log.exception("a shadow arm failed; shown lists are not affected")
 
 
 def _arm_at(arms: Sequence[Arm], place: float) -> Arm:

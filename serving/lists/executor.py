@@ -15,8 +15,8 @@ from serving.steps.sources import Source
 from serving.steps.table import Column, Table, gather
 from serving.types import Ranked
 
-STAND_INS = frozenset({"popular", "trending", "new"})
-"""Labels of items that say nothing of the user: a user's list of these alone is a fallback."""
+FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
+"""Models that say nothing of the user: a user's list of these alone is a fallback."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class MadeList:
     propensities: tuple[float, ...] | None = None
     """How likely each item was to stand at its position; None: all certain."""
     fallback: str | None = None
-    """Why other items stand in for those that were asked for."""
+    """Why these are fallback items rather than what was asked for."""
 
 
 def make_list(recipe: Recipe, context: Context) -> MadeList:
@@ -81,8 +81,8 @@ def _select(recipe: Recipe, context: Context, table: Table) -> MadeList:
     ]
     if context.explain:
         items = [replace(item, columns=_columns(table, place)) for place, item in enumerate(items)]
-    stands_in = context.user is not NOBODY and bool(models) and STAND_INS.issuperset(models)
-    return MadeList(recipe.name, items, table.rows, propensities, "popular" if stands_in else None)
+    fell_back = context.user is not NOBODY and bool(models) and FALLBACK_MODELS.issuperset(models)
+    return MadeList(recipe.name, items, table.rows, propensities, "popular" if fell_back else None)
 
 
 def _fill(recipe: Recipe, context: Context, made: MadeList) -> MadeList:

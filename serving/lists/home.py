@@ -28,7 +28,7 @@ class Home:
 
 
 def make_home(context: Context) -> Home:
-    """`personalized` is empty without an event in the window; three lists are the same for everybody."""
+    """`personalized` is empty without an event in the window; three lists are the same for every user."""
     personal = bool(context.history.events and context.n_rows)
     personalized = make_list(recipes.PERSONALIZED, context) if personal else NO_PERSONALIZED
     trending, best_value, top_categories = shared_lists(context)
@@ -44,15 +44,15 @@ def make_home(context: Context) -> Home:
 
 def shared_lists(context: Context) -> tuple[MadeList, MadeList, dict[str, MadeList]]:
     """Trending, best value and top categories: made once for each length, until something changes."""
-    everybody = replace(context, user=NOBODY, exploration=None)
+    anonymous = replace(context, user=NOBODY, exploration=None)
     key = (context.n, context.kinds, context.explain)
     return context.rankings.remembered(
         key,
         lambda: (
-            make_list(recipes.TRENDING, everybody),
-            make_list(recipes.BEST_VALUE, everybody),
+            make_list(recipes.TRENDING, anonymous),
+            make_list(recipes.BEST_VALUE, anonymous),
             {
-                name: make_list(recipes.TOP_OF_CATEGORY, replace(everybody, category=code, query=name))
+                name: make_list(recipes.TOP_OF_CATEGORY, replace(anonymous, category=code, query=name))
                 for name, code in context.rankings.top_categories(context.kinds)
             },
         ),

@@ -20,6 +20,7 @@ from serving.steps.rerankers.spread import spread_out
 from serving.steps.scorers import Scorer
 from serving.steps.scorers.blend import home_blend
 from serving.steps.scorers.cold_start import cold_start_score, hybrid_score
+from serving.steps.scorers.newcomer import text_and_price
 from serving.steps.scorers.search import search_score
 from serving.steps.scorers.single import Single
 from serving.steps.selection import Worthy
@@ -172,6 +173,15 @@ SAME_PEOPLE = Recipe(
     labels=Always("als"),
     reasons=wording.of_people,
     worthy="scored",
+)
+
+LIKE_A_NEWCOMER = Recipe(
+    "same_people",
+    filters=(not_itself,),
+    sources=(embeddings.meant_alike, similar.similar_titles, similar.near_price),
+    scorer=text_and_price,
+    labels=labels.of_newcomer,
+    reasons=wording.of_newcomer,
 )
 
 NEAR_QUERY = Recipe(

@@ -125,13 +125,22 @@ class Recommender:
     ) -> list[Ranked]:
         """Items chosen by the same people. Raises ItemNotFound.
 
-        Raises ModelNotReady before the first bundle, and for an item that nobody had chosen when it was
-        trained.
+        For an item that nobody had chosen when the bundle was trained: items near in text and price. Raises
+        ModelNotReady before the first bundle, and if nothing is known of the item either way.
         """
         await self.catch_up()
         row = self._row(item_id)
-        self._check_factors(item_id, row)
-        return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
+        bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
+        if bundle is None:
+            raise ModelNotReady("als", self._parts.deployed.lacking)
+        index = bundle.index(row)
+        if index >= 0 and bundle.models.als.item_factors[index].any():
+            return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
+        found = self._for_all(recipes.LIKE_A_NEWCOMER, n, kinds, item=row, explain=explain).items
+        if not found:
+            reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
+            raise ModelNotReady("als", f"{reason}, and has neither text nor price")
+        return found
 
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
@@ -165,12 +174,12 @@ class Recommender:
     def context(self, policy: Policy, n: int, kinds: Kinds = None, **wanted: Any) -> Context:
         """This moment, as a list of `n` items is made from it; `wanted` are further fields of the context."""
         user = wanted.get("user")
-        if user is not None and not user.history.events and policy.generation is not None:
-            trained = policy.generation.bundle.users.index(user.user_id)
+        if user is not None and not user.history.events and policy.bundle is not None:
+            trained = policy.bundle.bundle.users.index(user.user_id)
             wanted["user"] = replace(user, trained=trained)
         return Context(
             index=self._parts.index,
-            bundle=policy.generation,
+            bundle=policy.bundle,
             rankings=self._current_rankings(policy),
             params=policy.params,
             weights=policy.model_weights,
@@ -181,7 +190,7 @@ class Recommender:
         )
 
     def rankings(self) -> Rankings:
-        """What is the same for everybody, of the deployed bundle."""
+        """The lists that are the same for every user, from the deployed bundle."""
         return self._current_rankings(self._parts.arms.policy(NO_EXPERIMENT))
 
     def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:
@@ -214,11 +223,12 @@ class Recommender:
 
     def _current_rankings(self, policy: Policy) -> Rankings:
         catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
+        catalogue.at(self._clock())
         found = self._rankings.get(policy.bundle_id)
         if found is None or found.stamp != stamp(catalogue, trending):
             if len(self._rankings) >= _KEPT_RANKINGS:
                 self._rankings.clear()
-            found = Rankings(catalogue, trending, policy.generation, policy.params.ranking)
+            found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking)
             self._rankings[policy.bundle_id] = found
         return found
 
@@ -233,17 +243,8 @@ class Recommender:
             raise ItemNotFound(item_id)
         return row
 
-    def _check_factors(self, item_id: str, row: int) -> None:
-        bundle = self._parts.arms.policy(NO_EXPERIMENT).generation
-        if bundle is None:
-            raise ModelNotReady("als", "no bundle is deployed yet")
-        index = bundle.index(row)
-        if index < 0 or not bundle.models.als.item_factors[index].any():
-            reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
-            raise ModelNotReady("als", reason)
-
     async def _events(self, user_id: str) -> UserEvents:
-        return await self._parts.feed.visit(user_id, self._params.ranking.history_events)
+        return await self._parts.feed.user_events(user_id, self._params.ranking.history_events)
 
     async def _user(
         self,

@@ -34,11 +34,11 @@ class Metrics:
             "shortlist_http_requests", "Requests answered.", (*labels, "status"), registry=self._registry
         )
         self._errors = Counter(
-            "shortlist_http_errors", "Requests answered with 5xx.", labels, registry=self._registry
+            "shortlist_http_errors", "Responses with status 5xx.", labels, registry=self._registry
         )
         self._seconds = Histogram(
             "shortlist_http_request_seconds",
-            "Seconds from the first byte of a request to the end of its answer.",
+            "Seconds from the first byte of the request to the end of the response.",
             labels,
             buckets=_BUCKETS,
             registry=self._registry,

@@ -17,16 +17,14 @@ class ListMetrics:
 
     def __init__(self) -> None:
         self._lists = Counter("shortlist_lists", "Lists made.", ("endpoint", "cold"))
-        self._items = Counter(
-            "shortlist_list_items", "Items in lists, by their model.", ("endpoint", "model")
-        )
-        self._fallbacks = Counter("shortlist_fallbacks", "Lists made by a stand-in.", ("endpoint", "reason"))
+        self._items = Counter("shortlist_list_items", "List items by model.", ("endpoint", "model"))
+        self._fallbacks = Counter("shortlist_fallbacks", "Lists from a fallback.", ("endpoint", "reason"))
         self._steps = Summary("shortlist_list_step_seconds", "Time of the steps that make lists.", ("step",))
         self._by_step: dict[str, Summary] = {}
-        self._written = Counter("shortlist_impressions_written", "Lists in the impression log.")
-        self._dropped = Counter("shortlist_impressions_dropped", "Lists lost to the impression log.")
+        self._written = Counter("shortlist_impressions_written", "Lists written to the impression log.")
+        self._dropped = Counter("shortlist_impressions_dropped", "Lists missing from the impression log.")
         self._waiting = Gauge(
-            "shortlist_impressions_waiting", "Lists not written yet.", multiprocess_mode="livesum"
+            "shortlist_impressions_waiting", "Lists waiting to be written.", multiprocess_mode="livesum"
         )
         self._applied = Gauge(
             "shortlist_applied_catalogue_seq",
@@ -40,23 +38,23 @@ class ListMetrics:
         )
         self._lag = Gauge(
             "shortlist_feed_lag",
-            "Catalogue changes not applied yet, worst worker.",
+            "Catalogue changes not applied (slowest worker).",
             multiprocess_mode="livemax",
         )
         self._encoding = Gauge(
-            "shortlist_encoder_waiting", "Texts that wait for the encoder.", multiprocess_mode="livesum"
+            "shortlist_encoder_waiting", "Texts waiting for the encoder.", multiprocess_mode="livesum"
         )
         self._bundle_age = Gauge(
             "shortlist_bundle_age_seconds",
-            "Since the bundle that answers was deployed.",
+            "Age of the bundle in service.",
             multiprocess_mode="livemax",
         )
         self._trending_age = Gauge(
             "shortlist_trending_age_seconds",
-            "Since the trending scores were computed.",
+            "Age of the trending scores.",
             multiprocess_mode="livemax",
         )
-        self._refused = Counter("shortlist_bundles_refused", "Bundles that a worker would not load.")
+        self._refused = Counter("shortlist_bundles_refused", "Bundles rejected by a worker.")
 
     def time_step(self, step: str, seconds: float) -> None:
         """Count one run of a step that makes lists, and how long it took."""
@@ -68,7 +66,7 @@ class ListMetrics:
     def count_list(
         self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
     ) -> None:
-        """Count one list: each item's model, whether the user was cold, and why a stand-in made it."""
+        """Count one list: each item's model, whether the user was cold, and why it came from a fallback."""
         self._lists.labels(endpoint, "true" if cold else "false").inc()
         for model, items in Tally(models).items():
             self._items.labels(endpoint, model).inc(items)

@@ -1,4 +1,4 @@
-"""What /status tells."""
+"""The content of /status."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from database.state import Counts
 from serving.bundle.deployed import Deployed
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.parts import Parts
 
@@ -14,10 +14,10 @@ from serving.parts import Parts
 def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
     """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
     feed, deployed, index = parts.feed, parts.deployed, parts.index
-    generation = deployed.generation
+    placed = deployed.bundle
     return {
         "database": _database(counts, index.catalogue),
-        "matrix_factorization": _factorization(generation),
+        "matrix_factorization": _factorization(placed),
         "similarity_search": {
             "status": "trained" if len(index.vectors) else "not_trained",
             "n_products": index.vectors.count(index.catalogue.mask(frozenset({"product"}))),
@@ -26,8 +26,8 @@ def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
             "model": parts.encoder.name,
             "vectors_since_bundle": index.vectors.overlaid,
         },
-        "models": {} if generation is None else _models(generation),
-        "bundle": _bundle(generation, deployed),
+        "models": {} if placed is None else _models(placed),
+        "bundle": _bundle(placed, deployed),
         "experiments": _experiments(parts),
         "trending": {"version": feed.trending.version, "items": len(feed.trending.scores)},
         "feed": {
@@ -66,24 +66,25 @@ def _catalogue_rating(catalogue: Catalogue) -> float | None:
     return float((stars[rated] * number[rated]).sum()) / total if total else None
 
 
-def _factorization(generation: Generation | None) -> dict[str, Any]:
-    if generation is None:
+def _factorization(placed: PlacedBundle | None) -> dict[str, Any]:
+    if placed is None:
         return {"status": "not_trained", "n_users": 0, "n_items": 0, "n_factors": 0}
     return {
         "status": "trained",
-        "n_users": len(generation.bundle.users),
-        "n_items": len(generation.bundle.items),
-        "n_factors": int(generation.models.als.item_factors.shape[1]),
+        "n_users": len(placed.bundle.users),
+        "n_items": len(placed.bundle.items),
+        "n_factors": int(placed.models.als.item_factors.shape[1]),
     }
 
 
+_NOT_CURRENT = "not the deployed bundle: it is loading or was rejected (see refused)"
 _HEADLINES = ("ndcg@10", "recall@20", "index_recall_at_10")
 
 
-def _models(generation: Generation) -> dict[str, Any]:
+def _models(placed: PlacedBundle) -> dict[str, Any]:
     """Each model in a few numbers; the rest stands in its MLflow run."""
     found = {}
-    for name, details in generation.bundle.manifest.models.items():
+    for name, details in placed.bundle.manifest.models.items():
         metrics = details.get("metrics", {})
         found[name] = {
             "status": "trained",
@@ -109,14 +110,14 @@ def _experiments(parts: Parts) -> dict[str, Any]:
     return {"running": [each.experiment_id for each in parts.experiments.running], "refused": refused}
 
 
-def _bundle(generation: Generation | None, deployed: Deployed) -> dict[str, Any]:
-    answers: dict[str, Any] = {"bundle_id": "none", "status": "no bundle is deployed yet"}
-    if generation is not None:
-        manifest, deployment = generation.bundle.manifest, generation.loaded.deployment
+def _bundle(placed: PlacedBundle | None, deployed: Deployed) -> dict[str, Any]:
+    answers: dict[str, Any] = {"bundle_id": "none", "status": deployed.lacking}
+    if placed is not None:
+        manifest, deployment = placed.bundle.manifest, placed.loaded.deployment
         current = deployment.deployment_id == deployed.wanted
         answers = {
-            "bundle_id": generation.bundle_id,
-            "status": "current" if current else "not the deployed one: see refused, or it is being loaded",
+            "bundle_id": placed.bundle_id,
+            "status": "current" if current else _NOT_CURRENT,
             "deployment_id": deployment.deployment_id,
             "tag": deployment.bundle_tag,
             "reason": deployment.reason,

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class MonitoringCollector:
     """A collector of one scrape."""
 
     drift: DriftReport | None
@@ -32,15 +32,13 @@ class Watched:
     def collect(self) -> Iterator[Metric]:
         """All metrics; those of what has not happened yet have no value."""
         labels = ("about", "figure")
-        value = GaugeMetricFamily("shortlist_drift_value", "Size of a figure of drift.", labels=labels)
+        value = GaugeMetricFamily("shortlist_drift_value", "Value of a drift figure.", labels=labels)
         threshold = GaugeMetricFamily(
-            "shortlist_drift_threshold", "Size above which a figure drifts (params.yaml).", labels=labels
+            "shortlist_drift_threshold", "Its threshold (params.yaml).", labels=labels
         )
-        drifted = GaugeMetricFamily(
-            "shortlist_drift_drifted", "1 above the threshold, unless chance explains it.", labels=labels
-        )
+        drifted = GaugeMetricFamily("shortlist_drift_drifted", "1 if the figure drifted.", labels=labels)
         judged = GaugeMetricFamily(
-            "shortlist_drift_judged", "0 where there were too few rows to tell.", labels=labels
+            "shortlist_drift_judged", "0 if there were too few rows to judge.", labels=labels
         )
         for figure in self.drift.report["figures"] if self.drift else ():
             names = (figure["about"], figure["name"])
@@ -70,14 +68,14 @@ async def watched_text(settings: Settings) -> bytes:
     try:
         found = await asyncio.to_thread(_read, settings)
     except OperationalError as error:
-        log.warning("metrics without drift: %s", error)
+        log.warning("no drift metrics: %s", error)
         return b""
     registry = CollectorRegistry()
     registry.register(found)
     return generate_latest(registry)
 
 
-def _read(settings: Settings) -> Watched:
+def _read(settings: Settings) -> MonitoringCollector:
     with connect(settings) as conn:
         reports = drift_reports(conn, 1)
-        return Watched(reports[0] if reports else None, last_guard_rollback(conn))
+        return MonitoringCollector(reports[0] if reports else None, last_guard_rollback(conn))

@@ -8,12 +8,13 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
 from serving.steps.scores import Identities, Mask, Rows
 from serving.steps.table import NO_ROWS
+from serving.text.lexical import LexicalHits
 from serving.types import Item, Kinds
 from training.models.core.base import Query
 from training.params import Params
@@ -41,7 +42,7 @@ class User:
 
 
 NOBODY = User()
-"""For lists that are the same for everybody."""
+"""For lists that are the same for every user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Context:
     """One list that is asked for. Index, bundle and rankings belong to one moment; nothing here waits."""
 
     index: LiveIndex
-    bundle: Generation | None
+    bundle: PlacedBundle | None
     rankings: Rankings
     params: Params
     weights: Mapping[str, float]
@@ -83,6 +84,8 @@ class Context:
     exploration: Exploration | None = None
     explain: bool = False
     """Whether the answer carries the columns."""
+    matched: dict[tuple[str, Kinds], LexicalHits] = field(default_factory=dict)
+    """What the words of a text found: the source and the reasons of a list ask for the same."""
 
     @property
     def n_rows(self) -> int:

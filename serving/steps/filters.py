@@ -13,14 +13,9 @@ Filter = Callable[[Context, Mask], None]
 
 
 def allowed_rows(context: Context, filters: tuple[Filter, ...]) -> Mask:
-    """Live items of the kinds that are asked for, less what the filters and the context take out.
-
-    Items without a title are in no list, save where nothing has one: a shop that sent interactions alone.
-    """
-    allowed = context.index.catalogue.mask(context.kinds)
-    titled = allowed & context.index.catalogue.column("titled")
-    if titled.any():
-        allowed = titled
+    """Items of the kinds that are asked for that may be in lists, less what the filters and the context take
+    out. What is hidden, deleted, out of stock, not published yet or expired is in no list."""
+    allowed = context.index.catalogue.listed(context.kinds)
     for take_out in filters:
         take_out(context, allowed)
     allowed[context.exclude] = False

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from database.interactions import InteractionRow
+from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 from database.state import EventGroup, UserEvents
 from training.models.core.data import NOTHING
 from training.params.learning import InteractionsParams
@@ -39,14 +39,22 @@ def event_weight(
 ) -> float:
     """How much one event says for its item (negative: against it); 0 for a type without a weight.
 
-    A rating counts its stars less `neutral_stars`, feedback its sign, every other type its weight.
+    A rating counts its stars less `neutral_stars`, feedback its sign, a view its share of FULL_VIEW_SECONDS,
+    every other type its weight.
     """
     weight = weights.get(event_type, 0.0)
     if event_type == "rating":
         return weight * ((neutral_stars if value is None else value) - neutral_stars)
     if event_type == "feedback":
         return weight * float(np.sign(value or 0.0))
+    if event_type == "view_time":
+        return weight * _share_viewed(value)
     return weight
+
+
+def _share_viewed(seconds: float | None) -> float:
+    """A view whose length nobody told counts in full."""
+    return 1.0 if seconds is None else min(max(seconds / FULL_VIEW_SECONDS, 0.0), 1.0)
 
 
 def build_history(
@@ -105,6 +113,8 @@ def _group(key: tuple[str, str], events: Sequence[InteractionRow]) -> EventGroup
     values = [event.value for event in events if event.value is not None]
     if key[1] == "feedback":
         values = [float(np.sign(value)) for value in values]
+    if key[1] == "view_time":
+        values = [_share_viewed(value) for value in values]
     total = sum(values) if values else None
     return EventGroup(*key, len(events), len(values), total, events[0].occurred_at, events[0].value)
 
@@ -114,7 +124,11 @@ def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars:
     weight, total = weights.get(group.event_type, 0.0), group.total or 0.0
     if group.event_type == "rating":
         return weight * (total - group.valued * neutral_stars)
-    return weight * (total if group.event_type == "feedback" else group.events)
+    if group.event_type == "feedback":
+        return weight * total
+    if group.event_type == "view_time":
+        return weight * (total + group.events - group.valued)
+    return weight * group.events
 
 
 def _opinions(

@@ -15,8 +15,8 @@ def variety(context: Context, allowed: Mask) -> dict[str, Column]:
     """A source: scores 0..1 of some items from groups that the user has seen little of."""
     pool = np.flatnonzero(allowed).astype(np.int32)
     popularity = context.rankings.popularity[pool].astype(np.float32)
-    shown = context.rankings.groups[context.history.seen]
-    places, keys = _draw(context, pool, popularity, shown, context.params.ranking.candidates)
+    seen_groups = context.rankings.groups[context.history.seen]
+    places, keys = _draw(context, pool, popularity, seen_groups, context.params.ranking.candidates)
     return {"diverse": Column(keys, pool[places])}
 
 
@@ -25,19 +25,19 @@ def draw_of_the_day(context: Context, table: Table) -> Table:
     known = np.concatenate([context.history.seen, context.exclude])
     places = np.flatnonzero(table.allowed)
     popularity = table.column("popularity")[places]
-    shown = context.rankings.groups[known]
-    drawn, keys = _draw(context, table.rows[places], popularity, shown, context.n)
+    seen_groups = context.rankings.groups[known]
+    drawn, keys = _draw(context, table.rows[places], popularity, seen_groups, context.n)
     score = np.zeros(len(table), dtype=np.float32)
     score[places[drawn]] = keys
     return table.scored(score, {"diverse": score})
 
 
 def _draw(
-    context: Context, rows: Rows, popularity: Scores, shown: NDArray[np.int32], k: int
+    context: Context, rows: Rows, popularity: Scores, seen_groups: NDArray[np.int32], k: int
 ) -> tuple[NDArray[np.int64], Scores]:
     seed = day_seed(context.user.user_id, context.user.day)
     chance = lots(seed, context.identity[rows])
-    return sample_diverse(context.rankings.groups[rows], popularity, shown, chance, k=k)
+    return sample_diverse(context.rankings.groups[rows], popularity, seen_groups, chance, k=k)
 
 
 def day_seed(user_id: str, day: date) -> int:
@@ -66,20 +66,20 @@ def lots(seed: int, identity: Identities) -> NDArray[np.float64]:
 def sample_diverse(
     groups: NDArray[np.int32],
     popularity: Scores,
-    shown: NDArray[np.int32],
+    seen_groups: NDArray[np.int32],
     chance: NDArray[np.float64],
     *,
     k: int,
 ) -> tuple[NDArray[np.int64], Scores]:
     """Draw k of m items, each with a chance that falls with how often its group was shown.
 
-    Weight of an item = (popularity + 0.05) / (1 + times its group is in `shown`) / items of its group.
+    Weight of an item = (popularity + 0.05) / (1 + times its group is in `seen_groups`) / items of its group.
     Drawn without replacement by the largest u ** (1 / weight) (Efraimidis and Spirakis 2006).
 
     Args:
         groups: int32[m], the group of each.
         popularity: float32[m], 0..1.
-        shown: int32[n], groups of the items that the user sees or saw anyway.
+        seen_groups: int32[n], groups of the items that the user sees or saw anyway.
         chance: float64[m], a number in (0, 1) for each: see `lots`.
         k: how many; fewer when the pool is smaller.
 
@@ -93,10 +93,10 @@ def sample_diverse(
         return np.zeros(0, dtype=np.int64), popularity
     if not (popularity >= 0).all() or not np.isfinite(popularity).all():
         raise ValueError("popularity is to be 0 or more")
-    lowest = min(int(groups.min()), int(shown.min(initial=0)))
+    lowest = min(int(groups.min()), int(seen_groups.min(initial=0)))
     own = groups - lowest
     sizes = np.bincount(own)
-    times = np.bincount(shown - lowest, minlength=len(sizes))
+    times = np.bincount(seen_groups - lowest, minlength=len(sizes))
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
     keys = chance ** (weights.max() / weights)
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))

@@ -50,7 +50,7 @@ class Synonyms:
             return
         self._stamp, self._groups = stamp, groups
         self._longest = max((len(known) for known in self._groups), default=1)
-        log.info("read synonyms of %d phrases from %s", len(self._groups), self._path)
+        log.info("loaded synonyms for %d phrases from %s", len(self._groups), self._path)
 
     def _read(self) -> dict[Phrase, list[Phrase]]:
         groups: dict[Phrase, list[Phrase]] = {}

@@ -1,0 +1,1 @@
+"""Sentence vectors: the encoder's thread (`encoder_thread`) and nearest-neighbour search (`index`)."""

@@ -4,26 +4,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.models.core.encoder import TextEncoder
+
 Vector = NDArray[np.float32]
-
-
-class TextEncoder(Protocol):
-    """What makes vectors of texts: training.models.core.encoder.Encoder, or a fake of the tests."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def dimension(self) -> int: ...
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """float32[n, d], each row of length 1."""
-        ...
 
 
 class LiveEncoder:

@@ -139,14 +139,16 @@ class VectorIndex:
         count = min(k, int(valid.sum()))
         if count == 0:
             return _nothing()
-        if len(places := np.flatnonzero(valid)) <= EXACT_BELOW:
-            cosines = self._base.vectors[places] @ query
-            best = np.argpartition(-cosines, count - 1)[:count]
-            return self._base.rows[places[best]], cosines[best].astype(np.float32)
-        parameters = _parameters(self._base.index, np.packbits(valid, bitorder="little"))
-        cosines, nearest = self._base.index.search(query.reshape(1, -1), count, params=parameters)
-        found = nearest[0] >= 0
-        return self._base.rows[nearest[0][found]], cosines[0][found].astype(np.float32)
+        places = np.flatnonzero(valid)
+        if len(places) > EXACT_BELOW:
+            parameters = _parameters(self._base.index, valid, len(places))
+            # Twice as many, since its codes are rounded: the vectors themselves decide among them.
+            nearest = self._base.index.search(query.reshape(1, -1), 2 * count, params=parameters)[1][0]
+            if (nearest[:count] >= 0).all():  # else the lists that were read held too few
+                places = nearest[nearest >= 0]
+        cosines = (self._base.vectors[places] @ query).astype(np.float32)
+        best = np.argpartition(-cosines, count - 1)[:count]
+        return self._base.rows[places[best]], cosines[best]
 
     def _search_overlay(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         count = len(self._slots)
@@ -176,14 +178,16 @@ def _inverse(rows: Rows) -> Rows:
     return places
 
 
-def _parameters(index: Any, bitmap: NDArray[np.uint8]) -> Any:
-    """FAISS search parameters that let only the bitmap's places through, for the index's own kind."""
+def _parameters(index: Any, valid: Mask, count: int) -> Any:
+    """FAISS search parameters that let only the `count` valid places through, for the index's own kind.
+
+    The fewer are let through, the more inverted lists are read: as many vectors are compared.
+    """
     faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
-    selector = faiss.IDSelectorBitmap(bitmap)
+    selector = faiss.IDSelectorBitmap(np.packbits(valid, bitorder="little"))
     if isinstance(index, faiss.IndexIVF):
-        return faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-    if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
+        probes = min(index.nlist, -(-index.nprobe * len(valid) // count))
+        return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     return faiss.SearchParameters(sel=selector)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for the asyncpg side of the database room."""
+"""Fixtures for the asyncpg side of the database folder."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING

@@ -14,7 +14,7 @@ import pytest
 
 from database.connection import embedded_url, libpq_url
 from database.data_directory import EmbeddedError, prepare, socket_directory
-from database.embedded import EmbeddedServer, answers
+from database.embedded import EmbeddedServer, accepts_connections
 from database.schema import create_database
 
 
@@ -41,7 +41,7 @@ def test_committed_rows_survive_a_kill(home: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
     with EmbeddedServer(directory):
         assert query(directory, "select value, current_setting('fsync') from kept") == [(1, "on")]
-    assert not answers(directory)
+    assert not accepts_connections(directory)
 
 
 def test_a_folder_with_a_space_and_a_percent_sign(home: Path) -> None:
@@ -61,7 +61,7 @@ def test_foreground_server_replaces_a_leftover(home: Path) -> None:
     second = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         assert first.wait(20) is not None
-        _wait_until(lambda: answers(directory))
+        _wait_until(lambda: accepts_connections(directory))
         assert query(directory, "select pg_backend_pid() > 0") == [(True,)]
     finally:
         second.send_signal(signal.SIGINT)
@@ -101,7 +101,7 @@ def test_long_path_gets_a_short_socket(home: Path) -> None:
 
 def _started(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    _wait_until(lambda: answers(directory))
+    _wait_until(lambda: accepts_connections(directory))
     return process
 
 

@@ -23,8 +23,8 @@ def test_the_numbers_differ() -> None:
 
 def test_no_other_module_has_a_number_of_its_own() -> None:
     found = 0
-    for room in ("database", "serving", "training", "watch", "experiments", "operations", "dags"):
-        for path in (REPOSITORY / room).rglob("*.py"):
+    for folder in ("database", "serving", "training", "watch", "experiments", "operations", "dags"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
             if path.name not in REPLACED:
                 calls = CALL.findall(path.read_text())
                 found += len(calls)

@@ -35,7 +35,9 @@ def test_every_locked_python_will_do(version: tuple[int, int]) -> None:
 
 def test_a_workspace_that_training_would_fail_in_is_refused(settings: Settings) -> None:
     (settings.workspace / "data_checks").unlink()
-    with pytest.raises(PreflightError, match=r"workspace .* has no data_checks\. Copy it there from"):
+    with pytest.raises(
+        PreflightError, match=r"workspace has no data_checks\. SHORTLIST_WORKSPACE must be a checkout"
+    ):
         preflight.check(settings)
 
 

@@ -1,0 +1,1 @@
+"""Snapshot, preparation and split of the data, and the workspace that they are in."""

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from database import columns
+from database.interactions import FULL_VIEW_SECONDS
 from database.items import embedding_text
 from training.data.prepared import Prepared
 from training.models.core.data import Catalogue, Events
@@ -99,9 +100,12 @@ def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     weight = by_code[kinds.indices.to_numpy()]
     rating = pc.equal(table.column(columns.EVENT_TYPE), "rating").to_numpy()
     feedback = pc.equal(table.column(columns.EVENT_TYPE), "feedback").to_numpy()
+    view = pc.equal(table.column(columns.EVENT_TYPE), "view_time").to_numpy()
+    seconds = pc.fill_null(table.column(columns.VALUE), FULL_VIEW_SECONDS).to_numpy()
     stars = pc.fill_null(table.column(columns.VALUE), interactions.neutral_stars).to_numpy()
     sign = np.sign(pc.fill_null(table.column(columns.VALUE), 0.0).to_numpy())
     weight = np.where(rating, weight * (stars - interactions.neutral_stars), weight)
+    weight = np.where(view, weight * np.clip(seconds / FULL_VIEW_SECONDS, 0, 1), weight)
     weights: FloatArray = np.where(feedback, weight * sign, weight).astype(np.float32)
     return weights
 
@@ -206,6 +210,6 @@ def _encode(texts: dict[int, str], model: str) -> tuple[dict[int, FloatArray], i
     """Vectors of the texts, and their dimension."""
     from training.models.core.encoder import Encoder
 
-    logger.info("%d texts have no vector of %s yet: encoding.", len(texts), model)
+    logger.info("Encoding %d texts that have no vector of %s yet.", len(texts), model)
     encoder = Encoder(model)
     return dict(zip(texts, encoder.encode(list(texts.values())), strict=True)), encoder.dimension

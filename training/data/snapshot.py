@@ -6,8 +6,10 @@ same bytes and the same hash.
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,13 @@ import yaml
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.export import export, export_snapshot
+from training.data.dvc_locks import clear_stale_locks, running_dvc
 from training.data.workspace import Workspace, replaced
 
 DESCRIPTION = "snapshot.json"
+
+_LOCKED = re.compile("blocked by|acquire lock|RWLock-file", re.IGNORECASE)
+"""What DVC says when a lock is in its way."""
 
 
 class DvcError(Exception):
@@ -115,20 +121,29 @@ def commit_pipeline(workspace: Workspace) -> None:
 def run_dvc(workspace: Workspace, *arguments: str) -> str:
     """Run a DVC command in the workspace: DVC goes by the current folder, which a task may not change.
 
-    Returns what it printed.
+    Returns what it printed. What a killed DVC left locked is removed.
 
     Raises:
-        DvcError: it failed; the message is DVC's.
+        DvcError: it failed; the message is DVC's, with the processes that are in its way.
     """
     (workspace.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    answer = _call_dvc(workspace, arguments)
+    if answer.returncode != 0 and _LOCKED.search(answer.stderr) and clear_stale_locks(workspace.root):
+        answer = _call_dvc(workspace, arguments)
+    if answer.returncode != 0:
+        reason = answer.stderr.strip() or answer.stdout.strip()
+        if _LOCKED.search(reason) and (others := running_dvc(workspace.root)):
+            reason += f"\nDVC is at work there: {', '.join(others)}. Wait for it, or end it."
+        raise DvcError(arguments[0], reason)
+    return answer.stdout
+
+
+def _call_dvc(workspace: Workspace, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dvc", *arguments]
     environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
-    answer = subprocess.run(
+    return subprocess.run(
         command, cwd=workspace.root, env=environment, capture_output=True, text=True, check=False
     )
-    if answer.returncode != 0:
-        raise DvcError(arguments[0], answer.stderr.strip() or answer.stdout.strip())
-    return answer.stdout
 
 
 def read_snapshot(workspace: Workspace) -> Snapshot:

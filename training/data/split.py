@@ -19,7 +19,7 @@ class SplitError(Exception):
     """A split would leave nothing to learn from, or nothing to test on."""
 
     def __init__(self, part: str, reason: str) -> None:
-        super().__init__(f"the {part} part would be empty: {reason}")
+        super().__init__(f"the {part} part is empty: {reason}")
         self.part = part
 
 
@@ -41,7 +41,7 @@ class Split:
 
 
 def time_split(events: Events, validation_days: int, test_days: int) -> Split:
-    """One cut for everybody: the last `test_days` are the test, the `validation_days` before them validation.
+    """One cut for all users: the last `test_days` are the test, the `validation_days` before them validation.
 
     Nothing that was learned from is later than anything that is tested on.
 
@@ -136,5 +136,5 @@ def new_pairs(pairs: Csr, seen: Csr) -> Csr:
 def _checked(split: Split) -> Split:
     for part, mask in (("train", split.train), ("test", split.test)):
         if not mask.any():
-            raise SplitError(part, "the history is too short for the days held out")
+            raise SplitError(part, "the history is shorter than the held-out days")
     return split

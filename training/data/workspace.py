@@ -118,8 +118,8 @@ def check_holds(root: Path, names: Sequence[str] = NEEDED) -> None:
     lacking = [name for name in names if not (root / name).exists()]
     if lacking:
         raise FileNotFoundError(
-            f"The workspace {root} has no {' and no '.join(lacking)}: copy it there from {REPOSITORY}, "
-            "or let SHORTLIST_WORKSPACE name a checkout"
+            f"{root} has no {' and no '.join(lacking)}; SHORTLIST_WORKSPACE must be a checkout, "
+            f"or a folder with copies from {REPOSITORY}"
         )
 
 
@@ -143,8 +143,8 @@ def locked(workspace: Workspace, *, shared: bool = False, wait: bool = True) -> 
             fcntl.flock(lock, how | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if not wait:
-                raise WorkspaceBusyError(f"Another run works in {workspace.root}.") from error
-            logger.info("Another run works in %s: waiting for it.", workspace.root)
+                raise WorkspaceBusyError(f"Another run is using {workspace.root}.") from error
+            logger.info("Another run is using %s; waiting.", workspace.root)
             fcntl.flock(lock, how)
         yield
 

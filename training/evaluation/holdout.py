@@ -77,7 +77,7 @@ def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
         else:
             learned = leave_last_out(events).before_test
     except SplitError as error:
-        logger.warning("Nothing can be evaluated: %s", error)
+        logger.warning("No evaluation possible: %s", error)
         learned = np.ones(len(events), dtype=bool)
     held_out = ~learned
     shape = (len(prepared.users), len(prepared.items))

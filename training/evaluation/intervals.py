@@ -9,7 +9,7 @@ from scipy import sparse
 from training.evaluation.metrics import coverage, coverage_without_each
 from training.models.core.types import Csr, DoubleArray, IntArray
 
-Verdict = Literal["better", "worse", "no difference shown"]
+Verdict = Literal["better", "worse", "not significant"]
 
 CONFIDENCE = 0.95
 """Of an interval, where nothing else is said."""
@@ -140,7 +140,7 @@ def shared(confidence: float, comparisons: int) -> float:
 def _verdict(found: Estimate) -> Verdict:
     if found.low > 0.0:
         return "better"
-    return "worse" if found.high < 0.0 else "no difference shown"
+    return "worse" if found.high < 0.0 else "not significant"
 
 
 def _weights(generator: np.random.Generator, n: int) -> DoubleArray:

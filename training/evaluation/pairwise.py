@@ -50,5 +50,5 @@ def as_table(values: Mapping[str, DoubleArray], metric: str, samples: int, seed:
         ]
         for (model, other), each in found.items()
     ]
-    intro = f"Model less other in {metric}, the same test users drawn for both; 95 % intervals.\n\n"
+    intro = f"Model minus other in {metric}, paired by test user; 95 % intervals.\n\n"
     return intro + table(["model", "other", "difference", "interval", "users", "verdict"], rows)

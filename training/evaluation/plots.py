@@ -103,7 +103,7 @@ def draw_by_k(found: Found, path: Path) -> None:
 
 
 def draw_accuracy_against_coverage(found: Found, k: int, path: Path) -> None:
-    """Accuracy against the share of the catalogue that stands in anybody's list."""
+    """Accuracy against the share of the catalogue that is in any list."""
     figure, axes = _figure(8, 5.5)
     for name, content in found.items():
         across, up = (content["slices"]["all"][f"{metric}@{k}"] for metric in ("coverage", "ndcg"))
@@ -120,7 +120,7 @@ def draw_accuracy_against_coverage(found: Found, k: int, path: Path) -> None:
             name, (across["value"], up["value"]), xytext=(6, 6), textcoords="offset points", fontsize=9
         )
     axes.set(
-        xlabel=f"coverage@{k}, share of the catalogue in anybody's list",
+        xlabel=f"coverage@{k}, share of the catalogue in the lists",
         ylabel=f"ndcg@{k}",
         title="Accuracy against coverage, all users, 95 % intervals",
     )

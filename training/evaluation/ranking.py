@@ -28,7 +28,7 @@ CURVES = ("ndcg", "recall")
 
 ITEMS = "few_interactions_items"
 """The slice that is about items with few interactions: accuracy with only them as right answers, the share
-of them that stands in anybody's list ("coverage@10"), the share of a list that they are ("share@10")."""
+of them that is in any list ("coverage@10"), the share of a list that they are ("share@10")."""
 
 
 class Ranker(Protocol):
@@ -219,7 +219,7 @@ def of_all_lists(lists: IntArray, n_items: int, cutoffs: Sequence[int]) -> dict[
 
 
 def coverage_of(items: BoolArray, lists: IntArray, cutoffs: Sequence[int]) -> dict[str, Estimate]:
-    """The share of some items (bool[n_items]) that stands in anybody's list."""
+    """The share of some items (bool[n_items]) that is in any list."""
     found: dict[str, Estimate] = {}
     for k in cutoffs:
         listed = list_matrix(lists[:, :k], len(items))[:, items]

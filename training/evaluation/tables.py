@@ -32,19 +32,19 @@ def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int
     rows = []
     for name, content in found.items():
         slices = content["slices"]
-        everybody = slices.get("all", {})
-        cells = [estimate(everybody.get(column)) for column in columns[: len(METRICS)]]
+        all_users = slices.get("all", {})
+        cells = [estimate(all_users.get(column)) for column in columns[: len(METRICS)]]
         cells += [
-            f"{everybody[column]['value']:.4f}" if column in everybody else ""
+            f"{all_users[column]['value']:.4f}" if column in all_users else ""
             for column in columns[len(METRICS) :]
         ]
         against = summary["against_baseline"].get(name)
         verdict = f"{against['difference']:+.4f} ({against['verdict']})" if against else ""
         rows.append([name, *cells, estimate(slices.get("warm_users", {}).get(metric)), verdict])
     return (
-        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them unknown to every model. "
+        f"{users.get('all', 0)} test users, {users.get('cold_users', 0)} of them without a history. "
         "Full catalogue ranked, seen items excluded; 95 % intervals in brackets.\n\n"
-        + table(["model", *columns, f"{metric}, warm users", f"there against {baseline}"], rows)
+        + table(["model", *columns, f"{metric}, warm users", f"warm users, difference to {baseline}"], rows)
     )
 
 
@@ -52,7 +52,7 @@ def slices_table(found: Found, k: int) -> str:
     """A table for each slice that has users: accuracy, coverage and Gini at k with their 95 % intervals.
 
     Of the items with few interactions: accuracy with only them as right answers, the share of them that
-    stands in anybody's list, and the share of a list that they are.
+    is in any list, and the share of a list that they are.
     """
     users = next(iter(found.values()))["users"]
     parts = []

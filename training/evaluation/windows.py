@@ -40,7 +40,7 @@ def open_windows(prepared: Prepared, split: SplitParams, tune: TuneParams, seed:
         except SplitError:
             if not windows:
                 raise
-            logger.warning("The history is long enough for %d validation windows only.", back)
+            logger.warning("The history is only long enough for %d validation windows.", back)
             break
     return windows
 
@@ -49,6 +49,6 @@ def _window(prepared: Prepared, split: Split, max_users: int, seed: int) -> Wind
     data = prepared.training_data(split.train, split.validation_start)
     truth = truth_of(prepared.events, split.validation, data.interactions)
     if not truth.nnz:
-        raise SplitError("validation", "nobody has a right answer in it")
+        raise SplitError("validation", "no user has a right answer in it")
     test = TestSet.build(data.interactions, truth, None)
     return Window(data, test.sample(max_users, seed))

@@ -204,6 +204,6 @@ ALGORITHM = Algorithm(
     AlsConfig,
     fit,
     Als,
-    about="Alternating least squares on implicit feedback: who acted alike will act alike.",
+    about="Alternating least squares on implicit feedback: users who acted alike.",
     limits=NEEDS_INTERACTIONS,
 )

@@ -59,7 +59,11 @@ def fit(data: TrainingData, config: EaseConfig, seed: int, report: Report | None
     users = np.bincount(matrix.indices, minlength=data.n_items)
     head = np.sort(np.argsort(-users, kind="stable")[: config.max_items])
     if len(head) < data.n_items:
-        logger.warning("EASE knows the %d items with the most users, of %d.", len(head), data.n_items)
+        logger.warning(
+            "EASE covers only the %d items with the most users, of %d (ease.max_items).",
+            len(head),
+            data.n_items,
+        )
     solved = _sparsify(weights(matrix.tocsc()[:, head], config.l2), config.neighbours).tocoo()
     entries = (solved.data, (head[solved.row], head[solved.col]))
     whole = sparse.csr_array(entries, shape=(data.n_items, data.n_items))
@@ -148,5 +152,5 @@ ALGORITHM = Algorithm(
     fit,
     Ease,
     about="Challenger: a linear item-to-item model in closed form.",
-    limits=f"{NEEDS_INTERACTIONS} Of a catalogue above `max_items` it knows the items with the most users.",
+    limits=f"{NEEDS_INTERACTIONS} Above `max_items` it covers only the items with the most users.",
 )

@@ -103,7 +103,7 @@ class Embeddings(Model):
         Raises:
             NotImplementedError: always.
         """
-        raise NotImplementedError("the index is a file of its own: use load")
+        raise NotImplementedError("the index is a separate file: use load")
 
     def save(self, directory: Path) -> None:
         super().save(directory)
@@ -128,10 +128,10 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
     """Index the items' vectors, which the database made when the items were written.
 
     Raises:
-        ValueError: the data holds no vectors.
+        ValueError: no item has a vector.
     """
     if data.vectors is None:
-        raise ValueError("the training data holds no vectors: were the items encoded when they were loaded?")
+        raise ValueError("no item has a vector: run the step `index` first")
     index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
     found = evaluate_index(index, data.vectors, seed)
     if report is not None:
@@ -158,5 +158,5 @@ ALGORITHM = Algorithm(
     fit,
     Embeddings,
     about="Sentence embeddings: items whose texts mean the same.",
-    limits="An item without a text has no neighbours; it knows meanings, not tastes.",
+    limits="Items without text have no neighbours; user behaviour is ignored.",
 )

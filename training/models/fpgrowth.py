@@ -156,6 +156,6 @@ ALGORITHM = Algorithm(
     FpGrowthConfig,
     fit,
     FpGrowth,
-    about="Association rules between pairs of items in one basket.",
-    limits="Only items that stand in enough baskets together have rules; the params say how many.",
+    about="Association rules: items bought together.",
+    limits="Only items bought together often enough have rules (see params).",
 )

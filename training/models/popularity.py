@@ -21,7 +21,7 @@ class PopularityConfig(Config):
 
 
 class Popularity(Model):
-    """The same scores for everybody: distinct users of each item."""
+    """The same scores for every user: distinct users of each item."""
 
     name: ClassVar[str] = "popularity"
 
@@ -71,6 +71,6 @@ ALGORITHM = Algorithm(
     PopularityConfig,
     fit,
     Popularity,
-    about="Baseline: what most users acted on lately.",
-    limits="The same list for everybody, save what a user already has.",
+    about="Baseline: items with the most users recently.",
+    limits="The same list for all users, except for items they already have.",
 )

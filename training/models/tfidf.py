@@ -76,5 +76,5 @@ ALGORITHM = Algorithm(
     fit,
     Tfidf,
     about="TF-IDF neighbours: items whose name and sub-category use the same rare words.",
-    limits="An item without a text has no neighbours; it knows words, not tastes.",
+    limits="Items without text have no neighbours; user behaviour is ignored.",
 )

@@ -27,7 +27,7 @@ class TrendingConfig(Config):
 
 
 class Trending(Model):
-    """The same scores for everybody: the weights of each item's events, decayed by their age."""
+    """The same scores for every user: the weights of each item's events, decayed by their age."""
 
     name: ClassVar[str] = "trending"
 
@@ -81,6 +81,6 @@ ALGORITHM = Algorithm(
     TrendingConfig,
     fit,
     Trending,
-    about="Baseline: the score by which the platform shows trending items, as of the cut.",
-    limits="The same list for everybody, save what a user already has: items with recent events.",
+    about="Baseline: trending score at the split.",
+    limits="The same list for all users, except for items they already have; only items with recent events.",
 )

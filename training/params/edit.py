@@ -1,4 +1,4 @@
-"""Write values into params.yaml, comments kept."""
+"""Writes values into params.yaml and keeps its comments."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -27,7 +27,8 @@ class InteractionsParams(Config):
     """Section `interactions`: how much one event says for its item (negative: against it).
 
     The weight of its type, 0 for a type without one; of a rating times (stars - neutral_stars), of feedback
-    times its sign. A rating without stars, or feedback without a value, says nothing: 0. Training
+    times its sign, of a view times its share of `database.interactions.FULL_VIEW_SECONDS`. A rating without
+    stars, or feedback without a value, says nothing: 0. Training
     (`data.preparation`), the service (`steps.history`) and SQL (`database.trending`) each compute it; one
     test holds them to the same numbers.
     """

@@ -35,7 +35,7 @@ class BlendParams(Config):
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
         if unknown := sorted(made.tuned.keys() - {*REGISTRY, NEW_ITEMS}):
-            raise ValueError(f"tuned: no model is called {', '.join(unknown)}")
+            raise ValueError(f"tuned: unknown model {', '.join(unknown)}")
         return made
 
 

@@ -38,7 +38,7 @@ class Ladder(Config):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if any(low >= high for low, high in pairwise(self.ladder)):
-            raise ValueError("a ladder's values ascend")
+            raise ValueError("the values of a ladder must increase")
         return self
 
 

@@ -1,0 +1,1 @@
+"""The nightly run: its steps, the DVC stages, trending scores, and the replay of a bundle."""

@@ -34,8 +34,6 @@ from training.params.changes import rename_old_keys
 from training.pipeline.stages import run_stage
 from training.release.bundle import EVALUATION, assemble, find_stored, git_commit
 
-logger = logging.getLogger(__name__)
-
 ASKED = 100
 """Histories that both bundles are asked with when their files differ."""
 LENGTH = 10
@@ -107,7 +105,7 @@ class Replay:
         if self.identical:
             return [
                 f"Bundle {self.bundle_id} was rebuilt as {self.rebuilt_id}: identical.",
-                f"All {self.files} files are the same to the byte, so every list is; metrics agree.",
+                f"All {self.files} files are byte-identical and the metrics agree.",
             ]
         verdict = "the same, save for rounding" if self.same else "NOT identical"
         lines = [f"Bundle {self.bundle_id} was rebuilt as {self.rebuilt_id}: {verdict}."]
@@ -117,7 +115,7 @@ class Replay:
             for name, found in (self.compared or {}).items()
         ]
         if self.commit != self.commit_now:
-            lines.append(f"  it was made by commit {self.commit}; this is {self.commit_now}.")
+            lines.append(f"  built by commit {self.commit}; this is commit {self.commit_now}.")
         return lines
 
 
@@ -170,7 +168,7 @@ def read_any_manifest(settings: Settings, bundle_id: str) -> Manifest:
     with connect(settings) as conn:
         found = find_manifest(conn, bundle_id)
     if found is None:
-        raise ReplayError(f"bundle {bundle_id} is neither in the store nor among the deployments")
+        raise ReplayError(f"bundle {bundle_id} is not in the store and was never deployed")
     return manifest_of(found)
 
 
@@ -207,7 +205,7 @@ def _rebuild(manifest: Manifest, source: Workspace, folder: Path) -> Workspace:
     try:
         check_out_snapshot(source, workspace, manifest.snapshot_hash)
     except DvcError as error:
-        raise ReplayError(f"snapshot {manifest.snapshot_hash} can't be had: {error}") from error
+        raise ReplayError(f"snapshot {manifest.snapshot_hash} is not available: {error}") from error
     for name in ("prepare", *manifest.models):
         run_stage(name, workspace)
     with replaced(workspace.bundle) as target:
@@ -220,7 +218,7 @@ def _params(path: Path, commit: str) -> Params:
         return load_params(path)
     except ParamsError as error:
         raise ReplayError(
-            f"the bundle's params are of other code: replay it with commit {commit} ({error})"
+            f"the bundle's params do not fit this version: replay it with commit {commit} ({error})"
         ) from error
 
 

@@ -58,8 +58,8 @@ def metrics_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 def overall(evaluation: Mapping[str, Any], group: str) -> dict[str, float]:
     """A model's numbers over all users, without intervals, as a group of the parent run's metrics."""
-    everybody = evaluation["slices"].get("all", {})
-    return {f"{group}/{metric_name(name)}": found["value"] for name, found in everybody.items()}
+    all_users = evaluation["slices"].get("all", {})
+    return {f"{group}/{metric_name(name)}": found["value"] for name, found in all_users.items()}
 
 
 def log_model(

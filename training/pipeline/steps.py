@@ -48,11 +48,11 @@ class NothingNewError(Exception):
 
 
 class StoppedError(Exception):
-    """A data check failed, or the bundle may not serve; a retry would not change it."""
+    """The data check or the gate failed; a retry would not change that."""
 
 
 class RefusedError(StoppedError):
-    """The gate refused the bundle, and its run in MLflow says so: the night itself did not fail."""
+    """The gate rejected the bundle, as its MLflow run shows; the pipeline itself did not fail."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,9 @@ def _deploy(run: Run) -> None:
         promotion = promote(run.settings, run.tracker().registry, stored, "daily training")
     except PromotionError as error:
         raise StoppedError(str(error)) from error
-    logger.info("Bundle %s serves; before it: %s.", stored.bundle_id, promotion.previous_bundle or "none")
+    logger.info(
+        "Bundle %s is in service; previously: %s.", stored.bundle_id, promotion.previous_bundle or "none"
+    )
 
 
 STEPS: dict[str, Callable[[Run], None]] = {
@@ -281,16 +283,16 @@ BEFORE = ("ingest", "index", "snapshot")
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*STEPS]), metavar="[STEP]...")
 @click.option(
-    "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="The last step."
+    "--until", type=click.Choice([*STEPS]), default="deploy", show_default=True, help="Last step to run."
 )
-@click.option("--force", is_flag=True, help="Learn although nothing is new.")
+@click.option("--force", is_flag=True, help="Train even if nothing has changed.")
 @click.option(
     "--accept",
     metavar="REASON",
-    help="Let the bundle serve although checks of the gate fail; the reason is recorded with the decision.",
+    help="Deploy the bundle even if checks of the gate fail; the reason is stored with the decision.",
 )
 def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
-    """Run the steps of the daily run here and now: those named, or all of them up to the last."""
+    """Run steps of the daily training: the named ones, or all up to --until."""
     logging.basicConfig(
         level=get_settings().log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -27,5 +27,5 @@ def refresh_trending(now: datetime | None = None) -> int:
             weights=params.interactions.weights.model_dump(),
             neutral_stars=params.interactions.neutral_stars,
         )
-    logger.info("%d items have a trending score.", scored)
+    logger.info("%d items scored.", scored)
     return scored

@@ -102,7 +102,7 @@ def store_bundle(settings: Settings, folder: Path, versions: Mapping[str, Versio
         _write_versions(target / MANIFEST, versions)
     stored = find_stored(settings, manifest.bundle_id)
     if stored is None:
-        raise BundleError(folder, "the copy in the store is not whole")
+        raise BundleError(folder, "the stored copy is incomplete")
     return stored
 
 

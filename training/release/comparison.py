@@ -154,7 +154,7 @@ def smoke_test(folder: Path, queries: int, seed: int) -> tuple[float, list[str]]
             found, scores = model.recommend(query, SMOKE_LENGTH)
             seconds.append(time.perf_counter() - started)
             if not np.isfinite(scores).all() or np.isin(found, items).any():
-                errors.append(f"{name} gave scores that are no numbers, or items to be left out")
+                errors.append(f"{name} returned non-numeric scores or excluded items")
                 break
     return float(np.quantile(seconds, 0.95)) * 1000.0 if seconds else 0.0, errors
 
@@ -168,7 +168,7 @@ def _find(settings: Settings, champion: Deployment) -> StoredBundle:
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
         raise BundleError(
-            Path(champion.bundle_tag), "the champion is not whole in the store, or is of another version"
+            Path(champion.bundle_tag), "the champion is incomplete in the store, or from another version"
         )
     return stored
 

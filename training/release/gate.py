@@ -45,7 +45,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Decision:
-    """Accepted or refused, with every number behind it."""
+    """Accepted or rejected, with the checks behind it."""
 
     bundle_id: str
     champion_id: str | None
@@ -55,7 +55,7 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was refused; if it was overruled, why it would have been. Empty when all checks passed."""
+        """Why it was rejected; if it was overruled, why it would have been. Empty if all checks passed."""
         return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,13 +68,13 @@ class Decision:
 
     def as_table(self) -> str:
         """Markdown for the log and MLflow."""
-        verdict = "accepted" if self.accepted else "refused"
+        verdict = "accepted" if self.accepted else "rejected"
         against = f"champion {self.champion_id}" if self.champion_id else "the baseline (no champion yet)"
         rows = [
             [c.name, "yes" if c.passed else "NO", _number(c.value), _number(c.limit), c.detail]
             for c in self.checks
         ]
-        checks = table(["check", "holds", "value", "limit", "detail"], rows)
+        checks = table(["check", "passed", "value", "limit", "detail"], rows)
         by = f" by {self.override.by}: {self.override.reason}" if self.override else ""
         return f"Bundle {self.bundle_id} is {verdict} against {against}{by}.\n\n{checks}"
 
@@ -107,8 +107,8 @@ def _champion(report: ChallengerReport) -> list[Check]:
     reason = report.champion_error or report.incomparable
     if reason is None:
         return []
-    what = "evaluated" if report.champion_error else "compared with"
-    detail = f"can't be {what}, so the baseline takes its place: {reason}"
+    what = "evaluated" if report.champion_error else "compared"
+    detail = f"can't be {what} ({reason}); compared with the baseline instead"
     return [Check("champion", True, None, None, detail)]
 
 
@@ -155,8 +155,8 @@ def _against_baseline(report: ChallengerReport, limits: GateParams) -> Check:
 def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """No judged model may be worse than its counterpart by more than the floor.
 
-    The blend is what users see: its mean decides, and its floor is relative to the champion as well. It is
-    also refused when it is shown to be worse (the whole interval lies below zero) and may be so by more than
+    The blend is what users see: its mean decides, and its floor is relative to the champion. It is also
+    refused when it is shown to be worse (the whole interval lies below zero) and may be so by more than
     the floor. A single model's start is random and its luck is not in the interval, so it is refused only
     when both say so: the mean lies below the floor, and the whole interval below zero.
     """
@@ -169,7 +169,7 @@ def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Chec
             continue
         worse, detail = comparison.high < 0.0, _describe(comparison)
         if comparison.challenger == BLEND:
-            floor = max(floor, -limits.max_relative_loss * comparison.reference)
+            floor = -limits.max_relative_loss * comparison.reference
             passed = comparison.difference >= floor and not (worse and comparison.low < floor)
             detail += f". {_margin(comparison, floor, limits)}"
         else:
@@ -181,7 +181,7 @@ def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Chec
 def _margin(comparison: Comparison, floor: float, limits: GateParams) -> str:
     """What the blend's floor means with so many users: false alarms, and the loss that would be found."""
     error = standard_error(comparison, limits)
-    share = f" ({-floor / comparison.reference:.0%} of the champion's)" if comparison.reference else ""
+    share = f" ({limits.max_relative_loss:.0%} of the champion's)"
     if error <= 0.0:
         return f"Margin {floor:+.4f}{share}"
     # A mean below this is rejected: by the floor, or as shown to be worse and perhaps by more than the floor.
@@ -259,7 +259,7 @@ def _recall(report: ChallengerReport, limits: GateParams) -> Check:
     if report.index_recall is None:
         return Check("index recall", True, None, None, "not judged: no vectors")
     passed = report.index_recall >= limits.min_index_recall
-    detail = "share of the exact ten nearest that the index finds"
+    detail = "share of the exact 10 nearest neighbours found"
     return Check("index recall", passed, report.index_recall, limits.min_index_recall, detail)
 
 
@@ -267,7 +267,7 @@ def _smoke(report: ChallengerReport, limits: GateParams) -> Check:
     if report.smoke_errors:
         return Check(SMOKE_TEST, False, None, None, "; ".join(report.smoke_errors))
     passed = report.smoke_p95_ms <= limits.max_smoke_ms
-    return Check(SMOKE_TEST, passed, report.smoke_p95_ms, limits.max_smoke_ms, "P95 of one list, in ms")
+    return Check(SMOKE_TEST, passed, report.smoke_p95_ms, limits.max_smoke_ms, "95th percentile per list, ms")
 
 
 def _describe(c: Comparison) -> str:

@@ -55,11 +55,11 @@ def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason
             _require_acceptance(conn, stored.bundle_id, serving)
             serving = deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, reason)
             conn.commit()
-            logger.info("Bundle %s serves (deployment %d).", serving.bundle_id, serving.deployment_id)
+            logger.info("Bundle %s is in service (deployment %d).", serving.bundle_id, serving.deployment_id)
         before = deployments.previous(conn)
         reconcile(conn, registry)
         if serving is None:
-            raise PromotionError("the deployment was not recorded")
+            raise PromotionError("the deployment was not stored")
     return Promotion(serving, before.bundle_id if before else None, changed)
 
 
@@ -115,7 +115,9 @@ def mirror(settings: Settings, registry: Registry) -> None:
             with deployments.promotion_lock(conn, _MIRROR_SECONDS):
                 reconcile(conn, registry)
         except deployments.PromotionBusy:
-            logger.warning("MLflow's aliases wait for the next run of `monitoring`: the lock is taken.")
+            logger.warning(
+                "A promotion or rollback is running; the next `monitoring` run will update MLflow's aliases."
+            )
 
 
 def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | None) -> None:
@@ -125,12 +127,14 @@ def _require_acceptance(conn: Connection, bundle_id: str, serving: Deployment | 
     champion = serving.bundle_id if serving else None
     if found[0].champion_id != champion:
         raise PromotionError(
-            f"the gate compared bundle {bundle_id} with {found[0].champion_id}, but {champion} serves: "
-            "judge it again"
+            f"bundle {bundle_id} was compared with {found[0].champion_id}, but {champion} is in service now: "
+            "run the gate again"
         )
     taken_back = rollback.taken_back_at(conn, bundle_id)
     if taken_back is not None and taken_back > found[0].decided_at:
-        raise PromotionError(f"bundle {bundle_id} was taken back after the gate accepted it: judge it again")
+        raise PromotionError(
+            f"bundle {bundle_id} was rolled back after the gate accepted it: run the gate again"
+        )
 
 
 def _versions(registry: Registry, deployment: Deployment | None) -> dict[str, str]:

@@ -30,7 +30,7 @@ def roll_back_and_tell(
     if mlflow_answers(settings):
         mirror(settings, Tracker(settings).registry)
     else:
-        logger.warning("MLflow does not answer: the next run of `monitoring` moves its aliases.")
+        logger.warning("MLflow is unreachable; the next `monitoring` run will update its aliases.")
     return promotion
 
 
@@ -45,18 +45,18 @@ def mlflow_answers(settings: Settings) -> bool:
 
 
 @click.command()
-@click.option("--reason", required=True, help="Why; it is recorded with the deployment.")
-@click.option("--bundle", help="The bundle to take back: refused when another serves.")
+@click.option("--reason", required=True, help="Reason, stored with the deployment.")
+@click.option("--bundle", help="Roll back only if this bundle is in service.")
 def main(reason: str, bundle: str | None) -> None:
-    """Go back to the previous bundle. Workers follow with their next request."""
+    """Roll back to the previous bundle. Workers switch at their next request."""
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
     try:
         promotion = roll_back_and_tell(settings, reason, bundle)
     except (RollbackError, PromotionBusy) as error:
         raise click.ClickException(str(error)) from error
-    now, before = promotion.deployment.bundle_id, promotion.previous_bundle
-    click.echo(f"Bundle {now} serves again; before it: {before}.")
+    now, replaced = promotion.deployment.bundle_id, promotion.previous_bundle
+    click.echo(f"Bundle {now} is in service again; it replaced {replaced}.")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from training.params import Params
 from training.params.learning import SplitParams
 from training.tracking.lineage import Lineage
 
-BLEND_ABOUT = "The lists that users get: scores of several models, each over its spread, weighted and added."
-BLEND_LIMITS = "No better than the models in it where all of them are weak: items that few acted on."
+BLEND_ABOUT = "The list that users see: weighted sum of several models' normalised scores."
+BLEND_LIMITS = "No better than its models where all are weak: items with few interactions."
 
 SLICES_OF_USERS = {
     "all": "all",
@@ -52,16 +52,16 @@ def model_card(name: str, evaluation: Mapping[str, Any], origin: Origin, bundle:
     lines += _origin(origin, bundle)
     lines += _params_section(name, origin.params)
     lines += [
-        "## How good it is",
+        "## Metrics",
         "",
         *_protocol(origin.params.split),
         *_slices(evaluation, origin.params.evaluation.cutoffs[0]),
         "",
     ]
     lines += ["## Limits", "", f"- {limits}"]
-    lines += ["- An empty history gets no list of its own: the service answers from popularity then."]
+    lines += ["- For users without a history the service uses popularity."]
     lines += [
-        "- The figures are of one shop at one time; the intervals tell of chance between users only.",
+        "- Metrics are from one shop and one period; intervals cover chance between users only.",
         "",
     ]
     return "\n".join(lines)
@@ -95,12 +95,12 @@ def bundle_card(bundle: str, comparison: str, versions: Mapping[str, str], origi
         versions: model → registered name and version, as a link's text.
         origin: what it was learned from.
     """
-    lines = [f"# Bundle {bundle}", "", "The models of one snapshot, served together.", ""]
+    lines = [f"# Bundle {bundle}", "", "All models of one snapshot, deployed together.", ""]
     lines += _origin(origin, None)
-    lines += ["## How good it is", "", *_protocol(origin.params.split), comparison.strip(), ""]
+    lines += ["## Metrics", "", *_protocol(origin.params.split), comparison.strip(), ""]
     weights = ", ".join(f"{name} {weight:g}" for name, weight in origin.params.blend.tuned.items())
     rows = [*versions.items(), (BLEND, weights)]
-    lines += ["## What is in it", "", table(["model", "version"], rows)]
+    lines += ["## Contents", "", table(["model", "version"], rows)]
     lines += ["## How to load and rebuild it", ""]
     lines += [
         "The service follows the deployment row in the database. In Python, "
@@ -122,7 +122,7 @@ def _origin(origin: Origin, bundle: str | None) -> list[str]:
         "params": f"`{lineage.params}`",
         **({"bundle": f"`{bundle}`"} if bundle else {}),
     }
-    return ["## Made from", "", table(["", ""], rows.items())]
+    return ["## Trained on", "", table(["", ""], rows.items())]
 
 
 def _about(name: str) -> tuple[str, str]:
@@ -144,9 +144,9 @@ def _protocol(split: SplitParams) -> list[str]:
         "each user's last item" if split.protocol == "leave_last_out" else f"the last {split.test_days} days"
     )
     return [
-        f"Held out: {held}. The whole catalogue is ranked, what a user already had left out. The evaluated "
-        "model was fitted on what came before; the registered files are the same model fitted on the whole "
-        "snapshot. In brackets: 95 % intervals over users.",
+        f"Held out: {held}. The whole catalogue is ranked, without items the user already has. The model "
+        "evaluated was trained on earlier data; the registered files were trained on the whole snapshot. "
+        "In brackets: 95 % intervals over users.",
         "",
     ]
 
@@ -162,7 +162,7 @@ def _slices(evaluation: Mapping[str, Any], k: int) -> list[str]:
             cells = [estimate(found.get(column)) if column in known else "" for column in columns]
             rows.append([title, f"{users:,}", *cells])
     if not rows:
-        return ["Nobody could be tested: the history is too short.", ""]
+        return ["No test users: the history is too short.", ""]
     return [table(["users", "number", *columns], rows), *_new_items(evaluation["slices"][ITEMS], k)]
 
 
@@ -172,6 +172,6 @@ def _new_items(found: Mapping[str, Any], k: int) -> list[str]:
     if not coverage or not share:
         return []
     return [
-        f"Items with under 5 interactions: {coverage} of them stand in a list of {k}, of which they are "
-        f"{share}."
+        f"Items with fewer than 5 interactions: {coverage} of them appear in lists of {k}, with {share} of "
+        "the places."
     ]

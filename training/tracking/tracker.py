@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 PARENT = "mlflow.parentRunId"
 
 _RUNS_NOTE = (
-    "One parent run a snapshot; below it one run a model, the baselines and the blend among them. The "
-    "figures are those of models fitted before the test period, `_low` and `_high` their 95 % intervals. "
-    "Open a parent run for its table and for the link that compares all of it."
+    "One parent run per snapshot with one child run per model, baseline and blend. Metrics are from models "
+    "trained before the test period; `_low` and `_high` are 95 % intervals. The parent run has a table and a "
+    "link to compare all."
 )
-_SEARCHES_NOTE = "One parent run a search of hyperparameters; below it one run a trial, trial 0 as shipped."
+_SEARCHES_NOTE = "One parent run per search, one child run per trial; trial 0 uses the shipped values."
 
 
 class Tracker:

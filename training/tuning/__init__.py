@@ -1,0 +1,1 @@
+"""Hyperparameter search, blend weights, and the benchmark on a pair of files."""

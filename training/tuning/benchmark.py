@@ -59,7 +59,7 @@ def _read(path: Path, min_rating: float | None, strict: bool) -> tuple[Pairs, di
     for bad in pairs.bad[:NAMED_LINES]:
         click.echo(f"{path}, line {bad.number}: {bad.reason}", err=True)
     if len(pairs.bad) > NAMED_LINES:
-        click.echo(f"{path}: and {len(pairs.bad) - NAMED_LINES} more bad lines", err=True)
+        click.echo(f"{path}: {len(pairs.bad) - NAMED_LINES} more bad lines", err=True)
     if strict and pairs.bad:
         raise PairsFileError(path, f"{len(pairs.bad)} bad lines")
     if min_rating is not None and pairs.ratings is not None:
@@ -87,20 +87,18 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
     "--test", "test_file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True
 )
 @click.option("--model", "name", type=click.Choice(MODELS), required=True)
-@click.option("--tune", is_flag=True, help="Search the model's space on a validation part of the train file.")
+@click.option("--tune", is_flag=True, help="Tune hyperparameters on part of the train file.")
+@click.option("--trials", type=click.IntRange(min=1), help="Number of trials (per model, for blend).")
 @click.option(
-    "--trials", type=click.IntRange(min=1), help="Trials of the search (of each member, for blend)."
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Time limit of the whole command."
 )
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time of the whole command.")
-@click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="A value other than params.yaml's."
-)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a value of params.yaml.")
 @click.option("--k", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--min-rating", type=float, help="Rows rated below say nothing. Without it every row counts.")
-@click.option("--strict", is_flag=True, help="Refuse a file with bad lines rather than leave them out.")
-@click.option("--seed", type=int, help="Other than params.yaml's.")
+@click.option("--min-rating", type=float, help="Ignore rows rated lower; by default all rows count.")
+@click.option("--strict", is_flag=True, help="Reject files with bad lines instead of skipping them.")
+@click.option("--seed", type=int, help="Override the seed of params.yaml.")
 @click.option(
-    "--json", "output", type=click.Path(path_type=Path, dir_okay=False), help="Where the JSON goes."
+    "--json", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file."
 )
 def main(
     *,
@@ -127,11 +125,11 @@ def main(
         level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     if (trials or minutes) and not tune:
-        raise click.UsageError("--trials and --minutes belong to --tune")
+        raise click.UsageError("--trials and --minutes need --tune")
     if tune and not (trials or minutes):
         raise click.UsageError("--tune needs --trials or --minutes")
     if changes and name == BLEND:
-        raise click.UsageError("--set is for a single model: the blend's members are tuned or as shipped")
+        raise click.UsageError("--set works for single models only")
     params = load_params()
     if seed is not None:
         params = params.model_copy(update={"seed": seed})
@@ -140,7 +138,7 @@ def main(
         test, test_counts = _read(test_file, min_rating, strict)
         problem = open_problem(train, test)
         if not problem.truth.nnz:
-            raise PairsFileError(test_file, "every pair stands in the train file too: nothing to find")
+            raise PairsFileError(test_file, "all test pairs are also in the train file")
         budget = Budget(trials, minutes * 60.0 if minutes else None) if tune else None
         fitted = FileBenchmark(problem, params, k, budget, begun).fit(name, _settings(changes))
     except (PairsFileError, NothingHeldOutError, ValidationError) as error:

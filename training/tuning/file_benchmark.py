@@ -1,6 +1,5 @@
 """One model on two files: tuned on a part of the first, fitted on all of it, evaluated on the second."""
 
-import logging
 import math
 import resource
 import time
@@ -21,8 +20,6 @@ from training.params.spaces import Ladder, Space, up_to
 from training.tuning.blend_weights import Objective, learn_weights
 from training.tuning.search import SAFETY, Budget, Values, progress, search
 from training.tuning.train_test import Problem, cut_validation
-
-logger = logging.getLogger(__name__)
 
 SPARED = 0.07
 """Share of the time that is left for what no trial shows: the intervals, a busy machine."""
@@ -60,7 +57,7 @@ class NothingHeldOutError(Exception):
     """Nobody in the train file has two pairs, of which one could be held out to tune on."""
 
     def __init__(self) -> None:
-        super().__init__("nobody in the train file has a pair to spare for a validation part")
+        super().__init__("no user in the train file has enough pairs for a validation part")
 
 
 class FileBenchmark:

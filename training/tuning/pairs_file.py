@@ -92,14 +92,14 @@ def read_pairs(path: Path) -> Pairs:
     else:
         width = first.count(separator) + 1
         if not 2 <= width <= len(ROW_FIELDS):
-            raise PairsFileError(path, f"{width} fields a row, not {', '.join(ROW_FIELDS)}")
+            raise PairsFileError(path, f"{width} fields per row, expected {', '.join(ROW_FIELDS)}")
         names = [value.strip().strip(b'"').lower() for value in first.split(separator)]
         if names[0].startswith(ITEM_NAMES) and names[1].startswith(USER_NAME):
-            raise PairsFileError(path, "its header names the item before the user; rows are user, item")
+            raise PairsFileError(path, "the header has item before user; expected user, item")
         _read_rows(lines, separator, width, rows)
     if not rows.users:
         reason = f"; line {rows.bad[0].number}: {rows.bad[0].reason}" if rows.bad else ""
-        raise PairsFileError(path, f"no line can be used{reason}")
+        raise PairsFileError(path, f"no usable line{reason}")
     numbers = np.array(rows.numbers, dtype=np.float64) if width > 2 else None
     return Pairs(
         np.array(rows.users),

@@ -34,7 +34,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
-            raise ValueError("a search needs a budget: trials, minutes, or both")
+            raise ValueError("give trials, minutes or both")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def as_table(found: Found) -> str:
 def verdict_line(verdict: Difference, trials: int) -> str:
     """The best trial against the shipped values, in words."""
     return (
-        f"Best less shipped: {difference(verdict.difference, verdict.low, verdict.high)} over "
+        f"Best minus shipped: {difference(verdict.difference, verdict.low, verdict.high)} over "
         f"{verdict.users} users, the interval widened for {trials} trials: {verdict.verdict}."
     )
 

@@ -155,11 +155,13 @@ def tracked_search(
 
 @click.command()
 @click.argument("name", type=click.Choice([*REGISTRY, BLEND]), metavar="MODEL")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials at most, the shipped values among them.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time at most.")
-@click.option("--fix", "fixed", multiple=True, metavar="KEY", help="A hyperparameter that stays as shipped.")
-@click.option("--write", is_flag=True, help="Put the best values into params.yaml.")
-@click.option("--track/--no-track", default=True, show_default=True, help="Each trial as a run in MLflow.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Maximum number of trials, including the shipped values."
+)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Maximum time.")
+@click.option("--fix", "fixed", multiple=True, metavar="KEY", help="Keep this hyperparameter as shipped.")
+@click.option("--write", is_flag=True, help="Write the best values to params.yaml.")
+@click.option("--track/--no-track", default=True, show_default=True, help="Log each trial to MLflow.")
 def main(
     name: str,
     *,
@@ -176,11 +178,11 @@ def main(
     params = load_params(workspace.params_file)
     space = params.tune.spaces.get(name, {})
     if name != BLEND and not space:
-        raise click.UsageError(f"params.yaml has no space for {name} (tune.spaces)")
+        raise click.UsageError(f"tune.spaces in params.yaml has no {name}")
     if name != BLEND and not trials and not minutes:
-        raise click.UsageError("a search needs a budget: --trials, --minutes, or both")
+        raise click.UsageError("give --trials, --minutes or both")
     if unknown := sorted(set(fixed) - set(space)):
-        raise click.UsageError(f"the space of {name} has no {', '.join(unknown)}")
+        raise click.UsageError(f"tune.spaces.{name} has no {', '.join(unknown)}")
     windows = open_windows(Prepared.load(workspace.prepared), params.split, params.tune, params.seed)
     folder = workspace.data / "tuning" / name
     section: tuple[str, ...] = (BLEND, "tuned") if name == BLEND else (name,)
@@ -220,11 +222,11 @@ def _write(
         preferred: whether the search shows that they are better.
     """
     if not preferred:
-        click.echo("The values found are not shown to be better: params.yaml stays as it is.")
+        click.echo("The best values are not significantly better; params.yaml is unchanged.")
         return
     with locked(workspace):
         if load_params(workspace.params_file) != read:
-            raise click.ClickException("params.yaml was changed during the search: it stays as it is")
+            raise click.ClickException("params.yaml was edited during the search; nothing was written")
         write_back(workspace.params_file, section, values, whole=section == (BLEND, "tuned"))
 
 

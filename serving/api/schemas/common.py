@@ -8,7 +8,7 @@ from serving.types import Ranked
 
 
 class Body(BaseModel):
-    """A request's body: NaN and infinity are refused, unknown fields are left alone."""
+    """A request's body: NaN and infinity are rejected, unknown fields are ignored."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -21,7 +21,7 @@ class Explained(BaseModel):
     score: float | None = None
     columns: dict[str, dict[str, float]] | None = Field(
         default=None,
-        description="what each source said of it (`sources`), what each step gave to its score (`steps`)",
+        description="`sources`: the score from each source; `steps`: what each step added",
     )
 
 

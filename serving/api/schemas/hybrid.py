@@ -1,4 +1,4 @@
-"""Shapes of the hybrid content contract: users, content, recommendations, interactions and training."""
+"""Shapes of the hybrid API: users, content, recommendations, interactions and training."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -24,14 +24,14 @@ class UserIn(Body):
 
 
 class UserPatch(Body):
-    """The fields to change; those left out keep their values."""
+    """The fields to change; omitted fields keep their values."""
 
     interests: Labels = ()
     skill_level: Label | None = None
 
 
 class UserOut(BaseModel):
-    """A user; `history` is the content they met, newest first."""
+    """A user; `history` is the ids of their items, newest first."""
 
     user_id: str
     interests: list[str]
@@ -65,7 +65,8 @@ class EmbeddedContent(ContentOut):
     """A content item with the vector of its text."""
 
     embedding_vector: list[float] | None = Field(
-        description="L2-normalised, 384 numbers with the model of the document; null where no text is stored"
+        description="L2-normalised sentence vector (384 numbers with the default model); "
+        "null if the item has no text"
     )
 
 
@@ -136,7 +137,7 @@ class FeedbackOut(BaseModel):
 
 
 class TrainRequest(Body):
-    """Which parts the caller wants anew. A run always makes both: models of one snapshot belong together."""
+    """Which parts to retrain. A run always trains everything: models of one snapshot belong together."""
 
     retrain_cf: bool = True
     regenerate_embeddings: bool = True
@@ -151,9 +152,9 @@ class TrainAnswer(BaseModel):
 
 
 class TrainingStatus(BaseModel):
-    """The latest training run and what serves now."""
+    """The latest training run and the bundle in service."""
 
-    status: str = Field(description="idle, or the state Airflow gives: queued, running, success, failed")
+    status: str = Field(description="idle, or Airflow's state: queued, running, success, failed")
     run_id: str | None
     started_at: datetime | None
     finished_at: datetime | None
@@ -192,7 +193,7 @@ def recommended_content(ranked: Ranked, explain: bool) -> dict[str, Any]:
 
 
 def user_shape(user: UserRow, history: list[str]) -> dict[str, Any]:
-    """A user's fields and what they met."""
+    """A user's fields and their history."""
     return {
         "user_id": user.user_id,
         "interests": list(user.interests),

@@ -109,19 +109,20 @@ class _Open(BaseModel):
 
 
 class DatabaseStatus(_Open):
-    """Rows of the database; null while it is away."""
+    """Rows of the database; null while it is unavailable."""
 
     status: Literal["ok", "unavailable"]
     n_ratings: int | None = Field(
-        description="interactions between a known user and an item, of any type: what is factorised"
+        description="interactions of any type between a known user and an item; the input of matrix "
+        "factorisation"
     )
     n_users: int | None
     n_products: int | None
-    avg_rating: float | None = Field(description="mean stars of the ratings; null without any")
+    avg_rating: float | None = Field(description="mean star rating; null if there are none")
 
 
 class FactorizationStatus(_Open):
-    """The ALS model that serves."""
+    """The ALS model in service."""
 
     status: Literal["trained", "not_trained"]
     n_users: int
@@ -130,7 +131,7 @@ class FactorizationStatus(_Open):
 
 
 class SimilarityStatus(_Open):
-    """The index of vectors that serves."""
+    """The vector index in service."""
 
     status: Literal["trained", "not_trained"]
     n_products: int
@@ -140,23 +141,23 @@ class SimilarityStatus(_Open):
 class RunStatus(_Open):
     """The latest training run in Airflow."""
 
-    status: str = Field(description="idle, unknown (Airflow is away), or what Airflow says of the run")
+    status: str = Field(description="idle, unknown (Airflow is unreachable), or Airflow's state")
     run_id: str | None = None
 
 
 class ServiceStatus(_Open):
-    """Data, models, the bundle that serves, and the latest training run."""
+    """Data, models, the bundle in service, and the latest training run."""
 
     database: DatabaseStatus
     matrix_factorization: FactorizationStatus
     similarity_search: SimilarityStatus
-    models: dict[str, Any] = Field(description="each model of the bundle: its MLflow run, version, metrics")
+    models: dict[str, Any] = Field(
+        description="each model of the bundle with MLflow run, version and metrics"
+    )
     bundle: dict[str, Any] = Field(
-        description="what serves, since when, learned up to where; what was refused"
+        description="the bundle in service, since when, its watermark; rejected bundles"
     )
-    experiments: dict[str, Any] = Field(
-        description="those that run here; bundles of their arms that were refused, and why"
-    )
+    experiments: dict[str, Any] = Field(description="running experiments, and rejected bundles of their arms")
     trending: dict[str, Any]
-    feed: dict[str, Any] = Field(description="how far this worker has followed the database")
+    feed: dict[str, Any] = Field(description="how far this worker has applied the catalogue changes")
     training: RunStatus

@@ -16,11 +16,13 @@ MODELS = {"cf": "nmf", "hybrid": "nmf"}
 def leading_items(context: Context, label: str, rows: Rows) -> Rows:
     """The catalogue row of the history's item that gives most to each candidate's score, int32[len(rows)].
 
-    -1 where the model can't tell, or nothing of the history speaks for the candidate.
+    -1 where the model can't tell, or nothing of the history speaks for the candidate. A hidden item counts,
+    but is never named.
     """
     liked, given = _given(context, label, rows)
     if not len(liked):
         return np.full(len(rows), -1, dtype=np.int32)
+    given = np.where(context.index.catalogue.column("hidden")[liked], 0, given)
     best = given.argmax(axis=1)
     speaks = given[np.arange(len(rows)), best] > 0
     return np.where(speaks, liked[best], -1).astype(np.int32)

@@ -44,6 +44,15 @@ def of_cold_start(context: Context, table: Table) -> list[str]:
     ]
 
 
+def of_newcomer(context: Context, table: Table) -> list[str]:
+    """Title or meaning, whichever is nearer; price where the item that is asked about has no text."""
+    meaning, titles = table.column("embeddings").tolist(), table.column("tfidf").tolist()
+    return [
+        "price" if max(meant, titled) <= 0 else "tfidf" if titled >= meant else "embeddings"
+        for meant, titled in zip(meaning, titles, strict=True)
+    ]
+
+
 def of_popularity(context: Context, table: Table) -> list[str]:
     """Trending, popular, or new where nothing is known of an item."""
     events = context.rankings.events[table.rows]

@@ -20,7 +20,8 @@ def because_of(event_type: str, name: str) -> str:
 
 def bought_together(name: str, confidence: float, lift: float) -> str:
     """A basket rule: share of the antecedent's baskets that hold this too, and how far beyond chance."""
-    return f"bought together with {name}: {confidence * 100:.0f} % of baskets, {lift:.1f} times chance"
+    share, often = f"{confidence * 100:.0f} % of baskets", f"{lift:.1f} times as often as by chance"
+    return f"bought together with {name}: {share}, {often}"
 
 
 def trending(events: int, days: int) -> str:
@@ -33,7 +34,7 @@ def popular(item: Item) -> str:
     """Popular without trending events to count."""
     if item.rating is not None and item.rating_count:
         return f"popular: rated {item.rating:.1f} by {item.rating_count:,}"
-    return "popular with everyone"
+    return "popular"
 
 
 def newcomer() -> str:
@@ -49,8 +50,13 @@ def good_value(item: Item) -> str:
     if item.rating is not None and item.rating_count:
         parts.append(f"rated {item.rating:.1f} by {item.rating_count:,}")
     if not item.discount_ratio and item.price is not None:
-        parts.append("low price for what is popular" if not parts else "low price")
+        parts.append("popular and low-priced" if not parts else "low price")
     return "best value: " + ", ".join(parts)
+
+
+def priced_like(name: str) -> str:
+    """Costs about as much."""
+    return f"similar in price to {name}"
 
 
 def interest(name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from serving.bundle.loading import Generation
+from serving.bundle.loading import PlacedBundle
 from serving.steps.context import Context
 from serving.steps.reasons import texts
 from serving.steps.reasons.history import leading_items
@@ -76,6 +76,17 @@ def of_titles(context: Context, table: Table, labels: Sequence[str]) -> list[str
     return [texts.alike(context.row_item(context.item).name)] * len(table)
 
 
+def of_newcomer(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+    """What each has in common with an item that nobody has chosen yet."""
+    name = context.row_item(context.item).name
+    words = {
+        "tfidf": texts.alike(name),
+        "embeddings": texts.near_meaning(name),
+        "price": texts.priced_like(name),
+    }
+    return [words[label] for label in labels]
+
+
 def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """The basket rule between the two items where there is one, else the people who chose both."""
     name, bundle = context.row_item(context.item).name, context.bundle
@@ -111,7 +122,7 @@ def _popular(context: Context, table: Table) -> list[str]:
     return of_popularity(context, table, ())
 
 
-def _rule(bundle: Generation, antecedent: int, row: int) -> Rule | None:
+def _rule(bundle: PlacedBundle, antecedent: int, row: int) -> Rule | None:
     """The rule from the one item to the other, where it says more than chance."""
     known, dense = bundle.index(antecedent), bundle.index(row)
     if known < 0 or dense < 0:

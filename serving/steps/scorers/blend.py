@@ -39,10 +39,9 @@ def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
     Popularity speaks only beside others: by itself it says nothing of this user.
     """
     found = {}
-    for name, weight in model_weights(context).items():
+    for name, weight in model_weights(context, table.rows).items():
         if name in table.sources:
-            each = weight if isinstance(weight, float | int) else weight[table.rows]
-            found[name] = table.scaled(name) * np.asarray(each, dtype=np.float32)
+            found[name] = table.scaled(name) * np.asarray(weight, dtype=np.float32)
     if not any(values.any() for name, values in found.items() if name != "popularity"):
         found.pop("popularity", None)
     return found

@@ -30,6 +30,11 @@ def near_item(context: Context, allowed: Mask) -> dict[str, Column]:
     return {"embeddings": nearest(context, context.index.vectors.get(context.item), context.n, allowed)}
 
 
+def meant_alike(context: Context, allowed: Mask) -> dict[str, Column]:
+    """As many items near the one that is asked about as a blend of sources needs."""
+    return {"embeddings": near(context, context.index.vectors.get(context.item), allowed)}
+
+
 def near_query(context: Context, allowed: Mask) -> dict[str, Column]:
     """The items nearest to the query."""
     return {"embeddings": nearest(context, context.vector, context.n, allowed)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask
+from serving.steps.scores import Mask, Rows
 from serving.steps.table import NO_OPINION, Column
 from training.models.blend import CONTENT_MODEL, FEW_INTERACTIONS, NEW_ITEMS, Weight, weights_by_model
 from training.models.core.base import Query
@@ -53,9 +53,9 @@ def blend_weights(context: Context) -> Mapping[str, float]:
     return context.weights if context.params.blend.weights == "tuned" else ORIGINAL_WEIGHTS
 
 
-def model_weights(context: Context) -> dict[str, Weight]:
-    """The weight of each model in home's blend: a number, or float32[n_rows]."""
-    return weights_by_model(blend_weights(context), _new_items(context))
+def model_weights(context: Context, rows: Rows) -> dict[str, Weight]:
+    """The weight of each model in home's blend for some rows (int32[c]): a number, or float32[c]."""
+    return weights_by_model(blend_weights(context), _new_items(context, rows))
 
 
 def _column(context: Context, name: str, query: Query) -> Column:
@@ -86,10 +86,11 @@ def _with_new_titles(context: Context, column: Column) -> Column:
     return Column(scores)
 
 
-def _new_items(context: Context) -> Mask:
-    """bool[n_rows]: items that few users are known of; what no bundle knows is among them."""
-    new = np.ones(context.n_rows, dtype=np.bool_)
+def _new_items(context: Context, rows: Rows) -> Mask:
+    """bool[c]: which rows (int32[c]) hold items that few users are known of, or that no bundle knows."""
+    new = np.ones(len(rows), dtype=np.bool_)
     if context.bundle is not None:
-        rows, users = context.bundle.rows, context.bundle.models.popularity.all_time
-        new[rows[users >= FEW_INTERACTIONS]] = False
+        indexes = context.bundle.indexes(rows)
+        known = indexes >= 0
+        new[known] = context.bundle.models.popularity.all_time[indexes[known]] < FEW_INTERACTIONS
     return new

@@ -1,4 +1,4 @@
-"""What everybody looks at: columns that are the same for all users, remembered until something changes."""
+"""Popularity: columns that are the same for every user, cached until something changes."""
 
 import numpy as np
 

@@ -27,6 +27,19 @@ def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
     return {"tfidf": Column(scores)}
 
 
+def near_price(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Of the prices of two items of one kind, the lower over the higher: 1 is the same price."""
+    catalogue = context.index.catalogue
+    prices, kinds = catalogue.column("price"), catalogue.column("kind")
+    own = prices[context.item]
+    if not own > 0:
+        return {"price": NO_OPINION}
+    comparable = (prices > 0) & (kinds == kinds[context.item])
+    known = np.where(comparable, prices, own)
+    closeness = np.where(comparable, np.minimum(known, own) / np.maximum(known, own), 0.0)
+    return {"price": Column(closeness.astype(np.float32))}
+
+
 def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
     """Cosine of the ALS factors with those of the item that is asked about, shrunk by support.
 

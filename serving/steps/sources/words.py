@@ -48,10 +48,15 @@ def numbered(name: str, place: int) -> str:
 
 
 def word_matches(context: Context, text: str) -> LexicalHits:
-    """Items of the kinds that are asked for by the words of a text. What the user has seen is left in: a
-    word does not become unknown, and guessed, by being bought."""
-    of_kinds = context.index.catalogue.mask(context.kinds)
-    return context.index.lexical.search(text, context.n_rows, of_kinds)
+    """Items of the kinds that are asked for, and in lists, by the words of a text.
+
+    What the user has seen is left in: a word does not become unknown, and guessed, by being bought.
+    """
+    asked = text, context.kinds
+    if asked not in context.matched:
+        of_kinds = context.index.catalogue.listed(context.kinds)
+        context.matched[asked] = context.index.lexical.search(text, context.n_rows, of_kinds)
+    return context.matched[asked]
 
 
 def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:

@@ -33,7 +33,7 @@ def test_files_are_sorted_into_done_and_failed(connection: Connection, query: Qu
     ]
     report = json.loads((tmp_path / "done/b.csv.report.json").read_text())
     assert (report["rows_loaded"], report["reasons"]) == (1, {"unknown event type": 1})
-    assert "of no known kind" in json.loads((tmp_path / "failed/a.txt.report.json").read_text())["error"]
+    assert "unknown file format" in json.loads((tmp_path / "failed/a.txt.report.json").read_text())["error"]
     assert query("select count(*) from interactions") == [(1,)]
     (tmp_path / "b.csv").write_text(CSV)
     again = ingest_inbox(connection, tmp_path, settle_seconds=0)
@@ -84,7 +84,7 @@ def test_the_failing_inbox_has_exit_code_1(
     monkeypatch.setattr("database.ingest.inbox._is_ready", lambda path, seconds: path.is_file())
     result = CliRunner().invoke(main, ["inbox", str(tmp_path)])
     assert result.exit_code == 1
-    assert "of no known kind" in result.output
+    assert "unknown file format" in result.output
 
 
 def test_a_database_without_a_schema_says_what_to_run(
@@ -93,7 +93,7 @@ def test_a_database_without_a_schema_says_what_to_run(
     (tmp_path / "b.csv").write_text(CSV)
     for url, told in (
         (postgres.url("postgres"), "run: python -m database.schema"),
-        ("postgresql://nobody@127.0.0.1:1/x", "the database does not answer"),
+        ("postgresql://nobody@127.0.0.1:1/x", "the database is unavailable"),
     ):
         monkeypatch.setenv("DATABASE_URL", url)
         get_settings.cache_clear()

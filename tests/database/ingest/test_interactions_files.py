@@ -139,7 +139,7 @@ def test_whole_numbered_ids_beside_nulls_stay_whole(
     frame.to_parquet(tmp_path / "i.parquet")
     report = ingest_file(connection, INTERACTIONS, tmp_path / "i.parquet")
     assert query("select user_id, item_id, value from interactions") == [(str(2**60 + 1), "10", None)]
-    assert (report.reasons, report.nulled) == ({"no user id": 1}, {"value is no number": 1})
+    assert (report.reasons, report.nulled) == ({"no user id": 1}, {"value is not a number": 1})
 
 
 def test_a_column_that_stands_twice_is_refused(connection: Connection, tmp_path: Path) -> None:

@@ -65,3 +65,83 @@ def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:
         ITEMS.check(tmp_path / "a.csv")
     with pytest.raises(WrongFormat, match="column user_id"):
         ITEMS.check(tmp_path / "b.csv")
+
+
+FLAGS = """item_id,title,hidden,availability,in_stock
+I1,Lamp,yes,,
+I2,Lamp,,out of stock,
+I3,Lamp,,https://schema.org/InStock,0
+I4,Lamp,,,12
+I5,Lamp,no,,0
+I6,Lamp,,tomorrow,
+"""
+
+
+def test_what_is_hidden_or_out_of_stock_is_told_by_the_file(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    (tmp_path / "items.csv").write_text(FLAGS)
+    report = ingest_file(connection, ITEMS, tmp_path / "items.csv")
+    assert query("select item_id, hidden, available from items order by item_id") == [
+        ("I1", True, None),
+        ("I2", None, False),
+        ("I3", None, True),
+        ("I4", None, True),
+        ("I5", False, False),
+        ("I6", None, None),
+    ]
+    assert report.nulled == {"availability is neither yes nor no": 1}
+
+
+def test_a_file_with_flags_changes_them_and_one_without_keeps_them(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    for name, text in (
+        ("sold.csv", "item_id,title,in_stock,hidden\nI1,Lamp,0,1\n"),
+        ("back.csv", "item_id,title,in_stock\nI1,Lamp,7\n"),
+        ("plain.csv", "item_id,title,price\nI1,Lamp,5\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    ingest_file(connection, ITEMS, tmp_path / "sold.csv")
+    assert query("select available, hidden from items") == [(False, True)]
+    assert ingest_file(connection, ITEMS, tmp_path / "back.csv").items_changed == 1
+    ingest_file(connection, ITEMS, tmp_path / "plain.csv")
+    assert query("select available, hidden, price from items") == [(True, True, 5.0)]
+
+
+def test_flags_of_parquet_may_be_booleans(connection: Connection, query: Query, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"], "available": [True, False]})
+    frame.to_parquet(tmp_path / "items.parquet")
+    ingest_file(connection, ITEMS, tmp_path / "items.parquet")
+    assert query("select item_id, available from items order by item_id") == [("a", True), ("b", False)]
+
+
+def test_a_file_of_an_earlier_version_is_no_news(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    """Its hash is the one that the version before `hidden` and `available` stored."""
+    (tmp_path / "items.csv").write_text("item_id,title,tags,price\nI1,Red lamp,warm|light,5\n")
+    ingest_file(connection, ITEMS, tmp_path / "items.csv")
+    assert query("select source_hashes from items") == [({"items": "d913c3682c132b9099a26ac0f3d12a0a"},)]
+
+
+def test_an_item_of_another_kind_is_refused(connection: Connection, query: Query, tmp_path: Path) -> None:
+    for name, text in (
+        ("first.csv", "item_id,title,kind,price\nI1,Lamp,product,5\nI2,Guide,content,\n"),
+        (
+            "second.csv",
+            "item_id,title,kind,price\nI1,L,content,6\nI2,G,content,7\nI3,A,product,\nI3,A,content,\n",
+        ),
+    ):
+        (tmp_path / name).write_text(text)
+    ingest_file(connection, ITEMS, tmp_path / "first.csv")
+    report = ingest_file(connection, ITEMS, tmp_path / "second.csv")
+    wrong = "kind is content, but this item is of kind product"
+    assert report.reasons == {wrong: 2}
+    assert (report.rows_read, report.rows_loaded, report.rows_rejected) == (4, 2, 2)
+    assert query("select item_id, kind, price from items order by item_id") == [
+        ("I1", "product", 5.0),
+        ("I2", "content", 7.0),
+        ("I3", "product", None),
+    ]
+    assert query("select line, reason from rejected_rows order by line") == [(2, wrong), (5, wrong)]

@@ -69,7 +69,7 @@ def test_raw_prices_ratings_and_categories(connection: Connection, query: Query,
         ("B000000002", "Kettle", "kitchen", "Kettles", [], None, None, 999.5, 999.5, 0.0),
     ]
     assert report.reasons == {"no name": 1, "no product id": 1, "3 fields, not 9": 1}
-    assert report.nulled == {"ratings is no number": 2, "no_of_ratings is no number": 1}
+    assert report.nulled == {"ratings is not a number": 2, "no_of_ratings is not a number": 1}
     assert (report.rows_read, report.rows_loaded, report.rows_duplicate) == (7, 3, 1)
 
 

@@ -43,10 +43,10 @@ SALES: list[Line] = [
 ]
 REFUSED: list[tuple[Line, str]] = [
     (("C536379", "85123A", "WHITE HEART HOLDER", -1, "2010-12-01 09:41:00", 2.55, 17850.0), "cancellation"),
-    (("536370", "POST", "POSTAGE", 3, "2010-12-01 08:45:00", 18.0, 12583.0), "stock code is no product"),
+    (("536370", "POST", "POSTAGE", 3, "2010-12-01 08:45:00", 18.0, 12583.0), "stock code is not a product"),
     (
         ("536370", "BANK CHARGES", "Bank Charges", 1, "2010-12-01 08:45:00", 15.0, None),
-        "stock code is no product",
+        "stock code is not a product",
     ),
     (
         ("536371", "DCGS-0003-XYZ", "TOO LONG", 1, "2010-12-01 08:45:00", 1.0, None),
@@ -167,6 +167,6 @@ def test_lines_out_of_time_and_foreign_customers_are_refused(
         ("17850", datetime(2011, 1, 1, tzinfo=UTC) + timedelta(weeks=700))
     ]
     assert report.reasons == {
-        "customer is no whole number": 2,
+        "customer is not a whole number": 2,
         "time before 1995 or in the future": 2,
     }

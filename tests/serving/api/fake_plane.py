@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.interactions import InteractionRow, Recorded
+from database.settings import REPOSITORY
 from database.users import UserRow
 from serving.catalogue.drafts import (
     InteractionDraft,
@@ -18,6 +19,7 @@ from serving.catalogue.drafts import (
 )
 from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
 from serving.types import HomeLists, Item, Kinds, Ranked, SearchResult
+from training.params import load_params
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -30,6 +32,7 @@ class FakePlane:
     healthy = True
 
     def __init__(self) -> None:
+        self.params = load_params(REPOSITORY / "params.yaml")
         self.items: dict[str, Item] = {}
         self.users: dict[str, UserRow] = {}
         self.events: list[InteractionRow] = []
@@ -189,6 +192,8 @@ class FakePlane:
         )
 
     async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
+        if self.failure:
+            raise self.failure
         return self._put(replace(self._found(item_id), **changes))
 
     async def delete_item(self, item_id: str) -> None:

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from client import AsyncShortlist, NotFound
+from serving.errors import EditConflict
+from tests.serving.api.fake_plane import FakePlane
 
 
 async def test_an_article_lives_and_dies(http: httpx.AsyncClient, shortlist: AsyncShortlist) -> None:
@@ -39,6 +41,19 @@ async def test_an_article_lives_and_dies(http: httpx.AsyncClient, shortlist: Asy
 async def test_a_patch_of_nothing_changes_nothing(shortlist: AsyncShortlist) -> None:
     made = await shortlist.create_article("Title", "Content")
     assert await shortlist.change_article(made["id"]) == made
+
+
+async def test_an_article_that_others_edit_too_is_a_conflict(
+    http: httpx.AsyncClient, shortlist: AsyncShortlist, plane: FakePlane
+) -> None:
+    made = await shortlist.create_article("Title", "Content")
+    plane.failure = EditConflict("article-1")
+    for method in ("PUT", "PATCH"):
+        answer = await http.request(
+            method, f"/api/articles/{made['id']}/", json={"title": "New", "content": "Text"}
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "edit_conflict")
+        assert answer.json()["detail"] == "item 'article-1' is being edited by someone else; try again"
 
 
 @pytest.mark.parametrize("article_id", ["abc", "0", "-1", "1.5", "9" * 19, "9" * 5000])

@@ -11,9 +11,10 @@ import pytest_asyncio
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.monitoring import record_drift, record_guard_event
-from database.settings import Settings
+from database.settings import REPOSITORY, Settings
 from serving.api.app import create_app
 from tests.experiments.test_off_policy import TRUTH, write_log
+from training.params import load_params
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -22,10 +23,13 @@ ARMS = [{"name": "now", "share": 0.5}, {"name": "more", "share": 0.5, "blend": {
 
 
 class Plane:
-    """As much of a plane as the front door asks for."""
+    """As much of a plane as the middleware needs."""
 
     bundle_id = "none"
     stale = False
+
+    def __init__(self) -> None:
+        self.params = load_params(REPOSITORY / "params.yaml")
 
 
 @asynccontextmanager
@@ -136,10 +140,27 @@ async def test_drift_and_the_guards_rollback_are_metrics(
     assert "\nshortlist_guard_rollback_timestamp_seconds 1.7" in text
 
 
-async def test_metrics_answer_while_the_database_does_not() -> None:
-    gone = Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:9/none")
-    app = create_app(open_plane, gone)
+@pytest_asyncio.fixture
+async def without_database() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(
+        open_plane, Settings(_env_file=None, database_url="postgresql://nobody@127.0.0.1:9/none")
+    )
     app.state.plane = Plane()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        found = await client.get("/api/v1/metrics")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as made:
+        yield made
+
+
+async def test_metrics_answer_while_the_database_does_not(without_database: httpx.AsyncClient) -> None:
+    found = await without_database.get("/api/v1/metrics")
     assert found.status_code == 200 and "shortlist_drift" not in found.text
+
+
+async def test_without_a_database_the_answer_names_the_operation(without_database: httpx.AsyncClient) -> None:
+    for method, path, operation in (
+        ("GET", "/experiments", "listing the experiments"),
+        ("GET", "/experiments/one", "reading an experiment"),
+        ("GET", "/monitoring", "reading the monitoring"),
+    ):
+        found = await without_database.request(method, path)
+        assert (found.status_code, found.json()["error"]["code"]) == (503, "database_unavailable")
+        assert operation in found.json()["detail"]

@@ -1,7 +1,6 @@
 """A stored bundle whose model.yaml is damaged is refused with the reason, at the start and at a live swap."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +25,19 @@ DAMAGED = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Path]:
-    """An empty Bento store of the test's own; gives its folder."""
-    from bentoml._internal.configuration.containers import BentoMLContainer
-    from bentoml._internal.models.model import ModelStore
-
-    folder = tmp_path / "store"
-    folder.mkdir()
-    with_store: Any = BentoMLContainer.model_store
-    with_store.set(ModelStore(folder))
-    yield folder
-    with_store.reset()
-
-
-def put(store: Path, bundle: Path) -> Path:
+def put(bundle: Path) -> Path:
     """Store a bundle under its folder's name; gives its model.yaml."""
     import bentoml
 
     with bentoml.models.create(f"shortlist:{bundle.name}") as model:
         shutil.copytree(bundle, Path(model.path) / "bundle")
-    return store / "shortlist" / bundle.name / "model.yaml"
+    return Path(bentoml.models.get(model.tag).path) / "model.yaml"
 
 
 @pytest.mark.parametrize("content", list(DAMAGED.values()), ids=list(DAMAGED))
-def test_a_damaged_description_is_a_lookup_error(store: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_description_is_a_lookup_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken").mkdir()
-    file = put(store, tmp_path / "broken")
+    file = put(tmp_path / "broken")
     assert bento_folder("shortlist:broken").is_dir()
     file.write_bytes(content)
     with pytest.raises(LookupError, match="shortlist:broken"):
@@ -60,16 +45,16 @@ def test_a_damaged_description_is_a_lookup_error(store: Path, tmp_path: Path, co
 
 
 async def test_the_previous_bundle_serves_at_the_start_and_at_a_swap(
-    shop: list[str], pool: asyncpg.Pool, small_params: Params, store: Path, deploy: Any
+    shop: list[str], pool: asyncpg.Pool, small_params: Params, deploy: Any
 ) -> None:
     async def start() -> LivePlane:
         return await LivePlane.open(
             pool, small_params, encoder=BagOfWords(), locate=lambda tag: bento_folder(f"shortlist:{tag}")
         )
 
-    put(store, deploy("first"))
+    put(deploy("first"))
     running = await start()
-    put(store, deploy("second", seed=1)).write_bytes(b"")
+    put(deploy("second", seed=1)).write_bytes(b"")
     await running.settle()
     started = await start()
     for worker in (running, started):

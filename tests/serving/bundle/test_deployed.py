@@ -82,7 +82,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
         ("missing", "item_factors.npy"),
         ("gone", "manifest"),
         ("schema", "schema 999"),
-        ("smoke", "als gives no finite score"),
+        ("smoke", "als does not give a finite score"),
     ],
 )
 async def test_a_corrupt_bundle_is_refused_and_the_old_one_answers(
@@ -191,6 +191,17 @@ async def test_a_refused_bundle_is_taken_once_it_is_repaired(
     await plane.settle()
     assert plane.bundle_id == "broken"
     assert (await plane.status())["bundle"]["refused"] == []
+
+
+async def test_without_a_bundle_its_refusal_is_the_reason_given(plane: LivePlane, deploy: Any) -> None:
+    with pytest.raises(ModelNotReady, match="no bundle is deployed yet"):
+        await plane.lists.similar_by_als("TEA0000001", 3)
+    (deploy.write("broken") / "items.npy").unlink()
+    deploy.deploy("broken")
+    await plane.settle()
+    with pytest.raises(ModelNotReady, match=r"bundle broken was rejected: .*items\.npy"):
+        await plane.lists.similar_by_als("TEA0000001", 3)
+    assert "items.npy" in (await plane.status())["bundle"]["status"]
 
 
 async def test_each_refusal_is_followed_by_a_longer_wait(plane: LivePlane, deploy: Any, clock: Any) -> None:

@@ -53,7 +53,7 @@ async def test_the_bundle_before_serves_again_once(store: Path, connection: Conn
 async def test_a_damaged_bundle_is_not_gone_back_to(store: Path, connection: Connection) -> None:
     (store / "one" / "items.npy").write_bytes(b"rot")
 
-    with pytest.raises(RollbackError, match="no longer whole"):
+    with pytest.raises(RollbackError, match="incomplete in the store"):
         await take_back(get_settings(), "fewer clicks", locate=store.joinpath)
 
     serving = deployments.current(connection)
@@ -62,7 +62,7 @@ async def test_a_damaged_bundle_is_not_gone_back_to(store: Path, connection: Con
 
 
 async def test_only_the_bundle_named_is_taken_back(store: Path, connection: Connection) -> None:
-    with pytest.raises(OvertakenError, match="bundle two serves, not one"):
+    with pytest.raises(OvertakenError, match="bundle two is in service, not one"):
         await take_back(get_settings(), "it was one that was bad", "one", store.joinpath)
 
     now, _ = await take_back(get_settings(), "fewer clicks", "two", store.joinpath)
@@ -103,7 +103,7 @@ async def test_the_endpoint_has_the_aliases_follow(
     assert (answer.status_code, answer.json()["bundle"]) == (200, "one")
     assert airflow.reasons == (["rollback: fewer clicks"] if reachable else [])
     again = await posted(airflow, reason="fewer clicks", bundle="two")
-    assert again.status_code == 409 and "bundle one serves, not two" in again.text
+    assert again.status_code == 409 and "bundle one is in service, not two" in again.text
 
 
 async def test_the_endpoint_says_when_there_is_nothing(connection: Connection) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import psycopg2
 import pytest
 
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import ItemExists, ItemNotFound
+from serving.errors import EditConflict, ItemExists, ItemNotFound
 from serving.plane import LivePlane
 from serving.types import Ranked
+from tests.serving.words import BagOfWords
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 Workers = tuple[LivePlane, LivePlane]
@@ -116,6 +118,30 @@ async def test_recreated_item_takes_its_place_again(workers: Workers) -> None:
     await two.catch_up()
     await one.create_item(ItemDraft(kind="product", item_id="TEA0000001", title="umbrella stand"))
     assert ids(await two.lists.semantic_search("umbrella stand", 1)) == ["TEA0000001"]
+
+
+@pytest.mark.parametrize(("edits", "stored"), [(3, True), (100, False)])
+async def test_an_edit_among_edits_of_others_is_tried_again_and_at_last_a_conflict(
+    workers: Workers, database: Any, monkeypatch: pytest.MonkeyPatch, edits: int, stored: bool
+) -> None:
+    """Someone else changes the text each time that this edit's text is encoded, `edits` times."""
+    one, _ = workers
+    others = iter(range(edits))
+    encode = BagOfWords.encode
+
+    def encode_meanwhile(self: BagOfWords, texts: Any) -> Any:
+        if (number := next(others, None)) is not None:
+            with psycopg2.connect(database.dsn) as conn, conn.cursor() as cursor:
+                cursor.execute("update items set description = %s where item_id = 'TEA0000001'", [number])
+        return encode(self, texts)
+
+    monkeypatch.setattr(BagOfWords, "encode", encode_meanwhile)
+    if stored:
+        edited = await one.update_item("TEA0000001", {"title": "trampoline"})
+        assert (edited.title, edited.description) == ("trampoline", str(edits - 1))
+    else:
+        with pytest.raises(EditConflict, match="'TEA0000001' is being edited by someone else; try again"):
+            await one.update_item("TEA0000001", {"title": "trampoline"})
 
 
 async def test_taken_and_unknown_ids_are_told(workers: Workers) -> None:

@@ -87,7 +87,7 @@ def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
     monkeypatch.setattr(
         changes, "CHANGES", (changes.Change("blend.weights=alike", "blend.weights=original"),)
     )
-    deployed: Any = SimpleNamespace(generation=None)
+    deployed: Any = SimpleNamespace(bundle=None)
     arms = Arms(deployed, small_params, lambda: datetime.now(UTC))
     policy = arms.policy(Assignment("older", Arm("plain", 1.0, blend={"weights": "alike"})))
     assert (policy.experiment_id, policy.arm) == ("older", "plain")
@@ -185,7 +185,7 @@ async def test_a_shadow_is_computed_logged_and_not_shown(
     assert visible["item_ids"] == [each.item.item_id for each in shown.personalized]
 
 
-async def test_an_exploring_arm_logs_the_odds_it_drew_with(
+async def test_an_exploring_arm_logs_the_propensities_it_drew_with(
     workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
 ) -> None:
     start("explore", [Arm("greedy", 0.5), Arm("bold", 0.5, epsilon=0.9)])
@@ -196,8 +196,8 @@ async def test_an_exploring_arm_logs_the_odds_it_drew_with(
     rows = await logged(pool, "endpoint = 'hybrid'", 36)
     drawn = Counter(tuple(row["item_ids"]) for row in rows if row["arm"] == "bold")
     assert len(drawn) > 3
-    odds = {round(value, 3) for row in rows if row["arm"] == "bold" for value in row["propensities"]}
-    assert len(odds) == 2 and all(0 < value < 0.2 for value in odds)
+    propensities = {round(value, 3) for row in rows if row["arm"] == "bold" for value in row["propensities"]}
+    assert len(propensities) == 2 and all(0 < value < 0.2 for value in propensities)
     assert {value for row in rows if row["arm"] == "greedy" for value in row["propensities"]} == {1.0}
 
 

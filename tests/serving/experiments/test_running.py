@@ -1,4 +1,4 @@
-"""Assignment is sticky and fair, exploration's odds are exact, shadows never hurt."""
+"""Assignment is sticky and fair, exploration's propensities are exact, shadows never hurt."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from database.experiments import Arm, Experiment, Kind, start_experiment, stop_e
 from serving.experiments.running import (
     NO_EXPERIMENT,
     Assignment,
-    ExperimentBoard,
+    RunningExperiments,
     Shadows,
     assign,
     bucket,
@@ -71,16 +71,16 @@ def test_a_shadow_runs_for_its_share_beside_a_test() -> None:
 
 async def test_a_worker_follows_starts_and_stops(connection: Connection) -> None:
     pool: asyncpg.Pool = await create_pool(1, 2)
-    board = ExperimentBoard(pool, poll_seconds=0.02)
-    await board.open()
-    assert board.assign("ann") is NO_EXPERIMENT
+    running = RunningExperiments(pool, poll_seconds=0.02)
+    await running.open()
+    assert running.assign("ann") is NO_EXPERIMENT
     start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
     connection.commit()
-    await _until(lambda: board.assign("ann").experiment_id == "e")
+    await _until(lambda: running.assign("ann").experiment_id == "e")
     stop_experiment(connection, "e", "done")
     connection.commit()
-    await _until(lambda: board.assign("ann") is NO_EXPERIMENT)
-    await board.close()
+    await _until(lambda: running.assign("ann") is NO_EXPERIMENT)
+    await running.close()
     await pool.close()
 
 
@@ -89,14 +89,14 @@ async def test_a_worker_keeps_what_it_knew_while_the_database_is_away() -> None:
         def acquire(self) -> None:
             raise OSError("gone")
 
-    board = ExperimentBoard(Gone(), poll_seconds=0.01)
-    board.running = (SPLIT,)
+    running = RunningExperiments(Gone(), poll_seconds=0.01)
+    running.running = (SPLIT,)
     with pytest.raises(OSError):
-        await board.open()
-    board._task = asyncio.create_task(board._follow())
+        await running.open()
+    running._task = asyncio.create_task(running._follow())
     await asyncio.sleep(0.05)
-    assert board.assign("ann").experiment_id == "split" and not board._task.done()
-    await board.close()
+    assert running.assign("ann").experiment_id == "split" and not running._task.done()
+    await running.close()
 
 
 async def test_a_broken_shadow_is_logged_and_too_many_are_skipped(caplog: pytest.LogCaptureFixture) -> None:

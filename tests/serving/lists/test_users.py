@@ -173,7 +173,10 @@ async def test_every_item_says_why(workers: Workers) -> None:
     everything = [*home.personalized, *home.trending, *home.best_value, *home.diverse_picks]
     everything += [each for ranked in home.top_categories.values() for each in ranked]
     assert all(each.reason and each.model for each in everything)
-    assert any("% of baskets" in each.reason and "times chance" in each.reason for each in home.personalized)
+    assert any(
+        "% of baskets" in each.reason and "times as often as by chance" in each.reason
+        for each in home.personalized
+    )
 
 
 async def test_one_source_can_have_the_whole_weight(workers: Workers) -> None:

@@ -2,14 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pyarrow as pa
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 from database.partitions import INTERACTIONS, ensure_partitions
 from database.settings import REPOSITORY
+from database.state import EventGroup, read_request
 from database.trending import compute_trending
-from serving.steps.history import event_weight
+from serving.steps.history import event_weight, group_weight, grouped
+from tests.conftest import Database
 from training.data.preparation import event_weights
 from training.params import load_params
 from training.params.learning import InteractionsParams
@@ -23,6 +27,10 @@ EVENTS: list[tuple[str, float | None, float]] = [
     ("click", None, 2.0),
     ("product_click", 1.0, 2.0),
     ("view_time", 30.0, 1.0),
+    ("view_time", 600.0, 1.0),
+    ("view_time", 7.5, 0.25),
+    ("view_time", 0.0, 0.0),
+    ("view_time", None, 1.0),
     ("purchase", 3.0, 5.0),
     ("skip", None, -1.0),
     ("search_query", None, 0.0),
@@ -37,6 +45,9 @@ EVENTS: list[tuple[str, float | None, float]] = [
     ("feedback", -1.0, -5.0),
     ("feedback", None, 0.0),
 ]
+
+
+VALUES = (None, 0.0, 1.0, 2.5, FULL_VIEW_SECONDS / 4, 100.0)
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +92,33 @@ def test_the_database_follows_the_rule(connection: Connection, params: Interacti
         cursor.execute("select score from trending_scores order by item_id")
         scores = [row[0] - ENOUGH for row in cursor.fetchall()]
     assert scores == pytest.approx([expected for _, _, expected in EVENTS])
+
+
+async def test_what_the_database_sums_up_of_a_history_follows_the_rule(
+    connection: Connection, database: Database, params: InteractionsParams
+) -> None:
+    events = [(event_type, value) for event_type in params.weights.model_dump() for value in VALUES]
+    with connection, connection.cursor() as cursor:
+        cursor.execute("insert into items (item_id, kind, change_seq) values ('i', 'product', 1)")
+        cursor.executemany(
+            "insert into interactions (user_id, item_id, event_type, value, occurred_at, source) "
+            "values ('ann', 'i', %s, %s, %s, 'test')",
+            [(*event, NOW) for event in events],
+        )
+    conn = await asyncpg.connect(database.dsn)
+    _, found = await read_request(conn, "ann", 1)
+    await conn.close()
+    rows = [InteractionRow(1, "ann", each[0], "i", None, each[1], None, NOW) for each in events]
+    weights, stars = params.weights.model_dump(), params.neutral_stars
+    assert len(found.groups) == len(weights)
+    for group, same in zip(*(sorted(each, key=_type) for each in (found.groups, grouped(rows))), strict=True):
+        each_event = [event_weight(name, value, weights, stars) for name, value in events]
+        of_type = [
+            weight for weight, (name, _) in zip(each_event, events, strict=True) if name == _type(group)
+        ]
+        assert group_weight(group, weights, stars) == pytest.approx(sum(of_type))
+        assert group_weight(same, weights, stars) == pytest.approx(sum(of_type))
+
+
+def _type(group: EventGroup) -> str:
+    return group.event_type

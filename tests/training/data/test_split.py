@@ -58,7 +58,7 @@ def test_leave_last_out_holds_out_the_last_two_items() -> None:
 @pytest.mark.parametrize(("validation_days", "test_days"), [(0, 400), (300, 300)])
 def test_a_history_that_is_too_short_is_said_so(validation_days: int, test_days: int) -> None:
     table = events((0, 0, 1, 0), (0, 1, 1, 100))
-    with pytest.raises(SplitError, match="the train part would be empty"):
+    with pytest.raises(SplitError, match="the train part is empty"):
         time_split(table, validation_days, test_days)
 
 

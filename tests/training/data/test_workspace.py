@@ -37,7 +37,7 @@ def test_settings_of_ones_own_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_the_pipeline_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"has no dvc\.yaml: copy it there from"):
+    with pytest.raises(FileNotFoundError, match=r"has no dvc\.yaml; SHORTLIST_WORKSPACE must be a checkout"):
         open_workspace(copy(tmp_path, "params.yaml"))
 
 

@@ -54,7 +54,7 @@ def test_pairing_sees_a_difference_that_users_noise_would_hide() -> None:
 def test_no_difference_is_called_none_nineteen_times_in_twenty() -> None:
     draws = np.random.default_rng(3).random((100, 2, 200))
     verdicts = [compare(one, other, samples=200, seed=0).verdict for one, other in draws]
-    assert verdicts.count("no difference shown") >= 88
+    assert verdicts.count("not significant") >= 88
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
@@ -93,4 +93,4 @@ def test_coverage_is_compared_over_the_same_users() -> None:
     assert found.difference == pytest.approx(shares[0] - shares[1]) and found.verdict == "better"
     assert compare_coverage(narrow, wide, 500).verdict == "worse"
     same = compare_coverage(wide, wide, 500)
-    assert (same.difference, same.low, same.high, same.verdict) == (0.0, 0.0, 0.0, "no difference shown")
+    assert (same.difference, same.low, same.high, same.verdict) == (0.0, 0.0, 0.0, "not significant")

@@ -31,7 +31,7 @@ def test_the_table_has_intervals_and_says_who_is_better_than_the_baseline() -> N
         "against_baseline": {"ease": {"difference": 0.01, "verdict": "better"}},
     }
     lines = models_table(found, summary, (10, 20)).splitlines()
-    assert lines[0].startswith("20 test users, 5 of them unknown")
+    assert lines[0].startswith("20 test users, 5 of them without a history")
     assert lines[2].startswith("| model | ndcg@10 | recall@10 | coverage@10 | ndcg@20 |")
     assert lines[4].startswith("| ease | 0.2000 [0.1000, 0.4000] |")
     assert lines[4].endswith("| +0.0100 (better) |")

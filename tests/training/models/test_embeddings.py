@@ -84,7 +84,7 @@ def test_recall_is_reported_on_every_build(vectors: FloatArray) -> None:
 
 
 def test_data_without_vectors_is_refused() -> None:
-    with pytest.raises(ValueError, match="no vectors"):
+    with pytest.raises(ValueError, match="no item has a vector"):
         fit(data_of(None, 3), EmbeddingsConfig(model="none", flat_below=10, nprobe=1), 0)
 
 

@@ -83,7 +83,8 @@ def test_every_file_is_ingested_once_and_lies_with_its_report(inbox: Path, conne
     report = json.loads((inbox / "done" / "b-mixed.csv.report.json").read_text())
     assert (report["rows_read"], report["rows_loaded"], report["rows_rejected"]) == (2, 1, 1)
     assert (
-        "no known kind" in json.loads((inbox / "failed" / "c-unknown.csv.report.json").read_text())["error"]
+        "unknown file format"
+        in json.loads((inbox / "failed" / "c-unknown.csv.report.json").read_text())["error"]
     )
     assert count(connection, "interactions where user_id in ('ann', 'bob', 'cy')") == 3
     assert count(connection, "rejected_rows") == 1

@@ -43,9 +43,9 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
     assert changed.compared is not None
     assert changed.compared["als"].alike and not changed.compared["nmf"].alike
     shutil.rmtree(checkout.root / ".dvc" / "cache")
-    with pytest.raises(ReplayError, match="can't be had"):
+    with pytest.raises(ReplayError, match="is not available"):
         replay(settings, deployed, made(tmp_path / "three"))
-    with pytest.raises(ReplayError, match="neither in the store"):
+    with pytest.raises(ReplayError, match="is not in the store"):
         replay(settings, "unknown", made(tmp_path / "four"))
 
 

@@ -290,7 +290,7 @@ def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str)
         promote(settings, Tracker(settings).registry, other, "test")
     with connect() as conn:
         record_decision(conn, "other", "somebody", True, {})
-    with pytest.raises(PromotionError, match="judge it again"):
+    with pytest.raises(PromotionError, match="run the gate again"):
         promote(settings, Tracker(settings).registry, other, "test")
     assert serving() == deployed
 

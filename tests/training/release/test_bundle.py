@@ -54,5 +54,3 @@ def test_retention_sees_bundles_of_another_schema(slow_plane: Any) -> None:
     assert "other" in listed and not {"broken", "list"} & listed.keys()
     delete_stored(settings, listed["other"])
     assert "other" not in {each.bundle_id for each in list_stored(settings)}
-    for name in ("broken", "list"):
-        _bentoml(settings).models.delete(f"shortlist:{name}")

@@ -89,7 +89,7 @@ def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connecti
     record_decision(connection, "bad", "good", True, {})
     deploy(connection, "bad")
     take_back(connection)
-    with pytest.raises(PromotionError, match="was taken back after"):
+    with pytest.raises(PromotionError, match="was rolled back after"):
         promote(get_settings(), cast(Registry, Nothing()), bad, "the task was cleared")
     serving = deployments.current(connection)
     assert serving is not None and serving.bundle_id == "good"

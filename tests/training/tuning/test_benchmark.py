@@ -100,7 +100,7 @@ def test_bad_lines_are_named_and_counted_or_refused(files: tuple[Path, Path]) ->
 
 def test_what_cannot_be_measured_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
     same = run((files[0], files[0]), "--model", "popularity")
-    assert same.exit_code == 1 and "nothing to find" in same.output
+    assert same.exit_code == 1 and "all test pairs are also in the train file" in same.output
     assert run(files, "--model", "als", "--tune").exit_code == 2
     assert run(files, "--model", "als", "--trials", "2").exit_code == 2
     wrong = run(files, "--model", "als", "--set", "colour=red")

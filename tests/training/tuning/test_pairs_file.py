@@ -76,7 +76,7 @@ def test_the_same_pairs_however_they_are_written(tmp_path: Path, content: bytes)
     ("content", "reason"),
     [
         (b"\n \n", "empty"),
-        (b"item_id,user_id\ni1,u1\n", "item before the user"),
+        (b"item_id,user_id\ni1,u1\n", "item before user"),
         (gzip.compress(b"0 1 2\n" * 50)[:20], "can't be unpacked"),
         (b"ann b1 b2\n", "line 1: 'ann' is not a whole number"),
     ],

@@ -1,0 +1,1 @@
+"""What models share: the base classes, training data, vocabularies, storage, and numeric parts."""

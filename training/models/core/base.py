@@ -94,7 +94,7 @@ class Model(ABC):
         return cls.restore(*read_model(directory, cls.name))
 
 
-NEEDS_INTERACTIONS = "An item that nobody acted on before the snapshot is never in its lists."
+NEEDS_INTERACTIONS = "Items without interactions before the snapshot are never recommended."
 """A limit that many models share, for their cards."""
 
 

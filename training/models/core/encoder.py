@@ -1,6 +1,5 @@
 """Sentence embeddings: texts to vectors, by any sentence-transformers model that lies on this machine."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,8 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from training.models.core.types import FloatArray
-
-logger = logging.getLogger(__name__)
 
 PACKAGED = frozenset({"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"})
 """Names of the model that comes with the environment."""
@@ -36,7 +33,9 @@ class TextEncoder(Protocol):
     @property
     def dimension(self) -> int: ...
 
-    def encode(self, texts: Sequence[str]) -> FloatArray: ...
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """float32[n, dimension], each row of length 1."""
+        ...
 
 
 class Encoder:

@@ -1,0 +1,113 @@
+"""A worker that is behind, because very many items changed at once: waited for once, not by each request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from database import items
+from database.items import ItemContent
+from serving.catalogue import feed
+from serving.catalogue.drafts import ItemDraft
+from serving.errors import ItemNotFound
+from serving.plane import LivePlane
+from serving.request_context import Request, current_request
+
+PATIENCE = 0.5
+REQUESTS = 40
+"""Far more than can each wait for PATIENCE within the limit of a test."""
+
+
+class Gate:
+    """Changes that arrive slowly: each pass over them waits until the test lets it through."""
+
+    def __init__(self) -> None:
+        self.passes = asyncio.Semaphore(0)
+        self.begun = 0
+
+    async def changes(self, *arguments: Any) -> AsyncIterator[Any]:
+        self.begun += 1
+        await self.passes.acquire()
+        async for rows in _changes(*arguments):
+            yield rows
+
+
+_changes = items.changes
+
+
+@pytest.fixture
+def gate(plane: LivePlane, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Holds up the feed of the worker that is open."""
+    gate = Gate()
+    monkeypatch.setattr(items, "changes", gate.changes)
+    monkeypatch.setattr(feed, "_PATIENCE_SECONDS", PATIENCE)
+    return gate
+
+
+async def ingest(pool: asyncpg.Pool, *ids: str) -> None:
+    async with pool.acquire() as conn:
+        for item_id in ids:
+            await items.insert_item(conn, item_id, ItemContent(kind="product", title="a lamp"), None)
+
+
+async def stale_read(plane: LivePlane) -> bool:
+    request = Request("r")
+    current_request.set(request)
+    await plane.lists.home("ann", 5)
+    return request.stale
+
+
+async def until_current(plane: LivePlane) -> None:
+    async with asyncio.timeout(20):
+        while await stale_read(plane):
+            await asyncio.sleep(0.02)
+
+
+async def test_after_one_wait_reads_are_answered_from_what_is_there(
+    plane: LivePlane, pool: asyncpg.Pool, gate: Gate
+) -> None:
+    await ingest(pool, "LAMP000000")
+    async with asyncio.timeout(20 * PATIENCE):
+        assert all(await asyncio.gather(*(stale_read(plane) for _ in range(5))))
+    async with asyncio.timeout(REQUESTS * PATIENCE / 2):
+        assert all([await stale_read(plane) for _ in range(REQUESTS)])
+    # More comes in while the first pass is made: whoever asks next does not wait anew.
+    await ingest(pool, "LAMP000001")
+    await stale_read(plane)
+    gate.passes.release()
+    async with asyncio.timeout(REQUESTS * PATIENCE / 2):
+        while gate.begun < 2:
+            await stale_read(plane)
+        assert all([await stale_read(plane) for _ in range(REQUESTS)])
+    gate.passes.release()
+    await until_current(plane)
+    assert await plane.get_item("LAMP000001") is not None
+
+
+async def test_what_was_just_stored_can_be_read_changed_and_deleted(
+    plane: LivePlane, pool: asyncpg.Pool, gate: Gate
+) -> None:
+    await ingest(pool, "LAMP000000")
+    await stale_read(plane)
+    async with asyncio.timeout(REQUESTS * PATIENCE / 2):
+        for number in range(REQUESTS // 4):
+            draft = ItemDraft(kind="article", title=f"lace {number}", description="knots")
+            article_id = (await plane.create_item(draft)).article_id
+            assert article_id is not None
+            found = await plane.get_article(article_id)
+            assert found is not None and found.title == f"lace {number}"
+            changed = await plane.update_item(found.item_id, {"title": "bobbins"})
+            assert changed.title == "bobbins"
+            again = await plane.get_item(found.item_id)
+            assert again is not None and again.title == "bobbins"
+            await plane.delete_item(found.item_id)
+            assert await plane.get_item(found.item_id) is None
+            assert await plane.get_article(article_id) is None
+            with pytest.raises(ItemNotFound):
+                await plane.delete_item(found.item_id)
+    for _ in range(50):
+        gate.passes.release()
+    await until_current(plane)
+    assert await plane.get_article(article_id or 0) is None

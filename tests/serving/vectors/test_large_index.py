@@ -1,0 +1,72 @@
+"""Inverted lists of a large catalogue: a kind that is rare, or far from what is asked, is found too."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from serving.vectors.index import EXACT_BELOW, VectorBase, VectorIndex
+from training.models.core.vector_index import build_index
+
+DIMENSION, PROBES, NEAREST, QUERIES = 16, 32, 20, 50
+COUNTS = {"product": 60_000, "article": 25_000, "content": 50}
+
+Vectors = NDArray[np.float32]
+
+
+def unit(vectors: NDArray[np.float64]) -> Vectors:
+    scaled: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return scaled
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Vectors:
+    """Of all items: products about 300 topics, articles about 40 others far from them, content anywhere."""
+    random = np.random.default_rng(0)
+    topics = random.normal(size=(340, DIMENSION))
+    topics[300:, 0] = 6.0
+    topics[:300, 0] = -6.0
+    about = np.concatenate(
+        [random.integers(0, 300, COUNTS["product"]), random.integers(300, 340, COUNTS["article"])]
+    )
+    near = topics[about] + 0.5 * random.normal(size=(len(about), DIMENSION))
+    return unit(np.concatenate([near, random.normal(size=(COUNTS["content"], DIMENSION))]))
+
+
+@pytest.fixture(scope="module")
+def index(vectors: Vectors) -> VectorIndex:
+    count = len(vectors)
+    faiss_index = build_index(vectors, 1000, PROBES, 42)
+    rows = np.random.default_rng(1).permutation(count).astype(np.int32)
+    return VectorIndex(DIMENSION, VectorBase(vectors, faiss_index, rows, np.ones(count, dtype=np.bool_)))
+
+
+@pytest.fixture(scope="module")
+def kinds() -> NDArray[np.str_]:
+    return np.repeat(list(COUNTS), list(COUNTS.values()))
+
+
+@pytest.mark.parametrize(("kind", "least"), [("content", 1.0), ("article", 0.9), ("product", 0.9)])
+@pytest.mark.parametrize("asked", list(COUNTS))
+def test_the_nearest_of_a_kind_are_found_whatever_is_asked(
+    index: VectorIndex, vectors: Vectors, kinds: NDArray[np.str_], kind: str, least: float, asked: str
+) -> None:
+    base = index._base
+    assert base is not None
+    allowed = np.zeros(len(vectors), dtype=np.bool_)
+    allowed[base.rows[kinds == kind]] = True
+    places = np.random.default_rng(2).choice(np.flatnonzero(kinds == asked), QUERIES)
+    recalls = []
+    for query in vectors[places]:
+        rows, cosines = index.search(query, NEAREST, allowed)
+        exact = np.zeros(len(vectors), dtype=np.float32)
+        exact[base.rows] = vectors @ query
+        assert len(rows) == NEAREST and allowed[rows].all()
+        assert cosines == pytest.approx(exact[rows], abs=1e-6)
+        assert (np.diff(cosines) <= 0).all()
+        best = np.sort(exact[allowed])[-NEAREST]
+        recalls.append(float((cosines >= best - 1e-6).mean()))
+    assert np.mean(recalls) >= least
+
+
+def test_a_kind_that_is_compared_whole_is_smaller_than_one_that_is_not() -> None:
+    assert COUNTS["content"] < EXACT_BELOW < COUNTS["article"]
