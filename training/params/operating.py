@@ -36,7 +36,7 @@ class GateParams(Config):
     min_gain_over_baseline: float
     """Where there is no champion to compare with: the blend's mean gain must be above this."""
     min_ndcg_difference: float
-    """Floor of a judged model's difference to the champion's."""
+    """Floor of a judged model's difference to the champion's; the blend's is `max_relative_loss`."""
     max_relative_loss: float = Field(default=0.1, gt=0, le=1)
     """Largest loss of the blend as a share of the champion's metric, tonight and over the nights of
     `memory_days` together."""

@@ -289,7 +289,7 @@ BEFORE = ("ingest", "index", "snapshot")
 @click.option(
     "--accept",
     metavar="REASON",
-    help="Deploy the bundle even if checks of the gate fail; the reason is recorded.",
+    help="Deploy the bundle even if checks of the gate fail; the reason is stored with the decision.",
 )
 def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
     """Run steps of the daily training: the named ones, or all up to --until."""

@@ -55,7 +55,7 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was rejected or, if overruled, would have been; empty when all checks passed."""
+        """Why it was rejected; if it was overruled, why it would have been. Empty if all checks passed."""
         return tuple(f"{check.name}: {check.detail}" for check in self.checks if not check.passed)
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _champion(report: ChallengerReport) -> list[Check]:
     reason = report.champion_error or report.incomparable
     if reason is None:
         return []
-    what = "evaluated" if report.champion_error else "compared with"
+    what = "evaluated" if report.champion_error else "compared"
     detail = f"can't be {what} ({reason}); compared with the baseline instead"
     return [Check("champion", True, None, None, detail)]
 
@@ -155,8 +155,8 @@ def _against_baseline(report: ChallengerReport, limits: GateParams) -> Check:
 def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Check]:
     """No judged model may be worse than its counterpart by more than the floor.
 
-    The blend is what users see: its mean decides, and its floor is relative to the champion as well. It is
-    also refused when it is shown to be worse (the whole interval lies below zero) and may be so by more than
+    The blend is what users see: its mean decides, and its floor is relative to the champion. It is also
+    refused when it is shown to be worse (the whole interval lies below zero) and may be so by more than
     the floor. A single model's start is random and its luck is not in the interval, so it is refused only
     when both say so: the mean lies below the floor, and the whole interval below zero.
     """
@@ -169,7 +169,7 @@ def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Chec
             continue
         worse, detail = comparison.high < 0.0, _describe(comparison)
         if comparison.challenger == BLEND:
-            floor = max(floor, -limits.max_relative_loss * comparison.reference)
+            floor = -limits.max_relative_loss * comparison.reference
             passed = comparison.difference >= floor and not (worse and comparison.low < floor)
             detail += f". {_margin(comparison, floor, limits)}"
         else:
@@ -181,7 +181,7 @@ def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Chec
 def _margin(comparison: Comparison, floor: float, limits: GateParams) -> str:
     """What the blend's floor means with so many users: false alarms, and the loss that would be found."""
     error = standard_error(comparison, limits)
-    share = f" ({-floor / comparison.reference:.0%} of the champion's)" if comparison.reference else ""
+    share = f" ({limits.max_relative_loss:.0%} of the champion's)"
     if error <= 0.0:
         return f"Margin {floor:+.4f}{share}"
     # A mean below this is rejected: by the floor, or as shown to be worse and perhaps by more than the floor.

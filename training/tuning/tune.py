@@ -222,11 +222,11 @@ def _write(
         preferred: whether the search shows that they are better.
     """
     if not preferred:
-        click.echo("The values found are not shown to be better: params.yaml stays as it is.")
+        click.echo("The best values are not significantly better; params.yaml is unchanged.")
         return
     with locked(workspace):
         if load_params(workspace.params_file) != read:
-            raise click.ClickException("params.yaml was changed during the search: it stays as it is")
+            raise click.ClickException("params.yaml was edited during the search; nothing was written")
         write_back(workspace.params_file, section, values, whole=section == (BLEND, "tuned"))
 
 

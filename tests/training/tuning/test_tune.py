@@ -116,7 +116,7 @@ def test_values_that_are_not_shown_to_be_better_are_not_written(workspace: Path,
     before = file.read_text()
     result = CliRunner().invoke(main, [name, *budget, "--write", "--no-track"])
     assert result.exit_code == 0, result.output
-    assert "not shown to be better: params.yaml stays as it is" in result.output
+    assert "not significantly better; params.yaml is unchanged" in result.output
     assert file.read_text() == before
 
 
@@ -134,7 +134,7 @@ def test_writing_waits_for_a_run_and_leaves_a_file_that_somebody_changed(
 
     monkeypatch.setattr("training.tuning.tune.locked", lock)
     result = CliRunner().invoke(main, ["itemknn", "--trials", "3", "--write", "--no-track"])
-    assert (result.exit_code, "was changed during the search" in result.output) == (1, True), result.output
+    assert (result.exit_code, "was edited during the search" in result.output) == (1, True), result.output
     assert "neighbours: 1  " in file.read_text()
 
 
