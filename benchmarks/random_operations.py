@@ -47,6 +47,8 @@ from training.release.bundle import StoredBundle
 
 PRODUCTS, USERS, READERS, BULK = 200, 40, 4, 3000
 PAUSE_SECONDS = (0.2, 2.0)
+LOGGED = 150
+"""Lines of the service's log that are printed from its first error on: a traceback is among them."""
 READY = "serving.plane: ready"
 """What a worker logs when it is."""
 UNSETTLED_SECONDS = 5.0
@@ -175,10 +177,11 @@ def run(minutes: float = 10.0, seed: int = 0) -> None:
         seen = asyncio.run(work)
         log = (folder / "server.log").read_text()
     _tell(seen, minutes)
-    lines = [line for line in log.splitlines() if "ERROR" in line or "Traceback" in line]
-    click.echo(f"{len(lines)} errors in the service's log")
-    for line in lines[:10]:
-        click.echo(f"  {line[:300]}")
+    lines = log.splitlines()
+    errors = [number for number, line in enumerate(lines) if " ERROR " in line]
+    click.echo(f"{len(errors)} errors in the service's log")
+    if errors:
+        click.echo("\n".join(lines[errors[0] : errors[0] + LOGGED]))
 
 
 async def _work(
