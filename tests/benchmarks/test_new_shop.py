@@ -46,4 +46,5 @@ def test_every_night_of_a_new_shop_is_judged_fairly(world: World) -> None:
     for night in played:
         for reason in night.decision.reasons:
             assert reason.startswith(allowed), text
-            assert night.blend.difference < 0.0, text
+            if reason.startswith(("accuracy of blend", "small losses")):
+                assert night.blend.difference < 0.0, text
