@@ -20,6 +20,7 @@ from database.connection import embedded_url, libpq_url
 from database.embedded import EmbeddedServer
 from database.schema import migrate
 from database.settings import REPOSITORY, get_settings
+from tests.checkpoints import Checkpoints
 
 _TEMPLATE = "template_shortlist"
 _numbers = count(1)
@@ -29,6 +30,7 @@ _numbers = count(1)
 class Database:
     """One database: `url` for SQLAlchemy, `dsn` for psycopg2 and asyncpg."""
 
+    name: str
     url: str
     dsn: str
 
@@ -108,7 +110,7 @@ def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Da
     url = postgres.url(name)
     monkeypatch.setenv("DATABASE_URL", url)
     get_settings.cache_clear()
-    yield Database(url, libpq_url(url))
+    yield Database(name, url, libpq_url(url))
     get_settings.cache_clear()
     postgres.execute(f"drop database {name} with (force)")
 
@@ -126,6 +128,8 @@ class SlowPlane:
     """A small shop in a database, and a checkout of its own that learns from it."""
 
     database: Database
+    root: Path
+    """The folder of all that follows, and of nothing else."""
     workspace: Path
     home: Path
 
@@ -137,7 +141,9 @@ def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     60 users buy from one of two halves of 40 items over 150 days; the vectors of the texts are there, so
     nothing is encoded. Processes that a test starts see the same settings.
     """
-    workspace = tmp_path / "checkout"
+    root = tmp_path / "plane"
+    root.mkdir()
+    workspace = root / "checkout"
     for name in ("training", "data_checks", "database"):
         shutil.copytree(
             REPOSITORY / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__", "*.parquet")
@@ -146,17 +152,23 @@ def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (workspace / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(REPOSITORY / name, workspace / name)
     monkeypatch.setenv("SHORTLIST_WORKSPACE", str(workspace))
-    monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("SHORTLIST_INBOX", str(tmp_path / "inbox"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home" / "bentoml"))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHORTLIST_HOME", str(root / "home"))
+    monkeypatch.setenv("SHORTLIST_INBOX", str(root / "inbox"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    monkeypatch.setenv("BENTOML_HOME", str(root / "home" / "bentoml"))
+    monkeypatch.chdir(root)
     get_settings.cache_clear()
     conn = psycopg2.connect(database.dsn)
     with conn, conn.cursor() as cursor:
         cursor.execute(SHOP)
     conn.close()
-    yield SlowPlane(database, workspace, tmp_path / "home")
+    yield SlowPlane(database, root, workspace, root / "home")
+
+
+@pytest.fixture(scope="session")
+def checkpoints(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """What the first runs of the session left, for all tests that begin there."""
+    return Checkpoints(tmp_path_factory.mktemp("checkpoints"), postgres)
 
 
 SHOP = """

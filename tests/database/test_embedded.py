@@ -17,6 +17,8 @@ from database.data_directory import EmbeddedError, prepare, socket_directory
 from database.embedded import EmbeddedServer, accepts_connections
 from database.schema import create_database
 
+pytestmark = pytest.mark.database
+
 
 @pytest.fixture
 def home() -> Iterator[Path]:

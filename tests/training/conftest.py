@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from database.settings import Settings, get_settings
-from tests.training.slow import serving
+from tests.checkpoints import Checkpoints
+from tests.conftest import SlowPlane
+from tests.training.slow import BEFORE_GATE, serving
 from training.data.workspace import Workspace, open_workspace
 from training.pipeline.steps import STEPS, run_steps
 from training.tracking.tracker import Tracker
@@ -29,9 +31,21 @@ def checkout(slow_plane: Any) -> Workspace:
 
 
 @pytest.fixture
-def deployed(checkout: Workspace) -> str:
+def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code stays the same, whatever is committed while tests run."""
+    monkeypatch.setattr("training.pipeline.steps.git_commit", lambda: "0" * 40)
+
+
+@pytest.fixture
+def assembled(one_commit: None, checkpoints: Checkpoints, slow_plane: SlowPlane) -> None:
+    """The first bundle lies in the checkout, committed to DVC; the gate has not judged it."""
+    checkpoints.reach("assembled", slow_plane, lambda: run_steps([*BEFORE_GATE, "commit"]))
+
+
+@pytest.fixture
+def deployed(one_commit: None, checkpoints: Checkpoints, slow_plane: SlowPlane) -> str:
     """Id of the first bundle, which serves."""
-    run_steps(list(STEPS))
+    checkpoints.reach("deployed", slow_plane, lambda: run_steps(list(STEPS)))
     found = serving()
     assert found is not None
     return found

@@ -5,6 +5,7 @@ import pytest
 
 from database import deployments
 from database.connection import connect
+from training.pipeline.steps import STEPS
 
 # MLflow, whose server's code runs in the test's process here, and BentoML's file patterns warn of what
 # their own dependencies will take away, and of a type hint of their own.
@@ -15,6 +16,8 @@ WHOLE_RUNS = [
     pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
 ]
 """Marks of tests that run the steps of a day."""
+
+BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "commit")]
 
 
 def buy_more(dsn: str) -> None:

@@ -22,7 +22,6 @@ from training.models.bundle import MANIFEST
 from training.params import load_params
 from training.params.operating import RetentionParams
 from training.pipeline.replay import ReplayError, replay
-from training.pipeline.steps import STEPS, run_steps
 from training.release.bundle import _bentoml, find_stored, list_stored
 from watch.retention import prune
 
@@ -65,10 +64,9 @@ def test_there_is_nothing_to_delete_before_the_first_bundle(slow_plane: Any) -> 
 
 
 def test_only_what_no_one_needs_is_deleted_and_what_is_kept_can_be_rebuilt(
-    slow_plane: Any, tmp_path: Path
+    slow_plane: Any, deployed: str, tmp_path: Path
 ) -> None:
     settings, workspace = get_settings(), open_workspace(get_settings())
-    run_steps(list(STEPS))
     (first,) = list_stored(settings)
     names = ("serving", "tried", "gone", "newest")
     snapshots = {name: another_snapshot(slow_plane.database.dsn, workspace, name) for name in names}

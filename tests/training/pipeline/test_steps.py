@@ -19,7 +19,7 @@ from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import get_settings
-from tests.training.slow import WHOLE_RUNS, buy_more, serving
+from tests.training.slow import BEFORE_GATE, WHOLE_RUNS, buy_more, serving
 from training.data.prepared import Prepared
 from training.data.snapshot import read_snapshot, take_snapshot
 from training.data.workspace import Workspace
@@ -34,7 +34,6 @@ from training.tracking.tracker import Tracker
 from training.tracking.versions import load_versions
 
 pytestmark = WHOLE_RUNS
-BEFORE_GATE = [name for name in STEPS if name not in ("gate", "deploy", "commit")]
 
 
 def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
@@ -48,8 +47,7 @@ def test_the_same_database_gives_the_same_snapshot(checkout: Workspace) -> None:
     assert len(first.md5) == len("0" * 32 + ".dir")
 
 
-def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "commit"])
+def test_dvc_repro_gives_what_the_steps_give(checkout: Workspace, assembled: None) -> None:
     learned = {
         name: hash_files(getattr(checkout, name)) for name in ("models", "candidates", "prepared", "bundle")
     }
@@ -147,8 +145,10 @@ def test_a_run_goes_by_the_params_of_its_start(checkout: Workspace, monkeypatch:
     assert seen == [42, 43]
 
 
-def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "gate"])
+def test_a_run_cut_off_between_gate_and_deployment_is_made_again(
+    checkout: Workspace, assembled: None
+) -> None:
+    run_steps(["gate"])
     assert serving() is None
 
     run_steps(["snapshot"])
@@ -162,8 +162,7 @@ def test_a_run_cut_off_between_gate_and_deployment_is_made_again(checkout: Works
     run_steps(["snapshot"])  # other weights of the blend are a reason to make a bundle
 
 
-def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace) -> None:
-    run_steps([*BEFORE_GATE, "commit"])
+def test_dvc_notices_params_that_only_the_manifest_holds(checkout: Workspace, assembled: None) -> None:
     content = checkout.params_file.read_text()
     checkout.params_file.write_text(content.replace("cold_below: 5", "cold_below: 6"))
     command = [sys.executable, "-m", "dvc", "status"]
@@ -245,13 +244,7 @@ def test_a_wiped_shop_does_not_replace_the_bundle_unless_an_operator_says_so(
     assert decision.report["override"]["reason"] == "moved to another shop"
 
 
-@pytest.fixture
-def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code stays the same, whatever is committed while the test runs."""
-    monkeypatch.setattr("training.pipeline.steps.git_commit", lambda: "0" * 40)
-
-
-def test_every_step_may_run_again(one_commit: None, checkout: Workspace, deployed: str) -> None:
+def test_every_step_may_run_again(checkout: Workspace, deployed: str) -> None:
     tracker = Tracker(get_settings())
 
     def state() -> dict[str, Any]:
