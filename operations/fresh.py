@@ -27,6 +27,12 @@ CHECKOUT = f"/home/{USER}/shortlist"
 SECONDS = 1700
 """After which a trial is given up: two of them take an hour at most."""
 
+STOP_SECONDS = 120
+"""For `make down`, after which what is left is killed."""
+
+PATH = "/root/bin:/usr/local/bin:/usr/bin:/bin"
+"""A user's, with a folder that the user can't read: what looks for programs has to pass it over."""
+
 INSIDE = rf"""
 mount --make-rprivate / && mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" || exit 1
 root=$1; shift
@@ -139,7 +145,11 @@ def try_one(folder: Path, base: Path, suite: str, trial: Trial) -> Outcome:
                 command, env=environment(trial), stdout=output, stderr=output, stdin=subprocess.DEVNULL
             )
             took = _first_list(process, log, started)
-            code = process.wait()
+            try:
+                code = process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
         said = "all well" if code == 0 else last_word(log.read_text())
     return Outcome(f"Debian {suite}, {trial.name[0].lower()}{trial.name[1:]}", said, took)
 
@@ -169,7 +179,7 @@ def environment(trial: Trial) -> dict[str, str]:
     ports = {name: str(probe.getsockname()[1]) for name, probe in zip(names, probes, strict=True)}
     for probe in probes:
         probe.close()
-    user = {"HOME": f"/home/{USER}", "USER": USER, "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    user = {"HOME": f"/home/{USER}", "USER": USER, "PATH": PATH, "LANG": "C.UTF-8"}
     # The mounting shell is root's, whose tools may lie in sbin.
     return {**user, **ports, **trial.environment, "PATH": f"{user['PATH']}:/usr/sbin:/sbin"}
 

@@ -12,12 +12,9 @@ from operations import processes
 from operations.environment import Layout, layout
 from operations.errors import PreflightError
 from operations.install.lock import supported_versions
-from operations.install.machine import GIGABYTE, MEMORY_GIGABYTES
+from operations.install.machine import DATA_GIGABYTES, GIGABYTE, MEMORY_GIGABYTES
 from operations.supervisor import Supervisor
 from training.data.workspace import check_holds
-
-DISK_GIGABYTES = 3.0
-"""Free space that the sample, its models and the logs of a first week fit in."""
 
 
 def check(settings: Settings) -> None:
@@ -27,7 +24,7 @@ def check(settings: Settings) -> None:
     check_home(place)
     check_workspace(settings.workspace.resolve())
     check_not_running(Supervisor(place))
-    check_disk(place.home, DISK_GIGABYTES)
+    check_disk(place.home, DATA_GIGABYTES)
     check_memory(MEMORY_GIGABYTES)
     for name, port, variable in ports(settings):
         check_port(name, port, variable)

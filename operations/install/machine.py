@@ -15,6 +15,9 @@ GIGABYTE = 1024**3
 MEMORY_GIGABYTES = 3.0
 """Available memory under which a first start fails somewhere in training."""
 
+DATA_GIGABYTES = 3.0
+"""What the platform writes in its first days: the database, snapshots, bundles, logs."""
+
 GLIBC = (2, 28)
 """The oldest C library that the wheels of the lock are built for."""
 
@@ -22,7 +25,7 @@ MACOS = 14
 """The oldest macOS that the wheels of the lock are built for."""
 
 MACHINES = (("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"))
-"""What the lock is complete for; operations/lock.py checks it."""
+"""What the lock is complete for; operations/install/closed.py checks it."""
 
 
 def check_machine(system: str, machine: str, libc: str, macos: str) -> None:
@@ -62,13 +65,14 @@ def check_venv(version: str) -> None:
     assert ensurepip and venv
 
 
-def check_disk(folder: Path, needed: float) -> None:
-    """Refuse a disk with less than `needed` GB free."""
+def check_disk(folder: Path, packages: float, *, data: float = DATA_GIGABYTES) -> None:
+    """Refuse a disk without `packages` and `data` GB free: what is fetched should be of use afterwards."""
     free = shutil.disk_usage(folder).free / GIGABYTE
-    if free < needed:
+    if free < packages + data:
+        also = f" and the platform's data {data:.1f} GB" if data else ""
         raise InstallError(
-            f"Only {free:.1f} GB are free on the disk of {folder}, and the packages need {needed:.1f} GB. "
-            "Free some space (df -h shows where), or clone to another disk."
+            f"Only {free:.1f} GB are free on the disk of {folder}, and the packages need {packages:.1f} GB"
+            f"{also}. Free some space (df -h shows where), or clone to another disk."
         )
 
 

@@ -1,7 +1,10 @@
 """pip's settings in the words of uv, which doesn't read them itself."""
 
 import ast
+import math
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 
 def read_settings(listing: str) -> dict[str, str]:
@@ -48,7 +51,16 @@ def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
     ):
         if name in settings:
             found |= dict.fromkeys(variables, settings[name])
+            if name.endswith("timeout"):  # pip takes fractions of a second
+                found |= dict.fromkeys(variables, str(math.ceil(float(settings[name]))))
+    if "cert" not in settings and _system_trusts(ssl.get_default_verify_paths()):
+        # As pip does since 24.2: a company's own certificate lies in the system's store alone.
+        found["UV_SYSTEM_CERTS"] = "1"
     return found
+
+
+def _system_trusts(paths: ssl.DefaultVerifyPaths) -> bool:
+    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
 
 
 def is_on(value: str) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
+from database.interactions import FULL_VIEW_SECONDS
 from database.partitions import INTERACTIONS, ensure_partitions
 from database.settings import REPOSITORY
 from database.trending import compute_trending
@@ -33,7 +34,7 @@ EVENTS = st.lists(
         Event,
         st.sampled_from(["a", "b", "c"]),
         st.sampled_from([*WEIGHTS, "search_query"]),
-        st.sampled_from([-1.0, 0.0, 1.0, 2.5, 5.0]),
+        st.sampled_from([-1.0, 0.0, 1.0, 2.5, 5.0, 60.0]),
         st.sampled_from([0.5, 1.0, 24.0, 240.0, 700.0, 730.0]),
     ),
     max_size=30,
@@ -52,6 +53,8 @@ def plain_scores(events: list[Event]) -> dict[str, float]:
             factor = (event.value or 0.0) - PARAMS.interactions.neutral_stars
         elif event.event_type == "feedback":
             factor = (event.value or 0.0) and (1.0 if (event.value or 0.0) > 0 else -1.0)
+        elif event.event_type == "view_time" and event.value is not None:
+            factor = min(max(event.value / FULL_VIEW_SECONDS, 0.0), 1.0)
         weight = WEIGHTS[event.event_type] * factor * DECAY ** (event.hours / STEP)
         sums[event.item_id] = sums.get(event.item_id, 0.0) + weight
         sizes[event.item_id] = sizes.get(event.item_id, 0.0) + abs(weight)

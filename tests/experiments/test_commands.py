@@ -32,7 +32,7 @@ def test_an_experiment_from_start_to_stop(run: Run) -> None:
     assert (started.exit_code, started.output) == (0, "Started more-cf with arms now, more.\n")
     assert "more-cf  ab  since" in run("list").output and "running" in run("list").output
     read = run("read", "more-cf").output.splitlines()
-    assert read[0].startswith("now: 0.0000 [0.0000, 1.0000], 0 clicks on 0 items shown to 0 users")
+    assert read[0].startswith("now: 0.0000 [0.0000, 1.0000], 0 clicks on 0 items seen by 0 users")
     assert "undecided" in read[1]
     assert json.loads(run("read", "more-cf", "--json").output)["off_policy"] is None
     assert run("stop", "more-cf", "--reason", "seen enough").output == "Stopped more-cf: seen enough.\n"

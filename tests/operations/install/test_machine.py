@@ -1,6 +1,7 @@
 """What is missing is said before anything is fetched: the cause, and what to install."""
 
 import builtins
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def test_a_python_without_venv_names_the_package(monkeypatch: pytest.MonkeyPatch
 def test_too_little_disk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InstallError, match=r"GB are free on the disk of .*Free some space"):
         machine.check_disk(tmp_path, 1e9)
+
+
+def test_room_for_the_data_is_asked_for_before_anything_is_fetched(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free / machine.GIGABYTE
+    machine.check_disk(tmp_path, free - 1, data=0)
+    with pytest.raises(InstallError, match=r"packages need .* GB and the platform's data 3\.0 GB"):
+        machine.check_disk(tmp_path, free - 1)
 
 
 def test_too_little_memory_is_refused_where_the_system_tells() -> None:

@@ -1,6 +1,10 @@
 """uv is told what pip's settings say."""
 
+import ssl
 from itertools import pairwise
+from pathlib import Path
+
+import pytest
 
 from operations.install.settings import read_settings, uv_environment, uv_options
 
@@ -50,7 +54,22 @@ def test_variables_mean_what_pips_mean() -> None:
     }
 
 
+def test_fractions_of_a_second_are_rounded_up_for_uv() -> None:
+    assert uv_environment({"timeout": "15.5"})["UV_HTTP_TIMEOUT"] == "16"
+
+
+def test_uv_trusts_the_systems_certificates_where_there_are_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: empty)
+    assert uv_environment({}) == {}
+
+    (tmp_path / "company.pem").touch()
+    assert uv_environment({}) == {"UV_SYSTEM_CERTS": "1"}
+    assert uv_environment({"cert": "/etc/ca.pem"}) == {"SSL_CERT_FILE": "/etc/ca.pem"}
+
+
 def test_no_settings_are_no_options() -> None:
     assert uv_options({}) == []
-    assert uv_environment({}) == {}
     assert uv_options({"no-index": "0"}) == []
