@@ -61,7 +61,7 @@ def test_fractions_of_a_second_are_rounded_up_for_uv() -> None:
 def test_uv_trusts_the_systems_certificates_where_there_are_some(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    empty = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))
+    empty = ssl.get_default_verify_paths()._replace(cafile="", capath=str(tmp_path))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: empty)
     assert uv_environment({}) == {}
 
