@@ -62,7 +62,7 @@ def eventually(what: Callable[[], bool], seconds: float = 240) -> bool:
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(address, timeout=30, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
