@@ -122,9 +122,8 @@ class ChangeFeed:
                         await asyncio.shield(self._apply_on(state))
             except TimeoutError:
                 _mark_stale()
-        if not self.behind and not self._behind(
-            state
-        ):  # what others know of counts: or each has to wait anew
+        # What other requests know of counts as well: else each of them would have to wait anew.
+        if not self.behind and not self._behind(state):
             self._behind_since = None
         self._deployed.follow(state.deployment_id, self.catch_up)
 

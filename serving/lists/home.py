@@ -1,13 +1,16 @@
 """The home page: five lists from one context, or those of them that are asked for."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from serving.lists import recipes
 from serving.lists.executor import MadeList, make_list
 from serving.steps.context import NOBODY, Context
 from serving.steps.table import NO_ROWS
 from serving.types import HOME_LISTS
+
+T = TypeVar("T")
 
 NO_PERSONALIZED = MadeList(recipes.PERSONALIZED.name, [], NO_ROWS)
 
@@ -46,23 +49,26 @@ def make_home(context: Context, lists: Collection[str] = HOME_LISTS) -> Home:
 
 def shared_list(recipe: recipes.Recipe, context: Context) -> MadeList:
     """A list that is the same for every user: made once for each length, until something changes."""
-    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
-    key = (recipe.name, context.n, context.kinds, context.explain)
-    return context.rankings.remembered(key, lambda: replace(make_list(recipe, anonymous), shared=True))
+    return _made_once(recipe, context, lambda anonymous: replace(make_list(recipe, anonymous), shared=True))
 
 
 def top_categories(context: Context) -> dict[str, MadeList]:
     """The most popular of each top category, the same for every user."""
-    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
-    key = (recipes.TOP_OF_CATEGORY.name, context.n, context.kinds, context.explain)
-    return context.rankings.remembered(
-        key,
-        lambda: {
+    recipe = recipes.TOP_OF_CATEGORY
+
+    def make(anonymous: Context) -> dict[str, MadeList]:
+        return {
             name: replace(
-                make_list(recipes.TOP_OF_CATEGORY, replace(anonymous, category=code, query=name)),
-                part=name,
-                shared=True,
+                make_list(recipe, replace(anonymous, category=code, query=name)), part=name, shared=True
             )
             for name, code in context.rankings.top_categories(context.kinds)
-        },
-    )
+        }
+
+    return _made_once(recipe, context, make)
+
+
+def _made_once(recipe: recipes.Recipe, context: Context, make: Callable[[Context], T]) -> T:
+    """What `make` gives for nobody in particular, remembered until catalogue, trending or bundle change."""
+    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
+    key = (recipe.name, context.n, context.kinds, context.explain)
+    return context.rankings.remembered(key, lambda: make(anonymous))
