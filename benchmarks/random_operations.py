@@ -30,7 +30,7 @@ import psycopg2
 
 from benchmarks.report import table
 from benchmarks.service import served
-from benchmarks.shop import RandomVectors, make_bundle
+from benchmarks.shop import RandomVectors, make_bundle, service_environment
 from benchmarks.shop_model import ShopModel
 from benchmarks.temporary_database import temporary_database
 from database import deployments, items
@@ -145,14 +145,7 @@ def run(minutes: float = 10.0, seed: int = 0) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shortlist-")))
         url, conn = stack.enter_context(temporary_database())
-        environment = {
-            "DATABASE_URL": url,
-            "SHORTLIST_HOME": str(folder / "home"),
-            "BENTOML_HOME": str(folder / "home" / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "OMP_NUM_THREADS": "1",
-            "SHORTLIST_SERVICE_WORKERS": "2",
-        }
+        environment = service_environment(folder, url) | {"SHORTLIST_SERVICE_WORKERS": "2"}
         os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
         with conn, conn.cursor() as cursor:
             cursor.execute(_SHOP)

@@ -42,17 +42,22 @@ class RandomVectors:
         return found
 
 
+def service_environment(folder: Path, url: str) -> dict[str, str]:
+    """The variables of a service on a database, with all that it writes in a folder of its own."""
+    return {
+        "DATABASE_URL": url,
+        "SHORTLIST_HOME": str(folder / "home"),
+        "BENTOML_HOME": str(folder / "home" / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
 @contextmanager
 def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
     """The environment that a server needs to serve it, and users with an event in the last month."""
     with temporary_database(durable=True) as (url, conn):
-        environment = {
-            "DATABASE_URL": url,
-            "SHORTLIST_HOME": str(folder / "home"),
-            "BENTOML_HOME": str(folder / "home" / "bentoml"),
-            "BENTOML_DO_NOT_TRACK": "True",
-            "OMP_NUM_THREADS": "1",
-        }
+        environment = service_environment(folder, url)
         os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
         ingest_sample(conn)
         params = load_params()
