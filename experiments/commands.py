@@ -15,6 +15,7 @@ from database.experiments import (
     start_experiment,
     stop_experiment,
 )
+from experiments.off_policy import OffPolicy
 from experiments.reading import ArmReading, read_all
 from training.params import load_params
 from training.params.ranking import BlendParams
@@ -116,11 +117,9 @@ def read(experiment_id: str, as_json: bool) -> None:
         for name, rate in arm.lists.items():
             click.echo(f"  {name}: {rate.value:.4f}, {rate.clicked} clicks on {rate.shown} items seen")
     if unseen is not None:
-        click.echo(
-            f"estimated click rate of the shadow: {unseen.snips:.4f} [{unseen.low:.4f}, {unseen.high:.4f}], "
-            f"of the shown lists: {unseen.logged:.4f}; "
-            f"mean weight {unseen.mean_weight:.2f} (1 is full support)"
-        )
+        click.echo(describe_shadow(unseen))
+        for warning in unseen.warnings:
+            click.echo(f"  {warning}")
 
 
 def describe(arm: ArmReading) -> str:
@@ -135,6 +134,15 @@ def describe(arm: ArmReading) -> str:
     d = arm.difference
     return (
         f"{line}; {d.verdict}: {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}], always-valid p {d.p_value:.3g}"
+    )
+
+
+def describe_shadow(unseen: OffPolicy) -> str:
+    """What the lists of a shadow arm would have earned, on one line."""
+    interval = "" if unseen.low is None else f" [{unseen.low:.4f}, {unseen.high:.4f}]"
+    return (
+        f"estimated click rate of the shadow: {unseen.value:.4f}{interval}, "
+        f"of the shown lists: {unseen.logged:.4f}; mean weight {unseen.mean_weight:.2f} (1 is full support)"
     )
 
 

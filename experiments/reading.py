@@ -87,7 +87,7 @@ def read_all(
     if reading.experiment.kind != "shadow":
         return reading, None
     slots = logged_slots(conn, reading.experiment, now, params.attribution(), params.off_policy_slots)
-    return reading, estimate(slots, params.importance_clip, 1 - params.alpha)
+    return reading, estimate(slots, params.importance_clip, 1 - params.alpha, params.min_users)
 
 
 def read_experiment(

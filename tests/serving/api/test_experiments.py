@@ -101,7 +101,7 @@ async def test_a_shadow_test_is_read_with_what_it_would_earn(
     write_log(connection, "unseen")
     found = (await client.get("/experiments/unseen")).json()["off_policy"]
     assert found["low"] < TRUTH < found["high"] < 0.5
-    assert found["logged"] < TRUTH < 1.5 * found["snips"] and found["slots"] == 9000
+    assert found["logged"] < TRUTH < 1.5 * found["value"] and found["slots"] == 9000
 
 
 async def test_starting_needs_a_key_and_reading_does_not(client: httpx.AsyncClient) -> None:
