@@ -8,9 +8,16 @@ names=(python3)
 for ((minor = above - 1; minor >= oldest; minor--)); do names+=("python3.$minor"); done
 names+=(python)
 
+# Nothing for the ordinary CPython; else what there are no wheels for.
+variant="import sys, sysconfig
+found = sys.implementation.name.replace('cpython', '')
+found = found or ('free-threaded' if sysconfig.get_config_var('Py_GIL_DISABLED') else '')"
+
 # Whether $1 runs, is of a supported version and imports $2. A name on the PATH may be a shim with nothing behind it.
 suits() {
-    "$1" -c "import sys, $2; sys.exit(not ((3, $oldest) <= sys.version_info[:2] < (3, $above)))" >/dev/null 2>&1
+    "$1" -c "$variant
+import $2
+sys.exit(bool(found) or not ((3, $oldest) <= sys.version_info[:2] < (3, $above)))" >/dev/null 2>&1
 }
 
 find_python() {
@@ -36,7 +43,9 @@ python=$(find_python)
 if [ -z "$python" ]; then
     found=$("${PYTHON:-python3}" --version 2>&1 | head -n 1 || true)
     case $found in Python\ [0-9]*) ;; *) found="not there" ;; esac
-    echo "make: Shortlist needs Python 3.$oldest to 3.$((above - 1)), and '${PYTHON:-python3}' is $found." \
+    kind=$("${PYTHON:-python3}" -c "$variant
+print(found)" 2>/dev/null || true)
+    echo "make: Shortlist needs CPython 3.$oldest to 3.$((above - 1)), and '${PYTHON:-python3}' is $found${kind:+ ($kind)}." \
         "Install one (Debian and Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3.$((above - 1));" \
         "macOS: brew install python@3.$((above - 1))), or name it: make up PYTHON=/path/to/python3.$((above - 1))." >&2
     exit 1

@@ -47,7 +47,10 @@ class Tool(ABC):
 
     @abstractmethod
     def offers(self, requirement: str, links: Sequence[str], seconds: int | None) -> bool:
-        """Whether the indexes have it, these further pages of links being read too; nothing is fetched."""
+        """Whether the indexes have it, these further pages of links being read too; nothing is installed.
+
+        Where an index has no metadata beside a wheel, pip fetches the wheel; installing takes it from the cache.
+        """
 
     @abstractmethod
     def install(self, *arguments: str) -> Done:

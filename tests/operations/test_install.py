@@ -90,9 +90,29 @@ def test_another_python_is_refused_in_one_line(clone: Path, version: str) -> Non
     done = install(clone, PYTHON=str(other_python(clone / "python-other", version)))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert f"needs Python 3.11 to 3.13, and '{clone}/python-other' is Python {version}" in line
+    assert f"needs CPython 3.11 to 3.13, and '{clone}/python-other' is Python {version}" in line
     assert "apt install" in line and "dnf install" in line and "brew install" in line
     assert not (clone / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("import sys; sys.implementation.name = 'pypy'", "pypy"),
+        ("import sysconfig; sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1", "free-threaded"),
+    ],
+)
+def test_a_python_without_wheels_is_refused_and_passed_over(
+    clone: Path, venv: Path, line: str, kind: str
+) -> None:
+    """Its version alone would do."""
+    run = f'[ "$1" = -c ] || exec "{sys.executable}" "$@"\nexec "{sys.executable}" -c "{line}\n$2"'
+    other = script(clone.parent / "first" / "python3", run)
+    named = install(clone, PYTHON=str(other))
+    assert named.returncode == 1
+    assert len(named.stderr.splitlines()) == 1
+    assert f"is Python {sys.version.split()[0]} ({kind}). Install one" in named.stderr
+    assert install(clone, other.parent, clone.parent / "bin").returncode == 0
 
 
 def test_no_python_at_all_is_said_in_one_line(clone: Path) -> None:

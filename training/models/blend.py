@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from training.models.core.opinions import opinions
 from training.models.core.types import BoolArray, Csr, FloatArray
 
 LEAST_SPREAD = 1e-3
@@ -26,6 +27,9 @@ CONTENT_MODEL = "tfidf"
 """The model that knows new items, by their words."""
 NEW_ITEMS = "new_items"
 """Key of the weight that CONTENT_MODEL has on top, on new items."""
+
+ROUNDED = 3
+"""Roundings of a part before it is added: the score's own, the division by its spread, the weight."""
 
 Weight = float | FloatArray
 """Of all items alike, or of each: float32[n_items]."""
@@ -64,7 +68,7 @@ def _divisor(scores: FloatArray) -> FloatArray:
 
 
 def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
-    """The weighted sum of normalised scores.
+    """The weighted sum of normalised scores; 0 ("no opinion") where only rounding is left of it.
 
     Args:
         parts: scores (float32[n_items] or float32[B, n_items], all alike) and their weight: a number, or
@@ -76,14 +80,18 @@ def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
     Raises:
         ValueError: no part has a weight.
     """
-    total: FloatArray | None = None
-    for scores, weight in parts:
-        if np.any(weight):
-            part = normalise(scores) * np.asarray(weight, dtype=np.float32)
-            total = part if total is None else total + part
+    weighted = (
+        normalise(scores) * np.asarray(weight, dtype=np.float32) for scores, weight in parts if np.any(weight)
+    )
+    total = next(weighted, None)
     if total is None:
         raise ValueError("no model of the blend has a weight above zero")
-    return total
+    magnitude, terms = np.abs(total), 1
+    for part in weighted:
+        total += part
+        magnitude += np.abs(part)
+        terms += 1
+    return opinions(total, magnitude, terms + ROUNDED)
 
 
 def weights_by_model(weights: Mapping[str, float], new_items: BoolArray | None = None) -> dict[str, Weight]:

@@ -28,6 +28,15 @@ def test_a_model_without_opinion_leaves_the_others_alone() -> None:
     )
 
 
+def test_models_that_contradict_each_other_leave_no_opinion_but_rounding() -> None:
+    """.1 + .2 - .3 is not 0 in floating point: the processor decided whether such an item is in the list."""
+    scores = np.random.default_rng(1).normal(size=(5, 40)).astype(np.float32)
+    against = [(scores, 0.1), (scores, 0.2), (-scores, 0.3)]
+    assert not combine(against).any()
+    kept = combine([*against, (np.eye(5, 40, dtype=np.float32), 0.1)])
+    assert ((kept != 0) == np.eye(5, 40, dtype=np.bool_)).all()
+
+
 def test_a_blend_without_weights_is_an_error() -> None:
     with pytest.raises(ValueError, match="no model"):
         combine([(np.ones(3, dtype=np.float32), 0.0)])
