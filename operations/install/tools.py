@@ -49,7 +49,7 @@ class Tool(ABC):
     def offers(self, requirement: str, links: Sequence[str], seconds: int | None) -> bool:
         """Whether the indexes have it, these further pages of links being read too; nothing is installed.
 
-        Where an index has no metadata beside a wheel, pip fetches the wheel; installing takes it from the cache.
+        Where an index has no metadata beside a wheel, pip fetches it; installing takes it from the cache.
         """
 
     @abstractmethod
