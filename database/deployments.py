@@ -12,6 +12,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.experiments import end_holdback
 from database.locks import PROMOTION
 
 _FIELDS = "deployment_id, bundle_id, bundle_tag, manifest::text, reason, deployed_at, previous_id"
@@ -62,7 +63,11 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
 def activate(
     conn: Connection, bundle_id: str, bundle_tag: str, manifest: Mapping[str, Any], reason: str
 ) -> Deployment:
-    """Record a deployment and make it the one that serves, in the caller's transaction."""
+    """Record a deployment and make it the one that serves, in the caller's transaction.
+
+    A holdback ends with it, so that nobody is kept on a bundle that was taken back.
+    """
+    end_holdback(conn, "another bundle was deployed")
     with conn.cursor() as cursor:
         cursor.execute("select deployment_id from change_state for update")
         row = cursor.fetchone()

@@ -1,8 +1,8 @@
 """Experiments: arms that are compared on live traffic, when they started and why they stopped.
 
-At most one A/B test and one shadow test run at a time, so that no user's list answers to two tests.
-The first arm is the control. In an A/B test shares sum to 1; in a shadow test the first arm is shown to
-everyone and the second is computed, unseen, for its share of the users.
+At most one of each kind runs at a time, so that no user's list answers to two tests. The first arm is the
+control. In an A/B test shares sum to 1; in a shadow test the first arm is shown to everyone and the second is
+computed, unseen, for its share of the users. A holdback is begun by a promotion: see `database.holdback`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,14 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-Kind = Literal["ab", "shadow"]
+Kind = Literal["ab", "shadow", "holdback"]
 BlendValue = float | str | Mapping[str, float]
 
-_FIELDS = "experiment_id, kind, arms::text, started_at, stopped_at, stop_reason"
+_FIELDS = "experiment_id, kind, arms::text, started_at, stopped_at, stop_reason, ends_at"
+_RUNS = "stopped_at is null and (ends_at is null or ends_at > clock_timestamp())"
+
+STARTED: tuple[Kind, ...] = ("ab", "shadow")
+"""Kinds that somebody starts."""
 
 
 class ExperimentError(Exception):
@@ -57,7 +61,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One experiment; it runs while `stopped_at` is None."""
+    """One experiment; it runs while `stopped_at` is None and `ends_at` is not past."""
 
     experiment_id: str
     kind: Kind
@@ -65,6 +69,12 @@ class Experiment:
     started_at: datetime
     stopped_at: datetime | None
     stop_reason: str | None
+    ends_at: datetime | None = None
+    """When it ends by itself; None: when it is stopped."""
+
+    def over(self, now: datetime) -> datetime:
+        """The end of what it showed until `now`."""
+        return min(now, self.stopped_at or now, self.ends_at or now)
 
 
 def start_experiment(conn: Connection, experiment_id: str, kind: Kind, arms: Sequence[Arm]) -> Experiment:
@@ -123,19 +133,35 @@ def get_experiment(conn: Connection, experiment_id: str) -> Experiment:
     return _experiment(row)
 
 
-def list_experiments(conn: Connection, limit: int, running_only: bool = False) -> list[Experiment]:
-    """The experiments, newest first."""
-    condition = "where stopped_at is null" if running_only else ""
+def end_holdback(conn: Connection, reason: str) -> None:
+    """End the holdback that runs, if one does. The caller commits."""
     with conn.cursor() as cursor:
         cursor.execute(
-            f"select {_FIELDS} from experiments {condition} order by started_at desc limit %s", (limit,)
+            """update experiments set stopped_at = clock_timestamp(), stop_reason = %s
+            where kind = 'holdback' and stopped_at is null""",
+            (reason,),
+        )
+
+
+def list_experiments(
+    conn: Connection,
+    limit: int,
+    running_only: bool = False,
+    kinds: Sequence[Kind] = ("ab", "shadow", "holdback"),
+) -> list[Experiment]:
+    """The experiments of some kinds, newest first."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"""select {_FIELDS} from experiments where kind = any(%s) and (not %s or {_RUNS})
+            order by started_at desc limit %s""",
+            (list(kinds), running_only, limit),
         )
         return [_experiment(row) for row in cursor.fetchall()]
 
 
 async def running_experiments(conn: asyncpg.Connection) -> list[Experiment]:
     """The experiments that run now: at most one of each kind."""
-    rows = await conn.fetch(f"select {_FIELDS} from experiments where stopped_at is null order by kind")
+    rows = await conn.fetch(f"select {_FIELDS} from experiments where {_RUNS} order by kind")
     return [_experiment(tuple(row)) for row in rows]
 
 
@@ -177,6 +203,6 @@ def _tag(conn: Connection, arm: Arm) -> str | None:
 def _experiment(row: tuple[Any, ...] | None) -> Experiment:
     if row is None:
         raise ExperimentUnknownError("the experiment was not stored")
-    experiment_id, kind, arms, started_at, stopped_at, reason = row
+    experiment_id, kind, arms, started_at, stopped_at, reason, ends_at = row
     made = tuple(Arm(**arm) for arm in orjson.loads(arms))
-    return Experiment(experiment_id, kind, made, started_at, stopped_at, reason)
+    return Experiment(experiment_id, kind, made, started_at, stopped_at, reason, ends_at)

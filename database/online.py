@@ -144,7 +144,7 @@ def arm_clicks(
     conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
 ) -> dict[str, ClickCounts]:
     """Clicks of each arm of an experiment that showed anything, over its whole run."""
-    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    until = experiment.over(now)
     query = _CLICKS.format(key="l.arm", condition="l.experiment_id = %(experiment)s")
     values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
     return _counts(conn, query, values)
@@ -154,7 +154,7 @@ def arm_list_clicks(
     conn: Connection, experiment: Experiment, now: datetime, attribution: Attribution
 ) -> dict[tuple[str, str], ClickCounts]:
     """The same of each list by itself, by (arm, list): rows high on a page are clicked more than others."""
-    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    until = experiment.over(now)
     query = _CLICKS.format(key="l.arm || chr(31) || l.endpoint", condition="l.experiment_id = %(experiment)s")
     values = _values(attribution, experiment.started_at, until) | {"experiment": experiment.experiment_id}
     found = _counts(conn, query, values)
@@ -198,7 +198,7 @@ def logged_slots(
 
     At most `limit` of them, the oldest first.
     """
-    until = min(now, experiment.stopped_at) if experiment.stopped_at else now
+    until = experiment.over(now)
     values = _values(attribution, experiment.started_at, until)
     with conn.cursor() as cursor:
         cursor.execute(_SLOTS, values | {"experiment": experiment.experiment_id, "limit": limit})

@@ -9,6 +9,7 @@ import orjson
 
 from database.connection import connect
 from database.experiments import (
+    STARTED,
     Arm,
     ExperimentError,
     list_experiments,
@@ -93,7 +94,7 @@ def stop(experiment_id: str, reason: str) -> None:
 def list_all() -> None:
     """List the latest experiments."""
     with connect() as conn:
-        for one in list_experiments(conn, 50):
+        for one in list_experiments(conn, 50, kinds=STARTED):
             state = "running" if one.stopped_at is None else f"stopped: {one.stop_reason}"
             click.echo(f"{one.experiment_id}  {one.kind}  since {one.started_at:%Y-%m-%d %H:%M}  {state}")
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from database.connection import connect
 from database.experiments import (
+    STARTED,
     Arm,
     ExperimentBusyError,
     ExperimentError,
@@ -127,7 +128,7 @@ def _stop(settings: Settings, experiment_id: str, reason: str) -> dict[str, Any]
 
 def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
     with connect(settings) as conn:
-        return [asdict(one) for one in list_experiments(conn, limit)]
+        return [asdict(one) for one in list_experiments(conn, limit, kinds=STARTED)]
 
 
 def _read(settings: Settings, experiment_id: str, params: ExperimentsParams) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import asyncpg
 
-from database.experiments import Arm, Experiment, running_experiments
+from database.experiments import Arm, Experiment, Kind, running_experiments
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,19 @@ class Assignment:
     shadow_id: str | None = None
     shadow: Arm | None = None
     """To be computed as well and logged, not shown."""
+    held: bool = False
+    """Whether the arm is a holdback's, which everybody is in: their lists are logged as without it."""
+
+    @property
+    def in_full(self) -> bool:
+        """Whether all the user's lists are logged: arms and shadows are compared user by user."""
+        return self.shadow is not None or (self.arm is not None and not self.held)
 
 
 NO_EXPERIMENT = Assignment()
+
+_FIRST: tuple[Kind, ...] = ("ab", "shadow", "holdback")
+"""Whose arm a user is in, of the kinds that run."""
 
 
 def bucket(experiment_id: str, user_id: str) -> float:
@@ -47,19 +57,26 @@ def bucket(experiment_id: str, user_id: str) -> float:
 
 
 def assign(running: Sequence[Experiment], user_id: str | None) -> Assignment:
-    """A user's arm in the running experiments; someone without an id is in none."""
+    """A user's arm in the running experiments; someone without an id is in none.
+
+    Of an A/B test, else of the shadow test, else of the holdback.
+    """
     if not running or user_id is None:
         return NO_EXPERIMENT
     split: tuple[str, Arm] | None = None
     shadow: tuple[str, Arm] | None = None
-    for experiment in running:
+    held = False
+    for experiment in sorted(running, key=lambda each: _FIRST.index(each.kind)):
         place = bucket(experiment.experiment_id, user_id)
-        if experiment.kind == "ab":
-            split = (experiment.experiment_id, _arm_at(experiment.arms, place))
+        if experiment.kind != "shadow":
+            held = split is None and experiment.kind == "holdback"
+            split = split or (experiment.experiment_id, _arm_at(experiment.arms, place))
         elif place < experiment.arms[1].share:
             shadow = (experiment.experiment_id, experiment.arms[1])
             split = split or (experiment.experiment_id, experiment.arms[0])
-    return Assignment(*(split or (None, None)), *(shadow or (None, None)))
+    experiment_id, arm = split or (None, None)
+    shadow_id, unseen = shadow or (None, None)
+    return Assignment(experiment_id, arm, shadow_id, unseen, held)
 
 
 class RunningExperiments:

@@ -215,8 +215,7 @@ class Recommender:
         policy = parts.arms.policy(assignment)
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
-        # Who is in an experiment is logged in full: arms and shadows are compared user by user.
-        sampled = not user.known and assignment == NO_EXPERIMENT
+        sampled = not user.known and not assignment.in_full
         logging = parts.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
         shadow = parts.arms.shadow_policy(assignment)
         if shadow is not None and logging is not None:

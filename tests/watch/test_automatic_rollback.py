@@ -5,16 +5,20 @@ from typing import Any
 
 import psycopg2
 import pytest
+from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json, execute_values
 
 from database import rollback
 from database.connection import connect
-from database.deployments import activate, current
+from database.deployments import activate, current, previous
+from database.experiments import get_experiment
+from database.holdback import HoldbackPlan, begin_holdback
 from database.monitoring import guard_events
 from database.rollback import ROLLBACK, InTransaction
 from database.settings import REPOSITORY, Settings, get_settings
 from training.params import load_params
+from watch.__main__ import main
 from watch.automatic_rollback import compare_with_previous, roll_back_if_worse
 
 PARAMS = load_params(REPOSITORY / "params.yaml")
@@ -40,13 +44,22 @@ def deploy(conn: Connection, bundle: str, reason: str = "daily training", days: 
     conn.commit()
 
 
-def show(conn: Connection, bundle: str, users: int, clicked: int, hours: float = 1, arm: Any = None) -> None:
+def show(
+    conn: Connection,
+    bundle: str,
+    users: int,
+    clicked: int,
+    hours: float = 1,
+    arm: Any = None,
+    experiment: str = "test",
+) -> None:
     """Show ten items to each user; so many users click on one."""
     moment = START + timedelta(hours=hours)
     items = [f"i{n}" for n in range(10)]
     name = f"{bundle}{hours}{arm}"
+    test = arm and experiment
     lists: list[Any] = [
-        (f"{name}{n}", True, "home", f"{name}-{n}", items, [1.0] * 10, bundle, moment, arm and "test", arm)
+        (f"{name}{n}", True, "home", f"{name}-{n}", items, [1.0] * 10, bundle, moment, test, arm)
         for n in range(users)
     ]
     clicks = [(f"{name}-{n}", "click", "i3", moment + timedelta(minutes=5), "test") for n in range(clicked)]
@@ -166,7 +179,7 @@ def test_bundles_side_by_side_in_an_experiment_are_compared_directly(two_bundles
     show(two_bundles, "old", users=2000, clicked=210, arm="before")
     seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and seen.side_by_side and not seen.worse
-    assert seen.reason.endswith("in the same hours")
+    assert "in the same hours; the smallest drop found with so many users: 3" in seen.reason
 
 
 def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connection) -> None:
@@ -178,6 +191,42 @@ def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connect
     seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
     assert seen is not None and seen.side_by_side and not seen.worse
     assert (seen.old.users, seen.new.users, seen.change.value) == (2000, 2000, 0)
+
+
+def test_a_holdback_is_compared_once_it_is_more_precise_than_the_days(two_bundles: Connection) -> None:
+    serving, before = current(two_bundles), previous(two_bundles)
+    assert serving is not None and before is not None
+    plan = HoldbackPlan(share=0.1, days=2, min_users=200)
+    assert begin_holdback(two_bundles, serving, before, plan)
+    held = f"holdback-{serving.deployment_id}"
+    show(two_bundles, "new", users=1800, clicked=500, arm="now", experiment=held)
+    show(two_bundles, "old", users=150, clicked=75, arm="before", experiment=held)
+    early = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
+    assert early is not None and not early.side_by_side and not early.worse, "a day may be as bad"
+
+    show(two_bundles, "old", users=450, clicked=225, hours=2, arm="before", experiment=held)
+    show(two_bundles, "new", users=3600, clicked=1000, hours=2, arm="now", experiment=held)
+    seen = roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
+    assert seen is not None and seen.side_by_side and seen.worse
+    assert seen.detectable_drop < early.detectable_drop
+    two_bundles.rollback()
+    serving = current(two_bundles)
+    assert serving is not None and serving.bundle_id == "old"
+    ended = get_experiment(two_bundles, held)
+    assert ended.stop_reason == "another bundle was deployed", "it ends with the bundle it was begun for"
+    (event,) = guard_events(two_bundles, 10)
+    assert event.report["detectable_drop"] == seen.detectable_drop
+
+
+def test_the_command_shows_the_power_and_the_last_decisions(two_bundles: Connection) -> None:
+    show(two_bundles, "new", users=2000, clicked=200, hours=-1)
+    roll_back_if_worse(get_settings(), PARAMS.guard, CLICKS, NOW, take_back)
+    shown = CliRunner().invoke(main, ["guard"])
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert lines[0] == "4000 users were shown lists in the last 2 days."
+    assert "with a holdback (400 users)" in lines[2] and "in a shop's first week" in lines[4]
+    assert "undecided: click rate" in lines[5]
 
 
 def test_lists_of_the_old_bundle_while_workers_change_over_are_no_experiment(two_bundles: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from database.holdback import HoldbackPlan
 from training.models.blend import BLEND
 from training.models.core.base import Config
 
@@ -99,6 +100,13 @@ class GuardParams(Config):
     min_users: int = Field(ge=2)
     min_relative_drop: float = Field(ge=0, lt=1)
     cooldown_hours: float = Field(ge=0)
+    holdback_share: float = Field(default=0.1, ge=0, le=0.5)
+    """Part of the users who keep the previous bundle for a while after a promotion; 0 is none."""
+    holdback_days: float = Field(default=2, gt=0, le=7)
+
+    def holdback(self) -> HoldbackPlan:
+        """Whom a promotion keeps on the previous bundle."""
+        return HoldbackPlan(self.holdback_share, self.holdback_days, self.min_users)
 
 
 class RetentionParams(Config):

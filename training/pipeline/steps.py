@@ -253,7 +253,9 @@ def _gate(run: Run) -> None:
 def _deploy(run: Run) -> None:
     stored = store_bundle(run.settings, run.workspace.bundle, load_versions(run.workspace.tracking))
     try:
-        promotion = promote(run.settings, run.tracker().registry, stored, "daily training")
+        promotion = promote(
+            run.settings, run.tracker().registry, stored, "daily training", run.params.guard.holdback()
+        )
     except PromotionError as error:
         raise StoppedError(str(error)) from error
     logger.info(

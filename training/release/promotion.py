@@ -16,6 +16,7 @@ from database import deployments, rollback
 from database.connection import connect
 from database.deployments import Deployment
 from database.gate_decisions import decisions
+from database.holdback import HoldbackPlan, begin_holdback
 from database.rollback import InTransaction
 from database.settings import Settings
 from training.release.bundle import StoredBundle, find_stored
@@ -40,8 +41,16 @@ class Promotion:
     changed: bool
 
 
-def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason: str) -> Promotion:
+def promote(
+    settings: Settings,
+    registry: Registry,
+    stored: StoredBundle,
+    reason: str,
+    holdback: HoldbackPlan | None = None,
+) -> Promotion:
     """Make a stored bundle serve, when the gate's latest decision on it was to accept; again is no change.
+
+    With `holdback` a share of the users keeps the previous bundle for a while, where that tells anything.
 
     Raises:
         PromotionError: the gate did not accept it, accepted it against another champion, or accepted it
@@ -53,7 +62,10 @@ def promote(settings: Settings, registry: Registry, stored: StoredBundle, reason
         changed = serving is None or serving.bundle_id != stored.bundle_id
         if changed:
             _require_acceptance(conn, stored.bundle_id, serving)
+            left = serving
             serving = deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, reason)
+            if left is not None and holdback is not None:
+                begin_holdback(conn, serving, left, holdback)
             conn.commit()
             logger.info("Bundle %s is in service (deployment %d).", serving.bundle_id, serving.deployment_id)
         before = deployments.previous(conn)

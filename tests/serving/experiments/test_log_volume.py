@@ -171,3 +171,22 @@ async def test_a_list_without_a_user_is_logged_as_far_as_it_is_seen(
     rows = await all_lists(pool)
     assert [len(row["item_ids"]) for row in rows] == [6, 2]
     assert rows[0]["item_ids"] == [each.item.item_id for each in found[:6]]
+
+
+async def test_a_holdback_does_not_make_strangers_fill_the_log(
+    plane: LivePlane, pool: asyncpg.Pool, database: Any, clock: Clock
+) -> None:
+    with psycopg2.connect(database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            """insert into experiments (experiment_id, kind, arms, ends_at) values ('holdback-1', 'holdback',
+            '[{"name": "now", "share": 0.9}, {"name": "before", "share": 0.1}]', now() + interval '1 day')"""
+        )
+    conn.close()
+    await plane.settle()
+    inside, outside = sampled(clock, True)[:3], sampled(clock, False)[:3]
+    for user in (*inside, *outside):
+        ask(user, stranger="203.0.113.9")
+        await plane.lists.hybrid(user, 3)
+    rows = await all_lists(pool)
+    assert {row["user_id"]: row["weight"] for row in rows} == dict.fromkeys(inside, 10.0)
+    assert {row["experiment_id"] for row in rows} == {"holdback-1"}

@@ -69,6 +69,26 @@ def test_a_shadow_runs_for_its_share_beside_a_test() -> None:
     assert (beside.experiment_id, beside.shadow_id) == ("split", "shade")
 
 
+HELD = experiment("held", "holdback", Arm("now", 0.9), Arm("before", 0.1, bundle_id="old"))
+
+
+def test_a_holdback_has_the_users_that_no_test_has() -> None:
+    alone = Counter(arm_of(assign([HELD], user)) for user in USERS)
+    assert alone["before"] / len(USERS) == pytest.approx(0.1, abs=0.01)
+    assert alone["before"] + alone["now"] == len(USERS)
+    assert {assign([HELD, SPLIT], user).experiment_id for user in USERS[:100]} == {"split"}
+    for one in (assign([HELD, SHADOW], user) for user in USERS[:200]):
+        assert one.experiment_id == ("held" if one.shadow is None else "shade")
+
+
+def test_only_users_who_are_compared_in_a_test_are_logged_in_full() -> None:
+    assert not assign([HELD], "ann").in_full and not NO_EXPERIMENT.in_full
+    assert assign([HELD, SPLIT], "ann").in_full
+    shadowed = next(user for user in USERS if assign([SHADOW], user).shadow)
+    other = next(user for user in USERS if not assign([SHADOW], user).shadow)
+    assert assign([HELD, SHADOW], shadowed).in_full and not assign([HELD, SHADOW], other).in_full
+
+
 async def test_a_worker_follows_starts_and_stops(connection: Connection) -> None:
     pool: asyncpg.Pool = await create_pool(1, 2)
     running = RunningExperiments(pool, poll_seconds=0.02)

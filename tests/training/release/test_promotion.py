@@ -7,8 +7,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments, rollback
 from database.connection import connect
+from database.experiments import list_experiments
 from database.gate_decisions import record_decision
 from database.settings import REPOSITORY, get_settings
+from training.params import load_params
 from training.release.bundle import StoredBundle
 from training.release.promotion import PromotionError, promote
 from training.tracking.lineage import Lineage
@@ -93,3 +95,33 @@ def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connecti
         promote(get_settings(), cast(Registry, Nothing()), bad, "the task was cleared")
     serving = deployments.current(connection)
     assert serving is not None and serving.bundle_id == "good"
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
+def test_a_promotion_keeps_a_share_of_the_users_on_the_bundle_before(
+    connection: Connection, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "holdback")
+    get_settings.cache_clear()
+    registry = Tracker(get_settings()).registry
+    deploy(connection, "before")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into impression_lists
+            (request_id, shown, endpoint, user_id, item_ids, propensities, bundle_id, shown_at)
+            select 'r', true, 'home', 'user' || n, '{i}', '{1}', 'before', now() - interval '1 hour'
+            from generate_series(1, 2100) n"""
+        )
+    record_decision(connection, "new", "before", True, {})
+    connection.commit()
+    plan = load_params(REPOSITORY / "params.yaml").guard.holdback()
+    new = StoredBundle("new", "shortlist:new", REPOSITORY, {"models": {}})
+    assert promote(get_settings(), registry, new, "daily training", plan).changed
+    (held,) = list_experiments(connection, 5, running_only=True)
+    assert [(arm.share, arm.bundle_id) for arm in held.arms] == [(0.9, None), (0.1, "before")]
+    assert not promote(get_settings(), registry, new, "daily training", plan).changed
+    connection.rollback()
+    assert list_experiments(connection, 5, running_only=True) == [held], "again is no change"
+    take_back(connection)
+    assert list_experiments(connection, 5, running_only=True) == []
