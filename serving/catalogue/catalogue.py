@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.catalogue.id_order import IdOrder
 from serving.types import KINDS, Item, Kinds
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -26,8 +27,11 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "rating": ("float32", np.nan),
     "rating_count": ("int64", 0),
     "change_seq": ("int64", 0),
+    "changed": ("int64", 0),
     "identity": ("uint64", 0),
 }
+_STAMPS = frozenset({"change_seq", "changed"})
+"""Columns that say when an item changed, not how."""
 
 
 def identity_of(item_id: str) -> int:
@@ -48,7 +52,8 @@ class Catalogue:
     `hidden` and `available` bool, `publish_at` and `expire_at` float64 (seconds since 1970, or infinite),
     `listed` bool (alive and not withdrawn, see `at`), `price` float64 (NaN unknown), `discount`, `rating`
     float32 (NaN unknown), `rating_count` int64, `change_seq` int64 (the sequence number of the item's last
-    change), `identity` uint64 (a hash of the item's id: rows differ between workers, this does not).
+    change), `changed` int64 (the `columns_revision` of its last change), `identity` uint64 (a hash of the
+    item's id: rows differ between workers, this does not).
     """
 
     def __init__(self) -> None:
@@ -56,6 +61,7 @@ class Catalogue:
         self._items: list[Item | None] = []
         self._ids: list[str] = []
         self._rows: dict[str, int] = {}
+        self._id_order = IdOrder()
         self._articles: dict[int, int] = {}
         self._categories: list[str] = []
         self._category_codes: dict[str, int] = {}
@@ -80,6 +86,18 @@ class Catalogue:
     def categories(self) -> list[str]:
         """Category name of each code."""
         return self._categories
+
+    def id_of(self, row: int) -> str:
+        """Item id of a row, live or not."""
+        return self._ids[row]
+
+    def rows_by_id(self) -> NDArray[np.int32]:
+        """int32[n_rows], all rows in order of their item ids. Not to be changed."""
+        return self._id_order.rows()
+
+    def changed_since(self, columns_revision: int) -> NDArray[np.int32]:
+        """Rows whose columns (`listed` apart) have changed since `columns_revision` was that."""
+        return np.flatnonzero(self.column("changed") > columns_revision).astype(np.int32)
 
     def column(self, name: str) -> NDArray[Any]:
         """View of one column, n_rows long; good until the next change."""
@@ -111,11 +129,13 @@ class Catalogue:
         for name, value in values.items():
             self._columns[name][row] = value
         self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
-        self.columns_revision += not before["alive"] or any(
-            not _same(old, self._columns[name][row]) for name, old in before.items() if name != "change_seq"
-        )
         self._next_change = min(self._next_change, self._changes_after(slice(row, row + 1)))
-        self.revision += 1
+        if not before["alive"] or any(
+            not _same(old, self._columns[name][row]) for name, old in before.items() if name not in _STAMPS
+        ):
+            self._count(row)
+        else:
+            self.revision += 1
         return row
 
     def remove(self, item_id: str, change_seq: int) -> int | None:
@@ -127,7 +147,7 @@ class Catalogue:
         self._items[row] = None
         self._columns["alive"][row] = self._columns["listed"][row] = False
         self._columns["change_seq"][row] = change_seq
-        self._count()
+        self._count(row)
         return row
 
     def reserve(self, item_id: str) -> int:
@@ -142,7 +162,8 @@ class Catalogue:
         if row >= len(self._columns["kind"]):
             self._grow()
         self._columns["identity"][row] = identity_of(item_id)
-        self._count()
+        self._id_order.add(item_id, row)
+        self._count(row)
         return row
 
     def row(self, item_id: str) -> int:
@@ -208,10 +229,12 @@ class Catalogue:
                 self._count()
         self._now = now
 
-    def _count(self) -> None:
-        """Count a change of the columns."""
+    def _count(self, row: int | None = None) -> None:
+        """Count a change of the columns, of one row or (None) of `listed` alone."""
         self.revision += 1
         self.columns_revision += 1
+        if row is not None:
+            self._columns["changed"][row] = self.columns_revision
 
     def _is_listed(self, rows: slice) -> NDArray[np.bool_]:
         columns = {name: values[rows] for name, values in self._columns.items()}

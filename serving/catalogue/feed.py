@@ -13,7 +13,7 @@ from database.state import State, UserEvents, read_request, read_state
 from database.trending import load_trending, trending_age
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
-from serving.catalogue.rankings import TrendingScores
+from serving.catalogue.signals import TrendingScores
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.request_context import current_request

@@ -236,7 +236,7 @@ class Recommender:
         if found is None or found.stamp != stamp(catalogue, trending):
             if len(self._rankings) >= _KEPT_RANKINGS:
                 self._rankings.clear()
-            found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking)
+            found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking, found)
             self._rankings[policy.bundle_id] = found
         return found
 

@@ -50,11 +50,11 @@ def spread(values: Scores, rows: Rows, n_rows: int) -> Scores:
     return total
 
 
-def top(scores: Scores, identity: Identities, k: int) -> NDArray[np.int64]:
+def top(scores: NDArray[np.floating], identity: Identities, k: int) -> NDArray[np.int64]:
     """Places of the k largest scores, the largest first; among equals the lower identity, int64[<=k].
 
     Args:
-        scores: float32[m].
+        scores: float32 or float64[m].
         identity: uint64[m], the same for an item on every worker, so that workers agree on equal scores.
 
     >>> scores, identity = np.array([1, 3, 3], dtype=np.float32), np.array([7, 9, 5], dtype=np.uint64)

@@ -1,13 +1,14 @@
 """The candidates of one list: catalogue rows, and a column for what each step says of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.scores import Identities, Mask, Rows, Scores, top
-from training.models.blend import scale_of
+from training.models.blend import scale_of, scale_of_few
 
 WHOLE_CATALOGUE = 20_000
 """Catalogue rows up to which every item is a candidate: that is quicker than to choose."""
@@ -39,9 +40,16 @@ class Column:
         Args:
             identity: uint64[n_rows], by which equals are put in order.
         """
-        rows = np.arange(len(allowed), dtype=np.int32) if self.rows is None else self.rows
-        places = np.flatnonzero(allowed[rows] & (self.values != 0))
-        return rows[places[top(self.values[places], identity[rows[places]], count)]]
+        own = allowed if self.rows is None else allowed[self.rows]
+        places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)
+        rows = places if self.rows is None else self.rows[places]
+        return rows[top(self.values[places], identity[rows], count)]
+
+    def scale(self, n_rows: int) -> float:
+        """`scale_of` the value of every catalogue row, from the values that there are."""
+        if self.rows is None:
+            return scale_of(self.values)
+        return scale_of_few(self.values, n_rows)
 
 
 NO_OPINION = Column(NO_SCORES, NO_ROWS)
@@ -60,8 +68,9 @@ class Table:
     """bool[c], which of them may be in the list: the others count in the scale of a column alone."""
     sources: Mapping[str, Scores]
     """What each source says, float32[c]."""
-    scales: Mapping[str, float]
-    """What a blend divides each source by: its standard deviation over the whole catalogue."""
+    scales: Mapping[str, Callable[[], float]]
+    """What a blend divides each source by: its standard deviation over the whole catalogue. Computed for
+    those who ask: it takes a look at every row."""
     score: Scores = field(default_factory=lambda: NO_SCORES)
     """float32[c]; above 0 for a candidate that something speaks for."""
     steps: Mapping[str, Scores] = field(default_factory=dict)
@@ -91,7 +100,7 @@ class Table:
 
     def scaled(self, name: str) -> Scores:
         """A source's column over its scale, float32[c]."""
-        return self.column(name) / np.float32(self.scales.get(name, 1.0))
+        return self.column(name) / np.float32(self.scales[name]() if name in self.scales else 1.0)
 
     def scored(self, score: Scores, steps: Mapping[str, Scores]) -> "Table":
         """With a score and what its parts, or a step after it, gave."""
@@ -124,9 +133,10 @@ def gather(columns: Mapping[str, Column], allowed: Mask, identity: Identities, e
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
-    scales = {name: scale_of(values) for name, values in dense.items()}
     if n_rows <= WHOLE_CATALOGUE:
+        scales = {name: partial(scale_of, values) for name, values in dense.items()}
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
+    scales = {name: partial(column.scale, n_rows) for name, column in columns.items()}
     brought = [column.best(each, allowed, identity) for column in columns.values()]
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     found = {name: values[rows] for name, values in dense.items()}

@@ -43,6 +43,21 @@ def scale_of(scores: FloatArray) -> float:
     return float(_divisor(scores)[0])
 
 
+def scale_of_few(scores: FloatArray, n_items: int) -> float:
+    """`scale_of` the scores (float32[m]) of m items among `n_items` of which all others have 0, m >= 0.
+
+    >>> scores = np.array([3, 1], dtype=np.float32)
+    >>> few, all_of_them = scale_of_few(scores, 1000), np.pad(scores, (0, 998))
+    >>> round(few, 5) == round(scale_of(all_of_them), 5)
+    True
+    """
+    exact = scores.astype(np.float64)
+    mean = exact.sum() / max(n_items, 1)
+    spread = np.sqrt(max((exact @ exact) / max(n_items, 1) - mean * mean, 0.0))
+    scale = max(float(spread), LEAST_SPREAD * float(np.abs(exact).max(initial=0.0)))
+    return scale if scale > 0.0 else 1.0
+
+
 def normalise(scores: FloatArray) -> FloatArray:
     """Scores over their standard deviation along the last axis; all zeros stay all zeros.
 

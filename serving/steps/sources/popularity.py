@@ -15,7 +15,7 @@ def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
 
 def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:
     """The same, of the most popular items alone: what is drawn from."""
-    rows = context.rankings.order(context.kinds)[: 5 * context.params.ranking.candidates]
+    rows = context.rankings.most_popular(context.kinds, 5 * context.params.ranking.candidates)
     return {"popularity": Column(context.rankings.popularity[rows].astype(np.float32), rows)}
 
 

@@ -1,15 +1,22 @@
 """Rankings are kept while nothing that they depend on changes, and are never older than that."""
 
+import math
+from random import Random
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
-from serving.catalogue.catalogue import Catalogue
-from serving.catalogue.rankings import Rankings, TrendingScores, stamp
+from serving.catalogue import percentiles
+from serving.catalogue.catalogue import Catalogue, identity_of
+from serving.catalogue.rankings import Rankings, stamp
+from serving.catalogue.signals import TrendingScores
+from serving.catalogue.value import value_scores
 from serving.plane import LivePlane
+from serving.types import KINDS as ALL_KINDS
 from serving.types import Item
 from training.params import load_params
 
@@ -31,27 +38,105 @@ ITEMS = st.builds(
 )
 
 
-@given(st.lists(st.one_of(ITEMS, st.sampled_from("abcd")), max_size=12))
-def test_kept_rankings_are_what_new_ones_would_be(changes: list[Item | str]) -> None:
-    """A change is an item that is put, or the id of one that is removed."""
+CHANGES = st.lists(st.one_of(ITEMS, st.sampled_from("abcd"), st.just(TRENDING)), max_size=12)
+"""An item that is put, the id of one that is removed, or another computation of trending."""
+
+
+@given(CHANGES, st.lists(st.booleans(), min_size=12, max_size=12), st.sampled_from([0, 1, 8]))
+def test_rankings_that_follow_the_changes_are_what_new_ones_would_be(
+    changes: list[Item | str | TrendingScores], asked: list[bool], few: int
+) -> None:
+    catalogue, trending = Catalogue(), TRENDING
+    kept = Rankings(catalogue, trending, None, PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(percentiles, "_FEW", few)
+        for seq, (change, ask) in enumerate(zip(changes, asked, strict=False)):
+            if isinstance(change, TrendingScores):
+                trending = TrendingScores(trending.version + 1, {"c": (seq + 1.0, 2)})
+            elif isinstance(change, str):
+                catalogue.remove(change, seq)
+            else:
+                catalogue.put(change, seq)
+            if not ask:  # several changes at once
+                continue
+            if kept.stamp != stamp(catalogue, trending):
+                kept = Rankings(catalogue, trending, None, PARAMS, kept)
+            assert_equal(kept, Rankings(catalogue, trending, None, PARAMS))
+
+
+def assert_equal(kept: Rankings, new: Rankings) -> None:
+    assert np.array_equal(kept.popularity, new.popularity)
+    assert np.array_equal(kept.values, new.values)
+    assert np.array_equal(kept.groups, new.groups)
+    assert np.array_equal(kept.events, new.events)
+    for kinds in (KINDS, None):
+        assert np.array_equal(kept.most_popular(kinds, 2), new.most_popular(kinds, 2))
+        assert kept.top_categories(kinds) == new.top_categories(kinds)
+    assert np.array_equal(kept.listing("product", None), new.listing("product", None))
+
+
+@given(st.lists(ITEMS, max_size=8))
+def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
     catalogue = Catalogue()
-    kept = Rankings(catalogue, TRENDING, None, PARAMS)
-    for seq, change in enumerate(changes):
-        if isinstance(change, str):
-            catalogue.remove(change, seq)
-        else:
-            catalogue.put(change, seq)
-        new = Rankings(catalogue, TRENDING, None, PARAMS)
-        if kept.stamp == stamp(catalogue, TRENDING):
-            assert np.array_equal(kept.popularity, new.popularity)
-            assert np.array_equal(kept.values, new.values)
-            assert np.array_equal(kept.groups, new.groups)
-            assert np.array_equal(kept.order(KINDS), new.order(KINDS))
-            assert kept.top_categories(KINDS) == new.top_categories(KINDS)
-            assert np.array_equal(kept.listing("product", None), new.listing("product", None))
-        else:
-            kept = new
-        kept.listing("product", None)  # made, and to be forgotten
+    for seq, item in enumerate(items):
+        catalogue.put(item, seq)
+    made = Rankings(catalogue, TRENDING, None, PARAMS)
+    shown = [(row, item) for row, item in catalogue.live() if not item.hidden]
+    titled = any(item.title for _, item in catalogue.live())
+    shown = [(row, item) for row, item in shown if item.title or not titled]
+
+    def popularity(item: Item) -> float:
+        most = max((item.rating_count or 0 for _, item in catalogue.live()), default=0)
+        trends = {each: TRENDING.scores.get(each.item_id, (0.0, 0))[0] for _, each in catalogue.live()}
+        trend = trends[item] / (max(trends.values()) or 1.0)
+        return trend + 1e-4 * (math.log1p(item.rating_count or 0) / math.log1p(most) if most else 0.0)
+
+    order = sorted(shown, key=lambda each: (-popularity(each[1]), identity_of(each[1].item_id)))
+    assert made.most_popular(None, 9).tolist() == [row for row, _ in order]
+    assert made.listing(None, None).tolist() == [
+        row for row, item in sorted(shown, key=lambda each: each[1].item_id) if item.title
+    ]
+    live = [row for row, _ in catalogue.live()]
+    category, kind = (catalogue.column(name)[live] for name in ("category", "kind"))
+    values = value_scores(
+        price=catalogue.column("price")[live],
+        discount=catalogue.column("discount")[live],
+        rating=catalogue.column("rating")[live],
+        rating_count=catalogue.column("rating_count")[live],
+        group=np.where(category >= 0, category + len(ALL_KINDS), kind).astype(np.int32),
+        popularity=made.popularity[live],
+        prior_ratings=PARAMS.value_prior_ratings,
+        popularity_share=PARAMS.value_popularity,
+        cheapness_share=PARAMS.value_cheapness,
+    )
+    np.testing.assert_allclose(made.values[live], values)
+
+
+@given(st.lists(ITEMS, max_size=12), st.randoms(use_true_random=False))
+def test_workers_whose_rows_differ_agree(items: list[Item], random: Random) -> None:
+    items = list({item.item_id: item for item in items}.values())
+    shuffled = random.sample(items, len(items))
+    weights = TrendingScores(1, {item_id: (0.1 * place, 1) for place, item_id in enumerate("abcd", start=1)})
+    found = []
+    for each in (items, shuffled):
+        catalogue = Catalogue()
+        for seq, item in enumerate(each):
+            catalogue.put(item, seq)
+        made = Rankings(catalogue, weights, None, PARAMS)
+        names = [catalogue.id_of(row) for row in made.most_popular(None, 12)]
+        found.append((names, made.top_categories(None)))
+    codes = [[name for name, _ in categories] for _, categories in found]
+    assert found[0][0] == found[1][0] and codes[0] == codes[1]
+
+
+@given(st.lists(st.lists(st.text("ab-", min_size=1, max_size=4), max_size=40), max_size=4))
+def test_rows_are_kept_in_order_of_their_ids(deliveries: list[list[str]]) -> None:
+    catalogue = Catalogue()
+    for seq, delivery in enumerate(deliveries):
+        for item_id in delivery:
+            catalogue.put(Item(item_id=item_id, kind="product", title="lamp"), seq)
+        ids = [catalogue.id_of(row) for row in catalogue.rows_by_id()]
+        assert ids == sorted(set().union(*deliveries[: seq + 1]))
 
 
 async def test_an_edited_text_shows_at_once_and_sorts_nothing_anew(plane: LivePlane) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.catalogue.value import percentile, percentile_within, value_scores
+from serving.catalogue.percentiles import percentile, percentile_within
+from serving.catalogue.value import value_scores
 
 
 def test_percentiles_share_ranks_among_equals() -> None:

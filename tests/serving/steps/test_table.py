@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serving.steps import table as tables
 from serving.steps.table import Column, gather
@@ -35,3 +37,13 @@ def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole(
     assert made.rows.tolist() == [0, 2, 5] and made.allowed.all()
     assert made.column("a").tolist() == [3, 2, 0] and made.column("b").tolist() == [0, 0, 4]
     assert made.scaled("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 2.5, 1e-6]), max_size=6),
+    st.integers(0, 50),
+)
+def test_the_scale_of_a_few_values_is_that_of_the_whole_catalogue(values: list[float], others: int) -> None:
+    scores, rows = floats(*values), np.arange(len(values), dtype=np.int32)
+    column, n_rows = Column(scores, rows), len(values) + others
+    assert column.scale(n_rows) == pytest.approx(Column(column.dense(n_rows)).scale(n_rows), rel=1e-5)

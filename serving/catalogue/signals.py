@@ -1,0 +1,137 @@
+"""What popularity is made of, row by row: trending scores, the bundle's popularity, numbers of ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.bundle.loading import PlacedBundle
+from serving.catalogue.catalogue import Catalogue
+
+Doubles = NDArray[np.float64]
+Rows = NDArray[np.int32]
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class TrendingScores:
+    """The scores of one computation, by item id."""
+
+    version: int = -1
+    scores: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    """Score, and events in the window."""
+    computed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """One number of each signal for every catalogue row, and where they come from."""
+
+    trending: TrendingScores
+    placed: PlacedBundle | None
+    revision: int
+    """The catalogue's `columns_revision` then."""
+    trend: Doubles
+    """float64[n_rows], 0 or more; 0 for what is not live."""
+    events: NDArray[np.int32]
+    """int32[n_rows], events of the trending window."""
+    learned: Doubles
+    """float64[n_rows], the bundle's popularity."""
+    taste: NDArray[np.int32]
+    """int32[n_rows], the bundle's taste of the item, -1 for none."""
+    ratings: Doubles
+    """float64[n_rows], log(1 + number of ratings); 0 for what is not live."""
+    groups: NDArray[np.int32]
+    """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
+
+
+def read_signals(
+    catalogue: Catalogue, trending: TrendingScores, placed: PlacedBundle | None, before: Signals | None
+) -> Signals:
+    """The signals as of now.
+
+    Args:
+        before: of the same catalogue, earlier. With the same scores and bundle, only the rows that have
+            changed since are read.
+    """
+    if before is None or before.trending is not trending or before.placed is not placed:
+        return _read_all(catalogue, trending, placed)
+    n_rows = catalogue.n_rows
+    changed = catalogue.changed_since(before.revision)
+    signals = Signals(
+        trending,
+        placed,
+        catalogue.columns_revision,
+        trend=_lengthened(before.trend, n_rows),
+        events=_lengthened(before.events, n_rows),
+        learned=_lengthened(before.learned, n_rows),
+        taste=_lengthened(before.taste, n_rows, -1),
+        ratings=_lengthened(before.ratings, n_rows),
+        groups=_lengthened(before.groups, n_rows),
+    )
+    alive = catalogue.column("alive")
+    for row in changed.tolist():
+        score, events = trending.scores.get(catalogue.id_of(row), (0.0, 0)) if alive[row] else (0.0, 0)
+        signals.trend[row], signals.events[row] = max(score, 0.0), events
+    signals.ratings[changed] = _ratings(catalogue, changed)
+    signals.groups[changed] = _groups(catalogue, signals.taste, changed)
+    return signals
+
+
+def mixed(signals: Signals) -> Doubles:
+    """float64[n_rows], 0..1: a later signal speaks only where the earlier ones are silent or equal."""
+    parts = ((1.0, signals.trend), (1e-2, signals.learned), (1e-4, signals.ratings))
+    total = np.zeros(len(signals.trend), dtype=np.float64)
+    for weight, values in parts:
+        total += weight * values / (values.max(initial=0.0) or 1.0)
+    total /= total.max(initial=0.0) or 1.0
+    return total
+
+
+def _read_all(catalogue: Catalogue, trending: TrendingScores, placed: PlacedBundle | None) -> Signals:
+    n_rows = catalogue.n_rows
+    trend, learned = np.zeros(n_rows), np.zeros(n_rows)
+    events, taste = np.zeros(n_rows, dtype=np.int32), np.full(n_rows, -1, dtype=np.int32)
+    rows = np.array([catalogue.row(item_id) for item_id in trending.scores], dtype=np.int32)
+    live = rows >= 0
+    if live.any():
+        scores, counts = zip(*trending.scores.values(), strict=True)
+        trend[rows[live]] = np.maximum(np.array(scores, dtype=np.float64)[live], 0.0)
+        events[rows[live]] = np.array(counts, dtype=np.int32)[live]
+    if placed is not None:
+        learned[placed.rows], taste[placed.rows] = placed.loaded.popularity, placed.loaded.taste
+    everything = np.arange(n_rows, dtype=np.int32)
+    return Signals(
+        trending,
+        placed,
+        catalogue.columns_revision,
+        trend,
+        events,
+        learned,
+        taste,
+        _ratings(catalogue, everything),
+        _groups(catalogue, taste, everything),
+    )
+
+
+def _ratings(catalogue: Catalogue, rows: Rows) -> Doubles:
+    counts = np.where(catalogue.column("alive")[rows], catalogue.column("rating_count")[rows], 0)
+    return np.log1p(counts.astype(np.float64))
+
+
+def _groups(catalogue: Catalogue, taste: NDArray[np.int32], rows: Rows) -> NDArray[np.int32]:
+    category, kind, taste = catalogue.column("category")[rows], catalogue.column("kind")[rows], taste[rows]
+    without = np.where(taste >= 0, -100 - taste, -10 - kind)
+    groups: NDArray[np.int32] = np.where(category >= 0, category, without).astype(np.int32)
+    return groups
+
+
+def _lengthened(values: NDArray[T], n_rows: int, fill: int = 0) -> NDArray[T]:
+    """A copy, with `fill` for the rows that have come."""
+    more = np.full(n_rows - len(values), fill, dtype=values.dtype)
+    return np.concatenate([values, more])
