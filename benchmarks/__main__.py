@@ -4,7 +4,8 @@ import logging
 
 import click
 
-from benchmarks import ingest, random_operations, service, training
+from benchmarks import ingest, service, training
+from benchmarks.random_operations.run import run as run_random_operations
 
 
 @click.group(invoke_without_command=True)
@@ -12,6 +13,7 @@ from benchmarks import ingest, random_operations, service, training
 def main(context: click.Context) -> None:
     """Run one benchmark, or all of them."""
     logging.basicConfig(level=logging.WARNING)
+    service.unwind_on_sigterm()
     if context.invoked_subcommand is None:
         for each in (training.run, ingest.run, service.run):
             each()
@@ -27,7 +29,7 @@ main.command("training", help="ALS and bare implicit.")(training.run)
 @click.option("--seed", default=0, help="Another seed makes other operations.")
 def _random(minutes: float, seed: int) -> None:
     """Random operations on the running service under load, every answer checked."""
-    random_operations.run(minutes, seed)
+    run_random_operations(minutes, seed)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The load generator is on the same machine and asks over loopback: what it costs 
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from benchmarks.load import LoadResult, drive, get, post
 from benchmarks.report import table
@@ -26,6 +29,7 @@ SECONDS = 3.0
 REQUIRED_RATE = 10_000 / 60
 """Requests a second that the shop API's specification asks for."""
 _READY_SECONDS = 180
+_STOP_SECONDS = 60
 
 
 def run() -> None:
@@ -102,8 +106,25 @@ def served(
         _wait(port, process, folder / "server.log")
         yield port, process
     finally:
-        process.terminate()
-        process.wait(60)
+        _stop(process)
+
+
+def unwind_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does: what it started is stopped on the way out."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server, with its workers if it does not end them itself."""
+    workers = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        for each in (*workers, process):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait()
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -24,6 +24,7 @@ from serving.api.auth import asked_host, refuse_exposure
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import use_own_folder
 from serving.plane import LivePlane
+from serving.supervision import watch_workers_closely
 from training.params import load_params
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,12 @@ class Shortlist:
 
     def __init__(self) -> None:
         use_one_thread()
+
+    @bentoml.on_deployment
+    @staticmethod
+    def watch_workers() -> None:
+        """Runs once in the process that starts the workers, before it does."""
+        watch_workers_closely()
 
     async def __is_ready__(self) -> bool:
         """Ready while the database answers: writes need it. Reads are answered without it all the same."""
