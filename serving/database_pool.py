@@ -7,6 +7,7 @@ that met it: a lane that is full, a lock that another transaction holds, a state
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -93,6 +94,12 @@ class LiveDatabase:
                 raise DatabaseBusy(operation, "it took too long, and may or may not be done") from error
             self._lose(str(error) or type(error).__name__)
             raise DatabaseUnavailable(operation) from error
+        except Exception as error:
+            if not _is_the_drivers(error):
+                raise
+            log.exception("the database driver failed: %s", operation)
+            self._doubt()
+            raise DatabaseUnavailable(operation) from error
 
     @asynccontextmanager
     async def _acquired(self, lane: Lane, ends: float | None) -> AsyncIterator[asyncpg.Connection]:
@@ -105,15 +112,23 @@ class LiveDatabase:
             cut = None if ends is None else asyncio.get_running_loop().call_at(ends, conn.terminate)
             try:
                 yield conn
-            except TimeoutError:
-                conn.terminate()
+            except Exception as error:
+                if isinstance(error, TimeoutError) or _is_the_drivers(error):
+                    conn.terminate()
                 raise
             finally:
                 if cut is not None:
                     cut.cancel()
-                await self._pool.release(conn)
+                await self._give_back(conn)
         finally:
             self._free[lane].release()
+
+    async def _give_back(self, conn: asyncpg.Connection) -> None:
+        """Release a connection. Where that fails it is closed: what was done with it is done."""
+        try:
+            await self._pool.release(conn)
+        except Exception:
+            log.warning("a connection could not be given back and is closed", exc_info=True)
 
     def _lose(self, reason: str) -> None:
         if self.available:
@@ -144,8 +159,23 @@ class LiveDatabase:
                 conn.terminate()
                 raise
             finally:
-                await self._pool.release(conn)
+                await self._give_back(conn)
         except (*_UNAVAILABLE, TimeoutError) as error:
             self._lose(str(error) or type(error).__name__)
             return False
+        except Exception as error:  # it is no answer either, and nobody else asks
+            log.exception("the database driver failed: asking whether the database answers")
+            self._lose(type(error).__name__)
+            return False
         return True
+
+
+def _is_the_drivers(error: Exception) -> bool:
+    """Whether an error came up in the driver, or in the event loop under it, and is not PostgreSQL's word.
+
+    They have all sorts of types: a connection that breaks at a bad moment is a RuntimeError of the loop.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return False
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(str(frame.f_globals.get("__name__")).partition(".")[0] == "asyncpg" for frame in frames)

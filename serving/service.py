@@ -100,14 +100,10 @@ app = create_app(open_plane, get_settings())
 class Shortlist:
     """Mounts the HTTP app; its lifespan opens and closes the plane."""
 
+    before_workers_start = bentoml.on_deployment(watch_workers_closely)
+
     def __init__(self) -> None:
         use_one_thread()
-
-    @bentoml.on_deployment
-    @staticmethod
-    def watch_workers() -> None:
-        """Runs once in the process that starts the workers, before it does."""
-        watch_workers_closely()
 
     async def __is_ready__(self) -> bool:
         """Ready while the database answers: writes need it. Reads are answered without it all the same."""

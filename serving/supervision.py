@@ -11,7 +11,7 @@ from bentoml._internal.utils import circus as bentoml_circus
 LOOKS_EVERY_SECONDS = 1.0
 
 
-class Supervisor(bentoml_circus.Arbiter):
+class Supervisor(bentoml_circus.Arbiter):  # type: ignore[misc]  # BentoML has no types
     """Starts a worker again within a second of its death, wherever it runs."""
 
     def __init__(self, watchers: Any, *args: Any, **kwargs: Any) -> None:
@@ -20,7 +20,7 @@ class Supervisor(bentoml_circus.Arbiter):
         super().__init__(watchers, *args, **{**kwargs, "check_delay": LOOKS_EVERY_SECONDS})
 
     def manage_watchers(self) -> Any:
-        """Look after the workers; not while they are started or stopped, which would be an error in the log."""
+        """Look after the workers; not while they are started or stopped, which circus refuses loudly."""
         return super().manage_watchers() if self._exclusive_running_command is None else None
 
 

@@ -22,7 +22,8 @@ _REMEMBERED_ROWS = 200_000
 """Interactions of users held in memory, about 100 MB."""
 
 _READ_AT_ONCE = 500
-_SLICE_SECONDS = 0.005
+_SLICE_SECONDS = 0.02
+"""Between slices whoever waits is answered. With shorter ones a file takes minutes to apply under load."""
 _PATIENCE_SECONDS = 2.0
 
 
@@ -119,7 +120,7 @@ class ChangeFeed:
             try:
                 async with asyncio.timeout(max(0.0, patience)):
                     while self._behind(state):
-                        await asyncio.shield(self._apply_on(state))
+                        await self._applied(state)
             except TimeoutError:
                 _mark_stale()
         # What other requests know of counts as well: else each of them would have to wait anew.
@@ -130,11 +131,15 @@ class ChangeFeed:
     def _behind(self, state: State) -> bool:
         return state.catalogue_seq > self.applied or state.trending_version > self.trending.version
 
-    def _apply_on(self, state: State) -> asyncio.Task[None]:
-        """What is being applied; begun by the first who asks, and not given up when they do."""
+    async def _applied(self, state: State) -> None:
+        """Wait for what is being applied; begun by the first who asks, and not given up when they do."""
         if self._applying is None or self._applying.done():
             self._applying = asyncio.create_task(self._apply(state))
-        return self._applying
+        applying = self._applying
+        await asyncio.wait([applying])
+        if applying.cancelled():  # the feed is being closed, which is no end of the request that waits
+            raise DatabaseUnavailable("reading the changes")
+        applying.result()
 
     async def _apply(self, state: State) -> None:
         async with self._database.connection("reading the changes", Lane.FOLLOW) as conn:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -92,3 +93,74 @@ async def test_a_last_word_that_confuses_the_driver_is_an_outage_too(pool: async
         async with database.connection("reading"):
             raise asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress")
     assert not database.available
+
+
+async def test_a_fault_of_the_driver_is_an_outage_and_not_an_error_of_the_service(
+    plane: LivePlane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    article = await plane.create_item(ItemDraft(kind="article", title="lace"))
+
+    async def closed(*_: Any, **__: Any) -> None:
+        raise RuntimeError(
+            "unable to perform operation on <UnixTransport closed=True>; the handler is closed"
+        )
+
+    with monkeypatch.context() as broken:
+        broken.setattr(asyncpg.Connection, "_execute", closed)
+        assert await plane.get_article(article.article_id or 0) == article
+        assert await plane.get_article(10**9) is None
+        with pytest.raises(DatabaseUnavailable):
+            await plane.update_item(article.item_id, {"title": "lace, finer"})
+    assert "the handler is closed" in caplog.text
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(DatabaseUnavailable):
+                await plane.update_item(article.item_id, {"title": "lace, finer"})
+                break
+            await asyncio.sleep(0.05)
+
+
+async def test_an_error_of_our_own_is_not_taken_for_an_outage(pool: asyncpg.Pool) -> None:
+    database = LiveDatabase(pool)
+    with pytest.raises(KeyError):
+        async with database.connection("reading") as conn:
+            await conn.fetchval("select 1")
+            raise KeyError("ours")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with database.connection("reading") as conn:
+            await conn.fetchval("select * from no_such_table")
+    assert database.available
+
+
+async def test_what_is_done_stays_done_when_the_connection_is_not_given_back(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = LiveDatabase(pool)
+    release = asyncpg.Pool.release
+
+    async def fail(pool: asyncpg.Pool, conn: asyncpg.Connection, **_: Any) -> None:
+        await release(pool, conn)
+        raise OSError("the reset failed")
+
+    monkeypatch.setattr(asyncpg.Pool, "release", fail)
+    async with database.connection("counting") as conn:
+        assert await conn.fetchval("select 1") == 1
+    assert database.available
+
+
+async def test_the_probe_asks_on_whatever_it_meets(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = LiveDatabase(pool)
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'call_soon'")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Pool, "acquire", broken)
+        database._lose("for the test")
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while not database.available:
+            await asyncio.sleep(0.05)
+    await database.close()

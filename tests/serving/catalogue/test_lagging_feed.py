@@ -111,3 +111,14 @@ async def test_what_was_just_stored_can_be_read_changed_and_deleted(
         gate.passes.release()
     await until_current(plane)
     assert await plane.get_article(article_id or 0) is None
+
+
+async def test_a_read_that_waits_while_the_feed_is_closed_is_answered_as_stale(
+    plane: LivePlane, pool: asyncpg.Pool, gate: Gate
+) -> None:
+    await ingest(pool, "LAMP000000")
+    reading = asyncio.create_task(stale_read(plane))
+    while not gate.begun:
+        await asyncio.sleep(0.01)
+    await plane._parts.feed.close()
+    assert await reading
