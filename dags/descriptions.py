@@ -46,9 +46,10 @@ TASKS = {
         "down. The log says which. No other task depends on it."
     ),
     "measure_drift": (
-        "Compares current data with the snapshot that the bundle in service was trained on. Report: "
-        "`<home>/monitoring/drift.html`. The tasks after it are **skipped** if nothing has drifted, or "
-        "during the cooldown after a training that drift started."
+        "Compares the catalogue with the snapshot that the bundle in service was trained on, and the newest "
+        "day and week of interactions with those before. Report: `<home>/monitoring/drift.html`. The tasks "
+        "after it are **skipped** if nothing has drifted, or during the cooldown after a training that drift "
+        "started."
     ),
     "train": "Starts `daily_training`.",
     "drift_triggered": "Records that drift started a training, which begins the cooldown.",

@@ -6,8 +6,9 @@
 - `log_clicks` logs the click rate to the bundle's run in MLflow.
 - `check_quality` fails, and so raises an alert, if the bundle or the trending scores are too old or the
   service is slow.
-- `measure_drift` compares current data with the bundle's snapshot. If something has drifted, `train` starts
-  `daily_training`, at most once per cooldown.
+- `measure_drift` compares the catalogue with the bundle's snapshot, and the newest day and week of
+  interactions with those before. If something has drifted, `train` starts `daily_training`, at most once
+  per cooldown.
 - `retention` deletes old data.
 
 Thresholds: sections `monitoring`, `guard`, `experiments` and `retention` of `params.yaml`.

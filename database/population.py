@@ -7,6 +7,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.export import LEARNABLE
 
+WEEK = 7
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFacts:
@@ -19,15 +21,22 @@ class CatalogueFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivityFacts:
-    """Interactions of a window."""
+class InteractionWeeks:
+    """The interactions of whole weeks, oldest first, as far as a snapshot holds them."""
 
-    events: dict[str, int]
-    """By event type."""
-    items: dict[str, int]
-    """By item."""
-    activity: list[float]
-    """Events of each user who had any."""
+    end: datetime
+    """Midnight (UTC) after the newest day."""
+    days: dict[str, list[int]]
+    """By event type, the events of each day: seven for each week."""
+    items: list[dict[str, int]]
+    """Of each week: events by item."""
+    activity: list[dict[int, int]]
+    """Of each week: number of events -> users who had so many."""
+
+    @property
+    def complete(self) -> int:
+        """Number of weeks."""
+        return len(self.items)
 
 
 def catalogue_facts(conn: Connection, sample: int) -> CatalogueFacts:
@@ -54,17 +63,36 @@ def latest_interaction(conn: Connection, now: datetime) -> datetime | None:
     return None if row is None else row[0]
 
 
-def activity_facts(conn: Connection, end: datetime, window: timedelta) -> ActivityFacts:
-    """Read the interactions of the window that ends at `end` (inclusive), as far as a snapshot holds them."""
-    values = {"start": end - window, "end": end}
-    within = f"from {LEARNABLE} and occurred_at > %(start)s and occurred_at <= %(end)s"
+def interaction_weeks(conn: Connection, end: datetime, most: int) -> InteractionWeeks:
+    """Read at most `most` weeks that end before `end`; the oldest begins when there were interactions."""
+    values = {"start": end - timedelta(weeks=most), "end": end}
+    day = "floor(extract(epoch from occurred_at - %(start)s) / 86400)::int"
+    within = f"from {LEARNABLE} and occurred_at >= %(start)s and occurred_at < %(end)s"
+    days: dict[str, list[int]] = {}
+    items: list[dict[str, int]] = [{} for _ in range(most)]
+    activity: list[dict[int, int]] = [{} for _ in range(most)]
     with conn.cursor() as cursor:
-        cursor.execute(f"select event_type, count(*) {within} group by 1", values)
-        events = {str(event): int(count) for event, count in cursor.fetchall()}
-        cursor.execute(f"select item_id, count(*) {within} and item_id is not null group by 1", values)
-        items = {str(item): int(count) for item, count in cursor.fetchall()}
-        cursor.execute(f"select count(*)::float8 {within} and user_id is not null group by user_id", values)
-        return ActivityFacts(events, items, [row[0] for row in cursor.fetchall()])
+        cursor.execute(f"select event_type, {day}, count(*) {within} group by 1, 2", values)
+        for event, number, count in cursor.fetchall():
+            days.setdefault(str(event), [0] * (WEEK * most))[number] = int(count)
+        cursor.execute(
+            f"select item_id, {day} / {WEEK}, count(*) {within} and item_id is not null group by 1, 2", values
+        )
+        for item, week, count in cursor.fetchall():
+            items[week][str(item)] = int(count)
+        cursor.execute(
+            f"""select week, events, count(*) from (
+                select {day} / {WEEK} as week, count(*) as events {within} and user_id is not null
+                group by user_id, 1
+            ) of_users group by 1, 2""",
+            values,
+        )
+        for week, events, users in cursor.fetchall():
+            activity[week][int(events)] = int(users)
+    first = min((next(n for n, count in enumerate(each) if count) for each in days.values()), default=None)
+    skipped = most if first is None else -(-first // WEEK)
+    days = {event: counts[WEEK * skipped :] for event, counts in days.items()}
+    return InteractionWeeks(end, days, items[skipped:], activity[skipped:])
 
 
 def sampled_vectors(conn: Connection, sample: int) -> list[bytes]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -23,8 +23,9 @@ from training.release.promotion import mirror
 from training.release.rollback import roll_back_and_tell
 from training.tracking.tracker import Tracker
 from watch.automatic_rollback import roll_back_if_worse
-from watch.drift import Figure, compare_populations
-from watch.populations import read_now, read_reference, snapshot_files
+from watch.drift import find_drift
+from watch.figures import Figure
+from watch.populations import read_catalogue, read_snapshot, read_weeks, snapshot_files
 from watch.retention import prune
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,11 @@ def mirror_registry() -> None:
 
 
 def measure_drift(now: datetime | None = None) -> bool:
-    """Compare the database with the serving bundle's snapshot; returns whether a training should start.
+    """Look for drift; returns whether a training should start.
 
-    Stores the figures, and writes them as a page under `<home>/monitoring/`. Before the first bundle there
-    is nothing to compare with.
+    The catalogue is compared with the serving bundle's snapshot, the interactions of the newest day and week
+    with those before them. Stores the figures, and writes them as a page under `<home>/monitoring/`. Before
+    the first bundle there is nothing to compare with.
 
     Raises:
         ReferenceMissingError: the snapshot is not in this host's DVC cache.
@@ -74,17 +76,14 @@ def measure_drift(now: datetime | None = None) -> bool:
             logger.info("No bundle is in service, so there is nothing to compare with.")
             return False
         files = snapshot_files(open_workspace(settings), serving.manifest["snapshot_hash"])
-        reference = read_reference(files, limits, params.seed)
-        population = read_now(conn, now, reference.window, limits)
-        figures = compare_populations(reference, population, limits, params.seed)
+        then, weeks = read_snapshot(files, limits, params.seed), read_weeks(conn, now, limits)
+        figures = find_drift(then, read_catalogue(conn, limits), weeks, limits, params.seed)
         drifted = any(figure.drifted for figure in figures)
-        report = {
-            "figures": [asdict(figure) for figure in figures],
-            "window_days": reference.window / timedelta(days=1),
-        }
+        newest = weeks.end.date() - timedelta(days=1)
+        report = {"figures": [asdict(figure) for figure in figures], "newest_day": newest.isoformat()}
         record_drift(conn, serving.bundle_id, drifted, report, now)
         last = last_trigger(conn)
-    write_page(settings, serving.bundle_id, figures, reference.window, now)
+    write_page(settings, serving.bundle_id, figures, newest, now)
     cooling = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
     names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
     logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and cooling else "")
@@ -98,7 +97,7 @@ def drift_triggered() -> None:
 
 
 def write_page(
-    settings: Settings, bundle_id: str, figures: list[Figure], window: timedelta, now: datetime
+    settings: Settings, bundle_id: str, figures: list[Figure], newest: date, now: datetime
 ) -> Path:
     """Write the report as a page: one file a report, and `drift.html`, which is the latest."""
     text = jinja2.Template(
@@ -109,7 +108,7 @@ def write_page(
         bundle_id=bundle_id,
         drifted=any(figure.drifted for figure in figures),
         created_at=f"{now:%Y-%m-%d %H:%M} UTC",
-        window_days=round(window / timedelta(days=1), 1),
+        newest=newest,
         figures=figures,
     )
     folder = settings.home / "monitoring"

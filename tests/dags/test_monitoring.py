@@ -44,7 +44,8 @@ print("RESULT", json.dumps({"state": str(run.state), "started": started,
 
 OTHER_TASTES = """
 insert into interactions (user_id, item_id, event_type, session_id, occurred_at, source)
-select 'new' || u, 'ITEM000001', 'like', 's' || u, now() - make_interval(mins => u), 'shop'
+select 'new' || u, 'ITEM000001', 'like', 's' || u, date_trunc('day', now(), 'UTC') - make_interval(secs => u),
+    'shop'
 from generate_series(1, 1500) u
 """
 

@@ -20,7 +20,7 @@ from training.params import load_params
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 from watch import monitoring
-from watch.populations import ReferenceMissingError
+from watch.populations import ReferenceMissingError, read_weeks
 
 LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -36,8 +36,8 @@ def workspace(tmp_path: Path, database: object, monkeypatch: pytest.MonkeyPatch)
     return Workspace(tmp_path)
 
 
-def fill(conn: Connection, prefix: str, category: str, event: str, start: datetime) -> None:
-    """300 items with vectors, 300 users with four events each over 40 days."""
+def fill(conn: Connection, prefix: str, category: str, event: str, start: datetime, days: int = 70) -> None:
+    """300 items with vectors, 300 users with seven events each, spread over days."""
     generator = np.random.default_rng(len(prefix))
     vectors = generator.normal(size=(300, 8)).astype("<f4") + (3 if event == "like" else 0)
     with conn.cursor() as cursor:
@@ -57,8 +57,14 @@ def fill(conn: Connection, prefix: str, category: str, event: str, start: dateti
             cursor,
             "insert into interactions (user_id, event_type, item_id, occurred_at, source) values %s",
             [
-                (f"{prefix}u{n % 300}", event, f"{prefix}{n % 300}", start + timedelta(days=n / 30), "test")
-                for n in range(1200)
+                (
+                    f"{prefix}u{n % 300}",
+                    event,
+                    f"{prefix}{n % 300}",
+                    start + timedelta(days=n * days / 2100),
+                    "test",
+                )
+                for n in range(2100)
             ],
         )
     conn.commit()
@@ -94,11 +100,12 @@ def test_drift_is_measured_told_and_triggers_once(
     assert monitoring.measure_drift(now) is False
     assert not drift_reports(connection, 1)[0].drifted
     connection.rollback()
-    fill(connection, "new", "toys", "like", START + timedelta(days=45))
+    fill(connection, "new", "toys", "like", START + timedelta(days=63), days=8)
     assert monitoring.measure_drift(now) is True
     report = drift_reports(connection, 1)[0]
     drifted = {figure["name"] for figure in report.report["figures"] if figure["drifted"]}
     assert {"category_psi", "event_mix_psi", "popularity_psi", "embedding_mmd"} <= drifted
+    assert report.report["newest_day"] == "2026-07-09", "the day of the last interaction has not ended"
     page = (get_settings().home / "monitoring" / "drift.html").read_text()
     assert "Drifted" in page and "category_psi" in page and "b1" in page
     connection.rollback()
@@ -106,6 +113,28 @@ def test_drift_is_measured_told_and_triggers_once(
     assert drift_reports(connection, 1)[0].triggered
     assert monitoring.measure_drift(now + timedelta(hours=1)) is False, "the cooldown"
     assert monitoring.measure_drift(now + timedelta(hours=LIMITS.cooldown_hours + 1)) is True
+
+
+def test_only_whole_days_count_and_a_silent_one_is_a_day(connection: Connection) -> None:
+    fill(connection, "a", "books", "click", START)
+    last = START + timedelta(days=70)
+    weeks = read_weeks(connection, last + timedelta(hours=5), LIMITS)
+    assert weeks.end == last and weeks.complete == 9
+    assert weeks.days == {"click": [30] * 63}
+    assert [sum(week.values()) for week in weeks.items] == [210] * 9
+    assert weeks.activity == [{1: 210}] * 9
+    silent = read_weeks(connection, last + timedelta(days=3), LIMITS)
+    assert silent.end == last + timedelta(days=3) and silent.days["click"][-4:] == [30, 0, 0, 0]
+    long_ago = read_weeks(connection, last + timedelta(days=300), LIMITS)
+    assert long_ago.end == last - timedelta(days=1), "a file of another year"
+
+
+def test_a_young_shop_has_as_many_weeks_as_it_is_old(connection: Connection) -> None:
+    assert read_weeks(connection, START, LIMITS).complete == 0
+    fill(connection, "a", "books", "click", START + timedelta(days=3), days=16)
+    weeks = read_weeks(connection, START + timedelta(days=20), LIMITS)
+    assert weeks.complete == 2 and len(weeks.days["click"]) == 14
+    assert weeks.days["click"][0] > 0
 
 
 def test_a_snapshot_that_is_gone_is_an_error(workspace: Workspace, connection: Connection) -> None:

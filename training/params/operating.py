@@ -67,6 +67,7 @@ class MonitoringParams(Config):
     """Section `monitoring`: what drift, age and slowness are too much."""
 
     window_days: int = Field(ge=1)
+    """The newest day and week are compared with so many days before them, rounded to whole weeks."""
     sample_rows: int = Field(ge=1)
     embedding_rows: int = Field(ge=2)
     min_rows: int = Field(ge=2)
@@ -75,6 +76,8 @@ class MonitoringParams(Config):
     category_psi: float = Field(gt=0)
     price_ks: float = Field(gt=0)
     text_length_ks: float = Field(gt=0)
+    day_change: float = Field(default=0.3, gt=0)
+    """By how much of what is expected an event type's number may differ on a day."""
     event_mix_psi: float = Field(gt=0)
     popularity_psi: float = Field(gt=0)
     activity_ks: float = Field(gt=0)
@@ -84,6 +87,11 @@ class MonitoringParams(Config):
     max_trending_age_hours: float = Field(gt=0)
     max_probe_ms: float = Field(gt=0)
     report_days: int = Field(ge=1)
+
+    @property
+    def earlier_weeks(self) -> int:
+        """Weeks that the newest week is compared with."""
+        return max(1, round(self.window_days / 7))
 
 
 class GuardParams(Config):
