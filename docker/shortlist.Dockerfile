@@ -22,7 +22,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
         /var/lib/airflow /var/lib/shortlist /var/lib/shortlist/inbox
 COPY --from=environment /opt/venv /opt/venv
 WORKDIR /srv/shortlist
-COPY --chown=shortlist pyproject.toml params.yaml dvc.yaml README.md ./
+COPY --chown=shortlist pyproject.toml requirements.txt params.yaml dvc.yaml README.md ./
 COPY --chown=shortlist .dvc/config .dvc/config
 COPY --chown=shortlist data_checks data_checks
 COPY --chown=shortlist database database

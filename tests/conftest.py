@@ -148,7 +148,7 @@ def slow_plane(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         shutil.copytree(
             REPOSITORY / name, workspace / name, ignore=shutil.ignore_patterns("__pycache__", "*.parquet")
         )
-    for name in ("params.yaml", "dvc.yaml", ".dvc/config"):
+    for name in ("params.yaml", "dvc.yaml", "requirements.txt", ".dvc/config"):
         (workspace / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(REPOSITORY / name, workspace / name)
     monkeypatch.setenv("SHORTLIST_WORKSPACE", str(workspace))

@@ -48,6 +48,7 @@ def test_every_folder_is_in_the_image() -> None:
         "training",
         "params.yaml",
         "dvc.yaml",
+        "requirements.txt",
     ):
         assert f" {folder} " in copied and folder not in ignored
     assert {".env", ".git", ".shortlist"} <= set(ignored)

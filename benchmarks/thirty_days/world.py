@@ -81,7 +81,7 @@ def open_world(root: Path, workers: int, *, keep: bool) -> Iterator[World]:
     for name in _TRACKED:
         ignored = shutil.ignore_patterns("__pycache__", "*.parquet")
         shutil.copytree(REPOSITORY / name, workspace / name, ignore=ignored)
-    for name in ("dvc.yaml", ".dvc/config"):
+    for name in ("dvc.yaml", "requirements.txt", ".dvc/config"):
         (workspace / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(REPOSITORY / name, workspace / name)
     write_params(workspace, {})

@@ -20,7 +20,7 @@ from tests.conftest import Postgres
 from training.params.changes import rename_old_keys
 
 ARCHIVE = Path(__file__).with_name("installation.tar.xz")
-CODE = ("training", "data_checks", "database", "dvc.yaml", ".dvc/config")
+CODE = ("training", "data_checks", "database", "dvc.yaml", "requirements.txt", ".dvc/config")
 """What `git pull` renews in a checkout, as far as dvc.yaml names it."""
 PLACE = "@INSTALLATION@"
 

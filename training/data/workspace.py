@@ -12,10 +12,12 @@ from database.settings import REPOSITORY, Settings
 
 logger = logging.getLogger(__name__)
 
-NEEDED = ("params.yaml", "dvc.yaml", "data_checks", "training")
+NEEDED = ("params.yaml", "dvc.yaml", "data_checks", "database", "training")
 """What a workspace holds before anything was learned: DVC's stages name them."""
 
 DVC_CONFIG = Path(".dvc", "config")
+LOCK = "requirements.txt"
+"""The lock of packages, which the stages depend on too."""
 
 
 class WorkspaceBusyError(Exception):
@@ -95,17 +97,18 @@ class Workspace:
 
 
 def open_workspace(settings: Settings) -> Workspace:
-    """The installation's workspace; where it has no settings of DVC, it gets the checkout's.
+    """The installation's workspace; where it has no settings of DVC or no lock, it gets the checkout's.
 
     Raises:
         FileNotFoundError: the folder lacks params.yaml or dvc.yaml.
     """
     workspace = Workspace(settings.workspace.resolve())
     check_holds(workspace.root, NEEDED[:2])
-    config = workspace.root / DVC_CONFIG
-    if not config.exists():
-        config.parent.mkdir(exist_ok=True)
-        shutil.copyfile(REPOSITORY / DVC_CONFIG, config)
+    for name in (DVC_CONFIG, LOCK):
+        file = workspace.root / name
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, file)
     return workspace
 
 

@@ -6,7 +6,7 @@ manifest.json holds a sha256 of every other file. A bundle that does not match i
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,8 @@ class Manifest:
     """For each model in the bundle: mlflow_run_id, version, metrics, sizes."""
     files: dict[str, str]
     """sha256 of every file, by path in the bundle."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """What it was computed by (`training.release.environment`); empty in bundles of 0.1.0."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,6 +100,7 @@ def write_manifest(
     git_commit: str,
     models: dict[str, dict[str, Any]],
     created_at: datetime,
+    environment: dict[str, Any] | None = None,
 ) -> Manifest:
     """Hash every file of an assembled bundle and write its manifest, last.
 
@@ -110,6 +113,7 @@ def write_manifest(
         git_commit: commit of the code that trained it.
         models: for each model: mlflow_run_id, version, metrics, sizes.
         created_at: aware.
+        environment: what computed it; no part of the bundle's id.
     """
     files = hash_files(directory)
     made_of = {"files": files, "weights": params["blend"]["tuned"]}
@@ -125,6 +129,7 @@ def write_manifest(
         git_commit=git_commit,
         models=models,
         files=files,
+        environment=environment or {},
     )
     text = json.dumps(manifest.to_dict(), indent=2, sort_keys=True)
     (directory / MANIFEST).write_text(text + "\n")

@@ -1,4 +1,4 @@
-"""dvc.yaml, made from the registry and from what each stage's code imports.
+"""dvc.yaml, made from the registry, from what each stage's code imports, and from the lock of packages.
 
 `python -m training.pipeline.dvc_file` writes the one of this checkout; a test holds it up to date. It needs
 grimp, which comes with the lock.
@@ -22,9 +22,11 @@ _ROOMS = ("training", "data_checks", "database")
 
 _STAGES = ("validate", "prepare", "train", "evaluate", "bundle")
 
-_NOT_CODE = ("training.params", "database.settings", "training.data.workspace", "training.pipeline")
-"""Left out of the dependencies: what only reads params.yaml (each stage names its params), or says where
-files lie."""
+_LOCK = "requirements.txt"
+
+_NOT_CODE = ("training.params", "database.settings")
+"""Left out of the dependencies, with what they import: what only reads params.yaml (each stage names its
+params), or the environment."""
 
 
 def dvc_file() -> str:
@@ -34,24 +36,28 @@ def dvc_file() -> str:
     shared = [file for file in code["train"] if file not in model_files]
     stages: dict[str, Any] = {
         "validate": {
-            "deps": ["data/snapshot", "data_checks/suites", *code["validate"]],
+            "deps": ["data/snapshot", "data_checks/suites", _LOCK, *code["validate"]],
             "outs": [{"data/validation/result.json": {"persist": True}}],
         },
         "prepare": {
-            "deps": ["data/snapshot", "data/validation/result.json", *code["prepare"]],
+            "deps": ["data/snapshot", "data/validation/result.json", _LOCK, *code["prepare"]],
             "params": ["interactions", "embeddings.model"],
             "outs": ["data/prepared"],
         },
         "evaluate": {
-            "deps": ["data/prepared", "data/candidates", *(f"data/evaluation/{name}" for name in learned)]
-            + [f"training/models/{name}.py" for name in names(scope="evaluation")]
-            + [file for file in code["evaluate"] if file not in model_files],
+            "deps": [
+                "data/prepared",
+                "data/candidates",
+                *(f"data/evaluation/{name}" for name in learned),
+                _LOCK,
+            ]
+            + code["evaluate"],
             "params": ["seed", "split", "evaluation", "gate", "blend.tuned", *names(scope="evaluation")],
             "outs": [f"data/evaluation/{name}" for name in (*names(scope="evaluation"), "blend", "summary")],
         },
         "bundle": {
-            "deps": ["data/prepared", "data/candidates", "data/models", "data/evaluation/summary"]
-            + [file for file in code["bundle"] if file not in model_files],
+            "deps": ["data/prepared", "data/candidates", "data/models", "data/evaluation/summary", _LOCK]
+            + code["bundle"],
             "params": [{"params.yaml": None}],  # all of them: the manifest holds them
             "outs": ["data/bundle"],
         },
@@ -61,7 +67,7 @@ def dvc_file() -> str:
         "foreach": [*learned],
         "do": {
             "cmd": _command("${item}"),
-            "deps": ["data/prepared", "training/models/${item}.py", *shared],
+            "deps": ["data/prepared", _LOCK, "training/models/${item}.py", *shared],
             "params": ["seed", "split", "evaluation", "${item}"],
             "outs": [f"data/{folder}/${{item}}" for folder in ("candidates", "models", "evaluation")],
         },
@@ -76,25 +82,31 @@ def _command(stage: str) -> str:
 
 
 def _code_of_stages() -> dict[str, list[str]]:
-    """Stage → the files of this checkout that its module imports, directly or not, sorted.
+    """Stage → the files of this checkout that it runs: its module and all that this imports, sorted.
 
-    Models are found by name at run time; the files that any of them imports are counted to each stage that
-    reads the registry.
+    Imports within functions count. Models are found by name at run time; the files that any of them imports
+    are counted to each stage that reads the registry.
     """
     import grimp
 
     graph = grimp.build_graph(*_ROOMS, exclude_type_checking_imports=True, cache_dir=None)
-    stages = {name: f"training.pipeline.stages.{name}" for name in _STAGES}
-    for module in sorted(graph.modules, reverse=True):
-        # A package is removed with all of its modules: those that hold a stage stay.
-        if module.startswith(_NOT_CODE) and not any(each.startswith(module) for each in stages.values()):
-            graph.remove_module(module)
-    of_models = [graph.find_upstream_modules(f"training.models.{name}") for name in names()]
+
+    def closure(*modules: str) -> set[str]:
+        found: set[str] = set()
+        waiting = list(modules)
+        while waiting:
+            module = waiting.pop()
+            if module not in found and module not in _NOT_CODE:
+                found.add(module)
+                waiting += graph.find_modules_directly_imported_by(module)
+        return found
+
+    of_models = closure(*(f"training.models.{name}" for name in names()))
     found = {}
-    for stage, module in stages.items():
-        modules = graph.find_upstream_modules(module)
+    for stage in _STAGES:
+        modules = closure(f"training.pipeline.stages.{stage}")
         if "training.models.registry" in modules:
-            modules = modules.union(*of_models)
+            modules |= of_models
         found[stage] = sorted(_path(each) for each in modules)
     return found
 

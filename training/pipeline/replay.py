@@ -33,6 +33,7 @@ from training.params import Params, ParamsError, load_params
 from training.params.changes import rename_old_keys
 from training.pipeline.stages import run_stage
 from training.release.bundle import EVALUATION, assemble, find_stored, git_commit
+from training.release.environment import compare_environments, describe_environment
 
 ASKED = 100
 """Histories that both bundles are asked with when their files differ."""
@@ -85,6 +86,8 @@ class Replay:
     commit: str
     """Commit that made the bundle."""
     commit_now: str
+    environment: tuple[str, ...] = ()
+    """Libraries and features of the processor that are not those that the bundle was built with."""
 
     @property
     def identical(self) -> bool:
@@ -116,6 +119,7 @@ class Replay:
         ]
         if self.commit != self.commit_now:
             lines.append(f"  built by commit {self.commit}; this is commit {self.commit_now}.")
+        lines += [f"  built elsewhere: {difference}" for difference in self.environment]
         return lines
 
 
@@ -156,6 +160,7 @@ def replay(settings: Settings, bundle_id: str, folder: Path) -> Replay:
         other_files=not changed <= models or manifest.files.keys() != rebuilt["files"].keys(),
         commit=manifest.git_commit,
         commit_now=git_commit(),
+        environment=tuple(compare_environments(manifest.environment, describe_environment())),
     )
 
 

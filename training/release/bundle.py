@@ -29,6 +29,7 @@ from training.models.bundle import (
 )
 from training.models.registry import load_model, sizes
 from training.params import Params
+from training.release.environment import describe_environment
 from training.tracking.versions import Version
 
 NAME = "shortlist"
@@ -76,6 +77,7 @@ def assemble(workspace: Workspace, models: Sequence[str], params: Params, folder
         git_commit=git_commit(),
         models=entries,
         created_at=datetime.fromisoformat(snapshot.as_of),
+        environment=describe_environment(),
     )
 
 

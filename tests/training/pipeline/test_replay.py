@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from database.settings import get_settings
@@ -32,7 +33,10 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
     stored = find_stored(settings, deployed)
     assert stored is not None
     manifest = json.loads((stored.path / MANIFEST).read_text())
+    assert manifest["environment"]["libraries"]["numpy"] == np.__version__
+    assert not from_store.environment, "the same machine"
     manifest["params"]["nmf"]["factors"] -= 1
+    manifest["environment"]["python"] = "3.9"
     (stored.path / MANIFEST).write_text(json.dumps(manifest))
 
     changed = replay(settings, deployed, made(tmp_path / "two"))
@@ -41,6 +45,7 @@ def test_a_bundle_is_rebuilt_from_its_manifest(
     assert set(changed.different) >= {"nmf/item_factors.npy"}
     assert {path.partition("/")[0] for path in changed.different} <= {"nmf", "evaluation"}
     assert changed.compared is not None
+    assert len(changed.environment) == 1 and changed.environment[0].startswith("python was 3.9, is 3.")
     assert changed.compared["als"].alike and not changed.compared["nmf"].alike
     shutil.rmtree(checkout.root / ".dvc" / "cache")
     with pytest.raises(ReplayError, match="is not available"):

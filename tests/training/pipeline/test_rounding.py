@@ -14,6 +14,7 @@ from training.models.core.types import FloatArray
 from training.models.core.vocabulary import Vocabulary
 from training.models.ease import Ease, EaseConfig
 from training.pipeline.replay import ASKED, Comparison, Replay, agree, compare
+from training.release.environment import compare_environments, describe_environment
 
 CONFIG = EaseConfig(l2=20.0, max_items=1000, neighbours=100, strength="binary")
 REBUILT = Replay(
@@ -90,6 +91,18 @@ def test_a_replay_tells_rounding_from_a_difference() -> None:
         assert not other.same
         assert other.lines()[0].endswith("NOT identical.")
     assert replace(REBUILT, different=()).identical
+
+
+def test_a_replay_on_another_machine_says_what_is_different_there() -> None:
+    now = describe_environment()
+    assert now["libraries"].keys() >= {"numpy", "scipy", "implicit"} and now["cpu_features"]
+    assert any("kernels" in blas and "threads" in blas for blas in now["blas"])
+    assert compare_environments(now, now) == compare_environments({}, now) == []
+    elsewhere = {**now, "cpu_features": ["X86_V4"], "libraries": now["libraries"] | {"numpy": "1.0"}}
+    found = compare_environments(elsewhere, now)
+    assert [line.partition(" was ")[0] for line in found] == ["cpu features", "numpy"]
+    lines = replace(REBUILT, environment=tuple(found)).lines()
+    assert f"  built elsewhere: numpy was 1.0, is {now['libraries']['numpy']}" in lines
 
 
 def test_metrics_agree_within_what_rounding_makes() -> None:
