@@ -6,7 +6,7 @@ computed, unseen, for its share of the users. A holdback is begun by a promotion
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -80,9 +80,15 @@ class Experiment:
 def start_experiment(conn: Connection, experiment_id: str, kind: Kind, arms: Sequence[Arm]) -> Experiment:
     """Store a new experiment, which the service's workers then follow. The caller commits.
 
+    An A/B test compares what does not change by itself. When none of its arms names a bundle, all follow the
+    deployed one and change together; when one does, the others keep the bundle that is deployed now.
+
     Raises ExperimentInvalidError (shares, names, or a bundle that was never accepted), ExperimentBusyError.
     """
     _check(kind, arms)
+    if kind == "ab" and any(arm.bundle_id for arm in arms):
+        deployed = _deployed(conn)
+        arms = [arm if arm.bundle_id else replace(arm, bundle_id=deployed) for arm in arms]
     placed = [asdict(arm) | {"bundle_tag": _tag(conn, arm)} for arm in arms]
     try:
         with conn.cursor() as cursor:
@@ -143,6 +149,17 @@ def end_holdback(conn: Connection, reason: str) -> None:
         )
 
 
+def stop_tests_of(conn: Connection, bundle_id: str, reason: str) -> None:
+    """Stop the tests that show a bundle. The caller commits."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            """update experiments set stopped_at = clock_timestamp(), stop_reason = %s
+            where stopped_at is null and kind = 'ab'
+                and arms @> jsonb_build_array(jsonb_build_object('bundle_id', %s))""",
+            (reason, bundle_id),
+        )
+
+
 def list_experiments(
     conn: Connection,
     limit: int,
@@ -177,6 +194,13 @@ def _check(kind: Kind, arms: Sequence[Arm]) -> None:
         raise ExperimentInvalidError(
             "a shadow test has two arms: the shown one with share 1, and the shadow without epsilon"
         )
+
+
+def _deployed(conn: Connection) -> str | None:
+    with conn.cursor() as cursor:
+        cursor.execute("select bundle_id from deployments join change_state using (deployment_id)")
+        row = cursor.fetchone()
+    return None if row is None else str(row[0])
 
 
 def _tag(conn: Connection, arm: Arm) -> str | None:

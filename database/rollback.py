@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments
 from database.deployments import Deployment
+from database.experiments import stop_tests_of
 
 ROLLBACK = "rollback: "
 """How the reason of every deployment that was a rollback begins."""
@@ -41,6 +42,8 @@ def roll_back(
 ) -> tuple[Deployment, Deployment]:
     """Serve again the newest bundle that served before and was not itself rolled back from; commits.
 
+    A/B tests that show the bundle taken back are stopped: nobody gets it any more.
+
     Args:
         conn: with no transaction under way.
         reason: why; it is recorded with the deployment.
@@ -70,6 +73,7 @@ def roll_back(
         now = deployments.activate(
             conn, target.bundle_id, target.bundle_tag, target.manifest, f"{ROLLBACK}{reason}"
         )
+        stop_tests_of(conn, left.bundle_id, f"bundle {left.bundle_id} was rolled back")
         if in_transaction is not None:
             in_transaction(conn)
         conn.commit()

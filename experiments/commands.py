@@ -17,7 +17,9 @@ from database.experiments import (
     stop_experiment,
 )
 from experiments.off_policy import OffPolicy
+from experiments.outcomes import OutcomeReading
 from experiments.reading import ArmReading, read_all
+from experiments.statistics import SampleRatio
 from training.params import load_params
 from training.params.ranking import BlendParams
 
@@ -103,7 +105,7 @@ def list_all() -> None:
 @click.argument("experiment_id")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(experiment_id: str, as_json: bool) -> None:
-    """Show each arm's click rate and verdict so far; valid however often it is read."""
+    """Show each arm's click rate, outcomes and verdict so far; valid however often it is read."""
     params = load_params().experiments
     try:
         with connect() as conn:
@@ -113,8 +115,12 @@ def read(experiment_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(asdict(reading) | {"off_policy": unseen and asdict(unseen)}).decode())
         return
+    if reading.ratio is not None and reading.ratio.mismatch:
+        click.echo(describe_mismatch(reading.ratio))
     for arm in reading.arms:
         click.echo(describe(arm))
+        for name, outcome in arm.outcomes.items():
+            click.echo(f"  {name}: {describe_outcome(outcome)}")
         for name, rate in arm.lists.items():
             click.echo(f"  {name}: {rate.value:.4f}, {rate.clicked} clicks on {rate.shown} items seen")
     if unseen is not None:
@@ -133,8 +139,33 @@ def describe(arm: ArmReading) -> str:
     if arm.difference is None:
         return line
     d = arm.difference
+    harmed = f" (makes {', '.join(arm.harmed)} worse)" if arm.harmed else ""
+    waits = f"; {arm.waits}" if arm.waits else ""
     return (
-        f"{line}; {d.verdict}: {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}], always-valid p {d.p_value:.3g}"
+        f"{line}; {arm.verdict}{harmed}: {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}], "
+        f"always-valid p {d.p_value:.3g}{waits}"
+    )
+
+
+def describe_outcome(outcome: OutcomeReading) -> str:
+    """An outcome of an arm on one line."""
+    mean = f"{outcome.mean:.4f} [{outcome.low:.4f}, {outcome.high:.4f}]"
+    line = f"{mean}, {outcome.active} of {outcome.users} users"
+    d = outcome.difference
+    if d is None:
+        return line
+    removed = f", {outcome.variance_reduction:.0%} of the variance removed by the days before"
+    return f"{line}; {d.verdict}: {d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{removed}"
+
+
+def describe_mismatch(ratio: SampleRatio) -> str:
+    """Why there is no verdict."""
+    pairs = zip(ratio.users, ratio.expected, strict=True)
+    found = ", ".join(f"{users} (expected {expected:.0f})" for users, expected in pairs)
+    return (
+        f"No verdict: the arms do not have their shares of the users: {found}; "
+        f"always-valid p {ratio.p_value:.3g}. Look for an arm whose bundle does not load (/status) and for "
+        "lost impressions."
     )
 
 

@@ -4,12 +4,14 @@ Users are what chance assigned, and one user's impressions resemble each other, 
 clusters (users), not of single impressions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-Verdict = Literal["better", "worse", "undecided"]
+Verdict = Literal["better", "worse", "undecided", "withheld"]
+"""`withheld`: the arms don't have their shares of the users, so no difference can be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +144,37 @@ def smallest_found(variance: float, *, alpha: float, scale: float, margin: float
     """
     half = always_valid(0.0, variance, alpha=alpha, scale=scale).high
     return margin + half + NormalDist().inv_cdf(POWER) * sqrt(variance)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRatio:
+    """Whether the arms have the shares of the users that they should have."""
+
+    users: tuple[int, ...]
+    expected: tuple[float, ...]
+    """Users by the shares."""
+    p_value: float
+    """Always valid."""
+    mismatch: bool
+
+
+def sample_ratio(users: Sequence[int], shares: Sequence[float], alpha: float) -> SampleRatio:
+    """Compare the users of each arm with its share; the answer may be asked for as often as one likes.
+
+    Chance gives each arm its share of the users. When it is not so, something else decides who is counted (a
+    bundle that did not load, a lost log), and the arms' users differ in more than the arm. The Bayes factor
+    of a Dirichlet-multinomial with concentration k = 100 around the shares against the shares themselves is
+    a martingale while the shares hold, so it passes 1 / alpha with probability at most alpha, ever (Lindon &
+    Malek, "Anytime-Valid Inference for Multinomial Count Data", NeurIPS 2022).
+
+    Args:
+        users: of each arm.
+        shares: of each arm, above 0; they sum to 1.
+        alpha: chance of a false alarm over the whole run.
+    """
+    total, k = sum(users), 100.0
+    factor = lgamma(k) - lgamma(k + total)
+    for count, share in zip(users, shares, strict=True):
+        factor += lgamma(k * share + count) - lgamma(k * share) - count * log(share)
+    p_value = min(1.0, exp(-max(factor, 0.0)))
+    return SampleRatio(tuple(users), tuple(total * share for share in shares), p_value, p_value < alpha)

@@ -81,8 +81,9 @@ async def latest(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 
     summary="Results of an experiment",
 )
 async def read(request: Request, plane: Plane, experiment_id: ExperimentId) -> Response:
-    """Each arm's click rate with its interval, and a verdict that is valid however often it is read. For a
-    shadow test also the estimated click rate of the shadow lists."""
+    """Each arm's click rate and outcomes with their intervals, and a verdict that is valid however often it
+    is read; it is withheld if the arms don't have their shares of the users. For a shadow test also the
+    estimated click rate of the shadow lists."""
     params = plane.params.experiments
     return answer(await _asked(request, "reading an experiment", _read, experiment_id, params))
 

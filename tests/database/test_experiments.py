@@ -82,3 +82,29 @@ def test_a_bundle_must_have_passed_the_gate(connection: Connection) -> None:
     assert [arm.bundle_tag for arm in started.arms] == ["shortlist:b1", "shortlist:b2"]
     with pytest.raises(ExperimentInvalidError, match="b3"):
         start_experiment(connection, "refused", "ab", (Arm("a", 0.5), Arm("b", 0.5, bundle_id="b3")))
+
+
+def test_a_test_of_bundles_compares_with_the_one_deployed_at_its_start(connection: Connection) -> None:
+    """The control stays on it, whatever the nights deploy."""
+    activate(connection, "b1", "shortlist:b1", {}, "first")
+    record_decision(connection, "b2", "b1", True, {})
+    arms = (Arm("now", 0.5), Arm("new", 0.5, bundle_id="b2"))
+    started = start_experiment(connection, "bundles", "ab", arms)
+    assert [(arm.bundle_id, arm.bundle_tag) for arm in started.arms] == [
+        ("b1", "shortlist:b1"),
+        ("b2", "shortlist:b2"),
+    ]
+    activate(connection, "b3", "shortlist:b3", {}, "the next night")
+    assert get_experiment(connection, "bundles").arms == started.arms
+
+
+def test_a_test_of_blends_follows_the_deployed_bundle_in_all_arms(connection: Connection) -> None:
+    activate(connection, "b1", "shortlist:b1", {}, "first")
+    started = start_experiment(connection, "blends", "ab", HALVES)
+    assert [arm.bundle_id for arm in started.arms] == [None, None]
+
+
+def test_a_shadow_is_compared_with_what_is_deployed(connection: Connection) -> None:
+    activate(connection, "b1", "shortlist:b1", {}, "first")
+    arms = (Arm("now", 1, epsilon=0.1), Arm("unseen", 0.2, bundle_id="b1"))
+    assert start_experiment(connection, "shade", "shadow", arms).arms[0].bundle_id is None

@@ -4,6 +4,7 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments, rollback
+from database.experiments import Arm, get_experiment, start_experiment
 
 
 def deploy(conn: Connection, bundle_id: str) -> None:
@@ -36,3 +37,24 @@ def test_a_bundle_taken_back_and_promoted_again_is_one_to_go_back_to(connection:
     deploy(connection, "d")
 
     assert back(connection) == "b"
+
+
+def test_tests_that_show_the_bundle_taken_back_are_stopped(connection: Connection) -> None:
+    """Their control keeps the bundle that was deployed at their start, and that one turned out to be bad."""
+    for bundle_id in ("b1", "b2"):
+        deploy(connection, bundle_id)
+    start_experiment(connection, "e", "ab", (Arm("now", 0.5), Arm("old", 0.5, bundle_id="b1")))
+    connection.commit()
+    back(connection)
+    stopped = get_experiment(connection, "e")
+    assert stopped.stop_reason == "bundle b2 was rolled back"
+
+
+def test_tests_of_other_bundles_go_on(connection: Connection) -> None:
+    for bundle_id in ("b1", "b2", "b3"):
+        deploy(connection, bundle_id)
+    arms = (Arm("one", 0.5, bundle_id="b1"), Arm("two", 0.5, bundle_id="b2"))
+    start_experiment(connection, "e", "ab", arms)
+    connection.commit()
+    back(connection)
+    assert get_experiment(connection, "e").stopped_at is None

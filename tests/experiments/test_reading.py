@@ -8,11 +8,29 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.experiments import Arm, start_experiment
 from database.impressions import write_impressions
 from database.online import arm_clicks
+from database.settings import REPOSITORY
+from experiments.commands import describe, describe_mismatch
 from experiments.reading import read_experiment
-from experiments.statistics import SequentialTest
 from tests.database.test_online import CLICKS, NOW, click, shown
+from training.params import load_params
 
-TEST = SequentialTest(alpha=0.05, scale=0.1, min_users=2)
+PARAMS = load_params(REPOSITORY / "params.yaml").experiments.model_copy(
+    update={"click_events": ("click",), "attribution_minutes": 60, "effect_scale": 0.1, "min_users": 2}
+)
+LATER = NOW + timedelta(hours=1)
+
+
+async def run(conn: asyncpg.Connection, users: dict[str, int], clicks: dict[str, int]) -> None:
+    """Show an item to so many users of each arm of "e"; so many click on it."""
+    rows = [
+        shown(f"{arm}{n}", "x", minutes=1, experiment_id="e", arm=arm)
+        for arm, many in users.items()
+        for n in range(many)
+    ]
+    await write_impressions(conn, rows)
+    for arm, many in clicks.items():
+        for n in range(many):
+            await click(conn, f"{arm}{n}", "x", 2)
 
 
 async def test_an_experiment_is_read_by_arm(pool: asyncpg.Pool, connection: Connection) -> None:
@@ -24,11 +42,72 @@ async def test_an_experiment_is_read_by_arm(pool: asyncpg.Pool, connection: Conn
         await write_impressions(conn, [*rows, shown("else", "x", minutes=1)])
         for n in range(90):
             await click(conn, f"b{n}", "x", 2)
-    later = NOW + timedelta(hours=1)
-    reading = read_experiment(connection, "e", later, CLICKS, TEST)
+    reading = read_experiment(connection, "e", LATER, PARAMS)
     control, other = reading.arms
     assert (control.rate.shown, control.rate.clicked, control.difference) == (300, 0, None)
     assert (other.rate.shown, other.rate.value) == (300, 0.3)
     assert other.low < 0.3 < other.high
-    assert other.difference is not None and other.difference.verdict == "better"
+    assert other.difference is not None and other.difference.verdict == other.verdict == "better"
+    assert reading.ratio is not None and not reading.ratio.mismatch
     assert set(arm_clicks(connection, reading.experiment, NOW + timedelta(seconds=1), CLICKS)) == set()
+
+
+async def test_arms_without_their_shares_of_the_users_have_no_verdict(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    """A bundle that did not load on some workers: half of its users are counted nowhere."""
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    connection.commit()
+    async with pool.acquire() as conn:
+        await run(conn, {"a": 300, "b": 150}, {"b": 90})
+    reading = read_experiment(connection, "e", LATER, PARAMS)
+    assert reading.ratio is not None and reading.ratio.mismatch
+    assert reading.ratio.users == (300, 150) and reading.ratio.expected == (225, 225)
+    other = reading.arms[1]
+    assert other.verdict == "withheld"
+    assert other.difference is not None and other.difference.verdict == "withheld"
+    assert {each.difference and each.difference.verdict for each in other.outcomes.values()} == {"withheld"}
+    assert "No verdict: the arms do not have their shares of the users: 300 (expected 225)" in (
+        describe_mismatch(reading.ratio)
+    )
+
+
+async def test_an_arm_that_wins_clicks_and_loses_buyers_is_worse(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    connection.commit()
+    async with pool.acquire() as conn:
+        await run(conn, {"a": 300, "b": 300}, {"b": 90})
+        for arm, many in (("a", 200), ("b", 40)):
+            for n in range(many):
+                await click(conn, f"{arm}{n}", "x", 3, event="purchase")
+    other = read_experiment(connection, "e", LATER, PARAMS).arms[1]
+    assert other.difference is not None and other.difference.verdict == "better"
+    assert (other.verdict, other.harmed) == ("worse", ("purchase_rate",))
+    bought = other.outcomes["purchase_rate"]
+    assert (bought.users, bought.active) == (300, 40)
+    assert bought.low < 40 / 300 < bought.high
+    unguarded = PARAMS.model_copy(update={"guardrails": ()})
+    assert read_experiment(connection, "e", LATER, unguarded).arms[1].verdict == "better"
+
+
+async def test_what_a_verdict_waits_for_is_said(pool: asyncpg.Pool, connection: Connection) -> None:
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    connection.commit()
+    async with pool.acquire() as conn:
+        await run(conn, {"a": 9, "b": 6}, {"b": 3})
+    waiting = PARAMS.model_copy(update={"min_users": 100})
+    other = read_experiment(connection, "e", LATER, waiting).arms[1]
+    assert (other.verdict, other.waits) == ("undecided", "needs 100 users an arm, has 6")
+    assert describe(other).endswith("needs 100 users an arm, has 6")
+
+
+async def test_a_holdback_is_read_like_a_test(pool: asyncpg.Pool, connection: Connection) -> None:
+    start_experiment(connection, "e", "ab", (Arm("a", 0.5), Arm("b", 0.5)))
+    with connection.cursor() as cursor:
+        cursor.execute("update experiments set kind = 'holdback', ends_at = now() + interval '2 days'")
+    connection.commit()
+    async with pool.acquire() as conn:
+        await run(conn, {"a": 100, "b": 100}, {"b": 90})
+    assert read_experiment(connection, "e", LATER, PARAMS).arms[1].verdict == "better"

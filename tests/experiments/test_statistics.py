@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.statistics import Rate, compare
+from experiments.statistics import Rate, compare, sample_ratio
 
 
 def rate(shown: np.ndarray, clicked: np.ndarray) -> Rate:
@@ -86,3 +86,24 @@ def test_a_real_difference_is_found_under_the_same_looks() -> None:
     rng = np.random.default_rng(8)
     found = np.mean([_stopped(rng, 0.065)[0] for _ in range(50)])
     assert found > 0.9
+
+
+def test_arms_with_their_shares_raise_no_alarm_however_often_they_are_looked_at() -> None:
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for _ in range(500):
+        placed = rng.multinomial(100, (0.7, 0.2, 0.1), size=60).cumsum(axis=0)
+        alarms += any(sample_ratio(row.tolist(), (0.7, 0.2, 0.1), 0.05).mismatch for row in placed)
+    assert alarms / 500 <= 0.05 + 2 * (0.05 * 0.95 / 500) ** 0.5
+
+
+@pytest.mark.parametrize("users", [(5000, 4500), (100, 0), (900, 60)])
+def test_an_arm_that_lost_users_is_seen(users: tuple[int, int]) -> None:
+    shares = (0.9, 0.1) if users == (900, 60) else (0.5, 0.5)
+    found = sample_ratio(users, shares, 0.001)
+    assert found.mismatch == (users != (900, 60)), "96 expected, 60 found: p is .00002 once, .004 at any look"
+    assert found.expected == pytest.approx([sum(users) * share for share in shares])
+
+
+def test_the_ratio_of_nobody_is_no_mismatch() -> None:
+    assert sample_ratio((0, 0), (0.5, 0.5), 0.001).p_value == 1

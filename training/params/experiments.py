@@ -5,6 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from database.online import POSITIONS, Attribution
+from database.outcomes import DISLIKES, PURCHASE_RATE, REVENUE, Outcome
 from training.models.core.base import Config
 
 
@@ -23,6 +24,14 @@ class ExperimentsParams(Config):
     off_policy_slots: int = Field(ge=1)
     seen_positions: int = Field(default=POSITIONS, ge=1)
     """First items of a list that count as seen where the client does not tell."""
+    outcome_scale: float = Field(default=0.1, gt=0)
+    """Relative difference of an outcome (purchase rate, revenue) that the test detects fastest."""
+    before_days: int = Field(default=28, ge=0)
+    """Days before an experiment from which CUPED predicts the outcomes; 0 is none."""
+    guardrails: tuple[Outcome, ...] = (PURCHASE_RATE, REVENUE, DISLIKES)
+    """Outcomes that an arm must not make worse, however many clicks it wins."""
+    ratio_alpha: float = Field(default=0.001, gt=0, lt=1)
+    """Chance of a false alarm that the arms don't have their shares of the users."""
 
     def attribution(self) -> Attribution:
         """What a click is."""

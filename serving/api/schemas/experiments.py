@@ -73,6 +73,10 @@ def reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
             "click_rate": arm.rate.value,
             "interval": [arm.low, arm.high],
             "difference": asdict(arm.difference) if arm.difference else None,
+            "verdict": arm.verdict,
+            "waits": arm.waits,
+            "harmed": arm.harmed,
+            "outcomes": {name: asdict(outcome) for name, outcome in arm.outcomes.items()},
             "lists": {
                 name: {"shown": rate.shown, "clicked": rate.clicked, "click_rate": rate.value}
                 for name, rate in arm.lists.items()
@@ -83,6 +87,7 @@ def reading_shape(reading: Reading, unseen: OffPolicy | None) -> dict[str, Any]:
     return {
         "experiment": asdict(reading.experiment),
         "arms": arms,
+        "ratio": asdict(reading.ratio) if reading.ratio else None,
         "off_policy": asdict(unseen) if unseen else None,
         "read_at": reading.read_at,
     }

@@ -55,7 +55,10 @@ async def test_an_experiment_from_start_to_stop(client: httpx.AsyncClient) -> No
     assert (await client.post("/experiments", json=body)).status_code == 409
     found = (await client.get("/experiments/more-cf")).json()
     assert [arm["name"] for arm in found["arms"]] == ["now", "more"]
-    assert found["arms"][1]["difference"]["verdict"] == "undecided"
+    more = found["arms"][1]
+    assert more["difference"]["verdict"] == more["verdict"] == "undecided"
+    assert more["waits"] == "needs 100 users an arm, has 0"
+    assert (more["outcomes"], more["harmed"], found["ratio"]["mismatch"]) == ({}, [], False)
     stopped = await client.post("/experiments/more-cf/stop", json={"reason": "seen enough"})
     assert stopped.json()["stop_reason"] == "seen enough"
     assert (await client.post("/experiments/more-cf/stop", json={"reason": "again"})).status_code == 404
