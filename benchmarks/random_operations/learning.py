@@ -43,8 +43,8 @@ async def experiment(shop: Shop) -> None:
     def change() -> None:
         with psycopg2.connect(shop.dsn) as conn, suppress(ExperimentError):
             if shop.experiment is not None:
-                stop_experiment(conn, shop.experiment, "over")
-                shop.experiment = None
+                name, shop.experiment = shop.experiment, None  # a rollback may have stopped it
+                stop_experiment(conn, name, "over")
             else:
                 name = f"e{next(shop.numbers)}"
                 arms = (

@@ -11,7 +11,9 @@ import asyncpg
 import psycopg2
 import pytest
 
+from database import deployments
 from database.experiments import Arm, Kind, start_experiment, stop_experiment
+from database.holdback import HoldbackPlan, begin_holdback
 from serving.catalogue.drafts import InteractionDraft
 from serving.experiments.arms import Arms
 from serving.experiments.running import Assignment
@@ -79,6 +81,47 @@ async def test_arms_serve_their_bundle_on_every_worker(
     assert all(row["request_id"] == f"r-{row['user_id']}" and row["shown"] for row in rows)
     assert all(len(row["item_ids"]) == 5 and set(row["propensities"]) == {1.0} for row in rows)
     assert all(served[0][row["user_id"]] == row["bundle_id"] for row in rows)
+
+
+async def served_by(worker: LivePlane) -> dict[str, str]:
+    """The bundle that each user gets."""
+    found = {}
+    for user_id in USERS:
+        current_request.set(request := Request(f"r-{user_id}"))
+        await worker.lists.home(user_id, 5)
+        found[user_id] = request.bundle_id
+    return found
+
+
+async def test_a_holdback_keeps_users_on_the_bundle_before_until_the_next_one(
+    workers: tuple[LivePlane, LivePlane], database: Any, deploy: Any
+) -> None:
+    conn = psycopg2.connect(database.dsn)
+    with conn:
+        serving, before = deployments.current(conn), deployments.previous(conn)
+        assert serving is not None and before is not None
+        assert begin_holdback(conn, serving, before, HoldbackPlan(share=0.5, days=1, min_users=0))
+    conn.close()
+    for worker in workers:
+        await worker.settle()
+    found = await served_by(workers[0])
+    assert set(found.values()) == {"first", "second"}
+    assert found == await served_by(workers[1])
+    deploy("third", seed=2)
+    await workers[0].settle()
+    assert set((await served_by(workers[0])).values()) == {"third"}
+
+
+async def test_a_test_of_bundles_keeps_its_control_over_the_night(
+    workers: tuple[LivePlane, LivePlane], start: Any, deploy: Any
+) -> None:
+    start("old-or-new", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
+    await workers[0].settle()
+    before = await served_by(workers[0])
+    deploy("third", seed=2)
+    await workers[0].settle()
+    assert set(before.values()) == {"first", "second"}
+    assert await served_by(workers[0]) == before
 
 
 def test_an_arm_of_an_earlier_version_keeps_its_blend_under_todays_names(
