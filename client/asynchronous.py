@@ -64,6 +64,7 @@ class AsyncShortlist:
 
     home = _method(endpoints.home)
     similar_products = _method(endpoints.similar_products)
+    for_cart = _method(endpoints.for_cart)
     search = _method(endpoints.search)
     click = _method(endpoints.click)
     searched = _method(endpoints.searched)

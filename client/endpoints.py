@@ -38,6 +38,15 @@ def similar_products(
     return Call("GET", f"/recommendations/product/{_id(product_id)}", _key("similar"), query)
 
 
+def for_cart(
+    items: Sequence[str], *, n: int | None = None, kind: types.Kind | None = None, explain: bool = False
+) -> Call[list[types.Product]]:
+    """Products that go with the items of a cart; items that the service does not know are left out."""
+    body = {"items": list(items), **_given(n=n)}
+    query = _list_query(kind, explain)
+    return Call("POST", "/recommendations/cart", _key("recommendations"), query, body)
+
+
 def search(
     query: str, *, limit: int | None = None, kind: types.Kind | None = None, explain: bool = False
 ) -> Call[types.SearchResults]:

@@ -3,9 +3,10 @@
     python -m benchmarks.quality prepare FOLDER --load retail FILE.parquet
     SHORTLIST_WORKSPACE=FOLDER python -m training.tuning blend --write --no-track
     python -m benchmarks.quality table FOLDER
+    python -m benchmarks.quality carts FOLDER
 
 The first makes a workspace of files, by the product's own ingestion, in a database that is gone afterwards.
-The last fits every model before the test, and prints the tables of docs/evaluation-tables.md. It reads the
+The last two fit models before their test, and print the tables of docs/evaluation-tables.md. They read the
 prepared data only: the installation's own workspace will do.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.quality.carts import report as carts_report
 from benchmarks.quality.data import make_workspace
 from benchmarks.quality.lists import Reordering, evaluate_all, fit_all, reorder
 from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
@@ -75,6 +77,14 @@ def table(folder: Path, others: tuple[Path, ...]) -> None:
     blends |= {f"blend of {path}": load_params(path).blend.tuned for path in others}
     blends[EQUAL] = dict.fromkeys(ORIGINAL, 1.0)
     click.echo(report(Prepared.load(workspace.prepared), params, blends))
+
+
+@main.command()
+@click.argument("folder", type=_FOLDER)
+def carts(folder: Path) -> None:
+    """Guess the next item of the last tenth of the baskets of the workspace FOLDER."""
+    workspace = Workspace(folder)
+    click.echo(carts_report(Prepared.load(workspace.prepared), load_params(workspace.params_file)))
 
 
 def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str, float]]) -> str:

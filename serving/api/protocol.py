@@ -54,6 +54,10 @@ class ListsProtocol(Protocol):
         self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]: ...
 
+    async def for_cart(
+        self, item_ids: Collection[str], n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> tuple[list[Ranked], list[str]]: ...
+
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]: ...

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Body, Path, Query
 from starlette.responses import Response
 
 from serving.api.errors import ApiError, documented
@@ -18,7 +18,15 @@ from serving.api.fields import (
     kinds_of,
 )
 from serving.api.responses import answer
-from serving.api.schemas.shop import Home, SearchAnswer, SimilarProducts, home_shape, product_list
+from serving.api.schemas.shop import (
+    CartAnswer,
+    CartRequest,
+    Home,
+    SearchAnswer,
+    SimilarProducts,
+    home_shape,
+    product_list,
+)
 from serving.api.state import Plane
 from serving.errors import ItemNotFound
 from serving.types import HOME_LISTS
@@ -31,6 +39,7 @@ User = Annotated[ShopUserId, Query(description="1 to 50 letters or digits.", exa
 ProductInPath = Annotated[
     ProductId, Path(description="10 upper-case letters or digits.", examples=["ABCD1234XY"])
 ]
+CartBody = Annotated[CartRequest, Body(examples=[{"items": ["ABCD1234XY", "ABCD1234XZ"], "n": 10}])]
 QueryInUrl = Annotated[
     QueryText, Query(description="1 to 255 characters after trimming.", examples=["earbuds"])
 ]
@@ -84,6 +93,22 @@ async def product(
         product_id, clamp(response_limit, 1, 60), kinds, explain=explain
     )
     return answer({"similar": product_list(similar, explain)})
+
+
+@router.post(
+    "/cart",
+    dependencies=LISTS_ARE_SHOWN,
+    response_model=CartAnswer,
+    responses=documented(400, 413, 422),
+    summary="Products that go with a cart",
+)
+async def cart(plane: Plane, body: CartBody, kind: Kind = None, explain: Explain = False) -> Response:
+    """What is bought with the cart's items, by association rules of one and two items; filled up by what the
+    same users chose. Items without either are compared by meaning."""
+    ranked, unknown = await plane.lists.for_cart(
+        dict.fromkeys(body.items), body.n, kinds_of(kind, "product"), explain=explain
+    )
+    return answer({"recommendations": product_list(ranked, explain), "unknown_items": unknown})
 
 
 @router.get(

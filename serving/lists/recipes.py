@@ -24,7 +24,7 @@ from serving.steps.scorers.new_item import text_and_price
 from serving.steps.scorers.search import search_score
 from serving.steps.scorers.single import Single
 from serving.steps.selection import Worthy
-from serving.steps.sources import Source, embeddings, models, popularity, similar, words
+from serving.steps.sources import Source, baskets, embeddings, models, popularity, similar, words
 from serving.steps.table import Table
 from serving.steps.variety import draw_of_the_day, variety
 
@@ -122,6 +122,39 @@ ALS = Recipe(
     labels=Always("als"),
     reasons=wording.of_user,
     fallback=POPULAR,
+)
+
+LIKE_A_BASKET = Recipe(
+    "cart",
+    filters=(unseen,),
+    sources=(embeddings.near_history,),
+    scorer=Single("embeddings"),
+    labels=Always("embeddings"),
+    reasons=wording.of_user,
+    fallback=POPULAR,
+    fill=POPULAR,
+)
+
+LIKED_WITH_A_BASKET = Recipe(
+    "cart",
+    filters=(unseen,),
+    sources=(models.als,),
+    scorer=Single("als"),
+    labels=Always("als"),
+    reasons=wording.of_user,
+    fallback=LIKE_A_BASKET,
+    fill=POPULAR,
+)
+
+CART = Recipe(
+    "cart",
+    filters=(unseen,),
+    sources=(baskets.bought_together,),
+    scorer=Single("fpgrowth"),
+    labels=Always("fpgrowth"),
+    reasons=wording.of_basket,
+    fallback=LIKED_WITH_A_BASKET,
+    fill=LIKED_WITH_A_BASKET,
 )
 
 COLD_START = Recipe(

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import numpy as np
+
 from database.state import UserEvents
 from serving.catalogue.rankings import Rankings, stamp
 from serving.errors import ItemNotFound, ModelNotReady
@@ -18,7 +20,7 @@ from serving.lists.home import make_home
 from serving.lists.recipes import Recipe
 from serving.parts import Parts
 from serving.steps.context import Context, Exploration, Texts, User, Vector
-from serving.steps.history import build_history, queries_of
+from serving.steps.history import History, build_history, queries_of
 from serving.text.terms import meant
 from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
@@ -147,6 +149,26 @@ class Recommender:
             reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
             raise ModelNotReady("als", f"{reason}, and has neither text nor price")
         return found
+
+    async def for_cart(
+        self, item_ids: Collection[str], n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> tuple[list[Ranked], list[str]]:
+        """The next item of a cart, and which of its ids no item has: they count for nothing.
+
+        By the rules of baskets, filled up by ALS; by meaning for items that neither knows; then popular ones.
+        """
+        await self.catch_up()
+        found = {each: self._parts.index.catalogue.row(each) for each in item_ids}
+        rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
+        history = History(
+            liked=rows,
+            weights=np.ones(len(rows), dtype=np.float32),
+            seen=rows,
+            events=len(rows),
+            latest=dict.fromkeys(rows.tolist(), "cart"),
+        )
+        made = self._for_all(recipes.CART, n, kinds, user=User(history=history), explain=explain)
+        return made.items, [each for each, row in found.items() if row < 0]
 
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False

@@ -1,19 +1,21 @@
-"""Association rules between pairs of items, with support, confidence and lift.
+"""Association rules between items, with support, confidence and lift.
 
 Pair rules need no FP-tree: the sparse product of the basket matrix with itself counts every pair
 exactly. The rules are those of mlxtend's `fpgrowth` and `association_rules` with `max_len=2` (a test
-holds them equal), in a fraction of the time.
+holds them equal), in a fraction of the time. Rules with two antecedents are mined by mlxtend's FP-Growth
+(core/itemsets.py); they count where a basket is what is asked with.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from training.models.core.base import Algorithm, Config
+from training.models.core.base import Algorithm, Config, Query
 from training.models.core.data import TrainingData
+from training.models.core.itemsets import LargerRules, larger_rules
 from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -23,7 +25,7 @@ class FpGrowthConfig(Config):
     """Section `fpgrowth`."""
 
     min_support_baskets: int
-    """A pair must stand in at least so many baskets."""
+    """A pair, or a set of three, must stand in at least so many baskets."""
     min_confidence: float
     """A rule must hold in at least this share of the antecedent's baskets."""
     max_basket: int
@@ -37,20 +39,20 @@ class FpGrowthConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who has `antecedent` also has `consequent`."""
+    """Who has all `antecedents` also has `consequent`."""
 
-    antecedent: int
+    antecedents: tuple[int, ...]
     consequent: int
     support: float
-    """Share of all baskets that hold both."""
+    """Share of all baskets that hold all of them."""
     confidence: float
-    """Share of the antecedent's baskets that hold the consequent too."""
+    """Share of the baskets with the antecedents that hold the consequent too."""
     lift: float
     """Confidence over the consequent's share of all baskets: above 1, they attract each other."""
 
 
 class FpGrowth(NeighbourModel):
-    """Row j: the rules whose antecedent is item j. `data` is their confidence, `weights` what each adds."""
+    """Row j: the rules from item j alone. `data` is their confidence, `weights` what each adds."""
 
     name: ClassVar[str] = "fpgrowth"
 
@@ -63,17 +65,46 @@ class FpGrowth(NeighbourModel):
         *,
         support: FloatArray,
         lift: FloatArray,
+        larger: LargerRules,
     ) -> None:
-        """Keep the rules; `support` and `lift` are aligned with `data`."""
+        """Keep the rules; `support` and `lift` are aligned with `data`, `larger` have two antecedents."""
         super().__init__(indptr, indices, data, scalars)
         self.support = support
         self.lift = lift
+        self.larger = larger
         power = float(scalars["lift_power"])
         # lift^0 is 1: the array itself is kept then, memory-mapped, rather than a copy of it.
         self.weights = (data * lift**power).astype(np.float32) if power else data
 
+    def basket_scores(self, query: Query) -> FloatArray:
+        """Scores of all items for a basket, float32[n_items]: `scores`, and what two items say together.
+
+        A rule with two antecedents adds (its confidence less that of the better one with one of them) *
+        lift ^ lift_power: what it tells beyond the pairs, which are in the sum already.
+        """
+        scores, larger = self.scores(query), self.larger
+        matching = larger.matching(query.items, self.n_items)
+        gains = (larger.confidence - larger.shorter) * larger.lift ** float(self.scalars["lift_power"])
+        np.add.at(scores, larger.consequents[matching], gains[matching])
+        return scores
+
+    def explain_basket(self, item: int, basket: IntArray) -> Rule | None:
+        """The most confident rule from one or two of a basket's items (int32[m]) to an item, if any."""
+        best, larger = self.explain(item, basket), self.larger
+        for place in larger.matching(basket, self.n_items).tolist():
+            confidence = float(larger.confidence[place])
+            if larger.consequents[place] == item and (best is None or confidence > best.confidence):
+                best = Rule(
+                    tuple(larger.antecedents[place].tolist()),
+                    item,
+                    float(larger.support[place]),
+                    confidence,
+                    float(larger.lift[place]),
+                )
+        return best
+
     def explain(self, item: int, history: IntArray) -> Rule | None:
-        """The most confident rule from the history (items, int32[m]) to an item; None when there is none."""
+        """The most confident rule from an item of the history (int32[m]) to an item, if any."""
         best: Rule | None = None
         for antecedent in history.tolist():
             start = int(self.indptr[antecedent])
@@ -87,7 +118,7 @@ class FpGrowth(NeighbourModel):
 
     def _rule(self, antecedent: int, position: int) -> Rule:
         return Rule(
-            antecedent,
+            (antecedent,),
             int(self.indices[position]),
             float(self.support[position]),
             float(self.data[position]),
@@ -95,14 +126,22 @@ class FpGrowth(NeighbourModel):
         )
 
     def arrays(self) -> Arrays:
-        return super().arrays() | {"support": self.support, "lift": self.lift}
+        return super().arrays() | {"support": self.support, "lift": self.lift} | self.larger.arrays()
+
+    @classmethod
+    def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
+        pairs = {name: array for name, array in arrays.items() if not name.startswith("larger_")}
+        return cls(**pairs, scalars=settings, larger=LargerRules.restore(arrays))
 
 
 def fit(data: TrainingData, config: FpGrowthConfig, seed: int, report: Report | None = None) -> FpGrowth:
-    """Count pairs and keep the rules. Without baskets, each user's history is one basket."""
-    baskets = data.interactions if data.baskets is None else data.baskets
-    counts = pair_counts(cut_baskets(baskets, config.max_basket, seed))
-    return _rules(counts, baskets.shape[0], config)
+    """Count pairs, mine sets of three, keep the rules. Without baskets, a user's history is one basket."""
+    baskets = cut_baskets(
+        data.interactions if data.baskets is None else data.baskets, config.max_basket, seed
+    )
+    counts = pair_counts(baskets)
+    larger = larger_rules(baskets, counts, config.min_support_baskets, config.min_confidence)
+    return _rules(counts, baskets.shape[0], config, larger)
 
 
 def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
@@ -125,7 +164,7 @@ def pair_counts(baskets: Csr) -> Csr:
     return sparse.csr_array(exact.T @ exact)
 
 
-def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
+def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig, larger: LargerRules) -> FpGrowth:
     single = counts.diagonal()
     pairs = counts.tocoo()
     # P(consequent | antecedent) = support(both) / support(antecedent) (Agrawal et al. 1993).
@@ -149,6 +188,7 @@ def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig) -> FpGrowth:
         {"strength": "binary", "baskets": n_baskets, "lift_power": config.lift_power},
         support=(held / max(n_baskets, 1)).astype(np.float32),
         lift=(matrix.data * n_baskets / np.maximum(single[matrix.indices], 1.0)).astype(np.float32),
+        larger=larger,
     )
 
 

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.types import Ranked
 
+MAX_N = 1000
+"""Items that a request's `n` may ask for."""
+
 
 class Body(BaseModel):
     """A request's body: NaN and infinity are rejected, unknown fields are ignored."""

@@ -5,10 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from serving.api.fields import KnownId, QueryText
-from serving.api.schemas.common import Body, Explained, explained
+from serving.api.schemas.common import MAX_N, Body, Explained, explained
 from serving.types import Ranked
-
-MAX_N = 1000
 
 
 class SimilarRequest(Body):

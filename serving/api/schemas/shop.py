@@ -2,16 +2,18 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from database.interactions import InteractionRow
 from serving.api.errors import MALFORMED
-from serving.api.fields import ProductId, QueryText, ShopUserId
-from serving.api.schemas.common import Body, Explained, explained
+from serving.api.fields import KnownId, ProductId, QueryText, ShopUserId
+from serving.api.schemas.common import MAX_N, Body, Explained, explained
 from serving.types import HOME_LISTS, HomeLists, Item, Ranked
+
+MAX_CART = 200
 
 
 class Product(Explained):
@@ -42,6 +44,20 @@ class SimilarProducts(BaseModel):
     """Products like one product."""
 
     similar: list[Product]
+
+
+class CartRequest(Body):
+    """The items of a cart, in any order, and how many to recommend."""
+
+    items: Annotated[list[KnownId], Field(min_length=1, max_length=MAX_CART)]
+    n: int = Field(default=10, ge=1, le=MAX_N)
+
+
+class CartAnswer(BaseModel):
+    """Products that go with a cart, best first."""
+
+    recommendations: list[Product]
+    unknown_items: list[str] = Field(description="Ids of the request that no item has; they were left out.")
 
 
 class SearchAnswer(BaseModel):

@@ -9,6 +9,7 @@ _VERBS = {
     "feedback": "liked",
     "view_time": "viewed",
     "click": "viewed",
+    "cart": "chose",
     "product_click": "viewed",
 }
 
@@ -22,6 +23,11 @@ def bought_together(name: str, confidence: float, lift: float) -> str:
     """A basket rule: share of the antecedent's baskets that hold this too, and how far beyond chance."""
     share, often = f"{confidence * 100:.0f} % of baskets", f"{lift:.1f} times as often as by chance"
     return f"bought together with {name}: {share}, {often}"
+
+
+def with_basket() -> str:
+    """Bought with several of a basket's items, none of which says much by itself."""
+    return "bought with the items in the cart"
 
 
 def trending(events: int, days: int) -> str:

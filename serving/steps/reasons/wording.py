@@ -98,6 +98,22 @@ def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[str
     return found
 
 
+def of_basket(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+    """The surest basket rule from one or two items of the basket; hidden items are not named."""
+    bundle, basket = context.bundle, context.model_query().items
+    hidden = context.index.catalogue.column("hidden")
+    found = []
+    for row in table.rows.tolist():
+        rule = None if bundle is None else bundle.models.fpgrowth.explain_basket(bundle.index(row), basket)
+        rows = [] if bundle is None or rule is None else bundle.rows[list(rule.antecedents)].tolist()
+        if rule is None or rule.lift < TELLING_LIFT or hidden[rows].any():
+            found.append(texts.with_basket())
+        else:
+            names = " and ".join(context.row_item(each).name for each in rows)
+            found.append(texts.bought_together(names, rule.confidence, rule.lift))
+    return found
+
+
 def counted(context: Context, row: int, otherwise: str) -> str:
     """The events of the trending window where there are any."""
     events = int(context.rankings.events[row])

@@ -141,6 +141,13 @@ class FakePlane:
     ) -> list[Ranked]:
         return self._ranked(k, kinds, explain=explain)
 
+    async def for_cart(
+        self, item_ids: Collection[str], n: int, kinds: Kinds = None, *, explain: bool = False
+    ) -> tuple[list[Ranked], list[str]]:
+        every = self._ranked(len(self.items), kinds, explain=explain)
+        others = [each for each in every if each.item.item_id not in item_ids]
+        return others[:n], [each for each in item_ids if each not in self.items]
+
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:

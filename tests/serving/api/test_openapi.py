@@ -16,7 +16,7 @@ from database.settings import Settings
 from serving.api.app import create_app
 from serving.plane import LivePlane
 
-OPERATIONS = 39
+OPERATIONS = 40
 NOT_TRAINED = "/matrix_factor/similar"
 STOP = "/experiments/{experiment_id}/stop"
 

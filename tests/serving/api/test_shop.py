@@ -46,6 +46,36 @@ async def test_similar_leaves_out_other_kinds_unless_asked(shortlist: AsyncShort
     assert [item["id"] for item in widened] == ["PRODUCT002", "PRODUCT003", "course1"]
 
 
+async def test_a_cart_is_answered_with_what_goes_with_it(
+    shortlist: AsyncShortlist, http: httpx.AsyncClient
+) -> None:
+    found = await shortlist.for_cart(["PRODUCT001", "1095275", "PRODUCT001"], n=1)
+    assert [item["id"] for item in found] == ["PRODUCT002"]
+    assert [item["id"] for item in await shortlist.for_cart(["PRODUCT003"], n=2)] == [
+        "PRODUCT001",
+        "PRODUCT002",
+    ]
+    answer = await http.post("/recommendations/cart", json={"items": ["PRODUCT002", "1095275"]})
+    assert answer.json()["unknown_items"] == ["1095275"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "items"),
+        ({"items": []}, "items"),
+        ({"items": "PRODUCT001"}, "items"),
+        ({"items": [""]}, "items.0"),
+        ({"items": [1]}, "items.0"),
+        ({"items": ["a"] * 201}, "items"),
+        ({"items": ["a"], "n": 0}, "n"),
+    ],
+)
+async def test_a_cart_that_is_none_is_refused(http: httpx.AsyncClient, body: Any, field: str) -> None:
+    answer = await http.post("/recommendations/cart", json=body)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (422, field)
+
+
 async def test_interactions_come_back_newest_first(shortlist: AsyncShortlist) -> None:
     await shortlist.click("user123", "ABCD1234XY")
     await shortlist.searched("user123", " red shoes ")
@@ -94,6 +124,7 @@ async def test_a_list_that_is_none_is_refused(http: httpx.AsyncClient, query: st
         ("GET", "/recommendations/home?user_id=a", None),
         ("GET", "/recommendations/product/PRODUCT001?", None),
         ("GET", "/recommendations/search?query=mug", None),
+        ("POST", "/recommendations/cart?", {"items": ["PRODUCT001"]}),
         ("POST", "/matrix_factor/similar?", {"item_id": "PRODUCT001"}),
         ("POST", "/matrix_factor/user?", {"user_id": "a"}),
         ("POST", "/search?", {"query": "mug"}),
@@ -102,7 +133,7 @@ async def test_a_list_that_is_none_is_refused(http: httpx.AsyncClient, query: st
     ],
 )
 async def test_every_list_may_be_told_how_much_of_it_is_shown(
-    http: httpx.AsyncClient, plane: FakePlane, method: str, address: str, body: dict[str, str] | None
+    http: httpx.AsyncClient, plane: FakePlane, method: str, address: str, body: dict[str, Any] | None
 ) -> None:
     answer = await http.request(method, f"{address}&shown=4", json=body)
     assert answer.status_code == 200 and "x-ignored-fields" not in answer.headers

@@ -19,6 +19,7 @@ SECTIONS = {
     "Hybrid list": recipes.COLD_START,
     "Similar by name": recipes.SIMILAR_TITLES,
     "Chosen by the same users": recipes.SAME_PEOPLE,
+    "Cart": recipes.CART,
     "Like a new item": recipes.SIMILAR_TO_NEW_ITEM,
     "Similar by meaning": recipes.NEAR_ITEM,
     "Semantic search": recipes.NEAR_QUERY,
@@ -32,6 +33,7 @@ SOURCES = {
     "near_query": ("embeddings",),
     "meant_alike": ("embeddings",),
     "near_price": ("price",),
+    "bought_together": ("fpgrowth",),
     "learned_popularity": ("popularity",),
     "most_popular": (),
     "past_searches": ("search",),
@@ -93,4 +95,5 @@ def test_the_page_tells_of_a_list_what_its_recipe_does(title: str, recipe: Recip
 def test_every_recipe_is_told_of() -> None:
     held = {each for each in vars(recipes).values() if isinstance(each, Recipe)}
     known = {*SECTIONS.values(), recipes.HYBRID, recipes.POPULAR}
+    known |= {recipes.LIKED_WITH_A_BASKET, recipes.LIKE_A_BASKET}  # what a cart's list is filled up with
     assert held == known

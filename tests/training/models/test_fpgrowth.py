@@ -1,9 +1,12 @@
+import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from training.models.core.base import Query, exclude, top_k
 from training.models.core.data import TrainingData
 from training.models.core.vocabulary import Vocabulary
 from training.models.fpgrowth import FpGrowth, FpGrowthConfig, Rule, cut_baskets, fit
@@ -42,7 +45,7 @@ def test_rules_are_those_of_mlxtend(seed: int) -> None:
     # No share of so few baskets is exactly .13: at a threshold that is one, the two round apart.
     model = fit(data_of(baskets), config(min_confidence=0.13), 0)
     found = {
-        (rule.antecedent, rule.consequent): (rule.support, rule.confidence, rule.lift)
+        (*rule.antecedents, rule.consequent): (rule.support, rule.confidence, rule.lift)
         for item in range(15)
         for rule in rules(model, item)
     }
@@ -69,7 +72,7 @@ def model() -> FpGrowth:
 
 def test_support_confidence_and_lift_by_hand(model: FpGrowth) -> None:
     (rule,) = rules(model, 0)
-    assert (rule.antecedent, rule.consequent) == (0, 1)
+    assert (rule.antecedents, rule.consequent) == ((0,), 1)
     assert rule.support == pytest.approx(0.5)
     assert rule.confidence == pytest.approx(5 / 6)
     assert rule.lift == pytest.approx((5 / 6) / 0.5)
@@ -78,7 +81,7 @@ def test_support_confidence_and_lift_by_hand(model: FpGrowth) -> None:
 def test_explains_an_item_by_the_most_confident_rule(model: FpGrowth) -> None:
     rule = model.explain(0, np.array([2, 1, 3], dtype=np.int32))
     assert rule is not None
-    assert rule.antecedent == 1
+    assert rule.antecedents == (1,)
     assert model.explain(2, np.array([0, 1], dtype=np.int32)) is None
 
 
@@ -113,3 +116,35 @@ def test_lift_makes_a_rule_tell_more_than_what_is_popular_anyway() -> None:
     assert plain.similar(0, 1)[0].tolist() == [1]
     assert lifted.similar(0, 1)[0].tolist() == [2]
     assert [rule.confidence for rule in rules(lifted, 0)] == [rule.confidence for rule in rules(plain, 0)]
+
+
+def test_two_items_together_say_what_neither_says_alone(tmp_path: Path) -> None:
+    """0 goes with 3 and 1 with 4; only who has both takes 2."""
+    apart = [[1, 0, 0, 1, 0]] * 30 + [[0, 1, 0, 0, 1]] * 30
+    model = fit(data_of(np.array(apart + [[1, 1, 1, 0, 0]] * 10)), config(), 0)
+    model.save(tmp_path)
+    for each in (model, FpGrowth.load(tmp_path)):
+        both, one = np.array([0, 1], dtype=np.int32), np.array([0], dtype=np.int32)
+        assert top_k(exclude(each.basket_scores(query(both)), both), 1)[0].tolist() == [2]
+        assert top_k(exclude(each.basket_scores(query(one)), one), 1)[0].tolist() == [3]
+        surest = each.explain_basket(2, both)
+        assert surest is not None and (surest.antecedents, surest.confidence) == ((0, 1), 1.0)
+        alone = each.explain_basket(2, one)
+        assert alone is not None and alone.antecedents == (0,) and alone.confidence == pytest.approx(0.25)
+        assert each.explain_basket(4, one) is None
+
+
+def test_a_model_stored_before_larger_rules_is_read(tmp_path: Path) -> None:
+    model = fit(data_of(np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 1]])), config(), 0)
+    model.save(tmp_path)
+    head = json.loads((tmp_path / "model.json").read_text())
+    head["arrays"] = [name for name in head["arrays"] if not name.startswith("larger_")]
+    (tmp_path / "model.json").write_text(json.dumps(head))
+    old = FpGrowth.load(tmp_path)
+    asked = query(np.array([0, 1], dtype=np.int32))
+    assert len(old.larger) == 0
+    np.testing.assert_array_equal(old.basket_scores(asked), model.scores(asked))
+
+
+def query(basket: np.ndarray) -> Query:
+    return Query(basket, np.ones(len(basket), dtype=np.float32))

@@ -1,0 +1,126 @@
+"""How good the next item of a cart is guessed: association rules beside what else could answer.
+
+The last tenth of the baskets is the test. Of each, in an order drawn by the seed, the first one to ten items
+are the cart and the one after them is the answer; the whole catalogue less the cart is ranked.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from training.data.prepared import Prepared
+from training.markdown import table
+from training.models.core.base import Query
+from training.models.core.data import TrainingData
+from training.models.core.types import BoolArray, DoubleArray, FloatArray, IntArray
+from training.models.fpgrowth import FpGrowth
+from training.models.registry import fit_model
+from training.params import Params
+
+TEST_SHARE = 0.1
+LARGEST_CART = 10
+K = 10
+RESAMPLES = 1000
+
+Score = Callable[[Query], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A cart and the item that was bought with it."""
+
+    cart: IntArray
+    answer: int
+
+
+def report(prepared: Prepared, params: Params, seed: int = 7) -> str:
+    """The table as Markdown: hit rate and NDCG at 10, and how far the served ranker is above each."""
+    cut = _start_of_test(prepared)
+    data = prepared.training_data(prepared.events.time < cut, cut)
+    assert data.baskets is not None
+    of_baskets = replace(data, interactions=data.baskets)
+
+    def fitted(name: str, learned: TrainingData = data) -> Score:
+        return fit_model(name, learned, params.model(name), seed).scores
+
+    rules = fit_model("fpgrowth", data, params.model("fpgrowth"), seed)
+    assert isinstance(rules, FpGrowth)
+    rankers: Mapping[str, Score] = {
+        "rules of one and two items (served)": rules.basket_scores,
+        "rules of one item": rules.scores,
+        "item-kNN of users": fitted("itemknn"),
+        "item-kNN of baskets": fitted("itemknn", of_baskets),
+        "EASE of baskets": fitted("ease", of_baskets),
+        "popularity": fitted("popularity"),
+    }
+    known = np.diff(data.baskets.tocsc().indptr) > 0
+    cases = draw_cases(prepared, cut, known, seed)
+    found = {name: _places(score, cases) for name, score in rankers.items()}
+    served = _gain(next(iter(found.values())))
+    rows = []
+    for name, places in found.items():
+        gain = _gain(places)
+        (low, high), (least, most) = _interval(gain, seed), _interval(served - gain, seed)
+        rows.append(
+            (
+                name,
+                f"{np.mean(places < K):.4f}",
+                f"{gain.mean():.4f} [{low:.4f}, {high:.4f}]",
+                f"{(served - gain).mean():+.4f} [{least:+.4f}, {most:+.4f}]",
+            )
+        )
+    head = ("ranker", f"hit rate@{K}", f"NDCG@{K}", "the served one's less this")
+    return (
+        f"{len(cases)} carts of 1 to {LARGEST_CART} items; {data.baskets.shape[0]} baskets to learn from, "
+        f"{len(rules.data)} rules of one item, {len(rules.larger)} of two.\n\n" + table(head, rows)
+    )
+
+
+def draw_cases(prepared: Prepared, cut: int, known: BoolArray, seed: int) -> list[Case]:
+    """A case of each basket from `cut` on that has two items that were sold before (`known`)."""
+    generator = np.random.default_rng(seed)
+    late = (prepared.basket_time >= cut) & known[prepared.basket_item]
+    rows, items = prepared.basket_row[late], prepared.basket_item[late]
+    cases = []
+    for basket in np.unique(rows):
+        order = generator.permutation(np.unique(items[rows == basket]))
+        if len(order) > 1:
+            size = int(generator.integers(1, min(len(order) - 1, LARGEST_CART) + 1))
+            cases.append(Case(np.sort(order[:size]).astype(np.int32), int(order[size])))
+    return cases
+
+
+def _start_of_test(prepared: Prepared) -> int:
+    """When the last tenth of the baskets begins, seconds since 1970."""
+    first = np.full(int(prepared.basket_row.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, prepared.basket_row, prepared.basket_time)
+    return int(np.quantile(first, 1 - TEST_SHARE, method="lower"))
+
+
+def _places(score: Score, cases: list[Case]) -> IntArray:
+    """The answer's place in each list, from 0; int32's largest where nothing speaks for it."""
+    places = np.full(len(cases), np.iinfo(np.int32).max, dtype=np.int32)
+    for number, case in enumerate(cases):
+        ones = np.ones(len(case.cart), dtype=np.float32)
+        scores = score(Query(case.cart, ones)).copy()
+        scores[case.cart] = -np.inf
+        if scores[case.answer] > 0:
+            # Among equals the lower index comes first, as in lists.
+            before = np.count_nonzero(scores[: case.answer] == scores[case.answer])
+            places[number] = np.count_nonzero(scores > scores[case.answer]) + before
+    return places
+
+
+def _gain(places: IntArray) -> DoubleArray:
+    """NDCG@K of one answer each: 1 / log2(place + 2)."""
+    gains: DoubleArray = np.where(places < K, 1 / np.log2(places.astype(np.float64) + 2), 0.0)
+    return gains
+
+
+def _interval(values: DoubleArray, seed: int) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean over carts."""
+    generator = np.random.default_rng(seed)
+    means = [generator.choice(values, len(values)).mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

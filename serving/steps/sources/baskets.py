@@ -1,0 +1,13 @@
+"""What is bought with the items of a basket, which stands where a user's history does."""
+
+from serving.steps.context import Context
+from serving.steps.scores import Mask
+from serving.steps.table import NO_OPINION, Column
+
+
+def bought_together(context: Context, allowed: Mask) -> dict[str, Column]:
+    """The association rules from the basket's items, one by one and two together."""
+    query, bundle = context.model_query(), context.bundle
+    if bundle is None or not len(query.items):
+        return {"fpgrowth": NO_OPINION}
+    return {"fpgrowth": Column(bundle.models.fpgrowth.basket_scores(query), bundle.rows)}

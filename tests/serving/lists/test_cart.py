@@ -1,0 +1,91 @@
+"""The next item of a cart: by the baskets' rules, by people, by meaning, or popular items."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.catalogue.drafts import ItemDraft
+from serving.experiments.running import NO_EXPERIMENT
+from serving.lists.executor import FALLBACK_MODELS
+from serving.plane import LivePlane
+from training.models.core.itemsets import LargerRules
+
+TEA = [f"TEA000000{number}" for number in range(6)]
+GARDEN = [f"GAR000000{number}" for number in range(6)]
+
+
+async def test_what_is_bought_with_the_cart_comes_first(plane: LivePlane, deploy: Any) -> None:
+    deploy()
+    await plane.settle()
+    made, unknown = await plane.lists.for_cart(TEA[:2], 18)
+    found = [each.item.item_id for each in made]
+    assert not unknown
+    assert set(found[:4]) == set(TEA[2:])
+    assert len(found) == 16 and not set(found) & set(TEA[:2])
+    assert {each.model for each in made[:4]} == {"fpgrowth"}
+    assert all(each.reason.startswith("bought together with tea") for each in made[:4])
+    assert {each.model for each in made[4:]} <= {"als", "embeddings", "popular", "trending", "new"}
+
+
+async def test_what_two_items_say_together_names_both(plane: LivePlane, deploy: Any) -> None:
+    deploy()
+    await plane.settle()
+    bundle = plane._parts.arms.policy(NO_EXPERIMENT).bundle
+    assert bundle is not None
+    tea, cosy, spade = (bundle.bundle.items.index(each) for each in (TEA[0], TEA[1], GARDEN[0]))
+    numbers = (np.array([number], dtype=np.float32) for number in (0.1, 0.75, 30.0, 0.0))
+    bundle.models.fpgrowth.larger = LargerRules(
+        np.array([sorted((tea, cosy))], dtype=np.int32), np.array([spade], dtype=np.int32), *numbers
+    )
+    made, _ = await plane.lists.for_cart(TEA[:2], 1)
+    assert [each.item.item_id for each in made] == [GARDEN[0]]
+    told = "bought together with teapot and tea cosy: 75 % of baskets, 30.0 times as often as by chance"
+    assert made[0].reason == told
+    assert "teapot" not in (await plane.lists.for_cart(TEA[1:2], 1))[0][0].reason
+
+
+async def test_a_cart_of_two_worlds_is_served_from_both(plane: LivePlane, deploy: Any) -> None:
+    deploy()
+    await plane.settle()
+    made, _ = await plane.lists.for_cart([TEA[0], GARDEN[0]], 8)
+    found = [each.item.category for each in made]
+    assert set(found) == {"tea", "garden"}
+
+
+async def test_items_that_nobody_has_bought_are_compared_by_meaning(plane: LivePlane, deploy: Any) -> None:
+    deploy()
+    await plane.settle()
+    await plane.create_item(ItemDraft(kind="product", title="tea samovar", item_id="NEW0000000"))
+    made, unknown = await plane.lists.for_cart(["NEW0000000", "NEW0000001", "../x"], 4)
+    assert unknown == ["NEW0000001", "../x"]
+    assert {each.item.category for each in made} == {"tea"}
+    assert {(each.model, each.reason) for each in made} == {("embeddings", "because you chose tea samovar")}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+async def test_a_cart_of_unknown_items_gets_popular_ones(
+    plane: LivePlane, deploy: Any, trained: bool
+) -> None:
+    if trained:
+        deploy()
+        await plane.settle()
+    made, unknown = await plane.lists.for_cart(["elsewhere"], 5)
+    assert unknown == ["elsewhere"]
+    assert len(made) == 5 and {each.model for each in made} <= FALLBACK_MODELS
+
+
+async def test_without_a_bundle_a_cart_is_answered_by_meaning(plane: LivePlane) -> None:
+    made, _ = await plane.lists.for_cart(TEA[:1], 5)
+    assert {each.model for each in made} == {"embeddings"}
+
+
+async def test_what_is_withdrawn_is_neither_recommended_nor_named(plane: LivePlane, deploy: Any) -> None:
+    deploy()
+    await plane.settle()
+    await plane.delete_item(TEA[2])
+    await plane.update_item(TEA[0], {"hidden": True})
+    made, unknown = await plane.lists.for_cart([TEA[0], TEA[1], TEA[2]], 16)
+    assert unknown == [TEA[2]]
+    assert not {TEA[0], TEA[1], TEA[2]} & {each.item.item_id for each in made}
+    assert not any("teapot" in each.reason for each in made)
