@@ -83,7 +83,7 @@ async def test_arms_serve_their_bundle_on_every_worker(
     assert all(served[0][row["user_id"]] == row["bundle_id"] for row in rows)
 
 
-async def served_by(worker: LivePlane) -> dict[str, str]:
+async def served_by(worker: LivePlane) -> dict[str, str | None]:
     """The bundle that each user gets."""
     found = {}
     for user_id in USERS:
