@@ -16,9 +16,9 @@ from scipy import sparse
 from training.models.core.base import Algorithm, Config, Query
 from training.models.core.data import TrainingData
 from training.models.core.itemsets import LargerRules, larger_rules
-from training.models.core.neighbours import NeighbourModel, keep_top
+from training.models.core.neighbours import BLOCK, NeighbourModel, keep_top
 from training.models.core.storage import Arrays
-from training.models.core.types import Csr, FloatArray, IntArray, Report
+from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, Report
 
 
 class FpGrowthConfig(Config):
@@ -139,9 +139,9 @@ def fit(data: TrainingData, config: FpGrowthConfig, seed: int, report: Report | 
     baskets = cut_baskets(
         data.interactions if data.baskets is None else data.baskets, config.max_basket, seed
     )
-    counts = pair_counts(baskets)
-    larger = larger_rules(baskets, counts, config.min_support_baskets, config.min_confidence)
-    return _rules(counts, baskets.shape[0], config, larger)
+    single, pairs = baskets.sum(axis=0, dtype=np.float64), pair_counts(baskets, config.min_support_baskets)
+    larger = larger_rules(baskets, single, pairs, config.min_support_baskets, config.min_confidence)
+    return _rules(single, pairs, baskets.shape[0], config, larger)
 
 
 def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
@@ -157,30 +157,33 @@ def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
     return sparse.csr_array((ones, (rows, baskets.indices[keep])), shape=baskets.shape)
 
 
-def pair_counts(baskets: Csr) -> Csr:
-    """Baskets that hold both items, csr float64[n_items, n_items]; the diagonal counts single items."""
-    # float32 counts exactly only up to 2^24 baskets.
-    exact = baskets.astype(np.float64)
-    return sparse.csr_array(exact.T @ exact)
+def pair_counts(baskets: Csr, least: int) -> Csr:
+    """Baskets that hold both items, where these are `least` or more; csr int32[n_items, n_items]."""
+    # int32: float32 counts exactly only up to 2^24 baskets.
+    whole = baskets.astype(np.int32)
+    items = sparse.csr_array(whole.T)
+    blocks = []
+    for start in range(0, max(items.shape[0], 1), BLOCK):
+        # Whole, the product of a popular catalogue is nearly dense, and most of its pairs are rare.
+        found = (items[start : start + BLOCK] @ whole).tocoo()
+        kept = (found.data >= least) & (found.row + start != found.col)
+        pairs = (found.data[kept], (found.row[kept], found.col[kept]))
+        blocks.append(sparse.csr_array(pairs, shape=found.shape))
+    return sparse.vstack(blocks, format="csr")
 
 
-def _rules(counts: Csr, n_baskets: int, config: FpGrowthConfig, larger: LargerRules) -> FpGrowth:
-    single = counts.diagonal()
-    pairs = counts.tocoo()
+def _rules(
+    single: DoubleArray, pairs: Csr, n_baskets: int, config: FpGrowthConfig, larger: LargerRules
+) -> FpGrowth:
+    both = pairs.tocoo()
     # P(consequent | antecedent) = support(both) / support(antecedent) (Agrawal et al. 1993).
-    confidence = pairs.data / single[pairs.row]
-    kept = (
-        (pairs.row != pairs.col)
-        & (pairs.data >= config.min_support_baskets)
-        & (confidence >= config.min_confidence)
-    )
-    row, column, both = pairs.row[kept], pairs.col[kept], pairs.data[kept]
-    matrix = sparse.csr_array((confidence[kept], (row, column)), shape=counts.shape)
+    confidence = both.data / single[both.row]
+    kept = confidence >= config.min_confidence
+    matrix = sparse.csr_array((confidence[kept], (both.row[kept], both.col[kept])), shape=pairs.shape)
     # Cut by confidence before support and lift are looked up: they then align with what is left.
     matrix = keep_top(matrix, config.max_rules_per_item)
-    joint = sparse.csr_array((both, (row, column)), shape=counts.shape)
-    antecedents = np.repeat(np.arange(counts.shape[0]), np.diff(matrix.indptr))
-    held = np.asarray(joint[antecedents, matrix.indices]).ravel() if len(antecedents) else np.zeros(0)
+    antecedents = np.repeat(np.arange(len(single)), np.diff(matrix.indptr))
+    held = np.asarray(pairs[antecedents, matrix.indices]).ravel() if len(antecedents) else np.zeros(0)
     return FpGrowth(
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32),

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from training.models import fpgrowth
 from training.models.core.base import Query, exclude, top_k
 from training.models.core.data import TrainingData
 from training.models.core.vocabulary import Vocabulary
-from training.models.fpgrowth import FpGrowth, FpGrowthConfig, Rule, cut_baskets, fit
+from training.models.fpgrowth import FpGrowth, FpGrowthConfig, Rule, cut_baskets, fit, pair_counts
 
 
 def data_of(baskets: np.ndarray) -> TrainingData:
@@ -116,6 +117,17 @@ def test_lift_makes_a_rule_tell_more_than_what_is_popular_anyway() -> None:
     assert plain.similar(0, 1)[0].tolist() == [1]
     assert lifted.similar(0, 1)[0].tolist() == [2]
     assert [rule.confidence for rule in rules(lifted, 0)] == [rule.confidence for rule in rules(plain, 0)]
+
+
+@pytest.mark.parametrize("block", [1, 7, 30, 100])
+def test_pairs_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(fpgrowth, "BLOCK", block)
+    baskets = np.random.default_rng(block).random((200, 30)) < np.linspace(0.02, 0.6, 30)
+    expected = baskets.T.astype(int) @ baskets.astype(int)
+    expected[(expected < 5) | np.eye(30, dtype=bool)] = 0
+    found = pair_counts(sparse.csr_array(baskets.astype(np.float32)), 5)
+    np.testing.assert_array_equal(found.toarray(), expected)
+    assert pair_counts(sparse.csr_array((3, 0), dtype=np.float32), 1).shape == (0, 0)
 
 
 def test_two_items_together_say_what_neither_says_alone(tmp_path: Path) -> None:

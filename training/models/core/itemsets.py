@@ -79,16 +79,19 @@ class LargerRules:
         return cls(**{name: arrays[f"larger_{name}"] for name in cls.__slots__})
 
 
-def larger_rules(baskets: Csr, counts: Csr, min_support: int, min_confidence: float) -> LargerRules:
+def larger_rules(
+    baskets: Csr, single: DoubleArray, pairs: Csr, min_support: int, min_confidence: float
+) -> LargerRules:
     """The rules from two items to a third that say more than those from one of the two.
 
     Args:
         baskets: csr[n_baskets, n_items], a one for every item of a basket.
-        counts: csr[n_items, n_items], baskets that hold both items; of single items on the diagonal.
+        single: float64[n_items], baskets that hold an item.
+        pairs: csr[n_items, n_items], baskets that hold both items, where these are `min_support` or more.
         min_support: baskets that must hold all three; more where there would be more than MAX_TRIANGLES.
         min_confidence: share of the baskets with both antecedents that must hold the consequent.
     """
-    support, graph = _graph(counts, min_support)
+    support, graph = _graph(pairs, min_support)
     if not graph.nnz:
         return LargerRules.none()
     if support > min_support:
@@ -96,7 +99,7 @@ def larger_rules(baskets: Csr, counts: Csr, min_support: int, min_confidence: fl
             "Sets of three items are counted from %d baskets on: with %d too many.", support, min_support
         )
     triples, held = _frequent_triples(baskets, graph, support)
-    return _rules(triples, held, counts, baskets.shape[0], min_confidence)
+    return _rules(triples, held, single, pairs, baskets.shape[0], least=min_confidence)
 
 
 def _graph(counts: Csr, min_support: int) -> tuple[int, Csr]:
@@ -143,8 +146,9 @@ def _frequent_triples(baskets: Csr, graph: Csr, support: int) -> tuple[IntArray,
     return items[triples[order]].astype(np.int32), held[order]
 
 
-def _rules(triples: IntArray, held: LongArray, counts: Csr, n_baskets: int, least: float) -> LargerRules:
-    single = counts.diagonal()
+def _rules(
+    triples: IntArray, held: LongArray, single: DoubleArray, counts: Csr, n_baskets: int, *, least: float
+) -> LargerRules:
     parts = []
     for place in range(3):
         (first, second), consequent = np.delete(triples, place, axis=1).T, triples[:, place]

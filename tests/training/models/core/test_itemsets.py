@@ -14,7 +14,8 @@ from training.models.fpgrowth import pair_counts
 
 def mined(baskets: np.ndarray, min_support: int = 2, min_confidence: float = 0.0) -> LargerRules:
     matrix = sparse.csr_array(baskets.astype(np.float32))
-    return larger_rules(matrix, pair_counts(matrix), min_support, min_confidence)
+    single, pairs = baskets.sum(axis=0).astype(np.float64), pair_counts(matrix, min_support)
+    return larger_rules(matrix, single, pairs, min_support, min_confidence)
 
 
 def by_loops(
