@@ -186,7 +186,7 @@ def test_clicks_of_the_serving_bundle_go_to_its_run_in_mlflow(
     get_settings.cache_clear()
     tracker = Tracker(get_settings())
     run = tracker.bundle_run(Lineage("md5", "params", "commit"))
-    tracker.registry.register_bundle(run, "b1", workspace.params_file)
+    tracker.registry.register_bundle(run, "b1", workspace.params_file, "an item")
     now = datetime.now(UTC)
     manifest = {"created_at": (now - timedelta(hours=30)).isoformat()}
     activate(connection, "b1", "shortlist:b1", manifest, "test")

@@ -73,6 +73,7 @@ def log_model(
     _log_pages(run, workspace, name, card)
     curve = json.loads((workspace.evaluation / name / CURVE).read_text())
     run.log_curve(curve)
+    _log_snapshot(run, workspace)
     if len(curve) > 1:
         with tempfile.TemporaryDirectory() as folder:
             draw_curve(name, curve, Path(folder) / "training_curve.png")
@@ -125,12 +126,15 @@ def log_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params:
     for name in manifest["models"]:
         run.log({}, overall(load_metrics(workspace, name), name))
     run.tag({BUNDLE_ID: bundle})
-    version = tracker.registry.register_bundle(run, bundle, workspace.bundle)
+    _log_snapshot(run, workspace)
+    example = Vocabulary.load(workspace.bundle / ITEMS).id(0)
+    version = tracker.registry.register_bundle(run, bundle, workspace.bundle, example)
     known = load_versions(workspace.tracking)
     models = {name: model for name, model in known.items() if name in manifest["models"]}
     comparison = (workspace.evaluation / "summary" / "table.md").read_text()
     titles = {name: f"{model.name} version {model.version}" for name, model in models.items()}
-    tracker.registry.describe(version, bundle_card(bundle, comparison, titles, origin))
+    card = bundle_card(bundle, comparison, titles, origin)
+    tracker.registry.describe(version, card + "\n" + how_to_load(version.name, version.version))
     tracker.registry.set_aliases(version.name, {CHALLENGER: version.version})
     for name, model in models.items():
         card = model_card(name, load_metrics(workspace, name), origin, bundle)
@@ -173,6 +177,11 @@ def _log_pages(run: TrackedRun, workspace: Workspace, name: str, card: str) -> N
     run.tag({COLOR: color(name)})
     run.log_files(workspace.evaluation / name, "evaluation")
     run.log_text(card, "card/model_card.md")
+
+
+def _log_snapshot(run: TrackedRun, workspace: Workspace) -> None:
+    snapshot = read_snapshot(workspace)
+    run.log_snapshot(snapshot.md5, snapshot.rows)
 
 
 def _best_first(runs: Mapping[str, str], workspace: Workspace, metric: str) -> list[str]:

@@ -73,13 +73,14 @@ def how_to_load(registered: str, version: str) -> str:
         [
             "## How to load it",
             "",
-            "In a checkout's environment, with `MLFLOW_TRACKING_URI` set to this server:",
+            "With `MLFLOW_TRACKING_URI` set to this server, and the packages of its requirements.txt:",
             "",
             "```python",
-            "import mlflow",
+            "import mlflow, pandas",
             "",
             f'model = mlflow.pyfunc.load_model("models:/{registered}/{version}")',
-            'model.predict([["an item id", "another"]], params={"k": 10})  # a list for each history',
+            'histories = pandas.DataFrame({"history": [["an item id", "another"]]})',
+            'model.predict(histories, params={"k": 10})  # a list for each history',
             "```",
             "",
         ]

@@ -1,13 +1,20 @@
 """MLflow's registry: versions of models and bundles, their cards, and the aliases that point at them.
 
-A model version is registered from a folder of arrays through a loader module: nothing is pickled.
+A version is registered from a folder of arrays through a loader module: nothing is pickled. It holds the code
+that loads it and names the packages with their releases, so that it needs no checkout.
 """
 
 import logging
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from database.settings import REPOSITORY
+from training.pyfunc import HISTORY
 from training.tracking.run import TrackedRun
 from training.tracking.versions import Version
 
@@ -23,7 +30,10 @@ BUNDLE_ID = "shortlist.bundle"
 """Tag of a bundle's run and of its version."""
 
 _LOADER = "training.pyfunc"
-_REQUIREMENTS = ("numpy", "scipy", "pydantic")
+_REQUIREMENTS = ("mlflow", "numpy", "scipy", "pydantic", "faiss-cpu", "pandas")
+"""What the loader and the models import; a version asks for the releases that it was made with."""
+_CODE = ("__init__.py", "pyfunc.py", "models")
+"""The part of the package `training` that a version needs to be loaded."""
 _CONTENT = "shortlist.content"
 _LONGEST_CARD = 5000
 
@@ -51,40 +61,48 @@ class Registry:
             content: hash of the files.
             example: an item's id, for MLflow to try and to show how the model is asked.
         """
-        import mlflow
-
         name = self.name_of(model)
         known = self._version_of(name, run.id, content)
         if known is None:
-            with mlflow.start_run(run_id=run.id, log_system_metrics=False):
-                info = mlflow.pyfunc.log_model(
-                    name=model,
-                    loader_module=_LOADER,
-                    data_path=str(files),
-                    pip_requirements=list(_REQUIREMENTS),
-                    registered_model_name=name,
-                    signature=_signature(),
-                    input_example=([[example]], {"k": 3}),
-                )
-            known = str(info.registered_model_version)
+            known = self._log(run, model, files, example)
             self._client.set_model_version_tag(name, known, _CONTENT, content)
         return Version(name, known, run.id)
 
-    def register_bundle(self, run: TrackedRun, bundle_id: str, files: Path) -> Version:
-        """Register an assembled bundle as a version of BUNDLE; the same bundle only once."""
+    def register_bundle(self, run: TrackedRun, bundle_id: str, files: Path, example: str) -> Version:
+        """Register an assembled bundle as a version of BUNDLE; the same bundle only once.
+
+        Args:
+            run: the bundle's own.
+            bundle_id: of its manifest.
+            files: its folder.
+            example: an item's id, to show how the bundle is asked.
+        """
         name = self.name_of(BUNDLE)
         known = self._version_of(name, run.id, bundle_id)
         if known is None:
-            run.log_files(files, BUNDLE)
-            self._ensure_registered(name)
-            made = self._client.create_model_version(
-                name,
-                source=f"runs:/{run.id}/{BUNDLE}",
-                run_id=run.id,
-                tags={_CONTENT: bundle_id, BUNDLE_ID: bundle_id},
-            )
-            known = str(made.version)
+            known = self._log(run, BUNDLE, files, example)
+            for tag in (_CONTENT, BUNDLE_ID):
+                self._client.set_model_version_tag(name, known, tag, bundle_id)
         return Version(name, known, run.id)
+
+    def _log(self, run: TrackedRun, model: str, files: Path, example: str) -> str:
+        """Store files with the code that loads them, and register them; returns the new version's number."""
+        import mlflow
+        import pandas as pd
+
+        asked = (pd.DataFrame({HISTORY: [[example]]}), {"k": 3})
+        with _code() as code, mlflow.start_run(run_id=run.id, log_system_metrics=False):
+            info = mlflow.pyfunc.log_model(
+                name=model,
+                loader_module=_LOADER,
+                data_path=str(files),
+                code_paths=[str(code)],
+                pip_requirements=[f"{package}=={metadata.version(package)}" for package in _REQUIREMENTS],
+                registered_model_name=self.name_of(model),
+                signature=_signature(),
+                input_example=asked,
+            )
+        return str(info.registered_model_version)
 
     def find_bundle(self, bundle_id: str) -> Version | None:
         """The registered version of a bundle, or None."""
@@ -139,19 +157,31 @@ class Registry:
         same = [version for version in found if version.tags.get(_CONTENT) == content]
         return str(same[0].version) if same else None
 
-    def _ensure_registered(self, name: str) -> None:
-        from mlflow.exceptions import MlflowException
 
-        try:
-            self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+@contextmanager
+def _code() -> Iterator[Path]:
+    """A copy of the code that loads a version: the package `training` with that part alone."""
+    with tempfile.TemporaryDirectory() as made:
+        package = Path(made) / "training"
+        package.mkdir()
+        for name in _CODE:
+            source = REPOSITORY / "training" / name
+            if source.is_dir():
+                shutil.copytree(source, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, package / name)
+        yield package
 
 
 def _signature() -> Any:
-    """A loaded model takes the length of its lists as a param; what it is asked with has no columns."""
+    """A column of histories in, a list of items for each out; the length of the lists is a param."""
     from mlflow.models import ModelSignature
-    from mlflow.types import ParamSchema, ParamSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
 
-    return ModelSignature(params=ParamSchema([ParamSpec("k", "long", 10)]))
+    items = Array(DataType.string)
+    return ModelSignature(
+        inputs=Schema([ColSpec(items, HISTORY)]),
+        outputs=Schema([ColSpec(items)]),
+        params=ParamSchema([ParamSpec("k", "long", 10)]),
+    )

@@ -35,8 +35,9 @@ def delete_old_files(tracker: Tracker, kept: Collection[str], before: datetime) 
     for version in old:
         for run in tracker.children(version.run_id).values():
             _delete_models(tracker, run)
+        # Where 0.1.0 put them.
         _delete_files(tracker.client.get_run(version.run_id).info.artifact_uri, BUNDLE)
-        tracker.client.delete_model_version(name, version.version)
+        _delete_models(tracker, version.run_id)
     return len({version.run_id for version in old})
 
 

@@ -1,5 +1,6 @@
 """One run of MLflow, to write to: params, metrics, files, tags, its description."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,6 +73,20 @@ class TrackedRun:
     def log_text(self, text: str, place: str) -> None:
         """Write an artefact, such as "gate/decision.md"."""
         self._client.log_text(self.id, text, place)
+
+    def log_snapshot(self, md5: str, rows: Mapping[str, int]) -> None:
+        """Name the snapshot as the run's dataset, by its DVC hash and its rows by table, once."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name="snapshot",
+            digest=md5,
+            source_type="dvc",
+            source=json.dumps({"path": "data/snapshot", "md5": md5}),
+            profile=json.dumps({"num_rows": sum(rows.values()), "rows": dict(rows)}),
+        )
+        tags = [InputTag("mlflow.data.context", "training")]
+        self._client.log_inputs(self.id, datasets=[DatasetInput(dataset, tags)])
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags."""

@@ -1,13 +1,23 @@
 """What MLflow is told of one snapshot: real models of a small shop, a real tracking database."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+import httpx
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -212,7 +222,8 @@ def test_a_registered_version_has_a_card_and_answers_with_item_ids(
     assert how_to_load(als.name, als.version) in card
     assert tracker.registry.aliases(als.name) == {"challenger": "1"}
     model = mlflow.pyfunc.load_model(f"models:/{als.name}/{als.version}")
-    lists = model.predict([["i02", "i04"], ["nobody knows it"]], params={"k": 3})
+    histories = pd.DataFrame({"history": [["i02", "i04"], ["nobody knows it"]]})
+    lists = model.predict(histories, params={"k": 3})
     assert [len(answer) for answer in lists] == [3, 0]
     assert all(int(item[1:]) % 2 == 0 for item in lists[0])
     assert not {"i02", "i04"} & set(lists[0])
@@ -226,6 +237,124 @@ def test_a_bundles_version_has_a_card(tracker: Tracker, parent: str, params: Par
     card = tracker.client.get_model_version(version.name, version.version).description
     assert "| als | films-als version 1 |" in card
     assert f"make replay BUNDLE={bundle}" in card
+    model = mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}")
+    [few, many] = (
+        model.predict(pd.DataFrame({"history": [["i02", "i04"]]}), params={"k": k})[0] for k in (3, 9)
+    )
+    assert len(few) == 3 and many[:3] == few
+    assert sum(int(item[1:]) % 2 == 0 for item in few) >= 2 and not {"i02", "i04"} & set(many)
+
+
+def test_a_version_says_what_goes_in_and_what_comes_out(tracker: Tracker, als: Version, parent: str) -> None:
+    bundle = tracker.registry.find_bundle(tracker.client.get_run(parent).data.tags["shortlist.bundle"])
+    assert bundle is not None
+    for version in (als, bundle):
+        info = mlflow.models.get_model_info(f"models:/{version.name}/{version.version}")
+        assert info.signature is not None and info.signature.inputs.input_names() == ["history"]
+        assert info.signature.outputs.to_dict() == [
+            {"type": "array", "items": {"type": "string"}, "required": True}
+        ]
+        assert info.saved_input_example_info is not None
+
+
+def test_a_run_names_its_snapshot_as_its_dataset(tracker: Tracker, als: Version, parent: str) -> None:
+    for run in (als.run_id, parent):
+        [found] = tracker.client.get_run(run).inputs.dataset_inputs
+        assert (found.dataset.name, found.dataset.digest) == ("snapshot", LINEAGE.snapshot)
+        assert json.loads(found.dataset.profile)["rows"] == {"items": 30, "interactions": 610}
+
+
+LOAD = """
+import json, sys
+import mlflow, pandas
+asked = pandas.DataFrame({"history": [["i02", "i04"], ["nobody knows it"], []]})
+found = {uri: mlflow.pyfunc.load_model(uri).predict(asked, params={"k": 3}) for uri in sys.argv[1:]}
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.platform
+def test_every_version_loads_and_answers_in_an_environment_without_the_checkout(
+    tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params, parent: str, tmp_path: Path
+) -> None:
+    versions = [
+        log_model(tracker, LINEAGE, workspace, name, params=params, seconds=0.5)
+        for name in names(scope="bundle")
+    ]
+    bundle = tracker.registry.find_bundle(tracker.client.get_run(parent).data.tags["shortlist.bundle"])
+    assert bundle is not None
+    uris = [f"models:/{version.name}/{version.version}" for version in (bundle, *versions)]
+    needed = {mlflow.pyfunc.get_model_dependencies(uri) for uri in uris}
+    texts = {Path(file).read_text() for file in needed}
+    assert len(texts) == 1 and all("==" in line for line in texts.pop().splitlines())
+    uv = Path(sys.executable).with_name("uv")
+    python = tmp_path / "elsewhere" / "bin" / "python"
+    for command in (
+        [uv, "venv", "-q", "--python", sys.executable, python.parents[1]],
+        [uv, "pip", "install", "-q", "--python", python, "-r", needed.pop()],
+    ):
+        subprocess.run(list(map(str, command)), check=True, timeout=600)
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": tracking_uri,
+        "VIRTUAL_ENV": str(python.parents[1]),
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+    }
+    environment.pop("PYTHONPATH", None)
+
+    answer = subprocess.run(
+        [str(python), "-c", LOAD, *uris],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        timeout=300,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(answer.stdout.splitlines()[-1])
+    here = {uri: mlflow.pyfunc.load_model(uri) for uri in uris}
+    asked = pd.DataFrame({"history": [["i02", "i04"], ["nobody knows it"], []]})
+    assert found == {uri: model.predict(asked, params={"k": 3}) for uri, model in here.items()}
+    assert len(found[uris[0]][0]) == 3
+
+    with serving_of(uris[0], python, environment, tmp_path) as url:
+        body = {"dataframe_records": [{"history": ["i02", "i04"]}], "params": {"k": 3}}
+        response = httpx.post(f"{url}/invocations", json=body, timeout=60)
+    assert response.status_code == 200, response.text
+    assert response.json()["predictions"] == [found[uris[0]][0]]
+
+
+@contextmanager
+def serving_of(uri: str, python: Path, environment: dict[str, str], folder: Path) -> Iterator[str]:
+    """Address of `mlflow models serve`, once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["models", "serve", "-m", uri, "--env-manager", "local", "--port", str(port), "--workers", "1"]
+    log = (folder / "serve.log").open("w")
+    with (
+        log,
+        subprocess.Popen(
+            [str(python), "-m", "mlflow", *words],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            url, until = f"http://127.0.0.1:{port}", time.monotonic() + 180
+            while time.monotonic() < until and server.poll() is None:
+                try:
+                    if httpx.get(f"{url}/ping", timeout=5).status_code == 200:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.5)
+            else:
+                raise AssertionError((folder / "serve.log").read_text())
+            yield url
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
 
 
 def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version, parent: str) -> None:
@@ -267,19 +396,18 @@ def test_of_an_old_bundle_only_what_is_large_is_forgotten(
     log_bundle(tracker, LINEAGE, workspace, params)
     bundle = json.loads((workspace.bundle / "manifest.json").read_text())["bundle_id"]
     run, later = tracker.bundle_run(LINEAGE).id, now + timedelta(days=30)
-    [logged] = tracker.client.search_logged_models(
-        [tracker.client.get_run(run).info.experiment_id]
-    )  # where the arrays lie
-    place = Path(url2pathname(urlparse(logged.artifact_location).path))
+    logged = tracker.client.search_logged_models([tracker.client.get_run(run).info.experiment_id])
+    places = [Path(url2pathname(urlparse(each.artifact_location).path)) for each in logged]
+    assert len(places) == 2, "where the arrays of the model and of the bundle lie"
 
     assert [
         delete_old_files(tracker, {bundle}, later),
         delete_old_files(tracker, set(), now - timedelta(days=1)),
     ] == [0, 0]
-    assert "manifest.json" in artifacts(tracker, run, "bundle") and list(place.iterdir())
+    assert all(list(place.iterdir()) for place in places)
 
     assert [delete_old_files(tracker, set(), later), delete_old_files(tracker, set(), later)] == [1, 0]
-    assert artifacts(tracker, run, "bundle") == set() and not place.exists()
+    assert not any(place.exists() for place in places)
     assert tracker.registry.find_bundle(bundle) is None
     assert tracker.client.search_model_versions(f"name = '{model.name}'") == []
     assert artifacts(tracker, model.run_id, "card") == {"model_card.md"}

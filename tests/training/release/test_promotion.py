@@ -39,7 +39,8 @@ def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
     registry = tracker.registry
     run = tracker.bundle_run(Lineage("md5", "params", "commit"))
     first, second = (
-        registry.register_bundle(run, name, REPOSITORY / "params.yaml").version for name in ("m1", "m2")
+        registry.register_bundle(run, name, REPOSITORY / "params.yaml", "an item").version
+        for name in ("m1", "m2")
     )
     mirror_registry()
     deploy(connection, "m1")
