@@ -121,6 +121,11 @@ class Rankings:
             self._values = self._all_values()
         return self._values
 
+    def compute_values(self) -> bool:
+        """Have `values` at hand from now on; gives whether that took a computation."""
+        known = self._values
+        return self.values is not known
+
     def _all_values(self) -> NDArray[np.float64]:
         catalogue = self._catalogue
         alive = catalogue.column("alive")
