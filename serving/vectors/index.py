@@ -117,19 +117,20 @@ class VectorIndex:
         found = np.zeros(n_rows, dtype=np.float32)
         if self._base is not None:
             found[self._base.rows] = (self._base.vectors @ query) * self._base_valid
-        count = len(self._slots)
-        found[self._overlay_rows[:count]] = self._overlay[:count] @ query
+        found[self._overlay_rows[: len(self._slots)]] = self._overlay_cosines(query)
         return found
 
     def search(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
-        """The k nearest allowed rows: rows int32[m], cosines float32[m], best first, m <= k.
+        """The k nearest allowed rows: rows int32[m], cosines float32[m], best first.
 
-        `allowed` is bool[n_rows] over catalogue rows.
+        m may be less than k, and more where others are as near as the last: who asks decides between them by
+        what is the same on every worker. `allowed` is bool[n_rows] over catalogue rows.
         """
         parts = [self._search_base(query, k, allowed), self._search_overlay(query, k, allowed)]
         rows = np.concatenate([part[0] for part in parts])
         cosines = np.concatenate([part[1] for part in parts])
-        order = np.argsort(-cosines, kind="stable")[:k]
+        best = _nearest(cosines, k)
+        order = best[np.argsort(-cosines[best], kind="stable")]
         return rows[order], cosines[order]
 
     def _search_base(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
@@ -147,7 +148,7 @@ class VectorIndex:
             if (nearest[:count] >= 0).all():  # else the lists that were read held too few
                 places = nearest[nearest >= 0]
         cosines = (self._base.vectors[places] @ query).astype(np.float32)
-        best = np.argpartition(-cosines, count - 1)[:count]
+        best = _nearest(cosines, count)
         return self._base.rows[places[best]], cosines[best]
 
     def _search_overlay(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
@@ -156,11 +157,18 @@ class VectorIndex:
             return _nothing()
         rows = self._overlay_rows[:count]
         places = np.flatnonzero(allowed[rows])
-        cosines = (self._overlay[:count] @ query)[places]
-        if len(places) > k:
-            best = np.argpartition(-cosines, k - 1)[:k]
-            places, cosines = places[best], cosines[best]
-        return rows[places], cosines
+        cosines = self._overlay_cosines(query)[places]
+        best = _nearest(cosines, k)
+        return rows[places[best]], cosines[best]
+
+    def _overlay_cosines(self, query: Vector) -> NDArray[np.float32]:
+        """Cosine of each vector of the overlay, float32[slots].
+
+        Not by BLAS, whose last bits depend on where in the matrix a vector stands: on another worker that is
+        another place, and equal vectors must be equal.
+        """
+        found: NDArray[np.float32] = np.einsum("ij,j->i", self._overlay[: len(self._slots)], query)
+        return found
 
     def _mask_base(self, row: int) -> None:
         place = self._place(row)
@@ -169,6 +177,13 @@ class VectorIndex:
 
     def _place(self, row: int) -> int:
         return int(self._base_places[row]) if row < len(self._base_places) else -1
+
+
+def _nearest(cosines: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Places of the k highest cosines and of those that equal the last of them, int64[m]."""
+    if k <= 0 or k >= len(cosines):
+        return np.arange(len(cosines) if k > 0 else 0)
+    return np.flatnonzero(cosines >= np.partition(cosines, len(cosines) - k)[len(cosines) - k])
 
 
 def _inverse(rows: Rows) -> Rows:

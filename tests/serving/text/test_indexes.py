@@ -90,8 +90,8 @@ def test_names_are_compared_without_accents() -> None:
     assert names.similar(0, np.ones(4, dtype=bool))[0].tolist() == [1]
 
 
-def unit(generator: np.random.Generator, count: int) -> np.ndarray:
-    vectors = generator.normal(size=(count, 8)).astype(np.float32)
+def unit(generator: np.random.Generator, count: int, dimension: int = 8) -> np.ndarray:
+    vectors = generator.normal(size=(count, dimension)).astype(np.float32)
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
     normalised: np.ndarray = vectors / lengths
     return normalised
@@ -127,6 +127,24 @@ def test_base_and_overlay_answer_as_one_exact_search() -> None:
     asked = np.arange(60, dtype=np.int32)
     whole = np.array([truth.get(row, np.zeros(8)) for row in range(60)], dtype=np.float32)
     assert np.allclose(index.gather(asked), whole)
+
+
+@pytest.mark.parametrize("dimension", [8, 383, 384])
+def test_of_equal_vectors_all_are_found_equally_near_in_whatever_order_they_came(dimension: int) -> None:
+    generator = np.random.default_rng(3)
+    same, others = unit(generator, 1, dimension)[0], unit(generator, 40, dimension)
+    query = unit(generator, 1, dimension)[0]
+    allowed = np.ones(70, dtype=bool)
+    found = []
+    for order in (range(70), generator.permutation(70).tolist()):
+        index = VectorIndex(dimension)
+        for row in order:
+            index.put(row, same if row < 30 else others[row - 30])
+        rows, cosines = index.search(same, 10, allowed)
+        assert sorted(rows.tolist()) == list(range(30)) and len(set(cosines.tolist())) == 1
+        found.append(index.cosines(query, 70))
+        assert len(set(found[-1][:30].tolist())) == 1
+    assert np.array_equal(found[0], found[1])
 
 
 def test_a_vector_of_another_length_is_refused() -> None:
