@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakSet
 
 from database.deployments import Deployment, fetch_deployment
 from serving.bundle import loading as bundles
@@ -55,6 +56,8 @@ class Deployed:
         self._clock = clock
         self._loading: asyncio.Task[None] | None = None
         self._wanted: int | None = None
+        self._placing = 0
+        self._placed: WeakSet[PlacedBundle] = WeakSet()
         self.bundle: PlacedBundle | None = None
         """What answers; None before the first bundle."""
         self.refused: dict[int, Refusal] = {}
@@ -102,7 +105,13 @@ class Deployed:
     async def load(self, deployment: Deployment) -> PlacedBundle:
         """A bundle beside the one that answers, by the catalogue's rows. Raises BundleRefused."""
         loaded = await bundles.load(deployment, self._locate, self._dimension, self._model)
-        return await bundles.place(loaded, self._index.catalogue.reserve)
+        self._placing += 1
+        try:
+            placed = await bundles.place(loaded, self._index.catalogue.reserve)
+        finally:
+            self._placing -= 1
+        self._placed.add(placed)
+        return placed
 
     async def settle(self) -> None:
         """Wait for the loading under way, if there is one."""
@@ -136,6 +145,8 @@ class Deployed:
             await catch_up()
         self._index.rebase(placed.vector_base(), placed.watermark)
         self.bundle = placed
+        if not self._placing:  # else rows are being given out that no bundle says it holds yet
+            self._index.catalogue.give_back([each.rows for each in self._placed])
         self.refused.pop(deployment.deployment_id, None)
         log.info("bundle %s is in service", placed.bundle_id)
 

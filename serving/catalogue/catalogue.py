@@ -1,6 +1,6 @@
 """All live items of the catalogue in memory: objects to show, and columns to rank by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -47,7 +47,7 @@ def _same(old: Any, new: Any) -> bool:
 class Catalogue:
     """Items by id and by row.
 
-    An item keeps its row for the worker's life: edited, deleted, created anew. Columns are arrays of
+    An item keeps its row while it is edited, and when it is deleted until `give_back`. Columns are arrays of
     n_rows entries: `kind` int8 (position in KINDS), `category` int32 (code, -1 unknown), `alive`, `titled`,
     `hidden` and `available` bool, `publish_at` and `expire_at` float64 (seconds since 1970, or infinite),
     `listed` bool (alive and not withdrawn, see `at`), `price` float64 (NaN unknown), `discount`, `rating`
@@ -60,6 +60,7 @@ class Catalogue:
         self._columns = {name: np.full(1024, fill, dtype=kind) for name, (kind, fill) in _COLUMNS.items()}
         self._items: list[Item | None] = []
         self._ids: list[str] = []
+        self._free: list[int] = []
         self._rows: dict[str, int] = {}
         self._id_order = IdOrder()
         self._articles: dict[int, int] = {}
@@ -74,7 +75,7 @@ class Catalogue:
 
     @property
     def n_rows(self) -> int:
-        """Rows given out, of live and deleted items."""
+        """Rows there are: of live and deleted items, and free ones."""
         return len(self._ids)
 
     @property
@@ -155,16 +156,36 @@ class Catalogue:
         row = self._rows.get(item_id)
         if row is not None:
             return row
-        row = len(self._ids)
+        if self._free:
+            row = self._free.pop()
+            self._ids[row] = item_id
+        else:
+            row = len(self._ids)
+            self._ids.append(item_id)
+            self._items.append(None)
         self._rows[item_id] = row
-        self._ids.append(item_id)
-        self._items.append(None)
         if row >= len(self._columns["kind"]):
             self._grow()
         self._columns["identity"][row] = identity_of(item_id)
         self._id_order.add(item_id, row)
         self._count(row)
         return row
+
+    def give_back(self, held: Iterable[NDArray[np.int32]]) -> None:
+        """Let new items have the rows of deleted ones, but for those that are still held (by bundles)."""
+        gone = ~self.column("alive")
+        for rows in (*held, np.array(self._free, dtype=np.int32)):
+            gone[rows] = False
+        if not gone.any():
+            return
+        self._id_order.remove(gone)
+        for name, (_, fill) in _COLUMNS.items():
+            self.column(name)[gone] = fill
+        for row in np.flatnonzero(gone)[::-1].tolist():
+            del self._rows[self._ids[row]]
+            self._ids[row] = ""
+            self._free.append(row)
+            self._count(row)
 
     def row(self, item_id: str) -> int:
         """Row of a live item, -1 when there is none."""

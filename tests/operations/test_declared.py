@@ -97,6 +97,12 @@ def test_airflow_and_mlflow_listen_on_this_machine_only(
     assert process_environment(environment, CONFIGURATION)["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
+def test_mlflow_answers_to_names_of_this_machine_only(watchers: dict[str, dict[str, Any]]) -> None:
+    words = watchers["mlflow"]["cmd"].split()
+    hosts = words[words.index("--allowed-hosts") + 1].split(",")
+    assert [host.rpartition(":")[0] for host in hosts] == ["localhost", "127.0.0.1"]
+
+
 def test_a_long_home_keeps_the_socket_short_enough(settings: Settings, tmp_path: Path) -> None:
     deep = settings.model_copy(update={"home": tmp_path / ("x" * 120)})
     assert len(layout(deep).endpoint) < 107

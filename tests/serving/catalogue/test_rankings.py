@@ -38,13 +38,14 @@ ITEMS = st.builds(
 )
 
 
-CHANGES = st.lists(st.one_of(ITEMS, st.sampled_from("abcd"), st.just(TRENDING)), max_size=12)
-"""An item that is put, the id of one that is removed, or another computation of trending."""
+CHANGES = st.lists(st.one_of(ITEMS, st.sampled_from("abcd"), st.just(TRENDING), st.just(None)), max_size=12)
+"""An item that is put, the id of one that is removed, another computation of trending, or None: the rows of
+deleted items are given back."""
 
 
 @given(CHANGES, st.lists(st.booleans(), min_size=12, max_size=12), st.sampled_from([0, 1, 8]))
 def test_rankings_that_follow_the_changes_are_what_new_ones_would_be(
-    changes: list[Item | str | TrendingScores], asked: list[bool], few: int
+    changes: list[Item | str | TrendingScores | None], asked: list[bool], few: int
 ) -> None:
     catalogue, trending = Catalogue(), TRENDING
     kept = Rankings(catalogue, trending, None, PARAMS)
@@ -53,6 +54,8 @@ def test_rankings_that_follow_the_changes_are_what_new_ones_would_be(
         for seq, (change, ask) in enumerate(zip(changes, asked, strict=False)):
             if isinstance(change, TrendingScores):
                 trending = TrendingScores(trending.version + 1, {"c": (seq + 1.0, 2)})
+            elif change is None:
+                catalogue.give_back([])
             elif isinstance(change, str):
                 catalogue.remove(change, seq)
             else:
