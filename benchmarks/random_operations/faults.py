@@ -16,6 +16,8 @@ from database.partitions import INTERACTIONS, ensure_partitions
 WORKERS = 2
 READY = "serving.plane: ready"
 """What a worker logs when it is."""
+LOADING_SECONDS = 300.0
+"""How long a worker may take until then, on a machine that is busy with other things."""
 
 
 async def kill_worker(shop: Shop) -> None:
@@ -29,7 +31,11 @@ async def kill_both_workers(shop: Shop) -> None:
     """kill -9 of both: the next answer comes when one has loaded again."""
     if len(workers := _ready_workers(shop)) == WORKERS:
         with shop.seen.during(Phase.NO_WORKER):
+            ready = _times_ready(shop)
             _kill(shop, workers)
+            give_up = time.monotonic() + LOADING_SECONDS
+            while _times_ready(shop) == ready and time.monotonic() < give_up:
+                await asyncio.sleep(0.5)
 
 
 async def stop_database(shop: Shop) -> None:
@@ -81,9 +87,12 @@ async def partition(shop: Shop) -> None:
 
 def _ready_workers(shop: Shop) -> list[psutil.Process]:
     """The workers, if every one that was ever started is ready or was killed."""
-    ready = (shop.folder / "server.log").read_text().count(READY)
     workers: list[psutil.Process] = psutil.Process(shop.server.pid).children()
-    return workers if ready == WORKERS + shop.killed else []
+    return workers if _times_ready(shop) == WORKERS + shop.killed else []
+
+
+def _times_ready(shop: Shop) -> int:
+    return (shop.folder / "server.log").read_text().count(READY)
 
 
 def _kill(shop: Shop, workers: list[psutil.Process]) -> None:

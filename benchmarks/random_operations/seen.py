@@ -21,7 +21,7 @@ class Phase(StrEnum):
     CALM = "calm"
 
 
-AFTERWARDS = {Phase.NO_WORKER: 30.0, Phase.SILENT: 5.0, Phase.DEAD: 5.0, Phase.SLOW: 5.0}
+AFTERWARDS = {Phase.NO_WORKER: 10.0, Phase.SILENT: 5.0, Phase.DEAD: 5.0, Phase.SLOW: 5.0}
 """Seconds after which what waited in it is surely answered. (A dead worker's successor takes 15 to load.)"""
 UNSETTLED = frozenset({Phase.NO_WORKER, Phase.SILENT, Phase.DEAD, Phase.SLOW})
 """In these connections may drop, and what needs the database may answer 503."""

@@ -19,7 +19,7 @@ def bundle(users: list[int], cosines: list[float], lift: float = 1.0) -> Any:
     als = SimpleNamespace(
         n_items=3, similar=lambda index, k: (np.array([1, 2]), np.array(cosines, dtype=np.float32))
     )
-    rule = Rule(antecedent=0, consequent=1, support=0.1, confidence=0.3, lift=lift)
+    rule = Rule(antecedents=(0,), consequent=1, support=0.1, confidence=0.3, lift=lift)
     return SimpleNamespace(
         rows=np.arange(3, dtype=np.int32),
         index=lambda row: row,
