@@ -30,7 +30,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 @pytest.fixture
 def venv(tmp_path: Path) -> Path:
     """A whole environment of the Python that runs the tests."""
-    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.11,<3.14"\n')
+    (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.11,<3.15"\n')
     (tmp_path / "requirements.txt").write_text("one==1.0\n")
     folder = tmp_path / ".venv"
     (folder / "bin").mkdir(parents=True)
