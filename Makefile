@@ -22,11 +22,15 @@ down: ## stop everything that `make up` started, and nothing else
 status: install ## what runs, and its memory
 	@$(PY) -m operations status
 
-test: install ## all tests
-	@$(PY) -m pytest
+# A file's tests run one after the other, in the order of the files: the long ones are not left to the end.
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: install ## all tests, in two processes (WORKERS=1: in one)
+	@$(PYTEST)
 
 test-fast: install ## the tests that need no server: for the working day
-	@$(PY) -m pytest -q -m "not platform and not database"
+	@$(PYTEST) -q -m "not platform and not database"
 
 coverage: install ## tests without those that start the platform's servers, and which branches they leave out (a third more time)
 	@$(PY) -m coverage run -m pytest -q -m "not platform"

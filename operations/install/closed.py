@@ -72,6 +72,8 @@ def _compile(folder: Path, machine: Machine, source: str, *options: str) -> dict
     command = [
         *("uv", "pip", "compile", source, "--quiet", "--no-header", "--annotation-style", "line"),
         *("--only-binary", ":all:", "--python-version", machine.python),
+        # Nothing is built, so this Python will do: looking for one of the machine's version takes seconds.
+        *("--python", sys.executable),
         *("--python-platform", PLATFORMS[machine.platform], *options),
     ]
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
