@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 _RETRY = timedelta(minutes=1)
 
+ORIGINAL_WEIGHTS = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
+"""The shop API names what speaks for a clicked item, and no weights among it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
@@ -34,8 +37,12 @@ class Policy:
 
     @property
     def model_weights(self) -> Mapping[str, float]:
-        """Weights of the models in home's blend: the bundle's; without a bundle, or when an experiment's arm
-        brings its own, those of the params."""
+        """Weights of the models in home's blend, by their names in params.yaml.
+
+        The bundle's; without a bundle, or when an experiment's arm brings its own, those of the params.
+        """
+        if self.params.blend.weights == "original":
+            return ORIGINAL_WEIGHTS
         if self.bundle is None or self.weighs:
             return self.params.blend.tuned
         return self.bundle.loaded.weights

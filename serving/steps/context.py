@@ -65,7 +65,7 @@ class Context:
     rankings: Rankings
     params: Params
     weights: Mapping[str, float]
-    """Weights of the models in the blend for home: those that came with the bundle, or an experiment's."""
+    """Weights of the models in the blend for home, by their names in params.yaml: see `Policy`."""
     n: int
     """How many items are wanted."""
     kinds: Kinds = None

@@ -3,10 +3,10 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Scores, contrast, scaled
-from serving.steps.sources.models import model_weights
+from serving.steps.scores import Mask, Rows, Scores, contrast, scaled
 from serving.steps.sources.words import SEARCH, numbered
 from serving.steps.table import Table
+from training.models.blend import FEW_INTERACTIONS, weights_by_model
 
 PARTS = ("clicked", "search", "diverse")
 """What the blend is made of."""
@@ -39,9 +39,19 @@ def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
     Popularity speaks only beside others: by itself it says nothing of this user.
     """
     found = {}
-    for name, weight in model_weights(context, table.rows).items():
+    for name, weight in weights_by_model(context.weights, _new_items(context, table.rows)).items():
         if name in table.sources:
             found[name] = table.scaled(name) * np.asarray(weight, dtype=np.float32)
     if not any(values.any() for name, values in found.items() if name != "popularity"):
         found.pop("popularity", None)
     return found
+
+
+def _new_items(context: Context, rows: Rows) -> Mask:
+    """bool[c]: which rows (int32[c]) hold items that few users are known of, or that no bundle knows."""
+    new = np.ones(len(rows), dtype=np.bool_)
+    if context.bundle is not None:
+        indexes = context.bundle.indexes(rows)
+        known = indexes >= 0
+        new[known] = context.bundle.models.popularity.all_time[indexes[known]] < FEW_INTERACTIONS
+    return new

@@ -5,7 +5,6 @@ import numpy as np
 from serving.steps.context import Context, Vector
 from serving.steps.history import History
 from serving.steps.scores import Mask, Scores
-from serving.steps.sources.models import blend_weights
 from serving.steps.table import NO_OPINION, WHOLE_CATALOGUE, Column
 from training.models.core.opinions import STORED, opinions, rounding
 
@@ -17,7 +16,7 @@ def near_history(context: Context, allowed: Mask) -> dict[str, Column]:
 
 def near_history_by_weight(context: Context, allowed: Mask) -> dict[str, Column]:
     """The same, where it has a weight in home's blend."""
-    return near_history(context, allowed) if blend_weights(context).get("embeddings") else {}
+    return near_history(context, allowed) if context.weights.get("embeddings") else {}
 
 
 def near_history_by_share(context: Context, allowed: Mask) -> dict[str, Column]:

@@ -1,18 +1,13 @@
 """The bundle's models, asked with the user's history as it is now."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask, Rows
+from serving.steps.scores import Mask
 from serving.steps.table import NO_OPINION, Column
-from training.models.blend import CONTENT_MODEL, FEW_INTERACTIONS, NEW_ITEMS, Weight, weights_by_model
+from training.models.blend import CONTENT_MODEL, NEW_ITEMS
 from training.models.core.base import Query
 from training.models.tfidf import TfidfConfig
-
-ORIGINAL_WEIGHTS = dict.fromkeys(("als", "tfidf", "fpgrowth", "embeddings"), 1.0)
-"""The shop API names what speaks for a clicked item, and no weights among it."""
 
 COMPARED = 20
 """Items of a history whose titles are compared with those that the bundle does not know."""
@@ -23,9 +18,9 @@ OTHER_SOURCES = frozenset({"embeddings", "popularity"})
 
 def learned_models(context: Context, allowed: Mask) -> dict[str, Column]:
     """Every model that has a weight in home's blend and is asked with a history."""
-    query, weights = context.model_query(), blend_weights(context)
-    asked = {name for name, weight in weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
-    if weights.get(NEW_ITEMS):
+    query = context.model_query()
+    asked = {name for name, weight in context.weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
+    if context.weights.get(NEW_ITEMS):
         asked.add(CONTENT_MODEL)
     columns = {name: _column(context, name, query) for name in sorted(asked)}
     if CONTENT_MODEL in columns:
@@ -46,16 +41,6 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
     model = bundle.models.als
     vector = model.user_factors[model.user_rows[context.user.trained]]
     return {"als": Column(model.scores_of(vector), bundle.rows)}
-
-
-def blend_weights(context: Context) -> Mapping[str, float]:
-    """The weights of the models in home's blend, by their names in params.yaml."""
-    return context.weights if context.params.blend.weights == "tuned" else ORIGINAL_WEIGHTS
-
-
-def model_weights(context: Context, rows: Rows) -> dict[str, Weight]:
-    """The weight of each model in home's blend for some rows (int32[c]): a number, or float32[c]."""
-    return weights_by_model(blend_weights(context), _new_items(context, rows))
 
 
 def _column(context: Context, name: str, query: Query) -> Column:
@@ -84,13 +69,3 @@ def _with_new_titles(context: Context, column: Column) -> Column:
         near = cosines >= least
         scores[rows[near]] += cosines[near] * np.log1p(weight)
     return Column(scores)
-
-
-def _new_items(context: Context, rows: Rows) -> Mask:
-    """bool[c]: which rows (int32[c]) hold items that few users are known of, or that no bundle knows."""
-    new = np.ones(len(rows), dtype=np.bool_)
-    if context.bundle is not None:
-        indexes = context.bundle.indexes(rows)
-        known = indexes >= 0
-        new[known] = context.bundle.models.popularity.all_time[indexes[known]] < FEW_INTERACTIONS
-    return new

@@ -4,7 +4,6 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scores import Mask
-from serving.steps.sources.models import blend_weights
 from serving.steps.table import NO_OPINION, Column
 
 
@@ -26,7 +25,7 @@ def value(context: Context, allowed: Mask) -> dict[str, Column]:
 
 def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
     """The bundle's popularity, where it has a weight in home's blend."""
-    if not blend_weights(context).get("popularity"):
+    if not context.weights.get("popularity"):
         return {}
     if context.bundle is None:
         return {"popularity": NO_OPINION}
