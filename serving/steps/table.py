@@ -13,6 +13,9 @@ from training.models.blend import scale_of, scale_of_few
 WHOLE_CATALOGUE = 20_000
 """Catalogue rows up to which every item is a candidate: that is quicker than to choose."""
 
+SEARCH, INTEREST = "search", "interest"
+"""Columns of which there may be several: see `numbered`."""
+
 NO_ROWS = np.zeros(0, dtype=np.int32)
 NO_SCORES = np.zeros(0, dtype=np.float32)
 
@@ -117,6 +120,11 @@ class Table:
             score=self.score[places],
             steps={name: values[places] for name, values in self.steps.items()},
         )
+
+
+def numbered(name: str, place: int) -> str:
+    """The name of the column of one search or interest among several."""
+    return f"{name} {place + 1}"
 
 
 def gather(columns: Mapping[str, Column], allowed: Mask, identity: Identities, each: int) -> Table:

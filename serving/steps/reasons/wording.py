@@ -9,8 +9,8 @@ from serving.steps.context import Context
 from serving.steps.reasons import texts
 from serving.steps.reasons.history import leading_items
 from serving.steps.reasons.labels import strongest
-from serving.steps.sources.words import INTEREST, SEARCH, numbered, word_matches
-from serving.steps.table import Table
+from serving.steps.sources.words import word_matches
+from serving.steps.table import INTEREST, SEARCH, Table, numbered
 from training.models.fpgrowth import Rule
 
 TELLING_LIFT = 1.2

@@ -4,8 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scores import Mask, Rows, Scores, contrast, scaled
-from serving.steps.sources.words import SEARCH, numbered
-from serving.steps.table import Table
+from serving.steps.table import SEARCH, Table, numbered
 from training.models.blend import FEW_INTERACTIONS, weights_by_model
 
 PARTS = ("clicked", "search", "diverse")

@@ -4,8 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scores import Scores, scaled
-from serving.steps.sources.words import INTEREST, numbered
-from serving.steps.table import Table
+from serving.steps.table import INTEREST, Table, numbered
 
 HYBRID = ("cf", "embeddings")
 

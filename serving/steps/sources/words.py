@@ -3,13 +3,11 @@
 import numpy as np
 
 from serving.steps.context import Context, Vector
+from serving.steps.nearness import near, nearest
 from serving.steps.scorers.search import fuse
 from serving.steps.scores import Mask, Scores
-from serving.steps.sources.embeddings import near, nearest
-from serving.steps.table import Column
+from serving.steps.table import INTEREST, SEARCH, Column, numbered
 from serving.text.lexical import LexicalHits
-
-SEARCH, INTEREST = "search", "interest"
 
 
 def words(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -40,11 +38,6 @@ def interests(context: Context, allowed: Mask) -> dict[str, Column]:
         numbered(INTEREST, place): Column(_interest_scores(context, text, vector, allowed))
         for place, (text, vector) in enumerate(context.user.interests)
     }
-
-
-def numbered(name: str, place: int) -> str:
-    """The name of the column of one search or interest among several."""
-    return f"{name} {place + 1}"
 
 
 def word_matches(context: Context, text: str) -> LexicalHits:
