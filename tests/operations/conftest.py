@@ -1,25 +1,13 @@
 """Settings of an installation in a temporary folder, on ports that nobody uses."""
 
 import shutil
-import socket
 from pathlib import Path
 
 import pytest
 
 from database.settings import REPOSITORY, Settings
+from tests.ports import free_ports
 from training.data.workspace import NEEDED
-
-
-def free_ports(count: int) -> list[int]:
-    """Numbers of ports that are free now; all are held at once, so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 @pytest.fixture

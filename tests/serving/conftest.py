@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from database.settings import REPOSITORY
+from tests.ports import free_ports
 from tests.serving.worker import clock, deploy, open_plane, plane, pool, shop, small_params
 
 __all__ = ["clock", "deploy", "open_plane", "plane", "pool", "run_service", "shop", "small_params"]
@@ -40,7 +40,7 @@ def run_service(tmp_path: Path) -> RunService:
 
     @contextmanager
     def run(variables: Mapping[str, str]) -> Iterator[Running]:
-        port = free_port()
+        (port,) = free_ports(1)
         environment = os.environ | {
             "SHORTLIST_SERVICE_PORT": str(port),
             "SHORTLIST_SERVICE_WORKERS": "2",
@@ -67,14 +67,6 @@ def run_service(tmp_path: Path) -> RunService:
             sys.stdout.write(log.read_text()[-20_000:])  # pytest shows it where the test failed
 
     return run
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
