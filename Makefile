@@ -26,14 +26,13 @@ status: install ## what runs, and its memory
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: install ## all tests, in two processes (WORKERS=1: in one)
-	@$(PYTEST)
+test: install ## all tests, in two processes (WORKERS=1: in one), with a floor under the code that they reach
+	@$(PYTEST) --cov --cov-report=
 
 test-fast: install ## the tests that need no server: for the working day
 	@$(PYTEST) -q -m "not platform and not database"
 
-coverage: install ## tests without those that start the platform's servers, and which branches they leave out (a third more time)
-	@$(PY) -m coverage run -m pytest -q -m "not platform"
+coverage: install ## which lines and branches the last `make test` left out
 	@$(PY) -m coverage report
 
 # Kernels that every x86 processor of the last ten years can run; on others OpenBLAS keeps its own.
