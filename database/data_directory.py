@@ -127,7 +127,9 @@ def _initialise(directory: Path, account: Account) -> None:
     fresh.mkdir(mode=0o700)
     os.chown(fresh, account.uid, account.gid)
     initdb = [str(binary("initdb")), "-D", str(fresh), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
-    _run([*initdb, "--locale=C.UTF-8", "--no-instructions"], account, fresh)
+    # PostgreSQL's own: macOS has a C.UTF-8 from version 15 on only, and small systems may have none.
+    locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    _run([*initdb, *locale, "--no-instructions"], account, fresh)
     create = "".join(f"create database {name};\n" for name in DATABASES)
     _run([str(binary("postgres")), "--single", "-D", str(fresh), "postgres"], account, fresh, create)
     if directory.exists():

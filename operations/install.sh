@@ -46,7 +46,8 @@ if [ -z "$python" ]; then
     kind=$("${PYTHON:-python3}" -c "$variant
 print(found)" 2>/dev/null || true)
     echo "make: Shortlist needs CPython 3.$oldest to 3.$((above - 1)), and '${PYTHON:-python3}' is $found${kind:+ ($kind)}." \
-        "Install one (Debian and Ubuntu: apt install python3 python3-venv; Fedora: dnf install python3.$((above - 1));" \
+        "Install one (Debian 12 or newer, Ubuntu 24.04 or newer: apt install python3 python3-venv;" \
+        "Ubuntu 22.04: apt install python3.11 python3.11-venv; Fedora: dnf install python3.$((above - 1));" \
         "macOS: brew install python@3.$((above - 1))), or name it: make up PYTHON=/path/to/python3.$((above - 1))." >&2
     exit 1
 fi

@@ -58,10 +58,13 @@ def _only_one(place: Layout) -> Iterator[None]:
     with (place.home / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise PreflightError(
                 f"Another `make up` of {place.home} is running", "Wait for it, or stop it with `make down`"
             ) from error
+        except OSError as error:
+            remedy = "Set SHORTLIST_HOME to a folder on a disk of this machine"
+            raise PreflightError(f"{place.home} can't be locked ({error})", remedy) from error
         yield
 
 

@@ -5,6 +5,7 @@ Done once for each lock: the next call returns at once, and an installation that
 
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -40,7 +41,7 @@ def install(root: Path, *, named: bool) -> None:
         return
     check()
     # Where the data lie on another disk, the start looks at that one.
-    data = 0.0 if "SHORTLIST_HOME" in os.environ else DATA_GIGABYTES
+    data = 0.0 if _home_is_named(root) else DATA_GIGABYTES
     with only_one(root) as lock:
         if not venv.exists():
             check_disk(root, CPU.disk, data=data)
@@ -70,12 +71,23 @@ def install(root: Path, *, named: bool) -> None:
         (venv / ".installing").unlink()
 
 
+def _home_is_named(root: Path) -> bool:
+    """Whether a setting says where the data lie: a variable, or a line of `.env`."""
+    lines = root / ".env"
+    told = lines.read_text(errors="replace") if lines.is_file() else ""
+    named = re.search(r"^\s*(?:export\s+)?SHORTLIST_HOME\s*=\s*\S", told, re.MULTILINE)
+    return "SHORTLIST_HOME" in os.environ or named is not None
+
+
 def main() -> int:
     """Install; returns the exit code."""
     try:
         install(ROOT, named=bool(os.environ.get("PYTHON")))
     except InstallError as error:
         sys.stderr.write(f"make: {error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"make: The installation could not go on: {error}. Put that right, and try again.\n")
         return 1
     except KeyboardInterrupt:
         return 130

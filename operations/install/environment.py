@@ -64,10 +64,11 @@ def only_one(root: Path) -> Iterator[int]:
 
     A child outlives an installation that was killed, and nobody may install beside it.
     """
-    with (root / LOCK).open() as lock:
+    # Opened for writing: NFS gives no exclusive lock otherwise.
+    with (root / LOCK).open("r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise InstallError(
                 f"Another installation into {root / '.venv'} is under way. Wait for it to end."
             ) from error

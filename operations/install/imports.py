@@ -1,9 +1,9 @@
 """What was installed can be imported: once, all of it that is compiled or heavy."""
 
-import ctypes
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +48,7 @@ def provide_openmp(venv: Path, system: str) -> None:
     (packages,) = venv.glob("lib/python3.*/site-packages")
     hook, copy = packages / "shortlist_openmp.pth", venv / "lib" / "libgomp.so.1"
     hook.unlink(missing_ok=True)
-    if system != "Linux" or _loads("libgomp.so.1"):
+    if system != "Linux" or _system_loads("libgomp.so.1"):
         return
     bundled = next((packages / "scikit_learn.libs").glob("libgomp-*.so*"), None)
     if bundled is None:
@@ -58,12 +58,12 @@ def provide_openmp(venv: Path, system: str) -> None:
     hook.write_text(f"import ctypes; ctypes.CDLL({str(copy)!r})\n")
 
 
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
+def _system_loads(library: str) -> bool:
+    """Whether the system has it. Asked in a new process: in this one the hook may have loaded a copy."""
+    ask = f"import ctypes; ctypes.CDLL({library!r})"
+    # -S leaves site-packages, and with it the hook, out.
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", ask], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def check_imports(python: Path, imports: Mapping[str, str] = IMPORTS) -> None:

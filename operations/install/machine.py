@@ -28,6 +28,10 @@ MACHINES = (("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64"))
 """What the lock is complete for; operations/install/closed.py checks it."""
 
 
+MEMINFO = Path("/proc/meminfo")
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+
+
 def check_machine(system: str, machine: str, libc: str, macos: str) -> None:
     """Refuse a machine that the packages have no wheels for."""
     if (system, machine) not in MACHINES:
@@ -88,17 +92,26 @@ def check_memory(available: float | None, needed: float = MEMORY_GIGABYTES) -> N
 def available_memory() -> float | None:
     """Gigabytes that a new program could have; macOS tells without psutil only how many there are."""
     with suppress(OSError, AttributeError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
+        for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024 / GIGABYTE
+                return min(int(line.split()[1]) * 1024 / GIGABYTE, _container_limit())
     with suppress(OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
     return None
 
 
+def _container_limit() -> float:
+    """Gigabytes that the container may have, as control groups (version 2) say; infinite without a limit."""
+    with suppress(OSError, ValueError):
+        return int(CONTAINER_MEMORY.read_text()) / GIGABYTE
+    return float("inf")
+
+
 def check() -> None:
     """Raise InstallError for the first thing that is missing on this machine; the disk is judged later."""
     libc = " ".join(platform.libc_ver())
-    check_machine(platform.system(), platform.machine(), libc, platform.mac_ver()[0])
+    # A 64-bit kernel names itself, not the system that this Python is of.
+    machine = platform.machine() if sys.maxsize > 2**32 else f"{platform.machine()} with a 32-bit Python"
+    check_machine(platform.system(), machine, libc, platform.mac_ver()[0])
     check_venv(f"{sys.version_info[0]}.{sys.version_info[1]}")
     check_memory(available_memory())

@@ -38,9 +38,13 @@ def uv_options(settings: Mapping[str, str]) -> list[str]:
     return options
 
 
-def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables for uv that mean what these settings of pip's mean."""
+def uv_environment(settings: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The variables for uv that mean what these settings, and the `inherited` variables, mean to pip."""
     found: dict[str, str] = {}
+    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        if inherited.get(name) and "SSL_CERT_FILE" not in inherited:
+            found["SSL_CERT_DIR" if Path(inherited[name]).is_dir() else "SSL_CERT_FILE"] = inherited[name]
+    named = "cert" in settings or bool(found)
     for name, variables in (
         ("cert", ("SSL_CERT_FILE",)),
         ("client-cert", ("SSL_CLIENT_CERT",)),
@@ -53,7 +57,7 @@ def uv_environment(settings: Mapping[str, str]) -> dict[str, str]:
             found |= dict.fromkeys(variables, settings[name])
             if name.endswith("timeout"):  # pip takes fractions of a second
                 found |= dict.fromkeys(variables, str(math.ceil(float(settings[name]))))
-    if "cert" not in settings and _system_trusts(ssl.get_default_verify_paths()):
+    if not named and _system_trusts(ssl.get_default_verify_paths()):
         # As pip does since 24.2: a company's own certificate lies in the system's store alone.
         found["UV_SYSTEM_CERTS"] = "1"
     return found

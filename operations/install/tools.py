@@ -111,6 +111,12 @@ class Pip(Tool):
     name = "pip"
     again = "--force-reinstall"
 
+    def __init__(self, venv: Path, lock: int) -> None:
+        """As Tool."""
+        super().__init__(venv, lock)
+        # A shared machine's pip.conf may say `user`, which no environment allows.
+        self.environment = {"PIP_USER": "0"}
+
     def offers(self, requirement: str, links: Sequence[str], seconds: int | None) -> bool:
         hurry = ["--timeout", str(seconds), "--retries", "0"] if seconds else []
         return self.install("--dry-run", *hurry, *_find(links), requirement).worked
@@ -149,7 +155,7 @@ class Uv(Tool):
         super().__init__(venv, lock)
         self._program = program
         self._options = ["--python", str(self.python), *uv_options(settings)]
-        self.environment = uv_environment(settings)
+        self.environment = uv_environment(settings, os.environ)
         self.environment["UV_CACHE_DIR"] = str(self._cache(settings))
 
     def offers(self, requirement: str, links: Sequence[str], seconds: int | None) -> bool:
@@ -173,7 +179,8 @@ class Uv(Tool):
 
     def _cache(self, settings: dict[str, str]) -> Path:
         """uv's usual cache; one to throw away where that can't be written, is not wanted or has no room."""
-        usual = Path(self.run([self._program, "cache", "dir"]).output.strip())
+        told = self.run([self._program, "cache", "dir"])
+        usual = Path(told.output.strip()) if told.worked else self.throwaway_cache
         with suppress(OSError):
             usual.mkdir(parents=True, exist_ok=True)
             beside = usual.stat().st_dev == self.venv.stat().st_dev

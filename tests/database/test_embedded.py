@@ -112,3 +112,18 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_texts_are_compared_without_a_locale_of_the_system(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """macOS 14 and minimal systems have no C.UTF-8."""
+    monkeypatch.setenv("LC_ALL", "xx_NONE.UTF-8")
+    directory = home / "postgres"
+    with EmbeddedServer(directory):
+        found = query(
+            directory,
+            "select datlocprovider, datcollate, datlocale, lower('ÄÉ'), 'a' < 'B' from pg_database "
+            "where datname = current_database()",
+        )
+        assert found == [("b", "C", "C.UTF-8", "äé", False)]

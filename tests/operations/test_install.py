@@ -209,3 +209,25 @@ def test_the_installer_imports_the_standard_library_only() -> None:
     """It runs before anything is installed: -S leaves out all that is."""
     command = [sys.executable, "-S", "-c", "import operations.install.__main__"]
     subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [("SHORTLIST_HOME=/data", True), ("  export SHORTLIST_HOME = /data", True), ("SHORTLIST_HOME=", False),
+     ("# SHORTLIST_HOME=/data", False)],
+)  # fmt: skip
+def test_the_data_may_lie_elsewhere_by_a_line_of_the_settings(tmp_path: Path, line: str, named: bool) -> None:
+    from operations.install.__main__ import _home_is_named
+
+    assert not _home_is_named(tmp_path)
+    (tmp_path / ".env").write_text(f"SHORTLIST_SERVICE_PORT=3000\n{line}\n")
+    assert _home_is_named(tmp_path) == named
+
+
+def test_what_the_disk_refuses_is_said_in_one_line(clone: Path, venv: Path) -> None:
+    (clone / "requirements.txt").chmod(0o444)
+    (venv / "install.log").mkdir()
+    done = install(clone, clone.parent / "bin")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("make: The installation could not go on: ") and "install.log" in line

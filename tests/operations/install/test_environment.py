@@ -1,5 +1,8 @@
 """When the environment is kept, and when it is made anew."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +12,8 @@ from typing import Any
 import pytest
 
 from operations.install import environment
-from operations.install.environment import fingerprint, is_done, prepare
+from operations.install.environment import fingerprint, is_done, only_one, prepare
+from operations.install.errors import InstallError
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -87,3 +91,20 @@ def test_one_of_an_older_lock_is_kept_and_marked_as_unfinished(venv: Path, made:
     prepare(venv, named=False)
     assert not made
     assert (venv / ".installing").exists() and not (venv / ".installed").exists()
+
+
+def test_only_a_lock_that_somebody_holds_is_another_installation(
+    venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without locks is not; and NFS gives one only for a file that is open for writing."""
+    with only_one(tmp_path) as lock:
+        assert fcntl.fcntl(lock, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+        with pytest.raises(InstallError, match="Another installation"), only_one(tmp_path):
+            pass
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="No locks available"), only_one(tmp_path):
+        pass

@@ -1,13 +1,15 @@
 """A package that can't be imported is named with the cause and what to install."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import sklearn
 
 from operations.install.errors import InstallError
-from operations.install.imports import check_imports, import_failure, provide_openmp
+from operations.install.imports import _system_loads, check_imports, import_failure, provide_openmp
 
 
 def test_packages_that_load_pass() -> None:
@@ -43,7 +45,7 @@ def test_the_bundled_openmp_goes_by_the_systems_name(tmp_path: Path, monkeypatch
     packages = tmp_path / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
     (packages / "scikit_learn.libs").symlink_to(real / "scikit_learn.libs")
-    monkeypatch.setattr("operations.install.imports._loads", lambda library: False)
+    monkeypatch.setattr("operations.install.imports._system_loads", lambda library: False)
     provide_openmp(tmp_path, "Linux")
     hook = (packages / "shortlist_openmp.pth").read_text()
     shown = "; print([line.split()[-1] for line in open('/proc/self/maps') if 'gomp' in line])"
@@ -57,6 +59,20 @@ def test_a_system_that_has_openmp_keeps_its_own(tmp_path: Path, monkeypatch: pyt
     packages = tmp_path / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
     (packages / "shortlist_openmp.pth").write_text("")
-    monkeypatch.setattr("operations.install.imports._loads", lambda library: True)
+    monkeypatch.setattr("operations.install.imports._system_loads", lambda library: True)
     provide_openmp(tmp_path, "Linux")
     assert not list(packages.iterdir())
+
+
+def test_a_copy_that_this_process_has_loaded_is_not_the_systems(tmp_path: Path) -> None:
+    """`make up` in an activated environment runs the Python whose hook has loaded the copy."""
+    (bundled,) = (Path(sklearn.__file__).parents[1] / "scikit_learn.libs").glob("libgomp-*.so*")
+    named = tmp_path / "libownomp.so.1"
+    name = bundled.name.encode()
+    named.write_bytes(
+        bundled.read_bytes().replace(name + b"\0", named.name.encode().ljust(len(name) + 1, b"\0"))
+    )
+    ctypes.CDLL(str(named))
+    ctypes.CDLL(named.name)  # loaded, so that the name alone is enough
+    assert not _system_loads(named.name)
+    assert _system_loads("libc.so.6")

@@ -2,6 +2,7 @@
 
 import builtins
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,20 @@ def test_too_little_memory_is_refused_where_the_system_tells() -> None:
         machine.check_memory(1.2)
     machine.check_memory(None)
     assert (machine.available_memory() or 0) > 0.1
+
+
+def test_a_containers_limit_is_all_the_memory_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(machine, "CONTAINER_MEMORY", limit)
+    limit.write_text(f"{2**26}\n")
+    assert machine.available_memory() == 1 / 16
+    limit.write_text("max\n")
+    assert (machine.available_memory() or 0) > 1 / 16
+
+
+def test_a_32_bit_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "maxsize", 2**31 - 1)
+    with pytest.raises(InstallError, match="with a 32-bit Python"):
+        machine.check()

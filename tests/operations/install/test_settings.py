@@ -45,7 +45,7 @@ def test_options_mean_what_pips_mean() -> None:
 
 
 def test_variables_mean_what_pips_mean() -> None:
-    assert uv_environment(read_settings(LISTING)) == {
+    assert uv_environment(read_settings(LISTING), {}) == {
         "SSL_CERT_FILE": "/etc/ca.pem",
         "HTTP_PROXY": "http://proxy:3128",
         "HTTPS_PROXY": "http://proxy:3128",
@@ -55,7 +55,7 @@ def test_variables_mean_what_pips_mean() -> None:
 
 
 def test_fractions_of_a_second_are_rounded_up_for_uv() -> None:
-    assert uv_environment({"timeout": "15.5"})["UV_HTTP_TIMEOUT"] == "16"
+    assert uv_environment({"timeout": "15.5"}, {})["UV_HTTP_TIMEOUT"] == "16"
 
 
 def test_uv_trusts_the_systems_certificates_where_there_are_some(
@@ -63,11 +63,19 @@ def test_uv_trusts_the_systems_certificates_where_there_are_some(
 ) -> None:
     empty = ssl.get_default_verify_paths()._replace(cafile="", capath=str(tmp_path))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: empty)
-    assert uv_environment({}) == {}
+    assert uv_environment({}, {}) == {}
 
     (tmp_path / "company.pem").touch()
-    assert uv_environment({}) == {"UV_SYSTEM_CERTS": "1"}
-    assert uv_environment({"cert": "/etc/ca.pem"}) == {"SSL_CERT_FILE": "/etc/ca.pem"}
+    assert uv_environment({}, {}) == {"UV_SYSTEM_CERTS": "1"}
+    assert uv_environment({"cert": "/etc/ca.pem"}, {}) == {"SSL_CERT_FILE": "/etc/ca.pem"}
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_pip_takes_from_a_variable_are_handed_to_uv(tmp_path: Path, name: str) -> None:
+    assert uv_environment({}, {name: "/etc/ca.pem"}) == {"SSL_CERT_FILE": "/etc/ca.pem"}
+    assert uv_environment({}, {name: str(tmp_path)}) == {"SSL_CERT_DIR": str(tmp_path)}
+    assert uv_environment({"cert": "/own.pem"}, {name: "/etc/ca.pem"}) == {"SSL_CERT_FILE": "/own.pem"}
+    assert "SSL_CERT_FILE" not in uv_environment({}, {name: "/etc/ca.pem", "SSL_CERT_FILE": "/own.pem"})
 
 
 def test_no_settings_are_no_options() -> None:

@@ -45,8 +45,16 @@ def tool(request: pytest.FixtureRequest, tmp_path: Path, wheels: Path, lock: int
     bundled = str(Path(ensurepip.__file__).parent / "_bundled")
     Uv(venv, lock, UV, {"no-index": "true", "find-links": bundled}).synchronise(["pip"], ())
     made = Pip(venv, lock)
-    made.environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
+    made.environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
     return made
+
+
+def test_a_setting_to_install_for_the_user_does_not_hold_in_the_environment(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_USER", "1")
+    tool.synchronise(["two==2.0"], ())
+    assert "two-2.0" in installed(tool)
 
 
 def installed(tool: Tool) -> set[str]:
