@@ -95,6 +95,12 @@ class Context:
         return self.index.catalogue.n_rows
 
     @property
+    def live(self) -> Mask:
+        """bool[n_rows], which rows hold an item."""
+        live: Mask = self.index.catalogue.column("alive")
+        return live
+
+    @property
     def identity(self) -> Identities:
         """uint64[n_rows], which item each row holds, on every worker alike."""
         identity: Identities = self.index.catalogue.column("identity")

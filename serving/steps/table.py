@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.scores import Identities, Mask, Rows, Scores, top
-from training.models.blend import scale_of, scale_of_few
+from training.models.blend import scale_of
 
 WHOLE_CATALOGUE = 20_000
-"""Catalogue rows up to which every item is a candidate: that is quicker than to choose."""
+"""Live items up to which every one is a candidate: that is quicker than to choose."""
 
 SEARCH, INTEREST = "search", "interest"
 """Columns of which there may be several: see `numbered`."""
@@ -48,11 +48,10 @@ class Column:
         rows = places if self.rows is None else self.rows[places]
         return rows[top(self.values[places], identity[rows], count)]
 
-    def scale(self, n_rows: int) -> float:
-        """`scale_of` the value of every catalogue row, from the values that there are."""
-        if self.rows is None:
-            return scale_of(self.values)
-        return scale_of_few(self.values, n_rows)
+    def scale(self, live: Mask) -> float:
+        """What a blend divides by: `scale_of` the values of the live items (bool[n_rows])."""
+        own = live if self.rows is None else live[self.rows]
+        return scale_of(self.values[own], int(np.count_nonzero(live)))
 
 
 NO_OPINION = Column(NO_SCORES, NO_ROWS)
@@ -72,8 +71,8 @@ class Table:
     sources: Mapping[str, Scores]
     """What each source says, float32[c]."""
     scales: Mapping[str, Callable[[], float]]
-    """What a blend divides each source by: its standard deviation over the whole catalogue. Computed for
-    those who ask: it takes a look at every row."""
+    """What a blend divides each source by: its standard deviation over all live items. Computed for those
+    who ask: it takes a look at every row."""
     score: Scores = field(default_factory=lambda: NO_SCORES)
     """float32[c]; above 0 for a candidate that something speaks for."""
     steps: Mapping[str, Scores] = field(default_factory=dict)
@@ -127,24 +126,34 @@ def numbered(name: str, place: int) -> str:
     return f"{name} {place + 1}"
 
 
-def gather(columns: Mapping[str, Column], allowed: Mask, identity: Identities, each: int) -> Table:
+def is_small(live: Mask) -> bool:
+    """Whether there are so few live items (bool[n_rows]) that every one is a candidate.
+
+    Rows that hold none don't count: how many there are depends on what a worker has been through.
+    """
+    return int(np.count_nonzero(live)) <= WHOLE_CATALOGUE
+
+
+def gather(
+    columns: Mapping[str, Column], live: Mask, allowed: Mask, identity: Identities, each: int
+) -> Table:
     """Candidates from what the sources say.
 
-    In a catalogue of up to WHOLE_CATALOGUE rows every row is one; in a larger one the `each` best allowed
-    rows of every source are, and nothing after this takes time that grows with the catalogue.
+    In a catalogue of up to WHOLE_CATALOGUE live items every row is one; in a larger one the `each` best
+    allowed rows of every source are, and nothing after this takes time that grows with the catalogue.
 
     Args:
         columns: of each source.
+        live: bool[n_rows], which rows hold an item.
         allowed: bool[n_rows], what may be in the list.
         identity: uint64[n_rows], by which equals are put in order.
         each: how many a source brings to a large catalogue's table.
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
-    if n_rows <= WHOLE_CATALOGUE:
-        scales = {name: partial(scale_of, values) for name, values in dense.items()}
+    scales = {name: partial(column.scale, live) for name, column in columns.items()}
+    if is_small(live):
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
-    scales = {name: partial(column.scale, n_rows) for name, column in columns.items()}
     brought = [column.best(each, allowed, identity) for column in columns.values()]
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     found = {name: values[rows] for name, values in dense.items()}

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.steps.scores import Identities, top
 from serving.text.postings import Postings
 from serving.text.terms import fold, terms
 from serving.types import Item
@@ -24,8 +25,16 @@ class NameIndex:
         """Take the item of `row` out."""
         self._postings.remove(row)
 
-    def similar(self, row: int, among: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Rows int32[m] of `among` (bool[n_rows]) that share a term with `row`, and their cosine (0..1)."""
+    def similar(
+        self, row: int, among: NDArray[np.bool_], identity: Identities
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Rows of `among` that share a term with `row`, int32[m], and their cosine (0..1), float32[m].
+
+        Args:
+            row: of the item that is asked about.
+            among: bool[n_rows]
+            identity: uint64[n_rows], by which it is decided between equals where too many share a term.
+        """
         asked = self._postings.terms_of(row)
         shared = np.zeros(len(among), dtype=np.float32)
         for term in asked:
@@ -33,7 +42,7 @@ class NameIndex:
             shared[rows] += np.float32(self._postings.idf(term) ** 2)
         rows = np.flatnonzero(shared * among).astype(np.int32)
         rows = rows[rows != row]
-        rows = rows[np.argsort(-shared[rows], kind="stable")[:_CANDIDATES]]
+        rows = rows[top(shared[rows], identity[rows], _CANDIDATES)]
         norms = np.array([self._norm(int(other)) for other in rows], dtype=np.float32)
         own = self._norm(row)
         return rows, shared[rows] / (norms * np.float32(own or 1.0))

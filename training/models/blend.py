@@ -38,17 +38,12 @@ BLEND = "blend"
 """What the blend is called in tables, among the judged models, and in their folders."""
 
 
-def scale_of(scores: FloatArray) -> float:
-    """What one query's scores (float32[n_items]) are divided by before they are weighted; see `normalise`."""
-    return float(_divisor(scores)[0])
-
-
-def scale_of_few(scores: FloatArray, n_items: int) -> float:
-    """`scale_of` the scores (float32[m]) of m items among `n_items` of which all others have 0, m >= 0.
+def scale_of(scores: FloatArray, n_items: int) -> float:
+    """What `normalise` divides by, for the scores of m items (float32[m]) where all others of n_items have 0.
 
     >>> scores = np.array([3, 1], dtype=np.float32)
-    >>> few, all_of_them = scale_of_few(scores, 1000), np.pad(scores, (0, 998))
-    >>> round(few, 5) == round(scale_of(all_of_them), 5)
+    >>> scale, normalised = scale_of(scores, 1000), normalise(np.pad(scores, (0, 998)))
+    >>> np.allclose(scores / scale, normalised[:2])
     True
     """
     exact = scores.astype(np.float64)

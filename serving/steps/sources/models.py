@@ -65,7 +65,8 @@ def _with_new_titles(context: Context, column: Column) -> Column:
     least = context.params.section(TfidfConfig).min_similarity
     strongest = np.argsort(-history.weights, kind="stable")[:COMPARED]
     for row, weight in zip(history.liked[strongest].tolist(), history.weights[strongest], strict=True):
-        rows, cosines = context.index.titles.similar(row, everything if changed[row] else live)
+        among = everything if changed[row] else live
+        rows, cosines = context.index.titles.similar(row, among, context.identity)
         near = cosines >= least
         scores[rows[near]] += cosines[near] * np.log1p(weight)
     return Column(scores)

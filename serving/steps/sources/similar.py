@@ -17,12 +17,14 @@ def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
     changed, bundle = context.changed_rows(), context.bundle
     titles = context.index.titles
     if bundle is None or changed[context.item]:
-        rows, cosines = titles.similar(context.item, np.ones(context.n_rows, dtype=np.bool_))
+        rows, cosines = titles.similar(
+            context.item, np.ones(context.n_rows, dtype=np.bool_), context.identity
+        )
         return {"tfidf": Column(cosines, rows)}
     indexes, cosines = bundle.models.tfidf.row(bundle.index(context.item))
     scores = spread(np.asarray(cosines), bundle.rows[indexes], context.n_rows)
     scores[changed] = 0
-    live_rows, live_cosines = titles.similar(context.item, changed)
+    live_rows, live_cosines = titles.similar(context.item, changed, context.identity)
     scores[live_rows] = live_cosines
     return {"tfidf": Column(scores)}
 

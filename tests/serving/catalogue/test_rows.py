@@ -1,14 +1,17 @@
 """Rows of deleted items go to new ones: a shop that changes daily does not fill a worker's memory."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import Catalogue
-from serving.catalogue.drafts import ItemDraft
+from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.plane import LivePlane
+from serving.steps import table
 from serving.types import Item
 
 IDS = st.sampled_from([f"item {number}" for number in range(8)])
@@ -81,3 +84,28 @@ async def test_after_a_swap_new_items_take_the_rows_of_deleted_ones_and_lists_ar
     assert await plane.get_item("OLD0") is None and await plane.get_item("TEA0000000") is None
     alike = await plane.lists.similar_by_vector("NEW0", 4)
     assert {each.item.item_id for each in alike} == {f"NEW{number}" for number in range(1, 5)}
+
+
+@pytest.mark.parametrize("limit", [17, 18], ids=["large", "small"])
+async def test_a_worker_with_dead_rows_answers_as_one_without(
+    shop: list[str],
+    deploy: Any,
+    open_plane: Callable[[], Awaitable[LivePlane]],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int,
+) -> None:
+    monkeypatch.setattr(table, "WHOLE_CATALOGUE", limit)
+    deploy()
+    old = await open_plane()
+    for number in range(3):
+        await old.create_item(ItemDraft(kind="product", item_id=f"OLD{number}", title="garden lantern"))
+        await old.delete_item(f"OLD{number}")
+    await old.record_interaction(InteractionDraft(user_id="ann", event_type="like", item_id=shop[0]))
+    young = await open_plane()
+    rows = [plane._parts.index.catalogue.n_rows for plane in (old, young)]
+    assert rows == [21, 18]
+    one, other = [
+        (await plane.lists.home("ann", 6, lists=["personalized"], explain=True)).personalized
+        for plane in (old, young)
+    ]
+    assert one and one == other

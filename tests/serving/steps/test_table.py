@@ -19,7 +19,11 @@ def floats(*values: float) -> np.ndarray:
 def test_in_a_small_catalogue_every_row_is_a_candidate() -> None:
     allowed = np.array([True, False, True])
     made = gather(
-        {"a": Column(floats(3, 1, 2)), "b": Column(floats(5), np.array([2], np.int32))}, allowed, IDS[:3], 1
+        {"a": Column(floats(3, 1, 2)), "b": Column(floats(5), np.array([2], np.int32))},
+        np.ones(3, dtype=np.bool_),
+        allowed,
+        IDS[:3],
+        1,
     )
     assert made.rows.tolist() == [0, 1, 2] and made.allowed.tolist() == allowed.tolist()
     assert made.column("b").tolist() == [0, 0, 5]
@@ -33,7 +37,7 @@ def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole(
     scores = floats(3, 9, 2, 1, 0, 0)
     allowed = np.array([True, False, True, True, True, True])
     columns = {"a": Column(scores), "b": Column(floats(4, 7), np.array([5, 1], np.int32))}
-    made = gather(columns, allowed, IDS, 2)
+    made = gather(columns, np.ones(6, dtype=np.bool_), allowed, IDS, 2)
     assert made.rows.tolist() == [0, 2, 5] and made.allowed.all()
     assert made.column("a").tolist() == [3, 2, 0] and made.column("b").tolist() == [0, 0, 4]
     assert made.scaled("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
@@ -46,4 +50,23 @@ def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole(
 def test_the_scale_of_a_few_values_is_that_of_the_whole_catalogue(values: list[float], others: int) -> None:
     scores, rows = floats(*values), np.arange(len(values), dtype=np.int32)
     column, n_rows = Column(scores, rows), len(values) + others
-    assert column.scale(n_rows) == pytest.approx(Column(column.dense(n_rows)).scale(n_rows), rel=1e-5)
+    live, dense = np.ones(n_rows, dtype=np.bool_), column.dense(n_rows)
+    assert column.scale(live) == pytest.approx(Column(dense).scale(live), rel=1e-5)
+    assert dense / np.float32(column.scale(live)) == pytest.approx(normalise(dense), rel=1e-5)
+
+
+@pytest.mark.parametrize("limit", [3, 4])
+def test_rows_without_an_item_change_nothing(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    """Another worker holds the same items and has none of its rows free."""
+    monkeypatch.setattr(tables, "WHOLE_CATALOGUE", limit)
+    scores, live = floats(3, 9, 2, 1), np.ones(4, dtype=np.bool_)
+    columns = {"a": Column(scores), "b": Column(floats(4), np.array([3], np.int32))}
+    made = gather(columns, live, live, IDS[:4], 2)
+    for dead in (1, 2):
+        other = np.append(live, np.zeros(dead, dtype=np.bool_))
+        columns["a"] = Column(np.append(scores, np.zeros(dead, dtype=np.float32)))
+        found = gather(columns, other, other, IDS[: 4 + dead], 2)
+        may, candidates = np.flatnonzero(found.allowed), np.flatnonzero(made.allowed)
+        assert found.identity[may].tolist() == made.identity[candidates].tolist()
+        for name in columns:
+            assert found.scaled(name)[may].tolist() == made.scaled(name)[candidates].tolist()

@@ -78,7 +78,7 @@ def test_names_are_compared_by_their_rare_words() -> None:
     names = NameIndex()
     for row, title in enumerate(["red teapot", "blue teapot", "red bag", "red box", "red hat"]):
         names.put(row, item(title))
-    rows, cosines = names.similar(0, np.ones(5, dtype=bool))
+    rows, cosines = names.similar(0, np.ones(5, dtype=bool), np.arange(5, dtype=np.uint64))
     assert rows[cosines.argmax()] == 1
     assert ((cosines > 0) & (cosines < 1)).all()
 
@@ -87,7 +87,19 @@ def test_names_are_compared_without_accents() -> None:
     names = NameIndex()
     for row, title in enumerate(["café au lait", "cafe sign", "red hat", "blue hat"]):
         names.put(row, item(title))
-    assert names.similar(0, np.ones(4, dtype=bool))[0].tolist() == [1]
+    assert names.similar(0, np.ones(4, dtype=bool), np.arange(4, dtype=np.uint64))[0].tolist() == [1]
+
+
+def test_of_too_many_names_that_share_as_much_the_same_are_compared_whatever_their_rows() -> None:
+    count, found = 2000, []
+    order = np.random.default_rng(4).permutation(np.arange(1, count))
+    for products in (range(count), [0, *order.tolist()]):
+        names, identity = NameIndex(), np.array(products, dtype=np.uint64)
+        for row, product in enumerate(products):
+            names.put(row, item(f"mug {product}"))
+        rows, cosines = names.similar(0, np.ones(count, dtype=bool), identity)
+        found.append(dict(zip(identity[rows].tolist(), cosines.tolist(), strict=True)))
+    assert found[0] == found[1] and len(found[0]) < count - 1
 
 
 def unit(generator: np.random.Generator, count: int, dimension: int = 8) -> np.ndarray:
