@@ -92,6 +92,10 @@ class Arms:
         """What is to be computed unseen; None without a shadow, and while its bundle is not here."""
         return self._arm_policy(assignment.shadow_id, assignment.shadow)
 
+    def bundles(self) -> set[PlacedBundle | None]:
+        """The bundles that lists are made with: the deployed one (None before the first) and the arms'."""
+        return {self._deployed.bundle, *self._bundles.values()}
+
     def follow(self, running: Iterable[Experiment]) -> None:
         """Start to load what running experiments name and is not here; let go of what none names."""
         arms = {arm.bundle_id: arm for each in running for arm in each.arms if arm.bundle_id}

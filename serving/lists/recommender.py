@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from database.state import UserEvents
+from serving.bundle.loading import PlacedBundle
 from serving.catalogue.rankings import Rankings, stamp
 from serving.errors import ItemNotFound, ModelNotReady
 from serving.experiments.arms import Policy
@@ -25,8 +26,6 @@ from serving.text.terms import meant
 from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
-_KEPT_RANKINGS = 4
-
 T = TypeVar("T")
 
 
@@ -41,7 +40,7 @@ class Recommender:
         self._parts = parts
         self._params = params
         self._clock = clock
-        self._rankings: dict[str, Rankings] = {}
+        self._rankings: dict[PlacedBundle | None, Rankings] = {}
         self._random = random.Random()
 
     async def home(
@@ -258,7 +257,7 @@ class Recommender:
 
         Tens of milliseconds at 250,000 items. What is edited meanwhile is seen to when the list is made.
         """
-        known = self._rankings.get(policy.bundle_id)
+        known = self._rankings.get(policy.bundle)
         rankings = self._current_rankings(policy)
         if rankings is not known:
             await asyncio.sleep(0)
@@ -268,12 +267,13 @@ class Recommender:
     def _current_rankings(self, policy: Policy) -> Rankings:
         catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
         catalogue.at(self._clock())
-        found = self._rankings.get(policy.bundle_id)
+        found = self._rankings.get(policy.bundle)
         if found is None or found.stamp != stamp(catalogue, trending):
-            if len(self._rankings) >= _KEPT_RANKINGS:
-                self._rankings.clear()
             found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking, found)
-            self._rankings[policy.bundle_id] = found
+            self._rankings[policy.bundle] = found
+        # What is kept of a bundle keeps it in memory, and its items' rows from being given back.
+        for gone in self._rankings.keys() - self._parts.arms.bundles():
+            del self._rankings[gone]
         return found
 
     def _exploration(self, policy: Policy) -> Exploration | None:

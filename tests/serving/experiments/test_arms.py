@@ -1,11 +1,15 @@
 """Experiments on two workers: arms, other bundles, other blends, shadows, exploration, and what is logged."""
 
 import asyncio
+import gc
+import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import asyncpg
 import psycopg2
@@ -281,3 +285,44 @@ async def test_lists_are_counted_by_model_and_state_is_told(workers: tuple[LiveP
         while value("shortlist_bundle_age_seconds") == 0:
             await asyncio.sleep(0.1)
     assert value("shortlist_feed_lag") == 0
+
+
+async def test_a_bundle_that_no_list_is_made_with_is_let_go(
+    plane: LivePlane, deploy: Any, start: Any, database: Any
+) -> None:
+    deploy("first")
+    await plane.settle()
+    start("old-or-new", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
+    deploy("second", seed=1)
+    await plane.settle()
+    first = ref(plane._parts.arms.policy(Assignment("old-or-new", Arm("old", 0.5, bundle_id="first"))).bundle)
+    second = ref(plane._parts.deployed.bundle)
+    for user_id in USERS:
+        await plane.lists.home(user_id, 5)
+    with psycopg2.connect(database.dsn) as conn:
+        stop_experiment(conn, "old-or-new", "over")
+    conn.close()
+    deploy("third", seed=2)
+    await plane.settle()
+    await plane.lists.home("ann", 5)
+    gc.collect()
+    assert first() is None and second() is None
+    assert [each.bundle_id for each in plane._parts.deployed._placed] == ["third"]
+
+
+async def test_the_rankings_of_many_arms_are_kept_from_list_to_list(
+    plane: LivePlane, deploy: Any, start: Any, tmp_path: Path
+) -> None:
+    first = deploy("first")
+    others = [f"other{number}" for number in range(5)]
+    for tag in others:
+        shutil.copytree(first, tmp_path / tag)
+        deploy.deploy(tag)
+    deploy.deploy("first")
+    arms = [Arm("now", 0.5), *(Arm(tag, 0.1, bundle_id=tag) for tag in others)]
+    start("many", arms)
+    await plane.settle()
+    policies = [plane._parts.arms.policy(Assignment("many", arm)) for arm in arms]
+    assert len({policy.bundle_id for policy in policies}) == len(arms)
+    before, after = ([plane.lists.context(policy, 5).rankings for policy in policies] for _ in range(2))
+    assert all(one is other for one, other in zip(before, after, strict=True))
