@@ -20,6 +20,9 @@ from training.models.core.neighbours import BLOCK, NeighbourModel, keep_top
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, Report
 
+TELLING_LIFT = 1.2
+"""A rule below this is near what chance would give: it recommends nothing for a basket, and is no reason."""
+
 
 class FpGrowthConfig(Config):
     """Section `fpgrowth`."""
@@ -75,36 +78,45 @@ class FpGrowth(NeighbourModel):
         power = float(scalars["lift_power"])
         # lift^0 is 1: the array itself is kept then, memory-mapped, rather than a copy of it.
         self.weights = (data * lift**power).astype(np.float32) if power else data
+        self._telling = np.where(lift >= TELLING_LIFT, self.weights, np.float32(0))
+        gains = (larger.confidence - larger.shorter) * larger.lift**power
+        self._gains = np.where(larger.lift >= TELLING_LIFT, gains, 0).astype(np.float32)
 
     def basket_scores(self, query: Query) -> FloatArray:
-        """Scores of all items for a basket, float32[n_items]: `scores`, and what two items say together.
+        """Scores of all items for a basket, float32[n_items], by the rules that reach TELLING_LIFT.
 
-        A rule with two antecedents adds (its confidence less that of the better one with one of them) *
-        lift ^ lift_power: what it tells beyond the pairs, which are in the sum already.
+        A rule with one antecedent adds what it adds to `scores`. One with two adds (its confidence less that
+        of the better one with one of them) * lift ^ lift_power: what it tells beyond the pairs, which are in
+        the sum already.
         """
-        scores, larger = self.scores(query), self.larger
+        scores, larger = self.added(query, self._telling), self.larger
         matching = larger.matching(query.items, self.n_items)
-        gains = (larger.confidence - larger.shorter) * larger.lift ** float(self.scalars["lift_power"])
-        np.add.at(scores, larger.consequents[matching], gains[matching])
+        np.add.at(scores, larger.consequents[matching], self._gains[matching])
         return scores
 
-    def explain_basket(self, item: int, basket: IntArray) -> Rule | None:
-        """The most confident rule from one or two of a basket's items (int32[m]) to an item, if any."""
-        best, larger = self.explain(item, basket), self.larger
-        for place in larger.matching(basket, self.n_items).tolist():
-            confidence = float(larger.confidence[place])
-            if larger.consequents[place] == item and (best is None or confidence > best.confidence):
-                best = Rule(
-                    tuple(larger.antecedents[place].tolist()),
-                    item,
-                    float(larger.support[place]),
-                    confidence,
-                    float(larger.lift[place]),
-                )
-        return best
+    def explain_basket(self, items: IntArray, basket: IntArray) -> list[Rule | None]:
+        """For each item the most confident rule with a telling lift from one or two of a basket's items.
 
-    def explain(self, item: int, history: IntArray) -> Rule | None:
-        """The most confident rule from an item of the history (int32[m]) to an item, if any."""
+        Args:
+            items: int32[k], each once.
+            basket: int32[m]
+        """
+        larger = self.larger
+        best = {item: self.explain(item, basket, TELLING_LIFT) for item in items.tolist()}
+        matching = larger.matching(basket, self.n_items)
+        asked = np.isin(larger.consequents[matching], items) & (larger.lift[matching] >= TELLING_LIFT)
+        for place in matching[asked].tolist():
+            rule = self._larger_rule(place)
+            known = best[rule.consequent]
+            if known is None or rule.confidence > known.confidence:
+                best[rule.consequent] = rule
+        return list(best.values())
+
+    def explain(self, item: int, history: IntArray, least_lift: float = 0.0) -> Rule | None:
+        """The most confident rule from an item of the history (int32[m]) to an item, if any.
+
+        Rules whose lift is below `least_lift` don't count.
+        """
         best: Rule | None = None
         for antecedent in history.tolist():
             start = int(self.indptr[antecedent])
@@ -113,7 +125,8 @@ class FpGrowth(NeighbourModel):
             position = int(np.searchsorted(consequents, item))
             if position < len(consequents) and consequents[position] == item:
                 rule = self._rule(antecedent, start + position)
-                best = rule if best is None or rule.confidence > best.confidence else best
+                if rule.lift >= least_lift and (best is None or rule.confidence > best.confidence):
+                    best = rule
         return best
 
     def _rule(self, antecedent: int, position: int) -> Rule:
@@ -123,6 +136,15 @@ class FpGrowth(NeighbourModel):
             float(self.support[position]),
             float(self.data[position]),
             float(self.lift[position]),
+        )
+
+    def _larger_rule(self, place: int) -> Rule:
+        return Rule(
+            tuple(self.larger.antecedents[place].tolist()),
+            int(self.larger.consequents[place]),
+            float(self.larger.support[place]),
+            float(self.larger.confidence[place]),
+            float(self.larger.lift[place]),
         )
 
     def arrays(self) -> Arrays:

@@ -26,7 +26,7 @@ def bought_together(name: str, confidence: float, lift: float) -> str:
 
 
 def with_basket() -> str:
-    """Bought with several of a basket's items, none of which says much by itself."""
+    """Bought with items of a basket that are not to be named."""
     return "bought with the items in the cart"
 
 

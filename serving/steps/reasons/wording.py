@@ -11,10 +11,7 @@ from serving.steps.reasons.history import leading_items
 from serving.steps.reasons.labels import strongest
 from serving.steps.sources.words import word_matches
 from serving.steps.table import INTEREST, SEARCH, Table, numbered
-from training.models.fpgrowth import Rule
-
-TELLING_LIFT = 1.2
-"""A rule below this is near what chance would give, and no reason."""
+from training.models.fpgrowth import TELLING_LIFT, Rule
 
 Wording = Callable[[Context, Table], list[str]]
 
@@ -101,12 +98,13 @@ def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[str
 def of_basket(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     """The surest basket rule from one or two items of the basket; hidden items are not named."""
     bundle, basket = context.bundle, context.model_query().items
+    if bundle is None:
+        return [texts.with_basket()] * len(table)
     hidden = context.index.catalogue.column("hidden")
     found = []
-    for row in table.rows.tolist():
-        rule = None if bundle is None else bundle.models.fpgrowth.explain_basket(bundle.index(row), basket)
-        rows = [] if bundle is None or rule is None else bundle.rows[list(rule.antecedents)].tolist()
-        if rule is None or rule.lift < TELLING_LIFT or hidden[rows].any():
+    for rule in bundle.models.fpgrowth.explain_basket(bundle.indexes(table.rows), basket):
+        rows = [] if rule is None else bundle.rows[list(rule.antecedents)].tolist()
+        if rule is None or hidden[rows].any():
             found.append(texts.with_basket())
         else:
             names = " and ".join(context.row_item(each).name for each in rows)

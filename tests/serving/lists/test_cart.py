@@ -10,6 +10,7 @@ from serving.experiments.running import NO_EXPERIMENT
 from serving.lists.executor import FALLBACK_MODELS
 from serving.plane import LivePlane
 from training.models.core.itemsets import LargerRules
+from training.models.fpgrowth import FpGrowth
 
 TEA = [f"TEA000000{number}" for number in range(6)]
 GARDEN = [f"GAR000000{number}" for number in range(6)]
@@ -35,9 +36,12 @@ async def test_what_two_items_say_together_names_both(plane: LivePlane, deploy: 
     assert bundle is not None
     tea, cosy, spade = (bundle.bundle.items.index(each) for each in (TEA[0], TEA[1], GARDEN[0]))
     numbers = (np.array([number], dtype=np.float32) for number in (0.1, 0.75, 30.0, 0.0))
-    bundle.models.fpgrowth.larger = LargerRules(
+    larger = LargerRules(
         np.array([sorted((tea, cosy))], dtype=np.int32), np.array([spade], dtype=np.int32), *numbers
     )
+    rules = bundle.models.fpgrowth
+    pairs = rules.indptr, rules.indices, rules.data, rules.scalars
+    vars(rules).update(vars(FpGrowth(*pairs, support=rules.support, lift=rules.lift, larger=larger)))
     made, _ = await plane.lists.for_cart(TEA[:2], 1)
     assert [each.item.item_id for each in made] == [GARDEN[0]]
     told = "bought together with teapot and tea cosy: 75 % of baskets, 30.0 times as often as by chance"
@@ -89,3 +93,20 @@ async def test_what_is_withdrawn_is_neither_recommended_nor_named(plane: LivePla
     assert unknown == [TEA[2]]
     assert not {TEA[0], TEA[1], TEA[2]} & {each.item.item_id for each in made}
     assert not any("teapot" in each.reason for each in made)
+
+
+async def test_what_is_bought_with_the_cart_as_often_as_by_chance_is_not_in_by_rules(
+    plane: LivePlane, deploy: Any
+) -> None:
+    deploy()
+    await plane.settle()
+    bundle = plane._parts.arms.policy(NO_EXPERIMENT).bundle
+    assert bundle is not None
+    rules, best = bundle.models.fpgrowth, bundle.bundle.items.index(TEA[5])
+    lift = np.where(rules.indices == best, np.float32(1.1), rules.lift)
+    pairs = rules.indptr, rules.indices, rules.data, rules.scalars
+    vars(rules).update(vars(FpGrowth(*pairs, support=rules.support, lift=lift, larger=LargerRules.none())))
+    made, _ = await plane.lists.for_cart(TEA[:1], 17)
+    by_rules = {each.item.item_id: each.reason for each in made if each.model == "fpgrowth"}
+    assert by_rules and TEA[5] not in by_rules
+    assert all(reason.startswith("bought together with teapot") for reason in by_rules.values())

@@ -9,6 +9,7 @@ from scipy import sparse
 from training.models import fpgrowth
 from training.models.core.base import Query, exclude, top_k
 from training.models.core.data import TrainingData
+from training.models.core.itemsets import LargerRules
 from training.models.core.vocabulary import Vocabulary
 from training.models.fpgrowth import FpGrowth, FpGrowthConfig, Rule, cut_baskets, fit, pair_counts
 
@@ -139,15 +140,58 @@ def test_two_items_together_say_what_neither_says_alone(tmp_path: Path) -> None:
         both, one = np.array([0, 1], dtype=np.int32), np.array([0], dtype=np.int32)
         assert top_k(exclude(each.basket_scores(query(both)), both), 1)[0].tolist() == [2]
         assert top_k(exclude(each.basket_scores(query(one)), one), 1)[0].tolist() == [3]
-        surest = each.explain_basket(2, both)
+        surest, none = each.explain_basket(np.array([2, 0], dtype=np.int32), both)
         assert surest is not None and (surest.antecedents, surest.confidence) == ((0, 1), 1.0)
-        alone = each.explain_basket(2, one)
+        assert none is None
+        alone, none = each.explain_basket(np.array([2, 4], dtype=np.int32), one)
         assert alone is not None and alone.antecedents == (0,) and alone.confidence == pytest.approx(0.25)
-        assert each.explain_basket(4, one) is None
+        assert none is None
+
+
+def test_what_is_in_a_basket_by_chance_is_not_recommended_for_it() -> None:
+    """2 is in most baskets whatever else is in them; 1 goes with 0."""
+    baskets = [[1, 1, 1]] * 8 + [[1, 0, 1]] * 2 + [[0, 0, 1]] * 30 + [[0, 0, 0]] * 5
+    model, had = fit(data_of(np.array(baskets)), config(), 0), np.array([0], dtype=np.int32)
+    assert model.scores(query(had))[2] > 0
+    assert np.flatnonzero(model.basket_scores(query(had))).tolist() == [1]
+    told = model.explain_basket(np.array([1, 2], dtype=np.int32), had)
+    assert [rule and rule.antecedents for rule in told] == [(0,), None]
+
+
+def test_a_telling_rule_is_the_reason_though_one_at_chance_is_surer() -> None:
+    """0 and 1 both lead to 3: 0 more often, but hardly more than chance does."""
+    model = FpGrowth(
+        np.array([0, 1, 2, 2, 2], dtype=np.int64),
+        np.array([3, 3], dtype=np.int32),
+        np.array([0.9, 0.8], dtype=np.float32),
+        {"strength": "binary", "baskets": 10, "lift_power": 0.5},
+        support=np.array([0.3, 0.2], dtype=np.float32),
+        lift=np.array([1.1, 1.3], dtype=np.float32),
+        larger=LargerRules.none(),
+    )
+    (rule,) = model.explain_basket(np.array([3], dtype=np.int32), np.array([0, 1], dtype=np.int32))
+    assert rule is not None and rule.antecedents == (1,)
+
+
+def test_larger_rules_are_matched_once_for_all_items_of_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart = [[1, 0, 0, 1, 0]] * 30 + [[0, 1, 0, 0, 1]] * 30
+    model = fit(data_of(np.array(apart + [[1, 1, 1, 0, 0]] * 10)), config(), 0)
+    calls: list[int] = []
+    matching = LargerRules.matching
+
+    def counted(self: LargerRules, items: np.ndarray, n_items: int) -> np.ndarray:
+        calls.append(len(items))
+        return matching(self, items, n_items)
+
+    monkeypatch.setattr(LargerRules, "matching", counted)
+    model.explain_basket(np.arange(2, 5, dtype=np.int32), np.array([0, 1], dtype=np.int32))
+    assert calls == [2]
 
 
 def test_a_model_stored_before_larger_rules_is_read(tmp_path: Path) -> None:
-    model = fit(data_of(np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 1]])), config(), 0)
+    model = fit(data_of(np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0]])), config(), 0)
     model.save(tmp_path)
     head = json.loads((tmp_path / "model.json").read_text())
     head["arrays"] = [name for name in head["arrays"] if not name.startswith("larger_")]

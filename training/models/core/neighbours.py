@@ -59,6 +59,10 @@ class NeighbourModel(Model):
         return self.indices[span], self.weights[span]
 
     def scores(self, query: Query) -> FloatArray:
+        return self.added(query, self.weights)
+
+    def added(self, query: Query, entries: FloatArray) -> FloatArray:
+        """Scores of all items, float32[n_items], if the matrix had these entries (float32, one of each)."""
         if not len(query.items):
             return np.zeros(self.n_items, dtype=np.float32)
         # The rows of all history items in one go: a loop in Python would cost a microsecond an item.
@@ -67,7 +71,7 @@ class NeighbourModel(Model):
         ends = np.cumsum(lengths)
         positions = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
         weights = np.repeat(transform(query.weights, self.strength), lengths)
-        columns, parts = self.indices[positions], self.weights[positions] * weights
+        columns, parts = self.indices[positions], entries[positions] * weights
         # bincount sums in float64 whatever its input; the result goes back to float32.
         scores: FloatArray = np.bincount(columns, parts, self.n_items).astype(np.float32)
         if not self._cancels:
