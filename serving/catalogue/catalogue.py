@@ -93,8 +93,16 @@ class Catalogue:
         return self._ids[row]
 
     def rows_by_id(self) -> NDArray[np.int32]:
-        """int32[n_rows], all rows in order of their item ids. Not to be changed."""
+        """Rows that are not free, of live and of deleted items, in order of item id: int32[<=n_rows].
+
+        Not to be changed.
+        """
         return self._id_order.rows()
+
+    def changed_at(self, item_id: str) -> int:
+        """Sequence number of an item's last change, or of its deletion; 0 when none is known."""
+        row = self._rows.get(item_id)
+        return 0 if row is None else int(self._columns["change_seq"][row])
 
     def changed_since(self, columns_revision: int) -> NDArray[np.int32]:
         """Rows whose columns (`listed` apart) have changed since `columns_revision` was that."""

@@ -29,8 +29,13 @@ class LiveIndex:
         self._model = model
 
     def apply(self, rows: Sequence[ItemRow]) -> None:
-        """Bring changed items in, and deleted ones out. Applying a row again changes nothing."""
+        """Bring changed items in, deleted ones out. Applying a row again, or an older one, changes nothing.
+
+        One item may be read on its own while the changes before its last one are still being applied.
+        """
         for row in rows:
+            if row.change_seq < self.catalogue.changed_at(row.item_id):
+                continue
             if row.deleted_at is None:
                 self._put(row)
             else:

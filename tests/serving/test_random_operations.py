@@ -1,7 +1,8 @@
 """Two workers through random days: bundles, experiments, edits, clicks, restarts, in any order.
 
 After every step each list of each worker is made and held against what a plain model of the shop allows: only
-live items, each once, nothing that the user has seen, finite scores, and the same list on both workers.
+live items that are not hidden, each once, nothing that the user has seen, finite scores, and the same list on
+both workers.
 """
 
 import asyncio
@@ -97,6 +98,7 @@ class Days(RuleBasedStateMachine):
     def begin(self) -> None:
         self.shop = self.open_shop()
         self.live = {item_id for item_id, _ in shop_items()}
+        self.hidden: set[str] = set()
         self.seen: dict[str, set[str]] = defaultdict(set)
         self.experiments = 0
 
@@ -121,6 +123,18 @@ class Days(RuleBasedStateMachine):
         if item_id in self.live:
             self.shop.run(self.worker(number).delete_item(item_id))
             self.live.remove(item_id)
+            self.hidden.discard(item_id)
+
+    @rule(number=st.integers(0, 1), item_id=ITEMS, price=st.sampled_from([0.5, 7.0, 7.0, 300.0]))
+    def reprice(self, number: int, item_id: str, price: float) -> None:
+        if item_id in self.live:
+            self.shop.run(self.worker(number).update_item(item_id, {"price": price}))
+
+    @rule(number=st.integers(0, 1), item_id=ITEMS)
+    def hide_or_show(self, number: int, item_id: str) -> None:
+        if item_id in self.live:
+            self.hidden ^= {item_id}
+            self.shop.run(self.worker(number).update_item(item_id, {"hidden": item_id in self.hidden}))
 
     @rule(user=st.sampled_from(USERS), item_id=ITEMS, event=EVENTS, times=st.sampled_from([1, 1, 16]))
     def interact(self, user: str, item_id: str, event: str, times: int) -> None:
@@ -168,7 +182,7 @@ class Days(RuleBasedStateMachine):
         for name, ranked in made[0].items():
             ids = [each.item.item_id for each in ranked]
             assert len(ids) == len(set(ids)), name
-            assert set(ids) <= self.live, name
+            assert set(ids) <= self.live - self.hidden, name
             assert all(math.isfinite(each.score) for each in ranked), name
             if name[0] in {"personalized", "als", "hybrid", "diverse"}:
                 assert not set(ids) & self.seen[name[1]], name
