@@ -87,3 +87,12 @@ def test_a_rule_matches_where_both_its_items_are_there() -> None:
     assert place in found.matching(np.array([0, 1], dtype=np.int32), 4)
     assert place not in found.matching(np.array([0, 3], dtype=np.int32), 4)
     assert len(found.matching(np.zeros(0, dtype=np.int32), 4)) == 0
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(0, 30), st.just(7))), st.sets(st.integers(0, 6)))
+@settings(max_examples=40)
+def test_rules_of_a_basket_are_those_whose_items_it_holds(baskets: np.ndarray, basket: set[int]) -> None:
+    found = mined(baskets)
+    expected = [place for place, pair in enumerate(found.antecedents.tolist()) if basket.issuperset(pair)]
+    for order in (sorted(basket), sorted(basket, reverse=True)):
+        assert found.matching(np.array(order, dtype=np.int32), 7).tolist() == expected
