@@ -22,7 +22,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[-1])), Answer).serve_forever()
 BENCHMARK = f"""
 import pathlib, signal, sys, time
 from benchmarks.service import served, unwind_on_sigterm
-signal.signal(signal.SIGINT, signal.default_int_handler)  # processes of a parallel test run are started without it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # parallel test runs ignore it
 unwind_on_sigterm()
 with served(("-c", {SERVER!r}), {{}}, pathlib.Path(sys.argv[1])) as (port, process):
     print(process.pid, flush=True)
