@@ -21,9 +21,9 @@ _GROUPS = """
         sum(case event_type when 'feedback' then sign(value)
             when 'view_time' then least(greatest(value / $2, 0), 1) else value end)::float8 as total,
         max(occurred_at) as latest_at,
-        (array_agg(value order by occurred_at desc, interaction_id desc))[1]::float8 as latest_value
+        (case event_type when 'rating' then value when 'feedback' then sign(value) end)::float8 as opinion
     from interactions where user_id = $1 and item_id is not null
-    group by item_id, event_type
+    group by item_id, event_type, opinion
 """
 
 
@@ -38,7 +38,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class EventGroup:
-    """All that a user ever did with an item, of one event type."""
+    """All that a user ever did with an item, of one event type and opinion."""
 
     item_id: str
     event_type: str
@@ -49,7 +49,8 @@ class EventGroup:
     """Sum of the values; of feedback that of their signs, of views that of their shares of FULL_VIEW_SECONDS.
     None without any."""
     latest_at: datetime
-    latest_value: float | None
+    opinion: float | None
+    """Stars of a rating, sign of a feedback; which are neutral is up to the reader. None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

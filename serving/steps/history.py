@@ -101,22 +101,32 @@ def build_history(
 
 
 def grouped(events: Sequence[InteractionRow]) -> list[EventGroup]:
-    """Interactions (newest first) by item and type, as the database sums them up."""
-    found: dict[tuple[str, str], list[InteractionRow]] = {}
+    """Interactions (newest first) by item, type and opinion, as the database sums them up."""
+    found: dict[tuple[str, str, float | None], list[InteractionRow]] = {}
     for event in events:
         if event.item_id is not None:
-            found.setdefault((event.item_id, event.event_type), []).append(event)
-    return [_group(key, members) for key, members in found.items()]
+            key = event.item_id, event.event_type, _opinion(event)
+            found.setdefault(key, []).append(event)
+    return [_group(*key, members) for key, members in found.items()]
 
 
-def _group(key: tuple[str, str], events: Sequence[InteractionRow]) -> EventGroup:
+def _opinion(event: InteractionRow) -> float | None:
+    if event.value is None or event.event_type not in {"rating", "feedback"}:
+        return None
+    return event.value if event.event_type == "rating" else float(np.sign(event.value))
+
+
+def _group(
+    item_id: str, event_type: str, opinion: float | None, events: Sequence[InteractionRow]
+) -> EventGroup:
     values = [event.value for event in events if event.value is not None]
-    if key[1] == "feedback":
+    if event_type == "feedback":
         values = [float(np.sign(value)) for value in values]
-    if key[1] == "view_time":
+    if event_type == "view_time":
         values = [_share_viewed(value) for value in values]
     total = sum(values) if values else None
-    return EventGroup(*key, len(events), len(values), total, events[0].occurred_at, events[0].value)
+    latest_at = events[0].occurred_at
+    return EventGroup(item_id, event_type, len(events), len(values), total, latest_at, opinion)
 
 
 def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars: float) -> float:
@@ -138,7 +148,7 @@ def _opinions(
     found: dict[str, tuple[datetime, float]] = {}
     for group in groups:
         if group.event_type in EXPLICIT:
-            opinion = event_weight(group.event_type, group.latest_value, weights, neutral_stars)
+            opinion = event_weight(group.event_type, group.opinion, weights, neutral_stars)
             if opinion and (group.item_id not in found or group.latest_at > found[group.item_id][0]):
                 found[group.item_id] = group.latest_at, opinion
     return {item_id: opinion for item_id, (_, opinion) in found.items()}

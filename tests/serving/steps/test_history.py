@@ -86,6 +86,20 @@ def test_a_later_like_takes_an_opinion_back() -> None:
     assert (found.liked.tolist(), found.disliked.tolist()) == ([0], [])
 
 
+@pytest.mark.parametrize(
+    "later", [("rating", PARAMS.neutral_stars), ("rating", None), ("feedback", 0.0), ("feedback", None)]
+)
+@pytest.mark.parametrize(("said", "liked"), [(("rating", 5.0), [0]), (("feedback", -1.0), [])])
+def test_what_is_neutral_does_not_hide_the_opinion_before_it(
+    later: tuple[str, float | None], said: tuple[str, float], liked: list[int]
+) -> None:
+    against = "skip" if liked else "click"
+    others = [event(against, "a", age=age) for age in range(2, 9)]
+    found = history(event(later[0], "a", value=later[1]), event(said[0], "a", value=said[1], age=1), *others)
+    assert found.liked.tolist() == liked
+    assert found.disliked.tolist() == [row for row in (0,) if row not in liked]
+
+
 def test_what_is_out_of_reach_is_seen_and_disliked_but_no_taste() -> None:
     old = (event("purchase", "a", age=900), event("feedback", "b", value=-1, age=900))
     found = history(event("click", "c"), *old, since=NOW - timedelta(days=30))

@@ -110,15 +110,16 @@ async def test_what_the_database_sums_up_of_a_history_follows_the_rule(
     await conn.close()
     rows = [InteractionRow(1, "ann", each[0], "i", None, each[1], None, NOW) for each in events]
     weights, stars = params.weights.model_dump(), params.neutral_stars
-    assert len(found.groups) == len(weights)
-    for group, same in zip(*(sorted(each, key=_type) for each in (found.groups, grouped(rows))), strict=True):
-        each_event = [event_weight(name, value, weights, stars) for name, value in events]
-        of_type = [
-            weight for weight, (name, _) in zip(each_event, events, strict=True) if name == _type(group)
-        ]
-        assert group_weight(group, weights, stars) == pytest.approx(sum(of_type))
-        assert group_weight(same, weights, stars) == pytest.approx(sum(of_type))
+    summed = grouped(rows)
+    assert {_key(each) for each in found.groups} == {_key(each) for each in summed}
+    for event_type in weights:
+        expected = sum(
+            event_weight(name, value, weights, stars) for name, value in events if name == event_type
+        )
+        for groups in (found.groups, summed):
+            of_type = [group for group in groups if group.event_type == event_type]
+            assert sum(group_weight(each, weights, stars) for each in of_type) == pytest.approx(expected)
 
 
-def _type(group: EventGroup) -> str:
-    return group.event_type
+def _key(group: EventGroup) -> tuple[str, float | None, int]:
+    return group.event_type, group.opinion, group.events
