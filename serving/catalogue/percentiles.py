@@ -45,11 +45,11 @@ class Percentiles:
             return cls(
                 values, groups, _sorted_places(values, groups, groups != NO_GROUP, np.zeros(len(values)))
             )
-        old_values = _lengthened(before.values, len(values), np.nan)
-        old_groups = _lengthened(before.groups, len(values), NO_GROUP)
+        old_values = lengthened(before.values, len(values), np.nan)
+        old_groups = lengthened(before.groups, len(values), NO_GROUP)
         moved = old_groups != groups
         differ = np.flatnonzero(moved | ((old_values != values) & (groups != NO_GROUP)))
-        places = _lengthened(before.places, len(values), 0.0)
+        places = lengthened(before.places, len(values), 0.0)
         if len(differ) <= _FEW:
             for row in differ.tolist():
                 _move(places, old_values, old_groups, row, (values[row], groups[row]))
@@ -96,7 +96,8 @@ def _sorted_places(values: Doubles, groups: Groups, wanted: NDArray[np.bool_], p
     return places
 
 
-def _lengthened(array: NDArray[T], length: int, fill: float) -> NDArray[T]:
+def lengthened(array: NDArray[T], length: int, fill: float) -> NDArray[T]:
+    """A copy of the given length, with `fill` for what has come."""
     more = np.full(length - len(array), fill, dtype=array.dtype)
     return np.concatenate([array, more])
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
+from serving.catalogue.percentiles import lengthened
 
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.int32]
-T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,12 @@ def read_signals(
         trending,
         placed,
         catalogue.columns_revision,
-        trend=_lengthened(before.trend, n_rows),
-        events=_lengthened(before.events, n_rows),
-        learned=_lengthened(before.learned, n_rows),
-        taste=_lengthened(before.taste, n_rows, -1),
-        ratings=_lengthened(before.ratings, n_rows),
-        groups=_lengthened(before.groups, n_rows),
+        trend=lengthened(before.trend, n_rows, 0),
+        events=lengthened(before.events, n_rows, 0),
+        learned=lengthened(before.learned, n_rows, 0),
+        taste=lengthened(before.taste, n_rows, -1),
+        ratings=lengthened(before.ratings, n_rows, 0),
+        groups=lengthened(before.groups, n_rows, 0),
     )
     alive = catalogue.column("alive")
     for row in changed.tolist():
@@ -129,9 +128,3 @@ def _groups(catalogue: Catalogue, taste: NDArray[np.int32], rows: Rows) -> NDArr
     without = np.where(taste >= 0, -100 - taste, -10 - kind)
     groups: NDArray[np.int32] = np.where(category >= 0, category, without).astype(np.int32)
     return groups
-
-
-def _lengthened(values: NDArray[T], n_rows: int, fill: int = 0) -> NDArray[T]:
-    """A copy, with `fill` for the rows that have come."""
-    more = np.full(n_rows - len(values), fill, dtype=values.dtype)
-    return np.concatenate([values, more])
