@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.data.prepared import Prepared
+from training.evaluation.intervals import estimate_means
 from training.markdown import table
 from training.models.core.base import Query
 from training.models.core.data import TrainingData
@@ -60,14 +61,14 @@ def report(prepared: Prepared, params: Params, seed: int = 7) -> str:
     served = _gain(next(iter(found.values())))
     rows = []
     for name, places in found.items():
-        gain = _gain(places)
-        (low, high), (least, most) = _interval(gain, seed), _interval(served - gain, seed)
+        gains = np.stack([_gain(places), served - _gain(places)], axis=1)
+        own, less = estimate_means(gains, RESAMPLES, seed)
         rows.append(
             (
                 name,
                 f"{np.mean(places < K):.4f}",
-                f"{gain.mean():.4f} [{low:.4f}, {high:.4f}]",
-                f"{(served - gain).mean():+.4f} [{least:+.4f}, {most:+.4f}]",
+                f"{own.value:.4f} [{own.low:.4f}, {own.high:.4f}]",
+                f"{less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]",
             )
         )
     head = ("ranker", f"hit rate@{K}", f"NDCG@{K}", "the served one's less this")
@@ -116,11 +117,3 @@ def _gain(places: IntArray) -> DoubleArray:
     """NDCG@K of one answer each: 1 / log2(place + 2)."""
     gains: DoubleArray = np.where(places < K, 1 / np.log2(places.astype(np.float64) + 2), 0.0)
     return gains
-
-
-def _interval(values: DoubleArray, seed: int) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over carts."""
-    generator = np.random.default_rng(seed)
-    means = [generator.choice(values, len(values)).mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
