@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from database.data_directory import binary
+from database.embedded import accepts_connections
 from database.settings import REPOSITORY, Settings
 from operations.environment import layout
 from operations.supervisor import Supervisor
@@ -175,7 +176,7 @@ def test_a_killed_supervisor_ends_a_start_in_the_foreground(
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
-        assert eventually(lambda: len(supervisor.leftovers()) > 5)
+        assert eventually(lambda: accepts_connections(settings.postgres_dir))  # before, there is no database
         circusd = supervisor.circusd()
         assert circusd is not None
         circusd.kill()
