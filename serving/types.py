@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 KINDS = ("product", "content", "article")
 """Kinds of items; their position is the kind's code in arrays."""
+
+PATH = " > "
+"""What separates the levels of a category's path."""
+
+AttributeValue = str | float | int | bool | list[str] | None
+"""A value of an attribute of the shop's own; a time is text as ISO 8601 writes it, in UTC."""
 
 Kinds = frozenset[str] | None
 """The kinds a list may hold; None is all of them."""
@@ -37,6 +44,15 @@ class Item:
     """It is in no list before this moment."""
     expire_at: datetime | None = None
     """It is in no list from this moment on."""
+    categories: tuple[str, ...] = ()
+    """Paths of all its categories, the main one first, their levels separated by PATH; may be of an older
+    `category`."""
+    stock: int | None = None
+    """How many there are; None is not counted."""
+    timestamp: datetime | None = None
+    """The item's own date, such as when it was made."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """The shop's own, an AttributeValue each."""
     article_id: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

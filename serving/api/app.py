@@ -36,6 +36,8 @@ from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyC
 from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
 from serving.api.unknown_fields import HEADER, fields_by_route, note_unknown_fields
+from serving.api.v1 import problems
+from serving.api.v1 import router as v1
 from serving.observe.http_metrics import Metrics
 from serving.observe.watch_metrics import watched_text
 
@@ -110,6 +112,7 @@ def create_app(
     routers = (shop, interactions, matrix_factor, hybrid, users, content, *slow_plane, articles, items)
     for each in routers:
         app.include_router(each.router)
+    app.include_router(v1.router)
     app.include_router(documentation.router)
     app.include_router(_own)
     app.state.fields = fields_by_route(app)
@@ -179,6 +182,7 @@ def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
                     del operation["responses"]["422"]
                 if keyed and not is_read(method.upper(), path):
                     operation["security"] = [{"key": []}, {"bearer": []}]
+        schema["components"]["schemas"] |= problems.schemas()
         for unused in ("HTTPValidationError", "ValidationError"):
             schema["components"]["schemas"].pop(unused, None)
         app.openapi_schema = schema

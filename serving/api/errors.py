@@ -5,6 +5,7 @@
 ```
 
 `detail` is what clients of FastAPI and of Django REST framework read; `field` is there when one is at fault.
+Under /v1 the same errors have the shape of RFC 9457: see `serving.api.v1.problems`.
 """
 
 import logging
@@ -16,9 +17,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from serving.api.airflow_runs import AirflowUnavailable, RunNotFound, TrainingPaused
 from serving.api.responses import answer, printable
+from serving.api.v1.problems import FieldProblem, is_v1, problem
 from serving.errors import (
     AlreadyExists,
     DatabaseBusy,
@@ -44,9 +47,12 @@ NO_SUCH = "no_such"
 _STATUS_CODES = {
     400: "bad_request",
     401: "unauthorized",
+    403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    412: "changed_meanwhile",
     413: "body_too_large",
+    415: "unsupported_body",
     422: "invalid",
     429: "too_many_requests",
     503: "unavailable",
@@ -54,6 +60,8 @@ _STATUS_CODES = {
 _DRF_PATHS = ("/api/articles", "/api/recommend")
 INTERNAL = "internal error; the service's log has details under this request id"
 _RETRY_AFTER = {"Retry-After": "2"}
+_MOST_ERRORS = 100
+"""Fields at fault that one answer of /v1 names."""
 _LONGEST_NAME = 100
 """Characters of a field's name that an error repeats: it may be the sender's own, and long."""
 
@@ -82,15 +90,38 @@ class ApiError(HTTPException):
         self.field = field
 
 
+class ErrorResponse(Response):
+    """An error as a response: in the one shape or, under /v1, as a problem."""
+
+    def __init__(self, in_one_shape: Response, in_v1: Response) -> None:
+        super().__init__(status_code=in_one_shape.status_code)
+        self.body, self.raw_headers = in_one_shape.body, in_one_shape.raw_headers
+        self._in_v1 = in_v1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_v1(scope["path"]):
+            await self._in_v1(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def error_answer(
-    status: int, code: str, message: str, field: str | None = None, headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    message: str,
+    field: str | None = None,
+    *,
+    headers: dict[str, str] | None = None,
+    errors: Sequence[FieldProblem] = (),
 ) -> Response:
-    """The error shape as a response."""
+    """The error as a response; `errors` is for /v1, which names every field at fault."""
     message = printable(message)
     error: dict[str, str] = {"code": code, "message": message}
     if field is not None:
         error["field"] = printable(field)
-    return answer({"detail": message, "error": error}, status, headers)
+        errors = errors or (FieldProblem(field=field, detail=message),)
+    shape = answer({"detail": message, "error": error}, status, headers)
+    return ErrorResponse(shape, problem(status, code, message, errors, headers))
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -110,10 +141,13 @@ async def _on_invalid(request: Request, exc: Exception) -> Response:
     errors = exc.errors()
     status = _validation_status(request.url.path, errors)
     message = "; ".join(_sentence(error) for error in errors[:5])
-    return error_answer(status, _STATUS_CODES[status], message, _field(errors[0]))
+    fields = [FieldProblem(field=_field(error), detail=_reason(error)) for error in errors[:_MOST_ERRORS]]
+    return error_answer(status, _STATUS_CODES[status], message, _field(errors[0]), errors=fields)
 
 
 def _validation_status(path: str, errors: Sequence[Any]) -> int:
+    if is_v1(path):
+        return 400 if errors[0]["type"] == "json_invalid" else 422
     if any(error["type"] == NO_SUCH for error in errors):
         return 404
     if path.startswith(_DRF_PATHS) or all(_is_malformed(error) for error in errors):
@@ -133,9 +167,15 @@ def _field(error: Any) -> str | None:
 
 def _sentence(error: Any) -> str:
     if error["type"] == "json_invalid":
-        return "the body is not JSON"
+        return _reason(error)
     field = _field(error)
-    return f"{field or 'body'}: {error['msg']}"
+    return f"{field or 'body'}: {_reason(error)}"
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such field"
+    return "the body is not JSON" if error["type"] == "json_invalid" else str(error["msg"])
 
 
 async def _on_http(request: Request, exc: Exception) -> Response:

@@ -10,9 +10,11 @@ JSON = "application/json"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 
 
-def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    content: Any, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = JSON
+) -> Response:
     """A JSON response; dates, UUIDs and numpy numbers are written as JSON clients expect."""
-    return Response(orjson.dumps(content, option=_OPTIONS), status, headers, media_type=JSON)
+    return Response(orjson.dumps(content, option=_OPTIONS), status, headers, media_type=media_type)
 
 
 def printable(text: str) -> str:

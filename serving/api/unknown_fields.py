@@ -1,6 +1,6 @@
 """Fields of a request that its endpoint does not have: named in a header, so that a misspelt one is noticed.
 
-The original APIs ignore them silently; refusing them would break clients that send them.
+The original APIs ignore them silently; refusing them would break clients that send them. /v1 refuses them.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 
+from serving.api.v1.problems import is_v1
 from serving.request_context import current_request
 
 HEADER = "X-Ignored-Fields"
@@ -39,7 +40,7 @@ async def note_unknown_fields(request: Request) -> None:
     """Note the query and body fields that the request's endpoint ignores; the middleware names them."""
     fields: Fields | None = request.app.state.fields.get(request.scope["route"].unique_id)
     context = current_request.get()
-    if fields is None or context is None:
+    if fields is None or context is None or is_v1(request.url.path):
         return
     unknown = [name for name in request.query_params if name not in fields.query]
     if request.method not in _WITHOUT_BODY:

@@ -16,8 +16,10 @@ from database.settings import Settings
 from serving.api.app import create_app
 from serving.plane import LivePlane
 
-OPERATIONS = 40
+OPERATIONS = 41
 NOT_TRAINED = "/matrix_factor/similar"
+_ERROR = ("application/json", "ErrorAnswer")
+_PROBLEM = ("application/problem+json", "Problem")
 STOP = "/experiments/{experiment_id}/stop"
 
 
@@ -78,8 +80,9 @@ def test_errors_have_one_documented_shape(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         for status, response in operation["responses"].items():
             if int(status) >= 400:
-                media = response["content"]["application/json"]
-                assert media["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, (method, path, status)
+                kind, name = _PROBLEM if path.startswith("/v1/") else _ERROR
+                assert response["content"][kind]["schema"] == {"$ref": f"#/components/schemas/{name}"}, path
+                assert len(response["content"]) == 1, (method, path, status)
 
 
 def test_examples_of_bodies_work_as_given(address: str, document: dict[str, Any]) -> None:

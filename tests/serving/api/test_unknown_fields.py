@@ -66,6 +66,10 @@ async def test_every_endpoint_names_unknown_fields_of_query_and_body(http: httpx
             address = address.replace(f"{{{name}}}", "PRODUCT001")
         body = None if method == "get" else {"limitt": 5, "nö": {"limit": 1}}
         answer = await http.request(method, f"{address}?offsett=3&kynd=all", json=body)
+        if path.startswith("/v1/"):  # it refuses them
+            if answer.status_code != 422 or answer.json()["field"] != "offsett":
+                wrong[method, path] = (answer.status_code, answer.text)
+            continue
         expected = "offsett, kynd" if body is None else "offsett, kynd, limitt, n%C3%B6"
         if answer.headers.get(HEADER) != expected:
             wrong[method, path] = (answer.status_code, answer.headers.get(HEADER))

@@ -1,0 +1,1 @@
+"""/v1: one API for any shop, over the same catalogue and lists as the four original contracts."""
