@@ -36,10 +36,15 @@ _UNAVAILABLE = (
 _PROBE_SECONDS = 1.0
 """How long a probe waits for an answer, and how long it waits until the next."""
 
+_LATE_SECONDS = 0.1
+"""A loop that comes so much later than it was asked to was held up."""
+
 
 class Lane(Enum):
     """What a connection is for."""
 
+    ANSWER = "answer"
+    """Reads that are answered from memory where the database takes longer."""
     READ = "read"
     EVENT = "event"
     CATALOGUE = "catalogue"
@@ -50,7 +55,7 @@ class Lane(Enum):
     @property
     def seconds(self) -> float | None:
         """How long a block may take, the wait for a connection included; None is no limit."""
-        return {Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}[self]
+        return {Lane.ANSWER: 0.75, Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}[self]
 
 
 class LiveDatabase:
@@ -58,13 +63,15 @@ class LiveDatabase:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # One connection of the pool is left for the log of impressions and for the experiments.
-        spare = pool.get_max_size() - 5
-        sizes = {Lane.READ: max(1, spare), Lane.EVENT: 2 if spare > 1 else 1}
+        # Besides the lanes, one connection each is left for the log of impressions, the experiments and the probe.
+        spare = pool.get_max_size() - 9
+        sizes = {Lane.ANSWER: max(1, spare), Lane.READ: 2, Lane.EVENT: 2} if spare > 0 else {}
         self._free = {lane: asyncio.Semaphore(sizes.get(lane, 1)) for lane in Lane}
         self._probe: asyncio.Task[None] | None = None
         self.available = True
         """Whether the database answered when it was last asked."""
+        self._silent = False
+        """Whether a read was just not answered, and nothing has been since."""
 
     async def close(self) -> None:
         """Stop asking whether the database answers again."""
@@ -79,7 +86,7 @@ class LiveDatabase:
         Raises DatabaseUnavailable when the server does not answer, before or in the block; of these,
         DatabaseBusy when it is there but could not do this in time.
         """
-        if not self.available:
+        if not self.available or (lane is Lane.ANSWER and self._silent):
             raise DatabaseUnavailable(operation)
         loop = asyncio.get_running_loop()
         ends = None if lane.seconds is None else loop.time() + lane.seconds
@@ -90,6 +97,7 @@ class LiveDatabase:
             raise DatabaseBusy(operation, str(error)) from error
         except (*_UNAVAILABLE, TimeoutError) as error:
             if isinstance(error, TimeoutError) or (ends is not None and loop.time() >= ends):
+                self._silent = self._silent or lane is Lane.ANSWER
                 self._doubt()
                 raise DatabaseBusy(operation, "it took too long, and may or may not be done") from error
             self._lose(str(error) or type(error).__name__)
@@ -109,7 +117,7 @@ class LiveDatabase:
         try:
             async with asyncio.timeout_at(ends):
                 conn = await self._pool.acquire()
-            cut = None if ends is None else asyncio.get_running_loop().call_at(ends, conn.terminate)
+            cut = None if ends is None else _Cut(conn, ends)
             try:
                 yield conn
             except Exception as error:
@@ -144,6 +152,7 @@ class LiveDatabase:
     async def _ask(self) -> None:
         while not await self._answers():
             await asyncio.sleep(_PROBE_SECONDS)
+        self._silent = False
         if not self.available:
             log.warning("the database is available again")
             self.available = True
@@ -168,6 +177,29 @@ class LiveDatabase:
             self._lose(type(error).__name__)
             return False
         return True
+
+
+class _Cut:
+    """Closes a connection at a time of the loop.
+
+    A loop that was held up itself reads first what has come meanwhile: the database did not keep it waiting.
+    """
+
+    def __init__(self, conn: asyncpg.Connection, ends: float) -> None:
+        self._conn = conn
+        self._loop = asyncio.get_running_loop()
+        self._handle = self._loop.call_at(ends, self._cut, ends)
+
+    def cancel(self) -> None:
+        """Let the connection be."""
+        self._handle.cancel()
+
+    def _cut(self, ends: float) -> None:
+        now = self._loop.time()
+        if now - ends > _LATE_SECONDS:
+            self._handle = self._loop.call_at(now + _LATE_SECONDS, self._conn.terminate)
+        else:
+            self._conn.terminate()
 
 
 def _is_the_drivers(error: Exception) -> bool:

@@ -24,14 +24,14 @@ _REMEMBERED_ROWS = 200_000
 _READ_AT_ONCE = 500
 _SLICE_SECONDS = 0.02
 """Between slices whoever waits is answered. With shorter ones a file takes minutes to apply under load."""
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.8
 
 
 class ChangeFeed:
     """Applies to the index what happened in the database.
 
     Whoever asks waits until what was committed before is applied. Only when this worker has been behind for
-    two seconds, because very many items changed at once, does nobody wait any more until it has caught up:
+    nearly a second, because very many items changed at once, does nobody wait any more until it has caught up:
     they are answered from what is there, as stale.
     """
 
@@ -77,7 +77,7 @@ class ChangeFeed:
         Without the database: what this worker last saw of the user.
         """
         try:
-            async with self._database.connection("reading the state") as conn:
+            async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state, events = await read_request(conn, user_id, limit)
             await self._catch_up(state)
         except DatabaseUnavailable:
@@ -89,7 +89,7 @@ class ChangeFeed:
     async def catch_up(self) -> None:
         """Apply what has happened; nothing when the database does not answer."""
         try:
-            async with self._database.connection("reading the state") as conn:
+            async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state = await read_state(conn)
             await self._catch_up(state)
         except DatabaseUnavailable:
@@ -101,7 +101,7 @@ class ChangeFeed:
         if not self.behind:
             return
         try:
-            async with self._database.connection("reading an item") as conn:
+            async with self._database.connection("reading an item", Lane.ANSWER) as conn:
                 if article_id is not None:
                     row = await items.get_article(conn, article_id)
                 else:

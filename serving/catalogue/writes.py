@@ -93,9 +93,9 @@ class Writes:
             raise UserNotFound(user_id)
         return row
 
-    async def get_user(self, user_id: str) -> users.UserRow:
+    async def get_user(self, user_id: str, lane: Lane = Lane.READ) -> users.UserRow:
         """A user as stored. Raises UserNotFound."""
-        async with self._database.connection("reading a user") as conn:
+        async with self._database.connection("reading a user", lane) as conn:
             row = await users.get_user(conn, user_id)
         if row is None:
             raise UserNotFound(user_id)
@@ -104,7 +104,7 @@ class Writes:
     async def interests(self, user_id: str) -> tuple[str, ...]:
         """What a user says they care for; () for one who is unknown, or while the database is silent."""
         try:
-            return (await self.get_user(user_id)).interests
+            return (await self.get_user(user_id, Lane.ANSWER)).interests
         except (UserNotFound, DatabaseUnavailable):
             return ()
 

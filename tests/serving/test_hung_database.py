@@ -11,6 +11,7 @@ import pytest
 
 from database.connection import create_pool
 from database.settings import Settings
+from serving import database_pool
 from serving.api.errors import _SERVING
 from serving.catalogue.drafts import InteractionDraft, ItemDraft, UserDraft
 from serving.database_pool import Lane, LiveDatabase
@@ -23,7 +24,7 @@ from training.params import Params
 
 CLICK = InteractionDraft(user_id="ann", event_type="product_click", item_id="TEA0000000")
 READ_SECONDS = 4.0
-"""More than the limit of a read, less than anything that waits for a hung server."""
+"""More than the limit of a read and the time of a probe, less than anything that waits for a hung server."""
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def proxy(database: Any) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def slow_pool(proxy: Proxy) -> AsyncIterator[asyncpg.Pool]:
     settings = Settings(_env_file=None, database_url=proxy.dsn)
-    pool = await create_pool(1, 8, settings)
+    pool = await create_pool(1, 12, settings)
     yield pool
     pool.terminate()
     await asyncio.sleep(0.05)
@@ -95,6 +96,39 @@ async def test_reads_go_on_from_memory_and_writes_are_refused_while_the_database
             await asyncio.sleep(0.05)
     assert worker.ready
     await worker.record_interaction(CLICK)
+
+
+async def test_reads_wait_once_and_not_until_the_hang_is_certain(
+    worker: LivePlane, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_pool, "_PROBE_SECONDS", 60.0)
+    proxy.hang()
+    request = Request("r1")
+    current_request.set(request)
+    async with asyncio.timeout(READ_SECONDS):
+        for _ in range(50):
+            await worker.lists.home("ann", 5)
+            await worker.lists.hybrid("ann", 5)
+    assert request.stale
+    assert not worker.stale  # a slow read is no dead database: writes are still tried
+    proxy.go_on()
+    request.stale = True
+    async with asyncio.timeout(10):
+        while request.stale:
+            request.stale = False
+            await worker.lists.home("ann", 5)
+            await asyncio.sleep(0.02)
+
+
+async def test_what_came_while_the_loop_was_held_up_is_read(slow_pool: asyncpg.Pool) -> None:
+    database = LiveDatabase(slow_pool)
+    async with database.connection("reading", Lane.ANSWER) as conn:
+        answer = asyncio.create_task(conn.fetchval("select 1"))
+        await asyncio.sleep(0)
+        time.sleep(1.5)
+        assert await answer == 1
+    assert database.available
+    await database.close()
 
 
 async def test_a_write_that_meets_the_hang_is_refused_within_seconds(worker: LivePlane, proxy: Proxy) -> None:

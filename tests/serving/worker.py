@@ -89,7 +89,7 @@ def small_params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 @pytest.fixture
 async def pool(database) -> AsyncIterator[asyncpg.Pool]:  # type: ignore[no-untyped-def]
-    opened = await asyncpg.create_pool(database.dsn, min_size=1, max_size=4)
+    opened = await asyncpg.create_pool(database.dsn, min_size=1, max_size=8)
     yield opened
     await opened.close()
 
