@@ -55,7 +55,8 @@ class Lane(Enum):
     @property
     def seconds(self) -> float | None:
         """How long a block may take, the wait for a connection included; None is no limit."""
-        return {Lane.ANSWER: 0.75, Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}[self]
+        limits = {Lane.ANSWER: 0.75, Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}
+        return limits[self]
 
 
 class LiveDatabase:
@@ -63,7 +64,7 @@ class LiveDatabase:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        # Besides the lanes, one connection each is left for the log of impressions, the experiments and the probe.
+        # Besides the lanes, the log of impressions, the experiments and the probe have a connection each.
         spare = pool.get_max_size() - 9
         sizes = {Lane.ANSWER: max(1, spare), Lane.READ: 2, Lane.EVENT: 2} if spare > 0 else {}
         self._free = {lane: asyncio.Semaphore(sizes.get(lane, 1)) for lane in Lane}

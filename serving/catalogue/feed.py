@@ -31,8 +31,8 @@ class ChangeFeed:
     """Applies to the index what happened in the database.
 
     Whoever asks waits until what was committed before is applied. Only when this worker has been behind for
-    nearly a second, because very many items changed at once, does nobody wait any more until it has caught up:
-    they are answered from what is there, as stale.
+    nearly a second, because very many items changed at once, does nobody wait any more until it has caught
+    up: they are answered from what is there, as stale.
     """
 
     def __init__(self, database: LiveDatabase, index: LiveIndex, deployed: Deployed) -> None:
