@@ -53,6 +53,9 @@ _COLUMNS = ", i.".join(
             "article_id",
             "text_hash",
             "attributes::text",
+            "categories",
+            "stock",
+            "dated_at",
             "created_at",
             "updated_at",
             "deleted_at",
@@ -125,6 +128,9 @@ class ItemRow(ItemContent):
     text_hash: str | None
     attributes: str = field(default="{}")
     """JSON text of what the source said beside the columns."""
+    categories: tuple[str, ...] = ()
+    stock: int | None = None
+    dated_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
@@ -200,7 +206,7 @@ async def insert_item(
         if created is None:
             return None
         await conn.execute(_DISBELIEVE, found)
-        return await _finish(conn, found, embedding)
+        return await finish(conn, found, embedding)
 
 
 async def update_item(
@@ -234,7 +240,7 @@ async def update_item(
             return None
         if not changes.keys().isdisjoint(PRICES):
             await conn.execute(_DISBELIEVE, item_id)
-        return await _finish(conn, item_id, embedding)
+        return await finish(conn, item_id, embedding)
 
 
 async def delete_item(conn: asyncpg.Connection, item_id: str) -> int | None:
@@ -321,7 +327,11 @@ async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIt
             yield rows
 
 
-async def _finish(conn: asyncpg.Connection, item_id: str, embedding: Embedding | None) -> ItemRow:
+async def finish(conn: asyncpg.Connection, item_id: str, embedding: Embedding | None) -> ItemRow:
+    """Store an item's vector, if there is one, and read the item, in the caller's transaction.
+
+    Raises StaleEmbedding when the vector is of another text.
+    """
     if embedding is not None:
         await _store(conn, item_id, embedding)
     row = await get_item(conn, item_id)
@@ -349,4 +359,5 @@ async def _store(conn: asyncpg.Connection, item_id: str, embedding: Embedding) -
 def _row(record: asyncpg.Record) -> ItemRow:
     fields = dict(record)
     fields["tags"] = tuple(fields["tags"])
+    fields["categories"] = tuple(fields["categories"])
     return ItemRow(**fields)

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     """Largest body of a request that the service reads."""
 
+    max_batch_bytes: int = Field(default=33_554_432, ge=1024)
+    """The same of a batch of /v1: up to 10,000 items or events."""
+
     rate_limit_per_minute: int = Field(default=6000, ge=0)
     """Requests a minute for each key or, without one, address; each worker counts for itself, loopback is
     free, 0 is no limit."""

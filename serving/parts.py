@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from serving.bundle.deployed import Deployed
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
+from serving.catalogue.item_writes import ItemWrites
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.running import RunningExperiments
+from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_thread import LiveEncoder
 
 
@@ -23,6 +25,8 @@ class Parts:
     deployed: Deployed
     feed: ChangeFeed
     writes: Writes
+    item_writes: ItemWrites
+    vectors: BackgroundVectors
     experiments: RunningExperiments
     arms: Arms
     exposure: Exposure

@@ -6,19 +6,22 @@ Every write returns after its commit, and the worker that wrote has then applied
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from database.attributes import AttributeConflict
 from database.interactions import InteractionRow, Recorded, recent
+from database.items import ItemRow
 from database.settings import REPOSITORY
 from database.state import Counts, read_counts
 from database.users import UserRow
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate, bento_folder
+from serving.catalogue.category_counts import CategoryCounts
 from serving.catalogue.drafts import (
     InteractionDraft,
     ItemChanges,
@@ -28,6 +31,7 @@ from serving.catalogue.drafts import (
 )
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
+from serving.catalogue.item_writes import ItemWrites, Make
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailable
@@ -42,6 +46,7 @@ from serving.parts import Parts
 from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
+from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_thread import LiveEncoder
 from training.models.core.encoder import TextEncoder
 from training.params import Params
@@ -62,6 +67,7 @@ class LivePlane:
         self._clock = clock
         self.params = params
         """As they were when the worker started: lists, experiments and their results go by the same."""
+        self._categories = CategoryCounts()
         self.lists = Recommender(parts, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None
@@ -99,6 +105,7 @@ class LivePlane:
         if self._polling is not None:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
+        await self._parts.vectors.close()
         await self._parts.experiments.close()
         await self._parts.arms.close()
         await self._parts.exposure.close()
@@ -195,6 +202,42 @@ class LivePlane:
         await self._parts.writes.delete_item(item_id)
         await self.catch_up()
 
+    async def replace_item(self, item_id: str, make: Make) -> tuple[Item, bool]:
+        """Store a whole item of /v1: see ItemWrites.replace."""
+        stored = await self._parts.item_writes.replace(item_id, make)
+        await self.catch_up()
+        return stored
+
+    async def delete_item_if(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
+        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFound."""
+        await self._parts.item_writes.delete(item_id, check)
+        await self.catch_up()
+
+    async def replace_items(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, bool], dict[int, AttributeConflict]]:
+        """Store whole items of /v1, whose vectors follow: see ItemWrites.replace_many."""
+        stored = await self._parts.item_writes.replace_many(rows)
+        await self.catch_up()
+        return stored
+
+    async def items_by_id(self, item_ids: Sequence[str]) -> list[Item | None]:
+        """The live item of each id, None where there is none."""
+        await self.catch_up()
+        return [self._parts.index.catalogue.get(item_id) for item_id in item_ids]
+
+    async def items_after(
+        self, after: str | None, limit: int, wanted: Callable[[Item], bool] = lambda item: True
+    ) -> tuple[list[Item], bool]:
+        """Up to `limit` live items in order of id, after one; and whether more may follow."""
+        await self.catch_up()
+        return self._parts.index.catalogue.after(after, limit, wanted)
+
+    async def categories(self) -> Mapping[str, int]:
+        """How many items that may be in lists there are in each category, by path."""
+        await self.catch_up()
+        return self._categories.counts(self._parts.index.catalogue)
+
     async def create_user(self, draft: UserDraft) -> UserRow:
         """Register a user. Raises UserExists, DatabaseUnavailable."""
         return await self._parts.writes.create_user(draft)
@@ -260,6 +303,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
     index = LiveIndex(model.name, model.dimension, synonyms, params.search)
     deployed = Deployed(database, index, locate, made_by, clock)
     encoder = LiveEncoder(model)
+    vectors = BackgroundVectors(database, encoder)
     return Parts(
         database=database,
         index=index,
@@ -267,6 +311,8 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         deployed=deployed,
         feed=ChangeFeed(database, index, deployed),
         writes=Writes(database, encoder),
+        item_writes=ItemWrites(database, encoder, vectors),
+        vectors=vectors,
         experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),

@@ -14,6 +14,9 @@ PATH = " > "
 AttributeValue = str | float | int | bool | list[str] | None
 """A value of an attribute of the shop's own; a time is text as ISO 8601 writes it, in UTC."""
 
+NO_ATTRIBUTES: Mapping[str, Any] = {}
+"""Of most items: one for all of them."""
+
 Kinds = frozenset[str] | None
 """The kinds a list may hold; None is all of them."""
 
@@ -51,7 +54,7 @@ class Item:
     """How many there are; None is not counted."""
     timestamp: datetime | None = None
     """The item's own date, such as when it was made."""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=lambda: NO_ATTRIBUTES, hash=False)
     """The shop's own, an AttributeValue each."""
     article_id: int | None = None
     created_at: datetime | None = None
@@ -61,6 +64,23 @@ class Item:
     def name(self) -> str:
         """What a reason calls the item: its title, or its id while only interactions know it."""
         return self.title or self.item_id
+
+
+def category_paths(item: Item) -> list[str]:
+    """Paths of an item's categories, the main one first.
+
+    Category and sub-category win over paths that were written before them: an edit through one of the
+    original APIs, or a file, changes those alone.
+
+    >>> category_paths(Item("1", "product", "Pear", category="Food", sub_category="Fruit"))
+    ['Food > Fruit']
+    """
+    own = [level for level in (item.category, item.sub_category) if level]
+    if item.categories and item.categories[0].split(PATH)[:2] == own:
+        return list(item.categories)
+    if not own:
+        return list(item.categories)
+    return [PATH.join(own), *(path for path in item.categories[1:] if path != PATH.join(own))]
 
 
 @dataclass(frozen=True, slots=True)

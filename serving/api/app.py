@@ -147,9 +147,17 @@ def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneP
         layers.append(Middleware(RateLimit, settings=settings))
     if key_list(settings):
         layers.append(Middleware(KeyCheck, settings=settings))
-    layers.append(Middleware(BodyLimit, max_bytes=settings.max_body_bytes))
+    layers.append(_body_limit(settings))
     layers.append(Middleware(HeadAsGet))
     return layers
+
+
+def _body_limit(settings: Settings) -> Middleware:
+    return Middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        max_batch_bytes=max(settings.max_batch_bytes, settings.max_body_bytes),
+    )
 
 
 _own = APIRouter(tags=["service"])

@@ -141,8 +141,24 @@ async def _on_invalid(request: Request, exc: Exception) -> Response:
     errors = exc.errors()
     status = _validation_status(request.url.path, errors)
     message = "; ".join(_sentence(error) for error in errors[:5])
-    fields = [FieldProblem(field=_field(error), detail=_reason(error)) for error in errors[:_MOST_ERRORS]]
-    return error_answer(status, _STATUS_CODES[status], message, _field(errors[0]), errors=fields)
+    return error_answer(
+        status, _STATUS_CODES[status], message, _field(errors[0]), errors=field_problems(errors, skip=1)
+    )
+
+
+def field_problems(errors: Sequence[Any], skip: int = 0) -> list[FieldProblem]:
+    """What is wrong with which field, of the first errors of a validation.
+
+    `skip` parts at the front of each error's place are no field: "body" or "query".
+    """
+    return [
+        FieldProblem(field=_name(error["loc"][skip:]), detail=_reason(error))
+        for error in errors[:_MOST_ERRORS]
+    ]
+
+
+def _name(place: Sequence[Any]) -> str | None:
+    return ".".join(str(part)[:_LONGEST_NAME] for part in place) or None
 
 
 def _validation_status(path: str, errors: Sequence[Any]) -> int:

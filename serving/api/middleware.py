@@ -29,6 +29,9 @@ ENTERED = "shortlist.entered"
 MAX_DEPTH = 32
 """Deepest nesting of a JSON body."""
 
+BATCHES = frozenset({"/v1/items:batch", "/v1/events"})
+"""Paths of bodies of many rows: they may be larger, and their parser refuses what is nested too deep."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_CLIENTS = 10_000
 
@@ -172,30 +175,33 @@ class KeyCheck:
 class BodyLimit:
     """Reads a body of at most so many bytes and so deep, and hands it on whole."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_batch_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._max_batch_bytes = max_batch_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        body = None if _declared_length(scope) > self._max_bytes else await self._read(receive)
+        batch = scope["path"] in BATCHES
+        most = self._max_batch_bytes if batch else self._max_bytes
+        body = None if _declared_length(scope) > most else await self._read(receive, most)
         if body is None:
-            message = f"the body is larger than {self._max_bytes} bytes"
+            message = f"the body is larger than {most} bytes"
             await error_answer(413, "body_too_large", message)(scope, receive, send)
-        elif _too_deep(body):
+        elif not batch and _too_deep(body):
             message = f"the body is nested deeper than {MAX_DEPTH} levels"
             await error_answer(400, "body_too_deep", message)(scope, receive, send)
         else:
             await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
+    async def _read(self, receive: Receive, most: int) -> bytes | None:
         body = bytearray()
         while True:
             message = await receive()
             body += message.get("body", b"")
-            if len(body) > self._max_bytes:
+            if len(body) > most:
                 return None
             if message["type"] != "http.request" or not message.get("more_body", False):
                 return bytes(body)

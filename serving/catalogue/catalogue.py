@@ -1,6 +1,7 @@
 """All live items of the catalogue in memory: objects to show, and columns to rank by."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -216,6 +217,22 @@ class Catalogue:
         if item is None:
             raise LookupError(f"row {row} holds no live item")
         return item
+
+    def after(
+        self, item_id: str | None, limit: int, wanted: Callable[[Item], bool]
+    ) -> tuple[list[Item], bool]:
+        """Up to `limit` wanted live items in order of id, after one; and whether there may be more."""
+        rows = self.rows_by_id()
+        place = 0 if item_id is None else bisect_right(rows, item_id, key=lambda row: self._ids[row])
+        found: list[Item] = []
+        for row in rows[place:].tolist():
+            item = self._items[row]
+            if item is None or not wanted(item):
+                continue
+            if len(found) == limit:
+                return found, True
+            found.append(item)
+        return found, False
 
     def live(self) -> Iterator[tuple[int, Item]]:
         """Rows and items, in row order."""

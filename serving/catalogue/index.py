@@ -1,16 +1,19 @@
 """What one worker holds of the catalogue: items, words, names and vectors, kept in step by one method."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import orjson
 
+from database.attributes import NOTED
 from database.items import ItemRow
 from serving.catalogue.catalogue import Catalogue
 from serving.text.lexical import LexicalIndex
 from serving.text.synonyms import Synonyms
 from serving.text.titles import NameIndex
-from serving.types import Item
+from serving.types import NO_ATTRIBUTES, Item
 from serving.vectors.index import VectorBase, VectorIndex
 from training.params.ranking import SearchParams
 
@@ -84,6 +87,13 @@ class LiveIndex:
         return vector
 
 
+def _attributes(text: str) -> Mapping[str, Any]:
+    """The shop's own attributes, without what the platform notes among them for itself."""
+    if text == "{}":
+        return NO_ATTRIBUTES
+    return {name: value for name, value in orjson.loads(text).items() if name != NOTED}
+
+
 def item_of(row: ItemRow) -> Item:
     """The item as the service shows it."""
     return Item(
@@ -102,9 +112,13 @@ def item_of(row: ItemRow) -> Item:
         original_price=row.original_price,
         discount_ratio=row.discount_ratio,
         hidden=row.hidden is True,
-        available=row.available is not False,
+        available=row.available is not False and row.stock != 0,
         publish_at=row.publish_at,
         expire_at=row.expire_at,
+        categories=row.categories,
+        stock=row.stock,
+        timestamp=row.dated_at,
+        attributes=_attributes(row.attributes),
         article_id=row.article_id,
         created_at=row.created_at,
         updated_at=row.updated_at,

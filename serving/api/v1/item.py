@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from serving.types import PATH, AttributeValue, Item
+from serving.types import AttributeValue, Item, category_paths
 
 
 class Availability(BaseModel):
@@ -93,20 +93,3 @@ def recommended_shape(
     """The fields of an item in a list, as RecommendedItem has them; `reason` as Reason has them."""
     shape = item_shape(item) | {"score": float(score), "model": model}
     return shape if reason is None else shape | {"reason": dict(reason)}
-
-
-def category_paths(item: Item) -> list[str]:
-    """Paths of an item's categories, the main one first.
-
-    Category and sub-category win over paths that were written before them: an edit through one of the
-    original APIs, or a file, changes those alone.
-
-    >>> category_paths(Item("1", "product", "Pear", category="Food", sub_category="Fruit"))
-    ['Food > Fruit']
-    """
-    own = [level for level in (item.category, item.sub_category) if level]
-    if item.categories and item.categories[0].split(PATH)[:2] == own:
-        return list(item.categories)
-    if not own:
-        return list(item.categories)
-    return [PATH.join(own), *(path for path in item.categories[1:] if path != PATH.join(own))]

@@ -1,6 +1,6 @@
 """A plane in memory, for what the API itself does: validate, call, translate."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -222,6 +222,23 @@ class FakePlane:
     async def delete_item(self, item_id: str) -> None:
         self._found(item_id)
         del self.items[item_id]
+
+    async def items_by_id(self, item_ids: Sequence[str]) -> list[Item | None]:
+        return [self.items.get(item_id) for item_id in item_ids]
+
+    async def items_after(
+        self, after: str | None, limit: int, wanted: Callable[[Item], bool]
+    ) -> tuple[list[Item], bool]:
+        found = [item for key, item in sorted(self.items.items()) if key > (after or "") and wanted(item)]
+        return found[:limit], len(found) > limit
+
+    async def categories(self) -> dict[str, int]:
+        return {"Kitchen": 3}
+
+    async def replace_item(self, *_: Any) -> Any:
+        raise NotImplementedError("writes of /v1 are tested on a real plane")
+
+    delete_item_if = replace_items = replace_item
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:

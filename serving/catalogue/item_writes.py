@@ -1,0 +1,94 @@
+"""Whole items of /v1: one under a condition, or thousands whose vectors are made afterwards."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from database import item_writes, items
+from database.attributes import AttributeConflict
+from database.item_writes import ChangedMeanwhile
+from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
+from serving.catalogue.index import item_of
+from serving.database_pool import Lane, LiveDatabase
+from serving.errors import EditConflict, ItemNotFound
+from serving.types import Item
+from serving.vectors.background import BackgroundVectors
+from serving.vectors.encoder_thread import LiveEncoder
+
+_ATTEMPTS = 5
+_TEXT = ("title", "category", "sub_category", "tags", "description")
+
+Make = Callable[[ItemRow | None], Mapping[str, Any]]
+"""From the live item as it is stored to its new values (`database.item_writes.COLUMNS`), or an error."""
+
+
+class ItemWrites:
+    """Each method returns after its commit, and raises DatabaseUnavailable when nothing was stored."""
+
+    def __init__(self, database: LiveDatabase, encoder: LiveEncoder, vectors: BackgroundVectors) -> None:
+        self._database = database
+        self._encoder = encoder
+        self._vectors = vectors
+
+    async def replace(self, item_id: str, make: Make) -> tuple[Item, bool]:
+        """Store what `make` says, with its vector; gives the item and whether it is new.
+
+        `make` is asked again when somebody else changes the item meanwhile; after a few times
+        EditConflict is raised. Raises AttributeConflict.
+        """
+        for _ in range(_ATTEMPTS):
+            read, live = await self._read(item_id)
+            values = make(live)
+            embedding = await self._new_vector(live, values)
+            try:
+                async with self._database.connection("storing an item", Lane.CATALOGUE) as conn:
+                    row = await item_writes.replace_item(conn, values, read, embedding)
+            except (ChangedMeanwhile, StaleEmbedding):
+                continue
+            return item_of(row), live is None
+        raise EditConflict(item_id)
+
+    async def delete(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
+        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFound."""
+        for _ in range(_ATTEMPTS):
+            read, live = await self._read(item_id)
+            check(live)
+            if read is None or live is None:
+                raise ItemNotFound(item_id)
+            try:
+                async with self._database.connection("deleting an item", Lane.CATALOGUE) as conn:
+                    await item_writes.delete_as_read(conn, read)
+            except ChangedMeanwhile:
+                continue
+            return
+        raise EditConflict(item_id)
+
+    async def replace_many(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[dict[str, bool], dict[int, AttributeConflict]]:
+        """Store whole items; whether each stored id is new, and the rows left out, by index.
+
+        Their vectors follow: until then words find them, and meaning does not.
+        """
+        async with self._database.connection("storing items", Lane.CATALOGUE) as conn:
+            stored, conflicts = await item_writes.replace_items(conn, rows)
+        self._vectors.make(list(stored))
+        return stored, conflicts
+
+    async def _read(self, item_id: str) -> tuple[ItemRow | None, ItemRow | None]:
+        """The item as stored, and the same if it is not deleted."""
+        async with self._database.connection("reading an item") as conn:
+            read = await items.get_item(conn, item_id)
+        return read, None if read is None or read.deleted_at is not None else read
+
+    async def _new_vector(self, live: ItemRow | None, values: Mapping[str, Any]) -> Embedding | None:
+        """The vector of the new text; None when the stored one is still right, or there is no title."""
+        if values["title"] is None:
+            return None
+        text = embedding_text(**{name: values[name] for name in _TEXT})
+        if (
+            live is not None
+            and live.vector is not None
+            and (live.text_hash, live.vector_model) == (text_hash(text), self._encoder.name)
+        ):
+            return None
+        return Embedding(self._encoder.name, text_hash(text), await self._encoder.encode(text))
