@@ -69,6 +69,10 @@ class Catalogue:
         self._category_codes: dict[str, int] = {}
         self._now = -np.inf
         self._next_change = -np.inf
+        self.given_back = 0
+        """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
+        self.n_live = 0
+        """Live items."""
         self.revision = 0
         """Counts the changes: what is derived from the items is good while this stays."""
         self.columns_revision = 0
@@ -136,6 +140,7 @@ class Catalogue:
             "change_seq": change_seq,
         }
         before = {name: self._columns[name][row] for name in _COLUMNS}
+        self.n_live += not before["alive"]
         for name, value in values.items():
             self._columns[name][row] = value
         self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
@@ -155,6 +160,7 @@ class Catalogue:
             return None
         self._forget_article(row)
         self._items[row] = None
+        self.n_live -= int(self._columns["alive"][row])
         self._columns["alive"][row] = self._columns["listed"][row] = False
         self._columns["change_seq"][row] = change_seq
         self._count(row)
@@ -187,6 +193,7 @@ class Catalogue:
             gone[rows] = False
         if not gone.any():
             return
+        self.given_back += 1
         self._id_order.remove(gone)
         for name, (_, fill) in _COLUMNS.items():
             self.column(name)[gone] = fill

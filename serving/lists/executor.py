@@ -42,7 +42,8 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("filters"):
         allowed = allowed_rows(context, recipe.filters)
     columns = _ask(recipe.sources, context, allowed)
-    table = gather(columns, context.live, allowed, context.identity, 5 * context.params.ranking.candidates)
+    each = None if context.small else 5 * context.params.ranking.candidates
+    table = gather(columns, context.live, allowed, context.identity, each)
     with timed(_name(recipe.scorer)):
         table = recipe.scorer(context, table)
     with timed("best"):

@@ -21,6 +21,9 @@ from training.params import Params
 
 Vector = NDArray[np.float32]
 
+WHOLE_CATALOGUE = 20_000
+"""Live items up to which every one is a candidate: that is quicker than to choose."""
+
 Texts = Sequence[tuple[str, Vector | None]]
 """Texts with their vectors (None where one could not be encoded), the most important first."""
 
@@ -99,6 +102,14 @@ class Context:
         """bool[n_rows], which rows hold an item."""
         live: Mask = self.index.catalogue.column("alive")
         return live
+
+    @property
+    def small(self) -> bool:
+        """Whether there are so few live items that every one is a candidate.
+
+        Rows that hold none don't count: how many there are depends on what a worker has been through.
+        """
+        return self.index.catalogue.n_live <= WHOLE_CATALOGUE
 
     @property
     def identity(self) -> Identities:

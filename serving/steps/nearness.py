@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context, Vector
 from serving.steps.scores import Mask, Scores
-from serving.steps.table import NO_OPINION, Column, is_small
+from serving.steps.table import NO_OPINION, Column
 from training.models.core.opinions import STORED, opinions
 
 
@@ -12,7 +12,7 @@ def near(context: Context, vector: Vector | None, allowed: Mask) -> Column:
     """Cosines above rounding with a vector: of all rows in a small catalogue, else of the nearest."""
     if vector is None:
         return NO_OPINION
-    if is_small(context.live):
+    if context.small:
         return Column(np.maximum(_cosines(context, vector), np.float32(0)))
     found = nearest(context, vector, 5 * context.params.ranking.candidates, allowed)
     return Column(np.maximum(found.values, np.float32(0)), found.rows)
@@ -23,7 +23,7 @@ def nearest(context: Context, vector: Vector | None, count: int, allowed: Mask) 
     if vector is None:
         return NO_OPINION
     vectors = context.index.vectors
-    if is_small(context.live):
+    if context.small:
         column = Column(_cosines(context, vector))
         rows = column.best(count, allowed, context.identity)
         return Column(column.values[rows], rows)

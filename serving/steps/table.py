@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from serving.steps.scores import Identities, Mask, Rows, Scores, top
 from training.models.blend import scale_of
 
-WHOLE_CATALOGUE = 20_000
-"""Live items up to which every one is a candidate: that is quicker than to choose."""
-
 SEARCH, INTEREST = "search", "interest"
 """Columns of which there may be several: see `numbered`."""
 
@@ -126,33 +123,25 @@ def numbered(name: str, place: int) -> str:
     return f"{name} {place + 1}"
 
 
-def is_small(live: Mask) -> bool:
-    """Whether there are so few live items (bool[n_rows]) that every one is a candidate.
-
-    Rows that hold none don't count: how many there are depends on what a worker has been through.
-    """
-    return int(np.count_nonzero(live)) <= WHOLE_CATALOGUE
-
-
 def gather(
-    columns: Mapping[str, Column], live: Mask, allowed: Mask, identity: Identities, each: int
+    columns: Mapping[str, Column], live: Mask, allowed: Mask, identity: Identities, each: int | None
 ) -> Table:
     """Candidates from what the sources say.
 
-    In a catalogue of up to WHOLE_CATALOGUE live items every row is one; in a larger one the `each` best
-    allowed rows of every source are, and nothing after this takes time that grows with the catalogue.
+    In a small catalogue every row is one; in a larger one the `each` best allowed rows of every source are,
+    and nothing after this takes time that grows with the catalogue.
 
     Args:
         columns: of each source.
         live: bool[n_rows], which rows hold an item.
         allowed: bool[n_rows], what may be in the list.
         identity: uint64[n_rows], by which equals are put in order.
-        each: how many a source brings to a large catalogue's table.
+        each: how many a source brings to a large catalogue's table; None in a small one.
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
     scales = {name: partial(column.scale, live) for name, column in columns.items()}
-    if is_small(live):
+    if each is None:
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
     brought = [column.best(each, allowed, identity) for column in columns.values()]
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.plane import LivePlane
-from serving.steps import table
+from serving.steps import context
 from serving.types import Item
 
 IDS = st.sampled_from([f"item {number}" for number in range(8)])
@@ -37,6 +37,7 @@ def test_a_catalogue_whose_rows_go_round_is_that_of_the_live_items(
         else:
             catalogue.give_back([np.array(list(kept.values()), dtype=np.int32)])
         assert {item.item_id: item.title for _, item in catalogue.live()} == live
+        assert catalogue.n_live == len(live)
         assert {catalogue.id_of(row) for row in np.flatnonzero(catalogue.column("alive")).tolist()} == set(
             live
         )
@@ -94,7 +95,7 @@ async def test_a_worker_with_dead_rows_answers_as_one_without(
     monkeypatch: pytest.MonkeyPatch,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(table, "WHOLE_CATALOGUE", limit)
+    monkeypatch.setattr(context, "WHOLE_CATALOGUE", limit)
     deploy()
     old = await open_plane()
     for number in range(3):

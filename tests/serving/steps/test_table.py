@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps import table as tables
 from serving.steps.table import Column, gather
 from training.models.blend import normalise
 
@@ -23,17 +22,14 @@ def test_in_a_small_catalogue_every_row_is_a_candidate() -> None:
         np.ones(3, dtype=np.bool_),
         allowed,
         IDS[:3],
-        1,
+        None,
     )
     assert made.rows.tolist() == [0, 1, 2] and made.allowed.tolist() == allowed.tolist()
     assert made.column("b").tolist() == [0, 0, 5]
     assert made.column("never asked").tolist() == [0, 0, 0]
 
 
-def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(tables, "WHOLE_CATALOGUE", 2)
+def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole() -> None:
     scores = floats(3, 9, 2, 1, 0, 0)
     allowed = np.array([True, False, True, True, True, True])
     columns = {"a": Column(scores), "b": Column(floats(4, 7), np.array([5, 1], np.int32))}
@@ -55,17 +51,16 @@ def test_the_scale_of_a_few_values_is_that_of_the_whole_catalogue(values: list[f
     assert dense / np.float32(column.scale(live)) == pytest.approx(normalise(dense), rel=1e-5)
 
 
-@pytest.mark.parametrize("limit", [3, 4])
-def test_rows_without_an_item_change_nothing(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+@pytest.mark.parametrize("each", [2, None])
+def test_rows_without_an_item_change_nothing(each: int | None) -> None:
     """Another worker holds the same items and has none of its rows free."""
-    monkeypatch.setattr(tables, "WHOLE_CATALOGUE", limit)
     scores, live = floats(3, 9, 2, 1), np.ones(4, dtype=np.bool_)
     columns = {"a": Column(scores), "b": Column(floats(4), np.array([3], np.int32))}
-    made = gather(columns, live, live, IDS[:4], 2)
+    made = gather(columns, live, live, IDS[:4], each)
     for dead in (1, 2):
         other = np.append(live, np.zeros(dead, dtype=np.bool_))
         columns["a"] = Column(np.append(scores, np.zeros(dead, dtype=np.float32)))
-        found = gather(columns, other, other, IDS[: 4 + dead], 2)
+        found = gather(columns, other, other, IDS[: 4 + dead], each)
         may, candidates = np.flatnonzero(found.allowed), np.flatnonzero(made.allowed)
         assert found.identity[may].tolist() == made.identity[candidates].tolist()
         for name in columns:
