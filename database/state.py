@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from sys import getsizeof
 
 import asyncpg
 
@@ -21,10 +22,14 @@ _GROUPS = """
         sum(case event_type when 'feedback' then sign(value)
             when 'view_time' then least(greatest(value / $2, 0), 1) else value end)::float8 as total,
         max(occurred_at) as latest_at,
+        (array_agg(interaction_id order by occurred_at desc, interaction_id desc))[1] as latest_id,
         (case event_type when 'rating' then value when 'feedback' then sign(value) end)::float8 as opinion
     from interactions where user_id = $1 and item_id is not null
     group by item_id, event_type, opinion
 """
+
+_ROW_BYTES = 340
+"""An interaction's or a group's object, number, time, value and type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class EventGroup:
     """Sum of the values; of feedback that of their signs, of views that of their shares of FULL_VIEW_SECONDS.
     None without any."""
     latest_at: datetime
+    latest_id: int
+    """Of the latest event: which of two at the same time came last."""
     opinion: float | None
     """Stars of a rating, sign of a feedback; which are neutral is up to the reader. None otherwise."""
 
@@ -67,9 +74,17 @@ class UserEvents:
         return [each for each in self.latest if moment is None or each.occurred_at >= moment]
 
     @property
-    def size(self) -> int:
-        """Rows held in memory."""
-        return len(self.latest) + len(self.groups)
+    def nbytes(self) -> int:
+        """Memory that it takes, in bytes: texts as they are, the rest by what a row of it takes."""
+        texts = [
+            getsizeof(text)
+            for each in self.latest
+            for text in (each.item_id, each.query, each.session_id)
+            if text is not None
+        ]
+        items = [getsizeof(group.item_id) for group in self.groups]
+        rows = _ROW_BYTES * (len(self.latest) + len(self.groups))
+        return getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,8 +125,8 @@ def _group(
     if event_type == "view_time":
         values = [_share_viewed(value) for value in values]
     total = sum(values) if values else None
-    latest_at = events[0].occurred_at
-    return EventGroup(item_id, event_type, len(events), len(values), total, latest_at, opinion)
+    latest_at, latest_id = events[0].occurred_at, events[0].interaction_id
+    return EventGroup(item_id, event_type, len(events), len(values), total, latest_at, latest_id, opinion)
 
 
 def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars: float) -> float:
@@ -145,13 +145,14 @@ def _opinions(
     groups: Iterable[EventGroup], weights: Mapping[str, float], neutral_stars: float
 ) -> dict[str, float]:
     """What the latest explicit opinion of each item weighs; a neutral one is none."""
-    found: dict[str, tuple[datetime, float]] = {}
+    found: dict[str, tuple[datetime, int, float]] = {}
     for group in groups:
         if group.event_type in EXPLICIT:
             opinion = event_weight(group.event_type, group.opinion, weights, neutral_stars)
-            if opinion and (group.item_id not in found or group.latest_at > found[group.item_id][0]):
-                found[group.item_id] = group.latest_at, opinion
-    return {item_id: opinion for item_id, (_, opinion) in found.items()}
+            latest = group.latest_at, group.latest_id
+            if opinion and (group.item_id not in found or latest > found[group.item_id][:2]):
+                found[group.item_id] = (*latest, opinion)
+    return {item_id: opinion for item_id, (_, _, opinion) in found.items()}
 
 
 def queries_of(events: Sequence[InteractionRow]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pytest
 from database.interactions import DedupConflict, Recorded, recent, record
 from database.state import State, UserEvents, read_counts, read_request, read_state
 from database.users import get_user, insert_user, update_user
+from serving.steps.history import grouped
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -33,6 +34,26 @@ async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
         assert list(same.latest) == rows[:1]
         assert {group.item_id for group in same.groups} == {"I1", "I2", "I3"}
         assert (await read_request(conn, "ann", 10))[1].groups == ()
+
+
+async def test_a_group_names_its_latest_event_also_of_several_at_one_moment(pool: asyncpg.Pool) -> None:
+    ids = []
+    async with pool.acquire() as conn:
+        for value, hours in ((1.0, 1), (-1.0, 0), (1.0, 0), (-1.0, 0), (1.0, 2)):
+            made = await record(
+                conn,
+                user_id="ann",
+                event_type="feedback",
+                item_id="I1",
+                value=value,
+                occurred_at=NOW - timedelta(hours=hours),
+            )
+            ids.append(made.interaction_id)
+        _, events = await read_request(conn, "ann", 1)
+        _, whole = await read_request(conn, "ann", 10)
+    latest = {group.opinion: (group.latest_at, group.latest_id) for group in events.groups}
+    assert latest == {-1.0: (NOW, ids[3]), 1.0: (NOW, ids[2])}
+    assert sorted(events.groups, key=str) == sorted(grouped(whole.latest), key=str)
 
 
 @pytest.mark.parametrize("user_id", [None, "nobody"])

@@ -1,5 +1,6 @@
 """A user's events summed up: tastes from the latest, what was seen and disliked from all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -84,6 +85,21 @@ def test_clicks_do_not_outvote_the_latest_opinion(newest: tuple[str, float], lik
 def test_a_later_like_takes_an_opinion_back() -> None:
     found = history(event("like", "a"), event("feedback", "a", value=-1, age=1), event("skip", "a", age=2))
     assert (found.liked.tolist(), found.disliked.tolist()) == ([0], [])
+
+
+@given(st.permutations(range(4)))
+def test_of_opinions_at_the_same_moment_the_one_that_was_stored_last_counts(order: list[int]) -> None:
+    said = [("feedback", -1.0), ("like", None), ("rating", 1.0), ("feedback", 1.0)]
+    groups = [
+        grouped([replace(event(said[place][0], "a", value=said[place][1]), interaction_id=number)])[0]
+        for number, place in enumerate(order)
+    ]
+    last = order[-1]
+    for groups_as_read in (groups, groups[::-1]):
+        found = build_history(
+            UserEvents((), tuple(groups_as_read)), lambda item_id: ROWS.get(item_id, -1), PARAMS
+        )
+        assert bool(found.disliked.tolist()) == (last in (0, 2))
 
 
 @pytest.mark.parametrize(
