@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from sys import getsizeof
 from time import monotonic
 
 import asyncpg
@@ -18,8 +19,12 @@ from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.request_context import current_request
 
-_REMEMBERED_ROWS = 200_000
-"""Interactions of users held in memory, about 100 MB."""
+_REMEMBERED_BYTES = 100_000_000
+"""What interactions of users may take of the memory."""
+_USER_BYTES = 300
+"""What a remembered user takes beside them."""
+
+_NOTHING = UserEvents()
 
 _READ_AT_ONCE = 500
 _SLICE_SECONDS = 0.02
@@ -41,7 +46,8 @@ class ChangeFeed:
         self._deployed = deployed
         self._applying: asyncio.Task[None] | None = None
         self._behind_since: float | None = None
-        self._histories: OrderedDict[str, UserEvents] = OrderedDict()
+        self._histories: OrderedDict[str, tuple[UserEvents, int]] = OrderedDict()
+        """Events of users, and the memory that each takes, in bytes."""
         self._remembered = 0
         self.trending = TrendingScores()
         self.applied = 0
@@ -82,7 +88,7 @@ class ChangeFeed:
             await self._catch_up(state)
         except DatabaseUnavailable:
             _mark_stale()
-            return self._histories.get(user_id, UserEvents())
+            return self._histories.get(user_id, (_NOTHING, 0))[0]
         self._remember(user_id, events)
         return events
 
@@ -166,14 +172,14 @@ class ChangeFeed:
         self.trending = TrendingScores(version, found, computed)
 
     def _remember(self, user_id: str, events: UserEvents) -> None:
-        """For when the database is away: the users seen last, as many as hold so many rows."""
-        if (known := self._histories.pop(user_id, None)) is not None:
-            self._remembered -= known.size + 1
-        self._histories[user_id] = events
-        self._remembered += events.size + 1
-        while self._remembered > _REMEMBERED_ROWS:
-            _, oldest = self._histories.popitem(last=False)
-            self._remembered -= oldest.size + 1
+        """For when the database is away: the users seen last, as many as there is room for."""
+        self._remembered -= self._histories.pop(user_id, (_NOTHING, 0))[1]
+        size = events.nbytes + getsizeof(user_id) + _USER_BYTES
+        self._histories[user_id] = events, size
+        self._remembered += size
+        while self._remembered > _REMEMBERED_BYTES:
+            _, (_, freed) = self._histories.popitem(last=False)
+            self._remembered -= freed
 
 
 def _mark_stale() -> None:

@@ -15,12 +15,20 @@ Vector = NDArray[np.float32]
 
 class LiveEncoder:
     """Encodes for the event loop. Queries that wait while the thread is busy go together in its next batch;
-    the vectors of the last `remembered` texts are kept."""
+    the vectors of the last `remembered` texts are kept, of as many as have `characters` in all."""
 
-    def __init__(self, encoder: TextEncoder, remembered: int = 10_000, batch: int = 32) -> None:
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        remembered: int = 10_000,
+        batch: int = 32,
+        characters: int = 2_000_000,
+    ) -> None:
         self._encoder = encoder
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder")
         self._remembered = remembered
+        self._most_characters = characters
+        self._characters = 0
         self._batch = batch
         self._known: OrderedDict[str, Vector] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Vector]] = {}
@@ -90,8 +98,10 @@ class LiveEncoder:
 
     def _remember(self, text: str, vector: Vector) -> None:
         self._known[text] = vector
-        if len(self._known) > self._remembered:
-            self._known.popitem(last=False)
+        self._characters += len(text)
+        while len(self._known) > self._remembered or self._characters > self._most_characters:
+            oldest, _ = self._known.popitem(last=False)
+            self._characters -= len(oldest)
 
 
 def _fail(future: asyncio.Future[Vector], error: BaseException) -> None:

@@ -1,6 +1,9 @@
 """What a worker remembers of users while the database is away is bounded by size, not by their number."""
 
-from datetime import UTC, datetime
+import gc
+import tracemalloc
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,21 +14,65 @@ from database.state import EventGroup, UserEvents
 from serving.catalogue import feed as feeds
 from serving.catalogue.feed import ChangeFeed
 
-LIMIT = 20
+LIMIT = 20_000
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVENT = InteractionRow(1, "ann", "product_click", "a", None, None, None, NOW)
-GROUP = EventGroup("a", "product_click", 1, 0, None, NOW, None)
+GROUP = EventGroup("a", "product_click", 1, 0, None, NOW, 1, None)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 30), st.integers(0, 30)), max_size=30))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcdefgh"), st.integers(0, 30), st.integers(0, 30), st.sampled_from([1, 500])
+        ),
+        max_size=30,
+    )
+)
 def test_the_users_seen_last_are_remembered_as_far_as_there_is_room(
-    visits: list[tuple[str, int, int]],
+    visits: list[tuple[str, int, int, int]],
 ) -> None:
     feed = ChangeFeed(None, None, None)  # type: ignore[arg-type]  # it is asked for what it remembers alone
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeds, "_REMEMBERED_ROWS", LIMIT)
-        for user, events, groups in visits:
-            feed._remember(user, UserEvents((EVENT,) * events, (GROUP,) * groups))
-            sizes = [each.size + 1 for each in feed._histories.values()]
-            assert sum(sizes) == feed._remembered <= LIMIT
-            assert user in feed._histories or events + groups + 1 > LIMIT
+        patch.setattr(feeds, "_REMEMBERED_BYTES", LIMIT)
+        for user, events, groups, letters in visits:
+            searched = replace(EVENT, query="x" * letters)
+            did = UserEvents((searched,) * events, (GROUP,) * groups)
+            feed._remember(user, did)
+            kept = [each for each, _ in feed._histories.values()]
+            assert sum(each.nbytes for each in kept) <= feed._remembered <= LIMIT
+            assert did in kept or did.nbytes > LIMIT - 1000
+            assert bool(kept) == (feed._remembered > 0)
+
+
+def test_the_memory_that_events_take_is_what_python_takes_for_them() -> None:
+    def did(numbers: range) -> UserEvents:
+        latest = [
+            InteractionRow(
+                10**9 + n,
+                f"user{n}",
+                f"product_{n}",
+                f"ITEM{n:06}",
+                "x" * (n % 300),
+                n / 3,
+                f"session-{n}",
+                NOW,
+            )
+            for n in numbers
+        ]
+        moments = [replace(each, occurred_at=NOW + timedelta(seconds=n)) for n, each in enumerate(latest)]
+        groups = [
+            EventGroup(f"ITEM{n:06}", f"product_{n}", n, n, n / 3, NOW + timedelta(hours=n), 10**9 + n, n / 7)
+            for n in numbers
+        ]
+        return UserEvents(tuple(moments), tuple(groups))
+
+    did(range(10))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        made = did(range(2000))
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.75 * taken < made.nbytes < 1.25 * taken

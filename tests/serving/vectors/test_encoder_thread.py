@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from serving.vectors.encoder_thread import LiveEncoder
 
@@ -40,6 +42,27 @@ async def test_bad_texts_fail_alone_in_their_batch() -> None:
     with pytest.raises(UnicodeEncodeError):
         await encoder.encode(texts[0])
     encoder.close()
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcde"), st.integers(1, 60)), max_size=30),
+    st.integers(1, 6),
+    st.integers(1, 100),
+)
+@settings(max_examples=25)
+def test_the_texts_that_are_remembered_are_few_and_short(
+    texts: list[tuple[str, int]], remembered: int, characters: int
+) -> None:
+    async def encode() -> None:
+        encoder = LiveEncoder(Strict(), remembered=remembered, characters=characters)
+        for letter, length in texts:
+            text = letter * length
+            assert (await encoder.encode(text))[0] == length
+            assert len(encoder._known) <= remembered and sum(map(len, encoder._known)) <= characters
+            assert text in encoder._known or length > characters
+        encoder.close()
+
+    asyncio.run(encode())
 
 
 async def test_a_batch_that_comes_back_too_short_leaves_nobody_waiting() -> None:
