@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -61,7 +61,7 @@ class Recommender:
         since = self._clock() - timedelta(days=policy.params.blend.stale_days)
         events = await self._events(user_id)
         await self._rank(policy, values="best_value" in lists)
-        user = await self._user(events, user_id, since, searches=True)
+        user = await self._user(events, user_id, since, searches=True, kinds=kinds)
         home = self._for_user(
             user,
             assignment,
@@ -110,7 +110,7 @@ class Recommender:
         """
         events = await self._events(user_id)
         cold = len(events.latest) < self._params.blend.cold_below
-        user = await self._user(events, user_id, interests=cold)
+        user = await self._user(events, user_id, interests=cold, kinds=kinds)
         used = {"cf": use_cf, "embeddings": use_embeddings}
 
         def make(policy: Policy) -> MadeList:
@@ -193,6 +193,7 @@ class Recommender:
         """Words and meaning fused; trending items and the reason when nothing matches."""
         vector = await self._parts.encoder.encode(meant(query))
         await self.catch_up()
+        await self._guess([query], kinds)
         made = self._for_all(recipes.SEARCH, limit, kinds, query=query, vector=vector, explain=explain)
         return SearchResult(made.items, made.fallback)
 
@@ -242,7 +243,14 @@ class Recommender:
         logging = parts.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
         shadow = parts.arms.shadow_policy(assignment)
         if shadow is not None and logging is not None:
-            parts.exposure.shadow(shadow, user.user_id, lambda: logged(make(shadow)), logging)
+            catalogue = parts.index.catalogue
+            given_back = catalogue.given_back
+
+            def beside() -> Sequence[MadeList]:
+                # Rows that the user's history or the bundle hold may have become other items' meanwhile.
+                return logged(make(shadow)) if catalogue.given_back == given_back else ()
+
+            parts.exposure.shadow(shadow, user.user_id, beside, logging)
         return made
 
     def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
@@ -263,6 +271,14 @@ class Recommender:
             await asyncio.sleep(0)
         if values and rankings.compute_values():
             await asyncio.sleep(0)
+
+    async def _guess(self, texts: Iterable[str], kinds: Kinds) -> None:
+        """Look for what unknown words may stand for, with others let in after each of them."""
+        index = self._parts.index
+        for text in texts:
+            for word in index.lexical.unknown(text, index.catalogue.listed(kinds)):
+                index.lexical.guess(word)
+                await asyncio.sleep(0)
 
     def _current_rankings(self, policy: Policy) -> Rankings:
         catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
@@ -298,10 +314,13 @@ class Recommender:
         *,
         searches: bool = False,
         interests: bool = False,
+        kinds: Kinds = None,
     ) -> User:
+        """What is known of a user; their searches and interests are made ready for items of these kinds."""
         count = self._params.ranking.recent_queries if searches else 0
         asked = await self._encoded(queries_of(events.since(since))[:count])
         declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
+        await self._guess([text for text, _ in (*asked, *declared)], kinds)
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
         row = self._parts.index.catalogue.row
         history = build_history(events, row, self._params.interactions, since)

@@ -49,6 +49,17 @@ class Guesses:
         for term in gone:
             self._vocabulary.discard(term)
 
+    def remembers(self, term: str) -> bool:
+        """Whether `of` needs not look for the words near to a folded term."""
+        return not _is_guessable(term) or (
+            self._found_at == self._vocabulary.revision and term in self._found
+        )
+
+    def remember(self, term: str) -> None:
+        """Look for the words near to a folded term now: about a millisecond for 300,000 words."""
+        if _is_guessable(term):
+            self._candidates(term)
+
     def of(self, term: str, allowed: Mask | None) -> list[str]:
         """The words of `allowed` rows (bool[n_rows]; None: of all) nearest to a folded term, at most three.
 

@@ -104,6 +104,18 @@ class LexicalIndex:
         corrected = {typed: guesses[0] for typed, guesses in guessed.items() if guesses}
         return LexicalHits(total.astype(np.float32, copy=False), corrected)
 
+    def unknown(self, query: str, allowed: Mask) -> list[str]:
+        """The words of a query that `search` would have to look for near ones of: see `guess`."""
+        found = []
+        for concept in self._concepts(phrase(query)):
+            if not self._is_known(self._searched(concept), allowed):
+                found.append(_folded(concept)[0])
+        return [word for word in found[:_MOST_GUESSED] if not self._guesses.remembers(word)]
+
+    def guess(self, word: str) -> None:
+        """Look for the words near to an unknown one, so that `search` need not."""
+        self._guesses.remember(word)
+
     def _concepts(self, query: Phrase) -> list[Phrase]:
         """Cut a query into phrases that have synonyms (longest first) and terms; repeats count once."""
         found: dict[Phrase, None] = {}
@@ -126,18 +138,24 @@ class LexicalIndex:
 
         Whatever is looked for is written into `guessed`, with what was found.
         """
-        folded, params = _folded(concept), self._params
+        found = self._searched(concept)
+        if self._is_known(found, allowed) or len(guessed) >= _MOST_GUESSED:
+            return found
+        guesses = guessed[concept[0]] = self._guesses.of(_folded(concept)[0], allowed)
+        return [((guess,), self._params.typo_weight) for guess in guesses] or found
+
+    def _searched(self, concept: Phrase) -> list[tuple[Phrase, float]]:
+        """What a concept is found by without a guess, with the weight of each."""
+        folded = _folded(concept)
         found = [(concept, 1.0)]
         if folded != concept:
             found.append((folded, ACCENT_WEIGHT))
-        found += [(other, params.synonym_weight) for other in self._synonyms.others(folded)]
-        if any(self._known(words, allowed) for words, _ in found) or len(guessed) >= _MOST_GUESSED:
-            return found
-        guesses = guessed[concept[0]] = self._guesses.of(folded[0], allowed)
-        return [((guess,), params.typo_weight) for guess in guesses] or found
+        return found + [(other, self._params.synonym_weight) for other in self._synonyms.others(folded)]
 
-    def _known(self, words: Phrase, allowed: Mask | None) -> bool:
-        return all(self._postings.frequency(word, allowed) for word in words)
+    def _is_known(self, alternatives: list[tuple[Phrase, float]], allowed: Mask | None) -> bool:
+        """Whether allowed rows have all the words of one of the alternatives."""
+        frequency = self._postings.frequency
+        return any(all(frequency(word, allowed) for word in words) for words, _ in alternatives)
 
     def _rarity(self, words: Phrase) -> float:
         return sum(self._postings.idf(word) for word in words)

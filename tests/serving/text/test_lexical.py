@@ -87,6 +87,24 @@ def test_only_so_many_unknown_words_of_a_query_are_guessed(monkeypatch: pytest.M
     assert 0 < len(looked_up) <= 8
 
 
+def test_words_that_were_looked_for_before_need_no_look_in_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = index_of(["teapot", "teacup", "gift", "café au lait", "84031"])
+    allowed = np.array([True, False, True, True, True])
+    query = "teapto teacup gifft cafe 84051 teapto"
+    expected = index_of(["teapot", "teacup", "gift", "café au lait", "84031"]).search(query, 5, allowed)
+    assert index.unknown(query, allowed) == ["teapto", "teacup", "gifft"]
+    for word in index.unknown(query, allowed):
+        index.guess(word)
+    assert index.unknown(query, allowed) == []
+    monkeypatch.setattr(Vocabulary, "near", None)
+    found = index.search(query, 5, allowed)
+    assert found.corrected == expected.corrected and found.scores.tolist() == expected.scores.tolist()
+    index.put(1, Item("i1", "product", "saucer"))
+    assert index.unknown(query, allowed) == ["teapto", "teacup", "gifft"]
+
+
 def test_guesses_follow_edits() -> None:
     index = index_of(["teapot", "gift"])
     assert index.search("saucr", 2).corrected == {}
