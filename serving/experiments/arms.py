@@ -146,7 +146,10 @@ class Arms:
         key = (experiment_id, arm.name)
         if key not in self._blends:
             try:
-                blend = self._params.blend.changed(rename_old_keys({"blend": arm.blend})["blend"])
+                asked = rename_old_keys({"blend": arm.blend})["blend"]
+                # An arm that brings weights of its own is to be made with them.
+                weights = {"weights": "tuned"} if "tuned" in asked else {}
+                blend = self._params.blend.changed(weights | asked)
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
             except ValueError as error:
                 log.error("arm %s of experiment %s has an invalid blend: %s", arm.name, experiment_id, error)

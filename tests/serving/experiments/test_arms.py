@@ -18,11 +18,12 @@ import pytest
 from database import deployments
 from database.experiments import Arm, Kind, start_experiment, stop_experiment
 from database.holdback import HoldbackPlan, begin_holdback
-from serving.catalogue.drafts import InteractionDraft
-from serving.experiments.arms import Arms
+from serving.catalogue.drafts import InteractionDraft, ItemDraft
+from serving.experiments.arms import ORIGINAL_WEIGHTS, Arms
 from serving.experiments.running import Assignment
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
+from serving.types import Item
 from training.params import Params, changes
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
@@ -172,6 +173,25 @@ async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
     assert {(row["arm"], row["bundle_id"]) for row in rows} == {("new", "second"), (None, "second")}
 
 
+@pytest.mark.parametrize(
+    ("blend", "weights"),
+    [
+        ({"tuned": {"als": 2.0}}, {"als": 2.0}),
+        ({"weights": "original", "tuned": {"als": 2.0}}, ORIGINAL_WEIGHTS),
+        ({"search": 0.0}, ORIGINAL_WEIGHTS),
+    ],
+)
+def test_an_arm_is_made_with_the_weights_that_it_brings(
+    small_params: Params, blend: dict[str, Any], weights: dict[str, float]
+) -> None:
+    """Also in an installation whose params say `weights: original`."""
+    original = small_params.blend.changed({"weights": "original"})
+    params = small_params.model_copy(update={"blend": original})
+    arms = Arms(SimpleNamespace(bundle=None), params, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    policy = arms.policy(Assignment("heavy", Arm("own", 1.0, blend=blend)))
+    assert policy.arm == "own" and dict(policy.model_weights) == weights
+
+
 async def test_an_arm_changes_the_blend(
     workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
 ) -> None:
@@ -230,6 +250,27 @@ async def test_a_shadow_is_computed_logged_and_not_shown(
     assert (visible["arm"], visible["bundle_id"]) == ("shown", "second")
     assert (shadow["arm"], shadow["bundle_id"], shadow["request_id"]) == ("unseen", "first", "r1")
     assert visible["item_ids"] == [each.item.item_id for each in shown.personalized]
+
+
+async def test_a_shadow_whose_rows_went_to_other_items_is_left_out(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    """A bundle that is swapped in after the answer lets new items have the rows of deleted ones."""
+    start("shade", [Arm("shown", 1.0), Arm("unseen", 1.0)], "shadow")
+    plane = workers[0]
+    await plane.settle()
+    await plane.create_item(ItemDraft(kind="product", item_id="NEW0000001", title="samovar"))
+    click = InteractionDraft(user_id="v01", event_type="product_click", item_id="NEW0000001")
+    await plane.record_interaction(click)
+    await plane.lists.home("v01", 5)
+    catalogue, placed = plane._parts.index.catalogue, plane._parts.deployed.bundle
+    assert placed is not None
+    row = catalogue.remove("NEW0000001", catalogue.changed_at("NEW0000001") + 1)
+    catalogue.give_back([placed.rows])  # before the shadow's turn
+    assert catalogue.put(Item("NEW0000002", "product", "kettle"), catalogue.changed_at("TEA0000000")) == row
+    await plane._parts.exposure.close()
+    rows = await logged(pool, "endpoint = 'home.personalized'", 1)
+    assert [row["arm"] for row in rows] == ["shown"]
 
 
 async def test_an_exploring_arm_logs_the_propensities_it_drew_with(
