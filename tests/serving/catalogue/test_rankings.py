@@ -1,12 +1,13 @@
 """Rankings are kept while nothing that they depend on changes, and are never older than that."""
 
 import math
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
@@ -90,8 +91,9 @@ def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
 
     def popularity(item: Item) -> float:
         most = max((item.rating_count or 0 for _, item in catalogue.live()), default=0)
-        trends = {each: TRENDING.scores.get(each.item_id, (0.0, 0))[0] for _, each in catalogue.live()}
-        trend = trends[item] / (max(trends.values()) or 1.0)
+        ids = [each.item_id for _, each in catalogue.live()]
+        trends = {item_id: TRENDING.scores.get(item_id, (0.0, 0))[0] for item_id in ids}
+        trend = trends[item.item_id] / (max(trends.values()) or 1.0)
         return trend + 1e-4 * (math.log1p(item.rating_count or 0) / math.log1p(most) if most else 0.0)
 
     order = sorted(shown, key=lambda each: (-popularity(each[1]), identity_of(each[1].item_id)))
@@ -151,3 +153,39 @@ async def test_an_edited_text_shows_at_once_and_sorts_nothing_anew(plane: LivePl
     assert plane.lists.rankings() is before
     await plane.update_item("TEA0000000", {"price": 1.0})
     assert plane.lists.rankings() is not before
+
+
+@given(
+    st.integers(0, 999), st.sampled_from([1.5, 999.0]), st.sampled_from(["price", "category", "rating_count"])
+)
+@settings(max_examples=25)
+def test_one_edit_sorts_nothing_anew(edited: int, number: float, what: str) -> None:
+    """The work of an edit is counted, not timed: each sort tells how many values it gets."""
+    catalogue = Catalogue()
+    items = [
+        Item(
+            f"{n:04}", "product", "lamp", category=f"c{n % 50}", price=1.0 + n, rating=4.0, rating_count=n % 9
+        )
+        for n in range(1000)
+    ]
+    for item in items:
+        catalogue.put(item, 1)
+    kept = Rankings(catalogue, TRENDING, None, PARAMS)
+    assert kept.values.any()
+    change: dict[str, Any] = {"price": number, "category": f"c{int(number)}", "rating_count": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        sorted_values: list[int] = []
+        order = percentiles._by_group_and_value
+
+        def noting(values: Any, groups: Any) -> Any:
+            sorted_values.append(len(values))
+            return order(values, groups)
+
+        patch.setattr(percentiles, "_by_group_and_value", noting)
+        catalogue.put(replace(items[edited], **{what: change[what]}), 2)
+        after = Rankings(catalogue, TRENDING, None, PARAMS, kept)
+        assert after.values.any() and sorted_values == []
+        for item in items[: 9 * 50 : 50]:  # more than a few of one category
+            catalogue.put(replace(item, price=5000.0), 3)
+        after = Rankings(catalogue, TRENDING, None, PARAMS, after)
+        assert after.values.any() and sum(sorted_values) <= 3 * 1000 / 50
