@@ -7,7 +7,7 @@ import numpy as np
 
 from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
-from training.models.core.opinions import STORED, opinions, rounding
+from training.models.core.opinions import STORED, Direction, mean_direction, opinions
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
@@ -40,53 +40,53 @@ class Embeddings(Model):
         self.index = index
         self.n_items = len(vectors)
         self._whole = self.n_items <= int(scalars["flat_below"])
-        self._terms = vectors.shape[1] + STORED
 
     @property
     def report(self) -> IndexReport:
         """What was built, and how well it finds what exact search finds."""
         return IndexReport(**self.scalars["index"])
 
-    def profile(self, query: Query) -> FloatArray:
-        """The query's vector, float32[d], L2-normalised; zero for an empty history, and for one whose
-        vectors cancel."""
+    def profile(self, query: Query) -> Direction | None:
+        """Where the query's history points; None for an empty one, and for one whose vectors cancel."""
         # log1p: the tenth purchase of a thing says less of a taste than the first.
-        weights = transform(query.weights, "log1p")
-        return _normalise(weights @ self.vectors[query.items], weights.sum(), len(weights))
+        return mean_direction(transform(query.weights, "log1p"), self.vectors[query.items])
 
-    def search(self, vector: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-        """The k items (int32[<=k]) nearest to a vector (float32[d], normalised), and their cosines, all above
-        zero."""
+    def search(self, profile: Direction, k: int) -> tuple[IntArray, FloatArray]:
+        """The k items (int32[<=k]) nearest to a direction, and their cosines, all above zero."""
         depth = min(k, self.n_items)
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        scores, found = self.index.search(vector[None, :].astype(np.float32), depth)
+        scores, found = self.index.search(profile.vector[None, :], depth)
         # FAISS pads with -1 where inverted lists hold too few; a cosine at or below zero is no likeness.
-        near = (found[0] >= 0) & (scores[0] > rounding(self._terms))
+        near = (found[0] >= 0) & (profile.opinions(scores[0]) > 0)
         return found[0][near].astype(np.int32), scores[0][near]
 
     def scores(self, query: Query) -> FloatArray:
-        vector = self.profile(query)
-        if self._whole:
-            return opinions(self.vectors @ vector, 1.0, self._terms)
+        profile = self.profile(query)
         scores = np.zeros(self.n_items, dtype=np.float32)
-        if vector.any():
-            # Excluded items take places among the nearest: ask for so many more.
-            items, near = self.search(vector, CANDIDATES + len(query.exclude))
-            scores[items] = near
+        if profile is None:
+            return scores
+        if self._whole:
+            return profile.opinions(self.vectors @ profile.vector)
+        # Excluded items take places among the nearest: ask for so many more.
+        items, near = self.search(profile, CANDIDATES + len(query.exclude))
+        scores[items] = near
         return scores
 
     def score_batch(self, histories: Csr) -> FloatArray:
         read = transform_matrix(histories, "log1p")
         sums: FloatArray = np.asarray(read.sum(axis=1), dtype=np.float32)[:, None]
-        longest = int(np.diff(histories.indptr).max(initial=0))
-        profiles = _normalise(read @ self.vectors, sums, longest)
-        return opinions(profiles @ self.vectors.T, 1.0, self._terms)
+        terms = int(np.diff(histories.indptr).max(initial=0)) + STORED
+        totals: FloatArray = (read @ self.vectors).astype(np.float32)
+        # Divided by their length at the end: what rounding made of the sums stays small beside their parts.
+        lengths = opinions(np.linalg.norm(totals, axis=1, keepdims=True).astype(np.float32), sums, terms)
+        scores: FloatArray = opinions(totals @ self.vectors.T, sums, totals.shape[1] + terms)
+        return np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items (int32[<=k]) nearest by cosine, and the cosines; not the item itself."""
         # One more: an item is its own nearest neighbour.
-        items, cosines = self.search(self.vectors[item], k + 1)
+        items, cosines = self.search(Direction(self.vectors[item]), k + 1)
         others = items != item
         return items[others][:k], cosines[others][:k]
 
@@ -143,14 +143,6 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
         "index": {"kind": found.kind, "vectors": found.vectors, "recall_at_10": found.recall_at_10},
     }
     return Embeddings(data.vectors, scalars, index)
-
-
-def _normalise(sums: FloatArray, weights: FloatArray | float, terms: int) -> FloatArray:
-    """Sums of `terms` weighted unit vectors (float32[d] or [B, d]), each over its length; zero where they
-    cancel. `weights` is the sum of the weights."""
-    norms = opinions(np.linalg.norm(sums, axis=-1, keepdims=True), weights, terms + STORED)
-    unit: FloatArray = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0).astype(np.float32)
-    return unit
 
 
 ALGORITHM = Algorithm(

@@ -76,7 +76,7 @@ class GfCf(NeighbourModel):
             weights = transform(query.weights, self.strength)
             smooth = self.out @ (weights @ self.into[query.items])
             length = weights @ self._into_norms[query.items]
-            linear += opinions(smooth, float(length) * self._longest_out, self._terms(len(query.items)))
+            return self._sum(linear, smooth, float(length) * self._longest_out, len(query.items))
         return linear
 
     def score_batch(self, histories: Csr) -> FloatArray:
@@ -85,13 +85,21 @@ class GfCf(NeighbourModel):
         lengths: FloatArray = (read @ self._into_norms)[:, None]
         longest = int(np.diff(histories.indptr).max(initial=0))
         smooth = (read @ self.into) @ self.out.T
-        linear += opinions(smooth, lengths * np.float32(self._longest_out), self._terms(longest))
-        return linear
+        return self._sum(linear, smooth, lengths * np.float32(self._longest_out), longest)
 
-    def _terms(self, history: int) -> int:
-        """Roundings in a low-pass score: of the sums over a history and over the rank, and of V itself, whose
-        columns are worked out over all items: they are as large in its small entries as in its large ones."""
-        return self.n_items + int(self.into.shape[1]) + history + STORED
+    def _sum(
+        self, linear: FloatArray, smooth: FloatArray, magnitude: FloatArray | float, history: int
+    ) -> FloatArray:
+        """Both filters' scores together; zero where that is rounding, of the low-pass one or of their sum.
+
+        Roundings in a low-pass score: of the sums over a history and over the rank, and of V itself, whose
+        columns are worked out over all items: they are as large in its small entries as in its large ones.
+        """
+        terms = self.n_items + int(self.into.shape[1]) + history + STORED
+        smooth = opinions(smooth, magnitude, terms)
+        # The linear filter's scores are never below zero: only a low-pass score below zero takes from them.
+        taken = np.where(smooth < 0, linear + magnitude, np.float32(0))
+        return opinions(linear + smooth, taken, terms + 1)
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}

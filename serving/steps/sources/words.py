@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context, Vector
-from serving.steps.nearness import near, nearest
+from serving.steps.nearness import direction, near, nearest
 from serving.steps.scorers.search import fuse
 from serving.steps.scores import Mask, Scores
 from serving.steps.table import INTEREST, SEARCH, Column, numbered
@@ -54,7 +54,7 @@ def word_matches(context: Context, text: str) -> LexicalHits:
 
 def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:
     hits = word_matches(context, text).scores
-    found: Scores = 0.5 * hits + 0.5 * near(context, vector, allowed).dense(context.n_rows)
+    found: Scores = 0.5 * hits + 0.5 * near(context, direction(vector), allowed).dense(context.n_rows)
     return found
 
 
@@ -65,6 +65,6 @@ def _search_scores(context: Context, query: str, vector: Vector | None, allowed:
 
 
 def _matches(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
-    found = nearest(context, vector, count, allowed)
+    found = nearest(context, direction(vector), count, allowed)
     match = found.values >= context.params.search.min_similarity
     return Column(found.values[match], None if found.rows is None else found.rows[match])

@@ -13,6 +13,7 @@ Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41(5), theorem 3.1, 
 independent with mean zero). The smaller of the two is taken.
 """
 
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -45,3 +46,35 @@ def opinions(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> F
     """
     scores[np.abs(scores) <= np.float32(rounding(terms)) * magnitude] = 0.0
     return scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direction:
+    """A unit vector, and how far rounding may have turned it."""
+
+    vector: FloatArray
+    """float32[d], L2-normalised."""
+    stretch: float = 1.0
+    """Length of its parts over that of their sum: 1 for one vector, large where vectors cancel."""
+    terms: int = STORED
+    """Roundings that went into it."""
+
+    def opinions(self, cosines: FloatArray) -> FloatArray:
+        """Cosines with stored vectors (float32, any shape), changed in place: zero where only rounding."""
+        return opinions(cosines, self.stretch, len(self.vector) + self.terms)
+
+
+def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None:
+    """The direction of a weighted sum of unit vectors; None without any, and where they cancel.
+
+    Args:
+        weights: float32[n], at least 0.
+        vectors: float32[n, d], L2-normalised, or zero.
+    """
+    total = weights @ vectors
+    length, parts, terms = float(np.linalg.norm(total)), float(weights.sum()), len(weights) + STORED
+    if length <= rounding(terms) * parts:
+        return None
+    unit: FloatArray = (total / np.float32(length)).astype(np.float32)
+    # What rounding made of the sum is a larger share of it, the more of the parts went.
+    return Direction(unit, max(1.0, parts / length), terms + STORED)

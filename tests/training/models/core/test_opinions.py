@@ -207,6 +207,41 @@ def test_nearness_that_is_rounding_is_no_opinion(generator: np.random.Generator)
     assert np.argwhere(model.score_batch(batch)).tolist() == [[0, 0]]
 
 
+@settings(max_examples=40, deadline=None)
+@given(generators, st.floats(2e-5, 1e-2), st.integers(1, 60))
+def test_what_is_left_of_a_history_that_nearly_cancels_is_read_as_far_as_it_can_be(
+    generator: np.random.Generator, left: float, others: int
+) -> None:
+    """Two opposite tastes leave a short remainder: rounding is then a large share of every cosine."""
+    wide: DoubleArray = np.linalg.qr(generator.standard_normal((96, 96)))[0]
+    opposite = left * wide[1] - wide[0]
+    rows = [wide[0], opposite / np.linalg.norm(opposite), wide[1], *wide[2 : 2 + others]]
+    vectors: FloatArray = np.array(rows, dtype=np.float32)
+    model = Embeddings(vectors, {"flat_below": 100, "index": {}}, None)
+    both = np.array([0, 1], dtype=np.int32)
+    items, _ = model.recommend(Query(both, np.ones(2, np.float32), both), len(rows))
+    batch = model.score_batch(sparse.csr_array((np.ones(2, np.float32), ([0, 0], [0, 1])), (1, len(rows))))
+    assert set(items.tolist()) <= {2}, "at a right angle to all that was liked"
+    assert set(np.flatnonzero(batch[0] > 0).tolist()) <= {0, 1, 2}
+    if left > 1e-3:
+        assert items.tolist() == [2]
+        np.testing.assert_allclose(batch[0, 2], 1.0, atol=0.01)
+
+
+def test_the_two_filters_of_gfcf_may_cancel() -> None:
+    """The linear filter gives the second item what the low-pass one takes, but for the last bits."""
+    third = np.float32(1) / np.float32(3)
+    into = np.array([[third], [0], [0]], dtype=np.float32)
+    out = np.array([[0], [-third], [third]], dtype=np.float32)
+    given = np.nextafter(third * third, np.float32(1))
+    matrix: Csr = sparse.csr_array(np.array([[0, given, 0], [0, 0, 0], [0, 0, 0]], dtype=np.float32))
+    model = gfcf.GfCf(matrix.indptr, matrix.indices, matrix.data, {"strength": "linear"}, into=into, out=out)
+    first, one = np.array([0], dtype=np.int32), np.ones(1, dtype=np.float32)
+    assert model.recommend(Query(first, one, first), 3)[0].tolist() == [2]
+    history: Csr = sparse.csr_array((one, ([0], [0])), shape=(1, 3))
+    assert np.flatnonzero(model.score_batch(history)[0]).tolist() == [2]
+
+
 def test_what_is_cleared_takes_no_place_in_a_list() -> None:
     scores = opinions(np.array([-2.0, 1e-9, 1.0, -1e-9], dtype=np.float32), 1.0, 8)
     assert top_k(scores, 3)[0].tolist() == [2, 0]
