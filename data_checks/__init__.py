@@ -1,1 +1,4 @@
-"""What a snapshot must satisfy before anything is trained on it. Others call `validate.validate`."""
+"""What a snapshot must satisfy before anything is trained on it.
+
+Others use `report` and `validate`.
+"""

@@ -1,4 +1,7 @@
-"""The schema as numbered migrations (Alembic); `migrate` brings a database to the newest one."""
+"""The schema as numbered migrations (Alembic); `migrate` brings a database to the newest one.
+
+Others use `errors`.
+"""
 
 import logging
 from collections.abc import Callable

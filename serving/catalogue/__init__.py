@@ -1,1 +1,4 @@
-"""Items in memory (`index`), kept current by the change feed (`feed`), and what clients write (`writes`)."""
+"""Items in memory (`index`), kept current by the change feed (`feed`), and what clients write (`writes`).
+
+Others use all of it.
+"""

@@ -1,1 +1,4 @@
-"""Prometheus metrics, logs and `/status`."""
+"""Prometheus metrics, logs and `/status`.
+
+Others use `http_metrics`, `list_metrics`, `logs`, `metrics_folder`, `status` and `watch_metrics`.
+"""

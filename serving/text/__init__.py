@@ -1,4 +1,4 @@
 """Lexical search: terms of a text, synonyms, corrections, BM25.
 
-Others use `lexical`, `terms` and `synonyms`.
+Others use `lexical`, `synonyms`, `terms` and `titles`.
 """

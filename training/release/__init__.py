@@ -1,1 +1,4 @@
-"""From trained models to a bundle in service: bundle, gate, promotion, rollback, MLflow's aliases."""
+"""From trained models to a bundle in service: bundle, gate, promotion, rollback, MLflow's aliases.
+
+Others use `bundle`, `champion`, `comparison`, `environment`, `gate`, `promotion` and `rollback`.
+"""

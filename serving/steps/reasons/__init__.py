@@ -1,4 +1,7 @@
-"""Why an item is in a list: which source put it there, and in words that a shopper could read."""
+"""Why an item is in a list: which source put it there, and in words that a shopper could read.
+
+Others use all of it.
+"""
 
 from collections.abc import Callable, Sequence
 

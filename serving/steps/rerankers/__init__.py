@@ -1,4 +1,7 @@
-"""What changes the order of the best candidates: dislikes, variety."""
+"""What changes the order of the best candidates: dislikes, variety.
+
+Others use all of it.
+"""
 
 from collections.abc import Callable
 

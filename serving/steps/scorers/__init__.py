@@ -1,4 +1,7 @@
-"""From the columns of the sources to one score: blends, the cold start, search, or a single column."""
+"""From the columns of the sources to one score: blends, the cold start, search, or a single column.
+
+Others use all of it.
+"""
 
 from collections.abc import Callable
 

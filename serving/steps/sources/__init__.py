@@ -1,4 +1,7 @@
-"""What speaks for an item: each source gives one or more columns over the catalogue's rows."""
+"""What speaks for an item: each source gives one or more columns over the catalogue's rows.
+
+Others use all of it.
+"""
 
 from collections.abc import Callable, Mapping
 
