@@ -17,7 +17,7 @@ from operations.install.imports import check_imports, provide_openmp
 from operations.install.lock import LOCK, read_lock, wanted_lines
 from operations.install.machine import DATA_GIGABYTES, check, check_disk
 from operations.install.tools import choose
-from operations.install.torch import CPU, choose_build
+from operations.install.torch import CPU, choose_build, growth
 
 SUPERVISOR = "circus"
 """Installed last: kantoku, which BentoML needs, has files of the same names, and its arbiter gives up as soon
@@ -49,15 +49,15 @@ def install(root: Path, *, named: bool) -> None:
         pins = read_lock((root / LOCK).read_text())
         tool = choose(venv, lock, pins)
         build = choose_build(tool, pins)
-        fresh = not any(venv.glob("lib/python3.*/site-packages/torch"))
-        if fresh:
-            check_disk(root, build.disk, data=data)
+        more = growth(venv, build)
+        if more > 0:
+            check_disk(root, more, data=data)
         lines = wanted_lines(pins, cpu_build=build.marked)
         say(
             f"Installing the {len(lines)} locked packages with {tool.name}, {build.said}: "
             f"about {build.fetched} GB to fetch the first time, {build.disk} GB on disk."
         )
-        with showing_growth(root, build.disk if fresh else 0):
+        with showing_growth(root, more):
             tool.synchronise(lines, build.links)
             for line in lines:
                 if line.startswith(f"{SUPERVISOR}=="):

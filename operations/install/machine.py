@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -90,14 +91,28 @@ def check_memory(available: float | None, needed: float = MEMORY_GIGABYTES) -> N
 
 
 def available_memory() -> float | None:
-    """Gigabytes that a new program could have; macOS tells without psutil only how many there are."""
+    """Gigabytes that a new program could have; where the system does not say, all that there are."""
     with suppress(OSError, AttributeError):
         for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return min(int(line.split()[1]) * 1024 / GIGABYTE, _container_limit())
+    with suppress(OSError, subprocess.CalledProcessError):
+        said = subprocess.run(["vm_stat"], capture_output=True, text=True, check=True).stdout
+        if (free := free_pages(said)) is not None:
+            return free / GIGABYTE
     with suppress(OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
     return None
+
+
+def free_pages(said: str) -> int | None:
+    """Bytes that are free or could be at once, from what macOS's `vm_stat` says; None if it says otherwise.
+
+    Free and inactive pages, as psutil counts them.
+    """
+    size = re.search(r"page size of (\d+) bytes", said)
+    pages = re.findall(r"^Pages (?:free|inactive):\s+(\d+)\.", said, re.MULTILINE)
+    return int(size[1]) * sum(map(int, pages)) if size and len(pages) == 2 else None
 
 
 def _container_limit() -> float:

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from operations.install.lock import Pin, cpu_line, pin_of
 from operations.install.tools import Tool
@@ -32,6 +33,14 @@ class Build:
 CPU = Build("torch's CPU build", fetched=0.7, disk=2.2, marked=True)
 CUDA = Build("torch with its CUDA libraries, since no CPU build was found", fetched=2.9, disk=5.9)
 MAC = Build("torch for macOS", fetched=0.6, disk=2.0)
+
+
+def growth(venv: Path, build: Build) -> float:
+    """Gigabytes that an environment grows by when it gets this build: none where one as large is there."""
+    there = list(venv.glob("lib/python3.*/site-packages/torch-*.dist-info"))
+    if not there:
+        return build.disk
+    return build.disk - CPU.disk if all("+cpu" in found.name for found in there) and not build.marked else 0.0
 
 
 def choose_build(tool: Tool, pins: Sequence[Pin], system: str = platform.system()) -> Build:
