@@ -23,9 +23,9 @@ from training.models.registry import names
 from training.params import Params, learned_sections
 from training.pyfunc import ITEMS
 from training.release.gate import Decision
-from training.tracking.cards import Origin, bundle_card, how_to_load, model_card
+from training.tracking.cards import BUNDLE_ABOUT, Origin, about, bundle_card, how_to_load, model_card
 from training.tracking.lineage import Lineage
-from training.tracking.registry import BUNDLE_ID, CHALLENGER
+from training.tracking.registry import BUNDLE, BUNDLE_ID, CHALLENGER
 from training.tracking.run import COLOR, TrackedRun
 from training.tracking.tracker import Tracker
 from training.tracking.versions import Version, load_versions
@@ -69,7 +69,7 @@ def log_model(
     run = tracker.model_run(lineage, name)
     used = {name: params.model(name).model_dump(mode="json"), **_protocol(params)}
     card = model_card(name, load_metrics(workspace, name), _origin(lineage, workspace, params))
-    run.log(used, metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds})
+    run.log(used, {})
     _log_pages(run, workspace, name, card)
     curve = json.loads((workspace.evaluation / name / CURVE).read_text())
     run.log_curve(curve)
@@ -82,6 +82,9 @@ def log_model(
         content = hashlib.sha256(json.dumps(hash_files(files), sort_keys=True).encode()).hexdigest()
         example = Vocabulary.load(files / ITEMS).id(0)
         version = tracker.registry.register_model(run, name, files, content, example)
+    metrics = metrics_of(load_metrics(workspace, name)) | {"duration_seconds": seconds}
+    run.log({}, metrics, model_id=tracker.registry.logged_model(version))
+    tracker.registry.describe_models({name: about(name)})
     tracker.registry.describe(version, card + "\n" + how_to_load(version.name, version.version))
     run.finish()
     logger.info("%s is %s version %s, run %s.", name, version.name, version.version, run.id)
@@ -123,12 +126,14 @@ def log_bundle(tracker: Tracker, lineage: Lineage, workspace: Workspace, params:
     run = tracker.bundle_run(lineage)
     manifest: dict[str, Any] = json.loads((workspace.bundle / "manifest.json").read_text())
     bundle, origin = manifest["bundle_id"], _origin(lineage, workspace, params)
-    for name in manifest["models"]:
-        run.log({}, overall(load_metrics(workspace, name), name))
+    run.rename(f"bundle {bundle}")
     run.tag({BUNDLE_ID: bundle})
     _log_snapshot(run, workspace)
     example = Vocabulary.load(workspace.bundle / ITEMS).id(0)
     version = tracker.registry.register_bundle(run, bundle, workspace.bundle, example)
+    tracker.registry.describe_models({BUNDLE: BUNDLE_ABOUT})
+    measured = (overall(load_metrics(workspace, name), name) for name in manifest["models"])
+    run.log({}, {key: value for each in measured for key, value in each.items()})
     known = load_versions(workspace.tracking)
     models = {name: model for name, model in known.items() if name in manifest["models"]}
     comparison = (workspace.evaluation / "summary" / "table.md").read_text()

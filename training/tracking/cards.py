@@ -17,6 +17,11 @@ from training.tracking.lineage import Lineage
 BLEND_ABOUT = "The list that users see: weighted sum of several models' normalised scores."
 BLEND_LIMITS = "No better than its models where all are weak: items with few interactions."
 
+BUNDLE_ABOUT = (
+    "All models of one snapshot, deployed together. The version with the alias `champion` is in service; "
+    "`python -m training.release bundles` lists them with what the gate decided."
+)
+
 SLICES_OF_USERS = {
     "all": "all",
     "warm_users": "with a history",
@@ -47,8 +52,8 @@ def model_card(name: str, evaluation: Mapping[str, Any], origin: Origin, bundle:
         origin: what it was learned from.
         bundle: id of the bundle that it is part of, once there is one.
     """
-    about, limits = _about(name)
-    lines = [f"# {name}", "", about, ""]
+    text, limits = _about(name)
+    lines = [f"# {name}", "", text, ""]
     lines += _origin(origin, bundle)
     lines += _params_section(name, origin.params)
     lines += [
@@ -65,6 +70,12 @@ def model_card(name: str, evaluation: Mapping[str, Any], origin: Origin, bundle:
         "",
     ]
     return "\n".join(lines)
+
+
+def about(name: str) -> str:
+    """What the registered model `name` is, whatever its version."""
+    text, limits = _about(name)
+    return f"{text}\n\n{limits}"
 
 
 def how_to_load(registered: str, version: str) -> str:

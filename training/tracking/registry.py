@@ -36,6 +36,8 @@ _CODE = ("__init__.py", "pyfunc.py", "models")
 """The part of the package `training` that a version needs to be loaded."""
 _CONTENT = "shortlist.content"
 _LONGEST_CARD = 5000
+_LOGGED = "models:/"
+"""What the source of a version begins with, before the id of a logged model."""
 
 
 class Registry:
@@ -86,7 +88,11 @@ class Registry:
         return Version(name, known, run.id)
 
     def _log(self, run: TrackedRun, model: str, files: Path, example: str) -> str:
-        """Store files with the code that loads them, and register them; returns the new version's number."""
+        """Store files with the code that loads them, and register them; returns the new version's number.
+
+        MLflow copies the metrics that the run has by then to the version, at one request for each of them:
+        they are better logged afterwards, with the version's `logged_model`.
+        """
         import mlflow
         import pandas as pd
 
@@ -113,6 +119,16 @@ class Registry:
     def describe(self, version: Version, card: str) -> None:
         """Set a version's description, in Markdown, as far as MLflow's column holds it."""
         self._client.update_model_version(version.name, version.version, description=card[:_LONGEST_CARD])
+
+    def describe_models(self, about: Mapping[str, str]) -> None:
+        """Say of registered models (model, or BUNDLE → text in Markdown) what they are."""
+        for model, text in about.items():
+            self._client.update_registered_model(self.name_of(model), description=text)
+
+    def logged_model(self, version: Version) -> str | None:
+        """Id of the logged model that a version was registered from; None if MLflow keeps none of it."""
+        source = str(self._client.get_model_version(version.name, version.version).source)
+        return source.removeprefix(_LOGGED) if source.startswith(_LOGGED) else None
 
     def aliases(self, name: str) -> dict[str, str]:
         """alias → version of a registered model; empty when it has none."""

@@ -27,11 +27,17 @@ class TrackedRun:
         self.id = run_id
         self._client = client
 
-    def log(self, params: Mapping[str, Any], metrics: Mapping[str, float], step: int = 0) -> None:
+    def log(
+        self,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        step: int = 0,
+        model_id: str | None = None,
+    ) -> None:
         """Log params (nested ones as dotted keys) and metrics in as few calls as MLflow allows.
 
         A rerun's metrics take the place of the earlier ones: of one step MLflow shows the newest. A param
-        that the run has already stays as it is.
+        that the run has already stays as it is. With `model_id` the metrics are that logged model's, too.
         """
         from mlflow.entities import Param
 
@@ -40,7 +46,7 @@ class TrackedRun:
         for start in range(0, len(new), _PARAMS_AT_ONCE):
             self._client.log_batch(self.id, params=new[start : start + _PARAMS_AT_ONCE])
         now = time.time_ns() // 1_000_000
-        self._log_metrics([(key, value, now, step) for key, value in metrics.items()])
+        self._log_metrics([(key, value, now, step) for key, value in metrics.items()], model_id)
 
     def log_curve(self, curve: Sequence[Mapping[str, float]]) -> None:
         """Log a training curve: what was measured after each `iteration`, as steps of metrics.
@@ -55,11 +61,13 @@ class TrackedRun:
         ]
         self._log_metrics(entries)
 
-    def _log_metrics(self, entries: Sequence[tuple[str, float, int, int]]) -> None:
+    def _log_metrics(
+        self, entries: Sequence[tuple[str, float, int, int]], model_id: str | None = None
+    ) -> None:
         """Log (key, value, milliseconds since 1970, step)."""
         from mlflow.entities import Metric
 
-        made = [Metric(key, float(value), when, step) for key, value, when, step in entries]
+        made = [Metric(key, float(value), when, step, model_id) for key, value, when, step in entries]
         for start in range(0, len(made), _METRICS_AT_ONCE):
             self._client.log_batch(self.id, metrics=made[start : start + _METRICS_AT_ONCE])
 
@@ -97,6 +105,10 @@ class TrackedRun:
         """Write one section of the description, in Markdown; the others stay."""
         note = self._client.get_run(self.id).data.tags.get(NOTE, "")
         self._client.set_tag(self.id, NOTE, with_section(note, heading, text))
+
+    def rename(self, name: str) -> None:
+        """Give it another name in MLflow's lists."""
+        self._client.update_run(self.id, name=name)
 
     def finish(self) -> None:
         """End it as FINISHED; an earlier failure is no longer told."""

@@ -257,6 +257,36 @@ def test_a_version_says_what_goes_in_and_what_comes_out(tracker: Tracker, als: V
         assert info.saved_input_example_info is not None
 
 
+def test_a_registered_version_has_its_runs_metrics(
+    tracker: Tracker, workspace: Workspace, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    read = mlflow.MlflowClient.get_metric_history
+
+    def counted(self: mlflow.MlflowClient, run_id: str, key: str) -> object:
+        asked.append(key)
+        return read(self, run_id, key)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_metric_history", counted)
+    lineage = Lineage("e" * 32 + ".dir", "0123456789abcdef", "c" * 40)
+    version = log_model(tracker, lineage, workspace, "popularity", params=params, seconds=0.5)
+    assert asked == [], "of hundreds of metrics each took MLflow a request, most of the time of a version"
+    run = tracker.client.get_run(version.run_id).data
+    model_id = tracker.registry.logged_model(version)
+    assert model_id is not None
+    logged = tracker.client.get_logged_model(model_id)
+    assert {metric.key: metric.value for metric in logged.metrics} == run.metrics
+    assert run.metrics["duration_seconds"] == 0.5
+    assert logged.params["seed"] == str(params.seed)
+
+
+def test_mlflow_calls_a_bundle_by_its_id_and_says_what_each_model_is(tracker: Tracker, parent: str) -> None:
+    run = tracker.client.get_run(parent)
+    assert run.info.run_name == f"bundle {run.data.tags['shortlist.bundle']}"
+    for name in ("films-als", "films-popularity", "films-bundle"):
+        assert tracker.client.get_registered_model(name).description
+
+
 def test_a_run_names_its_snapshot_as_its_dataset(tracker: Tracker, als: Version, parent: str) -> None:
     for run in (als.run_id, parent):
         [found] = tracker.client.get_run(run).inputs.dataset_inputs
