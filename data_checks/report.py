@@ -17,13 +17,17 @@ class Finding:
     observed: str
     """The observed value, or a few of the unexpected ones."""
     why: str
+    rows: tuple[str, ...] = ()
+    """A few of the rows that violate it, by id; empty for tables without ids."""
+    warning: bool = False
+    """Whether it is told and stops nothing."""
 
     def describe(self) -> str:
         """One log line: the expectation, its column, and what was found instead."""
         where = f"{self.suite}.{self.column}" if self.column else self.suite
-        return (
-            f"{self.expectation} failed on {where}: {self.unexpected} unexpected, {self.observed}. {self.why}"
-        )
+        rows = f", in {', '.join(self.rows)}" if self.rows else ""
+        found = f"{self.unexpected} unexpected, {self.observed}{rows}"
+        return f"{self.expectation} failed on {where}: {found}. {self.why}"
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,13 @@ class Report:
 
     @property
     def failures(self) -> tuple[Finding, ...]:
-        """The expectations that failed."""
-        return tuple(finding for finding in self.findings if not finding.passed)
+        """The expectations that failed and stop the training."""
+        return tuple(finding for finding in self.findings if not finding.passed and not finding.warning)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The expectations that failed and stop nothing."""
+        return tuple(finding for finding in self.findings if not finding.passed and finding.warning)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form, without timestamps: the same snapshot gives the same report."""
@@ -55,3 +64,7 @@ class DataCheckError(Exception):
         self.report = report
         lines = "; ".join(finding.describe() for finding in report.failures)
         super().__init__(f"{len(report.failures)} of {len(report.findings)} expectations failed: {lines}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form of what failed."""
+        return {"findings": [asdict(finding) for finding in self.report.failures]}

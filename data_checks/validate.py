@@ -11,10 +11,10 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_checks.frames import Limits, read_frames
 from data_checks.report import DataCheckError, Finding, Report
 
 logger = logging.getLogger(__name__)
@@ -23,21 +23,15 @@ SUITES = Path(__file__).parent / "suites"
 EARLIEST = "1995-01-01T00:00:00+00:00"
 CLOCK_TOLERANCE_HOURS = 24
 """How far in the future an event may be, since clients' clocks differ."""
+CRITICAL, WARNING = "critical", "warning"
+"""How grave it is that an expectation fails; a warning stops nothing."""
+SAMPLE = 20
+"""Offending rows named for each expectation."""
 HISTORY = 10
 """Validations kept in the Data Docs: each one makes them slower to build."""
 
 
-@dataclass(frozen=True)
-class LeftOutLimits:
-    """Largest shares (0 to 1) of recent interactions that an export may have left out."""
-
-    unknown: float
-    deleted: float
-    min_rows: int
-    """With fewer of them in those days their share says nothing."""
-
-
-def validate(snapshot: Path, output: Path, limits: LeftOutLimits) -> Report:
+def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
     """Check the Parquet files in `snapshot`; write `result.json` and Data Docs to `output`.
 
     Every failed expectation is logged by name.
@@ -47,7 +41,7 @@ def validate(snapshot: Path, output: Path, limits: LeftOutLimits) -> Report:
     """
     suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
     description = json.loads((snapshot / "snapshot.json").read_text())
-    frames = {**_read_frames(snapshot), "left_out": _left_out(description, limits)}
+    frames = read_frames(snapshot, description, limits)
     parameters = _parameters(description, limits)
     with _quiet():
         findings = _run_suites(suites, frames, output / "great_expectations", parameters)
@@ -58,61 +52,16 @@ def validate(snapshot: Path, output: Path, limits: LeftOutLimits) -> Report:
     _publish_docs(output)
     for finding in report.failures:
         logger.error("Expectation %s", finding.describe())
+    for finding in report.warnings:
+        logger.warning("Expectation %s", finding.describe())
     if report.failures:
         raise DataCheckError(report)
-    logger.info("All %d expectations passed on %s.", len(report.findings), report.rows)
+    passed = len(report.findings) - len(report.warnings)
+    logger.info("%d of %d expectations passed on %s.", passed, len(report.findings), report.rows)
     return report
 
 
-def _read_frames(snapshot: Path) -> dict[str, Any]:
-    """The tables under test as pandas frames; the interactions get a column `item_known`."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    columns = [
-        "item_id",
-        "kind",
-        "title",
-        "rating",
-        "rating_count",
-        "price",
-        "original_price",
-        "discount_ratio",
-    ]
-    items = pq.read_table(snapshot / "items.parquet", columns=columns)
-    interactions = pq.read_table(
-        snapshot / "interactions.parquet",
-        columns=["interaction_id", "item_id", "event_type", "value", "occurred_at"],
-    )
-    ids = interactions.column("item_id")
-    known = pc.or_(pc.is_null(ids), pc.is_in(ids, value_set=items.column("item_id")))
-    interactions = interactions.append_column("item_known", known)
-    return {"items": items.to_pandas(), "interactions": interactions.to_pandas()}
-
-
-def _left_out(description: dict[str, Any], limits: LeftOutLimits) -> Any:
-    """What the export left out by reason, as one row: the shares, 0 where too few rows are behind them."""
-    import pandas as pd
-
-    found = description.get("left_out", {})
-    for reason, rows in found.items():
-        if rows["rows"]:
-            logger.warning(
-                "%d interactions with %s items are left out (%d in the last days, %.1f %%), such as %s.",
-                rows["rows"],
-                reason,
-                rows["recent_rows"],
-                rows["recent_share"] * 100.0,
-                ", ".join(rows["examples"]),
-            )
-    shares = {
-        reason: rows["recent_share"] if rows["recent_rows"] >= limits.min_rows else 0.0
-        for reason, rows in found.items()
-    }
-    return pd.DataFrame([{"unknown": 0.0, "deleted": 0.0} | shares])
-
-
-def _parameters(description: dict[str, Any], limits: LeftOutLimits) -> dict[str, Any]:
+def _parameters(description: dict[str, Any], limits: Limits) -> dict[str, Any]:
     """Bounds that are not in the suites: no event may be later than the snapshot, and the limits."""
     import pandas as pd
 
@@ -122,6 +71,9 @@ def _parameters(description: dict[str, Any], limits: LeftOutLimits) -> dict[str,
         "latest": latest.isoformat(),
         "max_unknown_share": limits.unknown,
         "max_deleted_share": limits.deleted,
+        "min_good_vectors": 1.0 - limits.odd_vectors,
+        "min_day_share": limits.day_share,
+        "max_silent_days": limits.silent_days,
     }
 
 
@@ -139,10 +91,7 @@ def _run_suites(
     for suite in suites:
         asset = source.add_dataframe_asset(suite["table"])
         batch = asset.add_batch_definition_whole_dataframe("whole")
-        expectations = [
-            {"type": entry["type"], "kwargs": entry["kwargs"], "meta": entry["meta"]}
-            for entry in suite["expectations"]
-        ]
+        expectations = [{"severity": CRITICAL} | entry for entry in suite["expectations"]]
         suite_object = context.suites.add_or_update(
             gx.ExpectationSuite(name=suite["name"], expectations=expectations)
         )
@@ -155,9 +104,10 @@ def _run_suites(
         result = definition.run(
             batch_parameters={"dataframe": frames[suite["table"]]},
             expectation_parameters=parameters,
-            result_format="SUMMARY",
+            result_format=_sampled(suite.get("id")),
         )
         findings.extend(_finding(suite["name"], entry) for entry in result.results)
+    _show_samples(project)
     context.build_data_docs()
     return iter(findings)
 
@@ -178,9 +128,36 @@ def _finding(suite: str, result: Any) -> Finding:
         column=config.kwargs.get("column"),
         passed=bool(result.success),
         unexpected=int(detail.get("unexpected_count", 0)),
+        rows=_row_ids(detail),
         observed="" if result.success else observed,
         why=(config.meta or {}).get("why", ""),
+        warning=config.severity == WARNING,
     )
+
+
+def _sampled(id_column: str | None) -> dict[str, Any]:
+    """What Great Expectations keeps of each result: counts, and a sample of the rows by their ids."""
+    sampled: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": SAMPLE}
+    return sampled if id_column is None else sampled | {"unexpected_index_column_names": [id_column]}
+
+
+def _show_samples(project: Path) -> None:
+    """Let the Data Docs show the sampled rows: they look for all rows, which SUMMARY leaves out."""
+    for file in (project / "gx" / "uncommitted" / "validations").rglob("*.json"):
+        content = json.loads(file.read_text())
+        details = [entry["result"] for entry in content["results"]]
+        for detail in details:
+            if detail.get("partial_unexpected_index_list") and "unexpected_index_list" not in detail:
+                detail["unexpected_index_list"] = detail["partial_unexpected_index_list"]
+                detail["unexpected_list"] = detail["partial_unexpected_list"]
+        file.write_text(json.dumps(content))
+
+
+def _row_ids(detail: dict[str, Any]) -> tuple[str, ...]:
+    """The ids of the sampled rows that violate an expectation."""
+    columns = detail.get("unexpected_index_column_names", ())
+    rows = detail.get("partial_unexpected_index_list") or ()
+    return tuple(str(row[column]) for row in rows for column in columns)
 
 
 def _forget_old_runs(project: Path) -> None:

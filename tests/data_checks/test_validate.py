@@ -6,19 +6,28 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_checks.frames import Limits, read_frames
 from data_checks.report import DataCheckError
-from data_checks.validate import LeftOutLimits, validate
+from data_checks.validate import validate
+from database.export import EMBEDDINGS
 
-LIMITS = LeftOutLimits(unknown=0.2, deleted=0.5, min_rows=100)
+LIMITS = Limits(unknown=0.2, deleted=0.5, min_rows=100)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def write_snapshot(folder: Path, items: list[dict[str, Any]], interactions: list[dict[str, Any]]) -> None:
-    """Write the two tables that suites check, and the snapshot's time."""
+def write_snapshot(
+    folder: Path,
+    items: list[dict[str, Any]],
+    interactions: list[dict[str, Any]],
+    users: list[dict[str, Any]] | None = None,
+    vectors: dict[str, list[float]] | None = None,
+) -> None:
+    """Write the tables that suites check, and the snapshot's time."""
     real = pa.float64()
     item_schema = pa.schema(
         {
@@ -44,6 +53,15 @@ def write_snapshot(folder: Path, items: list[dict[str, Any]], interactions: list
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(items, item_schema), folder / "items.parquet")
     pq.write_table(pa.Table.from_pylist(interactions, event_schema), folder / "interactions.parquet")
+    user_schema = pa.schema({"user_id": pa.string(), "created_at": pa.timestamp("us", tz="UTC")})
+    if users is None:
+        users = [{"user_id": "u1", "created_at": NOW}]
+    pq.write_table(pa.Table.from_pylist(users, user_schema), folder / "users.parquet")
+    rows = [
+        {"item_id": item, "model": "m", "text_hash": "h", "vector": np.array(vector, dtype="<f4").tobytes()}
+        for item, vector in (vectors or {}).items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, EMBEDDINGS), folder / "embeddings.parquet")
     (folder / "snapshot.json").write_text(json.dumps({"as_of": NOW.isoformat()}))
 
 
@@ -110,7 +128,76 @@ def test_every_kind_of_bad_row_is_named(tmp_path: Path, caplog: pytest.LogCaptur
     }
     assert "expect_column_values_to_be_in_set failed on catalogue.kind" in str(failure.value)
     assert "gadget" in caplog.text
+    rows = {(f.suite, f.column): f.rows for f in failure.value.report.failures}
+    assert rows["interactions", "event_type"] == ("101",)
+    assert rows["interactions", "item_known"] == ("100",)
+    assert "in 100" in str(failure.value)
+    pages = (tmp_path / "validation" / "docs" / "validations" / "interactions").rglob("*.html")
+    assert any("interaction_id" in page.read_text() for page in pages), "the rows are in the Data Docs, too"
     assert not json.loads((tmp_path / "validation" / "result.json").read_text())["passed"]
+
+
+def test_bad_users_and_vectors_are_named_by_id(tmp_path: Path) -> None:
+    users = [{"user_id": name, "created_at": NOW} for name in ("u1", "u2", "u2", "")]
+    vectors = {f"ITEM{n}": [0.6, 0.8] for n in range(20)}
+    vectors |= {"NAN": [float("nan"), 1.0], "LONG": [3.0, 4.0], "ZERO": [0.0, 0.0], "WIDE": [0.6, 0.8, 0.0]}
+    write_snapshot(tmp_path / "snapshot", good_items(), good_interactions(), users, vectors)
+
+    with pytest.raises(DataCheckError) as failure:
+        validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
+
+    rows = {(f.suite, f.column): set(f.rows) for f in failure.value.report.failures}
+    assert rows == {
+        ("users", "user_id"): {""},
+        ("embeddings", "finite"): {"NAN"},
+        ("embeddings", "dimension_difference"): {"WIDE"},
+        ("embeddings", "relative_norm"): {"LONG", "ZERO", "NAN"},
+    } | {("users", "user_id"): rows["users", "user_id"]}
+    assert rows["users", "user_id"] <= {"u2", ""}
+
+
+def test_a_few_vectors_of_another_length_stop_nothing(tmp_path: Path) -> None:
+    vectors = {f"ITEM{n}": [0.6, 0.8] for n in range(199)} | {"LONG": [3.0, 4.0]}
+    write_snapshot(tmp_path / "snapshot", good_items(), good_interactions(), vectors=vectors)
+    assert not validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS).failures
+
+
+@pytest.mark.parametrize(
+    ("newest", "ages", "warned"),
+    [
+        (0, [day for day in range(40) for _ in range(10)], set()),
+        (30, [0] + [day for day in range(1, 40) for _ in range(20)], {"newest_day_share", "silent_days"}),
+    ],
+)
+def test_a_quiet_day_and_silence_are_warnings(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, newest: int, ages: list[int], warned: set[str]
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "interaction_id": number,
+            "item_id": "ITEM0",
+            "event_type": "click",
+            "value": None,
+            "occurred_at": NOW - timedelta(days=newest + age),
+        }
+        for number, age in enumerate(ages)
+    ]
+    write_snapshot(tmp_path / "snapshot", good_items(), rows)
+    with caplog.at_level(logging.WARNING):
+        report = validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
+    assert {finding.column for finding in report.warnings} == warned
+    assert all(f"volume.{column}" in caplog.text for column in warned)
+
+
+@pytest.mark.parametrize("ages", [[0, 1, 1, 1], [0, 3000], [0], [day for day in range(40) if day % 7]])
+def test_a_new_shop_and_one_that_closes_have_no_quiet_day(tmp_path: Path, ages: list[int]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"interaction_id": age, "event_type": "click", "occurred_at": NOW - timedelta(days=age)}
+        for age in ages
+    ]
+    write_snapshot(tmp_path, good_items(), rows)
+    volume = read_frames(tmp_path, {"as_of": NOW.isoformat()}, LIMITS)["volume"]
+    assert volume["newest_day_share"][0] >= LIMITS.day_share
 
 
 def test_empty_snapshot_is_refused(tmp_path: Path) -> None:

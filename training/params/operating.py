@@ -8,9 +8,10 @@ from training.models.core.base import Config
 
 
 class DataCheckParams(Config):
-    """Section `data_checks`: what share of the rows may be left out before it means that something is broken.
+    """Section `data_checks`: how much may be odd before it means that something is broken.
 
-    Of the interactions with an item in the last days (`database.export.RECENT_DAYS`).
+    Shares of left-out rows are of the interactions with an item in the last days
+    (`database.export.RECENT_DAYS`).
     """
 
     max_unknown_share: float = Field(default=0.2, ge=0, le=1)
@@ -19,6 +20,12 @@ class DataCheckParams(Config):
     """With a deleted item."""
     min_rows: int = Field(default=100, ge=1)
     """Fewer left-out rows than this stop nothing."""
+    max_odd_vectors: float = Field(default=0.01, ge=0, le=1)
+    """Share of the item vectors whose length may differ from the others'."""
+    min_day_share: float = Field(default=0.1, ge=0)
+    """Share of a usual day's interactions that the newest day should have; less is a warning."""
+    max_silent_days: float = Field(default=7.0, ge=0)
+    """Days without interactions before the newest row of any table; more is a warning."""
 
 
 class GateParams(Config):
