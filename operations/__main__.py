@@ -62,6 +62,21 @@ def check() -> None:
 
 
 @main.command()
+@click.argument("process")
+def restart(process: str) -> None:
+    """Restart one process of circus.ini, such as `service`; the others go on."""
+    supervisor = Supervisor(layout(get_settings()))
+    try:
+        known = supervisor.states()
+        if process not in known:
+            raise click.BadParameter(f"{process} is none of {', '.join(sorted(known))}")
+        supervisor.restart_process(process)
+    except OperationsError as error:
+        raise click.ClickException(f"{error}.") from error
+    click.echo(f"Restarted {process}.")
+
+
+@main.command()
 def status() -> None:
     """Show each process with its state and memory."""
     from operations.status import table

@@ -98,6 +98,11 @@ class Supervisor:
         """Start one process of circus.ini unless it is running."""
         self.call("start", name=name, waiting=True, match="simple")
 
+    def restart_process(self, name: str) -> None:
+        """Stop one process of circus.ini, if it is running, and start it."""
+        self.call("stop", seconds=STOP_SECONDS, name=name, waiting=True, match="simple")
+        self.start_process(name)
+
     def process_ids(self, name: str) -> list[int]:
         """Process ids of the watcher `name`."""
         return [int(pid) for pid in self.call("list", name=name)["pids"]]

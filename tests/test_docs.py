@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from database.settings import REPOSITORY, Settings
 
@@ -64,6 +65,15 @@ def test_each_make_target_is_there() -> None:
 def test_each_link_leads_to_a_file(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_page_says_of_each_section_when_a_change_takes_effect() -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    table = page.partition("## When a change of params.yaml takes effect")[2].partition("\n## ")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = [name.partition(".")[0] for first in firsts for name in re.findall(r"`([\w.]+)`", first)]
+    sections = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    assert set(named) == set(sections)
 
 
 def test_the_settings_of_the_pages_the_example_and_the_code_are_the_same() -> None:

@@ -86,6 +86,14 @@ def test_it_starts_mends_itself_and_leaves_nothing(
     assert again.returncode == 1
     assert "runs already" in again.stderr
 
+    (old,) = supervisor.process_ids("mlflow")
+    restarted = operations(environment, "restart", "mlflow")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert eventually(lambda: supervisor.process_ids("mlflow") not in ([], [old]))
+    assert eventually(lambda: answers(addresses["mlflow"]))
+    unknown = operations(environment, "restart", "mlfow")
+    assert unknown.returncode == 2 and "none of" in unknown.stderr and "mlflow" in unknown.stderr
+
     for name in KILLED:
         (old,) = supervisor.process_ids(name)
         os.kill(old, signal.SIGKILL)

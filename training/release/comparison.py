@@ -6,7 +6,6 @@ holdout began later than the challenger's has seen part of the test, and is not 
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from training.evaluation.holdout import Holdout, evaluate_ranker, load_metrics, 
 from training.evaluation.intervals import Estimate, compare, shared
 from training.evaluation.ranking import Evaluation, Ranker
 from training.models.blend import BLEND, CONTENT_MODEL, Blend
-from training.models.bundle import BundleError, load_bundle, read_manifest
-from training.models.core.base import Model, Query
+from training.models.bundle import BundleError, read_manifest
+from training.models.core.base import Model
 from training.models.core.storage import ModelFileError
 from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray
 from training.models.core.vocabulary import Vocabulary
@@ -35,11 +34,10 @@ from training.release.bundle import EVALUATION, StoredBundle, find_stored, size_
 from training.release.champion import Champion
 from training.release.holdouts import facts_of, incomparable
 from training.release.measurements import ChallengerReport, Comparison, CoverageComparison
+from training.release.smoke import smoke_test
 from training.release.volume import Volume, losses, read_volume
 
 logger = logging.getLogger(__name__)
-
-SMOKE_LENGTH = 10
 
 
 @dataclass(frozen=True)
@@ -131,32 +129,6 @@ def compare_with_champion(
         holdout=holdout.facts,
         volume=volume,
     )
-
-
-def smoke_test(folder: Path, queries: int, seed: int) -> tuple[float, list[str]]:
-    """Load a bundle as the service does and ask each model for lists.
-
-    Returns:
-        The P95 of one list in milliseconds, and what went wrong.
-    """
-    try:
-        bundle = load_bundle(folder)
-    except BundleError as error:
-        return 0.0, [str(error)]
-    generator = np.random.default_rng(seed)
-    depth = min(SMOKE_LENGTH, len(bundle.items))
-    seconds, errors = [], []
-    for name, model in bundle.models.items():
-        for _ in range(queries):
-            items = np.sort(generator.choice(len(bundle.items), depth, replace=False)).astype(np.int32)
-            query = Query(items, np.ones(depth, dtype=np.float32), items)
-            started = time.perf_counter()
-            found, scores = model.recommend(query, SMOKE_LENGTH)
-            seconds.append(time.perf_counter() - started)
-            if not np.isfinite(scores).all() or np.isin(found, items).any():
-                errors.append(f"{name} returned non-numeric scores or excluded items")
-                break
-    return float(np.quantile(seconds, 0.95)) * 1000.0 if seconds else 0.0, errors
 
 
 def _find(settings: Settings, champion: Deployment) -> StoredBundle:

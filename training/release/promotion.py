@@ -75,6 +75,28 @@ def promote(
     return Promotion(serving, before.bundle_id if before else None, changed)
 
 
+def deploy_stored(
+    settings: Settings, registry: Registry | None, stored: StoredBundle, reason: str
+) -> Promotion:
+    """Make a stored bundle serve on an operator's word, whatever the gate or a rollback said of it.
+
+    Without a registry (MLflow is down) its aliases move within the hour.
+
+    Raises:
+        PromotionBusy: another promotion holds the lock.
+    """
+    with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
+        serving = deployments.current(conn)
+        before = serving.bundle_id if serving else None
+        if serving is None or serving.bundle_id != stored.bundle_id:
+            serving = deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, reason)
+            conn.commit()
+            logger.info("Bundle %s is in service: %s", serving.bundle_id, reason)
+        if registry is not None:
+            reconcile(conn, registry)
+    return Promotion(serving, before, before != stored.bundle_id)
+
+
 def roll_back(
     settings: Settings, reason: str, expected: str | None = None, in_transaction: InTransaction | None = None
 ) -> Promotion:

@@ -1,0 +1,75 @@
+"""`python -m training.release`: which bundles there are, what sets two apart, and another into service."""
+
+import getpass
+import logging
+
+import click
+
+from database.connection import connect
+from database.deployments import PromotionBusy
+from database.settings import get_settings
+from training.params import load_params
+from training.release.bundle import find_stored
+from training.release.overview import (
+    UnknownBundleError,
+    compare_bundles,
+    describe_bundles,
+    find_bundle,
+    list_bundles,
+)
+from training.release.promotion import PromotionError, deploy_stored
+from training.release.rollback import mlflow_answers
+from training.release.smoke import smoke_test
+from training.tracking.tracker import Tracker
+
+
+@click.group(help="List and compare bundles, and promote one.")
+def main() -> None:
+    """Set up logging for every command."""
+    logging.basicConfig(level=get_settings().log_level, format="%(levelname)s %(message)s")
+
+
+@main.command()
+def bundles() -> None:
+    """List every bundle that was judged, served or stored."""
+    with connect() as conn:
+        found = list_bundles(conn, get_settings())
+    click.echo(describe_bundles(found) if found else "There is no bundle yet.")
+
+
+@main.command()
+@click.argument("one")
+@click.argument("other")
+def compare(one: str, other: str) -> None:
+    """Show two bundles side by side: data, params that differ, metrics, the gate's decisions."""
+    with connect() as conn:
+        found = list_bundles(conn, get_settings())
+    try:
+        click.echo(compare_bundles(find_bundle(found, one), find_bundle(found, other)))
+    except UnknownBundleError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.argument("bundle_id")
+@click.option("--reason", required=True, help="Reason, stored with the deployment.")
+def promote(bundle_id: str, reason: str) -> None:
+    """Put a stored bundle into service, older or newer than the one that serves; the gate isn't asked."""
+    settings, params = get_settings(), load_params()
+    stored = find_stored(settings, bundle_id)
+    if stored is None:
+        raise click.ClickException(f"bundle {bundle_id} is not in the store, or not whole")
+    _, errors = smoke_test(stored.path, params.gate.smoke_queries, params.seed)
+    if errors:
+        raise click.ClickException(f"bundle {bundle_id} can't serve: {'; '.join(errors)}")
+    registry = Tracker(settings).registry if mlflow_answers(settings) else None
+    try:
+        done = deploy_stored(settings, registry, stored, f"promoted by {getpass.getuser()}: {reason}")
+    except (PromotionError, PromotionBusy) as error:
+        raise click.ClickException(str(error)) from error
+    instead = f"; it replaced {done.previous_bundle}" if done.changed and done.previous_bundle else ""
+    click.echo(f"Bundle {bundle_id} {'is' if done.changed else 'was already'} in service{instead}.")
+
+
+if __name__ == "__main__":
+    main()
