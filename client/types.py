@@ -84,6 +84,15 @@ class Training(TypedDict):
     run_id: NotRequired[str]
 
 
+class TrainingEnd(TypedDict):
+    """How the last training ended: accepted, refused or failed, and why."""
+
+    outcome: str
+    reason: str
+    details: dict[str, Any]
+    ended_at: str
+
+
 class TrainingStatus(TypedDict):
     """Status of a training run and of the bundle in service."""
 
@@ -91,6 +100,7 @@ class TrainingStatus(TypedDict):
     run_id: str | None
     started_at: str | None
     finished_at: str | None
+    last: TrainingEnd | None
     bundle: str
     matrix_factorization: dict[str, Any]
     similarity_search: dict[str, Any]

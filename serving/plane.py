@@ -18,6 +18,7 @@ from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
 from database.settings import REPOSITORY
 from database.state import Counts, read_counts
+from database.training_failures import TrainingOutcome, fetch_last_outcome
 from database.users import UserRow
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate, bento_folder
@@ -146,6 +147,14 @@ class LivePlane:
         """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
         await self.catch_up()
         return describe(self._parts, await self._counts())
+
+    async def last_training(self) -> TrainingOutcome | None:
+        """How the last training ended; None before the first, and without a database."""
+        try:
+            async with self._parts.database.connection("reading how the last training ended") as conn:
+                return await fetch_last_outcome(conn)
+        except DatabaseUnavailable:
+            return None
 
     async def _counts(self) -> Counts | None:
         """Rows of the tables, counted at most every few seconds: all of them are read. None: no database."""

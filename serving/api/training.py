@@ -1,6 +1,7 @@
 """Training and status: runs of the daily training in Airflow, and the bundle in service."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
@@ -82,15 +83,17 @@ async def training_status(
     airflow: Training,
     run_id: Annotated[RunId | None, Query(description="Run id; by default the latest run")] = None,
 ) -> Response:
-    """The state of the run in Airflow (503 when Airflow is unreachable), and the bundle in service."""
+    """The state of the run in Airflow (503 when Airflow is unreachable), why the last training failed or was
+    refused (whoever started it), and the bundle in service."""
     run = await airflow.latest_run() if run_id is None else await airflow.run(run_id)
-    models = await plane.status()
+    models, last = await plane.status(), await plane.last_training()
     return answer(
         {
             "status": run.state if run else "idle",
             "run_id": run.run_id if run else None,
             "started_at": run.started_at if run else None,
             "finished_at": run.finished_at if run else None,
+            "last": None if last is None else asdict(last),
             "bundle": plane.bundle_id,
             "matrix_factorization": models.get("matrix_factorization", {}),
             "similarity_search": models.get("similarity_search", {}),

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import click
+import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from data_checks.report import DataCheckError
@@ -21,6 +22,7 @@ from database.deployments import current, find_manifest
 from database.embeddings import index_items
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
+from database.training_failures import record_failure
 from training.data.snapshot import commit_pipeline, read_snapshot, read_watermark, take_snapshot
 from training.data.workspace import Workspace, check_holds, locked, open_workspace
 from training.models.bundle import read_manifest
@@ -112,10 +114,17 @@ def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None =
 
 
 def _mark_failed(run: Run, name: str, error: Exception) -> None:
-    """End the snapshot's run in MLflow as FAILED, with the reason; a retry that succeeds ends it otherwise.
+    """Store why a step failed, and end the snapshot's run in MLflow as FAILED; a retry may end it otherwise.
 
     Steps up to the snapshot have no run yet: what the workspace holds then is the night's before.
     """
+    cause = error.__cause__
+    details = cause.as_dict() if isinstance(cause, DataCheckError) else {}
+    try:
+        with connect(run.settings) as conn:
+            record_failure(conn, name, str(error) or type(error).__name__, details)
+    except psycopg2.Error as unavailable:
+        logger.warning("The failure could not be stored: %s", unavailable)
     order = list(STEPS)
     if order.index(name) > order.index("snapshot"):
         run.tracker().fail_bundle_run(run.lineage(), f"Step {name}: {type(error).__name__}: {error}")

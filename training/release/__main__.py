@@ -1,4 +1,4 @@
-"""`python -m training.release`: which bundles there are, what sets two apart, and another into service."""
+"""`python -m training.release`: which bundles there are, what sets two apart, why the last was refused."""
 
 import getpass
 import logging
@@ -8,6 +8,7 @@ import click
 from database.connection import connect
 from database.deployments import PromotionBusy
 from database.settings import get_settings
+from database.training_failures import TrainingOutcome, last_outcome
 from training.params import load_params
 from training.release.bundle import find_stored
 from training.release.overview import (
@@ -23,7 +24,7 @@ from training.release.smoke import smoke_test
 from training.tracking.tracker import Tracker
 
 
-@click.group(help="List and compare bundles, and promote one.")
+@click.group(help="List and compare bundles, promote one, and see why the last training was refused.")
 def main() -> None:
     """Set up logging for every command."""
     logging.basicConfig(level=get_settings().log_level, format="%(levelname)s %(message)s")
@@ -69,6 +70,24 @@ def promote(bundle_id: str, reason: str) -> None:
         raise click.ClickException(str(error)) from error
     instead = f"; it replaced {done.previous_bundle}" if done.changed and done.previous_bundle else ""
     click.echo(f"Bundle {bundle_id} {'is' if done.changed else 'was already'} in service{instead}.")
+
+
+@main.command()
+def why() -> None:
+    """Say how the last training ended and, if it failed or was refused, why."""
+    with connect() as conn:
+        found = last_outcome(conn)
+    click.echo(describe_outcome(found) if found else "No training has come to an end yet.")
+
+
+def describe_outcome(found: TrainingOutcome) -> str:
+    """How a training ended, with its offending rows, in a few lines."""
+    lines = [f"{found.ended_at:%Y-%m-%d %H:%M} {found.outcome}{': ' if found.reason else ''}{found.reason}"]
+    for finding in found.details.get("findings", []):
+        if finding.get("rows"):
+            where = f"{finding['suite']}.{finding['column']}" if finding["column"] else finding["suite"]
+            lines.append(f"  {where}: {', '.join(finding['rows'])}")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,15 @@ class TrainAnswer(BaseModel):
     run_id: str
 
 
+class TrainingEnd(BaseModel):
+    """How the last training ended."""
+
+    outcome: Literal["accepted", "refused", "failed"]
+    reason: str = Field(description="Why the gate refused it or a step failed; what was overruled")
+    details: dict[str, Any] = Field(description="The gate's reasons, or a data check's findings with row ids")
+    ended_at: datetime
+
+
 class TrainingStatus(BaseModel):
     """The latest training run and the bundle in service."""
 
@@ -158,6 +167,7 @@ class TrainingStatus(BaseModel):
     run_id: str | None
     started_at: datetime | None
     finished_at: datetime | None
+    last: TrainingEnd | None = Field(description="The last training that ended; null before the first")
     bundle: str
     matrix_factorization: dict[str, Any]
     similarity_search: dict[str, Any]

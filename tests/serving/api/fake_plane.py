@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from database.interactions import InteractionRow, Recorded
 from database.settings import REPOSITORY
+from database.training_failures import TrainingOutcome
 from database.users import UserRow
 from serving.catalogue.drafts import (
     InteractionDraft,
@@ -80,6 +81,9 @@ class FakePlane:
         if item_id not in self.items:
             raise ItemNotFound(item_id)
         return self.items[item_id]
+
+    async def last_training(self) -> TrainingOutcome | None:
+        return None
 
     async def status(self) -> dict[str, Any]:
         if self.failure:

@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments, rollback
+from database.connection import connect
 from database.gate_decisions import record_decision
 from database.settings import get_settings
-from training.release.__main__ import main
+from database.training_failures import last_outcome, record_failure
+from training.release.__main__ import describe_outcome, main
 from training.release.bundle import StoredBundle
 from training.release.promotion import deploy_stored
 
@@ -70,6 +72,26 @@ def test_two_bundles_side_by_side_show_what_differs(bundles: Connection) -> None
     assert "tested on different days" in compared
     assert "| als.factors | 128 | 256 |" in run("compare", "b11", "b12")
     assert "there is no bundle b99" in run("compare", "b10", "b99")
+
+
+def test_the_last_training_says_why_it_was_refused_or_failed(bundles: Connection) -> None:
+    assert "refused: blend: loses 20 %" in run("why")
+    finding = {"suite": "interactions", "column": "event_type", "rows": ["101", "102"]}
+    with connect() as conn:
+        record_failure(conn, "validate", "1 of 30 expectations failed", {"findings": [finding]})
+    told = run("why")
+    assert "failed: step validate: 1 of 30 expectations failed" in told
+    assert "interactions.event_type: 101, 102" in told
+    with connect() as conn:
+        record_decision(conn, "b13", "b11", True, {"reasons": []})
+        conn.commit()
+        found = last_outcome(conn)
+    assert found is not None and found.outcome == "accepted"
+    assert describe_outcome(found).endswith("accepted")
+
+
+def test_before_the_first_training_there_is_nothing_to_tell(connection: Connection) -> None:
+    assert "No training has come to an end" in run("why")
 
 
 def test_an_operator_puts_a_bundle_into_service_by_its_id(bundles: Connection) -> None:
