@@ -9,7 +9,8 @@
 5. `gate` compares the new bundle with the one in service and fails if it must not replace it. `deploy` puts
    the whole bundle into service.
 
-Any task can be cleared and run again.
+Any task can be cleared and run again. One of an earlier run refuses if a later run has taken its snapshot
+since: clear the earlier run's `snapshot` with all that follows, or start a new run.
 
 Run configuration: `{"force": true}` trains even if nothing has changed. The other fields of a training
 request (`model_type`, `retrain_cf`, `regenerate_embeddings`) are only stored with the run: all models are
@@ -19,12 +20,14 @@ always trained together, on one snapshot.
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import TaskGroup, chain, dag, task
+from airflow.sdk import Param, TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
 from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS, TRAINING_POOL
 from dags.descriptions import TASKS
 from training.models.registry import names  # imports no model
+
+FORCE = Param(False, type="boolean", title="Force", description="Train even if nothing has changed.")
 
 
 @dag(
@@ -33,6 +36,8 @@ from training.models.registry import names  # imports no model
     dagrun_timeout=timedelta(hours=6),
     tags=["training", "daily"],
     doc_md=__doc__,
+    description="Every night: train all models on a snapshot, and deploy them if the gate accepts.",
+    params={"force": FORCE},
     **RUN_DEFAULTS,
 )
 def daily_training() -> None:
@@ -43,7 +48,7 @@ def daily_training() -> None:
         from training.pipeline.steps import NothingNewError, StoppedError, run_steps
 
         try:
-            run_steps(steps, force=bool((dag_run.conf or {}).get("force")))
+            run_steps(steps, force=bool((dag_run.conf or {}).get("force")), run_id=dag_run.run_id)
         except NothingNewError as reason:
             raise AirflowSkipException(str(reason)) from reason
         except StoppedError as reason:

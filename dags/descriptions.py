@@ -43,7 +43,7 @@ TASKS = {
     "log_clicks": "Logs the click rate of the bundle in service to its run in MLflow.",
     "check_quality": (
         "**Failed** means that the bundle or the trending scores are too old, or that the service is slow or "
-        "down. The log says which. No other task depends on it."
+        "down. The log says which. Before the first bundle nothing is checked. No other task depends on it."
     ),
     "measure_drift": (
         "Compares the catalogue with the snapshot that the bundle in service was trained on, and the newest "

@@ -21,6 +21,7 @@ from dags.descriptions import TASKS
     dagrun_timeout=timedelta(minutes=50),
     tags=["serving", "trending"],
     doc_md=__doc__,
+    description="Every hour: recompute what is trending from recent interactions.",
     **RUN_DEFAULTS,
 )
 def hourly_trending() -> None:

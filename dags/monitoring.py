@@ -31,6 +31,7 @@ from dags.descriptions import TASKS
     dagrun_timeout=timedelta(minutes=55),
     tags=["monitoring", "hourly"],
     doc_md=__doc__,
+    description="Every hour: roll back a worse bundle, look for drift and old data, delete what is too old.",
     **RUN_DEFAULTS,
 )
 def monitoring() -> None:

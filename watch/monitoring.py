@@ -122,12 +122,17 @@ def write_page(
 def check_quality(now: datetime | None = None) -> None:
     """Check that bundle and trending are fresh, and that the service answers in time.
 
+    Before the first bundle there is nothing to check: a training that fails tells of itself.
+
     Raises:
         QualityError: with everything that is wrong; Airflow's failure callback tells of it.
     """
     settings, limits = get_settings(), load_params().monitoring
     with connect(settings) as conn:
         fresh = read_freshness(conn)
+    if fresh.bundle_id is None:
+        logger.info("No bundle is in service yet, so nothing is checked; daily_training makes the first.")
+        return
     problems = stale(fresh, now or datetime.now(UTC), limits)
     problems += probe(f"http://{settings.service_host}:{settings.service_port}/readyz", limits.max_probe_ms)
     if problems:

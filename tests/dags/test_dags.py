@@ -15,7 +15,8 @@ from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.items()}, "dags": {
     d.dag_id: {
-        "doc": bool(d.doc_md), "tags": sorted(d.tags), "runs": d.max_active_runs,
+        "doc": bool(d.doc_md), "about": d.description, "tags": sorted(d.tags), "runs": d.max_active_runs,
+        "params": {name: d.params.get_param(name).schema["type"] for name in d.params},
         "told": bool(d.on_failure_callback), "catchup": d.catchup,
         "tasks": {t.task_id: {
             "owner": t.owner, "retries": t.retries, "pool": t.pool, "doc": bool(t.doc_md),
@@ -56,12 +57,14 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     assert found["errors"] == {}
     assert set(found["dags"]) == {"hourly_trending", "daily_training", "monitoring"}
     for name, dag in found["dags"].items():
+        assert dag["about"], name
         assert dag["doc"] and dag["told"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name
         for task in dag["tasks"].values():
             assert task["owner"] == "shortlist"
             assert task["retries"] > 0 and task["backoff"] and task["doc"]
             assert task["timeout"] > 0
             assert task["callback"]
+    assert found["dags"]["daily_training"]["params"] == {"force": "boolean"}
     training = found["dags"]["daily_training"]["tasks"]
     fitted = [name for name in training if name.startswith("train_")]
     assert training["evaluate"]["before"] == sorted(fitted)

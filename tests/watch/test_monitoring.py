@@ -173,6 +173,10 @@ def test_what_is_old_is_named(connection: Connection) -> None:
     assert len(monitoring.stale(read_freshness(connection), much_later, LIMITS)) == 2
 
 
+def test_before_the_first_bundle_nothing_is_wrong(workspace: Workspace, database: object) -> None:
+    monitoring.check_quality()
+
+
 def test_a_service_that_is_down_is_a_problem() -> None:
     assert "does not respond" in monitoring.probe("http://127.0.0.1:9/readyz", 100)[0]
 

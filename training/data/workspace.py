@@ -41,6 +41,11 @@ class Workspace:
         return self.data / "params.yaml"
 
     @property
+    def owner(self) -> Path:
+        """Text file with the id of the scheduled run whose snapshot the workspace holds."""
+        return self.data / "run.txt"
+
+    @property
     def data(self) -> Path:
         """All of what DVC tracks."""
         return self.root / "data"

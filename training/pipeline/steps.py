@@ -69,6 +69,8 @@ class Run:
     """Learn although nothing is new."""
     accept: str | None = None
     """Why an operator lets the bundle serve although checks of the gate fail."""
+    run_id: str | None = None
+    """The scheduled run that the step is part of; None by hand."""
 
     def lineage(self) -> Lineage:
         """What the runs of this snapshot and these params are found by."""
@@ -79,7 +81,9 @@ class Run:
         return Tracker(self.settings)
 
 
-def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None = None) -> None:
+def run_steps(
+    names: Sequence[str], *, force: bool = False, accept: str | None = None, run_id: str | None = None
+) -> None:
     """Run steps of the daily run, in the installation's workspace.
 
     They hold its lock: another call waits until these have ended. Only models are fitted side by side.
@@ -88,10 +92,11 @@ def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None =
         names: keys of STEPS.
         force: learn although nothing happened since the last decision.
         accept: why the bundle may serve although checks of the gate fail; it is recorded with the decision.
+        run_id: of the scheduled run that the steps are part of; None by hand, which works on what is there.
 
     Raises:
         NothingNewError: the snapshot step found nothing to learn.
-        StoppedError: a data check or the gate refused.
+        StoppedError: a data check or the gate refused, or the workspace holds the data of another run.
         KeyError: there is no such step.
         FileNotFoundError: the workspace lacks something that DVC's stages name.
     """
@@ -102,7 +107,9 @@ def run_steps(names: Sequence[str], *, force: bool = False, accept: str | None =
         for name in names:
             started = time.monotonic()
             params = load_params(workspace.params_file) if name in BEFORE else read_frozen(workspace)
-            run = Run(settings, workspace, params, force, accept)
+            run = Run(settings, workspace, params, force, accept, run_id)
+            if name not in BEFORE:
+                _require_own_data(run, name)
             try:
                 STEPS[name](run)
             except (NothingNewError, RefusedError):
@@ -128,6 +135,20 @@ def _mark_failed(run: Run, name: str, error: Exception) -> None:
     order = list(STEPS)
     if order.index(name) > order.index("snapshot"):
         run.tracker().fail_bundle_run(run.lineage(), f"Step {name}: {type(error).__name__}: {error}")
+
+
+def _require_own_data(run: Run, name: str) -> None:
+    """Refuse a task of a run whose snapshot another run has replaced: it would work on that one's data.
+
+    Raises:
+        StoppedError: whose data is there, and what to do.
+    """
+    owner = run.workspace.owner.read_text() if run.workspace.owner.exists() else run.run_id
+    if run.run_id not in (None, owner):
+        raise StoppedError(
+            f"task {name} belongs to run {run.run_id}, but the workspace holds the data of {owner}: "
+            "clear `snapshot` of this run, with all that follows, or start a new one"
+        )
 
 
 def _ingest(run: Run) -> None:
@@ -164,6 +185,7 @@ def _snapshot(run: Run) -> None:
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
         taken = take_snapshot(conn, run.workspace)
     freeze(run.workspace, run.params)
+    run.workspace.owner.write_text(run.run_id or BY_HAND)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
     tracker = run.tracker()
     tracker.fail_unfinished("The run was cut off: a later one has begun.")
@@ -286,6 +308,9 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "deploy": _deploy,
 }
 """Every step of the daily run, in an order that works."""
+
+BY_HAND = "a run by hand"
+"""Owner of a snapshot that no scheduled run took."""
 
 BEFORE = ("ingest", "index", "snapshot")
 """Steps that go by params.yaml as it is; the others go by the copy that `snapshot` keeps."""

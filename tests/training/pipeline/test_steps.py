@@ -19,6 +19,7 @@ from database.connection import connect
 from database.gate_decisions import decisions, record_decision
 from database.rollback import RollbackError
 from database.settings import get_settings
+from database.training_failures import last_outcome
 from tests.training.slow import BEFORE_GATE, WHOLE_RUNS, buy_more, serving
 from training.data.prepared import Prepared
 from training.data.snapshot import read_snapshot, take_snapshot
@@ -87,6 +88,10 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
 
     with pytest.raises(StoppedError, match=r"expect_column_values_to_be_between failed on catalogue\.price"):
         run_steps(["validate"])
+    with connect() as conn:
+        told = last_outcome(conn)
+    assert told is not None and told.outcome == "failed" and told.reason.startswith("step validate")
+    assert [finding["rows"] for finding in told.details["findings"]] == [["ITEM000003"]]
 
 
 def test_a_click_on_nothing_and_a_deleted_item_do_not_stop_the_night(
@@ -272,6 +277,21 @@ def test_every_step_may_run_again(checkout: Workspace, deployed: str) -> None:
     assert sorted(before["runs"].values()) == sorted(
         ["bundle", *names(scope="bundle"), *names(scope="evaluation"), BLEND]
     )
+
+
+def test_a_task_of_a_run_whose_data_was_replaced_refuses_and_says_by_whom(slow_plane: Any) -> None:
+    run_steps(["snapshot"], run_id="scheduled__monday")
+    run_steps(["prepare"], run_id="scheduled__monday")
+    run_steps(["snapshot"], run_id="scheduled__tuesday")
+    with pytest.raises(StoppedError, match=r"scheduled__monday, but .* the data of scheduled__tuesday"):
+        run_steps(["prepare"], run_id="scheduled__monday")
+    run_steps(["prepare"], run_id="scheduled__tuesday")
+    run_steps(["prepare"])
+    run_steps(["snapshot"])
+    with pytest.raises(StoppedError, match="the data of a run by hand"):
+        run_steps(["prepare"], run_id="scheduled__tuesday")
+    with connect() as conn:
+        assert last_outcome(conn) is None, "a refusal to mix runs is no failed training"
 
 
 def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:
