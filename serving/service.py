@@ -21,6 +21,7 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import asked_host, refuse_exposure
+from serving.garbage import short_collections
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import use_own_folder
 from serving.plane import LivePlane
@@ -43,7 +44,8 @@ async def open_plane() -> AsyncIterator[LivePlane]:
     try:
         plane = await LivePlane.open(pool, load_params())
         try:
-            yield plane
+            with short_collections():
+                yield plane
         finally:
             await plane.close()
     finally:
