@@ -85,12 +85,12 @@ def told(clone: Path) -> str:
     return (clone / "told").read_text()
 
 
-@pytest.mark.parametrize("version", ["3.9.2", "3.10.13", "3.14.0"])
+@pytest.mark.parametrize("version", ["3.9.2", "3.10.13", "3.15.0"])
 def test_another_python_is_refused_in_one_line(clone: Path, version: str) -> None:
     done = install(clone, PYTHON=str(other_python(clone / "python-other", version)))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert f"needs CPython 3.11 to 3.13, and '{clone}/python-other' is Python {version}" in line
+    assert f"needs CPython 3.11 to 3.14, and '{clone}/python-other' is Python {version}" in line
     assert "apt install" in line and "dnf install" in line and "brew install" in line
     assert not (clone / ".venv").exists()
 
@@ -123,9 +123,9 @@ def test_no_python_at_all_is_said_in_one_line(clone: Path) -> None:
 
 
 def test_a_supported_python_behind_others_is_found(clone: Path, venv: Path) -> None:
-    """3.14 comes first on the PATH, 3.10 next, then a shim with nothing behind it."""
+    """3.15 comes first on the PATH, 3.10 next, then a shim with nothing behind it."""
     first = clone.parent / "first"
-    other_python(first / "python3", "3.14.0")
+    other_python(first / "python3", "3.15.0")
     other_python(first / "python3.13", "3.10.0")
     script(first / "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
     done = install(clone, first, clone.parent / "bin")
