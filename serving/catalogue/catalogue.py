@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.catalogue.fields import FieldColumns
 from serving.catalogue.id_order import IdOrder
 from serving.types import KINDS, Item, Kinds
 
@@ -64,6 +65,8 @@ class Catalogue:
         self._free: list[int] = []
         self._rows: dict[str, int] = {}
         self._id_order = IdOrder()
+        self.fields = FieldColumns()
+        """What requests' filters ask for."""
         self._articles: dict[int, int] = {}
         self._categories: list[str] = []
         self._category_codes: dict[str, int] = {}
@@ -141,6 +144,7 @@ class Catalogue:
         }
         before = {name: self._columns[name][row] for name in _COLUMNS}
         self.n_live += not before["alive"]
+        self.fields.put(row, item, fresh=not before["alive"])
         for name, value in values.items():
             self._columns[name][row] = value
         self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
@@ -161,6 +165,7 @@ class Catalogue:
         self._forget_article(row)
         self._items[row] = None
         self.n_live -= int(self._columns["alive"][row])
+        self.fields.clear(row)
         self._columns["alive"][row] = self._columns["listed"][row] = False
         self._columns["change_seq"][row] = change_seq
         self._count(row)

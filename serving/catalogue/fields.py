@@ -1,0 +1,269 @@
+"""Columns by which a request's filter asks for items: what the API shows of them, and the shop's own attributes.
+
+A field has one column for each type of value that items have under its name. Columns are made when the first
+item has a value, and changed with the items, so a filter costs a few passes over arrays.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.types import PATH, Item
+
+Type = Literal["number", "text", "texts", "boolean", "time"]
+Mask = NDArray[np.bool_]
+
+ATTRIBUTE = "attributes."
+"""What the name of an attribute begins with here: the shop may call one `price`."""
+
+FIELDS: dict[str, Type] = {
+    "kind": "text",
+    "category": "text",
+    "categories": "texts",
+    "labels": "texts",
+    "price": "number",
+    "original_price": "number",
+    "rating": "number",
+    "rating_count": "number",
+    "stock": "number",
+    "timestamp": "time",
+    "publish_at": "time",
+    "expire_at": "time",
+    "created_at": "time",
+    "updated_at": "time",
+}
+"""Fields that every catalogue has, by the names of the API."""
+
+_SPARE = 1024
+
+
+class Numbers:
+    """A number for each row, or a time in seconds since 1970; NaN for none."""
+
+    def __init__(self) -> None:
+        self._values = np.full(_SPARE, np.nan)
+        self.known = 0
+        """Rows with a value."""
+
+    def put(self, row: int, value: float) -> None:
+        """Set a row's value."""
+        self._values = _long_enough(self._values, row, np.nan)
+        self.known += int(np.isnan(self._values[row]))
+        self._values[row] = value
+
+    def clear(self, row: int) -> None:
+        """Take a row's value away."""
+        if row < len(self._values) and not np.isnan(self._values[row]):
+            self._values[row] = np.nan
+            self.known -= 1
+
+    def values(self, n_rows: int) -> NDArray[np.float64]:
+        """float64[n_rows]"""
+        self._values = _long_enough(self._values, n_rows, np.nan)
+        return self._values[:n_rows]
+
+
+class Codes:
+    """A text, some texts or a truth value for each row, as a number that stands for it."""
+
+    def __init__(self) -> None:
+        self._codes = np.full(_SPARE, -1, dtype=np.int32)
+        self._forget()
+        self.known = 0
+        """Rows with a value."""
+
+    def put(self, row: int, value: Hashable) -> None:
+        """Set a row's value; of a tuple each member counts as one."""
+        self._codes = _long_enough(self._codes, row, -1)
+        self.known += int(self._codes[row] < 0)
+        self._codes[row] = self._code(value)
+        if len(self._values) > 2 * self.known + _SPARE:
+            self._compact()
+
+    def clear(self, row: int) -> None:
+        """Take a row's value away."""
+        if row < len(self._codes) and self._codes[row] >= 0:
+            self._codes[row] = -1
+            self.known -= 1
+
+    def holds(self, wanted: Iterable[Hashable], n_rows: int) -> Mask:
+        """bool[n_rows]: rows that have one of these values."""
+        codes = [code for value in wanted for code in self._having.get(value, ())]
+        true = np.zeros(len(self._values) + 1, dtype=np.bool_)  # the last is that of code -1
+        true[codes] = True
+        return self._of(true, n_rows)
+
+    def present(self, n_rows: int) -> Mask:
+        """bool[n_rows]: rows that have a value."""
+        self._codes = _long_enough(self._codes, n_rows, -1)
+        found: Mask = self._codes[:n_rows] >= 0
+        return found
+
+    def times(self, n_rows: int) -> NDArray[np.float64]:
+        """float64[n_rows], the values as seconds since 1970; NaN for what is no time."""
+        self._times += [seconds_of(value) for value in self._values[len(self._times) :]]
+        return self._of(np.array([*self._times, np.nan]), n_rows)
+
+    def counts(self, among: Mask) -> dict[Hashable, int]:
+        """How many of these rows (bool[n_rows]) have each value."""
+        self._codes = _long_enough(self._codes, len(among), -1)
+        codes = self._codes[: len(among)][among]
+        numbers = np.bincount(codes[codes >= 0], minlength=len(self._values))
+        found: dict[Hashable, int] = {}
+        for code in np.flatnonzero(numbers).tolist():
+            for member in _members(self._values[code]):
+                found[member] = found.get(member, 0) + int(numbers[code])
+        return found
+
+    def _of(self, table: NDArray[Any], n_rows: int) -> NDArray[Any]:
+        self._codes = _long_enough(self._codes, n_rows, -1)
+        found: NDArray[Any] = table[self._codes[:n_rows]]
+        return found
+
+    def _code(self, value: Hashable) -> int:
+        code = self._code_of.get(value)
+        if code is None:
+            code = self._code_of[value] = len(self._values)
+            self._values.append(value)
+            for member in _members(value):
+                self._having.setdefault(member, []).append(code)
+        return code
+
+    def _compact(self) -> None:
+        """Forget the values that no row has any more."""
+        old, rows = self._values, np.flatnonzero(self._codes >= 0)
+        used, codes = np.unique(self._codes[rows], return_inverse=True)
+        self._forget()
+        renamed = np.array([self._code(old[code]) for code in used.tolist()], dtype=np.int32)
+        self._codes[rows] = renamed[codes]
+
+    def _forget(self) -> None:
+        self._values: list[Hashable] = []
+        self._code_of: dict[Hashable, int] = {}
+        self._having: dict[Hashable, list[int]] = {}
+        self._times: list[float] = []
+
+
+class FieldColumns:
+    """The columns of all fields, by the catalogue's rows."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, Type], Numbers] = {}
+        self._codes: dict[tuple[str, Type], Codes] = {}
+
+    def put(self, row: int, item: Item, *, fresh: bool) -> None:
+        """Set what a row's item has; a `fresh` row had nothing before."""
+        if not fresh:
+            self.clear(row)
+        for name, kind, value in values_of(item):
+            if kind in ("number", "time"):
+                self._numbers.setdefault((name, kind), Numbers()).put(row, value)
+            else:
+                self._codes.setdefault((name, kind), Codes()).put(row, value)
+
+    def clear(self, row: int) -> None:
+        """Take all of a row away."""
+        for column in (*self._numbers.values(), *self._codes.values()):
+            column.clear(row)
+
+    def types(self, name: str) -> list[Type]:
+        """Which types of value items have under a name; of a field of the API the type that it has."""
+        if name in FIELDS:
+            return [FIELDS[name]]
+        columns = (*self._numbers.items(), *self._codes.items())
+        return [kind for (known, kind), column in columns if known == name and column.known]
+
+    def names(self) -> list[str]:
+        """The fields of the API, and the attributes that items have."""
+        found = {name for (name, _), column in (*self._numbers.items(), *self._codes.items()) if column.known}
+        return [*FIELDS, *sorted(found - FIELDS.keys())]
+
+    def numbers(self, name: str, kind: Type = "number") -> Numbers:
+        """The column of a field's numbers (or times); an empty one where no item has any."""
+        return self._numbers.get((name, kind)) or Numbers()
+
+    def codes(self, name: str, kind: Type) -> Codes:
+        """The column of a field's texts or truth values; an empty one where no item has any."""
+        return self._codes.get((name, kind)) or Codes()
+
+
+def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
+    """Name, type and value of what an item has: texts as a tuple, times as seconds since 1970.
+
+    Of a category's path each level counts: what is in "Food > Fruit" is in "Food".
+    """
+    paths = item.categories or tuple(_path(item))
+    plain: dict[str, Any] = {
+        "kind": item.kind,
+        "category": item.category,
+        "categories": tuple(dict.fromkeys(level for path in paths for level in _levels(path))),
+        "labels": item.tags,
+        "price": item.price,
+        "original_price": item.original_price,
+        "rating": None if item.rating is None else float(str(np.float32(item.rating))),  # stored as such
+        "rating_count": item.rating_count,
+        "stock": item.stock,
+        "timestamp": item.timestamp,
+        "publish_at": item.publish_at,
+        "expire_at": item.expire_at,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+    for name, value in plain.items():
+        if value is not None and value != () and value != "":
+            yield name, FIELDS[name], value.timestamp() if isinstance(value, datetime) else value
+    for name, value in item.attributes.items():
+        kind = type_of(value)
+        if kind is not None:
+            yield ATTRIBUTE + name, kind, tuple(value) if kind == "texts" else value
+
+
+def type_of(value: Any) -> Type | None:
+    """The type of an attribute's value; None for one that nothing is asked about (null, or nested)."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return None if value != value else "number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
+        return "texts"
+    return None
+
+
+def seconds_of(value: object) -> float:
+    """A date or time as ISO 8601 writes it, as seconds since 1970; UTC where it names no zone. NaN for others.
+
+    >>> seconds_of("1970-01-02"), seconds_of("1970-01-01T01:00:00+01:00"), seconds_of("soon")
+    (86400.0, 0.0, nan)
+    """
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return float("nan")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _path(item: Item) -> Iterator[str]:
+    if item.category:
+        yield item.category if not item.sub_category else item.category + PATH + item.sub_category
+
+
+def _levels(path: str) -> Iterator[str]:
+    parts = path.split(PATH)
+    return (PATH.join(parts[: end + 1]) for end in range(len(parts)))
+
+
+def _members(value: Hashable) -> tuple[Hashable, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _long_enough(values: NDArray[Any], row: int, fill: float) -> NDArray[Any]:
+    if row < len(values):
+        return values
+    longer = np.full(max(2 * len(values), row + 1), fill, dtype=values.dtype)
+    longer[: len(values)] = values
+    return longer

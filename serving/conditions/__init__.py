@@ -1,0 +1,1 @@
+"""Filters that requests bring: a small language over the fields of the items, read into masks of rows."""
