@@ -1,4 +1,4 @@
-"""Columns by which a request's filter asks for items: what the API shows of them, and the shop's own attributes.
+"""Columns that a request's filter asks: what the API shows of items, and the shop's own attributes.
 
 A field has one column for each type of value that items have under its name. Columns are made when the first
 item has a value, and changed with the items, so a filter costs a few passes over arrays.
@@ -6,6 +6,7 @@ item has a value, and changed with the items, so a filter costs a few passes ove
 
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any, Literal
 
 import numpy as np
@@ -166,19 +167,18 @@ class FieldColumns:
 
     def clear(self, row: int) -> None:
         """Take all of a row away."""
-        for column in (*self._numbers.values(), *self._codes.values()):
+        for column in self._all().values():
             column.clear(row)
 
     def types(self, name: str) -> list[Type]:
         """Which types of value items have under a name; of a field of the API the type that it has."""
         if name in FIELDS:
             return [FIELDS[name]]
-        columns = (*self._numbers.items(), *self._codes.items())
-        return [kind for (known, kind), column in columns if known == name and column.known]
+        return [kind for (known, kind), column in self._all().items() if known == name and column.known]
 
     def names(self) -> list[str]:
         """The fields of the API, and the attributes that items have."""
-        found = {name for (name, _), column in (*self._numbers.items(), *self._codes.items()) if column.known}
+        found = {name for (name, _), column in self._all().items() if column.known}
         return [*FIELDS, *sorted(found - FIELDS.keys())]
 
     def numbers(self, name: str, kind: Type = "number") -> Numbers:
@@ -188,6 +188,9 @@ class FieldColumns:
     def codes(self, name: str, kind: Type) -> Codes:
         """The column of a field's texts or truth values; an empty one where no item has any."""
         return self._codes.get((name, kind)) or Codes()
+
+    def _all(self) -> dict[tuple[str, Type], Numbers | Codes]:
+        return {**self._numbers, **self._codes}
 
 
 def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
@@ -213,7 +216,7 @@ def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
         "updated_at": item.updated_at,
     }
     for name, value in plain.items():
-        if value is not None and value != () and value != "":
+        if value not in (None, (), ""):
             yield name, FIELDS[name], value.timestamp() if isinstance(value, datetime) else value
     for name, value in item.attributes.items():
         kind = type_of(value)
@@ -226,7 +229,7 @@ def type_of(value: Any) -> Type | None:
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
-        return None if value != value else "number"
+        return None if isnan(value) else "number"
     if isinstance(value, str):
         return "text"
     if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
@@ -235,7 +238,7 @@ def type_of(value: Any) -> Type | None:
 
 
 def seconds_of(value: object) -> float:
-    """A date or time as ISO 8601 writes it, as seconds since 1970; UTC where it names no zone. NaN for others.
+    """A date or time of ISO 8601 as seconds since 1970; UTC where it names no zone. NaN for other texts.
 
     >>> seconds_of("1970-01-02"), seconds_of("1970-01-01T01:00:00+01:00"), seconds_of("soon")
     (86400.0, 0.0, nan)

@@ -1,4 +1,4 @@
-"""Which rows of the catalogue a filter lets through: its names and types are checked, then arrays compared."""
+"""Which rows a filter lets through: its names and types are checked, then arrays are compared."""
 
 import operator
 from collections import OrderedDict
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.catalogue.catalogue import Catalogue
-from serving.catalogue.fields import ATTRIBUTE, FIELDS, FieldColumns, Type, seconds_of
+from serving.catalogue.fields import ATTRIBUTE, FIELDS, Codes, FieldColumns, Type, seconds_of
 from serving.conditions.reading import read
 from serving.conditions.tree import (
     Both,
@@ -21,6 +21,7 @@ from serving.conditions.tree import (
     FilterError,
     Flag,
     Known,
+    Leaf,
     Not,
     OneOf,
     Value,
@@ -36,7 +37,6 @@ _NAMED = 20
 """Fields that an error names."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -86,111 +86,110 @@ def rows_where(condition: Condition, columns: FieldColumns, n_rows: int) -> Mask
         return ~rows_where(condition.part, columns, n_rows)
     if isinstance(condition, Both | Either):
         join = np.logical_and if isinstance(condition, Both) else np.logical_or
-        return reduce(join, (rows_where(part, columns, n_rows) for part in condition.parts))
-    name, types = _resolve(condition.field, columns)
-    if isinstance(condition, Known):
-        return _known(name, types, columns, n_rows)
-    if isinstance(condition, Flag):
-        _check(condition.field, types, ("boolean",), "alone stands only what is true or false", None)
-        return columns.codes(name, "boolean").holds([True], n_rows)
-    if isinstance(condition, OneOf):
-        return _one_of(condition, condition.values, name, types, columns, n_rows)
-    if condition.operator in ("=", "!="):
-        found = _one_of(condition, (condition.value,), name, types, columns, n_rows)
-        return found if condition.operator == "=" else ~found
-    return _ordered(condition, name, types, columns, n_rows)
+        found: Mask = reduce(join, (rows_where(part, columns, n_rows) for part in condition.parts))
+        return found
+    return _Asked(condition.field, columns, n_rows).where(condition)
 
 
 def resolved(field: Field, columns: FieldColumns) -> str:
-    """The name of a field's columns. Raises FilterError for one that there is not."""
-    return _resolve(field, columns)[0]
+    """The name of a field's columns: what is none of the API's fields is an attribute.
 
-
-def _resolve(field: Field, columns: FieldColumns) -> tuple[str, list[Type]]:
-    """The name of a field's columns and its types; what is none of the API's fields is an attribute."""
+    Raises FilterError for one that no item has.
+    """
     name = field.name if field.name in FIELDS and not field.attribute else ATTRIBUTE + field.name
-    types = columns.types(name)
-    if not types:
+    if not columns.types(name):
         names = columns.names()
         known = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-        raise FilterError(
-            f"no item has a field {field.name!r}; there are: {known}", field.position, field.name
-        )
-    return name, types
+        said = f"no item has a field {field.name!r}; there are: {known}"
+        raise FilterError(said, field.position, field.name)
+    return name
 
 
-def _check(
-    field: Field, types: Sequence[Type], wanted: Sequence[Type], said: str, position: int | None
-) -> None:
-    if not set(types) & set(wanted):
-        of = " and ".join({"texts": "list of texts"}.get(each, each) for each in types)
-        at = field.position if position is None else position
-        raise FilterError(f"{field.name!r} is a {of}: {said}", at, field.name)
+class _Asked:
+    """One field of a filter, with its columns."""
 
+    def __init__(self, field: Field, columns: FieldColumns, n_rows: int) -> None:
+        self._field = field
+        self._columns = columns
+        self._n_rows = n_rows
+        self._name = resolved(field, columns)
+        self._types = columns.types(self._name)
 
-def _one_of(
-    leaf: Comparison | OneOf,
-    values: Sequence[Value],
-    name: str,
-    types: Sequence[Type],
-    columns: FieldColumns,
-    n_rows: int,
-) -> Mask:
-    found = np.zeros(n_rows, dtype=np.bool_)
-    truths = [each for each in values if isinstance(each, bool)]
-    numbers = [each for each in values if isinstance(each, float) and not isinstance(each, bool)]
-    words = [each for each in values if isinstance(each, str)]
-    if truths:
-        _check(leaf.field, types, ("boolean",), "it is not compared with true or false", leaf.position)
-        found |= columns.codes(name, "boolean").holds(truths, n_rows)
-    if numbers:
-        _check(leaf.field, types, ("number",), "it is not compared with a number", leaf.position)
-        found |= np.isin(columns.numbers(name).values(n_rows), numbers)
-    if words and "time" in types:
-        found |= np.isin(
-            columns.numbers(name, "time").values(n_rows), [_moment(leaf, each) for each in words]
-        )
-    elif words:
-        _check(leaf.field, types, ("text", "texts"), "it is not compared with a text", leaf.position)
-        for kind in ("text", "texts"):
-            found |= columns.codes(name, kind).holds(words, n_rows)  # type: ignore[arg-type]
-    return found
+    def where(self, leaf: Leaf) -> Mask:
+        """bool[n_rows]: rows for which a comparison of the field holds."""
+        if isinstance(leaf, Known):
+            return self._known()
+        if isinstance(leaf, Flag):
+            self._check(("boolean",), "alone stands only what is true or false", self._field.position)
+            return self._codes("boolean").holds([True], self._n_rows)
+        if isinstance(leaf, OneOf):
+            return self._one_of(leaf.values, leaf.position)
+        if leaf.operator in ("=", "!="):
+            found = self._one_of((leaf.value,), leaf.position)
+            return found if leaf.operator == "=" else ~found
+        return self._ordered(leaf)
 
+    def _one_of(self, values: Sequence[Value], at: int) -> Mask:
+        found = np.zeros(self._n_rows, dtype=np.bool_)
+        truths = [each for each in values if isinstance(each, bool)]
+        numbers = [each for each in values if isinstance(each, float)]
+        words = [each for each in values if isinstance(each, str)]
+        if truths:
+            self._check(("boolean",), "it is not compared with true or false", at)
+            found |= self._codes("boolean").holds(truths, self._n_rows)
+        if numbers:
+            self._check(("number",), "it is not compared with a number", at)
+            found |= np.isin(self._numbers("number"), numbers)
+        if words and "time" in self._types:
+            found |= np.isin(self._numbers("time"), [self._moment(each, at) for each in words])
+        elif words:
+            self._check(("text", "texts"), "it is not compared with a text", at)
+            found |= self._codes("text").holds(words, self._n_rows)
+            found |= self._codes("texts").holds(words, self._n_rows)
+        return found
 
-def _ordered(leaf: Comparison, name: str, types: Sequence[Type], columns: FieldColumns, n_rows: int) -> Mask:
-    compare = _COMPARE[leaf.operator]
-    if isinstance(leaf.value, bool):
-        raise FilterError("true and false have no order", leaf.position, leaf.field.name)
-    if isinstance(leaf.value, float):
-        _check(leaf.field, types, ("number",), "it is not compared with a number", leaf.position)
-        below: Mask = compare(columns.numbers(name).values(n_rows), leaf.value)
-        return below
-    _check(leaf.field, types, ("time", "text"), "only numbers and times have an order", leaf.position)
-    moment = _moment(leaf, leaf.value)
-    of_time = "time" in types
-    times = (
-        columns.numbers(name, "time").values(n_rows) if of_time else columns.codes(name, "text").times(n_rows)
-    )
-    before: Mask = compare(times, moment)
-    return before
-
-
-def _known(name: str, types: Sequence[Type], columns: FieldColumns, n_rows: int) -> Mask:
-    found = np.zeros(n_rows, dtype=np.bool_)
-    for kind in types:
-        if kind in ("number", "time"):
-            found |= ~np.isnan(columns.numbers(name, kind).values(n_rows))
+    def _ordered(self, leaf: Comparison) -> Mask:
+        value = leaf.value
+        if isinstance(value, bool):
+            raise FilterError("true and false have no order", leaf.position, self._field.name)
+        if isinstance(value, float):
+            self._check(("number",), "it is not compared with a number", leaf.position)
+            compared, limit = self._numbers("number"), value
         else:
-            found |= columns.codes(name, kind).present(n_rows)
-    return found
+            self._check(("time", "text"), "only numbers and times have an order", leaf.position)
+            limit = self._moment(value, leaf.position)
+            of_time = "time" in self._types
+            compared = self._numbers("time") if of_time else self._codes("text").times(self._n_rows)
+        found: Mask = _COMPARE[leaf.operator](compared, limit)
+        return found
 
+    def _known(self) -> Mask:
+        found = np.zeros(self._n_rows, dtype=np.bool_)
+        for kind in self._types:
+            if kind in ("number", "time"):
+                found |= ~np.isnan(self._numbers(kind))
+            else:
+                found |= self._codes(kind).present(self._n_rows)
+        return found
 
-def _moment(leaf: Comparison | OneOf, text: str) -> float:
-    seconds = seconds_of(text)
-    if np.isnan(seconds):
-        said = f"{text[:40]!r} is no time as in '2026-11-20' or '2026-11-20T12:00:00Z'"
-        raise FilterError(f"{leaf.field.name!r} is compared by time: {said}", leaf.position, leaf.field.name)
-    return seconds
+    def _numbers(self, kind: Type) -> NDArray[np.float64]:
+        return self._columns.numbers(self._name, kind).values(self._n_rows)
+
+    def _codes(self, kind: Type) -> Codes:
+        return self._columns.codes(self._name, kind)
+
+    def _check(self, wanted: Sequence[Type], said: str, at: int) -> None:
+        if not set(self._types) & set(wanted):
+            of = " and ".join({"texts": "list of texts"}.get(each, each) for each in self._types)
+            raise FilterError(f"{self._field.name!r} is a {of}: {said}", at, self._field.name)
+
+    def _moment(self, text: str, at: int) -> float:
+        seconds = seconds_of(text)
+        if np.isnan(seconds):
+            said = f"{text[:40]!r} is no time as in '2026-11-20' or '2026-11-20T12:00:00Z'"
+            name = self._field.name
+            raise FilterError(f"{name!r} is compared by time: {said}", at, name)
+        return seconds
 
 
 def _keep(kept: OrderedDict[str, Any], text: str, value: Any, most: int) -> None:

@@ -1,4 +1,4 @@
-"""From the text of a filter to its tree: a grammar without ambiguity, read in time that is linear in its length.
+"""From the text of a filter to its tree: an unambiguous grammar, read in time linear in its length.
 
 price < 20 and category in ["tea", "coffee"] and stock > 0 and not sold_out and attributes.colour = "red"
 """
