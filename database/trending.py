@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from json import dumps
 
 import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -29,6 +30,22 @@ _COMPUTE = """
     where weight is not null and item_id not in (select item_id from items where deleted_at is not null)
     group by item_id
     having sum(weight * power(%(decay)s, age)) > 1e-9 * sum(abs(weight * power(%(decay)s, age)))
+"""
+
+# What happened since a moment was recorded since then, by which there is an index.
+_RECENT = """
+    select item_id, sum(weight)::float8 as score, count(*)::int as events
+    from (
+        select item_id, ($2::jsonb ->> event_type)::float8 * case event_type
+            when 'rating' then coalesce(value - $3, 0)
+            when 'feedback' then coalesce(sign(value), 0)
+            when 'view_time' then least(greatest(coalesce(value / $4, 1), 0), 1)
+            else 1 end as weight
+        from interactions
+        where recorded_at >= $1 and occurred_at >= $1 and occurred_at <= now() and item_id is not null
+    ) weighed
+    where weight is not null group by item_id having sum(weight) > 0
+    order by score desc, item_id limit $5
 """
 
 
@@ -81,6 +98,25 @@ async def load_trending(conn: asyncpg.Connection, limit: int | None = None) -> l
     """The scores, best first; all of them without a limit."""
     rows = await conn.fetch(
         "select item_id, score, events from trending_scores order by score desc, item_id limit $1", limit
+    )
+    return [Trending(**dict(row)) for row in rows]
+
+
+async def recent_trending(
+    conn: asyncpg.Connection,
+    since: datetime,
+    *,
+    weights: Mapping[str, float],
+    neutral_stars: float,
+    limit: int,
+) -> list[Trending]:
+    """The `limit` items with the largest sum of weights of the events since a moment, best first.
+
+    An event weighs what it does in `compute_trending`, whatever its age; those of files that were loaded
+    since then count by the time that they happened.
+    """
+    rows = await conn.fetch(
+        _RECENT, since, dumps(dict(weights)), float(neutral_stars), float(FULL_VIEW_SECONDS), limit
     )
     return [Trending(**dict(row)) for row in rows]
 

@@ -40,7 +40,7 @@ from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import RunningExperiments
-from serving.lists.recommender import Recommender
+from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
 from serving.parts import Parts
@@ -69,7 +69,7 @@ class LivePlane:
         self.params = params
         """As they were when the worker started: lists, experiments and their results go by the same."""
         self._categories = CategoryCounts()
-        self.lists = Recommender(parts, params, clock)
+        self.lists = ShopLists(parts, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None
         self._counted: tuple[datetime, Counts] | None = None

@@ -23,6 +23,8 @@ class Request:
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
     shown: int | None = None
     """How many items of each list its page shows, as the client says; None where it does not."""
+    credited: bool = False
+    """Whether its answer tells its id: a click may name it, on any item of its lists."""
     answer_id: UUID = field(default_factory=uuid4)
     """By this its lists are found together in the log."""
 

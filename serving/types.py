@@ -83,6 +83,23 @@ def category_paths(item: Item) -> list[str]:
     return [PATH.join(own), *(path for path in item.categories[1:] if path != PATH.join(own))]
 
 
+class Reason(str):
+    """Why an item is in a list: a text, and its parts for a shop that words it in its own language."""
+
+    code: str
+    """What kind of reason it is."""
+    item: str | None
+    """Id of the item that it names."""
+    numbers: Mapping[str, float]
+    """The numbers of the text, by name."""
+
+    def __new__(cls, text: str, code: str, item: Item | None = None, **numbers: float) -> "Reason":
+        """The reason of a code that names an item (or none) and tells numbers."""
+        made = super().__new__(cls, text)
+        made.code, made.item, made.numbers = code, None if item is None else item.item_id, numbers
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """An item in a list: how good, put there by which model, and why in words."""
@@ -90,7 +107,7 @@ class Ranked:
     item: Item
     score: float
     model: str
-    reason: str
+    reason: Reason
     columns: Mapping[str, Mapping[str, float]] | None = None
     """What each source said of it (`sources`) and what each step gave (`steps`), when that was asked for."""
 

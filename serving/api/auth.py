@@ -10,7 +10,18 @@ from database.settings import Settings
 
 ADMINISTRATION = "/api/v1/metrics"
 READS_BY_POST = frozenset(
-    {"/api/recommend", "/matrix_factor/similar", "/matrix_factor/user", "/recommendations", "/search"}
+    {
+        "/api/recommend",
+        "/matrix_factor/similar",
+        "/matrix_factor/user",
+        "/recommendations",
+        "/search",
+        "/v1/recommend",
+        "/v1/rerank",
+        "/v1/search",
+        "/v1/similar",
+        "/v1/trending",
+    }
 )
 """Paths (without trailing slash) whose POST changes nothing."""
 

@@ -10,6 +10,7 @@ from database.training_failures import TrainingOutcome
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.item_writes import Make
+from serving.lists.wanted import Answered, Wanted
 from serving.steps.context import Vector
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
 from training.params import Params
@@ -65,6 +66,8 @@ class ListsProtocol(Protocol):
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]: ...
+
+    async def answer(self, wanted: Wanted) -> Answered: ...
 
     async def semantic_search(
         self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.types import PATH, Item
+from serving.types import PATH, Item, category_paths
 
 Type = Literal["number", "text", "texts", "boolean", "time"]
 Mask = NDArray[np.bool_]
@@ -198,7 +198,7 @@ def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
 
     Of a category's path each level counts: what is in "Food > Fruit" is in "Food".
     """
-    paths = item.categories or tuple(_path(item))
+    paths = category_paths(item)
     plain: dict[str, Any] = {
         "kind": item.kind,
         "category": item.category,
@@ -248,11 +248,6 @@ def seconds_of(value: object) -> float:
     except ValueError:
         return float("nan")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _path(item: Item) -> Iterator[str]:
-    if item.category:
-        yield item.category if not item.sub_category else item.category + PATH + item.sub_category
 
 
 def _levels(path: str) -> Iterator[str]:

@@ -19,6 +19,8 @@ class FilterError(Exception):
         """Of the character at fault, from 0."""
         self.field = field
         """The field of the items that it is about."""
+        self.source = "filter"
+        """Which part of the request it is in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,9 @@ class Exposure:
         """Lists that are the same for every user are one row, which refers to them."""
         shared = []
         for made in lists:
-            # Of a list that no user can be credited with, what is not seen tells nothing.
-            items = made.items[: self._params.positions if user_id is not None else self._first(logging)]
+            # Of a list that no click can be credited to, what is not seen tells nothing.
+            credited = user_id is not None or (logging.request is not None and logging.request.credited)
+            items = made.items[: self._params.positions if credited else self._first(logging)]
             item_ids = tuple(each.item.item_id for each in items)
             if items and made.shared:
                 shared.append(SharedList(made.name, made.part, item_ids))

@@ -1,7 +1,7 @@
 """The one way in which a list is made: a recipe's steps, in order, over one table of candidates."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from serving.steps.context import NOBODY, Context
 from serving.steps.filters import allowed_rows
 from serving.steps.scores import Mask, Rows
 from serving.steps.sources import Source
-from serving.steps.table import Column, Table, gather
+from serving.steps.table import NO_ROWS, Column, Table, gather
 from serving.types import Ranked
 
 FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
@@ -33,6 +33,8 @@ class MadeList:
     """Why these are fallback items rather than what was asked for."""
     shared: bool = False
     """Whether it is the same for every user."""
+    found: Rows = field(default_factory=lambda: NO_ROWS)
+    """Catalogue rows of all that the list could hold, in no order, where the recipe takes the `whole`."""
     part: str = ""
     """Which of an answer's lists of one name it is, where there are several: its category."""
 
@@ -42,10 +44,16 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("filters"):
         allowed = allowed_rows(context, recipe.filters)
     columns = _ask(recipe.sources, context, allowed)
-    each = None if context.small else 5 * context.params.ranking.candidates
-    table = gather(columns, context.live, allowed, context.identity, each)
+    each = max(5 * context.params.ranking.candidates, context.n)
+    least = context.length if recipe.worthy == "all" else 0
+    candidates = None if context.small or recipe.whole else each
+    table = gather(columns, context.live, allowed, context.identity, candidates, least=least)
     with timed(_name(recipe.scorer)):
         table = recipe.scorer(context, table)
+    found = NO_ROWS
+    if recipe.whole:
+        found = table.rows[table.allowed & (table.score > 0)]
+        table = table.take(np.flatnonzero(~np.isin(table.rows, context.shown)))
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length
@@ -56,7 +64,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     if not len(table) and recipe.fallback is not None:
         made = make_list(recipe.fallback, context)
         return replace(made, name=recipe.name, fallback=recipe.fallback_reason or made.fallback)
-    return _fill(recipe, context, _select(recipe, context, table))
+    return _fill(recipe, context, replace(_select(recipe, context, table), found=found))
 
 
 def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str, Column]:

@@ -8,7 +8,7 @@ The weights that a scorer uses are in params.yaml; docs/ranking.md tells the for
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serving.steps.context import Context
 from serving.steps.filters import Filter, in_category, not_itself, unseen
@@ -16,17 +16,18 @@ from serving.steps.reasons import Labels, labels, wording
 from serving.steps.reasons.labels import Always
 from serving.steps.rerankers import Reranker
 from serving.steps.rerankers.dislikes import push_down_disliked
-from serving.steps.rerankers.spread import spread_out
+from serving.steps.rerankers.spread import spread_if_asked, spread_out
 from serving.steps.scorers import Scorer
 from serving.steps.scorers.blend import home_blend
 from serving.steps.scorers.cold_start import cold_start_score, hybrid_score
 from serving.steps.scorers.new_item import text_and_price
-from serving.steps.scorers.search import search_score
+from serving.steps.scorers.search import listing, search_score, sorted_search
 from serving.steps.scorers.single import Single
 from serving.steps.selection import Worthy
 from serving.steps.sources import Source, baskets, embeddings, models, popularity, similar, words
 from serving.steps.table import Table
 from serving.steps.variety import draw_of_the_day, variety
+from serving.types import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Recipe:
     scorer: Scorer
     labels: Labels
     """What put each item into the list: its `model`."""
-    reasons: Callable[[Context, Table, Sequence[str]], list[str]]
+    reasons: Callable[[Context, Table, Sequence[str]], list[Reason]]
     filters: tuple[Filter, ...] = ()
     rerankers: tuple[Reranker, ...] = ()
     worthy: Worthy = "positive"
@@ -47,6 +48,9 @@ class Recipe:
     fallback: Recipe | None = None
     """What stands in for the list when nothing is found."""
     fallback_reason: str | None = None
+    whole: bool = False
+    """Whether every item that the filters let through is a candidate, however many there are: a list that is
+    counted, cut into pages or put in another order."""
     fill: Recipe | None = None
     """What the list is filled up with when it is too short."""
 
@@ -234,4 +238,80 @@ SEARCH = Recipe(
     reasons=wording.of_search,
     fallback=TRENDING,
     fallback_reason="no_search_matches",
+)
+
+POPULAR_ON_V1 = Recipe(
+    "recommend",
+    filters=(unseen,),
+    sources=(popularity.popularity,),
+    scorer=Single("popularity"),
+    rerankers=(spread_if_asked,),
+    labels=labels.of_popularity,
+    reasons=wording.of_popularity,
+    worthy="all",
+)
+
+RECOMMEND = replace(
+    PERSONALIZED, name="recommend", fallback=replace(COLD_START, name="recommend"), fill=POPULAR_ON_V1
+)
+
+BASKET = replace(CART, name="recommend.items", rerankers=(spread_if_asked,), fill=LIKED_WITH_A_BASKET)
+
+RERANK = replace(RECOMMEND, name="rerank", rerankers=(push_down_disliked,))
+
+BOUGHT_TOGETHER = Recipe(
+    "similar.bought_together",
+    filters=(not_itself,),
+    sources=(baskets.bought_together,),
+    scorer=Single("fpgrowth"),
+    labels=Always("fpgrowth"),
+    reasons=wording.of_basket,
+)
+
+LIKE_NOTHING_KNOWN = Recipe(
+    "similar.people",
+    filters=(not_itself,),
+    sources=(popularity.popularity,),
+    scorer=Single("popularity"),
+    labels=labels.of_popularity,
+    reasons=wording.of_popularity,
+    worthy="all",
+)
+
+SIMILAR_BY_PEOPLE = replace(
+    SAME_PEOPLE,
+    name="similar.people",
+    fallback=replace(SIMILAR_TO_NEW_ITEM, name="similar.people", fallback=LIKE_NOTHING_KNOWN),
+)
+
+SIMILAR_BY_MEANING = replace(NEAR_ITEM, name="similar.meaning")
+
+SIMILAR_BY_TITLE = replace(SIMILAR_TITLES, name="similar.title")
+
+TRENDING_LIST = replace(TRENDING, name="trending")
+
+TRENDING_HOURS = Recipe(
+    "trending",
+    sources=(popularity.trending_now,),
+    scorer=Single("window"),
+    labels=Always("trending"),
+    reasons=wording.of_window,
+)
+
+SEARCH_PAGES = Recipe(
+    "search.pages",
+    sources=(words.words, words.meaning),
+    scorer=sorted_search,
+    labels=labels.of_search,
+    reasons=wording.of_search,
+    whole=True,
+)
+
+LISTING = Recipe(
+    "search.listing",
+    sources=(popularity.popularity,),
+    scorer=listing,
+    labels=Always("filter"),
+    reasons=wording.of_listing,
+    whole=True,
 )

@@ -22,6 +22,7 @@ from serving.lists.recipes import Recipe
 from serving.parts import Parts
 from serving.steps.context import Context, Exploration, Texts, User, Vector
 from serving.steps.history import History, build_history, queries_of
+from serving.steps.scores import Rows
 from serving.text.terms import meant
 from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
@@ -161,13 +162,7 @@ class Recommender:
         await self.catch_up()
         found = {each: self._parts.index.catalogue.row(each) for each in item_ids}
         rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
-        history = History(
-            liked=rows,
-            weights=np.ones(len(rows), dtype=np.float32),
-            seen=rows,
-            events=len(rows),
-            latest=dict.fromkeys(rows.tolist(), "cart"),
-        )
+        history = basket_history(rows)
         made = self._for_all(recipes.CART, n, kinds, user=User(history=history), explain=explain)
         return made.items, [each for each, row in found.items() if row < 0]
 
@@ -333,6 +328,17 @@ class Recommender:
         encode = self._parts.encoder.encode
         vectors: list[Vector] = await asyncio.gather(*(encode(meant(text)) for text in texts))
         return list(zip(texts, vectors, strict=True))
+
+
+def basket_history(rows: Rows) -> History:
+    """Items of a basket (rows int32[n], each once) in the place of a user's history."""
+    return History(
+        liked=rows,
+        weights=np.ones(len(rows), dtype=np.float32),
+        seen=rows,
+        events=len(rows),
+        latest=dict.fromkeys(rows.tolist(), "cart"),
+    )
 
 
 def _shares(policy: Policy, used: dict[str, bool], cf_weight: float | None) -> dict[str, float]:

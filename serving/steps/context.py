@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from serving.bundle.loading import PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
-from serving.steps.scores import Identities, Mask, Rows
-from serving.steps.table import NO_ROWS
+from serving.steps.scores import Identities, Mask, Rows, Scores
+from serving.steps.table import NO_ROWS, NO_SCORES
 from serving.text.lexical import LexicalHits
 from serving.types import Item, Kinds
 from training.models.core.base import Query
@@ -46,8 +47,35 @@ class User:
     """Index among the bundle's users, for one whose history is out of reach."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Recent:
+    """What has happened in the last hours, row by row."""
+
+    hours: int = 0
+    rows: Rows = field(default_factory=lambda: NO_ROWS)
+    """int32[m], of the items that trend, each once."""
+    scores: Scores = field(default_factory=lambda: NO_SCORES)
+    """float32[m], above 0."""
+    events: Mapping[int, int] = field(default_factory=dict)
+    """How many events each of them has."""
+
+    def events_of(self, rows: Rows) -> list[int]:
+        """How many events each of these rows has."""
+        return [self.events.get(row, 0) for row in rows.tolist()]
+
+
 NOBODY = User()
 """For lists that are the same for every user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A field by whose numbers a list is put in order; items without one come last."""
+
+    field: str
+    """As the catalogue's columns name it."""
+    kind: Literal["number", "time"]
+    descending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +117,16 @@ class Context:
     exploration: Exploration | None = None
     explain: bool = False
     """Whether the answer carries the columns."""
+    permitted: Mask | None = None
+    """bool[n_rows], what the request's own filter lets through; None: everything."""
+    shown: Rows = field(default_factory=lambda: NO_ROWS)
+    """Rows of earlier pages: of a list that is cut into pages, they count and are not in it again."""
+    diversity: float | None = None
+    """How much variety the request wants, 0..1; None: what the params say."""
+    sort: Sort | None = None
+    """What a search is put in order by, where that is not how well it fits."""
+    recent: Recent = field(default_factory=Recent)
+    """What trends in the hours that are asked for."""
     matched: dict[tuple[str, Kinds], LexicalHits] = field(default_factory=dict)
     """What the words of a text found: the source and the reasons of a list ask for the same."""
 

@@ -124,7 +124,13 @@ def numbered(name: str, place: int) -> str:
 
 
 def gather(
-    columns: Mapping[str, Column], live: Mask, allowed: Mask, identity: Identities, each: int | None
+    columns: Mapping[str, Column],
+    live: Mask,
+    allowed: Mask,
+    identity: Identities,
+    each: int | None,
+    *,
+    least: int = 0,
 ) -> Table:
     """Candidates from what the sources say.
 
@@ -136,7 +142,9 @@ def gather(
         live: bool[n_rows], which rows hold an item.
         allowed: bool[n_rows], what may be in the list.
         identity: uint64[n_rows], by which equals are put in order.
-        each: how many a source brings to a large catalogue's table; None in a small one.
+        each: how many a source brings to a large catalogue's table; None where every row is in it.
+        least: how many a large one's has at least, if so many are allowed: by identity where the sources have
+            no opinion.
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
@@ -145,5 +153,17 @@ def gather(
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
     brought = [column.best(each, allowed, identity) for column in columns.values()]
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
+    if len(rows) < least:
+        rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows)))
     found = {name: values[rows] for name, values in dense.items()}
     return Table(rows, identity[rows], allowed[rows], found, scales)
+
+
+def _any_of(allowed: Mask, identity: Identities, taken: Rows, count: int) -> Rows:
+    """`count` of the allowed rows that are not taken: those of the lowest identities, as on every worker."""
+    free = allowed.copy()
+    free[taken] = False
+    rows = np.flatnonzero(free).astype(np.int32)
+    if count < len(rows):
+        rows = rows[np.argpartition(identity[rows], count)[:count]]
+    return rows

@@ -11,14 +11,15 @@ from serving.steps.reasons.history import leading_items
 from serving.steps.reasons.labels import strongest
 from serving.steps.sources.words import word_matches
 from serving.steps.table import INTEREST, SEARCH, Table, numbered
+from serving.types import Reason
 from training.models.fpgrowth import TELLING_LIFT, Rule
 
-Wording = Callable[[Context, Table], list[str]]
+Wording = Callable[[Context, Table], list[Reason]]
 
 
-def of_user(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_user(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """Why each candidate is in a user's list, by what put it there."""
-    reasons = [""] * len(table)
+    reasons: list[Reason] = [texts.with_basket()] * len(table)
     for label in dict.fromkeys(labels):
         places = np.array([place for place, each in enumerate(labels) if each == label])
         words = _WORDINGS.get(label, _history(label))(context, table.take(places))
@@ -27,12 +28,12 @@ def of_user(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
     return reasons
 
 
-def of_hybrid(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_hybrid(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """By the model that gave most."""
     return of_user(context, table, strongest(table, tuple(context.shares)))
 
 
-def of_popularity(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_popularity(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """Events of the trending window; without any, ratings."""
     found = []
     for row in table.rows.tolist():
@@ -41,12 +42,12 @@ def of_popularity(context: Context, table: Table, labels: Sequence[str]) -> list
     return found
 
 
-def of_value(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_value(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """What makes each item good value."""
     return [texts.good_value(context.row_item(row)) for row in table.rows.tolist()]
 
 
-def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """Events of the trending window; without any, that it leads its category."""
     top = texts.top_of(context.query)
     return [
@@ -55,47 +56,52 @@ def of_category(context: Context, table: Table, labels: Sequence[str]) -> list[s
     ]
 
 
-def of_search(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_search(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """The words that matched, with the guesses that were made; else the meaning."""
     corrected = word_matches(context, context.query).corrected
     words, meaning = texts.matches(context.query, corrected), texts.near_meaning(context.query)
     return [words if label == "search" else meaning for label in labels]
 
 
-def of_meaning(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_meaning(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """The text that each is close to: the query's, or the name of the item that is asked about."""
-    text = context.query or context.row_item(context.item).name
-    return [texts.near_meaning(text)] * len(table)
+    if context.query:
+        return [texts.near_meaning(context.query)] * len(table)
+    item = context.row_item(context.item)
+    return [texts.near_meaning(item.name, item)] * len(table)
 
 
-def of_titles(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_titles(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """That they are named alike."""
-    return [texts.alike(context.row_item(context.item).name)] * len(table)
+    return [texts.alike(context.row_item(context.item))] * len(table)
 
 
-def of_new_item(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_new_item(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """What each has in common with an item that nobody has chosen yet."""
-    name = context.row_item(context.item).name
+    item = context.row_item(context.item)
     words = {
-        "tfidf": texts.alike(name),
-        "embeddings": texts.near_meaning(name),
-        "price": texts.priced_like(name),
+        "tfidf": texts.alike(item),
+        "embeddings": texts.near_meaning(item.name, item),
+        "price": texts.priced_like(item),
     }
     return [words[label] for label in labels]
 
 
-def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_people(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """The basket rule between the two items where there is one, else the people who chose both."""
-    name, bundle = context.row_item(context.item).name, context.bundle
+    item, bundle = context.row_item(context.item), context.bundle
     found = []
     for row in table.rows.tolist():
         rule = None if bundle is None else _rule(bundle, context.item, row)
-        same = texts.same_people(name)
-        found.append(texts.bought_together(name, rule.confidence, rule.lift) if rule else same)
+        same = texts.same_people(item)
+        together = (
+            None if rule is None else texts.bought_together(item.name, rule.confidence, rule.lift, item)
+        )
+        found.append(together or same)
     return found
 
 
-def of_basket(context: Context, table: Table, labels: Sequence[str]) -> list[str]:
+def of_basket(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
     """The surest basket rule from one or two items of the basket; hidden items are not named."""
     bundle, basket = context.bundle, context.model_query().items
     if bundle is None:
@@ -107,32 +113,45 @@ def of_basket(context: Context, table: Table, labels: Sequence[str]) -> list[str
         if rule is None or hidden[rows].any():
             found.append(texts.with_basket())
         else:
-            names = " and ".join(context.row_item(each).name for each in rows)
-            found.append(texts.bought_together(names, rule.confidence, rule.lift))
+            named = [context.row_item(each) for each in rows]
+            only = named[0] if len(named) == 1 else None
+            names = " and ".join(each.name for each in named)
+            found.append(texts.bought_together(names, rule.confidence, rule.lift, only))
     return found
 
 
-def counted(context: Context, row: int, otherwise: str) -> str:
+def of_window(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
+    """Events of the hours that are asked for."""
+    events = context.recent.events_of(table.rows)
+    return [texts.trending_hours(count, context.recent.hours) for count in events]
+
+
+def of_listing(context: Context, table: Table, labels: Sequence[str]) -> list[Reason]:
+    """That nothing but the filter speaks for them."""
+    return [texts.listed()] * len(table)
+
+
+def counted(context: Context, row: int, otherwise: Reason) -> Reason:
     """The events of the trending window where there are any."""
     events = int(context.rankings.events[row])
     return texts.trending(events, context.params.trending.window_days) if events else otherwise
 
 
-def _searches(context: Context, table: Table) -> list[str]:
+def _searches(context: Context, table: Table) -> list[Reason]:
     queries = [query for query, _ in context.user.searches]
     return [texts.searched(queries[place]) for place in _fitting(table, SEARCH, len(queries))]
 
 
-def _interests(context: Context, table: Table) -> list[str]:
+def _interests(context: Context, table: Table) -> list[Reason]:
     named = [text for text, _ in context.user.interests]
     return [texts.interest(named[place]) for place in _fitting(table, INTEREST, len(named))]
 
 
-def _different(context: Context, table: Table) -> list[str]:
+def _different(context: Context, table: Table) -> list[Reason]:
     return [texts.different(context.row_item(row).category) for row in table.rows.tolist()]
 
 
-def _popular(context: Context, table: Table) -> list[str]:
+def _popular(context: Context, table: Table) -> list[Reason]:
     return of_popularity(context, table, ())
 
 
@@ -148,7 +167,7 @@ def _rule(bundle: PlacedBundle, antecedent: int, row: int) -> Rule | None:
 def _history(label: str) -> Wording:
     """The item of the history that gives most, and what the two have in common."""
 
-    def word(context: Context, table: Table) -> list[str]:
+    def word(context: Context, table: Table) -> list[Reason]:
         leading = leading_items(context, label, table.rows).tolist()
         return [
             texts.different(context.row_item(row).category)
@@ -160,13 +179,15 @@ def _history(label: str) -> Wording:
     return word
 
 
-def _common(context: Context, label: str, leading: int, row: int) -> str:
+def _common(context: Context, label: str, leading: int, row: int) -> Reason:
     """Their words, the basket rule from the one to the other, or the people who chose both."""
-    name = context.row_item(leading).name
+    item = context.row_item(leading)
     if label in {"tfidf", "embeddings"}:
-        return texts.because_of(context.history.latest.get(leading, ""), name)
+        return texts.because_of(context.history.latest.get(leading, ""), item)
     rule = None if context.bundle is None else _rule(context.bundle, leading, row)
-    return texts.like_you(name) if rule is None else texts.bought_together(name, rule.confidence, rule.lift)
+    if rule is None:
+        return texts.like_you(item)
+    return texts.bought_together(item.name, rule.confidence, rule.lift, item)
 
 
 def _fitting(table: Table, name: str, count: int) -> list[int]:

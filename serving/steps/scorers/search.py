@@ -3,9 +3,12 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Scores, scaled
+from serving.steps.scores import Mask, Scores, scaled
 from serving.steps.table import Table
 from training.params.ranking import SearchParams
+
+LEAST = np.float32(1e-6)
+"""What an item has that nothing but the filter speaks for: more than nothing."""
 
 
 def search_score(context: Context, table: Table) -> Table:
@@ -13,6 +16,34 @@ def search_score(context: Context, table: Table) -> Table:
     words = _worded(table.column("words"), context.params.search)
     meaning = _meant(table.column("meaning"), context.params.search)
     return table.scored(words + meaning, {"words": words, "meaning": meaning})
+
+
+def sorted_search(context: Context, table: Table) -> Table:
+    """The same; where the request names a field, what matches stands in the order of its numbers."""
+    found = search_score(context, table)
+    return found if context.sort is None else in_order(context, found, found.score > 0)
+
+
+def listing(context: Context, table: Table) -> Table:
+    """Everything that the filter lets through: by popularity, or by the field that the request names."""
+    score = table.column("popularity") + LEAST
+    found = table.scored(score, {"popularity": score})
+    return found if context.sort is None else in_order(context, found, np.ones(len(table), dtype=np.bool_))
+
+
+def in_order(context: Context, table: Table, found: Mask) -> Table:
+    """The candidates that are found (bool[c]) by the field of `context.sort`: their score is 1 for the first,
+    and falls with the place. Equals share a place; what has no number stands behind all others."""
+    sort = context.sort
+    if sort is None:
+        return table
+    column = context.index.catalogue.fields.numbers(sort.field, sort.kind)
+    values = column.values(context.n_rows)[table.rows]
+    values = np.where(np.isnan(values), np.inf, -values if sort.descending else values)
+    _, place = np.unique(values, return_inverse=True)
+    score = 1 - place.astype(np.float32) / np.float32(len(table) + 1)
+    score = np.where(found, score, np.float32(0))
+    return table.scored(score, {})
 
 
 def fuse(words: Scores, meaning: Scores, params: SearchParams) -> Scores:

@@ -18,6 +18,11 @@ def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:
     return {"popularity": Column(context.rankings.popularity[rows].astype(np.float32), rows)}
 
 
+def trending_now(context: Context, allowed: Mask) -> dict[str, Column]:
+    """Events of the hours that the request asks for, each by its weight."""
+    return {"window": Column(context.recent.scores, context.recent.rows)}
+
+
 def value(context: Context, allowed: Mask) -> dict[str, Column]:
     """Value for money of the items that have a price."""
     return {"value": Column(context.rankings.values.astype(np.float32))}

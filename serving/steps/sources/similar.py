@@ -49,7 +49,7 @@ def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
     nothing.
     """
     bundle = context.bundle
-    if bundle is None:
+    if bundle is None or bundle.index(context.item) < 0:
         return {"als": NO_OPINION}
     als = bundle.models.als
     indexes, cosines = als.similar(bundle.index(context.item), als.n_items)

@@ -12,6 +12,7 @@ from database.interactions import InteractionRow, Recorded
 from database.settings import REPOSITORY
 from database.training_failures import TrainingOutcome
 from database.users import UserRow
+from serving.catalogue.catalogue import identity_of
 from serving.catalogue.drafts import (
     InteractionDraft,
     ItemChanges,
@@ -20,8 +21,9 @@ from serving.catalogue.drafts import (
     UserDraft,
 )
 from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
+from serving.lists.wanted import Answered, Wanted, WantedSearch, WantedSimilar, page_key
 from serving.request_context import current_request
-from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, Reason, SearchResult
 from training.params import load_params
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -73,7 +75,7 @@ class FakePlane:
         columns = {"sources": {"popularity": 1.0}, "steps": {}} if explain else None
         chosen = [i for i in self.items.values() if i.item_id != skip and (kinds is None or i.kind in kinds)]
         return [
-            Ranked(item, 1 / (n + 1), "popular", "many chose it", columns)
+            Ranked(item, 1 / (n + 1), "popular", Reason("many chose it", "popular"), columns)
             for n, item in enumerate(chosen[:limit])
         ]
 
@@ -164,6 +166,14 @@ class FakePlane:
         listed = self._ranked(limit, kinds, explain=explain)
         matching = [entry for entry in listed if query.lower() in entry.item.name.lower()]
         return SearchResult(matching) if matching else SearchResult(listed, "no_search_matches")
+
+    async def answer(self, wanted: Wanted) -> Answered:
+        if isinstance(wanted, WantedSimilar):
+            self._found(wanted.item_id)
+        every = self._ranked(len(self.items), None, explain=wanted.explain)
+        kept = [each for each in every if page_key(identity_of(each.item.item_id)) not in wanted.shown]
+        searched = isinstance(wanted, WantedSearch)
+        return Answered(kept[: wanted.n], total=len(every) if searched else None)
 
     async def hybrid(
         self,

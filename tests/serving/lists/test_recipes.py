@@ -24,6 +24,13 @@ SECTIONS = {
     "Similar by meaning": recipes.NEAR_ITEM,
     "Semantic search": recipes.NEAR_QUERY,
     "Search": recipes.SEARCH,
+    "Recommended": recipes.RECOMMEND,
+    "Own order": recipes.RERANK,
+    "Bought together": recipes.BOUGHT_TOGETHER,
+    "Like an item": recipes.SIMILAR_BY_PEOPLE,
+    "Trend of hours": recipes.TRENDING_HOURS,
+    "Search in pages": recipes.SEARCH_PAGES,
+    "Listing": recipes.LISTING,
 }
 SOURCES = {
     "learned_models": ("als", "nmf", "ease", "tfidf"),
@@ -40,6 +47,7 @@ SOURCES = {
     "variety": ("diverse",),
     "similar_titles": ("tfidf",),
     "same_people": ("als",),
+    "trending_now": ("window",),
 }
 """What the documentation calls the columns of a source, where that is not its own name."""
 
@@ -96,4 +104,6 @@ def test_every_recipe_is_told_of() -> None:
     held = {each for each in vars(recipes).values() if isinstance(each, Recipe)}
     known = {*SECTIONS.values(), recipes.HYBRID, recipes.POPULAR}
     known |= {recipes.LIKED_WITH_A_BASKET, recipes.LIKE_A_BASKET}  # what a cart's list is filled up with
+    known |= {recipes.POPULAR_ON_V1, recipes.LIKE_NOTHING_KNOWN}  # popular items
+    known |= {recipes.BASKET, recipes.TRENDING_LIST, recipes.SIMILAR_BY_MEANING, recipes.SIMILAR_BY_TITLE}
     assert held == known

@@ -1,0 +1,326 @@
+"""The lists of /v1: any of the recipes, with a filter, exclusions, pages and sessions."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from database.interactions import InteractionRow
+from database.state import UserEvents
+from database.trending import Trending, recent_trending
+from serving.catalogue.fields import Type
+from serving.conditions.masks import Masks, resolved
+from serving.conditions.tree import Field, FilterError
+from serving.errors import DatabaseUnavailable, ItemNotFound
+from serving.experiments.arms import Policy
+from serving.experiments.running import NO_EXPERIMENT
+from serving.lists import recipes
+from serving.lists.executor import FALLBACK_MODELS, MadeList, make_list
+from serving.lists.recipes import Recipe
+from serving.lists.recommender import Recommender, basket_history
+from serving.lists.wanted import (
+    KEY_BITS,
+    Answered,
+    Facet,
+    FacetValue,
+    SessionEvent,
+    Wanted,
+    WantedForUser,
+    WantedOrder,
+    WantedSearch,
+    WantedSimilar,
+    WantedTrending,
+    WantedWithItems,
+)
+from serving.parts import Parts
+from serving.steps.context import NOBODY, Context, Recent, Sort, User
+from serving.steps.history import grouped
+from serving.steps.scores import Mask, Rows
+from serving.steps.table import NO_ROWS
+from serving.text.terms import meant
+from training.params import Params
+
+FACET_VALUES = 100
+"""Values of a facet that are counted out, the most frequent first."""
+TRENDING_ITEMS = 5000
+"""Items that the trend of some hours is made of."""
+_TREND_SECONDS = 60
+_TRENDS = 16
+
+_SIMILAR: dict[str, Recipe] = {
+    "people": recipes.SIMILAR_BY_PEOPLE,
+    "meaning": recipes.SIMILAR_BY_MEANING,
+    "title": recipes.SIMILAR_BY_TITLE,
+    "bought_together": recipes.BOUGHT_TOGETHER,
+}
+
+
+class ShopLists(Recommender):
+    """The lists of the four original contracts, and those of /v1.
+
+    Each raises FilterError for a filter that does not fit the catalogue.
+    """
+
+    def __init__(self, parts: Parts, params: Params, clock: Callable[[], datetime]) -> None:
+        super().__init__(parts, params, clock)
+        self._masks = Masks(parts.index.catalogue)
+        self._trends: OrderedDict[int, tuple[datetime, Sequence[Trending]]] = OrderedDict()
+
+    async def answer(self, wanted: Wanted) -> Answered:
+        """The list that is asked for. Raises FilterError; ItemNotFound for items like an unknown one."""
+        if isinstance(wanted, WantedForUser):
+            return await self._for_visitor(wanted)
+        if isinstance(wanted, WantedWithItems):
+            return await self._with_items(wanted)
+        if isinstance(wanted, WantedSimilar):
+            return await self._similar(wanted)
+        if isinstance(wanted, WantedSearch):
+            return await self._search(wanted)
+        if isinstance(wanted, WantedTrending):
+            return await self._trending(wanted)
+        if isinstance(wanted, WantedOrder):
+            return await self._in_order(wanted)
+        raise TypeError(f"no list for {type(wanted).__name__}")
+
+    async def _for_visitor(self, wanted: WantedForUser) -> Answered:
+        user = await self._visitor(wanted.user_id, wanted.session)
+        recipe = recipes.POPULAR_ON_V1 if user is NOBODY else recipes.RECOMMEND
+
+        def make(policy: Policy) -> MadeList:
+            context = self._asked(
+                policy, wanted, user=user, hide_seen=not wanted.include_seen, diversity=wanted.diversity
+            )
+            return make_list(recipe, context)
+
+        made = self._answered(self._shown_to(wanted.user_id, user, make))
+        anybody = bool(made.items) and FALLBACK_MODELS.issuperset(each.model for each in made.items)
+        return replace(made, fallback="popular") if anybody else made
+
+    async def _with_items(self, wanted: WantedWithItems) -> Answered:
+        await self.catch_up()
+        rows, unknown = self._rows(wanted.item_ids)
+        user = User(history=basket_history(rows))
+        made = self._for_anyone(recipes.BASKET, wanted, user=user, diversity=wanted.diversity)
+        return replace(self._answered(made), unknown_items=unknown)
+
+    async def _similar(self, wanted: WantedSimilar) -> Answered:
+        await self._parts.feed.refresh_item(item_id=wanted.item_id)
+        row = self._parts.index.catalogue.row(wanted.item_id)
+        if row < 0:
+            raise ItemNotFound(wanted.item_id)
+        basket = wanted.by == "bought_together"
+        user = User(history=basket_history(np.array([row], dtype=np.int32))) if basket else NOBODY
+        return self._answered(self._for_anyone(_SIMILAR[wanted.by], wanted, item=row, user=user))
+
+    async def _search(self, wanted: WantedSearch) -> Answered:
+        asked: dict[str, Any] = {}
+        if wanted.query is not None:
+            vector = await self._parts.encoder.encode(meant(wanted.query))
+            asked = {"query": wanted.query, "vector": vector}
+        await self.catch_up()
+        sort = None if wanted.sort is None else self._sort(wanted.sort)
+        facets = [(name, self._field(name, "facets")) for name in wanted.facets]
+        recipe = recipes.LISTING if wanted.query is None else recipes.SEARCH_PAGES
+        made = self._for_anyone(recipe, wanted, sort=sort, **asked)
+        counted = {name: self._facet(field, made.found) for name, field in facets}
+        return replace(self._answered(made), total=len(made.found), facets=counted)
+
+    async def _trending(self, wanted: WantedTrending) -> Answered:
+        await self.catch_up()
+        trends = () if wanted.hours is None else await self._trends_of(wanted.hours)
+        within = None if wanted.category is None else self._in_category(wanted.category)
+        if wanted.hours is None:
+            return self._answered(self._for_anyone(recipes.TRENDING_LIST, wanted, permitted=within))
+        recent = self._recent(wanted.hours, trends)
+        return self._answered(
+            self._for_anyone(recipes.TRENDING_HOURS, wanted, permitted=within, recent=recent)
+        )
+
+    async def _in_order(self, wanted: WantedOrder) -> Answered:
+        user = await self._visitor(wanted.user_id, wanted.session)
+        catalogue = self._parts.index.catalogue
+        recipe = recipes.POPULAR_ON_V1 if user is NOBODY else recipes.RERANK
+        withdrawn: list[str] = []
+        rows, unknown = self._rows(wanted.item_ids)
+
+        def make(policy: Policy) -> MadeList:
+            own = np.zeros(catalogue.n_rows, dtype=np.bool_)
+            own[rows] = True
+            context = self._asked(policy, wanted, permitted=own, user=user, hide_seen=False)
+            listed = catalogue.listed(None)
+            withdrawn[:] = [catalogue.id_of(row) for row in rows.tolist() if not listed[row]]
+            return make_list(recipe, context)
+
+        made = self._answered(self._shown_to(wanted.user_id, user, make))
+        return replace(made, unknown_items=unknown, withdrawn_items=tuple(withdrawn))
+
+    async def _visitor(self, user_id: str | None, session: Sequence[SessionEvent]) -> User:
+        """Who asks: a user with what the session adds, a visitor of whom the session is all, or anybody."""
+        if user_id is None and not session:
+            await self.catch_up()
+            return NOBODY
+        stored = UserEvents()
+        if user_id is None:
+            await self.catch_up()
+        else:
+            stored = await self._events(user_id)
+        events = self._with_session(stored, session)
+        cold = len(events.latest) < self._params.blend.cold_below
+        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        await self._rank(policy, values=False)
+        user = await self._user(events, user_id or "", searches=True, interests=cold and user_id is not None)
+        return replace(user, known=bool(stored.latest))
+
+    def _with_session(self, stored: UserEvents, session: Sequence[SessionEvent]) -> UserEvents:
+        if not session:
+            return stored
+        now = self._clock()
+        rows = [
+            InteractionRow(0, "", each.event_type, each.item_id, each.query, each.value, None, now)
+            for each in reversed(session)
+        ]
+        groups = stored.groups or tuple(grouped(stored.latest))
+        return UserEvents((*rows, *stored.latest), (*groups, *grouped(rows)))
+
+    def _shown_to(self, user_id: str | None, user: User, make: Callable[[Policy], MadeList]) -> MadeList:
+        """Make and log a list: of a user by their arm, of anybody else by the deployed bundle."""
+        if user_id is not None:
+            assignment = self._parts.experiments.assign(user_id)
+            return self._for_user(user, assignment, make, lambda made: [made])
+        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        made = replace(make(policy), shared=user is NOBODY)
+        cold = user.history.events < policy.params.blend.cold_below
+        self._parts.exposure.show(policy, None, [made], cold=cold)
+        return made
+
+    def _for_anyone(self, recipe: Recipe, wanted: Wanted, **asked: Any) -> MadeList:
+        def make(policy: Policy) -> MadeList:
+            return make_list(recipe, self._asked(policy, wanted, whole=recipe.whole, **asked))
+
+        return self._shown_to(None, NOBODY, make)
+
+    def _asked(
+        self,
+        policy: Policy,
+        wanted: Wanted,
+        *,
+        permitted: Mask | None = None,
+        whole: bool = False,
+        **asked: Any,
+    ) -> Context:
+        """The context of a list: what its filter lets through, less what is excluded and was shown."""
+        if wanted.filter is not None:
+            mask = self._masks.mask(wanted.filter)
+            permitted = mask if permitted is None else permitted & mask
+        exclude, shown = self._rows(wanted.exclude)[0], self._rows_shown(wanted.shown)
+        if not whole:
+            exclude, shown = np.concatenate([exclude, shown]), NO_ROWS
+        return self.context(
+            policy,
+            wanted.n,
+            explain=wanted.explain,
+            permitted=permitted,
+            exclude=exclude,
+            shown=shown,
+            **asked,
+        )
+
+    def _rows(self, item_ids: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:
+        """Rows of the items, each once, and the ids that no item has."""
+        found = {each: self._parts.index.catalogue.row(each) for each in item_ids}
+        rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
+        return rows, tuple(each for each, row in found.items() if row < 0)
+
+    def _rows_shown(self, keys: frozenset[int]) -> Rows:
+        """The rows whose items stand on earlier pages."""
+        if not keys:
+            return NO_ROWS
+        identity = self._parts.index.catalogue.column("identity")
+        wanted = np.fromiter(keys, dtype=np.uint64, count=len(keys))
+        maybe = np.zeros(1 << 16, dtype=np.bool_)
+        maybe[wanted & np.uint64(0xFFFF)] = True
+        own = identity >> np.uint64(64 - KEY_BITS)
+        rows = np.flatnonzero(maybe[own & np.uint64(0xFFFF)])
+        return rows[np.isin(own[rows], wanted)].astype(np.int32)
+
+    def _in_category(self, category: str) -> Mask:
+        catalogue = self._parts.index.catalogue
+        n_rows = catalogue.n_rows
+        found = catalogue.fields.codes("category", "text").holds([category], n_rows)
+        return found | catalogue.fields.codes("categories", "texts").holds([category], n_rows)
+
+    def _field(self, name: str, source: str) -> str:
+        """The name of a field's columns; `source` is the part of the request that names it."""
+        own = name.removeprefix("attributes.")
+        try:
+            return resolved(Field(own, 0, attribute=own != name), self._parts.index.catalogue.fields)
+        except FilterError as error:
+            error.source = source
+            raise
+
+    def _sort(self, text: str) -> Sort:
+        name = text.removeprefix("-")
+        field = self._field(name, "sort")
+        kinds: list[Type] = self._parts.index.catalogue.fields.types(field)
+        for kind in ("number", "time"):
+            if kind in kinds:
+                return Sort(field, kind, descending=text != name)
+        refused = FilterError(f"{name!r} is a {kinds[0]}: only numbers and times have an order", 0, name)
+        refused.source = "sort"
+        raise refused
+
+    def _facet(self, field: str, found: Rows) -> Facet:
+        catalogue = self._parts.index.catalogue
+        among = np.zeros(catalogue.n_rows, dtype=np.bool_)
+        among[found] = True
+        counts: dict[Any, int] = {}
+        least = most = None
+        for kind in catalogue.fields.types(field):
+            if kind in ("number", "time"):
+                values = catalogue.fields.numbers(field, kind).values(catalogue.n_rows)[among]
+                values = values[~np.isnan(values)]
+                if len(values):
+                    least, most = float(values.min()), float(values.max())
+            else:
+                counts |= catalogue.fields.codes(field, kind).counts(among)
+        best = sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))[:FACET_VALUES]
+        return Facet(tuple(FacetValue(value, count) for value, count in best), least, most)
+
+    async def _trends_of(self, hours: int) -> Sequence[Trending]:
+        """The trend of some hours, read at most once a minute; () where the database can't tell."""
+        known, now = self._trends.get(hours), self._clock()
+        if known is not None and abs((now - known[0]).total_seconds()) < _TREND_SECONDS:
+            return known[1]
+        params = self._params.interactions
+        try:
+            async with self._parts.database.connection("reading what trends") as conn:
+                found = await recent_trending(
+                    conn,
+                    now - timedelta(hours=hours),
+                    weights=params.weights.model_dump(),
+                    neutral_stars=params.neutral_stars,
+                    limit=TRENDING_ITEMS,
+                )
+        except DatabaseUnavailable:
+            return () if known is None else known[1]
+        self._trends[hours] = (now, found)
+        self._trends.move_to_end(hours)
+        if len(self._trends) > _TRENDS:
+            self._trends.popitem(last=False)
+        return found
+
+    def _recent(self, hours: int, trends: Sequence[Trending]) -> Recent:
+        row_of = self._parts.index.catalogue.row
+        found = [(row, each) for each in trends if (row := row_of(each.item_id)) >= 0]
+        return Recent(
+            hours,
+            np.array([row for row, _ in found], dtype=np.int32),
+            np.array([each.score for _, each in found], dtype=np.float32),
+            {row: each.events for row, each in found},
+        )
+
+    def _answered(self, made: MadeList) -> Answered:
+        return Answered(made.items, made.fallback)

@@ -1,0 +1,239 @@
+"""The lists of /v1 on a real shop: filters, pages, sessions, carts, trends, search and order."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import numpy as np
+import pytest
+
+from database.interactions import record
+from serving.catalogue.catalogue import identity_of
+from serving.catalogue.drafts import ItemDraft
+from serving.conditions.tree import FilterError
+from serving.errors import ItemNotFound
+from serving.lists.wanted import (
+    Answered,
+    SessionEvent,
+    Wanted,
+    WantedForUser,
+    WantedOrder,
+    WantedSearch,
+    WantedSimilar,
+    WantedTrending,
+    WantedWithItems,
+    page_key,
+)
+from serving.plane import LivePlane
+from serving.steps import table
+from serving.types import Ranked
+
+TEA = [f"TEA000000{number}" for number in range(6)]
+GARDEN = [f"GAR000000{number}" for number in range(6)]
+
+
+def ids(made: Answered) -> list[str]:
+    return [each.item.item_id for each in made.items]
+
+
+async def ready(plane: LivePlane, deploy: Any) -> LivePlane:
+    deploy()
+    await plane.settle()
+    return plane
+
+
+async def all_pages(plane: LivePlane, wanted: Wanted) -> list[list[str]]:
+    """The ids of every page, as a client reads them one after the other."""
+    pages: list[list[str]] = []
+    shown: frozenset[int] = frozenset()
+    while len(pages) < 50:
+        made = ids(await plane.lists.answer(replace(wanted, shown=shown)))
+        if not made:
+            return pages
+        pages.append(made)
+        shown |= {page_key(identity_of(each)) for each in made}
+    raise AssertionError("pages without end")
+
+
+@pytest.mark.parametrize("trained", [False, True])
+async def test_whoever_nothing_is_known_of_gets_a_list(plane: LivePlane, deploy: Any, trained: bool) -> None:
+    if trained:
+        await ready(plane, deploy)
+    for wanted in (
+        WantedForUser(n=5),
+        WantedForUser(n=5, user_id="8a6e0804-2bd0-4672-b79d-d97027f9071a"),
+        WantedForUser(n=5, session=(SessionEvent("elsewhere"),)),
+        WantedWithItems(n=5, item_ids=("elsewhere",)),
+    ):
+        made = await plane.lists.answer(wanted)
+        assert len(made.items) == 5, wanted
+        assert made.fallback == "popular"
+    assert made.unknown_items == ("elsewhere",)
+
+
+async def test_a_session_in_the_request_is_all_it_needs(plane: LivePlane, deploy: Any) -> None:
+    await ready(plane, deploy)
+    wanted = WantedForUser(n=4, session=(SessionEvent(GARDEN[0]), SessionEvent(TEA[0]), SessionEvent(TEA[1])))
+    made = await plane.lists.answer(wanted)
+    assert {each.item.category for each in made.items[:2]} <= {"tea", "garden"}
+    assert not set(ids(made)) & {TEA[0], TEA[1], GARDEN[0]}
+    searched = await plane.lists.answer(
+        WantedForUser(n=3, session=(SessionEvent(None, "search_query", "hose"),))
+    )
+    assert searched.items[0].item.title == "garden hose"
+
+
+async def test_a_session_adds_to_what_is_stored(plane: LivePlane, deploy: Any, pool: asyncpg.Pool) -> None:
+    await ready(plane, deploy)
+    async with pool.acquire() as conn:
+        await record(conn, user_id="new", event_type="click", item_id=TEA[0])
+    session = (SessionEvent(TEA[1], "skip"),)
+    made = await plane.lists.answer(WantedForUser(n=18, user_id="new", session=session))
+    assert not set(ids(made)) & set(TEA[:2]) and len(made.items) == 16
+    everything = await plane.lists.answer(WantedForUser(n=18, user_id="new", include_seen=True))
+    assert len(everything.items) == 18
+
+
+@pytest.mark.parametrize("whole_catalogue", [0, table.WHOLE_CATALOGUE])
+async def test_a_filter_leaves_a_full_list(
+    plane: LivePlane, deploy: Any, monkeypatch: pytest.MonkeyPatch, whole_catalogue: int
+) -> None:
+    """Also in a catalogue so large that the sources bring their best alone."""
+    monkeypatch.setattr(table, "WHOLE_CATALOGUE", whole_catalogue)
+    await ready(plane, deploy)
+    cheap = 'price < 8 and category in ["garden", "office"]'
+    expected = {f"{name}000000{number}" for name in ("GAR", "OFF") for number in range(3)}
+    for wanted in (
+        WantedForUser(n=6, user_id="u", filter=cheap),
+        WantedForUser(n=6, filter=cheap),
+        WantedForUser(n=6, session=(SessionEvent(TEA[0]),), filter=cheap),
+        WantedWithItems(n=6, item_ids=(TEA[0],), filter=cheap),
+        WantedTrending(n=6, filter=cheap),
+        WantedSearch(n=6, filter=cheap),
+    ):
+        assert set(ids(await plane.lists.answer(wanted))) == expected, wanted
+    excluded = await plane.lists.answer(WantedForUser(n=6, filter=cheap, exclude=("GAR0000000", "none")))
+    assert set(ids(excluded)) == expected - {"GAR0000000"}
+    with pytest.raises(FilterError, match="no item has a field 'prise'"):
+        await plane.lists.answer(WantedForUser(n=6, filter="prise < 8"))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        WantedForUser(n=4),
+        WantedForUser(n=4, user_id="u", session=(SessionEvent(TEA[0]),), diversity=0.7),
+        WantedWithItems(n=4, item_ids=(TEA[0],)),
+        WantedTrending(n=4),
+        WantedSearch(n=4, filter="price > 5"),
+        WantedSearch(n=4, query="tea"),
+        WantedSearch(n=4, query="tea", sort="-price"),
+    ],
+)
+async def test_pages_repeat_nothing_and_end(
+    plane: LivePlane, deploy: Any, pool: asyncpg.Pool, wanted: Wanted
+) -> None:
+    await ready(plane, deploy)
+    first = ids(await plane.lists.answer(wanted))
+    assert first == (await all_pages(plane, wanted))[0]
+    long = ids(await plane.lists.answer(replace(wanted, n=100)))
+    pages = [each for page in await all_pages(plane, wanted) for each in page]
+    assert len(set(pages)) == len(pages) and set(pages) == set(long)
+    if isinstance(wanted, WantedSearch):
+        assert pages == long
+    # What is added and clicked meanwhile moves others, and brings none back.
+    await plane.create_item(ItemDraft(kind="product", title="tea kettle", item_id="KET", price=9.5))
+    shown = frozenset(page_key(identity_of(each)) for each in first)
+    async with pool.acquire() as conn:
+        await record(conn, user_id="u", event_type="click", item_id=GARDEN[1])
+    assert not set(first) & set(ids(await plane.lists.answer(replace(wanted, shown=shown))))
+
+
+async def test_search_counts_all_that_it_finds(plane: LivePlane) -> None:
+    made = await plane.lists.answer(WantedSearch(n=2, query="tea", facets=("category", "price")))
+    assert len(made.items) == 2 and made.total is not None and made.total >= 6
+    (tea, *_) = made.facets["category"].values
+    assert (tea.value, tea.count) == ("tea", 6)
+    assert (made.facets["price"].least, made.facets["price"].most) == (5.0, 10.0)
+    following = await plane.lists.answer(
+        WantedSearch(n=2, query="tea", shown=frozenset(page_key(identity_of(each)) for each in ids(made)))
+    )
+    assert following.total == made.total
+    nothing = await plane.lists.answer(WantedSearch(n=2, query="zzzz qqqq"))
+    assert (ids(nothing), nothing.total) == ([], 0)
+
+
+async def test_search_is_put_in_order_by_a_field(plane: LivePlane) -> None:
+    await plane.create_item(ItemDraft(kind="product", title="tea pet", item_id="PET"))
+    dear = await plane.lists.answer(
+        WantedSearch(n=100, query="tea", sort="-price", filter='category = "tea"')
+    )
+    prices = [each.item.price for each in dear.items]
+    assert prices == sorted(prices, reverse=True) and len(prices) == 6  # type: ignore[type-var]
+    every = await plane.lists.answer(WantedSearch(n=100, sort="price"))
+    assert every.items[0].item.price == 5.0 and ids(every)[-1] == "PET"
+    for sort, said in (("colour", "no item has"), ("category", "have an order")):
+        with pytest.raises(FilterError, match=said) as raised:
+            await plane.lists.answer(WantedSearch(n=1, sort=sort))
+        assert raised.value.source == "sort"
+
+
+async def test_similar_by_each_way(plane: LivePlane, deploy: Any) -> None:
+    await plane.create_item(ItemDraft(kind="product", title="tea samovar", item_id="NEW0", price=7.0))
+    await plane.create_item(ItemDraft(kind="product", title="什", item_id="NEW1"))
+    for item_id in (TEA[0], "NEW0"):  # before any training
+        assert len(ids(await plane.lists.answer(WantedSimilar(n=3, item_id=item_id, by="people")))) == 3
+    await ready(plane, deploy)
+
+    async def like(item_id: str, by: Any) -> list[Ranked]:
+        return list((await plane.lists.answer(WantedSimilar(n=3, item_id=item_id, by=by))).items)
+
+    for by in ("people", "meaning", "title", "bought_together"):
+        assert {each.item.category for each in await like(TEA[0], by)} == {"tea"}, by
+    assert {each.model for each in await like(TEA[0], "bought_together")} == {"fpgrowth"}
+    assert {each.reason.item for each in await like(TEA[0], "bought_together")} == {TEA[0]}
+    assert {each.model for each in await like("NEW0", "people")} <= {"tfidf", "embeddings"}
+    assert await like("NEW0", "bought_together") == []
+    assert len(await like("NEW1", "people")) == 3
+    with pytest.raises(ItemNotFound):
+        await like("none", "people")
+
+
+async def test_a_trend_of_some_hours(plane: LivePlane, pool: asyncpg.Pool, clock: Any) -> None:
+    async with pool.acquire() as conn:
+        for item_id, hours, events in ((TEA[2], 1, 3), (GARDEN[3], 1, 1), (TEA[0], 30, 9)):
+            for number in range(events):
+                at = clock() - timedelta(hours=hours, seconds=number)
+                await record(conn, user_id="u", event_type="click", item_id=item_id, occurred_at=at)
+    day = await plane.lists.answer(WantedTrending(n=5, hours=24))
+    assert ids(day) == [TEA[2], GARDEN[3]]
+    assert day.items[0].reason == "trending: 3 events in the last 24 hours"
+    assert ids(await plane.lists.answer(WantedTrending(n=5, hours=48)))[0] == TEA[0]
+    assert ids(await plane.lists.answer(WantedTrending(n=5, hours=24, category="garden"))) == [GARDEN[3]]
+    assert ids(await plane.lists.answer(WantedTrending(n=5, category="none"))) == []
+    assert len(ids(await plane.lists.answer(WantedTrending(n=5, category="tea")))) == 5
+
+
+async def test_rerank_gives_back_all_that_it_was_sent(plane: LivePlane, deploy: Any) -> None:
+    await ready(plane, deploy)
+    await plane.update_item(TEA[5], {"available": False})
+    sent = (GARDEN[0], "none", TEA[5], GARDEN[1], TEA[1], TEA[0])
+    for session in ((), (SessionEvent(TEA[0]), SessionEvent(TEA[2]))):
+        made = await plane.lists.answer(WantedOrder(n=6, item_ids=sent, session=session))
+        assert sorted(ids(made)) == sorted([GARDEN[0], GARDEN[1], TEA[1], TEA[0]])
+        assert (made.unknown_items, made.withdrawn_items) == (("none",), (TEA[5],))
+    assert set(ids(made)[:2]) <= set(TEA)
+
+
+async def test_more_variety_is_more_variety(plane: LivePlane, deploy: Any) -> None:
+    await ready(plane, deploy)
+
+    async def spread(diversity: float) -> float:
+        session = (SessionEvent(TEA[0]), SessionEvent(GARDEN[0]))
+        made = await plane.lists.answer(WantedForUser(n=6, session=session, diversity=diversity))
+        rows = [plane._parts.index.catalogue.row(each) for each in ids(made)]
+        vectors = plane._parts.index.vectors.gather(np.array(rows, dtype=np.int32))
+        return float((vectors @ vectors.T).sum())
+
+    assert await spread(1.0) <= await spread(0.5) <= await spread(0.0)
