@@ -2,10 +2,12 @@
 
 A click counts for the latest shown list that held the item, for the same user, within the attribution
 window before it; once for each item of a list, however often it was clicked. Of several lists of one answer
-the one that stands first in PRIORITY gets it.
+the one that stands first in PRIORITY gets it. A click that names the answer it came from (`recommendation_id`)
+counts for that one, or for none.
 
 Not everything that is asked for is seen. Of each list the first items count, as shown and as clicked: as many
-as the client said that its page shows (`seen`), else `Attribution.positions`. A list that was logged for a
+as the client said that its page shows (`seen`), else `Attribution.positions`, and at least up to an item whose
+click names the list. A list that was logged for a
 sample of users counts as many times as its weight says.
 """
 
@@ -18,11 +20,13 @@ from database.experiments import Experiment
 
 _ATTRIBUTED = """
     with attributed as (
-        select distinct list.list_id, list.endpoint, list.part, click.item_id
+        select distinct list.list_id, list.endpoint, list.part, click.item_id, list.position
         from interactions click cross join lateral (
-            select l.list_id, l.endpoint, l.part from logged_lists l
-            where l.user_id = click.user_id and l.shown
-                and array_position(l.item_ids, click.item_id) <= coalesce(l.seen, %(positions)s)
+            select l.list_id, l.endpoint, l.part, array_position(l.item_ids, click.item_id) as position
+            from logged_lists l
+            where l.user_id = click.user_id and l.shown and case when click.recommendation_id is null
+                    then array_position(l.item_ids, click.item_id) <= coalesce(l.seen, %(positions)s)
+                    else l.answer_id::text = click.recommendation_id and click.item_id = any(l.item_ids) end
                 and l.shown_at > click.occurred_at - %(window)s and l.shown_at <= click.occurred_at
                 and l.shown_at >= %(since)s
             order by l.shown_at desc, array_position(%(priority)s, l.endpoint) nulls last, l.list_id desc,
@@ -36,14 +40,16 @@ _ATTRIBUTED = """
 _CLICKS = (
     _ATTRIBUTED
     + """, clicked as (
-        select list_id, endpoint, part, count(*) as clicks from attributed group by list_id, endpoint, part
+        select list_id, endpoint, part, count(*) as clicks, max(position) as furthest
+        from attributed group by list_id, endpoint, part
     ), per_user as (
         select {key} as key, l.user_id, sum(l.weight * coalesce(c.clicks, 0))::float8 as clicks,
             sum(l.weight * seen.items)::float8 as shown,
             sum(l.weight * l.weight * seen.items)::float8 as spread
         from logged_lists l left join clicked c using (list_id, endpoint, part)
             cross join lateral (
-                select least(cardinality(l.item_ids), coalesce(l.seen, %(positions)s)) as items
+                select least(cardinality(l.item_ids),
+                    greatest(coalesce(l.seen, %(positions)s), c.furthest)) as items
             ) seen
         where l.shown and l.user_id is not null and l.shown_at >= %(since)s and l.shown_at < %(until)s
             and {condition}

@@ -184,6 +184,37 @@ async def test_a_click_counts_for_the_list_that_showed_it_not_for_a_later_one_th
     assert (early.clicked, late.clicked, late.shown) == (1, 0, 1)
 
 
+async def test_a_click_that_names_its_answer_counts_for_no_other(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    named, other, elsewhere = uuid4(), uuid4(), uuid4()
+    ten = [f"i{number}" for number in range(10)]
+    async with pool.acquire() as conn:
+        await write_impressions(
+            conn,
+            [
+                shown("ann", *ten, bundle_id="named", answer_id=named, minutes=0),
+                shown("ann", *ten, bundle_id="later", answer_id=other, minutes=1),
+                shown("bob", *ten, bundle_id="bob's", answer_id=elsewhere, minutes=1),
+            ],
+        )
+        for item, answer in (("i0", named), ("i8", named), ("i1", elsewhere), ("i2", None), ("x", named)):
+            await click(conn, "ann", item, 2)
+            await conn.execute(
+                "update interactions set recommendation_id = $2 where item_id = $1",
+                item,
+                answer and str(answer),
+            )
+    found = {
+        name: shown_clicks(connection, name, NOW, NOW + timedelta(hours=5), CLICKS)
+        for name in ("named", "later", "bob's")
+    }
+    # The ninth item was seen, for it was clicked there: so were those before it.
+    assert (found["named"].clicked, found["named"].shown) == (2, 9)
+    assert (found["later"].clicked, found["later"].shown) == (1, 6)
+    assert found["bob's"].clicked == 0
+
+
 async def test_each_list_has_a_rate_of_its_own(pool: asyncpg.Pool, connection: Connection) -> None:
     def named(endpoint: str, part: str, *items: str) -> ImpressionRow:
         return replace(shown("ann", *items), endpoint=endpoint, part=part)

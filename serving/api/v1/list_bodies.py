@@ -9,9 +9,10 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from serving.api.fields import MAX_QUERY, MAX_SHOWN
 from serving.api.v1.fields import Body, Id
@@ -101,7 +102,11 @@ class ListBody(Body):
     def _of_page(cls, body: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(body, dict) or body.get("page") is None:
             return handler(body)
-        request, shown = opened(cls.LIST, body)
+        try:
+            request, shown = opened(cls.LIST, body)
+        except PydanticCustomError as error:
+            at_fault = InitErrorDetails(type=error, loc=("page",), input=body["page"])
+            raise ValidationError.from_exception_data(cls.__name__, [at_fault]) from error
         made = handler(request)
         made._shown_before = shown
         return made

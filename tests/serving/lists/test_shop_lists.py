@@ -26,7 +26,7 @@ from serving.lists.wanted import (
     page_key,
 )
 from serving.plane import LivePlane
-from serving.steps import table
+from serving.steps import context
 from serving.types import Ranked
 
 TEA = [f"TEA000000{number}" for number in range(6)]
@@ -95,12 +95,12 @@ async def test_a_session_adds_to_what_is_stored(plane: LivePlane, deploy: Any, p
     assert len(everything.items) == 18
 
 
-@pytest.mark.parametrize("whole_catalogue", [0, table.WHOLE_CATALOGUE])
+@pytest.mark.parametrize("whole_catalogue", [0, context.WHOLE_CATALOGUE])
 async def test_a_filter_leaves_a_full_list(
     plane: LivePlane, deploy: Any, monkeypatch: pytest.MonkeyPatch, whole_catalogue: int
 ) -> None:
     """Also in a catalogue so large that the sources bring their best alone."""
-    monkeypatch.setattr(table, "WHOLE_CATALOGUE", whole_catalogue)
+    monkeypatch.setattr(context, "WHOLE_CATALOGUE", whole_catalogue)
     await ready(plane, deploy)
     cheap = 'price < 8 and category in ["garden", "office"]'
     expected = {f"{name}000000{number}" for name in ("GAR", "OFF") for number in range(3)}
