@@ -14,7 +14,18 @@ T = TypeVar("T")
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 _READS_BY_POST = frozenset(
-    {"/matrix_factor/similar", "/matrix_factor/user", "/recommendations", "/search", "/api/recommend"}
+    {
+        "/api/recommend",
+        "/matrix_factor/similar",
+        "/matrix_factor/user",
+        "/recommendations",
+        "/search",
+        "/v1/recommend",
+        "/v1/rerank",
+        "/v1/search",
+        "/v1/similar",
+        "/v1/trending",
+    }
 )
 _KINDS: Mapping[int, type[RequestRefused]] = {404: NotFound, 429: TooManyRequests}
 

@@ -2,13 +2,12 @@
 
 A click counts for the latest shown list that held the item, for the same user, within the attribution
 window before it; once for each item of a list, however often it was clicked. Of several lists of one answer
-the one that stands first in PRIORITY gets it. A click that names the answer it came from (`recommendation_id`)
-counts for that one, or for none.
+the one that stands first in PRIORITY gets it. A click that names its answer (`recommendation_id`) counts for
+that one, or for none.
 
 Not everything that is asked for is seen. Of each list the first items count, as shown and as clicked: as many
-as the client said that its page shows (`seen`), else `Attribution.positions`, and at least up to an item whose
-click names the list. A list that was logged for a
-sample of users counts as many times as its weight says.
+as the client said that its page shows (`seen`), else `Attribution.positions`, and all up to an item that is
+clicked by the list's name. A list that was logged for a sample of users counts as many times as its weight says.
 """
 
 from dataclasses import dataclass
