@@ -7,7 +7,8 @@ that one, or for none.
 
 Not everything that is asked for is seen. Of each list the first items count, as shown and as clicked: as many
 as the client said that its page shows (`seen`), else `Attribution.positions`, and all up to an item that is
-clicked by the list's name. A list that was logged for a sample of users counts as many times as its weight says.
+clicked by the list's name. A list that was logged for a sample of users counts as many times as its weight
+says.
 """
 
 from dataclasses import dataclass
