@@ -20,15 +20,15 @@ def test_nothing_in_the_way(settings: Settings) -> None:
     preflight.check(settings)
 
 
-@pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 14)])
+@pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 15)])
 def test_another_python_is_refused(version: tuple[int, int]) -> None:
     with pytest.raises(
-        PreflightError, match=rf"Python {version[0]}\.{version[1]} runs this, .* needs 3\.11 to 3\.13"
+        PreflightError, match=rf"Python {version[0]}\.{version[1]} runs this, .* needs 3\.11 to 3\.14"
     ):
         preflight.check_python(version)
 
 
-@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13)])
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
 def test_every_locked_python_will_do(version: tuple[int, int]) -> None:
     preflight.check_python(version)
 
