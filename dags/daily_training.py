@@ -23,7 +23,7 @@ from typing import Any
 from airflow.sdk import Param, TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
-from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS, TRAINING_POOL
+from dags.defaults import FITTED_AT_ONCE, RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 from training.models.registry import names  # imports no model
 
@@ -34,6 +34,7 @@ FORCE = Param(False, type="boolean", title="Force", description="Train even if n
     schedule="0 3 * * *",
     default_args=TASK_DEFAULTS,
     dagrun_timeout=timedelta(hours=6),
+    max_active_tasks=FITTED_AT_ONCE,
     tags=["training", "daily"],
     doc_md=__doc__,
     description="Every night: train all models on a snapshot, and deploy them if the gate accepts.",
@@ -60,11 +61,11 @@ def daily_training() -> None:
     with TaskGroup("collect", prefix_group_id=False, tooltip="Collect, export and check the data"):
         data = [run("ingest"), run("index"), run("snapshot", outlets=[SNAPSHOT])]
         data += [run("validate", inlets=[SNAPSHOT]), run("prepare")]
-    with TaskGroup("learn", prefix_group_id=False, tooltip="Fit the models, in parallel within the pool"):
+    with TaskGroup("learn", prefix_group_id=False, tooltip="Fit the models, some at a time"):
         served = names(scope="bundle", role="served")
         compared = [name for name in names(scope="bundle") if name not in served]
-        models = [run(f"train_{name}", name, pool=TRAINING_POOL) for name in served]
-        models.append(run("train_baselines", *compared, pool=TRAINING_POOL))
+        models = [run(f"train_{name}", name) for name in served]
+        models.append(run("train_baselines", *compared))
     with TaskGroup("decide", prefix_group_id=False, tooltip="Evaluate, then deploy if accepted"):
         rest = [run("evaluate"), run("bundle", outlets=[BUNDLE]), run("commit")]
         rest += [run("gate", inlets=[BUNDLE]), run("deploy", outlets=[DEPLOYMENT])]

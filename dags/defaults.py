@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-TRAINING_POOL = "training"
-"""Pool that limits how many models are fitted at once, one slot per core. `make up` creates it."""
+FITTED_AT_ONCE = 2
+"""How many models are fitted at once, one per core. Not a pool: one that is deleted in Airflow's UI lets its
+tasks wait until the run times out."""
 
 
 def tell_failure(context: dict[str, Any]) -> None:

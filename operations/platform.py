@@ -27,8 +27,6 @@ from operations.supervisor import CONFIGURATION, Supervisor
 
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DAGS = ("hourly_trending", "daily_training")
-TRAINING_SLOTS = 2
-"""One per core of the smallest supported machine; a number set by the operator is kept."""
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 """How a log line begins; other lines are meant for the operator."""
@@ -140,7 +138,6 @@ class Platform:
         with AirflowApi(self.settings) as api:
             self.wait_until("airflow-api-server", api.healthy)
             api.sign_in()
-            api.ensure_pool("training", TRAINING_SLOTS, "Tasks that fit models")
             self.wait_until("airflow-dag-processor", lambda: all(api.knows(dag) for dag in DAGS))
         self.report.line(f"Airflow is ready ({self.settings.airflow_address})")
 
