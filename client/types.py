@@ -101,6 +101,7 @@ class TrainingStatus(TypedDict):
     started_at: str | None
     finished_at: str | None
     last: TrainingEnd | None
+    message: str | None
     bundle: str
     matrix_factorization: dict[str, Any]
     similarity_search: dict[str, Any]

@@ -78,10 +78,11 @@ def restart(process: str) -> None:
 
 @main.command()
 def status() -> None:
-    """Show each process with its state and memory."""
-    from operations.status import table
+    """Show each process with its state and memory, and what keeps Airflow from running the DAGs."""
+    from operations.status import schedules, table
 
     lines = table(Supervisor(layout(get_settings())))
+    lines += schedules(get_settings()) if lines else []
     click.echo("\n".join(lines) if lines else "Nothing is running.")
 
 

@@ -56,16 +56,17 @@ class AirflowApi:
         reply.raise_for_status()
         self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
 
-    def ensure_pool(self, name: str, slots: int, description: str) -> None:
-        """Create the pool unless it exists; an existing one keeps the size its operator chose."""
-        if self._client.get(f"/api/v2/pools/{name}").status_code == httpx.codes.OK:
-            return
-        body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
-        self._client.post("/api/v2/pools", json=body).raise_for_status()
-
     def knows(self, dag_id: str) -> bool:
         """Whether Airflow has parsed the DAG."""
         return self._client.get(f"/api/v2/dags/{dag_id}").status_code == httpx.codes.OK
+
+    def is_paused(self, dag_id: str) -> bool | None:
+        """Whether the DAG is switched off; None when Airflow does not know it."""
+        reply = self._client.get(f"/api/v2/dags/{dag_id}")
+        if reply.status_code == httpx.codes.NOT_FOUND:
+            return None
+        reply.raise_for_status()
+        return bool(reply.json()["is_paused"])
 
     def unfinished_run(self, dag_id: str) -> str | None:
         """Id of a queued or running run, if there is one."""

@@ -1,12 +1,17 @@
-"""The table of `make status`: processes and their memory."""
+"""What `make status` shows: processes with their memory, and schedules that are switched off."""
 
+import httpx
 import psutil
 
+from database.settings import Settings
 from operations import processes
+from operations.airflow import AirflowApi
 from operations.errors import SupervisorError
 from operations.supervisor import Supervisor
 
 MEGABYTE = 1024**2
+SCHEDULED = ("daily_training", "hourly_trending", "monitoring")
+"""The DAGs."""
 
 
 def memory(found: list[psutil.Process]) -> int:
@@ -36,6 +41,27 @@ def table(supervisor: Supervisor) -> list[str]:
         lines.append(f"{name:<22} {state:<9} {ids:<8} {memory(own) / MEGABYTE:7.0f} MB")
     lines.append(f"{'all':<22} {'':<9} {'':<8} {memory(found) / MEGABYTE:7.0f} MB")
     return lines
+
+
+def schedules(settings: Settings) -> list[str]:
+    """A line for each DAG that does not run, with what to press; or that Airflow does not answer."""
+    try:
+        with AirflowApi(settings) as api:
+            api.sign_in()
+            return [line for dag_id in SCHEDULED if (line := _obstacle(api, dag_id)) is not None]
+    except httpx.HTTPError as error:
+        return [f"Airflow does not answer at {settings.airflow_address} ({error}): are its schedules on?"]
+
+
+def _obstacle(api: AirflowApi, dag_id: str) -> str | None:
+    paused = api.is_paused(dag_id)
+    if paused is None:
+        return (
+            f"{dag_id} is unknown to Airflow. One that was deleted comes back within minutes; otherwise see "
+            "airflow-dag-processor.log."
+        )
+    page = f"{api.address}/dags/{dag_id}"
+    return f"{dag_id} is paused in Airflow and does not run. Switch it on: {page}" if paused else None
 
 
 def _watcher(process: psutil.Process) -> str | None:

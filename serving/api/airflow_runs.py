@@ -34,6 +34,17 @@ class TrainingPaused(ServingError):  # noqa: N818 - one word with its siblings i
         )
 
 
+class TrainingUnknown(AirflowUnavailable):
+    """Airflow has no such DAG: it was deleted in the UI, or its file can't be read."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, "no DAG")
+        self.args = (
+            f"Airflow at {address} has no {TRAINING_DAG}: one that was deleted comes back when dags/ is read "
+            "again, within minutes; otherwise see the log of Airflow's DAG processor",
+        )
+
+
 class RunNotFound(NotFound):
     """Airflow knows no such run of the DAG."""
 
@@ -74,8 +85,7 @@ class Airflow:
         `conf["force"]` learns although nothing is new; a waiting run that does not is then not enough.
         Raises TrainingPaused, AirflowUnavailable.
         """
-        dag = await self._call("GET", f"/api/v2/dags/{TRAINING_DAG}")
-        if dag.get("is_paused"):
+        if await self._paused():
             raise TrainingPaused(self.address)
         latest = await self.latest_run()
         if latest is not None and latest.state == _WAITING and (latest.forced or not conf["force"]):
@@ -89,10 +99,22 @@ class Airflow:
         path = f"/api/v2/dags/{MONITORING_DAG}/dagRuns"
         await self._call("POST", path, json={"logical_date": None, "conf": conf})
 
+    async def obstacle(self) -> str | None:
+        """What keeps the nights from training, and what to press; None for nothing.
+
+        Raises AirflowUnavailable.
+        """
+        return str(TrainingPaused(self.address)) if await self._paused() else None
+
+    async def _paused(self) -> bool:
+        path, unknown = f"/api/v2/dags/{TRAINING_DAG}", TrainingUnknown(self.address)
+        return bool((await self._call("GET", path, missing=unknown)).get("is_paused"))
+
     async def latest_run(self) -> Run | None:
         """The newest training run, whoever started it; None before the first. Raises AirflowUnavailable."""
-        query = {"order_by": "-run_after", "limit": 1}
-        answer = await self._call("GET", f"/api/v2/dags/{TRAINING_DAG}/dagRuns", params=query)
+        query, unknown = {"order_by": "-run_after", "limit": 1}, TrainingUnknown(self.address)
+        path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns"
+        answer = await self._call("GET", path, missing=unknown, params=query)
         runs = answer.get("dag_runs", [])
         return _run(runs[0]) if runs else None
 

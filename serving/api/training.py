@@ -84,7 +84,10 @@ async def training_status(
     run_id: Annotated[RunId | None, Query(description="Run id; by default the latest run")] = None,
 ) -> Response:
     """The state of the run in Airflow (503 when Airflow is unreachable), why the last training failed or was
-    refused (whoever started it), and the bundle in service."""
+    refused (whoever started it), and the bundle in service.
+
+    `message` says what keeps Airflow from training every night, if anything does."""
+    obstacle = await airflow.obstacle()
     run = await airflow.latest_run() if run_id is None else await airflow.run(run_id)
     models, last = await plane.status(), await plane.last_training()
     return answer(
@@ -94,6 +97,7 @@ async def training_status(
             "started_at": run.started_at if run else None,
             "finished_at": run.finished_at if run else None,
             "last": None if last is None else asdict(last),
+            "message": obstacle,
             "bundle": plane.bundle_id,
             "matrix_factorization": models.get("matrix_factorization", {}),
             "similarity_search": models.get("similarity_search", {}),
@@ -109,16 +113,18 @@ def _trained(name: str, model_type: str, stats: dict[str, Any]) -> dict[str, Any
 async def _training(airflow: Airflow) -> dict[str, Any]:
     try:
         async with asyncio.timeout(STATUS_PATIENCE_SECONDS):
+            obstacle = await airflow.obstacle()
             run = await airflow.latest_run()
     except TimeoutError:
         return {"status": "unknown", "message": f"Airflow at {airflow.address} is slow to respond"}
     except AirflowUnavailable as error:
         return {"status": "unknown", "message": str(error)}
     if run is None:
-        return {"status": "idle", "run_id": None}
+        return {"status": "idle", "run_id": None, "message": obstacle}
     return {
         "status": run.state,
         "run_id": run.run_id,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
+        "message": obstacle,
     }

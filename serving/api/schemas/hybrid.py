@@ -168,6 +168,7 @@ class TrainingStatus(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     last: TrainingEnd | None = Field(description="The last training that ended; null before the first")
+    message: str | None = Field(default=None, description="what keeps Airflow from training every night")
     bundle: str
     matrix_factorization: dict[str, Any]
     similarity_search: dict[str, Any]

@@ -141,6 +141,7 @@ class RunStatus(_Open):
 
     status: str = Field(description="idle, unknown (Airflow is unreachable), or Airflow's state")
     run_id: str | None = None
+    message: str | None = Field(default=None, description="what keeps Airflow from training every night")
 
 
 class ServiceStatus(_Open):

@@ -19,6 +19,7 @@ class FakeAirflow:
         self.tokens = 0
         self.reachable = True
         self.paused = False
+        self.deleted = False
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if not self.reachable:
@@ -28,9 +29,14 @@ class FakeAirflow:
             return httpx.Response(201, json={"access_token": f"token-{self.tokens}"})
         if request.headers["authorization"] != f"Bearer token-{self.tokens}":
             return httpx.Response(401)
-        if request.method == "POST":
+        if request.method == "POST" and not self.deleted:
             return self._trigger(request)
+        return self._read(request)
+
+    def _read(self, request: httpx.Request) -> httpx.Response:
         run_id = request.url.path.rpartition("/")[2]
+        if self.deleted:
+            return httpx.Response(404)
         if request.url.path.endswith("/dags/daily_training"):
             return httpx.Response(200, json={"dag_id": run_id, "is_paused": self.paused})
         if run_id == "dagRuns":

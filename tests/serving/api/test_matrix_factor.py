@@ -147,3 +147,25 @@ async def test_a_paused_training_says_so(http: httpx.AsyncClient, airflow: FakeA
         assert answer.json()["error"]["code"] == "training_paused"
         assert "paused in Airflow" in answer.json()["detail"]
     assert airflow.triggered == []
+
+
+async def test_a_status_says_what_keeps_the_nights_from_training(
+    shortlist: AsyncShortlist, http: httpx.AsyncClient, airflow: FakeAirflow
+) -> None:
+    for runs in (0, 1):
+        assert (await shortlist.training_status())["message"] is None
+        airflow.paused = True
+        for status in (await shortlist.training_status(), (await shortlist.status())["training"]):
+            assert "paused in Airflow: switch it on at http://127.0.0.1:8080/dags/" in str(status["message"])
+            assert status["status"] == ("running" if runs else "idle")
+        airflow.paused = False
+        await shortlist.train()
+    airflow.deleted = True
+    assert "has no daily_training" in (await shortlist.status())["training"]["message"]
+    for method, path, body in (
+        ("GET", "/training/status", None),
+        ("POST", "/training/train", {"retrain_cf": True, "regenerate_embeddings": True}),
+    ):
+        answer = await http.request(method, path, json=body)
+        assert answer.status_code == 503 and "has no daily_training" in answer.json()["detail"]
+    assert len(airflow.triggered) == 2
