@@ -261,10 +261,10 @@ class Recommender:
         Tens of milliseconds at 250,000 items. What is edited meanwhile is seen to when the list is made.
         """
         known = self._rankings.get(policy.bundle)
-        rankings = self._current_rankings(policy)
-        if rankings is not known:
+        if self._current_rankings(policy) is not known:
             await asyncio.sleep(0)
-        if values and rankings.compute_values():
+        # Those of before the wait are good for nothing where there are more items now.
+        if values and self._current_rankings(policy).compute_values():
             await asyncio.sleep(0)
 
     async def _guess(self, texts: Iterable[str], kinds: Kinds) -> None:

@@ -1,7 +1,9 @@
 """Rankings are kept while nothing that they depend on changes, and are never older than that."""
 
+import asyncio
 import math
 from dataclasses import replace
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -189,3 +191,23 @@ def test_one_edit_sorts_nothing_anew(edited: int, number: float, what: str) -> N
             catalogue.put(replace(item, price=5000.0), 3)
         after = Rankings(catalogue, TRENDING, None, PARAMS, after)
         assert after.values.any() and sum(sorted_values) <= 3 * 1000 / 50
+
+
+async def test_items_that_come_in_while_a_home_page_is_made_fail_no_request(plane: LivePlane) -> None:
+    """A file of new items is applied between any two steps of a request."""
+    catalogue = plane._parts.index.catalogue
+    changed = int(catalogue.column("change_seq").max())
+
+    async def apply() -> None:
+        for number in count():
+            catalogue.put(Item(f"new {number}", "product", "lamp", price=1.0 + number), changed)
+            await asyncio.sleep(0)
+
+    applying = asyncio.create_task(apply())
+    for _ in range(5):
+        home = await plane.lists.home("ann", 5)
+        assert all(each.item.price for each in home.best_value) and len(home.best_value) == 5
+    applying.cancel()
+    await asyncio.wait([applying])
+    with pytest.raises(asyncio.CancelledError):
+        applying.result()
