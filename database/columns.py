@@ -18,6 +18,8 @@ INTERACTION_ID = "interaction_id"
 EVENT_TYPE = "event_type"
 VALUE = "value"
 """Stars of a rating, sign of feedback, seconds of a view."""
+WEIGHT = "weight"
+"""What an event weighs in place of its type's weight; null for most."""
 SESSION_ID = "session_id"
 OCCURRED_AT = "occurred_at"
 

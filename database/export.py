@@ -61,6 +61,7 @@ INTERACTIONS = pa.schema(
             for name in (columns.USER_ID, columns.ITEM_ID, columns.EVENT_TYPE, "query")
         ),
         pa.field(columns.VALUE, pa.float32()),
+        pa.field(columns.WEIGHT, pa.float32()),
         pa.field(columns.SESSION_ID, pa.string()),
         pa.field(columns.OCCURRED_AT, _TIME),
         pa.field("source", pa.string()),
@@ -72,7 +73,7 @@ unknown or deleted are left out."""
 _WITH_ITEMS = """interactions
     left join (select item_id, deleted_at is null as present from items) known using (item_id)"""
 
-LEARNABLE = f"{_WITH_ITEMS} where (interactions.item_id is null or known.present)"
+LEARNABLE = f"{_WITH_ITEMS} where (interactions.item_id is null or known.present) and occurred_at <= now()"
 """SQL of the interactions that an export holds, for behind `from`."""
 
 EMBEDDINGS = pa.schema(
@@ -163,7 +164,8 @@ class Export:
                 yield pa.record_batch([pa.array(list(column)) for column in columns], schema=EMBEDDINGS)
 
     def _left_out(self, reason: str) -> LeftOut:
-        recent = f"""occurred_at > (select max(occurred_at) from interactions where item_id is not null)
+        recent = f"""occurred_at > (select max(occurred_at) from interactions
+            where item_id is not null and occurred_at <= now())
             - interval '{RECENT_DAYS} days'"""
         with self.conn.cursor() as cursor:
             cursor.execute(

@@ -24,7 +24,7 @@ EVENT_TYPES = (
 FULL_VIEW_SECONDS = 30.0
 """How long an item is looked at for `view_time` to count in full; a shorter look counts by its share."""
 
-_FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at"
+_FIELDS = "interaction_id, user_id, event_type, item_id, query, value, session_id, occurred_at, weight"
 _RECORD = """
     with known as (insert into users (user_id) values ($1) on conflict do nothing)
     insert into interactions
@@ -63,6 +63,8 @@ class InteractionRow:
     value: float | None
     session_id: str | None
     occurred_at: datetime
+    weight: float | None = None
+    """What it weighs in place of its type's weight."""
 
 
 async def record(
@@ -111,9 +113,10 @@ async def _store(conn: asyncpg.Connection, values: tuple[Any, ...]) -> Recorded:
 
 
 async def recent(conn: asyncpg.Connection, user_id: str, since: datetime, limit: int) -> list[InteractionRow]:
-    """A user's interactions since a moment, newest first, at most `limit`."""
+    """A user's interactions since a moment, newest first, at most `limit`; none of the future."""
     rows = await conn.fetch(
-        f"""select {_FIELDS} from interactions where user_id = $1 and occurred_at >= $2
+        f"""select {_FIELDS} from interactions
+        where user_id = $1 and occurred_at >= $2 and occurred_at <= now()
         order by occurred_at desc, interaction_id desc limit $3""",
         user_id,
         since,

@@ -30,8 +30,8 @@ _OUTCOMES = """
     ), did as (
         select v.arm, v.user_id, i.occurred_at >= v.since as after,
             i.event_type = 'purchase' as bought,
-            case when i.event_type = 'purchase' then coalesce(i.value, 1) * coalesce(p.price, 0) else 0 end
-                as revenue
+            case when i.event_type = 'purchase'
+                then coalesce(i.value, 1) * coalesce(i.price, p.price, 0) else 0 end as revenue
         from visitors v join interactions i on i.user_id = v.user_id left join items p using (item_id)
         where (i.event_type in ('purchase', 'skip') or (i.event_type = 'feedback' and i.value < 0))
             and i.occurred_at >= %(began)s - %(before)s and i.occurred_at < %(until)s

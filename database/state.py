@@ -12,8 +12,8 @@ _FIELDS = "catalogue_seq, trending_version, deployment_id"
 _REQUEST = """
     select s.catalogue_seq, s.trending_version, s.deployment_id, i.*
     from change_state s left join lateral (
-        select interaction_id, event_type, item_id, query, value, session_id, occurred_at
-        from interactions where user_id = $1
+        select interaction_id, event_type, item_id, query, value, session_id, occurred_at, weight
+        from interactions where user_id = $1 and occurred_at <= now()
         order by occurred_at desc, interaction_id desc limit $2
     ) i on true
 """
@@ -23,9 +23,10 @@ _GROUPS = """
             when 'view_time' then least(greatest(value / $2, 0), 1) else value end)::float8 as total,
         max(occurred_at) as latest_at,
         (array_agg(interaction_id order by occurred_at desc, interaction_id desc))[1] as latest_id,
-        (case event_type when 'rating' then value when 'feedback' then sign(value) end)::float8 as opinion
-    from interactions where user_id = $1 and item_id is not null
-    group by item_id, event_type, opinion
+        (case event_type when 'rating' then value when 'feedback' then sign(value) end)::float8 as opinion,
+        weight
+    from interactions where user_id = $1 and item_id is not null and occurred_at <= now()
+    group by item_id, event_type, opinion, weight
 """
 
 _ROW_BYTES = 340
@@ -43,7 +44,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class EventGroup:
-    """All that a user ever did with an item, of one event type and opinion."""
+    """All that a user ever did with an item, of one event type, opinion and weight."""
 
     item_id: str
     event_type: str
@@ -58,6 +59,8 @@ class EventGroup:
     """Of the latest event: which of two at the same time came last."""
     opinion: float | None
     """Stars of a rating, sign of a feedback; which are neutral is up to the reader. None otherwise."""
+    weight: float | None = None
+    """What each of them weighs in place of the type's weight."""
 
 
 @dataclass(frozen=True, slots=True)

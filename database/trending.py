@@ -18,7 +18,7 @@ _COMPUTE = """
         sum(weight * power(%(decay)s, age)), count(*), %(now)s
     from (
         select item_id, extract(epoch from %(now)s - occurred_at) / 3600.0 / %(step)s as age,
-            (%(weights)s::jsonb ->> event_type)::float8 * case event_type
+            coalesce(weight, (%(weights)s::jsonb ->> event_type)::float8) * case event_type
             when 'rating' then coalesce(value - %(neutral)s, 0)
             when 'feedback' then coalesce(sign(value), 0)
             when 'view_time' then least(greatest(coalesce(value / %(full_view)s, 1), 0), 1)

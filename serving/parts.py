@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from serving.bundle.deployed import Deployed
+from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.item_writes import ItemWrites
@@ -27,6 +28,7 @@ class Parts:
     writes: Writes
     item_writes: ItemWrites
     vectors: BackgroundVectors
+    event_writes: EventWrites
     experiments: RunningExperiments
     arms: Arms
     exposure: Exposure

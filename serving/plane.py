@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from database.attributes import AttributeConflict
+from database.events import EventType
 from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
 from database.settings import REPOSITORY
@@ -30,12 +32,14 @@ from serving.catalogue.drafts import (
     UserChanges,
     UserDraft,
 )
+from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.item_writes import ItemWrites, Make
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailable
+from serving.event_types import EventWords
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
@@ -247,6 +251,24 @@ class LivePlane:
         await self.catch_up()
         return self._categories.counts(self._parts.index.catalogue)
 
+    async def event_words(self) -> EventWords:
+        """The words for events that are defined now. Raises DatabaseUnavailable."""
+        return await self._parts.event_writes.words()
+
+    async def define_event_types(self, types: Sequence[EventType]) -> EventWords:
+        """Define a shop's words for events. Raises DatabaseUnavailable."""
+        return await self._parts.event_writes.define(types)
+
+    async def record_events(
+        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+    ) -> str | None:
+        """Store events of /v1: see `database.events.store_events`. Raises KeyReused, DatabaseUnavailable."""
+        return await self._parts.event_writes.record(rows, once)
+
+    async def undo_event(self, key: str) -> bool:
+        """Delete the event of a key; whether there was one. Raises DatabaseUnavailable."""
+        return await self._parts.event_writes.undo(key)
+
     async def create_user(self, draft: UserDraft) -> UserRow:
         """Register a user. Raises UserExists, DatabaseUnavailable."""
         return await self._parts.writes.create_user(draft)
@@ -322,6 +344,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         writes=Writes(database, encoder),
         item_writes=ItemWrites(database, encoder, vectors),
         vectors=vectors,
+        event_writes=EventWrites(database, params.event_types),
         experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),

@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database import deployments
 from database.connection import connect, dsn
 from database.deployments import find_manifest
+from database.events import forget_keys_before
 from database.experiments import list_experiments
 from database.impressions import delete_shared_before
 from database.monitoring import delete_reports_before
@@ -31,6 +32,8 @@ from training.tracking.tracker import Tracker
 logger = logging.getLogger(__name__)
 
 _EXPERIMENTS = 1000
+_KEYS_KEPT = timedelta(days=7)
+"""How long a request with an Idempotency-Key may come again."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def _prune_database(
     with connect(settings) as conn:
         reports = delete_reports_before(conn, oldest_report)
         delete_shared_before(conn, first_kept)
+        forget_keys_before(conn, now - _KEYS_KEPT)
     return tuple(partitions), reports
 
 

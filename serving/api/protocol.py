@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
+from uuid import UUID
 
 from database.attributes import AttributeConflict
+from database.events import EventType
 from database.interactions import InteractionRow, Recorded
 from database.items import ItemRow
 from database.training_failures import TrainingOutcome
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.item_writes import Make
+from serving.event_types import EventWords
 from serving.lists.wanted import Answered, Wanted
 from serving.steps.context import Vector
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
@@ -112,6 +115,12 @@ class PlaneProtocol(Protocol):
         self, after: str | None, limit: int, wanted: Callable[[Item], bool]
     ) -> tuple[list[Item], bool]: ...
     async def categories(self) -> Mapping[str, int]: ...
+    async def event_words(self) -> EventWords: ...
+    async def define_event_types(self, types: Sequence[EventType]) -> EventWords: ...
+    async def record_events(
+        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+    ) -> str | None: ...
+    async def undo_event(self, key: str) -> bool: ...
     async def create_user(self, draft: UserDraft) -> UserRow: ...
     async def get_user(self, user_id: str) -> UserRow: ...
     async def update_user(self, user_id: str, changes: UserChanges) -> UserRow: ...

@@ -35,14 +35,20 @@ class History:
 
 
 def event_weight(
-    event_type: str, value: float | None, weights: Mapping[str, float], neutral_stars: float
+    event_type: str,
+    value: float | None,
+    weights: Mapping[str, float],
+    neutral_stars: float,
+    own: float | None = None,
 ) -> float:
     """How much one event says for its item (negative: against it); 0 for a type without a weight.
+
+    `own` takes the place of the type's weight.
 
     A rating counts its stars less `neutral_stars`, feedback its sign, a view its share of FULL_VIEW_SECONDS,
     every other type its weight.
     """
-    weight = weights.get(event_type, 0.0)
+    weight = weights.get(event_type, 0.0) if own is None else own
     if event_type == "rating":
         return weight * ((neutral_stars if value is None else value) - neutral_stars)
     if event_type == "feedback":
@@ -74,7 +80,7 @@ def build_history(
     tastes: dict[str, float] = {}
     for event in recent:
         if event.item_id is not None:
-            weight = event_weight(event.event_type, event.value, weights, stars)
+            weight = event_weight(event.event_type, event.value, weights, stars, event.weight)
             tastes[event.item_id] = tastes.get(event.item_id, 0.0) + weight
     ever: dict[str, float] = {}
     for group in groups:
@@ -102,12 +108,12 @@ def build_history(
 
 def grouped(events: Sequence[InteractionRow]) -> list[EventGroup]:
     """Interactions (newest first) by item, type and opinion, as the database sums them up."""
-    found: dict[tuple[str, str, float | None], list[InteractionRow]] = {}
+    found: dict[tuple[str, str, float | None, float | None], list[InteractionRow]] = {}
     for event in events:
         if event.item_id is not None:
-            key = event.item_id, event.event_type, _opinion(event)
+            key = event.item_id, event.event_type, _opinion(event), event.weight
             found.setdefault(key, []).append(event)
-    return [_group(*key, members) for key, members in found.items()]
+    return [_group(key, members) for key, members in found.items()]
 
 
 def _opinion(event: InteractionRow) -> float | None:
@@ -116,9 +122,8 @@ def _opinion(event: InteractionRow) -> float | None:
     return event.value if event.event_type == "rating" else float(np.sign(event.value))
 
 
-def _group(
-    item_id: str, event_type: str, opinion: float | None, events: Sequence[InteractionRow]
-) -> EventGroup:
+def _group(key: tuple[str, str, float | None, float | None], events: Sequence[InteractionRow]) -> EventGroup:
+    item_id, event_type, opinion, weight = key
     values = [event.value for event in events if event.value is not None]
     if event_type == "feedback":
         values = [float(np.sign(value)) for value in values]
@@ -126,12 +131,15 @@ def _group(
         values = [_share_viewed(value) for value in values]
     total = sum(values) if values else None
     latest_at, latest_id = events[0].occurred_at, events[0].interaction_id
-    return EventGroup(item_id, event_type, len(events), len(values), total, latest_at, latest_id, opinion)
+    return EventGroup(
+        item_id, event_type, len(events), len(values), total, latest_at, latest_id, opinion, weight
+    )
 
 
 def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars: float) -> float:
     """What `event_weight` of each event of the group sums to."""
-    weight, total = weights.get(group.event_type, 0.0), group.total or 0.0
+    weight = weights.get(group.event_type, 0.0) if group.weight is None else group.weight
+    total = group.total or 0.0
     if group.event_type == "rating":
         return weight * (total - group.valued * neutral_stars)
     if group.event_type == "feedback":
@@ -148,7 +156,7 @@ def _opinions(
     found: dict[str, tuple[datetime, int, float]] = {}
     for group in groups:
         if group.event_type in EXPLICIT:
-            opinion = event_weight(group.event_type, group.opinion, weights, neutral_stars)
+            opinion = event_weight(group.event_type, group.opinion, weights, neutral_stars, group.weight)
             latest = group.latest_at, group.latest_id
             if opinion and (group.item_id not in found or latest > found[group.item_id][:2]):
                 found[group.item_id] = (*latest, opinion)

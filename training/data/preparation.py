@@ -24,6 +24,18 @@ from training.params.learning import InteractionsParams
 logger = logging.getLogger(__name__)
 
 
+_READ = (
+    columns.INTERACTION_ID,
+    columns.USER_ID,
+    columns.ITEM_ID,
+    columns.EVENT_TYPE,
+    columns.VALUE,
+    columns.WEIGHT,
+    columns.SESSION_ID,
+    columns.OCCURRED_AT,
+)
+
+
 def prepare(snapshot: Path, interactions: InteractionsParams, model: str) -> Prepared:
     """Read a snapshot's Parquet files.
 
@@ -35,18 +47,9 @@ def prepare(snapshot: Path, interactions: InteractionsParams, model: str) -> Pre
     items = pq.read_table(snapshot / "items.parquet")
     if "deleted_at" in items.column_names:
         items = items.filter(pc.is_null(items.column("deleted_at")))
-    table = pq.read_table(
-        snapshot / "interactions.parquet",
-        columns=[
-            columns.INTERACTION_ID,
-            columns.USER_ID,
-            columns.ITEM_ID,
-            columns.EVENT_TYPE,
-            columns.VALUE,
-            columns.SESSION_ID,
-            columns.OCCURRED_AT,
-        ],
-    )
+    file = snapshot / "interactions.parquet"
+    there = pq.read_schema(file).names  # a snapshot of 0.1.0 has no weights
+    table = pq.read_table(file, columns=[name for name in _READ if name in there])
     item_vocabulary = Vocabulary.build(items.column(columns.ITEM_ID).to_pylist())
     table = table.append_column("item", positions(table.column(columns.ITEM_ID), item_vocabulary))
     table = table.filter(pc.greater_equal(table.column("item"), 0))
@@ -98,6 +101,9 @@ def event_weights(table: Any, interactions: InteractionsParams) -> FloatArray:
     kinds = table.column(columns.EVENT_TYPE).combine_chunks().dictionary_encode()
     by_code = np.array([per_type.get(name, 0.0) for name in kinds.dictionary.to_pylist()], dtype=np.float64)
     weight = by_code[kinds.indices.to_numpy()]
+    if columns.WEIGHT in table.column_names:
+        own = pc.fill_null(pc.cast(table.column(columns.WEIGHT), pa.float64()), np.nan).to_numpy()
+        weight = np.where(np.isnan(own), weight, own)
     rating = pc.equal(table.column(columns.EVENT_TYPE), "rating").to_numpy()
     feedback = pc.equal(table.column(columns.EVENT_TYPE), "feedback").to_numpy()
     view = pc.equal(table.column(columns.EVENT_TYPE), "view_time").to_numpy()

@@ -22,7 +22,13 @@ from training.models.registry import REGISTRY, algorithm
 from training.models.trending import TrendingConfig
 from training.params.changes import edits_needed, rename_old_keys
 from training.params.experiments import ExperimentsParams, ImpressionsParams
-from training.params.learning import EvaluationParams, InteractionsParams, SplitParams, TuneParams
+from training.params.learning import (
+    EvaluationParams,
+    EventTypeParams,
+    InteractionsParams,
+    SplitParams,
+    TuneParams,
+)
 from training.params.operating import (
     DataCheckParams,
     GateParams,
@@ -52,6 +58,7 @@ class ParamsError(Exception):
 
 
 _NOT_LEARNED = (
+    "event_types",
     "tune",
     "trending",
     "blend",
@@ -73,6 +80,8 @@ class Params(_ModelSections):
 
     seed: int
     interactions: InteractionsParams
+    event_types: dict[str, EventTypeParams] = {}  # noqa: RUF012
+    """By name: a word, or a word with a condition on the event's value, such as `read>=3`."""
     split: SplitParams
     evaluation: EvaluationParams
     embeddings: EmbeddingsConfig

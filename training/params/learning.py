@@ -38,6 +38,25 @@ class InteractionsParams(Config):
     """A rating of so many stars speaks neither for an item nor against it."""
 
 
+class EventTypeParams(Config):
+    """Section `event_types`: what a word of the shop's own for an event counts as."""
+
+    counts_as: Literal[
+        "product_click",
+        "search_query",
+        "click",
+        "like",
+        "skip",
+        "view_time",
+        "purchase",
+        "rating",
+        "feedback",
+        "nothing",
+    ]
+    weight: float | None = None
+    """In place of that type's weight."""
+
+
 class SplitParams(Config):
     """Section `split`: what is held out."""
 

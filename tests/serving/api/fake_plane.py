@@ -253,6 +253,7 @@ class FakePlane:
         raise NotImplementedError("writes of /v1 are tested on a real plane")
 
     delete_item_if = replace_items = replace_item
+    event_words = define_event_types = record_events = undo_event = replace_item
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:

@@ -1,8 +1,6 @@
 """Items through /v1: whole, changed, under a condition, in batches; each worker knows at the next request."""
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +12,7 @@ from psycopg2 import connect
 
 from database.connection import libpq_url
 from database.settings import Settings
+from tests.serving.api.v1.checks import eventually, refused
 
 Workers = tuple[httpx.Client, httpx.Client]
 PEARS = {
@@ -33,21 +32,6 @@ PEARS = {
     "publish_at": "2026-01-03T00:00:00Z",
     "expire_at": "2126-01-03T00:00:00Z",
 }
-
-
-def eventually(found: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `found` gives once it gives anything."""
-    end = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert value
-    return value
-
-
-def refused(answer: httpx.Response, field: str, status: int = 422) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["field"] == field
 
 
 def test_a_whole_item_comes_back_as_it_was_put_on_every_worker(workers: Workers) -> None:

@@ -1,0 +1,48 @@
+"""Events of /v1 on their way to the database, and the words that a shop has for them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from database import events
+from database.events import EventType
+from database.interactions import DedupConflict
+from serving.database_pool import Lane, LiveDatabase
+from serving.errors import KeyReused
+from serving.event_types import DEFAULTS, EventWords
+from training.params.learning import EventTypeParams
+
+
+class EventWrites:
+    """Each write returns after its commit, and raises DatabaseUnavailable when nothing was stored."""
+
+    def __init__(self, database: LiveDatabase, defined: Mapping[str, EventTypeParams]) -> None:
+        self._database = database
+        self._defined = [EventType(name, each.counts_as, each.weight) for name, each in defined.items()]
+
+    async def words(self) -> EventWords:
+        """The words that are defined now: by default, in params.yaml, and by API, which has the last word."""
+        async with self._database.connection("reading the event types") as conn:
+            by_api = await events.read_event_types(conn)
+        return EventWords([*DEFAULTS, *self._defined, *by_api])
+
+    async def define(self, types: Sequence[EventType]) -> EventWords:
+        """Define these words by API, and no others; how they all stand then."""
+        async with self._database.connection("writing the event types", Lane.EVENT) as conn:
+            await events.write_event_types(conn, types)
+        return EventWords([*DEFAULTS, *self._defined, *types])
+
+    async def record(
+        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+    ) -> str | None:
+        """Store events: see `database.events.store_events`. Raises KeyReused."""
+        try:
+            async with self._database.connection("recording events", Lane.EVENT) as conn:
+                return await events.store_events(conn, rows, once=once)
+        except DedupConflict as error:
+            raise KeyReused from error
+
+    async def undo(self, key: str) -> bool:
+        """Delete the event of a key; whether there was one."""
+        async with self._database.connection("undoing an event", Lane.EVENT) as conn:
+            return await events.delete_event(conn, events.key_of(key))

@@ -1,0 +1,103 @@
+"""What a shop's own words for events count as: defaults, params.yaml, and what was defined by API."""
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from database.events import EventType
+from database.interactions import EVENT_TYPES
+
+NOTHING = "nothing"
+"""A word that counts as nothing: its events are stored and weigh 0."""
+
+DEFAULTS = (
+    *(EventType(name, name) for name in EVENT_TYPES),
+    EventType("view", "click"),
+    EventType("detail", "click"),
+    EventType("read", "click"),
+    EventType("cart", "click", 3.0),
+    EventType("wishlist", "like"),
+    EventType("star", "like"),
+    EventType("bookmark", "like"),
+    EventType("share", "like"),
+    EventType("dislike", "skip"),
+    EventType("search", "search_query"),
+)
+"""Words that everybody has unless they define them anew."""
+
+_NAME = re.compile(
+    r"(?P<word>[^<>=\s]+(?: [^<>=\s]+)*)(?:\s*(?P<sign>>=|<=|>|<|=)\s*(?P<bound>-?\d+(?:\.\d+)?))?"
+)
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an event counts as: a type of the platform, and a weight in place of that type's."""
+
+    event_type: str
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    sign: str
+    bound: float
+    meaning: Meaning
+
+    def holds(self, value: float | None) -> bool:
+        return value is not None and _COMPARE[self.sign](value, self.bound)
+
+
+class EventWords:
+    """Every word that is defined; a later definition of a name takes the place of an earlier one."""
+
+    def __init__(self, types: Iterable[EventType]) -> None:
+        self.types = {each.name: each for each in types}
+        self._plain: dict[str, Meaning] = {}
+        self._conditions: dict[str, list[_Condition]] = {}
+        for each in self.types.values():
+            word, sign, bound = parse_name(each.name)
+            if sign is None:
+                self._plain[word] = _meaning(each)
+            else:
+                self._conditions.setdefault(word, []).append(_Condition(sign, bound, _meaning(each)))
+        for conditions in self._conditions.values():  # the narrowest first
+            conditions.sort(key=lambda each: each.bound if each.sign[0] == "<" else -each.bound)
+
+    def meaning(self, word: str, value: float | None) -> Meaning | None:
+        """What an event of this word and value counts as; None for a word that nobody defined.
+
+        The narrowest condition that holds decides; without one, the word alone. A word that only has
+        conditions counts as nothing when none holds.
+        """
+        for condition in self._conditions.get(word, ()):
+            if condition.holds(value):
+                return condition.meaning
+        plain = self._plain.get(word)
+        if plain is None and word in self._conditions:
+            return Meaning("view_time", 0.0)
+        return plain
+
+
+def parse_name(name: str) -> tuple[str, str | None, float]:
+    """A definition's name as word, comparison and bound. Raises ValueError for one that is neither.
+
+    >>> parse_name("read >= 3"), parse_name("added to cart")
+    (('read', '>=', 3.0), ('added to cart', None, 0.0))
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is neither a word nor a word with a condition, as in read>=3")
+    return found["word"], found["sign"], float(found["bound"] or 0)
+
+
+def _meaning(each: EventType) -> Meaning:
+    return Meaning("view_time", 0.0) if each.counts_as == NOTHING else Meaning(each.counts_as, each.weight)
