@@ -145,7 +145,7 @@ async def delete_event(conn: asyncpg.Connection, key: UUID) -> bool:
 
 
 def forget_keys_before(conn: Connection, moment: datetime) -> int:
-    """Delete idempotency keys that are older: a request that comes again later counts anew. Commits."""
-    with conn, conn.cursor() as cursor:
+    """Delete older idempotency keys: a request that comes again later counts anew. The caller commits."""
+    with conn.cursor() as cursor:
         cursor.execute("delete from idempotency_keys where created_at < %s", (moment,))
         return int(cursor.rowcount)
