@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     api_keys: SecretStr | None = None
     """Comma-separated keys; with them set, writes, training and administration need one."""
 
+    public_keys: SecretStr | None = None
+    """Comma-separated keys that may stand in a page: with `api_keys` set they allow reads, and
+    `POST /v1/events`, and nothing else."""
+
     reads_need_key: bool = False
     """With `api_keys` set: whether reads (recommendations, searches, users, status) need a key too."""
 

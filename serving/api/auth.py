@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
+from pydantic import SecretStr
+
 from database.settings import Settings
 
 ADMINISTRATION = "/api/v1/metrics"
+EVENTS = "/v1/events"
 READS_BY_POST = frozenset(
     {
         "/api/recommend",
@@ -44,6 +47,7 @@ class Keys:
 
     def __init__(self, settings: Settings) -> None:
         self._keys = [key.encode() for key in key_list(settings)]
+        self._public = [key.encode() for key in _listed(settings.public_keys)]
         self._reads_need_key = settings.reads_need_key
 
     def needed(self, method: str, path: str) -> bool:
@@ -56,10 +60,11 @@ class Keys:
 
     def accepts(self, given: bytes | None) -> bool:
         """Whether a key is one of the accepted; all of them are compared, whichever matches."""
-        if given is None:
-            return False
-        matches = [hmac.compare_digest(given, key) for key in self._keys]
-        return any(matches)
+        return _is_one_of(given, self._keys)
+
+    def is_public(self, given: bytes | None) -> bool:
+        """Whether a key is one of those that may stand in a page."""
+        return _is_one_of(given, self._public)
 
 
 def is_read(method: str, path: str) -> bool:
@@ -67,10 +72,26 @@ def is_read(method: str, path: str) -> bool:
     return method in _SAFE_METHODS or (method == "POST" and path in READS_BY_POST)
 
 
+def is_public(method: str, path: str) -> bool:
+    """Whether a public key is enough for a request; `path` is without its trailing slash."""
+    return path != ADMINISTRATION and (is_read(method, path) or (method, path) == ("POST", EVENTS))
+
+
 def key_list(settings: Settings) -> list[str]:
     """The keys of the settings, without blanks."""
-    text = settings.api_keys.get_secret_value() if settings.api_keys else ""
+    return _listed(settings.api_keys)
+
+
+def _listed(keys: SecretStr | None) -> list[str]:
+    text = keys.get_secret_value() if keys else ""
     return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def _is_one_of(given: bytes | None, keys: Sequence[bytes]) -> bool:
+    if given is None:
+        return False
+    matches = [hmac.compare_digest(given, key) for key in keys]
+    return any(matches)
 
 
 def given_key(headers: list[tuple[bytes, bytes]]) -> bytes | None:

@@ -15,7 +15,7 @@ from pyrate_limiter import Duration, Limiter, Rate, StateBucket, TokenBucket
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from database.settings import Settings
-from serving.api.auth import Keys, given_key, is_loopback
+from serving.api.auth import Keys, given_key, is_loopback, is_public
 from serving.api.errors import INTERNAL, error_answer
 from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
@@ -154,6 +154,9 @@ def _stranger(scope: Scope, keys: Keys) -> str | None:
     return None if host is None or keys.accepts(given_key(scope["headers"])) else host
 
 
+_NO_KEY = (401, "unauthorized", "unauthorized")
+
+
 class KeyCheck:
     """Refuses a request that needs a key and has none that is accepted; says no more than that."""
 
@@ -162,13 +165,13 @@ class KeyCheck:
         self._keys = Keys(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] == "http"
-            and self._keys.needed(scope["method"], scope["path"])
-            and not self._keys.accepts(given_key(scope["headers"]))
-        ):
-            await error_answer(401, "unauthorized", "unauthorized")(scope, receive, send)
-            return
+        if scope["type"] == "http" and self._keys.needed(scope["method"], scope["path"]):
+            given = given_key(scope["headers"])
+            public = self._keys.is_public(given)
+            if not (self._keys.accepts(given) or (public and is_public(scope["method"], scope["path"]))):
+                refusal = (403, "forbidden", "a public key reads and logs events only") if public else _NO_KEY
+                await error_answer(*refusal)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 

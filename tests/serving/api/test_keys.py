@@ -111,3 +111,23 @@ def test_the_address_of_the_command_line_counts_too(
         with pytest.raises(ExposureRefusedError, match=host):
             refuse_exposure(settings_of(), host)
         refuse_exposure(settings_of(**KEYED), host)
+
+
+@pytest.mark.parametrize("reads_need_key", [True, False])
+async def test_a_public_key_reads_and_logs_events_only(served: Any, reads_need_key: bool) -> None:
+    http = await served(settings_of(**KEYED, public_keys="in-the-page", reads_need_key=reads_need_key))
+    page = {"X-API-Key": "in-the-page"}
+    assert (await http.get("/v1/items/PRODUCT001", headers=page)).status_code == 200
+    assert (await http.post("/search", json={"query": "mug"}, headers=page)).status_code == 200
+    assert (await http.post("/v1/events", content=b"nonsense", headers=page)).status_code == 400
+    assert (await http.post("/v1/events", content=b"nonsense")).status_code == 401
+    for method, path in (
+        ("PUT", "/v1/items/a"),
+        ("DELETE", "/v1/events/a"),
+        ("PUT", "/v1/event-types"),
+        ("POST", "/v1/items:batch"),
+        ("POST", "/users"),
+        ("POST", EVENTS),
+        ("GET", "/api/v1/metrics"),
+    ):
+        assert (await http.request(method, path, headers=page, json={})).status_code == 403, path
