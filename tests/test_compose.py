@@ -21,7 +21,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY(?!ED)|TOKEN|_CONN$|DATABASE_URL|STORE_URI")
-SECRET_FREE = re.compile(r"PASSWORDS_FILE$|NEED_KEY$")
+SECRET_FREE = re.compile(r"PASSWORDS_FILE$|NEED_KEY$|PUBLIC_KEYS$")  # a public key stands in a page
 
 
 def environment() -> dict[str, str]:
