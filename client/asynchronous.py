@@ -6,7 +6,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from client import endpoints
+from client import endpoints, lists
 from client.calls import Call, name_after, outcome
 from client.retries import send_async
 
@@ -96,3 +96,9 @@ class AsyncShortlist:
     change_article = _method(endpoints.change_article)
     delete_article = _method(endpoints.delete_article)
     recommend_articles = _method(endpoints.recommend_articles)
+    recommend = _method(lists.recommend)
+    similar_to = _method(lists.similar_to)
+    search_items = _method(lists.search_items)
+    trending = _method(lists.trending)
+    rerank = _method(lists.rerank)
+    next_page = _method(lists.next_page)

@@ -197,3 +197,78 @@ class RecommendedArticle(Explained):
     updated_at: str | None
     distance: float
     score: NotRequired[float]
+
+
+class SessionEvent(TypedDict):
+    """Something that a visitor did, for a list that the request's own events make."""
+
+    item_id: NotRequired[str]
+    query: NotRequired[str]
+    type: NotRequired[str]
+    value: NotRequired[float]
+
+
+class Reason(TypedDict):
+    """Why an item is in a list: in words, and as parts."""
+
+    text: str
+    code: str
+    item: str | None
+    numbers: dict[str, float]
+
+
+class ListedItem(TypedDict):
+    """An item in a list of /v1."""
+
+    id: str
+    kind: str
+    title: str | None
+    description: str | None
+    price: float | None
+    original_price: float | None
+    image: str | None
+    link: str | None
+    category: str | None
+    categories: list[str]
+    labels: list[str]
+    rating: float | None
+    rating_count: int | None
+    availability: dict[str, Any]
+    attributes: dict[str, Any]
+    timestamp: str | None
+    publish_at: str | None
+    expire_at: str | None
+    created_at: str | None
+    updated_at: str | None
+    score: float
+    model: str
+    reason: Reason
+    columns: NotRequired[dict[str, dict[str, float]]]
+
+
+class ItemList(TypedDict):
+    """A list of /v1; events that it leads to name its `recommendation_id`."""
+
+    recommendation_id: str
+    items: list[ListedItem]
+    bundle: str
+    next: str | None
+    fallback: NotRequired[str]
+    unknown_items: NotRequired[list[str]]
+
+
+class OrderedItems(TypedDict):
+    """Your own items in order, and those that are in no list."""
+
+    recommendation_id: str
+    items: list[ListedItem]
+    bundle: str
+    unknown_items: list[str]
+    withdrawn_items: list[str]
+
+
+class FoundItems(ItemList):
+    """A page of what a search found."""
+
+    total: int
+    facets: dict[str, dict[str, Any]]

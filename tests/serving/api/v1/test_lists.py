@@ -1,5 +1,7 @@
 """Lists of /v1: their one shape, their pages, and what they refuse; on real workers, from an empty shop."""
 
+import json
+import re
 from base64 import urlsafe_b64encode
 from time import time
 from typing import Any
@@ -12,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from database.settings import Settings
+from client import Shortlist
+from database.settings import REPOSITORY, Settings
 from serving.api.v1 import pages
 from serving.catalogue.catalogue import identity_of
 from serving.lists.wanted import page_key
@@ -148,6 +151,34 @@ def test_a_new_shop_has_lists_at_once(addresses: tuple[str, str]) -> None:
     """Numeric item ids and UUID users, from an empty database, on two workers."""
     with httpx.Client(base_url=addresses[0]) as one, httpx.Client(base_url=addresses[1]) as other:
         _open_a_shop(one, other)
+        _try_the_page(one)
+    with Shortlist(addresses[1]) as shortlist:
+        _ask_by_the_client(shortlist)
+
+
+def _try_the_page(http: httpx.Client) -> None:
+    """Every example of docs/api.md on a list has items."""
+    page = (REPOSITORY / "docs" / "api.md").read_text()
+    examples = re.findall(
+        r"```http\nPOST (/v1/(?:recommend|similar|search|trending|rerank))\n(.*?)```", page, re.S
+    )
+    assert len(examples) == 7
+    for path, body in examples:
+        answer = http.post(path, json=json.loads(body))
+        assert answer.status_code == 200, (path, body, answer.text)
+        assert answer.json()["items"] or "hours" in body, (path, body)
+
+
+def _ask_by_the_client(shortlist: Shortlist) -> None:
+    made = shortlist.recommend("u-1", n=4, filter="price < 12", exclude=["1095270"], explain=True)
+    following = shortlist.next_page("recommend", made["next"] or "")
+    ids = [each["id"] for each in (*made["items"], *following["items"])]
+    assert len(ids) == len(set(ids)) and "1095270" not in ids and made["items"][0]["columns"]
+    assert shortlist.recommend(session=[{"item_id": "1095270"}], n=1)["items"][0]["reason"]["code"]
+    assert shortlist.similar_to("1095270", by="title", n=2)["items"]
+    assert shortlist.search_items("tea cup", facets=["price"], n=1)["total"] == 11
+    assert shortlist.trending(category="Kitchen", n=2)["items"]
+    assert len(shortlist.rerank(["1095270", "1095271"], "u-1")["items"]) == 2
 
 
 def _open_a_shop(one: httpx.Client, other: httpx.Client) -> None:
