@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from benchmarks import ingest, lists, service, training
+from benchmarks import ingest, service, training
 from benchmarks.random_operations.run import run as run_random_operations
 
 
@@ -21,7 +21,6 @@ def main(context: click.Context) -> None:
 
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
 main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
-main.command("lists", help="Lists of /v1 with filters, at 100,000 items.")(lists.run)
 main.command("training", help="ALS and bare implicit.")(training.run)
 
 

@@ -121,6 +121,7 @@ class ShopLists(Recommender):
             vector = await self._parts.encoder.encode(meant(wanted.query))
             asked = {"query": wanted.query, "vector": vector}
         await self.catch_up()
+        await self._guess([] if wanted.query is None else [wanted.query], None)
         sort = None if wanted.sort is None else self._sort(wanted.sort)
         facets = [(name, self._field(name, "facets")) for name in wanted.facets]
         recipe = recipes.LISTING if wanted.query is None else recipes.SEARCH_PAGES
