@@ -36,7 +36,7 @@ _COMPUTE = """
 _RECENT = """
     select item_id, sum(weight)::float8 as score, count(*)::int as events
     from (
-        select item_id, ($2::jsonb ->> event_type)::float8 * case event_type
+        select item_id, coalesce(weight, ($2::jsonb ->> event_type)::float8) * case event_type
             when 'rating' then coalesce(value - $3, 0)
             when 'feedback' then coalesce(sign(value), 0)
             when 'view_time' then least(greatest(coalesce(value / $4, 1), 0), 1)
