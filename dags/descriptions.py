@@ -51,6 +51,10 @@ TASKS = {
         "after it are **skipped** if nothing has drifted, or during the cooldown after a training that drift "
         "started."
     ),
+    "learn_blend": (
+        "Searches the blend's weights on validation windows and writes them into `params.yaml` if they are "
+        "better. **Skipped** before the first snapshot, or while the history has no validation window."
+    ),
     "train": "Starts `daily_training`.",
     "drift_triggered": "Records that drift started a training, which begins the cooldown.",
     "retention": (

@@ -56,7 +56,7 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     found = run_airflow(LOAD)
 
     assert found["errors"] == {}
-    assert set(found["dags"]) == {"hourly_trending", "daily_training", "monitoring"}
+    assert set(found["dags"]) == {"hourly_trending", "daily_training", "monitoring", "weekly_blend"}
     for name, dag in found["dags"].items():
         assert dag["about"], name
         assert dag["doc"] and dag["told"] and dag["tags"] and dag["runs"] == 1 and not dag["catchup"], name

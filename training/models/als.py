@@ -26,6 +26,8 @@ from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, R
 HalfRound = Callable[[Csr, FloatArray, FloatArray, int], None]
 """Confidence, the vectors to improve in place, those of the other side, steps."""
 
+BLOCK = 1 << 16
+"""Rows of factors that are worked on in float64 at a time."""
 STEPS = 3
 """Conjugate-gradient steps of a half round (Takacs, Pilaszy, Tikk 2011)."""
 
@@ -126,8 +128,9 @@ def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None 
     with threadpool_limits(limits=1, user_api="blas"):
         users, items = _alternate(confidence, (first, inverse), penalty, config, (seed, report))
         # float64: in float32 eigenvectors of close eigenvalues mix. Both sides turn alike, so X Y' stays.
-        spectrum, basis = np.linalg.eigh(items.T.astype(np.float64) @ items)
-        users, items = (users @ basis).astype(np.float32), (items @ basis).astype(np.float32)
+        spectrum, basis = np.linalg.eigh(gram_of(items))
+        _turn(users, basis)
+        _turn(items, basis)
     scalars = {
         "alpha": config.alpha,
         "strength": config.strength,
@@ -138,6 +141,21 @@ def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None 
     # Rounding puts eigenvalues of a rank below d slightly under zero; a Gram matrix has none there.
     gram = np.diag(np.maximum(spectrum, 0.0) + penalty).astype(np.float32)
     return Als(items, users, inverse, gram, scalars)
+
+
+def gram_of(factors: FloatArray) -> DoubleArray:
+    """Y'Y in float64, float64[d, d]; a float64 copy of the factors is made of a block of rows at a time."""
+    gram = np.zeros((factors.shape[1], factors.shape[1]))
+    for start in range(0, len(factors), BLOCK):
+        block = factors[start : start + BLOCK].astype(np.float64)
+        gram += block.T @ block
+    return gram
+
+
+def _turn(factors: FloatArray, basis: DoubleArray) -> None:
+    """Multiply factors by an orthogonal basis in place, computed in float64, a block of rows at a time."""
+    for start in range(0, len(factors), BLOCK):
+        factors[start : start + BLOCK] = factors[start : start + BLOCK] @ basis
 
 
 def penalty_of(confidence: Csr, config: AlsConfig) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from database.settings import Settings, get_settings
 from training.data.prepared import Prepared
 from training.data.snapshot import read_snapshot
+from training.data.split import SplitError
 from training.data.workspace import Workspace, locked, open_workspace
 from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
 from training.evaluation.ranking import accuracy, rank
@@ -31,6 +32,8 @@ from training.tracking.tracker import Tracker
 from training.tuning.blend_weights import LearnedWeights, Objective, learn_weights, mean_of_folds
 from training.tuning.search import Budget, Found, OnTrial, Trial, Values, progress, search
 from training.tuning.search_history import blend_line, save_trials, save_weights, search_line
+
+logger = logging.getLogger(__name__)
 
 COMPARED = 50
 """Best trials that a search's run links to: an address has an end."""
@@ -207,6 +210,36 @@ def main(
             _write(workspace, params, section, values, preferred=preferred)
         if upload is not None:
             upload(folder)
+
+
+class NoSnapshotError(Exception):
+    """Nothing was prepared yet, or the history is too short: there is nothing to search on."""
+
+
+def relearn_blend() -> bool:
+    """Learn the blend's weights on the latest snapshot, as `blend --write` does; whether they were written.
+
+    Raises:
+        NoSnapshotError: there is no snapshot yet, or its history has no validation window.
+        click.ClickException: params.yaml was edited meanwhile, and stays as it is.
+    """
+    settings = get_settings()
+    workspace = open_workspace(settings)
+    if not workspace.prepared.exists():
+        raise NoSnapshotError("There is no snapshot yet.")
+    params = load_params(workspace.params_file)
+    try:
+        windows = open_windows(Prepared.load(workspace.prepared), params.split, params.tune, params.seed)
+    except SplitError as error:
+        raise NoSnapshotError(str(error)) from error
+    folder = workspace.data / "tuning" / BLEND
+    with tracked_search(workspace, params, BLEND, settings) as (log_trial, upload):
+        learned = tune_blend(windows, params)
+        save_weights(learned, folder, log_trial)
+        logger.info("%s", blend_line(learned))
+        upload(folder)
+    _write(workspace, params, (BLEND, "tuned"), dict(learned.weights), preferred=learned.preferred)
+    return learned.preferred
 
 
 def _write(

@@ -77,7 +77,6 @@ def test_a_challenger_as_good_as_the_champion_is_accepted() -> None:
         ({"comparisons": (compared("blend", -0.5, users=19),)}, "accuracy"),
         ({"cold": compared("popularity", -0.05, users=40)}, "cold start"),
         ({"index_recall": 0.5}, "index recall"),
-        ({"size_mb": 101.0}, "size"),
         ({"smoke_p95_ms": 80.0}, "smoke test"),
         ({"smoke_errors": ("als gave scores that are no numbers",)}, "smoke test"),
     ],
@@ -88,6 +87,14 @@ def test_each_rule_refuses_by_itself(change: dict[str, Any], check: str) -> None
     assert not decision.accepted
     assert [reason.partition(":")[0] for reason in decision.reasons] == [check]
     assert f"| {check} | NO |" in decision.as_table()
+
+
+def test_a_large_bundle_is_a_warning_with_what_to_do() -> None:
+    decision = decide(replace(CHALLENGER, size_mb=101.0), LIMITS)
+
+    assert decision.accepted and not decision.reasons
+    assert "WARNING: above max_size_mb" in decision.as_table()
+    assert "WARNING" not in decide(CHALLENGER, LIMITS).as_table()
 
 
 def test_the_luck_of_one_models_start_does_not_refuse() -> None:

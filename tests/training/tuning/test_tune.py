@@ -20,7 +20,7 @@ from training.models.core.vocabulary import Vocabulary
 from training.params import Params, load_params
 from training.params.edit import write_back
 from training.tracking.tracker import Tracker
-from training.tuning.tune import main
+from training.tuning.tune import NoSnapshotError, main, relearn_blend
 
 
 def prepared_of(days: int) -> Prepared:
@@ -176,19 +176,45 @@ def test_a_search_needs_a_budget_and_a_space(workspace: Path) -> None:
     assert CliRunner().invoke(main, ["als", "--trials", "2", "--fix", "alfa"]).exit_code == 2
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-def test_the_searchs_run_keeps_its_history(
-    workspace: Path, tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def track(workspace: Path, name: str, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> Tracker:
+    """Let the workspace's searches go to the experiment `name`-search of MLflow."""
     (workspace / "data" / "snapshot").mkdir()
     description = {"catalogue_seq": 1, "interaction_id": 1, "as_of": "2026-01-01T00:00:00+00:00", "rows": {}}
     (workspace / "data" / "snapshot" / "snapshot.json").write_text(json.dumps(description))
     (workspace / "data" / "snapshot.dvc").write_text("outs: [{md5: abc, path: snapshot}]\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "histories")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
     get_settings.cache_clear()
-    client = Tracker(get_settings()).client
-    client.create_experiment("histories-search", artifact_location=(tmp_path / "artifacts").as_uri())
+    tracker = Tracker(get_settings())
+    tracker.client.create_experiment(f"{name}-search", artifact_location=(workspace / "artifacts").as_uri())
+    return tracker
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_a_week_learns_the_blend_anew_and_keeps_it_if_it_is_better(
+    workspace: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = track(workspace, "weekly", tracking_uri, monkeypatch).client
+    file = workspace / "params.yaml"
+    write_back(file, ("blend", "tuned"), {"embeddings": 1.0}, whole=True)
+    assert relearn_blend()
+    better = file.read_text()
+    assert load_params(file).blend.tuned != {"embeddings": 1.0}
+    assert not relearn_blend(), "the weights in use are the best by now"
+    assert file.read_text() == better
+    experiment = client.get_experiment_by_name("weekly-search")
+    assert experiment is not None
+    assert {run.info.status for run in client.search_runs([experiment.experiment_id])} == {"FINISHED"}
+    shutil.rmtree(workspace / "data" / "prepared")
+    with pytest.raises(NoSnapshotError):
+        relearn_blend()
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+def test_the_searchs_run_keeps_its_history(
+    workspace: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = track(workspace, "histories", tracking_uri, monkeypatch).client
     result = CliRunner().invoke(main, ["popularity", "--trials", "3"])
     assert result.exit_code == 0, result.output
     experiment = client.get_experiment_by_name("histories-search")
