@@ -1,9 +1,12 @@
 """What `make fresh` takes from this machine into a trial, and the word it takes out of one."""
 
+import pytest
+
 from operations.fresh import environment, last_word, paths, trials
 
 
-def test_pypi_alone_knows_no_setting_of_pip() -> None:
+def test_pypi_alone_knows_no_setting_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
     ours, pypi = trials()
     assert pypi.environment["PIP_CONFIG_FILE"] == "/dev/null"
     assert not [

@@ -225,7 +225,6 @@ def test_the_data_may_lie_elsewhere_by_a_line_of_the_settings(tmp_path: Path, li
 
 
 def test_what_the_disk_refuses_is_said_in_one_line(clone: Path, venv: Path) -> None:
-    (clone / "requirements.txt").chmod(0o444)
     (venv / "install.log").mkdir()
     done = install(clone, clone.parent / "bin")
     assert done.returncode == 1

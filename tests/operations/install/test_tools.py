@@ -35,6 +35,12 @@ def lock(tmp_path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
+def bundled_wheels() -> str:
+    """Where this Python keeps the pip that it gives to new environments: Debian's keeps it elsewhere."""
+    folders = Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")
+    return str(next(folder for folder in folders if any(folder.glob("pip-*.whl"))))
+
+
 @pytest.fixture(params=["uv", "pip"])
 def tool(request: pytest.FixtureRequest, tmp_path: Path, wheels: Path, lock: int) -> Tool:
     venv = tmp_path / "venv"
@@ -42,8 +48,7 @@ def tool(request: pytest.FixtureRequest, tmp_path: Path, wheels: Path, lock: int
     settings = {"no-index": "true", "find-links": str(wheels)}
     if request.param == "uv":
         return Uv(venv, lock, UV, settings)
-    bundled = str(Path(ensurepip.__file__).parent / "_bundled")
-    Uv(venv, lock, UV, {"no-index": "true", "find-links": bundled}).synchronise(["pip"], ())
+    Uv(venv, lock, UV, {"no-index": "true", "find-links": bundled_wheels()}).synchronise(["pip"], ())
     made = Pip(venv, lock)
     made.environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull}
     return made
