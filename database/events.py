@@ -15,6 +15,8 @@ from database.partitions import INTERACTIONS, ensure_partitions_async, is_missin
 
 _KEYS = UUID("f7d3b2a4-0f55-4c1c-9c1e-5a1f0e6f7b3d")
 """Namespace of the UUIDs of events' keys."""
+_PAGE_KEYS = UUID("0c0f8d57-3a2e-4b8e-9d3f-6e0f2f1a7c55")
+"""Namespace of those whose events pages log."""
 _LOCKS = 32
 """Locks that the keys share: each writer holds those of its keys, in order."""
 _INSERT = """
@@ -45,9 +47,12 @@ class EventType:
     """In place of that type's."""
 
 
-def key_of(key: str) -> UUID:
-    """What an event's key is stored as."""
-    return uuid5(_KEYS, key)
+def key_of(key: str, *, from_page: bool = False) -> UUID:
+    """What an event's key is stored as.
+
+    Keys that pages send are others: whoever reads a page's API key replaces no order of the shop with it.
+    """
+    return uuid5(_PAGE_KEYS if from_page else _KEYS, key)
 
 
 async def read_event_types(conn: asyncpg.Connection) -> list[EventType]:
@@ -136,11 +141,12 @@ async def _lock(conn: asyncpg.Connection, keys: Sequence[UUID]) -> None:
         await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 1))", f"event key {number}")
 
 
-async def delete_event(conn: asyncpg.Connection, key: UUID) -> bool:
-    """Undo the event of a key; whether there was one."""
+async def delete_event(conn: asyncpg.Connection, key: str) -> bool:
+    """Undo the event of a key, a page's as well; whether there was one."""
+    keys = [key_of(key), key_of(key, from_page=True)]
     async with conn.transaction():
-        await _lock(conn, [key])
-        status = await conn.execute("delete from interactions where dedup_key = $1", key)
+        await _lock(conn, keys)
+        status = await conn.execute("delete from interactions where dedup_key = any($1::uuid[])", keys)
     return bool(status != "DELETE 0")
 
 

@@ -19,6 +19,8 @@ class Request:
     """Its query and body fields that its endpoint does not have."""
     stranger: str | None = None
     """The client's address, where it has no key and is not on this machine."""
+    from_page: bool = False
+    """Whether its key stands in a page, where anybody can read it."""
     headers_only: bool = False
     """Whether only the answer's headers go out: nobody sees the lists that it is made of."""
     shown: int | None = None

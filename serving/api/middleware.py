@@ -172,6 +172,8 @@ class KeyCheck:
                 refusal = (403, "forbidden", "a public key reads and logs events only") if public else _NO_KEY
                 await error_answer(*refusal)(scope, receive, send)
                 return
+            if public and (request := current_request.get()) is not None:
+                request.from_page = True
         await self._app(scope, receive, send)
 
 

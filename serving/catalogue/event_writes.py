@@ -45,4 +45,4 @@ class EventWrites:
     async def undo(self, key: str) -> bool:
         """Delete the event of a key; whether there was one."""
         async with self._database.connection("undoing an event", Lane.EVENT) as conn:
-            return await events.delete_event(conn, events.key_of(key))
+            return await events.delete_event(conn, key)

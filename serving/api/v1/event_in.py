@@ -51,7 +51,7 @@ class EventIn(Body):
     )
 
 
-def event_values(event: EventIn, words: EventWords, now: datetime) -> dict[str, Any]:
+def event_values(event: EventIn, words: EventWords, now: datetime, *, from_page: bool) -> dict[str, Any]:
     """An event as `database.events.store_events` takes it.
 
     Raises PydanticCustomError, whose context has the `field` at fault.
@@ -84,7 +84,7 @@ def event_values(event: EventIn, words: EventWords, now: datetime) -> dict[str, 
         "occurred_at": None if event.time is None else event.time.astimezone(UTC).isoformat(),
         "context": None if event.context is None else event.context.model_dump(exclude_none=True),
         "recommendation_id": event.recommendation_id,
-        "dedup_key": None if event.key is None else str(key_of(event.key)),
+        "dedup_key": None if event.key is None else str(key_of(event.key, from_page=from_page)),
     }
 
 

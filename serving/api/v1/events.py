@@ -21,6 +21,7 @@ from serving.api.v1.fields import Id
 from serving.api.v1.problems import FieldProblem, documented
 from serving.api.v1.rows import Rows, read_rows
 from serving.event_types import EventWords, parse_name
+from serving.request_context import current_request
 
 router = APIRouter(tags=["v1 events"])
 
@@ -199,10 +200,11 @@ def _values(
 ) -> tuple[list[dict[str, Any]], dict[int, list[FieldProblem]]]:
     """The good rows as they are stored, and what is wrong with the others."""
     refused, values = dict(rows.bad), []
-    now = datetime.now(UTC)
+    now, request = datetime.now(UTC), current_request.get()
+    from_page = request is not None and request.from_page
     for index, event in rows.good.items():
         try:
-            values.append(event_values(event, words, now))
+            values.append(event_values(event, words, now, from_page=from_page))
         except PydanticCustomError as error:
             context = error.context or {}
             refused[index] = [FieldProblem(field=context["field"], detail=context["reason"])]

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from client import AsyncShortlist
 from database.connection import connect, create_pool
@@ -167,6 +168,17 @@ def addresses(live_settings: Settings) -> Iterator[tuple[str, str]]:
     """Two workers, each on a real plane of its own, over that database."""
     with _server(_live_app(live_settings)) as one, _server(_live_app(live_settings)) as other:
         yield one, other
+
+
+@pytest.fixture
+def keyed(live_settings: Settings) -> Iterator[httpx.Client]:
+    """A client without a key of a worker that asks for one: `secret`, or in a page `page`."""
+    keys = {"api_keys": SecretStr("secret"), "public_keys": SecretStr("page")}
+    with (
+        _server(_live_app(live_settings.model_copy(update=keys))) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,20 @@ def test_an_event_is_replaced_and_undone_by_its_key(workers: Workers, live_setti
     assert stored(live_settings, user_id=user) == []
 
 
+def test_a_page_replaces_no_event_of_the_shop(keyed: httpx.Client, live_settings: Settings) -> None:
+    """Anybody can read the key of a page, and guess the number of an order."""
+    user, key = str(uuid4()), str(uuid4())
+    event = {"type": "purchase", "user_id": user, "item_id": "a", "key": key, "quantity": 1}
+    secret, page = {"X-API-Key": "secret"}, {"X-API-Key": "page"}
+    assert keyed.post("/v1/events", json=event, headers=secret).status_code == 200
+    for quantity in (8, 9):
+        assert keyed.post("/v1/events", json=event | {"quantity": quantity}, headers=page).status_code == 200
+    assert sorted(row["value"] for row in stored(live_settings, user_id=user)) == [1, 9]
+    assert keyed.delete(f"/v1/events/{key}", headers=page).status_code == 403
+    assert keyed.delete(f"/v1/events/{key}", headers=secret).status_code == 204
+    assert stored(live_settings, user_id=user) == []
+
+
 def test_a_request_that_comes_again_counts_once(workers: Workers, live_settings: Settings) -> None:
     one, other = workers
     user = str(uuid4())
