@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from serving.catalogue.catalogue import Catalogue
 from serving.conditions.masks import KEPT, Masks
 from serving.conditions.tree import FilterError
-from serving.types import Item
+from serving.types import Item, category_paths
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 TEXTS = ("red", "blue", 'sky "blue"', "2026-11-21", "2026-11-20T00:00:00Z", "")
@@ -56,10 +56,8 @@ def own(item: Item, name: str) -> Any:
     if name == "rating":
         return None if item.rating is None else round(item.rating, 6)
     if name == "categories":
-        levels = [each for each in (item.category, item.sub_category) if each]
-        own_path = [" > ".join(levels)] if item.category else []
-        paths = item.categories or own_path
-        return [path for full in paths for path in PATHS if full == path or full.startswith(path + " > ")]
+        paths = [path.split(" > ") for path in category_paths(item)]
+        return [" > ".join(path[: level + 1]) for path in paths for level in range(len(path))]
     return getattr(item, name)
 
 
