@@ -63,6 +63,7 @@ async def test_reads_are_open_unless_the_setting_says_otherwise(served: Any) -> 
         ("GET", "/status", None),
         ("POST", "/search/", {"query": "mug"}),
         ("POST", "/recommendations", {"user_id": "a"}),
+        ("POST", "/recommendations/cart", {"items": ["PRODUCT001"]}),
         ("POST", "/matrix_factor/user", {"user_id": "a"}),
         ("POST", "/api/recommend/", {"query": "mug"}),
     ]
