@@ -96,23 +96,26 @@ def available_memory() -> float | None:
         for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return min(int(line.split()[1]) * 1024 / GIGABYTE, _container_limit())
-    with suppress(OSError, subprocess.CalledProcessError):
-        said = subprocess.run(["vm_stat"], capture_output=True, text=True, check=True).stdout
+    with suppress(OSError, subprocess.SubprocessError):
+        said = subprocess.run(["vm_stat"], capture_output=True, text=True, check=True, timeout=5).stdout
         if (free := free_pages(said)) is not None:
             return free / GIGABYTE
     with suppress(OSError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
+        every = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
+        return min(every, _container_limit())
     return None
 
 
 def free_pages(said: str) -> int | None:
     """Bytes that are free or could be at once, from what macOS's `vm_stat` says; None if it says otherwise.
 
-    Free and inactive pages, as psutil counts them.
+    Free, speculative (read ahead, free at once) and inactive pages: psutil counts the same as available.
     """
     size = re.search(r"page size of (\d+) bytes", said)
-    pages = re.findall(r"^Pages (?:free|inactive):\s+(\d+)\.", said, re.MULTILINE)
-    return int(size[1]) * sum(map(int, pages)) if size and len(pages) == 2 else None
+    pages = dict(re.findall(r"^Pages (free|inactive|speculative):\s+(\d+)\.", said, re.MULTILINE))
+    if size is None or not {"free", "inactive"} <= pages.keys():
+        return None
+    return int(size[1]) * sum(map(int, pages.values()))
 
 
 def _container_limit() -> float:

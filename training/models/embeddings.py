@@ -7,7 +7,7 @@ import numpy as np
 
 from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
-from training.models.core.opinions import STORED, Direction, mean_direction, opinions
+from training.models.core.opinions import STORED, Direction, mean_direction, opinions, rounding
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
@@ -40,6 +40,7 @@ class Embeddings(Model):
         self.index = index
         self.n_items = len(vectors)
         self._whole = self.n_items <= int(scalars["flat_below"])
+        self._texted = np.asarray(vectors.any(axis=1), dtype=np.float32)
 
     @property
     def report(self) -> IndexReport:
@@ -75,12 +76,14 @@ class Embeddings(Model):
 
     def score_batch(self, histories: Csr) -> FloatArray:
         read = transform_matrix(histories, "log1p")
-        sums: FloatArray = np.asarray(read.sum(axis=1), dtype=np.float32)[:, None]
+        sums: FloatArray = np.asarray(read @ self._texted, dtype=np.float32)[:, None]
         terms = int(np.diff(histories.indptr).max(initial=0)) + STORED
         totals: FloatArray = (read @ self.vectors).astype(np.float32)
         # Divided by their length at the end: what rounding made of the sums stays small beside their parts.
         lengths = opinions(np.linalg.norm(totals, axis=1, keepdims=True).astype(np.float32), sums, terms)
-        scores: FloatArray = opinions(totals @ self.vectors.T, sums, totals.shape[1] + terms)
+        noise = lengths * np.float32(rounding(totals.shape[1] + STORED)) + sums * np.float32(rounding(terms))
+        scores: FloatArray = totals @ self.vectors.T
+        scores[np.abs(scores) <= noise] = 0.0
         return np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:

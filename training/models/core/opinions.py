@@ -56,12 +56,14 @@ class Direction:
     """float32[d], L2-normalised."""
     stretch: float = 1.0
     """Length of its parts over that of their sum: 1 for one vector, large where vectors cancel."""
-    terms: int = STORED
-    """Roundings that went into it."""
+    terms: int = 0
+    """Roundings that went into the sum."""
 
     def opinions(self, cosines: FloatArray) -> FloatArray:
         """Cosines with stored vectors (float32, any shape), changed in place: zero where only rounding."""
-        return opinions(cosines, self.stretch, len(self.vector) + self.terms)
+        noise = rounding(len(self.vector) + STORED) + self.stretch * rounding(self.terms)
+        cosines[np.abs(cosines) <= np.float32(noise)] = 0.0
+        return cosines
 
 
 def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None:
@@ -72,9 +74,11 @@ def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None
         vectors: float32[n, d], L2-normalised, or zero.
     """
     total = weights @ vectors
-    length, parts, terms = float(np.linalg.norm(total)), float(weights.sum()), len(weights) + STORED
+    # A zero vector adds neither to the sum nor to its rounding.
+    added = weights[vectors.any(axis=1)]
+    length, parts, terms = float(np.linalg.norm(total)), float(added.sum()), len(added) + STORED
     if length <= rounding(terms) * parts:
         return None
     unit: FloatArray = (total / np.float32(length)).astype(np.float32)
     # What rounding made of the sum is a larger share of it, the more of the parts went.
-    return Direction(unit, max(1.0, parts / length), terms + STORED)
+    return Direction(unit, max(1.0, parts / length), terms)

@@ -228,6 +228,22 @@ def test_what_is_left_of_a_history_that_nearly_cancels_is_read_as_far_as_it_can_
         np.testing.assert_allclose(batch[0, 2], 1.0, atol=0.01)
 
 
+def test_items_without_a_text_make_no_likeness_uncertain() -> None:
+    """One liked item of a thousand has a text: what is like it is as sure as if it stood alone."""
+    generator = np.random.default_rng(5)
+    vectors: FloatArray = generator.standard_normal((1200, 64)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[1:1000] = 0.0
+    model = Embeddings(vectors, {"flat_below": 2000, "index": {}}, None)
+    one, all_of_them = np.zeros(1, dtype=np.int32), np.arange(1000, dtype=np.int32)
+    alone = model.scores(Query(one, np.ones(1, np.float32)))
+    np.testing.assert_allclose(model.scores(Query(all_of_them, np.ones(1000, np.float32))), alone, atol=1e-6)
+    history: Csr = sparse.csr_array(
+        (np.ones(1000, np.float32), (np.zeros(1000, int), all_of_them)), shape=(1, 1200)
+    )
+    np.testing.assert_allclose(model.score_batch(history)[0], alone, atol=1e-6)
+
+
 def test_the_two_filters_of_gfcf_may_cancel() -> None:
     """The linear filter gives the second item what the low-pass one takes, but for the last bits."""
     third = np.float32(1) / np.float32(3)
