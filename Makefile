@@ -35,9 +35,11 @@ test-fast: install ## the tests that need no server: for the working day
 coverage: install ## which lines and branches the last `make test` left out
 	@$(PY) -m coverage report
 
-# Kernels that every x86 processor of the last ten years can run; on others OpenBLAS keeps its own.
+# Kernels that every x86 processor of the last ten years can run, and those for AVX-512 where there is one (what
+# OpenBLAS names Zen are Haswell's); on others it keeps its own.
+KERNELS := "Haswell 4" "Sandybridge 1" "Nehalem 2" $(if $(shell grep -m1 -ow avx512bw /proc/cpuinfo 2>/dev/null),"SkylakeX 2")
 test-kernels: install ## test models and ranking with the rounding of other processors and numbers of threads
-	@for kernel in "Haswell 4" "Sandybridge 1" "Nehalem 2"; do set -- $$kernel; echo "OpenBLAS: $$1, threads: $$2"; \
+	@for kernel in $(KERNELS); do set -- $$kernel; echo "OpenBLAS: $$1, threads: $$2"; \
 	OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2 OMP_NUM_THREADS=$$2 $(PY) -m pytest -q --no-header tests/training/pipeline/test_rounding.py \
 	tests/training/models/test_{als,nmf,contract,blend}.py tests/training/models/core/test_{opinions,neighbours}.py tests/serving/steps || exit 1; done
 
