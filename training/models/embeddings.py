@@ -7,7 +7,7 @@ import numpy as np
 
 from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
-from training.models.core.opinions import STORED, Direction, mean_direction, opinions, rounding
+from training.models.core.opinions import STORED, Direction, cleared, mean_direction, opinions, rounding
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
@@ -82,8 +82,7 @@ class Embeddings(Model):
         # Divided by their length at the end: what rounding made of the sums stays small beside their parts.
         lengths = opinions(np.linalg.norm(totals, axis=1, keepdims=True).astype(np.float32), sums, terms)
         noise = lengths * np.float32(rounding(totals.shape[1] + STORED)) + sums * np.float32(rounding(terms))
-        scores: FloatArray = totals @ self.vectors.T
-        scores[np.abs(scores) <= noise] = 0.0
+        scores = cleared(totals @ self.vectors.T, noise)
         return np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:

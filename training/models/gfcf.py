@@ -16,7 +16,7 @@ from scipy import sparse
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
-from training.models.core.opinions import STORED, opinions, rounding
+from training.models.core.opinions import STORED, cleared, opinions, rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 
@@ -99,9 +99,7 @@ class GfCf(NeighbourModel):
         smooth = opinions(smooth, magnitude, terms)
         # The linear filter's scores are never below zero: only a low-pass score below zero takes from them.
         noise = np.float32(rounding(terms)) * magnitude + np.float32(rounding(history + STORED)) * linear
-        both: FloatArray = linear + smooth
-        both[(smooth < 0) & (np.abs(both) <= noise)] = 0.0
-        return both
+        return cleared(linear + smooth, np.where(smooth < 0, noise, np.float32(0)))
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}

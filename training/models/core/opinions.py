@@ -15,8 +15,10 @@ independent with mean zero). The smaller of the two is taken.
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.models.core.types import FloatArray
 
@@ -44,7 +46,12 @@ def opinions(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> F
         magnitude: what bounds the sum of the products' sizes of each score; broadcast to the scores' shape.
         terms: products that a score is the sum of, and roundings that went into them (`STORED`).
     """
-    scores[np.abs(scores) <= np.float32(rounding(terms)) * magnitude] = 0.0
+    return cleared(scores, np.float32(rounding(terms)) * magnitude)
+
+
+def cleared(scores: FloatArray, noise: NDArray[np.floating[Any]] | np.floating[Any] | float) -> FloatArray:
+    """The scores, changed in place: zero where they are no larger than `noise`, broadcast to their shape."""
+    scores[np.abs(scores) <= noise] = 0.0
     return scores
 
 
@@ -62,8 +69,7 @@ class Direction:
     def opinions(self, cosines: FloatArray) -> FloatArray:
         """Cosines with stored vectors (float32, any shape), changed in place: zero where only rounding."""
         noise = rounding(len(self.vector) + STORED) + self.stretch * rounding(self.terms)
-        cosines[np.abs(cosines) <= np.float32(noise)] = 0.0
-        return cosines
+        return cleared(cosines, np.float32(noise))
 
 
 def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None:
