@@ -240,16 +240,7 @@ SEARCH = Recipe(
     fallback_reason="no_search_matches",
 )
 
-POPULAR_ON_V1 = Recipe(
-    "recommend",
-    filters=(unseen,),
-    sources=(popularity.popularity,),
-    scorer=Single("popularity"),
-    rerankers=(spread_if_asked,),
-    labels=labels.of_popularity,
-    reasons=wording.of_popularity,
-    worthy="all",
-)
+POPULAR_ON_V1 = replace(POPULAR, name="recommend", rerankers=(spread_if_asked,))
 
 RECOMMEND = replace(
     PERSONALIZED, name="recommend", fallback=replace(COLD_START, name="recommend"), fill=POPULAR_ON_V1
@@ -268,15 +259,7 @@ BOUGHT_TOGETHER = Recipe(
     reasons=wording.of_basket,
 )
 
-LIKE_NOTHING_KNOWN = Recipe(
-    "similar.people",
-    filters=(not_itself,),
-    sources=(popularity.popularity,),
-    scorer=Single("popularity"),
-    labels=labels.of_popularity,
-    reasons=wording.of_popularity,
-    worthy="all",
-)
+LIKE_NOTHING_KNOWN = replace(POPULAR, name="similar.people", filters=(not_itself,))
 
 SIMILAR_BY_PEOPLE = replace(
     SAME_PEOPLE,
