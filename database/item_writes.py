@@ -8,31 +8,9 @@ import asyncpg
 import numpy as np
 
 from database.attributes import AttributeConflict, read_types, settle, store_types
-from database.items import Embedding, ItemRow, delete_item, finish, get_item
+from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish, get_item
 
-COLUMNS = (
-    "kind",
-    "title",
-    "description",
-    "category",
-    "sub_category",
-    "categories",
-    "tags",
-    "image_url",
-    "link",
-    "rating",
-    "rating_count",
-    "price",
-    "original_price",
-    "discount_ratio",
-    "hidden",
-    "available",
-    "stock",
-    "publish_at",
-    "expire_at",
-    "dated_at",
-    "attributes",
-)
+COLUMNS = (*WRITTEN, "categories", "stock", "dated_at", "attributes")
 """What a whole item says."""
 
 _SEQ = "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
