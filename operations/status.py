@@ -11,7 +11,7 @@ from operations.supervisor import Supervisor
 
 MEGABYTE = 1024**2
 SCHEDULED = ("daily_training", "hourly_trending", "monitoring")
-"""The DAGs."""
+"""The DAGs without which lists grow old; `weekly_blend` may be paused to keep weights as they are."""
 
 
 def memory(found: list[psutil.Process]) -> int:
