@@ -24,7 +24,6 @@ from database.training_failures import TrainingOutcome, fetch_last_outcome
 from database.users import UserRow
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate, bento_folder
-from serving.catalogue.category_counts import CategoryCounts
 from serving.catalogue.drafts import (
     InteractionDraft,
     ItemChanges,
@@ -72,7 +71,6 @@ class LivePlane:
         self._clock = clock
         self.params = params
         """As they were when the worker started: lists, experiments and their results go by the same."""
-        self._categories = CategoryCounts()
         self.lists = ShopLists(parts, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None
@@ -249,7 +247,9 @@ class LivePlane:
     async def categories(self) -> Mapping[str, int]:
         """How many items that may be in lists there are in each category, by path."""
         await self.catch_up()
-        return self._categories.counts(self._parts.index.catalogue)
+        catalogue = self._parts.index.catalogue
+        counts = catalogue.fields.codes("categories", "texts").counts(catalogue.listed(None))
+        return {str(path): count for path, count in sorted(counts.items(), key=lambda each: str(each[0]))}
 
     async def event_words(self) -> EventWords:
         """The words for events that are defined now. Raises DatabaseUnavailable."""
