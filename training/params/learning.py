@@ -38,21 +38,25 @@ class InteractionsParams(Config):
     """A rating of so many stars speaks neither for an item nor against it."""
 
 
+CountsAs = Literal[
+    "product_click",
+    "search_query",
+    "click",
+    "like",
+    "skip",
+    "view_time",
+    "purchase",
+    "rating",
+    "feedback",
+    "nothing",
+]
+"""What an event may count as: `database.interactions.EVENT_TYPES`, or nothing."""
+
+
 class EventTypeParams(Config):
     """Section `event_types`: what a word of the shop's own for an event counts as."""
 
-    counts_as: Literal[
-        "product_click",
-        "search_query",
-        "click",
-        "like",
-        "skip",
-        "view_time",
-        "purchase",
-        "rating",
-        "feedback",
-        "nothing",
-    ]
+    counts_as: CountsAs
     weight: float | None = None
     """In place of that type's weight."""
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Path, Request
@@ -22,6 +22,7 @@ from serving.api.v1.problems import FieldProblem, documented
 from serving.api.v1.rows import Rows, read_rows
 from serving.event_types import EventWords, parse_name
 from serving.request_context import current_request
+from training.params.learning import CountsAs
 
 router = APIRouter(tags=["v1 events"])
 
@@ -34,18 +35,6 @@ _EXAMPLE = {
     "time": "2026-11-20T12:00:00Z",
     "key": "order-77-line-1",
 }
-CountsAs = Literal[
-    "product_click",
-    "search_query",
-    "click",
-    "like",
-    "skip",
-    "view_time",
-    "purchase",
-    "rating",
-    "feedback",
-    "nothing",
-]
 
 
 class RefusedRow(BaseModel):
