@@ -91,4 +91,4 @@ class ItemWrites:
             and (live.text_hash, live.vector_model) == (text_hash(text), self._encoder.name)
         ):
             return None
-        return Embedding(self._encoder.name, text_hash(text), await self._encoder.encode(text))
+        return await self._encoder.embed(text)

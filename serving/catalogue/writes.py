@@ -5,7 +5,7 @@ from uuid import uuid5
 
 from database import interactions, items, users
 from database.interactions import DedupConflict, Recorded
-from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
+from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.index import item_of
 from serving.database_pool import Lane, LiveDatabase
@@ -137,4 +137,4 @@ class Writes:
 
     async def _embed(self, text_fields: dict[str, Any]) -> Embedding:
         text = embedding_text(**text_fields)
-        return Embedding(self._encoder.name, text_hash(text), await self._encoder.encode(text))
+        return await self._encoder.embed(text)

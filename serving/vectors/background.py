@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from database.item_writes import store_vectors, without_vector
-from database.items import Embedding, ItemRow, embedding_text, text_hash
+from database.items import Embedding, ItemRow, embedding_text
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailable
 from serving.vectors.encoder_thread import LiveEncoder
@@ -74,4 +74,4 @@ class BackgroundVectors:
 
     async def _encode(self, row: ItemRow) -> Embedding:
         text = embedding_text(row.title, row.category, row.sub_category, row.tags, row.description)
-        return Embedding(self._encoder.name, text_hash(text), await self._encoder.encode(text))
+        return await self._encoder.embed(text)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from database.items import Embedding, text_hash
 from training.models.core.encoder import TextEncoder
 
 Vector = NDArray[np.float32]
@@ -54,6 +55,10 @@ class LiveEncoder:
         if self._drain is not None:
             self._drain.cancel()
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+    async def embed(self, text: str) -> Embedding:
+        """A text's vector as it is stored. Raises what `encode` does."""
+        return Embedding(self.name, text_hash(text), await self.encode(text))
 
     async def encode(self, text: str) -> Vector:
         """Vector float32[d] of one text, normalised. Raises what the model raises."""
