@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -10,6 +9,7 @@ from uuid import UUID, uuid5
 import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.event_words import EventType
 from database.interactions import DedupConflict
 from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
 
@@ -33,18 +33,6 @@ _USERS = """
     insert into users (user_id) select distinct user_id from unnest($1::text[]) u (user_id) order by user_id
     on conflict do nothing
 """
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """What a shop's word for an event counts as."""
-
-    name: str
-    """A word, or a word with a condition on the value: `read>=3`."""
-    counts_as: str
-    """An event type of the platform."""
-    weight: float | None = None
-    """In place of that type's."""
 
 
 def key_of(key: str, *, from_page: bool = False) -> UUID:

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from database.attributes import AttributeConflict
-from database.events import EventType
+from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
 from database.settings import REPOSITORY
@@ -38,7 +38,6 @@ from serving.catalogue.item_writes import ItemWrites, Make
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailable
-from serving.event_types import EventWords
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog

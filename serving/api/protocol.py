@@ -5,14 +5,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from database.attributes import AttributeConflict
-from database.events import EventType
+from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded
 from database.items import ItemRow
 from database.training_failures import TrainingOutcome
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.item_writes import Make
-from serving.event_types import EventWords
 from serving.lists.wanted import Answered, Wanted
 from serving.steps.context import Vector
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult

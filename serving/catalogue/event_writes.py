@@ -5,11 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from database import events
-from database.events import EventType
+from database.event_words import DEFAULTS, EventType, EventWords
 from database.interactions import DedupConflict
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import KeyReused
-from serving.event_types import DEFAULTS, EventWords
 from training.params.learning import EventTypeParams
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
+from database.event_words import EventWords
 from database.events import key_of
 from serving.api.fields import Label, QueryText, Text
 from serving.api.v1.fields import Body, Id
-from serving.event_types import EventWords
 
 MAX_AHEAD = timedelta(days=366)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from database.events import EventType
+from database.event_words import EventType, EventWords, parse_name
 from serving.api.errors import ApiError, error_answer
 from serving.api.idempotency import IdempotencyKey
 from serving.api.responses import JSON, answer
@@ -20,7 +20,6 @@ from serving.api.v1.fields import Body as StrictBody
 from serving.api.v1.fields import Id
 from serving.api.v1.problems import FieldProblem, documented
 from serving.api.v1.rows import Rows, read_rows
-from serving.event_types import EventWords, parse_name
 from serving.request_context import current_request
 from training.params.learning import CountsAs
 

@@ -5,26 +5,45 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from database.events import EventType
 from database.interactions import EVENT_TYPES
 
 NOTHING = "nothing"
 """A word that counts as nothing: its events are stored and weigh 0."""
 
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """What a shop's word for an event counts as."""
+
+    name: str
+    """A word, or a word with a condition on the value: `read>=3`."""
+    counts_as: str
+    """An event type of the platform."""
+    weight: float | None = None
+    """In place of that type's."""
+
+
+_LOOKS = (
+    *("view", "detail", "read", "clicks", "select_item", "view_item", "product_view", "pv"),
+    *("play", "listen", "watch"),
+)
+_CARTS = ("cart", "carts", "addtocart", "add_to_cart")
+_FAVOURITES = ("wishlist", "star", "bookmark", "share", "fav", "favorite", "favourite", "add_to_wishlist")
+_ORDERS = ("order", "orders", "buy", "transaction")
+_IDLE = ("removefromcart", "remove_from_cart", "view_cart", "impression", "view_item_list", "page_view")
 DEFAULTS = (
     *(EventType(name, name) for name in EVENT_TYPES),
-    EventType("view", "click"),
-    EventType("detail", "click"),
-    EventType("read", "click"),
-    EventType("cart", "click", 3.0),
-    EventType("wishlist", "like"),
-    EventType("star", "like"),
-    EventType("bookmark", "like"),
-    EventType("share", "like"),
+    *(EventType(name, "click") for name in _LOOKS),
+    *(EventType(name, "click", 3.0) for name in _CARTS),
+    *(EventType(name, "like") for name in _FAVOURITES),
+    *(EventType(name, "purchase") for name in _ORDERS),
     EventType("dislike", "skip"),
     EventType("search", "search_query"),
+    EventType("view_search_results", "search_query"),
+    EventType("rate", "rating"),
+    *(EventType(name, NOTHING) for name in _IDLE),
 )
-"""Words that everybody has unless they define them anew."""
+"""Words that everybody has unless they define them anew: shops', Google Analytics', those of public logs."""
 
 _NAME = re.compile(
     r"(?P<word>[^<>=\s]+(?: [^<>=\s]+)*)(?:\s*(?P<sign>>=|<=|>|<|=)\s*(?P<bound>-?\d+(?:\.\d+)?))?"

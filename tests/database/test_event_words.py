@@ -2,8 +2,7 @@
 
 import pytest
 
-from database.events import EventType
-from serving.event_types import DEFAULTS, EventWords, Meaning, parse_name
+from database.event_words import DEFAULTS, EventType, EventWords, Meaning, parse_name
 
 NOTHING = Meaning("view_time", 0.0)
 
