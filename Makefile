@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install up down status test test-fast coverage test-kernels check bench lock locked fresh rollback replay clean
 
+# Compiled code is kept, whatever the environment says: to compile it again is most of a process's start.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 # The Python to build the environment with; without it, any supported one on the PATH.
 PYTHON ?=

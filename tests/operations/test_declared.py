@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from circus.config import get_config
 
-from database.settings import Settings
+from database.settings import REPOSITORY, Settings
 from operations.environment import layout, process_environment, supervisor_environment
 from operations.platform import AIRFLOW_PROCESSES
 from operations.supervisor import CONFIGURATION, LAST, Supervisor
@@ -35,6 +36,17 @@ def watchers(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 def test_the_processes_of_the_platform_are_declared(watchers: dict[str, dict[str, Any]]) -> None:
     assert set(watchers) == PROCESSES
+
+
+def test_compiled_code_is_kept_whatever_the_environment_says(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    read = get_config(str(CONFIGURATION))
+    assert {watcher["env"]["PYTHONDONTWRITEBYTECODE"] for watcher in read["watchers"]} == {""}
+    command = ["make", "--eval=shown:; @env", "shown"]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert "PYTHONDONTWRITEBYTECODE" not in shown
 
 
 @pytest.mark.parametrize("name", sorted(PROCESSES))
