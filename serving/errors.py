@@ -6,6 +6,7 @@ ServingError
 ├── EditConflict        others keep editing the same item     409
 ├── KeyReused           an idempotency key of something else  422
 ├── ModelNotReady       no bundle, or not this item in it     503
+├── EncoderUnavailable  the embedding model is not there yet  503
 ├── DatabaseUnavailable a write (or a read that needs it)     503
 │   └── DatabaseBusy    it answers, but could not do this     503
 └── BundleRefused       never leaves the service: /status shows it
@@ -77,6 +78,14 @@ class ModelNotReady(ServingError):  # noqa: N818
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(f"model {model!r} is not ready: {reason}")
         self.model = model
+        self.reason = reason
+
+
+class EncoderUnavailable(ServingError):  # noqa: N818
+    """The embedding model can't be asked at the moment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"texts can't be encoded: {reason}; try again")
         self.reason = reason
 
 

@@ -6,6 +6,7 @@ Every write returns after its commit, and the worker that wrote has then applied
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,7 +51,9 @@ from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
 from serving.types import Item
 from serving.vectors.background import BackgroundVectors
+from serving.vectors.encoder_process import SOCKET, load_encoder
 from serving.vectors.encoder_thread import LiveEncoder
+from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
 from training.params import Params
 
@@ -87,14 +90,16 @@ class LivePlane:
         locate: Locate = bento_folder,
         clock: Clock = lambda: datetime.now(UTC),
     ) -> "LivePlane":
-        """Load encoder, catalogue, trending and the deployed bundle; ready to answer when this returns.
+        """Load catalogue, trending and the deployed bundle; ready to answer when this returns.
 
+        The embedding model may still be loading in its process: lists do without it meanwhile.
         Tests pass a small `encoder`, where bundles are (`locate`), and what time it is (`clock`).
         Raises DatabaseUnavailable; EncoderError when the embedding model is not on this machine.
         """
-        model = encoder if encoder is not None else await asyncio.to_thread(_load_encoder, params)
+        model = encoder if encoder is not None else await asyncio.to_thread(_reach_encoder, params)
         plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
         parts = plane._parts
+        await parts.encoder.open()
         await parts.feed.open()
         await parts.experiments.open()
         parts.exposure.impressions.open()
@@ -134,7 +139,7 @@ class LivePlane:
     @property
     def ready(self) -> bool:
         """Whether this worker can do all it is asked for; one that is not still reads from memory."""
-        return self.healthy and not self.stale
+        return self.healthy and not self.stale and self._parts.encoder.available
 
     async def settle(self) -> None:
         """Catch up, and wait until every bundle that is asked for is in place or refused."""
@@ -350,7 +355,8 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
     )
 
 
-def _load_encoder(params: Params) -> TextEncoder:
-    from training.models.core.encoder import Encoder
-
-    return Encoder(params.embeddings.model)
+def _reach_encoder(params: Params) -> TextEncoder:
+    """The embedding model in its process; in this one where nobody started another."""
+    socket = os.environ.get(SOCKET)
+    model = params.embeddings.model
+    return load_encoder(model) if socket is None else SharedEncoder(model, Path(socket))

@@ -15,6 +15,8 @@ class Request:
     """The bundle that its list was made with; None while no list was made."""
     stale: bool = False
     """Whether it was answered before a large change of the catalogue was wholly applied."""
+    words_only: bool = False
+    """Whether its texts were compared by words alone, for want of the embedding model."""
     ignored: tuple[str, ...] = ()
     """Its query and body fields that its endpoint does not have."""
     stranger: str | None = None

@@ -25,7 +25,6 @@ from serving.garbage import short_collections
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import use_own_folder
 from serving.plane import LivePlane
-from serving.supervision import watch_workers_closely
 from training.params import load_params
 
 log = logging.getLogger(__name__)
@@ -73,15 +72,20 @@ async def _pool() -> asyncpg.Pool:
             await asyncio.sleep(1)
 
 
+def prepare_supervisor() -> None:
+    """Called by BentoML in the process that starts the workers: these need none of it."""
+    from serving.supervision import watch_workers_closely
+
+    watch_workers_closely()
+
+
 def use_one_thread() -> None:
-    """One thread each for BLAS, FAISS and torch: workers are the parallelism, and share the cores."""
+    """One thread each for BLAS and FAISS: workers are the parallelism, and share the cores."""
     import faiss
-    import torch
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
     faiss.omp_set_num_threads(1)
-    torch.set_num_threads(1)
 
 
 use_own_folder()
@@ -102,12 +106,12 @@ app = create_app(open_plane, get_settings())
 class Shortlist:
     """Mounts the HTTP app; its lifespan opens and closes the plane."""
 
-    before_workers_start = bentoml.on_deployment(watch_workers_closely)
+    before_workers_start = bentoml.on_deployment(prepare_supervisor)
 
     def __init__(self) -> None:
         use_one_thread()
 
     async def __is_ready__(self) -> bool:
-        """Ready while the database answers: writes need it. Reads are answered without it all the same."""
+        """Ready while database and embedding model answer: writes need them. Lists do without."""
         plane: LivePlane | None = getattr(app.state, "plane", None)
         return plane is not None and plane.ready

@@ -1,14 +1,24 @@
-"""BentoML's supervisor of the workers, made to look often.
+"""BentoML's supervisor of the workers, made to look often, and after the embedding model's process too.
 
 It looks every ten seconds whether a worker has died, and in a container it starts none again; BentoML has no
 setting for either. Its class is therefore replaced in the process that starts the workers.
 """
 
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from bentoml._internal.utils import circus as bentoml_circus
+from circus.watcher import Watcher
+
+from serving.vectors import encoder_process
 
 LOOKS_EVERY_SECONDS = 1.0
+_FOREVER = -1
 
 
 class Supervisor(bentoml_circus.Arbiter):  # type: ignore[misc]  # BentoML has no types
@@ -17,13 +27,29 @@ class Supervisor(bentoml_circus.Arbiter):  # type: ignore[misc]  # BentoML has n
     def __init__(self, watchers: Any, *args: Any, **kwargs: Any) -> None:
         for watcher in watchers:
             watcher.respawn = True
-        super().__init__(watchers, *args, **{**kwargs, "check_delay": LOOKS_EVERY_SECONDS})
+        socket = Path(os.environ[encoder_process.SOCKET])
+        beside = [*watchers, _encoder(socket)]
+        super().__init__(beside, *args, **{**kwargs, "check_delay": LOOKS_EVERY_SECONDS})
+        self.exit_stack.callback(shutil.rmtree, socket.parent, ignore_errors=True)
 
     def manage_watchers(self) -> Any:
         """Look after the workers; not while they are started or stopped, which circus refuses loudly."""
         return super().manage_watchers() if self._exclusive_running_command is None else None
 
 
+def _encoder(socket: Path) -> Watcher:
+    """Of the process that has the embedding model."""
+    return Watcher(
+        name="encoder",
+        cmd=shlex.quote(sys.executable),
+        args=["-m", encoder_process.__name__, str(socket)],
+        copy_env=True,
+        max_retry=_FOREVER,
+        graceful_timeout=1,
+    )
+
+
 def watch_workers_closely() -> None:
     """Have BentoML use this supervisor. To be called before it makes its own."""
     bentoml_circus.Arbiter = Supervisor
+    os.environ[encoder_process.SOCKET] = str(Path(tempfile.mkdtemp(prefix="shortlist-")) / "encoder")

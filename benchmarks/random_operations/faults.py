@@ -16,6 +16,8 @@ from database.partitions import INTERACTIONS, ensure_partitions
 WORKERS = 2
 READY = "serving.plane: ready"
 """What a worker logs when it is."""
+WORKER = "_bentoml_impl.worker.service"
+"""The module that BentoML runs for each; the embedding model's process is none."""
 LOADING_SECONDS = 300.0
 """How long a worker may take until then, on a machine that is busy with other things."""
 
@@ -87,7 +89,8 @@ async def partition(shop: Shop) -> None:
 
 def _ready_workers(shop: Shop) -> list[psutil.Process]:
     """The workers, if every one that was ever started is ready or was killed."""
-    workers: list[psutil.Process] = psutil.Process(shop.server.pid).children()
+    children = psutil.Process(shop.server.pid).children()
+    workers = [child for child in children if WORKER in child.cmdline()]
     return workers if _times_ready(shop) == WORKERS + shop.killed else []
 
 

@@ -75,6 +75,8 @@ class Envelope:
                 headers.append((b"x-bundle", bundle_id.encode("latin-1", "replace")))
                 if request.stale or self._stale():
                     headers.append((b"x-stale", b"true"))
+                if request.words_only:
+                    headers.append((b"x-words-only", b"true"))
                 if request.ignored:
                     headers.append((HEADER.lower().encode(), header_of(request.ignored)))
                 message["headers"] = headers

@@ -20,6 +20,7 @@ from serving.lists.executor import MadeList, make_list
 from serving.lists.home import make_home
 from serving.lists.recipes import Recipe
 from serving.parts import Parts
+from serving.request_context import current_request
 from serving.steps.context import Context, Exploration, Texts, User, Vector
 from serving.steps.history import History, build_history, queries_of
 from serving.steps.scores import Rows
@@ -28,6 +29,9 @@ from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
 from training.params import Params
 
 T = TypeVar("T")
+
+_MEANING_SECONDS = 5.0
+"""How long a search by meaning alone waits for the embedding model."""
 
 
 class Recommender:
@@ -177,8 +181,8 @@ class Recommender:
     async def semantic_search(
         self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        """The k items nearest in meaning to a query; the score is the cosine."""
-        vector = await self._parts.encoder.encode(query)
+        """The k items nearest in meaning to a query; the score is the cosine. Raises EncoderUnavailable."""
+        vector = await self._parts.encoder.encode(query, _MEANING_SECONDS)
         await self.catch_up()
         return self._for_all(recipes.NEAR_QUERY, k, kinds, query=query, vector=vector, explain=explain).items
 
@@ -186,7 +190,7 @@ class Recommender:
         self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> SearchResult:
         """Words and meaning fused; trending items and the reason when nothing matches."""
-        vector = await self._parts.encoder.encode(meant(query))
+        vector = await self._vector(query)
         await self.catch_up()
         await self._guess([query], kinds)
         made = self._for_all(recipes.SEARCH, limit, kinds, query=query, vector=vector, explain=explain)
@@ -325,9 +329,15 @@ class Recommender:
     async def _encoded(self, texts: Sequence[str]) -> Texts:
         if not texts:
             return ()
-        encode = self._parts.encoder.encode
-        vectors: list[Vector] = await asyncio.gather(*(encode(meant(text)) for text in texts))
-        return list(zip(texts, vectors, strict=True))
+        return list(zip(texts, await asyncio.gather(*map(self._vector, texts)), strict=True))
+
+    async def _vector(self, text: str) -> Vector | None:
+        """What a text means; None, and the answer says so, while the embedding model is not there."""
+        vector = await self._parts.encoder.encode_soon(meant(text))
+        request = current_request.get()
+        if vector is None and request is not None:
+            request.words_only = True
+        return vector
 
 
 def basket_history(rows: Rows) -> History:

@@ -40,7 +40,6 @@ from serving.steps.context import NOBODY, Context, Recent, Sort, User
 from serving.steps.history import grouped
 from serving.steps.scores import Mask, Rows
 from serving.steps.table import NO_ROWS
-from serving.text.terms import meant
 from training.params import Params
 
 FACET_VALUES = 100
@@ -118,7 +117,7 @@ class ShopLists(Recommender):
     async def _search(self, wanted: WantedSearch) -> Answered:
         asked: dict[str, Any] = {}
         if wanted.query is not None:
-            vector = await self._parts.encoder.encode(meant(wanted.query))
+            vector = await self._vector(wanted.query)
             asked = {"query": wanted.query, "vector": vector}
         await self.catch_up()
         await self._guess([] if wanted.query is None else [wanted.query], None)

@@ -24,6 +24,7 @@ def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
             "n_vectors": len(index.vectors),
             "embedding_dimension": index.vectors.dimension,
             "model": parts.encoder.name,
+            "encoder": "ready" if parts.encoder.available else "unavailable",
             "vectors_since_bundle": index.vectors.overlaid,
         },
         "models": {} if placed is None else _models(placed),

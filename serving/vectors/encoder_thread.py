@@ -1,22 +1,32 @@
-"""Texts to vectors in one dedicated thread: the event loop never waits for the model."""
+"""Texts to vectors through one dedicated thread: the event loop never waits for the model."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from database.items import Embedding, text_hash
+from serving.errors import EncoderUnavailable
 from training.models.core.encoder import TextEncoder
 
 Vector = NDArray[np.float32]
 
+_SOON_SECONDS = 2.0
+"""How long a list waits for a text."""
+_PATIENCE_SECONDS = 20.0
+"""How long waits what can't do without: a new text, a search by meaning alone."""
+_LOOKS_EVERY = 0.25
+
 
 class LiveEncoder:
     """Encodes for the event loop. Queries that wait while the thread is busy go together in its next batch;
-    the vectors of the last `remembered` texts are kept, of as many as have `characters` in all."""
+    the vectors of the last `remembered` texts are kept, of as many as have `characters` in all.
+
+    The model may lie in another process, which starts later than this one, and dies: see `available`."""
 
     def __init__(
         self,
@@ -34,6 +44,17 @@ class LiveEncoder:
         self._known: OrderedDict[str, Vector] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Vector]] = {}
         self._drain: asyncio.Task[None] | None = None
+        self._asked_at: float | None = None
+        self._there = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self._there.set()
+
+    async def open(self) -> None:
+        """Find out whether the model is there."""
+        try:
+            await self._ask([])
+        except EncoderUnavailable:
+            self._lost()
 
     @property
     def name(self) -> str:
@@ -46,22 +67,58 @@ class LiveEncoder:
         return self._encoder.dimension
 
     @property
+    def available(self) -> bool:
+        """Whether the model answered when it was last asked."""
+        return self._there.is_set()
+
+    @property
     def waiting(self) -> int:
         """Texts that are not encoded yet."""
         return len(self._waiting)
 
     def close(self) -> None:
         """Let the thread finish its batch and end."""
-        if self._drain is not None:
-            self._drain.cancel()
+        for task in (self._drain, self._looking):
+            if task is not None:
+                task.cancel()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     async def embed(self, text: str) -> Embedding:
         """A text's vector as it is stored. Raises what `encode` does."""
         return Embedding(self.name, text_hash(text), await self.encode(text))
 
-    async def encode(self, text: str) -> Vector:
-        """Vector float32[d] of one text, normalised. Raises what the model raises."""
+    async def encode(self, text: str, patience: float = _PATIENCE_SECONDS) -> Vector:
+        """Vector float32[d] of one text, normalised. Raises what the model raises.
+
+        A model that is not there is waited for for `patience` seconds; then EncoderUnavailable is raised.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    await self._there.wait()
+                    with suppress(EncoderUnavailable):
+                        return await self._vector(text)
+        except TimeoutError:
+            raise EncoderUnavailable("the embedding model is being loaded or busy") from None
+
+    async def encode_soon(self, text: str) -> Vector | None:
+        """The same for one who can do without: None while the model is not there, or would take long.
+
+        That it takes long is waited for once, and not by each who asks.
+        """
+        if text not in self._known and (not self.available or self._overdue()):
+            return None
+        try:
+            async with asyncio.timeout(_SOON_SECONDS):
+                return await self._vector(text)
+        except (TimeoutError, EncoderUnavailable):
+            return None
+
+    def _overdue(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return self._asked_at is not None and now - self._asked_at > _SOON_SECONDS
+
+    async def _vector(self, text: str) -> Vector:
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
@@ -74,12 +131,17 @@ class LiveEncoder:
         return await asyncio.shield(waiting)
 
     async def _encode_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             texts = list(self._waiting)[: self._batch]
-            for text, found in zip(
-                texts, await loop.run_in_executor(self._thread, self._encode_batch, texts), strict=True
-            ):
+            try:
+                vectors = await self._ask(texts)
+            except EncoderUnavailable as error:
+                self._lost()
+                for future in self._waiting.values():
+                    _fail(future, error)
+                self._waiting.clear()
+                return
+            for text, found in zip(texts, vectors, strict=True):
                 future = self._waiting.pop(text)
                 if isinstance(found, Exception):
                     _fail(future, found)
@@ -88,14 +150,37 @@ class LiveEncoder:
                 if not future.done():
                     future.set_result(found)
 
+    async def _ask(self, texts: Sequence[str]) -> list[Vector | Exception]:
+        loop = asyncio.get_running_loop()
+        self._asked_at = loop.time()
+        try:
+            return await loop.run_in_executor(self._thread, self._encode_batch, texts)
+        finally:
+            self._asked_at = None
+
+    def _lost(self) -> None:
+        """The model is not there: look until it is again."""
+        self._there.clear()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        while not self.available:
+            await asyncio.sleep(_LOOKS_EVERY)
+            with suppress(EncoderUnavailable):
+                await self._ask([])
+                self._there.set()
+
     def _encode_batch(self, texts: Sequence[str]) -> list[Vector | Exception]:
         """A vector or an error for each text. A batch that fails is encoded one by one: of many who wait only
-        those are told whose text the model can't read."""
+        those are told whose text the model can't read. Raises EncoderUnavailable."""
         try:
             vectors = self._encoder.encode(texts)
             if len(vectors) != len(texts):
                 raise ValueError(f"the encoder made {len(vectors)} vectors of {len(texts)} texts")
             return list(vectors)
+        except EncoderUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001  each one who waits is told
             if len(texts) == 1:
                 return [error]

@@ -22,7 +22,9 @@ watcher = serving.create_watcher(name="service", args=["-c", "pass"], numprocess
 supervisor = create_standalone_arbiter([watcher])
 supervisor._exclusive_running_command = "arbiter_stop"
 looked = supervisor.manage_watchers()  # circus' own raises ConflictError
-print(json.dumps([supervisor.check_delay, watcher.respawn, looked]))
+encoder = supervisor.watchers[-1]
+told = watcher.env["SHORTLIST_ENCODER_SOCKET"] == encoder.args[-1]
+print(json.dumps([supervisor.check_delay, watcher.respawn, looked, encoder.name, encoder.numprocesses, told]))
 """
 
 
@@ -45,4 +47,4 @@ def test_bentoml_makes_a_supervisor_that_looks_often_restarts_in_containers_and_
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    assert json.loads(made.stdout.splitlines()[-1]) == [1.0, True, None]
+    assert json.loads(made.stdout.splitlines()[-1]) == [1.0, True, None, "encoder", 1, True]

@@ -1,5 +1,6 @@
 """Sentence embeddings: texts to vectors, by any sentence-transformers model that lies on this machine."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,24 @@ class EncoderError(Exception):
         super().__init__(f"embedding model {model!r}: {reason}")
         self.model = model
         self.reason = reason
+
+
+def dimension_of(model: str) -> int | None:
+    """Length of a model's vectors by its configuration; None where that takes loading it."""
+    folder = Path(_folder(model))
+    modules = folder / "modules.json"
+    if not modules.is_file():
+        return None
+    paths = {each["type"].rpartition(".")[2]: each["path"] for each in json.loads(modules.read_text())}
+    if not {"Transformer", "Pooling"} <= paths.keys() <= {"Transformer", "Pooling", "Normalize"}:
+        return None
+    pooling = json.loads((folder / paths["Pooling"] / "config.json").read_text())
+    if sum(bool(value) for key, value in pooling.items() if key.startswith("pooling_mode_")) > 1:
+        return None  # their results stand side by side
+    dimension = pooling.get("embedding_dimension", pooling.get("word_embedding_dimension"))
+    return (
+        dimension if isinstance(dimension, int) and isinstance(pooling.get("pooling_mode", ""), str) else None
+    )
 
 
 class TextEncoder(Protocol):

@@ -1,9 +1,11 @@
+import json
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.models.core.encoder import Encoder, EncoderError
+from training.models.core.encoder import Encoder, EncoderError, dimension_of
 
 
 def test_the_packaged_model_encodes_without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +20,40 @@ def test_the_packaged_model_encodes_without_the_network(monkeypatch: pytest.Monk
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
     assert encoder.encode([]).shape == (0, 384)
+    assert dimension_of("all-MiniLM-L6-v2") == encoder.dimension
+
+
+@pytest.mark.parametrize(
+    ("modules", "pooling", "dimension"),
+    [
+        (("Transformer", "Pooling", "Normalize"), {"word_embedding_dimension": 7}, 7),
+        (("Transformer", "Pooling"), {"embedding_dimension": 8, "pooling_mode": "mean"}, 8),
+        (("Transformer", "Pooling"), {"embedding_dimension": 8, "pooling_mode": ["mean", "max"]}, None),
+        (
+            ("Transformer", "Pooling"),
+            {
+                "word_embedding_dimension": 7,
+                "pooling_mode_mean_tokens": True,
+                "pooling_mode_max_tokens": True,
+            },
+            None,
+        ),
+        (("Transformer", "Pooling", "Dense"), {"word_embedding_dimension": 7}, None),
+        (("StaticEmbedding",), {}, None),
+    ],
+)
+def test_a_models_dimension_is_told_by_its_files_where_they_say_it(
+    tmp_path: Path, modules: tuple[str, ...], pooling: dict[str, object], dimension: int | None
+) -> None:
+    described = [
+        {"type": f"sentence_transformers.models.{name}", "path": "" if name == "Transformer" else name}
+        for name in modules
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(described))
+    (tmp_path / "Pooling").mkdir()
+    (tmp_path / "Pooling" / "config.json").write_text(json.dumps(pooling))
+    assert dimension_of(str(tmp_path)) == dimension
+    assert dimension_of(str(tmp_path / "not here")) is None
 
 
 def test_a_model_that_is_not_here_is_named() -> None:

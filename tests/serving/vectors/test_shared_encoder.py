@@ -1,0 +1,167 @@
+"""The embedding model in a process of its own, which dies, hangs and comes back."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from database.settings import REPOSITORY
+from serving.errors import EncoderUnavailable
+from serving.vectors import encoder_process, shared_encoder
+from serving.vectors.encoder_thread import LiveEncoder
+from serving.vectors.shared_encoder import SharedEncoder
+from tests.serving.words import BagOfWords
+from training.models.core.encoder import EncoderError
+
+PROCESS = """
+import sys
+from pathlib import Path
+from serving.vectors.encoder_process import serve
+from tests.serving.words import BagOfWords
+serve(BagOfWords(), Path(sys.argv[1]))
+"""
+
+
+class Strict(BagOfWords):
+    """Fails a whole batch for half a character."""
+
+    def encode(self, texts):  # type: ignore[no-untyped-def]
+        for text in texts:
+            text.encode()
+        return super().encode(texts)
+
+
+@pytest.fixture
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("s") / "encoder"
+
+
+@pytest.fixture
+def here(socket: Path) -> Path:
+    """The socket of an encoder in this process."""
+    Thread(target=encoder_process.serve, args=(Strict(), socket), daemon=True).start()
+    return socket
+
+
+Start = Callable[[], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(socket: Path) -> Iterator[Start]:
+    """Starts the process; each call starts another."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", PROCESS, str(socket)], cwd=REPOSITORY))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@given(st.lists(st.text(max_size=40), max_size=8))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_its_vectors_are_those_of_the_model(here: Path, texts: list[str]) -> None:
+    shared = SharedEncoder("bag", here)
+    assert shared.dimension == BagOfWords.dimension
+    found = shared.encode(texts)
+    assert found.dtype == np.float32
+    assert np.array_equal(found, BagOfWords().encode(texts))
+
+
+async def test_a_text_that_the_model_cant_read_fails_alone(here: Path) -> None:
+    encoder = LiveEncoder(SharedEncoder("bag", here))
+    good, bad = await asyncio.gather(
+        encoder.encode("tea"), encoder.encode("gift \ud83c"), return_exceptions=True
+    )
+    assert isinstance(good, np.ndarray) and np.array_equal(good, BagOfWords().encode(["tea"])[0])
+    assert isinstance(bad, ValueError) and not isinstance(bad, EncoderUnavailable)
+    assert encoder.available
+    encoder.close()
+
+
+async def test_what_was_killed_is_done_without_until_it_is_back(start: Start, socket: Path) -> None:
+    first = start()
+    encoder = LiveEncoder(await asyncio.to_thread(SharedEncoder, "bag", socket))
+    tea = await encoder.encode("tea")
+    first.kill()
+    first.wait()
+    assert await encoder.encode_soon("coffee") is None
+    await eventually(lambda: not encoder.available)
+    assert await encoder.encode_soon("tea") is tea, "what is remembered needs no model"
+    with pytest.raises(EncoderUnavailable):
+        await encoder.encode("coffee", patience=0.1)
+    patient = asyncio.create_task(encoder.encode("coffee", patience=60))
+    start()
+    assert np.array_equal(await patient, BagOfWords().encode(["coffee"])[0])
+    assert encoder.available
+    encoder.close()
+
+
+async def test_one_that_was_replaced_between_two_texts_is_not_missed(start: Start, socket: Path) -> None:
+    first = start()
+    encoder = LiveEncoder(await asyncio.to_thread(SharedEncoder, "bag", socket))
+    await encoder.encode("tea")
+    first.kill()
+    first.wait()
+    start()
+    await asyncio.to_thread(SharedEncoder, "bag", socket)  # it answers
+    assert await encoder.encode("coffee", patience=60) is not None
+    assert encoder.available
+    encoder.close()
+
+
+async def test_one_that_hangs_is_waited_for_once(start: Start, socket: Path) -> None:
+    process = start()
+    await asyncio.to_thread(SharedEncoder, "bag", socket)
+    encoder = LiveEncoder(SharedEncoder("bag", socket, patience=0.5))
+    process.send_signal(signal.SIGSTOP)
+    await eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    assert await encoder.encode_soon("tea") is None
+    await eventually(lambda: not encoder.available)
+    assert await encoder.encode_soon("coffee") is None
+    process.send_signal(signal.SIGCONT)
+    await eventually(lambda: encoder.available)
+    assert await encoder.encode("tea", patience=60) is not None
+    encoder.close()
+
+
+async def test_a_worker_starts_before_the_model_is_loaded(start: Start, socket: Path) -> None:
+    shared = SharedEncoder("all-MiniLM-L6-v2", socket)
+    assert shared.dimension == 384
+    encoder = LiveEncoder(shared)
+    await encoder.open()
+    assert not encoder.available
+    assert await encoder.encode_soon("tea") is None
+    encoder.close()
+
+
+def test_a_model_that_never_loads_is_told(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_encoder, "_LOADING_SECONDS", 0.1)
+    with pytest.raises(EncoderError, match="did not answer"):
+        SharedEncoder("no/such-model", socket)
+
+
+def test_it_ends_when_another_is_its_parent() -> None:
+    code = (
+        "import os, sys; from serving.vectors import encoder_process as e; e._end_without(os.getppid() + 1)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=120, check=False)
+    assert ended.returncode == 0
