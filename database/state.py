@@ -8,10 +8,10 @@ import asyncpg
 
 from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 
-_FIELDS = "catalogue_seq, trending_version, deployment_id"
+_FIELDS = "catalogue_seq, trending_version, deployment_id, forgotten_id"
 _REQUEST = """
-    select s.catalogue_seq, s.trending_version, s.deployment_id, i.*
-    from change_state s left join lateral (
+    select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as, i.*
+    from change_state s left join users u on u.user_id = $1 left join lateral (
         select interaction_id, event_type, item_id, query, value, session_id, occurred_at, weight
         from interactions where user_id = $1 and occurred_at <= now()
         order by occurred_at desc, interaction_id desc limit $2
@@ -40,6 +40,8 @@ class State:
     catalogue_seq: int
     trending_version: int
     deployment_id: int | None
+    forgotten_id: int = 0
+    """How many users were deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class UserEvents:
     """The latest interactions, newest first."""
     groups: tuple[EventGroup, ...] = ()
     """Every interaction with an item, summed up; empty where `latest` is all there is."""
+    assigned_as: str | None = None
+    """The id whose arm in experiments is the user's, in place of their own: of the visitor that they were."""
 
     def since(self, moment: datetime | None) -> list[InteractionRow]:
         """The latest interactions since a moment (None: all of them), newest first."""
@@ -119,14 +123,15 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     if user_id is None:
         return await read_state(conn), UserEvents()
     rows = await conn.fetch(_REQUEST, user_id, limit)
-    state = State(*tuple(rows[0])[:3])
+    *of_state, assigned_as = tuple(rows[0])[:5]
+    state = State(*of_state)
     latest = [
-        InteractionRow(row[3], user_id, *tuple(row)[4:]) for row in rows if row["interaction_id"] is not None
+        InteractionRow(row[5], user_id, *tuple(row)[6:]) for row in rows if row["interaction_id"] is not None
     ]
     if len(latest) < limit:
-        return state, UserEvents(tuple(latest))
+        return state, UserEvents(tuple(latest), assigned_as=assigned_as)
     groups = [EventGroup(*tuple(row)) for row in await conn.fetch(_GROUPS, user_id, FULL_VIEW_SECONDS)]
-    return state, UserEvents(tuple(latest), tuple(groups))
+    return state, UserEvents(tuple(latest), tuple(groups), assigned_as)
 
 
 async def read_counts(conn: asyncpg.Connection) -> Counts:

@@ -1,14 +1,25 @@
 """Users: who they say they are. A user whom only interactions mention has a row that is not registered."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+import orjson
 
-_FIELDS = "user_id, interests, skill_level, created_at, updated_at"
+_FIELDS = """user_id, interests, skill_level, created_at, updated_at, labels, attributes::text,
+    registered_at is not null as registered"""
 _CHANGEABLE = frozenset({"interests", "skill_level"})
+_REPLACE = f"""
+    insert into users (user_id, interests, labels, attributes, registered_at)
+    values ($1, $2, $3, $4::jsonb, now())
+    on conflict (user_id) do update set interests = excluded.interests, labels = excluded.labels,
+        attributes = excluded.attributes, registered_at = coalesce(users.registered_at, now()),
+        updated_at = now()
+    returning {_FIELDS}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +31,11 @@ class UserRow:
     skill_level: str | None
     created_at: datetime
     updated_at: datetime
+    labels: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """The shop's own, as JSON has them."""
+    registered: bool = False
+    """Whether somebody stored this user; else only interactions mention them."""
 
 
 async def insert_user(
@@ -60,9 +76,40 @@ async def update_user(conn: asyncpg.Connection, user_id: str, changes: Mapping[s
     )
 
 
+async def replace_user(
+    conn: asyncpg.Connection, user_id: str, make: Callable[[UserRow | None], Mapping[str, Any]]
+) -> tuple[UserRow, bool]:
+    """Store `interests`, `labels` and `attributes` as `make` gives them for the user as stored.
+
+    One transaction, in which nobody else changes the user; what `make` raises ends it. Returns the user, and
+    whether they are new.
+    """
+    async with conn.transaction():
+        stored = await locked_user(conn, user_id)
+        values = make(stored)
+        record = await conn.fetchrow(
+            _REPLACE,
+            user_id,
+            list(values["interests"]),
+            list(values["labels"]),
+            json.dumps(values["attributes"]),
+        )
+        row = _row(record)
+    assert row is not None
+    return row, stored is None
+
+
+async def locked_user(conn: asyncpg.Connection, user_id: str) -> UserRow | None:
+    """A user whom nobody else changes, makes or deletes until the transaction ends; None when unknown."""
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 2))", user_id)
+    return _row(await conn.fetchrow(f"select {_FIELDS} from users where user_id = $1 for update", user_id))
+
+
 def _row(record: asyncpg.Record | None) -> UserRow | None:
     if record is None:
         return None
     fields = dict(record)
-    fields["interests"] = tuple(fields["interests"])
+    for name in ("interests", "labels"):
+        fields[name] = tuple(fields[name])
+    fields["attributes"] = orjson.loads(fields["attributes"])
     return UserRow(**fields)

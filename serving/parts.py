@@ -7,6 +7,7 @@ from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.item_writes import ItemWrites
+from serving.catalogue.user_writes import UserWrites
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
@@ -29,6 +30,7 @@ class Parts:
     item_writes: ItemWrites
     vectors: BackgroundVectors
     event_writes: EventWrites
+    user_writes: UserWrites
     experiments: RunningExperiments
     arms: Arms
     exposure: Exposure

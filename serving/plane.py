@@ -36,6 +36,8 @@ from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.item_writes import ItemWrites, Make
+from serving.catalogue.user_writes import Make as MakeUser
+from serving.catalogue.user_writes import UserWrites
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailable
@@ -285,6 +287,22 @@ class LivePlane:
         """Change what a user says of themselves. Raises UserNotFound, DatabaseUnavailable."""
         return await self._parts.writes.update_user(user_id, changes)
 
+    async def replace_user(self, user_id: str, make: MakeUser) -> tuple[UserRow, bool]:
+        """Store a user of /v1: see UserWrites.replace. Raises DatabaseUnavailable."""
+        return await self._parts.user_writes.replace(user_id, make)
+
+    async def delete_user(self, user_id: str, check: Callable[[UserRow | None], None]) -> None:
+        """Delete a user with all that is known of them. Raises UserNotFound, DatabaseUnavailable."""
+        await self._parts.user_writes.delete(user_id, check)
+        await self.catch_up()
+
+    async def merge_users(self, anonymous_id: str, user_id: str) -> int:
+        """Move a visitor's history to a user; how many events moved.
+
+        Raises RegisteredUser, DatabaseUnavailable.
+        """
+        return await self._parts.user_writes.merge(anonymous_id, user_id)
+
     async def record_interaction(self, draft: InteractionDraft) -> Recorded:
         """Store an interaction, once for each `dedup_key` of its user. It is on disk when this returns.
 
@@ -349,6 +367,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
         item_writes=ItemWrites(database, encoder, vectors),
         vectors=vectors,
         event_writes=EventWrites(database, params.event_types),
+        user_writes=UserWrites(database),
         experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),

@@ -23,6 +23,7 @@ from database.monitoring import delete_reports_before
 from database.partitions import IMPRESSIONS, INTERACTIONS, drop_partitions_before
 from database.rollback import LOCK_SECONDS, rollback_target
 from database.settings import Settings
+from database.user_removal import forget_deleted_users
 from training.data.workspace import Workspace, WorkspaceBusyError, locked
 from training.params.operating import RetentionParams
 from training.release.bundle import StoredBundle, delete_stored, list_stored
@@ -65,6 +66,8 @@ def prune(
     logs = delete_files(settings.home / "logs" / "airflow", "**/*.log", oldest_log)
     bundles, kept, snapshots = _prune_store(settings, rules.bundles)
     oldest, files, runs = now - timedelta(days=rules.snapshots_days), 0, 0
+    with connect(settings) as conn:
+        forget_deleted_users(conn, oldest, kept)
     try:
         with locked(workspace, wait=False):
             files = prune_cache(workspace, snapshots, oldest)

@@ -31,7 +31,7 @@ from serving.api import (
 )
 from serving.api.airflow_runs import Airflow
 from serving.api.allowed_hosts import AllowedHosts
-from serving.api.auth import ADMINISTRATION, is_read, key_list, refuse_exposure
+from serving.api.auth import ADMINISTRATION, is_private, is_read, key_list, refuse_exposure
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
@@ -188,7 +188,7 @@ def _openapi(app: FastAPI, keyed: bool) -> dict[str, Any]:
             for method, operation in operations.items():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]
-                if keyed and not is_read(method.upper(), path):
+                if keyed and (is_private(path) or not is_read(method.upper(), path)):
                     operation["security"] = [{"key": []}, {"bearer": []}]
         schema["components"]["schemas"] |= problems.schemas()
         for unused in ("HTTPValidationError", "ValidationError"):

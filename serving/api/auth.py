@@ -12,6 +12,8 @@ from database.settings import Settings
 
 ADMINISTRATION = "/api/v1/metrics"
 EVENTS = "/v1/events"
+PRIVATE = ("/v1/users/", "/v1/metrics")
+"""Beginnings of the paths that are not read without a key, nor with one that stands in a page."""
 READS_BY_POST = frozenset(
     {
         "/api/recommend",
@@ -55,7 +57,7 @@ class Keys:
         """Whether this request must bring a key; `path` is without its trailing slash."""
         if not self._keys or method == "OPTIONS":
             return False
-        if path == ADMINISTRATION:
+        if is_private(path):
             return True
         return self._reads_need_key or not is_read(method, path)
 
@@ -73,9 +75,14 @@ def is_read(method: str, path: str) -> bool:
     return method in _SAFE_METHODS or (method == "POST" and path in READS_BY_POST)
 
 
+def is_private(path: str) -> bool:
+    """Whether not even reads of a path are open: what is told there is of users, or of the business."""
+    return path == ADMINISTRATION or path.startswith(PRIVATE)
+
+
 def is_public(method: str, path: str) -> bool:
     """Whether a public key is enough for a request; `path` is without its trailing slash."""
-    return path != ADMINISTRATION and (is_read(method, path) or (method, path) == ("POST", EVENTS))
+    return not is_private(path) and (is_read(method, path) or (method, path) == ("POST", EVENTS))
 
 
 def key_list(settings: Settings) -> list[str]:

@@ -12,6 +12,7 @@ from database import items
 from database.items import ItemRow
 from database.state import State, UserEvents, read_request, read_state
 from database.trending import load_trending, trending_age
+from database.user_removal import forgotten_users
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.signals import TrendingScores
@@ -49,6 +50,9 @@ class ChangeFeed:
         self._histories: OrderedDict[str, tuple[UserEvents, int]] = OrderedDict()
         """Events of users, and the memory that each takes, in bytes."""
         self._remembered = 0
+        self._forgotten_id = 0
+        self.forgotten: set[str] = set()
+        """Users who were deleted, and of whom a bundle may still know."""
         self.trending = TrendingScores()
         self.applied = 0
         """Every change up to this catalogue sequence number is in the index."""
@@ -68,6 +72,7 @@ class ChangeFeed:
                 async for rows in items.load_catalogue(conn):
                     self._index.apply(rows)
                 await self._load_trending(conn, state.trending_version)
+                await self._forget(conn, state)
             self.applied = self.known = state.catalogue_seq
         await self._deployed.open(state.deployment_id)
 
@@ -85,11 +90,11 @@ class ChangeFeed:
         try:
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state, events = await read_request(conn, user_id, limit)
+            self._remember(user_id, events)  # before any wait, in which they may be deleted
             await self._catch_up(state)
         except DatabaseUnavailable:
             _mark_stale()
             return self._histories.get(user_id, (_NOTHING, 0))[0]
-        self._remember(user_id, events)
         return events
 
     async def catch_up(self) -> None:
@@ -119,6 +124,9 @@ class ChangeFeed:
 
     async def _catch_up(self, state: State) -> None:
         self.known = max(self.known, state.catalogue_seq)
+        if state.forgotten_id > self._forgotten_id:
+            async with self._database.connection("reading who was deleted", Lane.ANSWER) as conn:
+                await self._forget(conn, state)
         if self._behind(state):
             if self._behind_since is None:
                 self._behind_since = monotonic()
@@ -170,6 +178,14 @@ class ChangeFeed:
         computed = await trending_age(conn)
         found = {each.item_id: (each.score, each.events) for each in scores}
         self.trending = TrendingScores(version, found, computed)
+
+    async def _forget(self, conn: asyncpg.Connection, state: State) -> None:
+        """Forget the users who were deleted since the last time."""
+        gone = await forgotten_users(conn, self._forgotten_id)
+        for user_id in gone:
+            self._remembered -= self._histories.pop(user_id, (_NOTHING, 0))[1]
+        self.forgotten.update(gone)
+        self._forgotten_id = max(self._forgotten_id, state.forgotten_id)
 
     def _remember(self, user_id: str, events: UserEvents) -> None:
         """For when the database is away: the users seen last, as many as there is room for."""

@@ -61,10 +61,10 @@ class Recommender:
 
         Only those named in `lists` are made and logged; the others are empty.
         """
-        assignment = self._parts.experiments.assign(user_id)
+        events = await self._events(user_id)
+        assignment = self._parts.experiments.assign(events.assigned_as or user_id)
         policy = self._parts.arms.policy(assignment)
         since = self._clock() - timedelta(days=policy.params.blend.stale_days)
-        events = await self._events(user_id)
         await self._rank(policy, values="best_value" in lists)
         user = await self._user(events, user_id, since, searches=True, kinds=kinds)
         home = self._for_user(
@@ -203,7 +203,12 @@ class Recommender:
     def context(self, policy: Policy, n: int, kinds: Kinds = None, **wanted: Any) -> Context:
         """This moment, as a list of `n` items is made from it; `wanted` are further fields of the context."""
         user = wanted.get("user")
-        if user is not None and not user.history.events and policy.bundle is not None:
+        if (
+            user is not None
+            and not user.history.events
+            and policy.bundle is not None
+            and user.user_id not in self._parts.feed.forgotten
+        ):
             trained = policy.bundle.bundle.users.index(user.user_id)
             wanted["user"] = replace(user, trained=trained)
         return Context(
@@ -223,7 +228,7 @@ class Recommender:
         return self._current_rankings(self._parts.arms.policy(NO_EXPERIMENT))
 
     def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:
-        assignment = self._parts.experiments.assign(user.user_id)
+        assignment = self._parts.experiments.assign(user.assigned_as or user.user_id)
         return self._for_user(user, assignment, make, lambda made: [made]).items
 
     def _for_user(
@@ -324,7 +329,15 @@ class Recommender:
         row = self._parts.index.catalogue.row
         history = build_history(events, row, self._params.interactions, since)
         day = self._clock().date()
-        return User(user_id, history, asked, declared, day, known=bool(events.latest))
+        return User(
+            user_id,
+            history,
+            asked,
+            declared,
+            day,
+            known=bool(events.latest),
+            assigned_as=events.assigned_as,
+        )
 
     async def _encoded(self, texts: Sequence[str]) -> Texts:
         if not texts:

@@ -183,12 +183,12 @@ class ShopLists(Recommender):
             for each in reversed(session)
         ]
         groups = stored.groups or tuple(grouped(stored.latest))
-        return UserEvents((*rows, *stored.latest), (*groups, *grouped(rows)))
+        return UserEvents((*rows, *stored.latest), (*groups, *grouped(rows)), stored.assigned_as)
 
     def _shown_to(self, user_id: str | None, user: User, make: Callable[[Policy], MadeList]) -> MadeList:
         """Make and log a list: of a user by their arm, of anybody else by the deployed bundle."""
         if user_id is not None:
-            assignment = self._parts.experiments.assign(user_id)
+            assignment = self._parts.experiments.assign(user.assigned_as or user_id)
             return self._for_user(user, assignment, make, lambda made: [made])
         policy = self._parts.arms.policy(NO_EXPERIMENT)
         made = replace(make(policy), shared=user is NOBODY)

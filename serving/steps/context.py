@@ -45,6 +45,8 @@ class User:
     """Whether there is any event of theirs."""
     trained: int = -1
     """Index among the bundle's users, for one whose history is out of reach."""
+    assigned_as: str | None = None
+    """The id whose arm in experiments is theirs, in place of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

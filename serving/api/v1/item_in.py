@@ -18,7 +18,7 @@ from serving.types import PATH
 MAX_ATTRIBUTES = 100
 MAX_CATEGORIES = 20
 MAX_STOCK = 2_147_483_647
-_READ_ONLY = "ignored; taken so that what a GET gives can be sent back"
+READ_ONLY = "ignored; taken so that what a GET gives can be sent back"
 
 
 def _path(text: str) -> str:
@@ -77,8 +77,8 @@ class ItemIn(Body):
     timestamp: AwareDatetime | None = None
     publish_at: AwareDatetime | None = Field(default=None, description="in no list before")
     expire_at: AwareDatetime | None = Field(default=None, description="in no list from then on")
-    created_at: datetime | None = Field(default=None, description=_READ_ONLY)
-    updated_at: datetime | None = Field(default=None, description=_READ_ONLY)
+    created_at: datetime | None = Field(default=None, description=READ_ONLY)
+    updated_at: datetime | None = Field(default=None, description=READ_ONLY)
 
     @field_validator("attributes")
     @classmethod
@@ -87,7 +87,7 @@ class ItemIn(Body):
             raise PydanticCustomError(
                 "reserved", "{name} is the platform's own: name it otherwise", {"name": NOTED}
             )
-        return {name: _in_utc(each) for name, each in value.items() if each is not None}
+        return {name: as_kept(each) for name, each in value.items() if each is not None}
 
     @model_validator(mode="after")
     def _one_main_category(self) -> "ItemIn":
@@ -177,8 +177,8 @@ def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
-def _in_utc(value: Any) -> Any:
-    """A time as it is kept: in UTC, as text; everything else as it is."""
+def as_kept(value: Any) -> Any:
+    """An attribute as it is kept: a time in UTC, as text; a whole number without a point."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     moment = as_time(value) if isinstance(value, str) else None

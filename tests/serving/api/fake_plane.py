@@ -254,6 +254,7 @@ class FakePlane:
 
     delete_item_if = replace_items = replace_item
     event_words = define_event_types = record_events = undo_event = replace_item
+    replace_user = delete_user = merge_users = replace_item
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:

@@ -1,0 +1,53 @@
+"""An anonymous visitor who signs in: what was theirs becomes the user's, once.
+
+A visitor's events name them by `anonymous_id` without a user, or by `user_id`, as clients of the original
+APIs do. The lists they were shown move with them, so that their clicks stay attributed. A user who has seen
+no list of a running experiment goes on in the visitor's arm; one who has keeps their own, and the visitor's
+lists of another arm leave the experiment, so that nobody counts in two.
+"""
+
+import asyncpg
+
+from database.users import locked_user
+
+_MOVE_EVENTS = """
+    update interactions set user_id = $2, anonymous_id = coalesce(anonymous_id, $1)
+    where user_id = $1 or (anonymous_id = $1 and user_id is null)
+"""
+_KEEP_ARM = """
+    update users set assigned_as = coalesce((select assigned_as from users where user_id = $1), $1)
+    where user_id = $2 and assigned_as is null and not exists (
+        select from impression_lists l join experiments e using (experiment_id)
+        where l.user_id = $2 and l.shown_at >= e.started_at and e.stopped_at is null
+            and (e.ends_at is null or e.ends_at > clock_timestamp()))
+"""
+_MOVE_LISTS = """
+    update impression_lists l set user_id = $2, (experiment_id, arm) = (
+        select l.experiment_id, l.arm where not exists (
+            select from impression_lists own
+            where own.user_id = $2 and own.experiment_id = l.experiment_id and own.arm <> l.arm))
+    where l.user_id = $1
+"""
+
+
+class RegisteredUser(Exception):  # noqa: N818
+    """The anonymous id is that of a user whom somebody stored."""
+
+
+async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str) -> int:
+    """Move a visitor's history to a user, who is made if they are new; returns how many events moved.
+
+    One transaction; done again it moves nothing. Events of the visitor that come later are theirs again,
+    until the next call. Raises RegisteredUser.
+    """
+    async with conn.transaction():
+        rows = {each: await locked_user(conn, each) for each in sorted((anonymous_id, user_id))}
+        visitor = rows[anonymous_id]
+        if visitor is not None and visitor.registered:
+            raise RegisteredUser(anonymous_id)
+        await conn.execute("insert into users (user_id) values ($1) on conflict do nothing", user_id)
+        moved = await conn.execute(_MOVE_EVENTS, anonymous_id, user_id)
+        await conn.execute(_KEEP_ARM, anonymous_id, user_id)
+        await conn.execute(_MOVE_LISTS, anonymous_id, user_id)
+        await conn.execute("delete from users where user_id = $1", anonymous_id)
+    return int(moved.rpartition(" ")[2])

@@ -1,0 +1,65 @@
+"""Deleting a user with all that is known of them, and remembering whom workers and models have to forget."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import asyncpg
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.users import UserRow, locked_user
+
+_LATE = """
+    delete from impression_lists l using forgotten_users f
+    where l.user_id = f.user_id and l.shown_at <= f.forgotten_at
+"""
+_LEARNED_BEFORE = """
+    delete from forgotten_users where forgotten_at < least(%(before)s, (
+        select min((manifest ->> 'created_at')::timestamptz) - interval '1 day' from deployments
+        where bundle_id = any(%(bundles)s)))
+"""
+
+
+async def delete_user(
+    conn: asyncpg.Connection, user_id: str, check: Callable[[UserRow | None], None]
+) -> bool:
+    """Delete a user, their events and the lists they were shown, if `check` of their row raises nothing.
+
+    One transaction. Of an id that only anonymous events have, those are deleted. Every worker reads of it
+    with the state. Returns whether there was anything.
+    """
+    async with conn.transaction():
+        stored = await locked_user(conn, user_id)
+        check(stored)
+        gone = [
+            await conn.execute("delete from users where user_id = $1", user_id),
+            await conn.execute("delete from interactions where user_id = $1", user_id),
+            await conn.execute(
+                "delete from interactions where anonymous_id = $1 and user_id is null", user_id
+            ),
+            await conn.execute("delete from impression_lists where user_id = $1", user_id),
+        ]
+        if all(status == "DELETE 0" for status in gone):
+            return False
+        await conn.execute(
+            """with next as (update change_state set forgotten_id = forgotten_id + 1 returning forgotten_id)
+            insert into forgotten_users (forgotten_id, user_id) select forgotten_id, $1 from next""",
+            user_id,
+        )
+    return True
+
+
+async def forgotten_users(conn: asyncpg.Connection, after: int) -> list[str]:
+    """Ids of the users who were deleted since the `after`-th."""
+    rows = await conn.fetch("select user_id from forgotten_users where forgotten_id > $1", after)
+    return [row["user_id"] for row in rows]
+
+
+def forget_deleted_users(conn: Connection, before: datetime, bundles: Collection[str]) -> None:
+    """Delete lists of deleted users that were logged late, and the ids of those whom nothing holds any more.
+
+    An id stays until `before`, and as long as one of `bundles` may have learned of the user. The caller
+    commits.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(_LATE)
+        cursor.execute(_LEARNED_BEFORE, {"before": before, "bundles": list(bundles)})

@@ -1,0 +1,109 @@
+"""Users through /v1: put, changed, deleted with all that is known of them, and merged at login."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from database.settings import Settings
+from tests.serving.api.v1.checks import refused
+from tests.serving.api.v1.test_events import stored
+
+Workers = tuple[httpx.Client, httpx.Client]
+WHOLE = {
+    "interests": ["tea"],
+    "labels": ["regular"],
+    "attributes": {"country": "DE", "orders": 3, "vip": True, "since": "2026-01-02T00:00:00Z"},
+}
+
+
+def view(shop: httpx.Client, item: str, **who: str) -> None:
+    assert shop.post("/v1/events", json={"type": "view", "item_id": item, **who}).status_code == 200
+
+
+def history(shop: httpx.Client, user: str) -> list[str]:
+    return list(reversed(shop.get(f"/users/{user}").json()["history"]))
+
+
+def test_a_user_is_put_changed_and_read_on_every_worker(workers: Workers) -> None:
+    one, other = workers
+    path = f"/v1/users/{uuid4()}"
+    assert one.get(path).status_code == 404
+    made = one.put(path, json=WHOLE)
+    assert made.status_code == 201, made.text
+    read = other.get(path)
+    assert read.json() == made.json() and read.headers["ETag"] == made.headers["ETag"]
+    assert {name: read.json()[name] for name in WHOLE} == WHOLE
+    changed = other.patch(path, json={"labels": None, "attributes": {"orders": 4, "vip": None}})
+    assert changed.status_code == 200, changed.text
+    now = one.get(path).json()
+    assert (now["labels"], now["interests"]) == ([], ["tea"])
+    assert now["attributes"] == {"country": "DE", "orders": 4, "since": "2026-01-02T00:00:00Z"}
+    sent_back = one.put(path, json=now)
+    assert sent_back.status_code == 200
+    assert one.get(path, headers={"If-None-Match": sent_back.headers["ETag"]}).status_code == 304
+
+
+def test_a_write_that_names_an_old_state_is_refused(workers: Workers) -> None:
+    one, other = workers
+    path = f"/v1/users/{uuid4()}"
+    old = one.put(path, json={}, headers={"If-None-Match": "*"}).headers["ETag"]
+    assert other.put(path, json=WHOLE, headers={"If-None-Match": "*"}).status_code == 412
+    assert other.put(path, json=WHOLE, headers={"If-Match": old}).status_code == 200
+    for method, body in (("PUT", {}), ("PATCH", {}), ("DELETE", None)):
+        answer = one.request(method, path, json=body, headers={"If-Match": old})
+        assert answer.status_code == 412, method
+    assert one.get(path).json()["labels"] == ["regular"]
+
+
+def test_what_is_no_user_is_refused(shop: httpx.Client) -> None:
+    path = f"/v1/users/{uuid4()}"
+    refused(shop.put(path, json={"interest": ["a"]}), "interest")
+    refused(shop.put(path, json={"id": "other"}), "id")
+    refused(shop.put(path, json={"attributes": {"a": {"b": 1}}}), "attributes.a.bool")
+    refused(shop.put(path, json={"labels": "a"}), "labels")
+    assert shop.patch(path, json={}).status_code == 404
+    refused(shop.post(f"{path}:merge", json={"anonymous": "a"}), "anonymous_id")
+    refused(shop.post("/v1/users/a:merge", json={"anonymous_id": "a"}), "anonymous_id")
+
+
+def test_a_deleted_user_leaves_nothing_behind(workers: Workers, live_settings: Settings) -> None:
+    one, other = workers
+    user = str(uuid4())
+    one.put(f"/v1/users/{user}", json=WHOLE)
+    view(one, "a", user_id=user)
+    assert other.get(f"/v1/users/{user}").is_success
+    assert other.delete(f"/v1/users/{user}").status_code == 204
+    assert stored(live_settings, user_id=user) == []
+    assert one.get(f"/v1/users/{user}").status_code == 404
+    assert one.delete(f"/v1/users/{user}").status_code == 404
+    view(one, "b", user_id=user)  # they come back: a new user
+    assert history(other, user) == ["b"]
+
+
+def test_a_visitor_who_signs_in_keeps_their_history(workers: Workers, live_settings: Settings) -> None:
+    one, other = workers
+    user, visitor = str(uuid4()), f"visitor:{uuid4()}"
+    view(one, "a", anonymous_id=visitor)
+    view(one, "b", user_id=visitor)  # as clients of the original APIs name them
+    view(other, "c", user_id=user, anonymous_id=visitor)
+    merged: Any = other.post(f"/v1/users/{user}:merge", json={"anonymous_id": visitor})
+    assert (merged.status_code, merged.json()) == (200, {"id": user, "moved_events": 2})
+    assert history(one, user) == ["a", "b", "c"]
+    assert one.get(f"/v1/users/{visitor}").status_code == 404
+    again = one.post(f"/v1/users/{user}:merge", json={"anonymous_id": visitor})
+    assert again.json() == {"id": user, "moved_events": 0}
+    assert [row["item_id"] for row in stored(live_settings, user_id=user)] == ["a", "b", "c"]
+
+
+def test_a_user_who_was_put_is_no_visitor(shop: httpx.Client) -> None:
+    user = str(uuid4())
+    shop.put(f"/v1/users/{user}", json={})
+    refused(shop.post("/v1/users/x:merge", json={"anonymous_id": user}), "anonymous_id", 409)
+
+
+def test_users_are_not_read_with_the_key_of_a_page(keyed: httpx.Client) -> None:
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert keyed.request(method, "/v1/users/u").status_code == 401
+        assert keyed.request(method, "/v1/users/u", headers={"X-API-Key": "page"}).status_code == 403
+    assert keyed.get("/v1/users/u", headers={"X-API-Key": "secret"}).status_code == 404

@@ -1,0 +1,88 @@
+"""A deleted user is nobody, on every worker: not to its bundle, and not when the database is away."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+
+from database.experiments import Arm, start_experiment
+from database.users import UserRow
+from serving.catalogue.drafts import InteractionDraft
+from serving.plane import LivePlane
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+TEA = ("TEA0000000", "TEA0000001", "TEA0000002")
+
+
+async def likes(plane: LivePlane, user_id: str, *item_ids: str) -> None:
+    for item_id in item_ids:
+        await plane.record_interaction(InteractionDraft(user_id=user_id, event_type="like", item_id=item_id))
+
+
+async def models(plane: LivePlane, user_id: str) -> set[str]:
+    return {each.model for each in await plane.lists.for_user_als(user_id, 4)}
+
+
+def whoever(_: UserRow | None) -> None:
+    """No condition."""
+
+
+async def test_no_worker_asks_the_bundle_of_a_deleted_user(
+    shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> None:
+    deploy()
+    one, other = await open_plane(), await open_plane()
+    assert await models(other, "u01") == {"als"}  # the bundle knows them, the database does not any more
+    await likes(one, "u01", "TEA0000000")
+    await one.delete_user("u01", whoever)
+    later = await open_plane()
+    for worker in (one, other, later):
+        assert "als" not in await models(worker, "u01")
+    await one.replace_user("u01", lambda _: {"interests": (), "labels": (), "attributes": {}})
+    assert "als" not in await models(other, "u01")  # who comes back is somebody new
+    await likes(one, "u01", *TEA)
+    assert await models(other, "u01") == {"als"}
+
+
+async def test_no_worker_remembers_a_deleted_user_while_the_database_is_away(
+    shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> None:
+    deploy()
+    one, other = await open_plane(), await open_plane()
+    for user in ("ann", "bob"):
+        await likes(one, user, *TEA)
+        assert await models(other, user) == {"als"}
+    await one.delete_user("ann", whoever)
+    await other.catch_up()
+    other._parts.database.available = False
+    try:
+        assert await models(other, "bob") == {"als"}
+        assert "als" not in await models(other, "ann")
+    finally:
+        other._parts.database.available = True
+
+
+async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, connection: Any, pool: asyncpg.Pool
+) -> None:
+    deploy()
+    start_experiment(connection, "split", "ab", [Arm("one", 0.5), Arm("other", 0.5)])
+    connection.commit()
+    plane = await open_plane()
+    await plane.settle()
+    names = [f"visitor-{number}" for number in range(8)]
+    for name in names:
+        await likes(plane, name, *TEA)
+        await plane.lists.home(name, 4, lists=("personalized",))
+        await plane.merge_users(name, name.replace("visitor", "user"))
+        await plane.lists.home(name.replace("visitor", "user"), 4, lists=("personalized",))
+    await plane._parts.exposure.impressions.close()
+    rows = await pool.fetch(
+        "select user_id, array_agg(distinct arm) as arms from impression_lists group by 1"
+    )
+    arms: dict[str, set[str]] = {}
+    for row in rows:
+        number = row["user_id"].rpartition("-")[2]
+        arms.setdefault(number, set()).update(row["arms"])
+    assert len(arms) == 8 and all(len(each) == 1 for each in arms.values())
+    assert {arm for each in arms.values() for arm in each} == {"one", "other"}
