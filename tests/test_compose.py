@@ -1,11 +1,15 @@
 """docker-compose.yml names only what exists in the code, and Compose would read it.
 
-Compose itself is not needed: the file is read as YAML, and each name is looked up where it is defined.
+Where Docker Compose 2 is installed it reads the file itself (no engine is needed); everywhere the file is read
+as YAML, and each name is looked up where it is defined.
 """
 
 import ast
 import importlib.util
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +25,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILES = sorted((REPOSITORY / "docker").glob("*.Dockerfile"))
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 SECRET = re.compile(r"PASSWORD|SECRET|KEY(?!ED)|TOKEN|_CONN$|DATABASE_URL|STORE_URI")
-SECRET_FREE = re.compile(r"PASSWORDS_FILE$|NEED_KEY$|PUBLIC_KEYS$")  # a public key stands in a page
+SECRET_FREE = re.compile(r"PASSWORDS_FILE$|__FILE$|NEED_KEY$|PUBLIC_KEYS$")  # a public key stands in a page
 
 
 def environment() -> dict[str, str]:
@@ -42,6 +46,66 @@ def test_compose_would_read_it() -> None:
     file = str(REPOSITORY / "docker-compose.yml")
     checked = subprocess.run([*command, file], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.fixture(scope="module")
+def compose() -> list[str]:
+    """The command of Docker Compose 2, where it is installed."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            told = subprocess.run(
+                [*command, "version", "--short"], capture_output=True, text=True, check=False
+            )
+            if told.returncode == 0 and int(told.stdout.lstrip("v").partition(".")[0]) >= 2:
+                return command
+    pytest.skip("no Docker Compose 2 here")
+
+
+def read_by(
+    compose: list[str], environment: dict[str, str], *options: str
+) -> "subprocess.CompletedProcess[str]":
+    """The file as Compose reads it, as JSON; no file of settings beside it counts."""
+    files = ["--file", "docker-compose.yml", "--env-file", os.devnull]
+    return subprocess.run(
+        [*compose, *files, *options, "config", "--format", "json"],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+REQUIRED = set(re.findall(r"\$\{(\w+):\?", (REPOSITORY / "docker-compose.yml").read_text()))
+
+
+def test_compose_reads_it_and_names_what_is_not_set(compose: list[str]) -> None:
+    given = {name: f"value-of-{name}" for name in REQUIRED}
+    read = read_by(compose, given)
+    assert read.returncode == 0, read.stderr
+    started = {name for name, service in SERVICES.items() if "profiles" not in service}
+    assert set(json.loads(read.stdout)["services"]) == started
+    assert not {name for name in REQUIRED if "GRAFANA" in name}, (
+        "who starts no Grafana has no password for it"
+    )
+    for name in REQUIRED:
+        refused = read_by(compose, {key: value for key, value in given.items() if key != name})
+        assert refused.returncode != 0 and name in refused.stderr
+
+
+def test_compose_passes_the_settings_on(compose: list[str]) -> None:
+    told = {*REQUIRED, *offered()} - FIXED - PUBLISHED.keys()
+    given = {name: f"value-of-{name}" for name in told | {"AIRFLOW_PASSWORD"}}
+    ports = {name: str(7000 + place) for place, name in enumerate(PUBLISHED)}
+    read = read_by(compose, given | ports, "--profile", "monitoring")
+    assert read.returncode == 0, read.stderr
+    services = json.loads(read.stdout)["services"]
+    assert set(services) == set(SERVICES)
+    for name in set(offered()) - FIXED - PUBLISHED.keys():
+        for reader in READ_BY.get(name, ("service",)):
+            assert given[name] in services[reader]["environment"][name], (name, reader)
+    for name, reader in PUBLISHED.items():
+        assert [port["published"] for port in services[reader]["ports"]] == [ports[name]]
 
 
 def test_the_parts_of_the_platform_are_there() -> None:
@@ -94,7 +158,10 @@ def test_no_secret_stands_in_a_file() -> None:
         if path.is_file():
             assert not re.search(r"(?i)password\s*[:=]\s*[\"']?\w+[\"']?$", path.read_text(), re.M), path
     assert ":?" in SERVICES["service"]["environment"]["SHORTLIST_API_KEYS"]
-    assert COMPOSE["secrets"]["metrics_key"] == {"environment": "SHORTLIST_METRICS_KEY"}
+    assert COMPOSE["secrets"] == {
+        "metrics_key": {"environment": "SHORTLIST_METRICS_KEY"},
+        "grafana_password": {"environment": "GRAFANA_PASSWORD"},
+    }
 
 
 def test_databases_are_reached_where_they_are_made() -> None:
