@@ -1,7 +1,7 @@
 """docker-compose.yml names only what exists in the code, and Compose would read it.
 
-Where Docker Compose 2 is installed it reads the file itself (no engine is needed); everywhere the file is read
-as YAML, and each name is looked up where it is defined.
+Where Docker Compose 2 is installed it reads the file itself, which needs no engine; everywhere the file
+is read as YAML, and each name is looked up where it is defined.
 """
 
 import ast
