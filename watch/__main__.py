@@ -1,10 +1,14 @@
-"""`python -m watch guard`: what the guard finds in this shop, and what it decided last."""
+"""`python -m watch guard`: what the guard finds in this shop, and what it decided last.
+
+`python -m watch lists`: what each list brought.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from database.connection import connect
+from database.list_outcomes import ListOutcomes, list_outcomes
 from database.monitoring import guard_events
 from experiments.reading import click_rate
 from training.params import load_params
@@ -31,6 +35,35 @@ def guard(events: int) -> None:
     for event in latest:
         done = "rolled back" if event.rolled_back else event.verdict
         click.echo(f"{event.decided_at:%Y-%m-%d %H:%M}  {done}: {event.report['reason']}")
+
+
+@main.command()
+@click.option("--hours", default=1.0, show_default=True, help="How long before --until.")
+@click.option("--until", type=click.DateTime(), default=None, help="End of the period, in UTC; now.")
+def lists(hours: float, until: datetime | None) -> None:
+    """Show what the lists of a period have brought: clicks, purchases, revenue."""
+    now = datetime.now(UTC)
+    end = now if until is None else until.replace(tzinfo=UTC)
+    params = load_params()
+    with connect() as conn:
+        since = end - timedelta(hours=hours)
+        found = list_outcomes(conn, since, end, now, params.experiments.attribution())
+    for line in describe_lists(found):
+        click.echo(line)
+
+
+def describe_lists(found: list[ListOutcomes]) -> list[str]:
+    """What lists brought, as a table; a sentence where none was shown."""
+    if not found:
+        return ["No list was shown in this period."]
+    names = ("shown", "seen", "clicks", "rate", "bought", "conv.", "revenue")
+    widths = (9, 9, 8, 7, 7, 7, 12)
+    head = f"{'list':24} " + " ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    return [head] + [
+        f"{each.name:24} {each.shown:9,} {each.items:9,} {each.clicks:8,} {each.click_rate or 0:7.2%}"
+        f" {each.purchases:7,} {each.conversion or 0:7.2%} {each.revenue:12,.2f}"
+        for each in found
+    ]
 
 
 def describe_power(power: GuardPower, days: float) -> list[str]:
