@@ -22,6 +22,8 @@ from serving.errors import DatabaseUnavailable
 router = APIRouter(prefix="/metrics", tags=["v1 metrics"])
 
 MAX_HOURS = 366 * 24
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class ListMetrics(BaseModel):
@@ -62,8 +64,11 @@ async def list_metrics(
     """Of the lists that were shown between `since` and `until`, whenever what they brought came. An event
     that names its `recommendation_id` counts for that list alone; others for what their user saw last."""
     now = datetime.now(UTC)
-    end = until or now
-    start = since or end - timedelta(hours=hours)
+    for name, moment in (("since", since), ("until", until)):
+        if moment is not None and not _FIRST <= moment <= _LAST:
+            raise ApiError(422, "invalid", "must be between 1970 and 2100", name)
+    end = (until or now).astimezone(UTC)
+    start = end - timedelta(hours=hours) if since is None else since.astimezone(UTC)
     if start >= end:
         raise ApiError(422, "invalid", "must be before `until`", "since")
     attribution = plane.params.experiments.attribution()

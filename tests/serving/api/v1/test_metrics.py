@@ -52,6 +52,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(shop: httpx.Client) -> N
         shop.get("/v1/metrics/lists", params={"since": now.isoformat(), "until": now.isoformat()}), "since"
     )
     refused(shop.get("/v1/metrics/lists", params={"hours": 0}), "hours")
+    refused(shop.get("/v1/metrics/lists", params={"since": "0525-12-15T11:22:26+17:49"}), "since")
 
 
 def test_revenue_is_not_read_with_the_key_of_a_page(keyed: httpx.Client) -> None:
