@@ -27,17 +27,18 @@ _OUTCOMES = """
         where experiment_id = %(experiment)s and shown and user_id is not null
             and shown_at >= %(began)s and shown_at < %(until)s
         group by arm, user_id
-    ), did as (
-        select v.arm, v.user_id, i.occurred_at >= v.since as after,
-            i.event_type = 'purchase' as bought,
-            case when i.event_type = 'purchase'
-                then coalesce(i.value, 1) * coalesce(i.price, p.price, 0) else 0 end as revenue
-        from visitors v join interactions i on i.user_id = v.user_id left join items p using (item_id)
-        where (i.event_type in ('purchase', 'skip') or (i.event_type = 'feedback' and i.value < 0))
-            and i.occurred_at >= %(began)s - %(before)s and i.occurred_at < %(until)s
-            and (i.occurred_at < %(began)s or i.occurred_at >= v.since)
     ), per_user as (
-        select v.arm, v.user_id, {columns} from visitors v left join did d using (arm, user_id)
+        select v.arm, v.user_id, {columns}
+        from visitors v left join lateral (
+            select i.occurred_at >= v.since as after, i.event_type = 'purchase' as bought,
+                case when i.event_type = 'purchase'
+                    then coalesce(i.value, 1) * coalesce(i.price, p.price, 0) else 0 end as revenue
+            from interactions i left join items p using (item_id)
+            where i.user_id = v.user_id
+                and (i.event_type in ('purchase', 'skip') or (i.event_type = 'feedback' and i.value < 0))
+                and i.occurred_at >= %(began)s - %(before)s and i.occurred_at < %(until)s
+                and (i.occurred_at < %(began)s or i.occurred_at >= v.since)
+        ) d on true
         group by v.arm, v.user_id
     )
 """
