@@ -1,14 +1,6 @@
 """What MLflow is told of one snapshot: real models of a small shop, a real tracking database."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlparse
@@ -16,20 +8,16 @@ from urllib.request import url2pathname
 
 import httpx
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from database.settings import REPOSITORY, Settings
-from training.data.prepared import Prepared
-from training.data.split import DAY
+from database.settings import Settings
+from tests.training.pipeline.elsewhere import installed, predictions, serving_of
+from tests.training.pipeline.small_shop import LINEAGE, learned
 from training.data.workspace import Workspace
 from training.evaluation.holdout import load_metrics
 from training.models.als import AlsConfig
 from training.models.blend import BLEND
-from training.models.core.data import Catalogue, Events
-from training.models.core.vocabulary import Vocabulary
 from training.models.registry import names
 from training.params import Params, load_params
 from training.pipeline.run_logging import (
@@ -40,7 +28,6 @@ from training.pipeline.run_logging import (
     log_model,
     metrics_of,
 )
-from training.pipeline.stages import run_stage
 from training.release.gate import Check, Decision
 from training.tracking.cards import how_to_load
 from training.tracking.lineage import Lineage
@@ -56,46 +43,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
 ]
-LINEAGE = Lineage("a" * 32 + ".dir", "0123456789abcdef", "c" * 40)
-
-
-def shop() -> Prepared:
-    """60 users of two tastes over 12 days, 30 items; the last of the users come on the last day only."""
-    generator = np.random.default_rng(1)
-    user = np.concatenate([np.tile(np.arange(50), 12), np.arange(50, 60)]).astype(np.int32)
-    item = (generator.integers(0, 15, len(user)) * 2 + user % 2).astype(np.int32)
-    time = np.concatenate([np.repeat(np.arange(12), 50), np.full(10, 11)]).astype(np.int64) * DAY
-    return Prepared(
-        items=Vocabulary.build(f"i{i:02d}" for i in range(30)),
-        users=Vocabulary.build(f"u{i:02d}" for i in range(60)),
-        events=Events(user, item, np.ones(len(user), dtype=np.float32), time),
-        basket_item=item,
-        basket_row=np.arange(len(item), dtype=np.int32) // 4,
-        basket_time=time,
-        basket_event=np.arange(len(item), dtype=np.int32),
-        catalogue=Catalogue(tuple(f"thing {i % 5}" for i in range(30)), ("",) * 30, ("",) * 30),
-        vectors=np.eye(30, dtype=np.float32),
-    )
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Every model fitted and measured, and the bundle of them."""
-    found = Workspace(tmp_path_factory.mktemp("checkout"))
-    text = (REPOSITORY / "params.yaml").read_text()
-    for days in ("validation_days", "test_days"):
-        text = text.replace(f"{days}: 28", f"{days}: 2")
-    found.params_file.write_text(text.replace("bootstrap_samples: 1000", "bootstrap_samples: 100"))
-    found.prepared.mkdir(parents=True)
-    shop().save(found.prepared)
-    found.snapshot.mkdir()
-    rows = {"items": 30, "interactions": 610}
-    content = {"as_of": "2026-11-01T00:00:00+00:00", "catalogue_seq": 3, "interaction_id": 610, "rows": rows}
-    (found.snapshot / "snapshot.json").write_text(json.dumps(content))
-    found.snapshot_pointer.write_text(yaml.safe_dump({"outs": [{"md5": LINEAGE.snapshot}]}))
-    for name in (*names(scope="bundle"), "evaluate", "bundle"):
-        run_stage(name, found)
-    return found
+    return learned(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
@@ -294,15 +246,6 @@ def test_a_run_names_its_snapshot_as_its_dataset(tracker: Tracker, als: Version,
         assert json.loads(found.dataset.profile)["rows"] == {"items": 30, "interactions": 610}
 
 
-LOAD = """
-import json, sys
-import mlflow, pandas
-asked = pandas.DataFrame({"history": [["i02", "i04"], ["nobody knows it"], []]})
-found = {uri: mlflow.pyfunc.load_model(uri).predict(asked, params={"k": 3}) for uri in sys.argv[1:]}
-print(json.dumps(found))
-"""
-
-
 @pytest.mark.platform
 def test_every_version_loads_and_answers_in_an_environment_without_the_checkout(
     tracking_uri: str, tracker: Tracker, workspace: Workspace, params: Params, parent: str, tmp_path: Path
@@ -317,30 +260,8 @@ def test_every_version_loads_and_answers_in_an_environment_without_the_checkout(
     needed = {mlflow.pyfunc.get_model_dependencies(uri) for uri in uris}
     texts = {Path(file).read_text() for file in needed}
     assert len(texts) == 1 and all("==" in line for line in texts.pop().splitlines())
-    uv = Path(sys.executable).with_name("uv")
-    python = tmp_path / "elsewhere" / "bin" / "python"
-    for command in (
-        [uv, "venv", "-q", "--python", sys.executable, python.parents[1]],
-        [uv, "pip", "install", "-q", "--python", python, "-r", needed.pop()],
-    ):
-        subprocess.run(list(map(str, command)), check=True, timeout=600)
-    environment = os.environ | {
-        "MLFLOW_TRACKING_URI": tracking_uri,
-        "VIRTUAL_ENV": str(python.parents[1]),
-        "PATH": f"{python.parent}:{os.environ['PATH']}",
-    }
-    environment.pop("PYTHONPATH", None)
-
-    answer = subprocess.run(
-        [str(python), "-c", LOAD, *uris],
-        cwd=tmp_path,
-        env=environment,
-        check=True,
-        timeout=300,
-        capture_output=True,
-        text=True,
-    )
-    found = json.loads(answer.stdout.splitlines()[-1])
+    python, environment = installed(needed.pop(), tmp_path / "elsewhere", tracking_uri)
+    found = predictions(uris, python, environment, tmp_path)
     here = {uri: mlflow.pyfunc.load_model(uri) for uri in uris}
     asked = pd.DataFrame({"history": [["i02", "i04"], ["nobody knows it"], []]})
     assert found == {uri: model.predict(asked, params={"k": 3}) for uri, model in here.items()}
@@ -351,40 +272,6 @@ def test_every_version_loads_and_answers_in_an_environment_without_the_checkout(
         response = httpx.post(f"{url}/invocations", json=body, timeout=60)
     assert response.status_code == 200, response.text
     assert response.json()["predictions"] == [found[uris[0]][0]]
-
-
-@contextmanager
-def serving_of(uri: str, python: Path, environment: dict[str, str], folder: Path) -> Iterator[str]:
-    """Address of `mlflow models serve`, once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = ["models", "serve", "-m", uri, "--env-manager", "local", "--port", str(port), "--workers", "1"]
-    log = (folder / "serve.log").open("w")
-    with (
-        log,
-        subprocess.Popen(
-            [str(python), "-m", "mlflow", *words],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as server,
-    ):
-        try:
-            url, until = f"http://127.0.0.1:{port}", time.monotonic() + 180
-            while time.monotonic() < until and server.poll() is None:
-                try:
-                    if httpx.get(f"{url}/ping", timeout=5).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.5)
-            else:
-                raise AssertionError((folder / "serve.log").read_text())
-            yield url
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
 
 
 def test_a_card_longer_than_mlflows_column_is_cut(tracker: Tracker, als: Version, parent: str) -> None:
