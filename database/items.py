@@ -34,6 +34,9 @@ CONTENT = (
 )
 """The columns that describe an item."""
 
+TEXT = ("title", "category", "sub_category", "tags", "description")
+"""Those of which the text is made that an item's vector stands for; see `embedding_text`."""
+
 LISTING = ("hidden", "available", "publish_at", "expire_at")
 """The columns that say whether a live item may be in lists."""
 

@@ -27,6 +27,7 @@ from operations.supervisor import CONFIGURATION, Supervisor
 
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 DAGS = ("hourly_trending", "daily_training")
+"""What a first start runs, in this order, once Airflow knows them."""
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
 """How a log line begins; other lines are meant for the operator."""

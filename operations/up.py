@@ -15,7 +15,7 @@ from operations.answer import BundleRefusedError, first_answer, wait_for_bundle
 from operations.commands import Aborted
 from operations.environment import Layout, layout
 from operations.errors import OperationsError, PreflightError, RunFailedError, StartError
-from operations.platform import Platform
+from operations.platform import DAGS, Platform
 from operations.reporter import Reporter
 
 WATCH_SECONDS = 1.0
@@ -85,7 +85,7 @@ def _ensure_bundle(platform: Platform) -> bool:
     """
     bundle = train.deployed_bundle(platform.settings)
     if bundle is None:
-        bundle = _train(platform, ("hourly_trending", "daily_training"))
+        bundle = _train(platform, DAGS)
     if bundle is None:
         return False
     try:

@@ -6,16 +6,14 @@ from typing import Any
 from database import item_writes, items
 from database.attributes import AttributeConflict
 from database.item_writes import ChangedMeanwhile
-from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
+from database.items import TEXT, Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
 from serving.catalogue.index import item_of
+from serving.catalogue.writes import ATTEMPTS
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import EditConflict, ItemNotFound
 from serving.types import Item
 from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_thread import LiveEncoder
-
-_ATTEMPTS = 5
-_TEXT = ("title", "category", "sub_category", "tags", "description")
 
 Make = Callable[[ItemRow | None], Mapping[str, Any]]
 """From the live item as it is stored to its new values (`database.item_writes.COLUMNS`), or an error."""
@@ -35,7 +33,7 @@ class ItemWrites:
         `make` is asked again when somebody else changes the item meanwhile; after a few times
         EditConflict is raised. Raises AttributeConflict.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             read, live = await self._read(item_id)
             values = make(live)
             embedding = await self._new_vector(live, values)
@@ -49,7 +47,7 @@ class ItemWrites:
 
     async def delete(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
         """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFound."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             read, live = await self._read(item_id)
             check(live)
             if read is None or live is None:
@@ -84,7 +82,7 @@ class ItemWrites:
         """The vector of the new text; None when the stored one is still right, or there is no title."""
         if values["title"] is None:
             return None
-        text = embedding_text(**{name: values[name] for name in _TEXT})
+        text = embedding_text(**{name: values[name] for name in TEXT})
         if (
             live is not None
             and live.vector is not None

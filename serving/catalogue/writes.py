@@ -5,7 +5,7 @@ from uuid import uuid5
 
 from database import interactions, items, users
 from database.interactions import DedupConflict, Recorded
-from database.items import Embedding, ItemRow, StaleEmbedding, embedding_text
+from database.items import TEXT, Embedding, ItemRow, StaleEmbedding, embedding_text
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.index import item_of
 from serving.database_pool import Lane, LiveDatabase
@@ -21,8 +21,8 @@ from serving.errors import (
 from serving.types import Item
 from serving.vectors.encoder_thread import LiveEncoder
 
-_ATTEMPTS = 5
-_TEXT = ("title", "category", "sub_category", "tags", "description")
+ATTEMPTS = 5
+"""How often an edit is made anew when somebody else changes the item meanwhile."""
 
 
 class Writes:
@@ -37,7 +37,7 @@ class Writes:
 
         An article whose next number is the id of another item takes the number after it.
         """
-        embedding = await self._embed({name: getattr(draft, name) for name in _TEXT})
+        embedding = await self._embed({name: getattr(draft, name) for name in TEXT})
         async with self._database.connection("creating an item", Lane.CATALOGUE) as conn:
             row = await items.insert_item(conn, draft.item_id, draft, embedding)
             while row is None and draft.item_id is None:
@@ -52,14 +52,14 @@ class Writes:
         Someone else may change the text while it is encoded: then it is read and encoded again, a few
         times; after that EditConflict is raised.
         """
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             async with self._database.connection("editing an item") as conn:
                 stored = await items.get_item(conn, item_id)
             if stored is None or stored.deleted_at is not None:
                 raise ItemNotFound(item_id)
             embedding = await self._new_vector(stored, changes)
             # A text that is "changed" to what it is must not undo the edit of another.
-            real = {key: value for key, value in changes.items() if embedding or key not in _TEXT}
+            real = {key: value for key, value in changes.items() if embedding or key not in TEXT}
             try:
                 async with self._database.connection("editing an item", Lane.CATALOGUE) as conn:
                     row = await items.update_item(conn, item_id, real, embedding)
@@ -129,8 +129,8 @@ class Writes:
 
     async def _new_vector(self, stored: ItemRow, changes: ItemChanges) -> Embedding | None:
         """The vector of the changed text; None when the stored one is still right."""
-        before = {name: getattr(stored, name) for name in _TEXT}
-        after = before | {name: value for name, value in changes.items() if name in _TEXT}
+        before = {name: getattr(stored, name) for name in TEXT}
+        after = before | {name: value for name, value in changes.items() if name in TEXT}
         if after == before and stored.vector is not None and stored.vector_model == self._encoder.name:
             return None
         return await self._embed(after)
