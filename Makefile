@@ -32,8 +32,8 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: install ## all tests, in two processes (WORKERS=1: in one), with a floor under the code that they reach
 	@$(PYTEST) --cov --cov-report=
 
-test-fast: install ## the tests that need no server: for the working day
-	@$(PYTEST) -q -m "not platform and not database"
+test-fast: install ## the tests that need no server and no patience: for the working day
+	@$(PYTEST) -q -m "not platform and not database and not slow"
 
 coverage: install ## which lines and branches the last `make test` left out
 	@$(PY) -m coverage report

@@ -40,6 +40,7 @@ def words(service: dict[str, Any]) -> list[str]:
     return command.split() if isinstance(command, str) else [str(part) for part in command]
 
 
+@pytest.mark.slow
 def test_compose_would_read_it() -> None:
     """By the Compose specification's own schema, which check-jsonschema brings along."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
@@ -174,6 +175,7 @@ def test_databases_are_reached_where_they_are_made() -> None:
             )
 
 
+@pytest.mark.slow
 def test_every_setting_is_one_that_the_code_reads() -> None:
     from airflow.configuration import conf
 
@@ -195,6 +197,7 @@ def _simple_auth(key: str) -> bool:
     return key in Path(simple_auth_manager.__file__).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_is_started_as_it_can_be() -> None:
     import mlflow.environment_variables as variables

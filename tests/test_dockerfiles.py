@@ -86,6 +86,7 @@ def test_what_must_outlive_a_container_lies_in_a_volume_that_its_user_may_write(
     assert SERVICES["airflow-scheduler"]["environment"]["AIRFLOW__CORE__DAGS_FOLDER"] == f"{workdir}/dags"
 
 
+@pytest.mark.slow
 def test_dvc_writes_a_lock_file_that_is_a_link(tmp_path: Path) -> None:
     """As in the image: the link stays, and its target, which airflow-init began, holds the stages."""
     (tmp_path / ".dvc").mkdir()

@@ -58,6 +58,7 @@ def prepared() -> Prepared:
     )
 
 
+@pytest.mark.slow
 def test_the_report_holds_every_model_and_compares_the_blend_with_each(
     prepared: Prepared, params: Params
 ) -> None:

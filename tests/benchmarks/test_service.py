@@ -12,6 +12,8 @@ import pytest
 
 from database.settings import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 SERVER = """
 import sys, http.server
 class Answer(http.server.BaseHTTPRequestHandler):

@@ -16,6 +16,8 @@ from data_checks.report import DataCheckError
 from data_checks.validate import validate
 from database.export import EMBEDDINGS
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(unknown=0.2, deleted=0.5, min_rows=100)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

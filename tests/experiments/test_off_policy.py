@@ -123,6 +123,7 @@ def found(slots: list[LoggedSlot], clip: float = 1000) -> OffPolicy:
     return made
 
 
+@pytest.mark.slow
 def test_the_truth_is_found_without_showing_the_target() -> None:
     made = found(log(1, 40_000, epsilon=0.5))
     assert made.value == pytest.approx(TRUTH, abs=0.02)
@@ -133,6 +134,7 @@ def test_the_truth_is_found_without_showing_the_target() -> None:
     assert made.effective_slots < made.slots / 10
 
 
+@pytest.mark.slow
 def test_the_interval_holds_as_often_as_it_says() -> None:
     made = [found(log(seed, 600, epsilon=0.5)) for seed in range(200)]
     shown = [one for one in made if one.low is not None]
@@ -140,6 +142,7 @@ def test_the_interval_holds_as_often_as_it_says() -> None:
     assert 0.9 <= np.mean([holds(one, TRUTH) for one in shown]) <= 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("better", [0.3, 1.5, 3.0])
 def test_with_the_shipped_values_the_interval_holds_the_truth(better: float) -> None:
     shop = Shop(better=better)

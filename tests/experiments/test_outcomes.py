@@ -66,6 +66,7 @@ def test_the_days_before_make_the_interval_narrower_and_leave_the_difference_unb
     assert 0.9 <= np.mean(inside) <= 0.99
 
 
+@pytest.mark.slow
 def test_peeking_at_revenue_does_not_raise_the_false_alarms() -> None:
     rng = np.random.default_rng(2)
     alarms, runs = 0, 300
@@ -105,6 +106,7 @@ def test_more_dislikes_are_worse_and_harm_only_a_guardrail() -> None:
 users = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=3, max_size=30)
 
 
+@pytest.mark.slow
 @given(users, users)
 def test_the_days_before_never_widen_and_match_a_regression(first: Any, second: Any) -> None:
     """Theta is the slope of a regression with an intercept for each arm."""

@@ -75,6 +75,7 @@ def _stopped(rng: np.random.Generator, second: float) -> tuple[bool, bool]:
     return safe, naive
 
 
+@pytest.mark.slow
 def test_peeking_does_not_raise_the_false_alarms() -> None:
     rng = np.random.default_rng(7)
     safe, naive = np.mean([_stopped(rng, 0.05) for _ in range(400)], axis=0)

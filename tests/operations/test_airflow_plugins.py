@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from database.settings import REPOSITORY
@@ -23,6 +24,7 @@ for host in ("localhost:8080", "127.0.0.1:8080", "airflow-api-server:8080", "a.s
 """
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_listed_is_refused(tmp_path: Path) -> None:
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path),

@@ -70,6 +70,7 @@ def test_each_process_can_be_started_and_is_kept_alive(
     assert watcher["stdout_stream"]["filename"].endswith(f"/logs/{name}.log")
 
 
+@pytest.mark.slow
 def test_airflow_knows_every_option_that_is_set_for_it() -> None:
     from airflow.api_fastapi.auth.managers.simple import simple_auth_manager
     from airflow.configuration import conf

@@ -34,6 +34,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return os.environ | home | {"BENTOML_DO_NOT_TRACK": "True"}
 
 
+@pytest.mark.slow
 def test_bentoml_makes_a_supervisor_that_looks_often_restarts_in_containers_and_stops_quietly(
     environment: dict[str, str],
 ) -> None:

@@ -14,6 +14,8 @@ from training.params import load_params
 from watch.automatic_rollback import compare_days, judge_change, measure_change
 from watch.guard_power import guard_power
 
+pytestmark = pytest.mark.slow
+
 LIMITS = load_params(REPOSITORY / "params.yaml").guard
 USERS = 60
 """New users in an hour."""

@@ -90,6 +90,7 @@ def test_psi_is_what_it_is_defined_to_be() -> None:
     assert np.isfinite(psi(np.array([100.0, 0.0]), np.array([0.0, 100.0])))
 
 
+@pytest.mark.slow
 def test_mmd_errs_as_often_as_it_says() -> None:
     generator = np.random.default_rng(4)
     pairs = [generator.normal(size=(2, 40, 4)).astype(np.float32) for _ in range(60)]

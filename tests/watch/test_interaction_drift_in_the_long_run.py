@@ -14,6 +14,8 @@ from database.settings import REPOSITORY
 from training.params import load_params
 from watch.interaction_drift import compare_days, compare_weeks
 
+pytestmark = pytest.mark.slow
+
 PARAMS = load_params(REPOSITORY / "params.yaml").monitoring
 RATES = {"click": 2000, "view_time": 900, "like": 120, "purchase": 60}
 WEEKDAYS = np.array([0, -0.05, 0, 0.03, 0.08, 0.25, -0.25])

@@ -318,12 +318,14 @@ def check(adapter: str, table: Table) -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(catalogues())
 def test_items_are_what_was_written(table: Table) -> None:
     check("items", table)
 
 
+@pytest.mark.slow
 @settings(max_examples=CASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(logs())
 def test_interactions_are_what_was_written(table: Table) -> None:

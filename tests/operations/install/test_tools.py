@@ -15,6 +15,8 @@ from operations.install.tools import Pip, Tool, Uv, choose, reason
 from operations.install.torch import CPU, CUDA, MAC, PYTORCH_PAGE, choose_build
 from tests.operations.install.wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 UV = str(Path(sys.executable).parent / "uv")
 TORCH = Pin("torch", "2.13.0", "", frozenset({"shortlist"}))
 

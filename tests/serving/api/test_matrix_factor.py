@@ -129,11 +129,12 @@ async def test_an_old_token_is_renewed(shortlist: AsyncShortlist, airflow: Any) 
 
 
 async def test_a_failing_airflow_is_a_failed_service_to_the_client(
-    shortlist: AsyncShortlist, airflow: Any
+    http: httpx.AsyncClient, airflow: Any
 ) -> None:
     airflow.reachable = False
-    with pytest.raises(ServiceFailed, match="Airflow"):
-        await shortlist.train()
+    async with AsyncShortlist("http://localhost", transport=http._transport, attempts=1) as shortlist:
+        with pytest.raises(ServiceFailed, match="Airflow"):
+            await shortlist.train()
 
 
 async def test_a_paused_training_says_so(http: httpx.AsyncClient, airflow: FakeAirflow) -> None:

@@ -147,6 +147,7 @@ async def test_a_trained_user_without_recent_events_gets_their_als_list(
     assert len({each.item.category for each in found[:2]}) == 1
 
 
+@pytest.mark.slow
 def test_a_stored_bundle_is_found_by_its_tag(tmp_path: Path) -> None:
     """In a process of its own: BentoML reads where its store is when it is imported."""
     program = """

@@ -44,6 +44,7 @@ def test_the_users_seen_last_are_remembered_as_far_as_there_is_room(
             assert bool(kept) == (feed._remembered > 0)
 
 
+@pytest.mark.slow
 def test_the_memory_that_events_take_is_what_python_takes_for_them() -> None:
     def did(numbers: range) -> UserEvents:
         latest = [

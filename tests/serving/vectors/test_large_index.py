@@ -45,6 +45,7 @@ def kinds() -> NDArray[np.str_]:
     return np.repeat(list(COUNTS), list(COUNTS.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "least"), [("content", 1.0), ("article", 0.9), ("product", 0.9)])
 @pytest.mark.parametrize("asked", list(COUNTS))
 def test_the_nearest_of_a_kind_are_found_whatever_is_asked(

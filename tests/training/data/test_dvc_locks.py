@@ -12,6 +12,8 @@ from training.data.dvc_locks import clear_stale_locks
 from training.data.snapshot import DvcError, run_dvc
 from training.data.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[list[str]], int]
 WAIT = [sys.executable, "-c", "import time; time.sleep(120)"]
 

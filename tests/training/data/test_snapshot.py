@@ -28,6 +28,7 @@ def md5(workspace: Workspace) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_what_the_cache_lacks_comes_from_a_remote_with_a_relative_address(
     source: Workspace, tmp_path: Path
 ) -> None:

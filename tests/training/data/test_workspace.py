@@ -22,6 +22,7 @@ def copy(folder: Path, *names: str) -> Settings:
     return Settings(workspace=folder)
 
 
+@pytest.mark.slow
 def test_settings_of_dvc_are_made_where_there_are_none(tmp_path: Path) -> None:
     workspace = open_workspace(copy(tmp_path, "params.yaml", "dvc.yaml"))
     assert "no_scm" in (tmp_path / ".dvc" / "config").read_text()

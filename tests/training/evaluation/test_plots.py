@@ -18,6 +18,7 @@ def measured(value: float, cold: int) -> dict[str, Any]:
     return {"users": parts, "slices": slices, "by_k": {"ndcg": curve, "recall": curve}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cold", [0, 5])
 def test_every_plot_is_drawn_whoever_was_tested(tmp_path: Path, cold: int) -> None:
     found = {"als": measured(0.2, cold), "ease": measured(0.3, cold)}

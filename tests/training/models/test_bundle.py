@@ -1,10 +1,12 @@
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.training.models.conftest import CONFIGS
 from training.models.als import Als
 from training.models.bundle import (
     BundleError,
@@ -15,7 +17,7 @@ from training.models.bundle import (
     verify_bundle,
     write_manifest,
 )
-from training.models.core.base import Config, Query
+from training.models.core.base import Query
 from training.models.core.data import TrainingData
 from training.models.nmf import Nmf
 from training.models.registry import fit_model
@@ -23,11 +25,12 @@ from training.models.registry import fit_model
 MODELS = ("als", "popularity", "embeddings")
 
 
-@pytest.fixture
-def directory(tmp_path: Path, checkerboard: TrainingData, configs: dict[str, Config]) -> Path:
-    bundle = tmp_path / "bundle"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, checkerboard: TrainingData) -> Path:
+    """A bundle that no test changes."""
+    bundle = tmp_path_factory.mktemp("written") / "bundle"
     for name in MODELS:
-        fit_model(name, checkerboard, configs[name], 1).save(bundle / name)
+        fit_model(name, checkerboard, CONFIGS[name], 1).save(bundle / name)
     checkerboard.items.save(bundle / "items.npy")
     checkerboard.users.save(bundle / "users.npy")
     write_manifest(
@@ -40,6 +43,12 @@ def directory(tmp_path: Path, checkerboard: TrainingData, configs: dict[str, Con
         created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )
     return bundle
+
+
+@pytest.fixture
+def directory(written: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle."""
+    return Path(shutil.copytree(written, tmp_path / "bundle"))
 
 
 def test_opens_with_its_models_and_manifest(directory: Path) -> None:

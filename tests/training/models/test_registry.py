@@ -81,6 +81,7 @@ def test_an_eleventh_model_is_fitted_stored_and_opened(
     assert toy in names(scope="bundle")
 
 
+@pytest.mark.slow
 def test_many_more_models_break_no_plot_and_have_colours(
     toy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from training.models.core.vocabulary import Vocabulary
 from training.models.registry import fit_model
 from training.params import Params, load_params
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS, KINDS, BOUGHT = 300, 120, 3, 5
 TASTES = 12
 

@@ -56,6 +56,7 @@ def test_one_thread_solves_ease(data: TrainingData, monkeypatch: pytest.MonkeyPa
     assert seen and set(seen) == {1}
 
 
+@pytest.mark.slow
 def test_more_threads_change_nothing_but_the_rounding_of_a_large_ease(
     data: TrainingData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

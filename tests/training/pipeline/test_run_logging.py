@@ -40,6 +40,7 @@ from training.tuning.tune import tracked_search
 
 # MLflow warns of its own type hints, and of what its dependencies will take away.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
 ]

@@ -133,6 +133,7 @@ def test_cold_users_refuse_only_when_chance_is_ruled_out() -> None:
     assert "19 users without history, fewer than 20" in few.as_table()
 
 
+@pytest.mark.slow
 def test_quiet_nights_pass_and_a_broken_cold_start_does_not() -> None:
     generator = np.random.default_rng(3)
 
@@ -208,6 +209,7 @@ def test_a_sparse_shops_collapse_is_refused_though_it_is_small_in_points() -> No
     assert "Margin -0.0009 (10% of the champion's)" in reason
 
 
+@pytest.mark.slow
 def test_the_margin_is_stated_with_what_so_many_users_can_show() -> None:
     """By simulation: how often the rule rejects, against what the decision says of itself."""
     generator = np.random.default_rng(5)

@@ -13,6 +13,8 @@ from training.tuning.benchmark import main
 from training.tuning.pairs_file import read_pairs
 from training.tuning.train_test import Problem, cut_validation, open_problem
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:

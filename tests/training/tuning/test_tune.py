@@ -22,6 +22,8 @@ from training.params.edit import write_back
 from training.tracking.tracker import Tracker
 from training.tuning.tune import NoSnapshotError, main, relearn_blend
 
+pytestmark = pytest.mark.slow
+
 
 def prepared_of(days: int) -> Prepared:
     """40 users of two kinds, each with one event a day with an item of its kind; 30 items."""

@@ -7,6 +7,8 @@ import pytest
 
 from training.models.core.encoder import Encoder, EncoderError, dimension_of
 
+pytestmark = pytest.mark.slow  # the import of torch
+
 
 def test_the_packaged_model_encodes_without_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:

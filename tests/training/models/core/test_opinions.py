@@ -191,6 +191,7 @@ def test_weights_that_cancel_leave_no_opinion_in_ease(generator: np.random.Gener
     assert np.flatnonzero(model.score_batch(row)[0]).tolist() == [2 * pairs]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(generators)
 def test_nearness_that_is_rounding_is_no_opinion(generator: np.random.Generator) -> None:
@@ -207,6 +208,7 @@ def test_nearness_that_is_rounding_is_no_opinion(generator: np.random.Generator)
     assert np.argwhere(model.score_batch(batch)).tolist() == [[0, 0]]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(generators, st.floats(2e-5, 1e-2), st.integers(1, 60))
 def test_what_is_left_of_a_history_that_nearly_cancels_is_read_as_far_as_it_can_be(
