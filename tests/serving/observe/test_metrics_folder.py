@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from database.settings import REPOSITORY
+from serving.observe.metrics_folder import with_room
 
 WORKER = """
 import os
@@ -40,6 +41,15 @@ def test_each_server_has_a_folder_that_its_workers_share(tmp_path: Path) -> None
     assert one[0] == one[1] != other[0] == other[1]
     for name in (one[0], other[0]):
         assert Path(name).parent == tmp_path and Path(name).stat().st_mode & 0o777 == 0o700
+
+
+def test_the_folder_lies_where_there_is_room() -> None:
+    usual, memory, home = Path("/tmp"), Path("/dev/shm"), Path("/home")
+    free = {usual: 2**30, memory: 2**34, home: 2**40}
+    assert with_room(list(free), free.__getitem__) == usual
+    assert with_room(list(free), (free | {usual: 4096}).__getitem__) == memory
+    assert with_room(list(free), (free | {usual: 0, memory: 0}).__getitem__) == home
+    assert with_room(list(free), {usual: 10, memory: 30, home: 20}.__getitem__) == memory
 
 
 def test_a_single_process_needs_none(tmp_path: Path) -> None:
