@@ -1,8 +1,8 @@
 """A typed client for Shortlist: `Shortlist` (blocking) and `AsyncShortlist`, with the same methods."""
 
-from client.asynchronous import AsyncShortlist
-from client.blocking import Shortlist
-from client.errors import (
+from .asynchronous import AsyncShortlist
+from .blocking import Shortlist
+from .errors import (
     AnswerUnreadable,
     NotFound,
     RequestRefused,

@@ -6,9 +6,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from client import endpoints, lists
-from client.calls import Call, name_after, outcome
-from client.retries import send
+from . import endpoints, lists, shop
+from .calls import Call, name_after, outcome
+from .retries import send
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -78,7 +78,7 @@ class Shortlist:
     delete_content = _method(endpoints.delete_content)
     item = _method(endpoints.item)
     change_item = _method(endpoints.change_item)
-    delete_item = _method(endpoints.delete_item)
+    delete_item = _method(shop.delete_item)
     content_of = _method(endpoints.content_of)
     recommend_content = _method(endpoints.recommend_content)
     interact = _method(endpoints.interact)
@@ -98,3 +98,21 @@ class Shortlist:
     trending = _method(lists.trending)
     rerank = _method(lists.rerank)
     next_page = _method(lists.next_page)
+    put_items = _method(shop.put_items)
+    put_item = _method(shop.put_item)
+    patch_item = _method(shop.patch_item)
+    get_item = _method(shop.get_item)
+    get_items = _method(shop.get_items)
+    list_items = _method(shop.list_items)
+    categories = _method(shop.categories)
+    log_event = _method(shop.log_event)
+    log_events = _method(shop.log_events)
+    undo_event = _method(shop.undo_event)
+    event_types = _method(shop.event_types)
+    define_event_types = _method(shop.define_event_types)
+    put_user = _method(shop.put_user)
+    patch_user = _method(shop.patch_user)
+    get_user = _method(shop.get_user)
+    delete_user = _method(shop.delete_user)
+    merge_user = _method(shop.merge_user)
+    list_metrics = _method(shop.list_metrics)

@@ -1,6 +1,6 @@
 """A request as data, and how its response is read; how a client's method sends an endpoint's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import update_wrapper
 from inspect import Parameter, signature
@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, get_args
 
 import httpx
 
-from client.errors import AnswerUnreadable, NotFound, RequestRefused, ServiceFailed, TooManyRequests
+from .errors import AnswerUnreadable, NotFound, RequestRefused, ServiceFailed, TooManyRequests
 
 T = TypeVar("T")
 
@@ -38,20 +38,26 @@ class Call(Generic[T]):
     path: str
     read: Callable[[Any], T]
     query: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+    """Whether it changes nothing more when it is done again, though it is a POST."""
+    tagged: bool = False
+    """Whether the body gets the answer's ETag, as `etag`."""
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be done twice: it reads, sets, deletes, or carries a key of its own."""
-        return self.method in _IDEMPOTENT or self.path in _READS_BY_POST or "Idempotency-Key" in self.headers
+        harmless = self.method in _IDEMPOTENT or self.path in _READS_BY_POST
+        return harmless or self.again or "Idempotency-Key" in self.headers
 
 
 def outcome(call: Call[T], response: httpx.Response) -> T:
     """What the call gives. Raises RequestRefused, ServiceFailed, or a kind of them: see `client.errors`."""
     if response.is_success:
         try:
-            return call.read(response.json() if response.content else None)
+            body: Any = response.json() if response.content else None
+            return call.read(body | {"etag": response.headers["ETag"]} if call.tagged else body)
         except (ValueError, KeyError, TypeError) as unread:
             raise AnswerUnreadable(response.status_code, response.text) from unread
     error = _error(response)
@@ -63,8 +69,13 @@ def outcome(call: Call[T], response: httpx.Response) -> T:
 
 
 def _error(response: httpx.Response) -> dict[str, Any]:
+    """Code, message and field of an error: of the original APIs, or a problem of /v1 (RFC 9457)."""
     try:
-        error = response.json()["error"]
+        body = response.json()
+        if "type" in body:
+            code = str(body["type"]).rpartition("#")[2]
+            return {"code": code, "message": body["detail"], "field": body.get("field")}
+        error = body["error"]
     except (ValueError, KeyError, TypeError):
         return {}
     return error if isinstance(error, dict) else {}

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
-from client import types
-from client.calls import Call
+from . import types
+from .calls import Call
 
 
 def home(
@@ -167,11 +167,6 @@ def item(item_id: str) -> Call[types.ItemState]:
 def change_item(item_id: str, **changes: bool | str | None) -> Call[types.ItemState]:
     """Set some of hidden, available, publish_at, expire_at (ISO 8601 with a zone). Raises NotFound."""
     return Call("PATCH", f"/items/{_id(item_id)}", _whole, body=changes)
-
-
-def delete_item(item_id: str) -> Call[None]:
-    """Delete an item of any kind. Raises NotFound."""
-    return Call("DELETE", f"/items/{_id(item_id)}", _nothing)
 
 
 def content_of(

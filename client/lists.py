@@ -7,8 +7,8 @@ reads the page after it.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from client import types
-from client.calls import Call
+from . import types
+from .calls import Call
 
 ListName = Literal["recommend", "similar", "search", "trending"]
 By = Literal["people", "meaning", "title", "bought_together"]

@@ -19,8 +19,8 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from client.calls import Call
-from client.errors import ServiceFailed
+from .calls import Call
+from .errors import ServiceFailed
 
 SECONDS = 10.0
 """How long a call is sent again; no wait begins that would end later."""

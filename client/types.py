@@ -217,8 +217,8 @@ class Reason(TypedDict):
     numbers: dict[str, float]
 
 
-class ListedItem(TypedDict):
-    """An item in a list of /v1."""
+class Item(TypedDict):
+    """An item of /v1."""
 
     id: str
     kind: str
@@ -240,6 +240,13 @@ class ListedItem(TypedDict):
     expire_at: str | None
     created_at: str | None
     updated_at: str | None
+    etag: NotRequired[str]
+    """Of one that was read or written by itself."""
+
+
+class ListedItem(Item):
+    """An item in a list of /v1."""
+
     score: float
     model: str
     reason: Reason
@@ -272,3 +279,105 @@ class FoundItems(ItemList):
 
     total: int
     facets: dict[str, dict[str, Any]]
+
+
+class ItemPage(TypedDict):
+    """Items, and where the next ones begin."""
+
+    items: list[Item]
+    missing: list[str]
+    next_cursor: str | None
+
+
+class CategoryCount(TypedDict):
+    """A category and how many items in it may be in lists."""
+
+    path: str
+    items: int
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with a field of a row."""
+
+    field: str | None
+    detail: str
+
+
+class RowResult(TypedDict):
+    """What became of an item of a batch: status 201, 200 or 422."""
+
+    index: int
+    id: str | None
+    status: int
+    errors: list[FieldProblem] | None
+
+
+class BatchResult(TypedDict):
+    """What became of a batch of items."""
+
+    stored: int
+    refused: int
+    results: list[RowResult]
+
+
+class RefusedRow(TypedDict):
+    """An event that was not stored, and why."""
+
+    index: int
+    errors: list[FieldProblem]
+
+
+class EventsResult(TypedDict):
+    """What became of events."""
+
+    stored: int
+    refused: int
+    errors: list[RefusedRow]
+
+
+class EventType(TypedDict):
+    """A word for events, and what it counts as."""
+
+    name: str
+    counts_as: str
+    weight: float | None
+
+
+class ShopUser(TypedDict):
+    """A user of /v1."""
+
+    id: str
+    interests: list[str]
+    labels: list[str]
+    attributes: dict[str, Any]
+    created_at: str
+    updated_at: str
+    etag: NotRequired[str]
+
+
+class MergedUser(TypedDict):
+    """What a merge did."""
+
+    id: str
+    moved_events: int
+
+
+class ListFigures(TypedDict):
+    """What the lists of one name brought."""
+
+    name: str
+    shown: int
+    items: int
+    clicks: int
+    click_rate: float | None
+    purchases: int
+    conversion: float | None
+    revenue: float
+
+
+class ListMetrics(TypedDict):
+    """What the lists of a period brought."""
+
+    since: str
+    until: str
+    lists: list[ListFigures]
