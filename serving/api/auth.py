@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
+from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 
@@ -110,6 +111,17 @@ def given_key(headers: list[tuple[bytes, bytes]]) -> bytes | None:
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             return value[7:].strip()
     return None
+
+
+def key_of_beacon(method: str, path: str, query: bytes) -> bytes | None:
+    """The key in the URL of an event that `navigator.sendBeacon` sends, which can't send a header.
+
+    Only public keys are taken from there: URLs stand in logs.
+    """
+    if (method, path) != ("POST", EVENTS):
+        return None
+    (given, *_) = parse_qs(query).get(b"api_key", [None])
+    return given
 
 
 def refuse_exposure(settings: Settings, host: str | None = None) -> None:

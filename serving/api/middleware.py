@@ -15,7 +15,7 @@ from pyrate_limiter import Duration, Limiter, Rate, StateBucket, TokenBucket
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from database.settings import Settings
-from serving.api.auth import Keys, given_key, is_loopback, is_public
+from serving.api.auth import Keys, given_key, is_loopback, is_public, key_of_beacon
 from serving.api.errors import INTERNAL, error_answer
 from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
@@ -169,7 +169,8 @@ class KeyCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._keys.needed(scope["method"], scope["path"]):
             given = given_key(scope["headers"])
-            public = self._keys.is_public(given)
+            in_url = key_of_beacon(scope["method"], scope["path"], scope["query_string"])
+            public = self._keys.is_public(given if given is not None else in_url)
             if not (self._keys.accepts(given) or (public and is_public(scope["method"], scope["path"]))):
                 refusal = (403, "forbidden", "a public key reads and logs events only") if public else _NO_KEY
                 await error_answer(*refusal)(scope, receive, send)

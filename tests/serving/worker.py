@@ -155,31 +155,35 @@ class Deployer:
         return path
 
     def write(self, tag: str, watermark: int = 18, seed: int = 0) -> Path:
-        path = self.folder / tag
-        path.mkdir()
         data = shop_data(seed)
         if data.vectors is not None:
             longer = np.pad(data.vectors, ((0, 0), (0, self.dimension - BagOfWords.dimension)))
             data = replace(data, vectors=longer)
-        data.items.save(path / "items.npy")
-        data.users.save(path / "users.npy")
-        for name in MODELS:
-            fit_model(name, data, getattr(self.params, name), 42).save(path / name)
-        write_manifest(
-            path,
-            watermark=Watermark(watermark, 0),
-            snapshot_hash="0" * 32,
-            params=self.params.model_dump(mode="json"),
-            git_commit="test",
-            models={name: {} for name in MODELS},
-            created_at=datetime.now(UTC),
-        )
-        return path
+        return write_bundle(self.folder / tag, data, self.params, watermark)
 
     def deploy(self, tag: str) -> None:
         with psycopg2.connect(self.dsn) as conn:
             deployments.activate(conn, tag, tag, {}, "test")
         conn.close()
+
+
+def write_bundle(path: Path, data: TrainingData, params: Params, watermark: int) -> Path:
+    """Fit the models on the data and write them as a bundle into a new folder."""
+    path.mkdir()
+    data.items.save(path / "items.npy")
+    data.users.save(path / "users.npy")
+    for name in MODELS:
+        fit_model(name, data, getattr(params, name), 42).save(path / name)
+    write_manifest(
+        path,
+        watermark=Watermark(watermark, 0),
+        snapshot_hash="0" * 32,
+        params=params.model_dump(mode="json"),
+        git_commit="test",
+        models={name: {} for name in MODELS},
+        created_at=datetime.now(UTC),
+    )
+    return path
 
 
 @pytest.fixture

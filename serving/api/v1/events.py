@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, Field, field_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
@@ -25,6 +25,9 @@ from training.params.learning import CountsAs
 
 router = APIRouter(tags=["v1 events"])
 
+BeaconKey = Annotated[
+    str | None, Query(description="a public key, where no header can be sent: navigator.sendBeacon")
+]
 _EXAMPLE = {
     "type": "purchase",
     "user_id": "4f9c1c0e-6f0b-4d4a-9a51-0d5f7c1f2a77",
@@ -100,7 +103,9 @@ class EventTypes(StrictBody):
     },
     summary="Log events",
 )
-async def log_events(plane: Plane, request: Request, key: IdempotencyKey) -> Response:
+async def log_events(
+    plane: Plane, request: Request, key: IdempotencyKey, api_key: BeaconKey = None
+) -> Response:
     """One event, a JSON array of up to 10,000 or one a line, whatever the content type says (sendBeacon sends
     text/plain). 200: all of them are on disk; 207: `errors` names the rows that are not, the others are. With
     Idempotency-Key a request that comes again stores nothing and gets the first one's answer."""
