@@ -6,9 +6,12 @@ import sys
 from importlib.metadata import Distribution
 from pathlib import Path
 
+import pytest
+
 from database.settings import REPOSITORY
 
 
+@pytest.mark.slow
 def test_the_client_installs_alone(tmp_path: Path) -> None:
     source, site = tmp_path / "client", tmp_path / "site"
     shutil.copytree(REPOSITORY / "client", source, ignore=shutil.ignore_patterns("__pycache__", "build"))
