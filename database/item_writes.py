@@ -8,7 +8,7 @@ import asyncpg
 import numpy as np
 
 from database.attributes import AttributeConflict, read_types, settle, store_types
-from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish, get_item
+from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish, get_items
 
 COLUMNS = (*WRITTEN, "categories", "stock", "dated_at", "attributes")
 """What a whole item says."""
@@ -110,8 +110,7 @@ async def without_vector(conn: asyncpg.Connection, item_ids: Sequence[str], mode
         list(item_ids),
         model,
     )
-    rows = [await get_item(conn, record["item_id"]) for record in found]
-    return [row for row in rows if row is not None]
+    return await get_items(conn, [record["item_id"] for record in found])
 
 
 async def store_vectors(conn: asyncpg.Connection, vectors: Mapping[str, Embedding], dimension: int) -> int:

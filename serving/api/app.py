@@ -44,7 +44,8 @@ from serving.observe.watch_metrics import watched_text
 OpenPlane = Callable[[], AbstractAsyncContextManager[PlaneProtocol]]
 """Opens this worker's live plane, and closes it with whatever it stands on (the pool) at the end."""
 
-_EXPOSED = ["X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count", "X-Words-Only", HEADER]
+_LIMITS = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"]
+_EXPOSED = ["ETag", "X-Bundle", "X-Request-ID", "X-Stale", "X-Total-Count", "X-Words-Only", HEADER, *_LIMITS]
 _DESCRIPTION = """Recommendations for shops, content and articles: four APIs over one catalogue, one history
 and one set of models.
 

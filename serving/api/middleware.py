@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from math import ceil
 
 from pyrate_limiter import Duration, Limiter, Rate, StateBucket, TokenBucket
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,36 +107,63 @@ def _request_id(scope: Scope) -> bytes:
 
 
 class RateLimit:
-    """A token bucket for each accepted key or, without one, address; loopback is free."""
+    """A token bucket for each accepted key or, without one, address; loopback is free.
+
+    Answers tell what is left of it: `RateLimit-Limit`, `-Remaining`, and `-Reset`, seconds until it is full.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._keys = Keys(settings)
         per_minute = settings.rate_limit_per_minute
+        self._per_minute = per_minute
         self._rate = Rate(per_minute, Duration.MINUTE)
-        self._limiters: OrderedDict[str, Limiter] = OrderedDict()
+        self._limiters: OrderedDict[str, tuple[Limiter, StateBucket]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         client = self._client(scope)
-        if client is None or self._limiter(client).try_acquire(client, blocking=False):
+        if client is None:
             await self._app(scope, receive, send)
             return
-        response = error_answer(
-            429, "too_many_requests", "too many requests: try again later", headers={"Retry-After": "1"}
-        )
-        await response(scope, receive, send)
+        limiter, bucket = self._limiter(client)
+        allowed = limiter.try_acquire(client, blocking=False)
+        left = self._headers(bucket)
 
-    def _limiter(self, client: str) -> Limiter:
-        limiter = self._limiters.pop(client, None)
-        if limiter is None:
-            limiter = Limiter(StateBucket([self._rate], TokenBucket()))
-        self._limiters[client] = limiter
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *left]
+            await send(message)
+
+        if allowed:
+            await self._app(scope, receive, send_with_headers)
+            return
+        wait = str(max(1, ceil(60 / self._per_minute)))
+        response = error_answer(
+            429, "too_many_requests", "too many requests: try again later", headers={"Retry-After": wait}
+        )
+        await response(scope, receive, send_with_headers)
+
+    def _headers(self, bucket: StateBucket) -> list[tuple[bytes, bytes]]:
+        used = min(int(bucket.count()), self._per_minute)  # type: ignore[arg-type]  # it is in memory
+        figures = {
+            b"ratelimit-limit": self._per_minute,
+            b"ratelimit-remaining": self._per_minute - used,
+            b"ratelimit-reset": ceil(60 * used / self._per_minute),
+        }
+        return [(name, str(value).encode()) for name, value in figures.items()]
+
+    def _limiter(self, client: str) -> tuple[Limiter, StateBucket]:
+        found = self._limiters.pop(client, None)
+        if found is None:
+            bucket = StateBucket([self._rate], TokenBucket())
+            found = Limiter(bucket), bucket
+        self._limiters[client] = found
         if len(self._limiters) > _MAX_CLIENTS:
             self._limiters.popitem(last=False)
-        return limiter
+        return found
 
     def _client(self, scope: Scope) -> str | None:
         if (host := _far_host(scope)) is None:

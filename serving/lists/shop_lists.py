@@ -179,7 +179,9 @@ class ShopLists(Recommender):
             return stored
         now = self._clock()
         rows = [
-            InteractionRow(0, "", each.event_type, each.item_id, each.query, each.value, None, now)
+            InteractionRow(
+                0, "", each.event_type, each.item_id, each.query, each.value, None, now, each.weight
+            )
             for each in reversed(session)
         ]
         groups = stored.groups or tuple(grouped(stored.latest))

@@ -31,6 +31,8 @@ class SessionEvent:
     event_type: str = "click"
     query: str | None = None
     value: float | None = None
+    weight: float | None = None
+    """In place of its type's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

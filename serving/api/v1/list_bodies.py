@@ -1,6 +1,6 @@
 """What requests for lists of /v1 send, and what they get."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from serving.api.fields import MAX_QUERY, MAX_SHOWN
+from serving.api.v1.event_in import EventWord
 from serving.api.v1.fields import Body, Id
 from serving.api.v1.item import RecommendedItem
 from serving.api.v1.pages import opened
@@ -37,8 +38,6 @@ MOST_EVENTS = 500
 MOST_FACETS = 10
 MOST_HOURS = 24 * 30
 
-SessionType = Literal["click", "product_click", "view_time", "like", "skip", "purchase", "rating", "feedback"]
-
 
 def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
@@ -59,7 +58,7 @@ class SessionEventIn(Body):
     """Something that the visitor did, the latest last: with an item, or a search."""
 
     item_id: Id | None = None
-    type: SessionType = "click"
+    type: EventWord = Field(default="click", description="the shop's own word, as events have it")
     query: QueryText | None = None
     value: float | None = Field(default=None, description="stars, seconds or +1 and -1, by the type")
 
@@ -70,7 +69,7 @@ class SessionEventIn(Body):
         return self
 
     def event(self) -> SessionEvent:
-        """As lists read it."""
+        """As lists read it, but for the type, which is the shop's word."""
         if self.item_id is None:
             return SessionEvent(None, "search_query", self.query)
         return SessionEvent(self.item_id, self.type, None, self.value)

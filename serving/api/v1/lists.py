@@ -1,10 +1,12 @@
 """Lists of /v1: recommendations, similar items, search, trends, and the order of the caller's own items."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
+from database.interactions import EVENT_TYPES
 from serving.api.errors import ApiError
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer
@@ -24,11 +26,14 @@ from serving.api.v1.list_bodies import (
 from serving.api.v1.pages import next_page
 from serving.api.v1.problems import documented
 from serving.conditions.tree import FilterError
-from serving.lists.wanted import Answered, Wanted, WantedSearch
+from serving.lists.wanted import Answered, Wanted, WantedForUser, WantedOrder, WantedSearch
 from serving.request_context import current_request
 from serving.types import Ranked, Reason
 
 router = APIRouter(tags=["v1 lists"])
+
+_PLAIN = frozenset(EVENT_TYPES) - {"search_query"}
+"""What an event with an item may count as."""
 
 _FILTER = 'price < 20 and category in ["Kitchen", "Home"]'
 Recommend = Annotated[
@@ -102,7 +107,7 @@ async def trending(plane: Plane, body: Trending) -> Response:
 async def rerank(plane: Plane, body: Rerank) -> Response:
     """Every item that is sent comes back: in `items`, best first, or named in `unknown_items` or
     `withdrawn_items`."""
-    made = await _made(plane, body.wanted(), body.shown)
+    made = await _made(plane, await _in_own_words(plane, body.wanted()), body.shown)
     return answer(
         _shape(plane, made, None)
         | {"unknown_items": made.unknown_items, "withdrawn_items": made.withdrawn_items}
@@ -110,7 +115,7 @@ async def rerank(plane: Plane, body: Rerank) -> Response:
 
 
 async def _list(plane: PlaneProtocol, body: ListBody) -> Response:
-    wanted = body.wanted()
+    wanted = await _in_own_words(plane, body.wanted())
     made = await _made(plane, wanted, body.shown)
     following = None
     if len(made.items) == wanted.n:
@@ -121,6 +126,27 @@ async def _list(plane: PlaneProtocol, body: ListBody) -> Response:
     if isinstance(wanted, WantedSearch):
         shape |= {"total": made.total, "facets": {name: _facet(each) for name, each in made.facets.items()}}
     return answer(shape)
+
+
+async def _in_own_words(plane: PlaneProtocol, wanted: Wanted) -> Wanted:
+    """The same, with what the shop's words for the events of its session count as."""
+    if not isinstance(wanted, WantedForUser | WantedOrder):
+        return wanted
+    if all(each.item_id is None or each.event_type in _PLAIN for each in wanted.session):
+        return wanted
+    words = await plane.event_words()
+    session = []
+    for index, each in enumerate(wanted.session):
+        meaning = words.meaning(each.event_type, each.value)
+        if meaning is None:
+            reason = "is not defined: PUT /v1/event-types says what it counts as"
+            raise ApiError(422, "invalid", reason, f"session.{index}.type")
+        if meaning.event_type == "search_query" and each.query is None:
+            raise ApiError(
+                422, "invalid", "is a search: it needs a query, and no item", f"session.{index}.type"
+            )
+        session.append(replace(each, event_type=meaning.event_type, weight=meaning.weight))
+    return replace(wanted, session=tuple(session))
 
 
 async def _made(plane: PlaneProtocol, wanted: Wanted, shown: int | None) -> Answered:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from database.event_words import DEFAULTS, EventWords
 from database.interactions import InteractionRow, Recorded
 from database.settings import REPOSITORY
 from database.training_failures import TrainingOutcome
@@ -253,7 +254,11 @@ class FakePlane:
         raise NotImplementedError("writes of /v1 are tested on a real plane")
 
     delete_item_if = replace_items = replace_item
-    event_words = define_event_types = record_events = undo_event = replace_item
+
+    async def event_words(self) -> EventWords:
+        return EventWords(DEFAULTS)
+
+    define_event_types = record_events = undo_event = replace_item
     replace_user = delete_user = merge_users = replace_item
 
     async def create_user(self, draft: UserDraft) -> UserRow:

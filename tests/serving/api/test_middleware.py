@@ -146,10 +146,13 @@ async def test_the_documentation_needs_no_other_server(http: httpx.AsyncClient) 
 async def test_too_many_requests_of_one_address_are_429_and_another_is_free(served: Any) -> None:
     settings = settings_of(rate_limit_per_minute=3)
     http = await served(settings, "10.0.0.1", new=True)
-    codes = [(await http.get("/recommendations/home?user_id=a")).status_code for _ in range(5)]
-    assert codes == [200, 200, 200, 429, 429]
+    answers = [await http.get("/recommendations/home?user_id=a") for _ in range(5)]
+    assert [each.status_code for each in answers] == [200, 200, 200, 429, 429]
+    assert [each.headers["ratelimit-remaining"] for each in answers] == ["2", "1", "0", "0", "0"]
+    assert {each.headers["ratelimit-limit"] for each in answers} == {"3"}
+    assert 0 < int(answers[0].headers["ratelimit-reset"]) <= int(answers[3].headers["ratelimit-reset"]) <= 60
     limited = await http.get("/recommendations/home?user_id=a")
-    assert (limited.json()["error"]["code"], limited.headers["retry-after"]) == ("too_many_requests", "1")
+    assert (limited.json()["error"]["code"], limited.headers["retry-after"]) == ("too_many_requests", "20")
 
 
 async def test_loopback_and_no_limit_are_free(served: Any) -> None:

@@ -192,7 +192,10 @@ def test_a_shops_words_hold_on_every_worker(workers: Workers, live_settings: Set
         assert other.post("/v1/events", json=event).is_success
     found = [(row["event_type"], row["weight"]) for row in stored(live_settings, user_id=user)]
     assert found == [("like", 2.5), ("purchase", None), ("view_time", 0)]
+    session = {"session": [{"item_id": "w", "type": "taste", "value": 8}]}
+    assert other.post("/v1/recommend", json=session).status_code == 200
     one.put("/v1/event-types", json={"event_types": []})
+    refused(other.post("/v1/recommend", json=session), "session.0.type")
     refused(other.post("/v1/events", json={"type": "taste", "item_id": "w"}), "type")
     wrong = {"event_types": [{"name": "a>b", "counts_as": "like"}]}
     refused(one.put("/v1/event-types", json=wrong), "event_types.0.name")
