@@ -91,6 +91,22 @@ class EventWords:
         for conditions in self._conditions.values():  # the narrowest first
             conditions.sort(key=lambda each: each.bound if each.sign[0] == "<" else -each.bound)
 
+    @property
+    def conditional(self) -> frozenset[str]:
+        """The words that have a definition with a condition."""
+        return frozenset(self._conditions)
+
+    def name_of(self, word: str) -> str:
+        """The defined name that a word stands for: its own, or with underscores, as in "Add to cart".
+
+        >>> EventWords(DEFAULTS).name_of("Add to Cart")
+        'add_to_cart'
+        """
+        for name in (word, word.lower(), re.sub(r"[\s-]+", "_", word.strip().lower())):
+            if name in self._plain or name in self._conditions:
+                return name
+        return word
+
     def meaning(self, word: str, value: float | None) -> Meaning | None:
         """What an event of this word and value counts as; None for a word that nobody defined.
 

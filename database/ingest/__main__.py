@@ -1,10 +1,8 @@
 """`python -m database.ingest KIND PATH`: load a file into the platform's database."""
 
-import codecs
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -27,17 +25,22 @@ from database.ingest import (
     ingest_inbox,
     ingest_sample,
 )
+from database.ingest.command_options import reading
+from database.ingest.inbox import detect
+from database.ingest.preview import preview
 from database.ingest.rejected import count_rejected, export_rejected, first_rejected
 from database.settings import get_settings
 
-_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_EXISTING = click.Path(exists=True, path_type=Path)
 _HELP = {
     "retail": "Online Retail invoice lines (Parquet).",
     "products": "Amazon products CSV, raw or cleaned.",
     "reviews": "Amazon review JSON lines of 2014, 2018 or 2023.",
     "metadata": "Amazon metadata lines of 2014, 2018 or 2023.",
-    "items": "item_id, title[, category, description, tags, price, ...] (CSV or Parquet).",
-    "interactions": "user_id, item_id, event_type, timestamp[, value] (CSV or Parquet).",
+    "items": "A catalogue: item_id, title[, category, description, tags, price, ...].",
+    "interactions": "A log: user_id, item_id, event_type, timestamp[, value].",
+    "load": "Files of any kind, or folders of them: the kind is told from their columns.",
 }
 
 
@@ -54,64 +57,6 @@ def encoded(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say how to read what a file does not tell; the command gets them as `options`."""
-
-    @wraps(command)
-    def with_options(
-        encoding: str | None,
-        decimal: str,
-        rating_scale: tuple[float, float] | None,
-        keep_null_words: bool,
-        **others: Any,
-    ) -> None:
-        command(options=Options(encoding, decimal == "comma", rating_scale, keep_null_words), **others)
-
-    for option in (
-        click.option("--encoding", callback=_encoding, help="Of a text file. [default: as its bytes show]"),
-        click.option(
-            "--decimal",
-            type=click.Choice(("point", "comma")),
-            default="point",
-            show_default=True,
-            help="How to read 1,399 in a column of which no other number tells.",
-        ),
-        click.option(
-            "--rating-scale",
-            metavar="LOW..HIGH",
-            callback=_scale,
-            help="Lowest and highest rating. [default: as the column shows]",
-        ),
-        click.option(
-            "--keep-null-words", is_flag=True, help='Let ids and names be called "NULL", "NA" or "nan".'
-        ),
-    ):
-        with_options = option(with_options)
-    return with_options
-
-
-def _encoding(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
-    try:
-        return None if name is None else codecs.lookup(name).name
-    except LookupError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _scale(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    low, dots, high = text.partition("..")
-    try:
-        scale = float(low), float(high)
-    except ValueError:
-        scale = 1.0, 0.0
-    if not dots or not scale[0] < scale[1]:
-        raise click.BadParameter(f"{text} is not LOW..HIGH, such as 1..10")
-    return scale
-
-
 @click.group(help="Load files into the platform's database; the same file again changes nothing.")
 def main() -> None:
     """Set up logging for every command."""
@@ -119,7 +64,7 @@ def main() -> None:
 
 
 @main.command(help="The sample, Online Retail, with its times moved to end within the past week.")
-@click.argument("path", type=_EXISTING, default=SAMPLE)
+@click.argument("path", type=_FILE, default=SAMPLE)
 @encoded
 def sample(path: Path, encode: bool) -> None:
     """Load the sample."""
@@ -172,30 +117,62 @@ def rejected(file: str | None, export: Path | None, limit: int) -> None:
         click.echo("No rows were rejected." if file is None else f"No rows of {source} were rejected.")
 
 
-def _command(name: str) -> click.Command:
-    @click.argument("path", type=_EXISTING)
+def _command(name: str | None) -> click.Command:
+    """The command of an adapter, or the one that tells the adapter from the file."""
+
+    @click.argument("paths", type=_EXISTING, nargs=-1, required=True)
+    @click.option("--dry-run", is_flag=True, help="Show how the files would be read, and write nothing.")
     @encoded
     @reading
-    def load(path: Path, encode: bool, options: Options) -> None:
-        with _translated() as conn:
-            report = ingest_file(conn, ADAPTERS[name], path, encoder=_encoder(encode), options=options)
-        _tell(report)
-        if report.failure is not None:
-            raise click.ClickException(report.failure)
+    def load(paths: tuple[Path, ...], dry_run: bool, encode: bool, options: Options) -> None:
+        failed = False
+        for path in _files(paths):
+            with _refusing():
+                adapter = ADAPTERS[name] if name else detect(path, ADAPTERS.values(), options)
+                if dry_run:
+                    click.echo(f"{path.name}, as {adapter.name}:")
+                    click.echo("\n".join(preview(adapter, path, options).lines()))
+                    continue
+            with _translated() as conn:
+                report = ingest_file(conn, adapter, path, encoder=_encoder(encode), options=options)
+            _tell(report)
+            if report.failure is not None:
+                failed = True
+                click.echo(f"Error: {report.failure}", err=True)
+        if failed:
+            raise SystemExit(1)
 
-    return click.command(name, help=_HELP[name])(load)
+    return click.command(name or "load", help=_HELP[name or "load"])(load)
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """The files, and those in the folders, by name."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(each for each in path.iterdir() if each.is_file() and each.name[0] != ".")
+        else:
+            found.append(path)
+    return found
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Errors of files as one line each."""
+    try:
+        yield
+    except WrongFormat as error:
+        raise Refusal(str(error)) from error
+    except IngestError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @contextmanager
 def _translated() -> Iterator[Connection]:
     """A connection, and errors as one line each."""
     try:
-        with connect() as conn:
+        with _refusing(), connect() as conn:
             yield conn
-    except WrongFormat as error:
-        raise Refusal(str(error)) from error
-    except IngestError as error:
-        raise click.ClickException(str(error)) from error
     except errors.UndefinedTable as error:
         raise click.ClickException(
             "the database has no schema yet; run: python -m database.schema"
@@ -219,7 +196,7 @@ def _tell(report: Report) -> None:
     click.echo("\n".join(report.lines()))
 
 
-for _name in ADAPTERS:
+for _name in (None, *ADAPTERS):
     main.add_command(_command(_name))
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """What every adapter gives the one loading path: chunks of items, interactions and refused rows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
 
+from database.event_words import DEFAULTS, EventWords
 from database.items import CONTENT
 
 ITEM_COLUMNS = ("line", "item_id", *CONTENT, "hidden", "available", "as_of", "attributes")
@@ -25,9 +26,12 @@ INTERACTION_COLUMNS = (
     "session_id",
     "occurred_at",
     "natural_key",
+    "event_name",
+    "weight",
 )
 """`natural_key` is the text whose MD5 makes the same event of two files one row; `user_id` null is an
-anonymous purchase; `occurred_at` is UTC."""
+anonymous event; `occurred_at` is UTC. `event_name` is the source's own word for the event and `weight` what
+that weighs in place of its type, null where there is none; a source without such words leaves both out."""
 
 REJECTED_COLUMNS = ("line", "reason", "raw")
 TAG_SEPARATOR = "\x1f"
@@ -39,7 +43,14 @@ class IngestError(Exception):
 
 
 class WrongFormat(IngestError):  # noqa: N818
-    """The file is not of the kind that the adapter reads; it was refused before anything was written."""
+    """The file is not of the kind that the adapter reads; it was refused before anything was written.
+
+    `lacking` is how many columns it lacks to be of that kind; None where it is another kind altogether.
+    """
+
+    def __init__(self, message: str, lacking: int | None = None) -> None:
+        super().__init__(message)
+        self.lacking = lacking
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,16 @@ class Options:
     """Lowest and highest rating; None: as the column of ratings shows."""
     keep_null_words: bool = False
     """Whether "NULL", "NA", "nan" and the like are names, not missing values."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Our columns by the file's names of them, where it has unusual ones: {"user_id": "Kundennr"}."""
+    header: tuple[str, ...] = ()
+    """Names of the columns of a text file that begins with a row of data; empty: its first row names them."""
+    event_type: str | None = None
+    """What all rows of a log are that has no such column."""
+    day_first: bool | None = None
+    """How to read 03/04/2024; None: as the other times of the column show."""
+    words: EventWords = field(default_factory=lambda: EventWords(DEFAULTS))
+    """What each word for an event counts as."""
 
 
 DEFAULT = Options()
@@ -96,7 +117,7 @@ class Adapter:
     name: str
     family: str
     loads: str
-    check: Callable[[Path], None]
+    check: Callable[[Path, Options], None]
     read: Read
     repeats: bool = False
 

@@ -3,6 +3,7 @@
 A column is read in one way. What can't be told from it is decided by the options, and said.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -12,12 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from database.ingest.chunk import Options
-from database.ingest.fields import number_shape, numbers
+from database.ingest.fields import SLASHED, number_shape, numbers
 
 FIVE_STARS = (1.0, 5.0)
 _WHOLE = r"^\s*([+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+\d\d)?\s*$"
 _FRACTION = r"\.|[eE]"
 _NULLS = r"^\s*(NULL|null|None|nan|NaN|NA)\s*$"
+_SLASHED = r"^\s*\d{1,2}[/-]\d{1,2}[/-]"
 _MOST_VALUES = 100_000
 _STRAYS = 0.01  # more ratings than this beyond five are another scale, not typing errors
 
@@ -37,11 +39,15 @@ class Columns:
     stars: tuple[float, float]
     """The scale that ratings are stored on."""
     rating_of: str | None = None
+    times: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    """Texts that hold several values, separated by "|", or else by commas."""
 
     @property
     def telling(self) -> set[str]:
         """Those that tell how the file is written."""
-        return {*self.ids, *self.amounts, self.ratings, *filter(None, [self.rating_of])}
+        told = {*self.ids, *self.amounts, *self.times, *self.lists, self.ratings}
+        return told | ({self.rating_of} if self.rating_of else set())
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,10 @@ class Conventions:
     whole: frozenset[str] = frozenset()
     scale: tuple[float, float] | None = FIVE_STARS
     keep_null_words: bool = False
+    day_first: bool | None = None
+    """Whether 3/4/2024 is in April; None: the column does not tell."""
+    barred: frozenset[str] = frozenset()
+    """Columns of several values that are separated by "|"."""
     notes: tuple[str, ...] = ()
 
 
@@ -74,6 +84,15 @@ class _Ids:
 
 
 @dataclass
+class _Dates:
+    """Of dates such as 3/4/2024: an example, and whether one can only be read day first, or month first."""
+
+    example: str | None = None
+    day_first: bool = False
+    month_first: bool = False
+
+
+@dataclass
 class Learner:
     """Looks at the rows of a file, some at a time."""
 
@@ -82,12 +101,18 @@ class Learner:
     _amounts: dict[str, _Amounts] = field(default_factory=dict)
     _ids: dict[str, _Ids] = field(default_factory=dict)
     _ratings: Counter[str] = field(default_factory=Counter)
+    _dates: _Dates = field(default_factory=_Dates)
+    _barred: set[str] = field(default_factory=set)
 
     def look(self, rows: pa.RecordBatch) -> None:
         """Learn from some rows; columns that are not known are not looked at."""
         for name, column in zip(rows.schema.names, rows.columns, strict=True):
             if name in self.columns.ids:
                 self._look_at_ids(self._ids.setdefault(name, _Ids()), column)
+            if name in self.columns.times and pa.types.is_string(column.type):
+                self._look_at_dates(column)
+            if name in self.columns.lists and pc.any(pc.match_substring(column, "|")).as_py():
+                self._barred.add(name)
             if name in self.columns.amounts and not _numeric(column):
                 self._look_at_amounts(self._amounts.setdefault(name, _Amounts()), column)
         if self.columns.ratings in rows.schema.names and self.options.rating_scale is None:
@@ -106,7 +131,33 @@ class Learner:
             )
         whole = frozenset(name for name, seen in self._ids.items() if seen.whole and seen.fractions)
         notes += [f"{name} is read as whole numbers" for name in sorted(whole)]
-        return Conventions(comma, whole, scale, self.options.keep_null_words, tuple(notes))
+        day_first = self._day_first()
+        if self._dates.example is not None:
+            notes.append(_order_in_words(self._dates.example, day_first))
+        return Conventions(
+            comma,
+            whole,
+            scale,
+            self.options.keep_null_words,
+            day_first,
+            frozenset(self._barred),
+            tuple(notes),
+        )
+
+    def _look_at_dates(self, column: pa.Array) -> None:
+        slashed = pc.filter(column, pc.match_substring_regex(column, _SLASHED))
+        for text in pc.unique(slashed).to_pylist():
+            found = re.match(SLASHED, text)
+            if found is not None and found[2] != ".":
+                self._dates.example = self._dates.example or text
+                self._dates.day_first |= int(found[1]) > 12
+                self._dates.month_first |= int(found[3]) > 12
+
+    def _day_first(self) -> bool | None:
+        if self.options.day_first is not None:
+            return self.options.day_first
+        seen = self._dates
+        return seen.day_first if seen.day_first != seen.month_first else None
 
     def _look_at_ids(self, seen: _Ids, column: pa.Array) -> None:
         if not seen.whole or pa.types.is_integer(column.type):
@@ -194,6 +245,12 @@ def in_words(scale: tuple[float, float] | None) -> str:
     return (
         "rating of an unknown scale" if scale is None else f"rating is not within {scale[0]:g}..{scale[1]:g}"
     )
+
+
+def _order_in_words(example: str, day_first: bool | None) -> str:
+    if day_first is None:
+        return f"{example}: neither day nor month is known to come first; say --day-first or --month-first"
+    return f"times such as {example} are read with the {'day' if day_first else 'month'} first"
 
 
 def _numeric(column: pa.Array) -> bool:

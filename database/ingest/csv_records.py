@@ -6,8 +6,13 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-DELIMITERS = ",;\t|"
+if TYPE_CHECKING:
+    from _csv import Reader
+
+DELIMITERS = (",", ";", "\t", "|", "::")
+_STAND_IN = "\x1f"  # for a delimiter of two characters, which the csv module does not know
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 _LONGEST_FIELD = 4_000_000
 _LONGEST_ESCAPED = 100  # lines
@@ -46,7 +51,15 @@ class _Lines:
 def delimiter_of(header: str) -> str:
     """The character that separates the names in a header line."""
     plain = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=plain.count)
+    return max(DELIMITERS, key=lambda mark: (plain.count(mark), len(mark)))
+
+
+def csv_rows(lines: Iterable[str], delimiter: str, *, strict: bool = True) -> "Reader":
+    """The csv module's reader of lines, for a delimiter of any length."""
+    if len(delimiter) > 1:
+        single = (line.replace(delimiter, _STAND_IN) for line in lines)
+        return csv.reader(single, delimiter=_STAND_IN, strict=strict)
+    return csv.reader(lines, delimiter=delimiter, strict=strict)
 
 
 def csv_records(
@@ -59,7 +72,7 @@ def csv_records(
     """
     csv.field_size_limit(_LONGEST_FIELD)
     lines = _Lines(stream)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv_rows(lines, delimiter)
     number = 1
     while True:
         lines.taken.clear()
@@ -73,7 +86,7 @@ def csv_records(
         record: list[str] | Broken = row
         if len(row) != width or len(lines.taken) > 1:
             record = _mended(lines, row, error, delimiter, width)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            reader = csv_rows(lines, delimiter)
         if record != []:
             yield number, record
         number += len(lines.taken)
@@ -104,7 +117,7 @@ def _mended(
 def _parsed(text: str, delimiter: str) -> list[str] | None:
     """The one record that a text is; None where it is none or several."""
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        rows = list(csv_rows(io.StringIO(text, newline=""), delimiter))
     except csv.Error:
         return None
     return rows[0] if len(rows) == 1 else None

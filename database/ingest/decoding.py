@@ -1,18 +1,31 @@
 """The text of a file: unpacked, in the encoding that its bytes are in."""
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import pyarrow as pa
 
 from database.ingest.chunk import IngestError, WrongFormat
 
-_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw)),
+    (b"\x28\xb5\x2f\xfd", lambda raw: pa.CompressedInputStream(raw, "zstd")),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError)
 _BLOCK = 1 << 20
+_MOST_NAMED = 10
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -42,11 +55,11 @@ def text_encoding(path: Path, stated: str | None = None) -> str:
     Raises:
         IngestError: a line is in none, or some lines are UTF-8 and others are not; names line and byte.
     """
-    with ending_on_damage(path), _unpacked(path) as (stream, _):
+    with ending_on_damage(path), bytes_of(path) as (stream, _):
         marked = stated or _marked(stream)
         if marked is not None or _is_utf8(stream):
             return marked or "utf-8"
-    with ending_on_damage(path), _unpacked(path) as (stream, _):
+    with ending_on_damage(path), bytes_of(path) as (stream, _):
         return _single_bytes(path, stream)
 
 
@@ -63,7 +76,7 @@ def text_of(
 
     Without an encoding, for a look at the beginning, bytes that are not UTF-8 are replaced.
     """
-    with _unpacked(path) as (stream, position):
+    with bytes_of(path) as (stream, position):
         known = encoding or _marked(stream) or "utf-8"
         errors = "replace" if encoding is None else "strict"
         with io.TextIOWrapper(stream, encoding=known, errors=errors, newline="") as text:
@@ -75,7 +88,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
     """A file that can't be read is of the wrong format, as far as a check knows."""
     try:
         yield
-    except (EOFError, zlib.error, OSError) as error:
+    except _DAMAGE as error:
         raise WrongFormat(f"{path}: not readable: {error}") from error
 
 
@@ -84,23 +97,57 @@ def ending_on_damage(path: Path) -> Iterator[None]:
     """A file that turns out to be damaged, or in another encoding than was stated, is refused as a whole."""
     try:
         yield
-    except (EOFError, zlib.error, OSError) as error:
+    except _DAMAGE as error:
         raise IngestError(f"{path}: damaged file: {error}") from error
     except UnicodeError as error:
         raise IngestError(f"{path}: not in the encoding that it is read in: {error}") from error
 
 
+def is_zip(path: Path) -> bool:
+    """Whether the file is a zip, by its first bytes."""
+    return starts_with(path, _ZIP)
+
+
+def zip_members(path: Path) -> list[str]:
+    """Names of the files in a zip. Raises WrongFormat for a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name for name in archive.namelist() if not name.endswith("/")]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise WrongFormat(f"{path}: not a readable zip: {error}") from error
+
+
 @contextmanager
-def _unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]:
+def bytes_of(path: Path) -> Iterator[tuple[io.BufferedReader, Callable[[], float]]]:
+    """The file's bytes, unpacked, and a function that says how much of the file has been read, 0..1.
+
+    Raises:
+        WrongFormat: a zip of several files.
+    """
     size = max(path.stat().st_size, 1)
-    packed = starts_with(path, _GZIP)
-    with path.open("rb") as raw:
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw), _BLOCK) if packed else raw
+    with ExitStack() as opened:
+        raw = opened.enter_context(path.open("rb"))
+        stream: Any = raw
+        if starts_with(path, _ZIP):
+            archive = opened.enter_context(zipfile.ZipFile(raw))
+            stream = io.BufferedReader(opened.enter_context(archive.open(_only_member(path))), _BLOCK)
+        else:
+            unpack = next((unpack for magic, unpack in _PACKED if starts_with(path, magic)), None)
+            if unpack is not None:
+                stream = io.BufferedReader(opened.enter_context(unpack(raw)), _BLOCK)
         yield stream, lambda: min(raw.tell() / size, 1.0)
 
 
-def _marked(stream: IO[bytes]) -> str | None:
-    beginning = stream.peek(4)[:4]  # type: ignore[attr-defined]  # both kinds of stream are buffered readers
+def _only_member(path: Path) -> str:
+    members = [name for name in zip_members(path) if not name.startswith("__MACOSX/")]
+    if len(members) != 1:
+        names = ", ".join(members[:_MOST_NAMED]) + (", ..." if len(members) > _MOST_NAMED else "")
+        raise WrongFormat(f"{path}: a zip of {len(members)} files ({names}); unpack it and load each of them")
+    return members[0]
+
+
+def _marked(stream: io.BufferedReader) -> str | None:
+    beginning = stream.peek(4)[:4]
     return next((name for mark, name in _MARKS if beginning.startswith(mark)), None)
 
 

@@ -1,6 +1,9 @@
 """Reading fields out of text columns: whole columns at a time, with what makes no sense left empty."""
 
+import html
+import re
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
@@ -11,6 +14,7 @@ import pyarrow.compute as pc
 from database.items import ROUNDED
 
 ASIN = r"[A-Z0-9]{10}"
+_TAG = re.compile(r"</?[A-Za-z!][^<>]{0,1000}>")
 EARLIEST = pd.Timestamp("1995-01-01", tz="UTC")
 """A time before this is a mistake of unit: the data checks refuse a snapshot that holds one."""
 
@@ -32,6 +36,12 @@ _SPACES = r"[\s\p{Z}\x00-\x1f\x7f\x85]+"
 _UNTIDY = r"^ | $|  |[\x00-\x1f\x7f\x85]|[^\P{Z} ]"
 _WHOLE = r"^([+-]?(?:0|[1-9]\d*))(?:\.0*)?$"
 _EXPONENT = r"[+-]?[1-9](?:\.\d+)?[eE]\+\d\d"
+_NUMERIC = r"^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$"
+_ZONE = r" ?(?:UTC|GMT|Z)$"
+_FRACTION = r"(:\d\d),(\d{1,9})(?=$|[Z+-])"
+_CLOCK = r"(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?: ?(?:UTC|GMT|Z))?"
+SLASHED = rf"^\s*(\d{{1,2}})([./-])(\d{{1,2}})\2(\d{{4}}|\d{{2}})(?:[T ,]+{_CLOCK})?\s*$"
+"""A date as 3.4.2024 or 3/4/2024, and a time: first number, mark, second number, year, time."""
 _SECONDS_END = 1e11  # seconds reach it in the year 5138, milliseconds had it in 1973
 _MILLISECONDS_END = 1e14
 
@@ -56,6 +66,19 @@ def named(column: pd.Series, name: str, nulled: Counter[str], *, keep_null_words
     for found, count in text[word].value_counts().items():
         nulled[f'{name} is "{found}": read as missing'] += int(count)
     return text.mask(word)
+
+
+def unmarked(column: pd.Series) -> pd.Series:
+    """Texts without markup and with entities read: "R&#039;s <b>Cup</b>" is "R's Cup"."""
+    rows = column.str.contains(r"[<&]", regex=True).fillna(False).astype(bool)
+    if not rows.any():
+        return column
+    return column.mask(rows, clean(column[rows].map(without_markup)))
+
+
+def without_markup(text: str) -> str:
+    """A text without tags of HTML and with entities read, also where they were written twice over."""
+    return _TAG.sub(" ", html.unescape(html.unescape(_TAG.sub(" ", text))))
 
 
 def whole(column: pd.Series) -> pd.Series:
@@ -139,24 +162,37 @@ def discounts(ratio: pd.Series, price: pd.Series, original: pd.Series, nulled: C
 
 
 def times(column: pd.Series) -> pd.Series:
-    """UTC times of ISO text, or of seconds, milliseconds or microseconds since 1970; null where unreadable.
+    """As `moments`; a time before 1995 or more than a day ahead is taken for unreadable."""
+    found = moments(column)
+    known: pd.Series = found.where(possible(found))
+    return known
 
-    Text without a zone is UTC. A time before 1995 or more than a day ahead is taken for unreadable.
+
+def moments(column: pd.Series, day_first: bool | None = None) -> pd.Series:
+    """UTC times of texts and numbers; null where unreadable.
+
+    Known are ISO 8601, "20240501" with or without a time, RFC 2822, seconds, milliseconds or microseconds
+    since 1970, "3.4.2024", which is in April, and "3/4/2024". What names no zone is UTC.
+
+    Args:
+        column: times, numbers or texts.
+        day_first: whether "3/4/2024" is in April; None: it can't be read.
     """
     if pd.api.types.is_datetime64_any_dtype(column):
         found = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
     else:
         if isinstance(column.dtype, pd.ArrowDtype):
             column = column.astype("str")
-        epoch = pd.to_numeric(column, errors="coerce")
+        epoch = _epochs(column)
         found = _from_epoch(epoch)
-        texts = epoch.isna() & column.notna()
-        if texts.any():
-            read = pd.to_datetime(column[texts].astype("str"), errors="coerce", utc=True, format="ISO8601")
-            found = found.where(~texts, read.dt.as_unit("us").reindex(found.index))
-    found = found.dt.as_unit("us")
-    known: pd.Series = found.where(possible(found))
-    return known
+        rest = column[epoch.isna() & column.notna() | _written_together(epoch)].astype("str")
+        for read in (_iso, _iso_in_words, _together, _mail, _slashed(day_first)):
+            if len(rest):
+                known = read(rest).dt.as_unit("us").dropna()
+                found.loc[known.index] = known
+                rest = rest.drop(known.index)
+    read_as: pd.Series = found.dt.as_unit("us")
+    return read_as
 
 
 def possible(moments: pd.Series) -> pd.Series:
@@ -213,6 +249,66 @@ def _parsed(text: pd.Series, stated: pd.Series, *, comma: bool, unit: bool) -> p
         digits = digits.str.replace(",", ".", regex=False)
         found.loc[rest.index] = pd.to_numeric(digits, errors="coerce").astype("float64")
     return found
+
+
+def _epochs(column: pd.Series) -> pd.Series:
+    """The numbers of a column; of a column of texts, those that look like one, for reading them is slow."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    text = pa.array(column.astype("str"), pa.large_string(), from_pandas=True)
+    numeric = pc.fill_null(pc.match_substring_regex(text, _NUMERIC), False).to_numpy(zero_copy_only=False)
+    found = pd.Series(np.nan, index=column.index)
+    if numeric.any():
+        found[numeric] = pd.to_numeric(column[numeric], errors="coerce").astype("float64")
+    return found
+
+
+def _written_together(epoch: pd.Series) -> pd.Series:
+    """Whether a number is a date such as 20240501, or that with its time; no time since 1970 looks so."""
+    day = epoch.between(19_000_101, 21_001_231)
+    return (day | epoch.between(19_000_101_000_000, 21_001_231_235_959)) & (epoch % 1 == 0)
+
+
+def _iso(texts: pd.Series) -> pd.Series:
+    return pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
+
+
+def _iso_in_words(texts: pd.Series) -> pd.Series:
+    """As in "2019-10-01 00:00:00 UTC" or "2019-10-01T00:00:00,500"."""
+    plain = texts.str.strip().str.replace(_ZONE, "Z", regex=True).str.replace(_FRACTION, r"\1.\2", regex=True)
+    return pd.to_datetime(plain, errors="coerce", utc=True, format="ISO8601")
+
+
+def _together(texts: pd.Series) -> pd.Series:
+    digits = texts.str.strip().str.replace(r"\.0*$", "", regex=True).str.replace(r"[T ]", "", regex=True)
+    digits = digits.where(digits.str.fullmatch(r"\d{8}(\d{6})?").astype(bool))
+    return pd.to_datetime(digits.str.ljust(14, "0"), errors="coerce", utc=True, format="%Y%m%d%H%M%S")
+
+
+def _mail(texts: pd.Series) -> pd.Series:
+    """RFC 2822, as in "Wed, 01 May 2024 12:30:00 +0200"."""
+    plain = texts.str.replace(r"^\s*[A-Z][a-z]{2},\s*", "", regex=True)
+    plain = plain.str.replace(r"\s*(?:GMT|UTC?|Z)\s*$", " +0000", regex=True)
+    return pd.to_datetime(plain, errors="coerce", utc=True, format="%d %b %Y %H:%M:%S %z")
+
+
+def _slashed(day_first: bool | None) -> Callable[[pd.Series], pd.Series]:
+    def read(texts: pd.Series) -> pd.Series:
+        parts = texts.str.extract(SLASHED)
+        first, second = (pd.to_numeric(parts[place], errors="coerce") for place in (0, 2))
+        dotted = parts[1] == "."
+        day = first.where(dotted | (day_first is True), second if day_first is not None else np.nan)
+        month = second.where(dotted | (day_first is True), first)
+        year = pd.to_numeric(parts[3], errors="coerce")
+        year = year.where(year > 99, year + 2000)
+        rest = parts[4].fillna("0:00").str.strip()
+        rest = rest.where(rest.str.count(":") == 2, rest + ":00").str.replace(r"^(\d):", r"0\1:", regex=True)
+        known = day.notna() & month.notna() & year.notna()
+        year, month, day = (part[known].astype("int64").astype("str") for part in (year, month, day))
+        stamps = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2) + "T" + rest[known]
+        return pd.to_datetime(stamps, errors="coerce", utc=True, format="ISO8601")
+
+    return read
 
 
 def _from_epoch(epoch: pd.Series) -> pd.Series:

@@ -5,8 +5,9 @@ import csv
 import hashlib
 import io
 import itertools
+import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from database.ingest.chunk import IngestError, WrongFormat
-from database.ingest.csv_records import Broken, csv_records, delimiter_of
+from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormat
+from database.ingest.csv_records import Broken, csv_records, csv_rows, delimiter_of
 from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
 
 _PARQUET = b"PAR1"
-_BATCH = 50_000
+BATCH = 50_000
 _LONGEST_HEADER = 1_000_000
+_STATED_DELIMITER = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)  # what Excel writes before the header
 _LOOK = 20  # lines that a check looks at
 
 
@@ -36,6 +38,19 @@ class Batch:
     bad_lines: list[int] = field(default_factory=list)
     bad_reasons: list[str] = field(default_factory=list)
     bad_raws: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines) + len(self.bad_lines)
+
+    def refuse(self, line: int, reason: str, raw: str) -> None:
+        """Add a line that is no row."""
+        self.bad_lines.append(line)
+        self.bad_reasons.append(reason)
+        self.bad_raws.append(raw)
+
+    def at(self, progress: float) -> "Batch":
+        """The batch as it is when so much of the file is read."""
+        return replace(self, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Rows of a Parquet file, some at a time. Raises IngestError for a damaged file."""
     try:
         with pq.ParquetFile(path) as source:
-            for batch in source.iter_batches(batch_size=2 * _BATCH, columns=columns):
+            for batch in source.iter_batches(batch_size=2 * BATCH, columns=columns):
                 yield _plain(batch)
     except (pa.ArrowException, OSError) as error:
         raise IngestError(f"{path}: damaged Parquet file: {error}") from error
@@ -129,48 +144,55 @@ def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def csv_header(path: Path) -> list[str]:
-    """First row of a CSV file.
+def csv_header(path: Path, options: Options = DEFAULT, encoding: str | None = None) -> list[str]:
+    """Names of a CSV file's columns: the stated ones, or its first row.
 
     Raises:
         WrongFormat: it is no text, or names a column twice.
     """
-    return _header(path).names
+    return _header(path, options, encoding).names
 
 
-def _header(path: Path) -> _Header:
-    with refusing_damage(path), text_of(path) as (stream, _):
+def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None) -> _Header:
+    damage = refusing_damage(path) if encoding is None else ending_on_damage(path)
+    with damage, text_of(path, encoding) as (stream, _):
         first = stream.readline(_LONGEST_HEADER)
-        delimiter = delimiter_of(first)
-        reader = csv.reader(itertools.chain([first], stream), delimiter=delimiter)
+        skipped = 0
+        stated = _STATED_DELIMITER.fullmatch(first.strip())
+        if stated is not None:
+            first, skipped = stream.readline(_LONGEST_HEADER), 1
+        delimiter = stated[1] if stated is not None else delimiter_of(first)
+        if options.header:
+            return _Header(list(options.header), delimiter, skipped)
+        reader = csv_rows(itertools.chain([first], stream), delimiter, strict=False)
         try:
             names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise WrongFormat(f"{path}: not a CSV file: {error}") from error
-        lines = reader.line_num
+        lines = skipped + reader.line_num
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise WrongFormat(f"{path}: more than one column is called {', '.join(twice)}")
     return _Header(names, delimiter, lines)
 
 
-def csv_batches(path: Path, encoding: str) -> Iterator[Batch]:
+def csv_batches(path: Path, encoding: str, options: Options = DEFAULT) -> Iterator[Batch]:
     """Rows after the header, as lists of text. A row with more or fewer fields than the header is refused."""
-    header = _header(path)
+    header = _header(path, options, encoding)
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
         rows = itertools.islice(stream, header.lines, None)
         batch = Batch([], [], 0.0)
         for number, row in csv_records(rows, header.delimiter, len(header.names)):
             line = header.lines + number
             if isinstance(row, Broken):
-                _refuse(batch, line, row.reason, row.raw)
+                batch.refuse(line, row.reason, row.raw)
             else:
                 batch.lines.append(line)
                 batch.values.append(row)
-            if len(batch.lines) + len(batch.bad_lines) >= _BATCH:
-                yield _at(batch, position())
+            if len(batch) >= BATCH:
+                yield batch.at(position())
                 batch = Batch([], [], 0.0)
-        yield _at(batch, 1.0)
+        yield batch.at(1.0)
 
 
 def first_objects(path: Path) -> list[dict[str, Any]]:
@@ -203,14 +225,14 @@ def object_batches(path: Path, encoding: str) -> Iterator[Batch]:
                 continue
             value = _object(line)
             if value is None:
-                _refuse(batch, number, "not a JSON object", line.rstrip("\n"))
+                batch.refuse(number, "not a JSON object", line.rstrip("\n"))
             else:
                 batch.lines.append(number)
                 batch.values.append(value)
-            if len(batch.lines) + len(batch.bad_lines) >= _BATCH:
-                yield _at(batch, position())
+            if len(batch) >= BATCH:
+                yield batch.at(position())
                 batch = Batch([], [], 0.0)
-        yield _at(batch, 1.0)
+        yield batch.at(1.0)
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -226,21 +248,11 @@ def _object(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _refuse(batch: Batch, line: int, reason: str, raw: str) -> None:
-    batch.bad_lines.append(line)
-    batch.bad_reasons.append(reason)
-    batch.bad_raws.append(raw)
-
-
 def raw_row(fields: list[str]) -> str:
     """A row of fields as one CSV line."""
     line = io.StringIO()
     csv.writer(line).writerow(fields)
     return line.getvalue().removesuffix("\r\n")
-
-
-def _at(batch: Batch, progress: float) -> Batch:
-    return Batch(batch.lines, batch.values, progress, batch.bad_lines, batch.bad_reasons, batch.bad_raws)
 
 
 def _text_type(kind: pa.DataType) -> pd.ArrowDtype | None:

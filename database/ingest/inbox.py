@@ -16,6 +16,7 @@ from database.ingest.run import Report, TextEncoder, ingest_file
 
 logger = logging.getLogger(__name__)
 
+_MANY = 100  # columns that a file of another kind lacks
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 
 
@@ -55,21 +56,23 @@ def ingest_inbox(
     return [_deliver(conn, path, known, encoder, options) for path in waiting]
 
 
-def detect(path: Path, adapters: Iterable[Adapter]) -> Adapter:
+def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) -> Adapter:
     """The first adapter that reads the file.
 
     Raises:
-        WrongFormat: none does; the message names what each of them missed.
+        WrongFormat: none does; the message is that of the adapter which misses the fewest columns.
     """
-    reasons = []
+    nearest: WrongFormat | None = None
     for adapter in adapters:
         try:
-            adapter.check(path)
+            adapter.check(path, options)
         except WrongFormat as error:
-            reasons.append(str(error).removeprefix(f"{path}: "))
+            if nearest is None or (error.lacking or _MANY) <= (nearest.lacking or _MANY):
+                nearest = error
         else:
             return adapter
-    raise WrongFormat(f"{path}: unknown file format: {'; '.join(reasons)}")
+    reason = "" if nearest is None else f": {str(nearest).removeprefix(f'{path}: ')}"
+    raise WrongFormat(f"{path}: unknown file format{reason}")
 
 
 def _is_ready(path: Path, settle_seconds: float) -> bool:
@@ -83,7 +86,7 @@ def _deliver(
 ) -> Delivery:
     report, error = None, None
     try:
-        report = ingest_file(conn, detect(path, adapters), path, encoder=encoder, options=options)
+        report = ingest_file(conn, detect(path, adapters, options), path, encoder=encoder, options=options)
         error = report.failure
     except IngestError as failure:
         logger.warning("%s", failure)

@@ -1,77 +1,132 @@
-"""Interactions of any shop: CSV (plain or gzip) or Parquet with the columns below.
+"""Interactions of any shop: tables of texts or Parquet with the columns below, or usual names for them.
 
-`user_id`, `item_id`, `event_type`, `timestamp` are needed, `value`, `query` and `session_id` may be there.
-A timestamp is ISO text (UTC where it names no zone) or seconds, milliseconds or microseconds since 1970.
-`event_type` is one of the platform's; a search needs a query, any other event an item. A rating is 1 to 5,
-feedback -1, 0 or 1; a purchase's quantity and a view's seconds are not negative.
+A user (or, for a guest, a session), an item and a time are needed, and what happened: `event_type`, a word of
+the platform's or one that counts as it; without that column, what `--event-type` says, or ratings where there
+is a column of them. `value`, `query` and `session_id` may be there; `quantity` is the value of purchases and
+`rating` that of ratings where there is no `value`. A rating is 1 to 5, feedback -1, 0 or 1; a purchase's
+quantity and a view's seconds are not negative.
 """
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from database.event_words import EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
-from database.ingest.fields import clean, joined, named, numbers, shifted, times, whole
-from database.ingest.named_columns import read_rows, refused, require
+from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
+from database.ingest.named_columns import Plan, columns, missing, read_rows, refused
+from database.ingest.names import resolve
 from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
-_OPTIONAL = ("value", "query", "session_id")
+_VALUES = ("value", "quantity", "stars")
 _TEXTS = ("user_id", "item_id", "event_type", "query", "session_id")
-_KEY = ("user_id", "item_id", "event_type", "value", "query", "session_id", "occurred_at")
+_WANTED = (*_NEEDED, *_VALUES, "query", "session_id")
+_KEY = ("user_id", "item_id", "event_word", "value", "query", "session_id", "occurred_at")
 _LARGEST_VALUE = 1e38  # more does not fit the column
 _TOLD = Columns(
-    read=frozenset((*_NEEDED, *_OPTIONAL)),
+    read=frozenset(_WANTED),
     texts=frozenset(_TEXTS),
     ids=("user_id", "item_id", "session_id"),
-    amounts=("value",),
+    amounts=_VALUES,
     ratings="value",
     stars=FIVE_STARS,
     rating_of="event_type",
+    times=("timestamp",),
 )
+_LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
+_LATE, _EARLY, _ZERO = "timestamp is in the future", "timestamp is before 1995", "timestamp is 0: not known"
 _ABOUT = {
     "unknown event type": "event_type",
     "no readable timestamp": "timestamp",
+    _LATE: "timestamp",
+    _EARLY: "timestamp",
     "feedback is not -1, 0 or 1": "value",
     "value is negative": "value",
     "value is out of range": "value",
 }
-_LONGEST = {"user_id": 128, "item_id": 64, "query": 1000, "session_id": 128}
+_GUEST = "no user: kept as an anonymous event of its session"
 
 
-def check(path: Path) -> None:
+@dataclass(frozen=True)
+class _Reading:
+    """What the file and the options say of all rows."""
+
+    plan: Plan
+    event_type: str | None
+    words: EventWords
+    weeks: int
+
+
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the file has the needed columns."""
-    require(path, _NEEDED, "interactions")
+    _reading(path, columns(path, options), options, 0)
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of interactions."""
+    found: list[_Reading] = []
+
+    def plan_of(names: list[str]) -> Plan:
+        found.append(_reading(path, names, options, weeks))
+        return found[0].plan
 
     def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
-        return _chunk(frame, lines, progress, weeks, how)
+        return _chunk(frame, lines, progress, found[0], how)
 
-    return read_rows(path, _TOLD, to_chunk, options)
+    return read_rows(path, plan_of, to_chunk, options)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, weeks: int, how: Conventions) -> Chunk:
+def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:
+    naming = resolve(names, _WANTED, options.columns)
+    there = set(naming.ours)
+    stated = options.event_type
+    if stated is None and "event_type" not in there and "stars" in there:
+        stated = "rating"
+    lacking = [name for name in _NEEDED if name not in there]
+    if "session_id" in there and "user_id" in lacking:
+        lacking.remove("user_id")
+    if stated is not None and "event_type" in lacking:
+        lacking.remove("event_type")
+    if lacking:
+        advice = "--event-type purchase" if "event_type" in lacking else ""
+        raise missing(path, names, lacking, "interactions", advice)
+    notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
+    told = _TOLD
+    if "value" not in there and "stars" in there:
+        told = replace(_TOLD, ratings="stars", rating_of="event_type" if "event_type" in there else None)
+    elif "event_type" not in there and stated == "rating":
+        told = replace(_TOLD, rating_of=None)
+    return _Reading(Plan(naming, told, notes), stated, options.words, weeks)
+
+
+def _chunk(
+    frame: pd.DataFrame, lines: list[int], progress: float, reading: _Reading, how: Conventions
+) -> Chunk:
     nulled: Counter[str] = Counter()
-    table = _prepared(frame, nulled, how)
+    table = _prepared(frame, nulled, reading, how)
     reason = _reasons(table, how)
+    guests = int((reason.isna() & table["user_id"].isna()).sum())
+    if guests:
+        nulled[_GUEST] += guests
     table["value"] = table["stars"].where(table["event_type"] == "rating", table["value"])
     table.insert(0, "line", lines)
+    kept = table[reason.isna()]
     return Chunk(
         len(frame),
         progress,
-        interactions=_events(table[reason.isna()], weeks),
-        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): "value"}),
+        interactions=kept.assign(occurred_at=shifted(kept["occurred_at"], reading.weeks)),
+        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): reading.plan.told.ratings}),
         nulled=nulled,
     )
 
 
-def _prepared(frame: pd.DataFrame, nulled: Counter[str], how: Conventions) -> pd.DataFrame:
+def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how: Conventions) -> pd.DataFrame:
     def text(name: str) -> pd.Series:
         if name not in frame:
             return pd.Series(None, index=frame.index, dtype="str")
@@ -80,16 +135,48 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], how: Conventions) -> pd
         found = named(frame[name], name, nulled, keep_null_words=how.keep_null_words)
         return whole(found) if name in how.whole else found
 
+    def number(name: str) -> pd.Series:
+        if name not in frame:
+            return pd.Series(float("nan"), index=frame.index)
+        return numbers(frame[name], name, nulled, comma=name in how.comma)
+
     table = pd.DataFrame({name: text(name) for name in _TEXTS})
-    table["event_type"] = table["event_type"].str.lower()
-    stated = "value" in frame
-    table["value"] = (
-        numbers(frame["value"], "value", nulled, comma="value" in how.comma) if stated else float("nan")
-    )
-    table["stars"] = rescaled(table["value"], how.scale, FIVE_STARS)
-    table["occurred_at"] = times(frame["timestamp"])
+    words = table["event_type"].str.lower()
+    if "event_type" not in frame and reading.event_type is not None:
+        words = pd.Series(reading.event_type, index=frame.index, dtype="str")
+    value, stars, quantity = (number(name) for name in ("value", "stars", "quantity"))
+    if "value" not in frame:
+        value = stars
+    table["event_word"] = words
+    table["event_type"], table["weight"] = _meanings(words, value, reading.words)
+    if "value" not in frame:
+        value = quantity.where(
+            table["event_type"] == "purchase", stars.where(table["event_type"] == "rating")
+        )
+    table["event_name"] = words.where(words != table["event_type"])
+    table["value"] = value
+    table["stars"] = rescaled(value, how.scale, FIVE_STARS)
+    table["occurred_at"] = moments(frame["timestamp"], how.day_first)
     table["natural_key"] = "interactions|" + joined(*(table[name] for name in _KEY))
     return table
+
+
+def _meanings(words: pd.Series, value: pd.Series, known: EventWords) -> tuple[pd.Series, pd.Series]:
+    """What each event counts as, and the weight of its word's own; null where nobody knows the word."""
+    codes, distinct = pd.factorize(words)  # -1 is a missing word, and Python's last of a list
+    names = [known.name_of(word) for word in distinct]
+    plain = [*(known.meaning(name, None) for name in names), None]
+    types = pd.Series([meaning and meaning.event_type for meaning in plain], dtype="str").array
+    own = np.array(
+        [np.nan if meaning is None or meaning.weight is None else meaning.weight for meaning in plain]
+    )
+    kinds, weights = pd.Series(types[codes], index=words.index), pd.Series(own[codes], index=words.index)
+    for code in (code for code, name in enumerate(names) if name in known.conditional):
+        for number, part in value[codes == code].groupby(value, dropna=False):
+            meaning = known.meaning(names[code], None if pd.isna(number) else number)
+            if meaning is not None:
+                kinds[part.index], weights[part.index] = meaning.event_type, meaning.weight
+    return kinds, weights
 
 
 def _reasons(table: pd.DataFrame, how: Conventions) -> pd.Series:
@@ -101,16 +188,18 @@ def _reasons(table: pd.DataFrame, how: Conventions) -> pd.Series:
     reason = reason.mask(kind.isin(("purchase", "view_time")) & (value < 0), "value is negative")
     reason = reason.mask((kind == "feedback") & ~value.isin((-1, 0, 1)), "feedback is not -1, 0 or 1")
     reason = reason.mask((kind == "rating") & table["stars"].isna(), in_words(how.scale))
-    reason = reason.mask(table["occurred_at"].isna(), "no readable timestamp")
+    moment = table["occurred_at"]
+    unlikely = moment.notna() & ~possible(moment)
+    if unlikely.any():
+        reason = reason.mask(unlikely, _LATE)
+        reason = reason.mask(unlikely & (moment < EARLIEST), _EARLY)
+        reason = reason.mask(unlikely & (moment == pd.Timestamp(0, tz="UTC")), _ZERO)
+    reason = reason.mask(moment.isna(), "no readable timestamp")
     search = kind == "search_query"
     reason = reason.mask(~search & table["item_id"].isna(), "no item id")
     reason = reason.mask(search & table["query"].isna(), "a search without a query")
     reason = reason.mask(~kind.isin(EVENT_TYPES), "unknown event type")
-    return reason.mask(table["user_id"].isna(), "no user id")
-
-
-def _events(table: pd.DataFrame, weeks: int) -> pd.DataFrame:
-    return table.assign(occurred_at=shifted(table["occurred_at"], weeks))
+    return reason.mask(table["user_id"].isna() & table["session_id"].isna(), "no user id")
 
 
 ADAPTER = Adapter("interactions", "interactions", "interactions", check, read, repeats=True)

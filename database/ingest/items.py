@@ -1,10 +1,12 @@
-"""The catalogue of any shop: CSV (plain or gzip) or Parquet with the columns below.
+"""The catalogue of any shop: tables of texts or Parquet with the columns below, or usual names for them.
 
 `item_id` and `title` are needed; `kind` (product, which is the default, or content), `description`,
-`category`, `sub_category`, `tags` (separated by "|"), `image_url`, `link`, `rating` (0 to 5),
-`rating_count`, `price`, `original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` and
-`available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't be had is in no
-list. Columns of other names are not read. A number that makes no sense is left empty and counted.
+`category` (or a path such as "Home > Kitchen"), `categories`, `sub_category`, `tags` (separated by "|", or by
+commas in a column without one), `image_url`, `link`, `rating` (0 to 5), `rating_count`, `price`,
+`original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` and `available` (or `availability`,
+`in_stock`: see `flags`): an item that is hidden or can't be had is in no list. Other columns are not read. A
+number that makes no sense is left empty and counted. A row without a title whose item was there before adds a
+variant or a picture to it.
 """
 
 from collections import Counter
@@ -23,16 +25,29 @@ from database.ingest.chunk import (
     WrongFormat,
 )
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
-from database.ingest.fields import MOST_RATINGS, discounts, flags, named, numbers, prices, whole, within
-from database.ingest.named_columns import read_rows, refused, require
+from database.ingest.fields import (
+    MOST_RATINGS,
+    clean,
+    discounts,
+    flags,
+    named,
+    numbers,
+    prices,
+    unmarked,
+    whole,
+    within,
+)
+from database.ingest.named_columns import Plan, columns, missing, read_rows, refused
+from database.ingest.names import OF_ITEMS, USUAL, plain_name, resolve
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
 _AVAILABLE = ("available", "availability", "in_stock")
 """Names of the one column; the first that says something counts."""
-_READ = ("item_id", *CONTENT, "hidden", *_AVAILABLE)
-_TAGS = r"\s*\|\s*"
+_READ = ("item_id", *CONTENT, "categories", "hidden", *_AVAILABLE)
+_SALE = ("saleprice", "discountprice", "specialprice", "currentprice", "finalprice")
 _LONGEST_ID = 64
+_LONGEST_DESCRIPTION = 8000
 _ABOUT = {"kind is not product or content": "kind"}
 _STARS = (0.0, 5.0)
 _TOLD = Columns(
@@ -42,26 +57,58 @@ _TOLD = Columns(
     amounts=("price", "original_price", "discount_ratio", "rating", "rating_count"),
     ratings="rating",
     stars=_STARS,
+    lists=("tags", "categories"),
 )
 
 
-def check(path: Path) -> None:
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
-    if "user_id" in require(path, _NEEDED, "items"):
-        raise WrongFormat(f"{path}: not items: it has a column user_id")
+    _plan(path, columns(path, options), options)
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
-    return read_rows(path, _TOLD, _chunk, options)
+    titled: set[str] = set()
+
+    def plan_of(names: list[str]) -> Plan:
+        return _plan(path, names, options)
+
+    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
+        return _chunk(frame, lines, progress, how, titled)
+
+    return read_rows(path, plan_of, to_chunk, options)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
+def _plan(path: Path, names: list[str], options: Options) -> Plan:
+    plain = {plain_name(name): name for name in names}
+    stated = dict(options.columns)
+    sale = next((plain[name] for name in _SALE if name in plain), None)
+    if sale is not None and "price" in plain and not {"price", "original_price"} & set(stated):
+        stated |= {"price": sale}  # a feed's price is what the item costs when there is no sale
+        if not set(USUAL["original_price"]) & set(plain):
+            stated["original_price"] = plain["price"]
+    naming = resolve(names, _READ, stated, OF_ITEMS)
+    if "type" in plain and not {"category", "categories"} & set(naming.ours):
+        naming = resolve(names, _READ, stated | {"category": plain["type"]}, OF_ITEMS)
+    lacking = [name for name in _NEEDED if name not in naming.ours]
+    if lacking:
+        raise missing(path, names, lacking, "items")
+    if ("item_id" not in names and any(name in plain for name in USUAL["user_id"])) or "user_id" in names:
+        raise WrongFormat(f"{path}: not items: it has a column of users")
+    return Plan(naming, _TOLD)
+
+
+def _chunk(
+    frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions, titled: set[str]
+) -> Chunk:
     nulled: Counter[str] = Counter()
     items = _items(frame, lines, nulled, how)
+    known = items["title"].notna().groupby(items["item_id"], dropna=False).cummax()
+    known |= items["item_id"].isin(titled)
+    titled.update(items["item_id"][known & items["item_id"].notna()])
     reason = pd.Series(None, index=items.index, dtype="str")
     reason = reason.mask(~items["kind"].isin(("product", "content")), "kind is not product or content")
-    reason = reason.mask(items["title"].isna(), "no title")
+    reason = reason.mask(~known, "no title")
     reason = reason.mask(items["item_id"].str.len() > _LONGEST_ID, f"item_id is longer than {_LONGEST_ID}")
     reason = reason.mask(items["item_id"].isna(), "no item id")
     return Chunk(
@@ -88,6 +135,9 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
         available = available.fillna(flags(table[name], name, nulled))
     if "item_id" in how.whole:
         table["item_id"] = whole(table["item_id"])
+    for name in ("title", "category", "sub_category", "tags", "description"):
+        table[name] = unmarked(table[name])
+    _split_paths(table, how)
 
     def number(name: str) -> pd.Series:
         return numbers(table[name], name, nulled, comma=name in how.comma)
@@ -103,7 +153,7 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
     return table.assign(
         line=lines,
         kind=table["kind"].str.lower().fillna("product"),
-        tags=table["tags"].str.replace(_TAGS, TAG_SEPARATOR, regex=True),
+        description=table["description"].str.slice(0, _LONGEST_DESCRIPTION),
         rating=rating,
         rating_count=count.round().astype("Int64"),
         price=price,
@@ -114,6 +164,20 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
         as_of=None,
         attributes=None,
     )[list(ITEM_COLUMNS)]
+
+
+def _split_paths(table: pd.DataFrame, how: Conventions) -> None:
+    """Fields of several values: the first steps of a path are category and sub-category, all are tags."""
+
+    def split(name: str, mark: str) -> pd.Series:
+        return table[name].str.replace(rf"\s*{mark}\s*", TAG_SEPARATOR, regex=True)
+
+    tags, several = (split(name, "[|]" if name in how.barred else ",") for name in ("tags", "categories"))
+    path = split("category", " > ").fillna(several.str.replace(" > ", TAG_SEPARATOR, regex=False))
+    steps = path.str.extract(rf"^([^{TAG_SEPARATOR}]*)(?:{TAG_SEPARATOR}([^{TAG_SEPARATOR}]*))?")
+    table["category"] = clean(steps[0])
+    table["sub_category"] = table["sub_category"].fillna(clean(steps[1]))
+    table["tags"] = tags.fillna(path.where(steps[1].notna()))
 
 
 ADAPTER = Adapter("items", "items", "items", check, read)

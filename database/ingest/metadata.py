@@ -35,7 +35,7 @@ _TAG = re.compile(r"<[^<>]{1,200}>")
 _LONGEST_DESCRIPTION = 8000
 
 
-def check(path: Path) -> None:
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the first lines describe products."""
     if is_parquet(path):
         raise WrongFormat(f"{path}: not Amazon metadata: a Parquet file, not JSON lines")

@@ -1,11 +1,12 @@
-"""Files of a shop's own making: CSV (plain or gzip) or Parquet, with columns that are known by name.
+"""Files of a shop's own making, with columns that are known by name: Parquet, and tables of texts.
 
-A file is gone through twice: once to learn how it writes numbers, ids and ratings, then to read them. The
-text of a CSV is split into fields once, and waits in a temporary file.
+A file is gone through twice: once to learn how it writes numbers, times, ids and ratings, then to read them.
+The fields of a table of texts wait in a temporary file meanwhile.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -15,50 +16,51 @@ import pyarrow as pa
 
 from database.ingest.chunk import Chunk, Options, WrongFormat, rejected_frame
 from database.ingest.conventions import Columns, Conventions, Learner
-from database.ingest.decoding import encoding_notes, text_encoding
-from database.ingest.files import (
-    csv_batches,
-    csv_header,
-    is_parquet,
-    parquet_columns,
-    parquet_frames,
-    parquet_rows,
-    raw_row,
-)
+from database.ingest.files import is_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
+from database.ingest.names import Naming, nearest
+from database.ingest.tables import Table, open_table, table_columns
 
 ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
 
 _MOST_NAMED = 20
-_LINE = "\x1fline"  # no column of a CSV is called so
+_LINE = "\x1fline"  # no column of a file is called so
 
 
-def columns(path: Path) -> list[str]:
+@dataclass(frozen=True)
+class Plan:
+    """Which of a file's columns is which of ours, what ours hold, and what else was decided."""
+
+    naming: Naming
+    told: Columns
+    notes: tuple[str, ...] = ()
+
+
+def columns(path: Path, options: Options) -> list[str]:
     """Names of the file's columns, in its order."""
-    return parquet_columns(path) if is_parquet(path) else csv_header(path)
+    return parquet_columns(path) if is_parquet(path) else table_columns(path, options)
 
 
-def read_rows(path: Path, told: Columns, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
+def read_rows(
+    path: Path, plan_of: Callable[[list[str]], Plan], to_chunk: ToChunk, options: Options
+) -> Iterator[Chunk]:
     """The file's rows in chunks; lines that are no row are refused with them.
 
     Args:
         path: of the file.
-        told: what its columns hold; Parquet's others are left unread.
+        plan_of: what to make of columns of these names; Parquet's that are not ours are left unread.
         to_chunk: makes a chunk of rows that could be read.
         options: what the file does not tell.
     """
-    learner = Learner(told, options)
     if is_parquet(path):
-        kept = [name for name in parquet_columns(path) if name in told.read]
-        for rows in parquet_rows(path, [name for name in kept if name in told.telling]):
-            learner.look(rows)
-        conventions = learner.conclude()
-        yield Chunk(0, 0.0, notes=conventions.notes)
-        for frame, first, progress in parquet_frames(path, kept, told.texts):
-            yield to_chunk(frame, list(range(first, first + len(frame))), progress, conventions)
+        yield from _parquet(path, plan_of(parquet_columns(path)), to_chunk, options)
         return
+    table = open_table(path, options)
+    plan = plan_of(table.names)
+    learner = Learner(plan.told, options)
+    yield Chunk(0, 0.0, notes=(*table.notes, *plan.naming.notes, *plan.notes))
     with tempfile.TemporaryFile() as spool:
-        yield from _split(path, spool, learner, options)
+        yield from _spooled(table, plan.naming.ours, spool, learner)
         conventions = learner.conclude()
         yield Chunk(0, 0.5, notes=conventions.notes)
         size = max(spool.tell(), 1)
@@ -70,16 +72,19 @@ def read_rows(path: Path, told: Columns, to_chunk: ToChunk, options: Options) ->
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
-def require(path: Path, needed: Sequence[str], kind: str) -> list[str]:
-    """Names of the file's columns. Raises WrongFormat, with those that are there, if a needed one is not."""
-    names = columns(path)
-    missing = [name for name in needed if name not in names]
-    if missing:
-        there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-        raise WrongFormat(
-            f"{path}: not {kind}: no column {', '.join(missing)}; its columns are {there[:500]}"
-        )
-    return names
+def missing(
+    path: Path, names: Sequence[str], needed: Sequence[str], kind: str, advice: str = ""
+) -> WrongFormat:
+    """Why a file is refused that lacks columns: which, what is there, and the command that may load it."""
+    there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+    guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in needed if our != "event_type"]
+    if _looks_like_data(names):
+        advice = "the first row looks like data: name the columns by --header user_id,item_id,..."
+    elif guesses:
+        advice = " ".join([f"python -m database.ingest {kind} {path.name}", *guesses, advice])
+    hint = f"; try: {advice}".rstrip() if advice else ""
+    told = f"not {kind}: no column {', '.join(needed)}; its columns are {there[:500]}{hint}"
+    return WrongFormat(f"{path}: {told}", len(needed))
 
 
 def refused(
@@ -99,14 +104,26 @@ def refused(
     return found.assign(seen=seen[bad].to_numpy())
 
 
-def _split(path: Path, spool: IO[bytes], learner: Learner, options: Options) -> Iterator[Chunk]:
-    """Write a CSV's fields to the spool and learn from them; gives the lines that are no row."""
-    encoding = text_encoding(path, options.encoding)
-    yield Chunk(0, 0.0, notes=encoding_notes(encoding))
-    header = csv_header(path)
-    schema = pa.schema([*((name, pa.string()) for name in header), (_LINE, pa.int64())])
+def _parquet(path: Path, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
+    ours = dict(zip(parquet_columns(path), plan.naming.ours, strict=True))
+    told = plan.told
+    learner = Learner(told, options)
+    kept = [name for name, our in ours.items() if our in told.read]
+    for rows in parquet_rows(path, [name for name in kept if ours[name] in told.telling]):
+        learner.look(rows.rename_columns([ours[name] for name in rows.schema.names]))
+    conventions = learner.conclude()
+    yield Chunk(0, 0.0, notes=(*plan.naming.notes, *plan.notes, *conventions.notes))
+    texts = {name for name in kept if ours[name] in told.texts}
+    for frame, first, progress in parquet_frames(path, kept, texts):
+        lines = list(range(first, first + len(frame)))
+        yield to_chunk(frame.rename(columns=ours), lines, progress, conventions)
+
+
+def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner) -> Iterator[Chunk]:
+    """Write a table's fields to the spool and learn from them; gives the lines that are no row."""
+    schema = pa.schema([*((name, pa.string()) for name in names), (_LINE, pa.int64())])
     with pa.ipc.new_stream(spool, schema) as writer:
-        for batch in csv_batches(path, encoding):
+        for batch in table.batches():
             if batch.values:
                 fields = [pa.array(column, pa.string()) for column in zip(*batch.values, strict=True)]
                 rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
@@ -114,3 +131,8 @@ def _split(path: Path, spool: IO[bytes], learner: Learner, options: Options) -> 
                 learner.look(rows)
             bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
             yield Chunk(len(bad), batch.progress / 2, rejected=bad)
+
+
+def _looks_like_data(names: Sequence[str]) -> bool:
+    """Whether a first row holds no names: several numbers in it."""
+    return sum(name.replace(".", "", 1).replace("-", "", 2).isdigit() for name in names) >= 2

@@ -38,7 +38,7 @@ _NEEDED = {
 }
 
 
-def check(path: Path) -> None:
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the file is CSV with the nine columns."""
     if is_parquet(path):
         raise WrongFormat(f"{path}: not Amazon products: a Parquet file, not CSV")

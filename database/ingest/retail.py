@@ -41,7 +41,7 @@ _NO_PRODUCT = (
 _NO_TITLE = {"Unknown", "?", "??", "???"}
 
 
-def check(path: Path) -> None:
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the file is Parquet with one year's columns."""
     if not is_parquet(path):
         raise WrongFormat(f"{path}: not Online Retail: not a Parquet file")

@@ -23,7 +23,7 @@ _STARS = ("rating", "overall")
 _TIME = ("timestamp", "unixReviewTime")
 
 
-def check(path: Path) -> None:
+def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormat unless the first lines are reviews."""
     if is_parquet(path):
         raise WrongFormat(f"{path}: not Amazon reviews: a Parquet file, not JSON lines")

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.event_words import DEFAULTS, EventType, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
 from database.ingest.files import sha256
 from database.ingest.merge import (
@@ -136,6 +137,15 @@ class _Counts:
                     known[value] += int(count)
 
 
+def _defined(conn: Connection) -> list[EventType]:
+    """The words for events that were defined by API."""
+    with conn.cursor() as cursor:
+        cursor.execute("select name, counts_as, weight from event_types order by name")
+        types = [EventType(*row) for row in cursor.fetchall()]
+    conn.commit()
+    return types
+
+
 def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
     """By how many weeks the adapter's first file was moved; None before any."""
     with conn.cursor() as cursor:
@@ -164,7 +174,8 @@ def ingest_file(
     so that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each
     other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
     """
-    adapter.check(path)
+    options = replace(options, words=EventWords([*DEFAULTS, *_defined(conn)]))
+    adapter.check(path, options)
     started = datetime.now(UTC)
     digest = sha256(path)
     with _alone(conn), _naming(path), Progress(path.name) as progress:

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.chunk import INTERACTION_COLUMNS, ITEM_COLUMNS, REJECTED_COLUMNS, Chunk
 
-_NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio", "value"}
+_NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio", "value", "weight"}
 _TIMES = {"as_of", "occurred_at"}
 _TIME = pa.timestamp("us", tz="UTC")
 _TABLES = (
@@ -25,7 +25,8 @@ create temporary table staged_items (line bigint, item_id text, kind text, title
     rating_count double precision, price double precision, original_price double precision,
     discount_ratio real, hidden boolean, available boolean, as_of timestamptz, attributes text);
 create temporary table staged_interactions (line bigint, user_id text, item_id text, event_type text,
-    query text, value real, session_id text, occurred_at timestamptz, natural_key text);
+    query text, value real, session_id text, occurred_at timestamptz, natural_key text,
+    event_name text, weight real);
 create temporary table staged_rejected (line bigint, reason text, raw text);
 create temporary table staged_vectors (text_hash text, vector bytea);
 create index on staged_vectors (text_hash);
@@ -74,7 +75,8 @@ def stage_vectors(conn: Connection, hashes: Sequence[str], vectors: NDArray[np.f
 
 
 def _copy(conn: Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    arrow = pa.table({name: _array(frame[name], name) for name in columns})
+    nulls = pd.Series(None, index=frame.index, dtype="float64")
+    arrow = pa.table({name: _array(frame.get(name, nulls), name) for name in columns})
     target = io.BytesIO()
     pacsv.write_csv(arrow, target, pacsv.WriteOptions(include_header=False))
     target.seek(0)

@@ -18,7 +18,7 @@ from benchmarks.thirty_days.nights import Ended
 from benchmarks.thirty_days.shoppers import Tally
 from benchmarks.thirty_days.story import row, story
 from benchmarks.thirty_days.whole import Answers
-from database.ingest import ADAPTERS, WrongFormat
+from database.ingest import ADAPTERS, Options, WrongFormat
 
 TODAY = pd.Timestamp("2026-11-21 09:30", tz="UTC")
 
@@ -49,17 +49,17 @@ def test_a_broken_file_is_refused_and_the_whole_one_is_not(tmp_path: Path) -> No
             "CustomerID": [17850.0, 17850.0],
         }
     )
-    ADAPTERS["retail"].check(drop(lines, tmp_path / "whole.parquet", timedelta(days=1)))
+    ADAPTERS["retail"].check(drop(lines, tmp_path / "whole.parquet", timedelta(days=1)), Options())
     times = pq.read_table(tmp_path / "whole.parquet")["InvoiceDate"].to_pylist()
     assert times == [datetime(2011, 11, 30), datetime(2011, 12, 1)]
     with pytest.raises(WrongFormat):
-        ADAPTERS["retail"].check(drop_broken(lines, tmp_path / "half.parquet"))
+        ADAPTERS["retail"].check(drop_broken(lines, tmp_path / "half.parquet"), Options())
 
 
 def test_the_new_assortment_is_a_catalogue(tmp_path: Path) -> None:
     path = new_assortment(tmp_path / "parts.csv", 50)
 
-    ADAPTERS["products"].check(path)
+    ADAPTERS["products"].check(path, Options())
     [chunk] = ADAPTERS["products"].read(path, 0)
     assert chunk.items is not None
     assert len(chunk.items) == 50

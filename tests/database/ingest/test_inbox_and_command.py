@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ingest_inbox
+from database.ingest import ADAPTERS, ingest_file, ingest_inbox
 from database.ingest.__main__ import main
 from database.ingest.chunk import DEFAULT, INTERACTION_COLUMNS, Adapter, Chunk, Options
 from database.settings import get_settings
@@ -48,7 +48,7 @@ def test_a_value_that_can_not_be_stored_fails_its_file_only(
         row = dict.fromkeys(INTERACTION_COLUMNS) | {"line": 1, "event_type": "click", "value": 1e60}
         yield Chunk(1, 1.0, interactions=pd.DataFrame([row]))
 
-    adapter = Adapter("broken", "broken", "interactions", lambda path: None, out_of_range)
+    adapter = Adapter("broken", "broken", "interactions", lambda path, options: None, out_of_range)
     (tmp_path / "a.csv").write_text(CSV)
     (delivery,) = ingest_inbox(connection, tmp_path, adapters=[adapter], settle_seconds=0)
     assert delivery.moved_to == tmp_path / "failed/a.csv"
@@ -115,9 +115,9 @@ def test_the_sample_loads_and_says_by_how_much_it_was_moved(connection: Connecti
 def test_a_file_of_which_nothing_can_be_used_is_a_failure(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:
-    text = "user_id,item_id,event_type,timestamp\nann,I1,view,2024-05-06\nbob,I1,view,2024-05-06\n"
+    text = "user_id,item_id,event_type,timestamp\nann,I1,stare,2024-05-06\nbob,I1,stare,2024-05-06\n"
     (tmp_path / "b.csv").write_text(text)
-    told = 'b.csv: none of 2 rows could be loaded: unknown event type: "view" 2 ×'
+    told = 'b.csv: none of 2 rows could be loaded: unknown event type: "stare" 2 ×'
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     assert (result.exit_code, told in result.output) == (1, True)
     (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
@@ -134,6 +134,35 @@ def test_a_file_that_says_nothing_new_is_done(connection: Connection, tmp_path: 
     assert [(delivery.moved_to.parent.name, delivery.error) for delivery in deliveries] == [
         ("done", None)
     ] * 3
+
+
+def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("Visitor ID,SKU,event,time\nann,A1,view,2024-05-06\nbob,A1,stare,1\n")
+    result = CliRunner().invoke(main, ["load", str(tmp_path), "--dry-run"])
+    assert result.exit_code == 0, result.output
+    for told in (
+        "log.csv, as interactions:",
+        "user_id is read from Visitor ID",
+        "2 rows read: 1 usable, 1 rejected",
+        "line 3: bob,A1,stare,1",
+        "Nothing was written.",
+    ):
+        assert told in result.output
+    assert query("select count(*) from ingest_runs") == [(0,)]
+
+
+def test_words_that_were_defined_by_api_hold_in_files(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    query("insert into event_types values ('stare', 'click', 2.5), ('read>=3', 'like', null)")
+    rows = "ann,I1,stare,2024-05-06,\nann,I2,read,2024-05-06,4\nann,I3,read,2024-05-06,2\n"
+    (tmp_path / "log.csv").write_text("user_id,item_id,event_type,timestamp,value\n" + rows)
+    ingest_file(connection, ADAPTERS["interactions"], tmp_path / "log.csv")
+    assert query("select item_id, event_type, event_name, weight from interactions order by 1") == [
+        ("I1", "click", "stare", 2.5),
+        ("I2", "like", "read", None),
+        ("I3", "click", "read", None),
+    ]
 
 
 def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path: Path) -> None:
@@ -155,7 +184,10 @@ def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path:
 
 
 def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: Path) -> None:
-    (tmp_path / "b.csv").write_text("userId;movieId;rating;timestamp\n1;2;3;4\n")
+    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;4\n")
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
-    told = "no column user_id, item_id, event_type; its columns are userId, movieId, rating, timestamp"
+    told = (
+        "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; try: "
+        "python -m database.ingest interactions b.csv --map user_id=COLUMN --map timestamp=COLUMN"
+    )
     assert (result.exit_code, told in result.output) == (2, True)

@@ -6,6 +6,7 @@ SHORTLIST_CASES=100000 draws as many tables; there are 10 rows in one.
 import csv
 import gzip
 import io
+import json
 import os
 import re
 import tempfile
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +36,7 @@ ASCII = "ab Z019,;\t|\"'\\\n.-#%"
 LETTERS = {
     "ascii": ASCII,
     "cp1252": ASCII + "äöüßéèê",
+    "xml": ASCII.replace("\n", "") + "äé€日本\U0001f600",
     "unicode": ASCII + "äé€\u00a0\u2028łя日本\U0001f600\u0301",
 }
 LONGEST = 64
@@ -58,6 +61,10 @@ class Form:
             arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
             pq.write_table(pa.table(arrays), path)
             return path
+        if self.kind != "csv":
+            path = folder / f"table.{self.kind}"
+            path.write_bytes(self._objects(columns))
+            return path
         target = io.StringIO(newline="")
         writer = csv.writer(
             target,
@@ -74,12 +81,29 @@ class Form:
         path.write_bytes(gzip.compress(data, 1) if self.packed else data)
         return path
 
+    def _objects(self, columns: dict[str, list[Any]]) -> bytes:
+        """JSON lines, one JSON document, or XML; an empty field is left out or null."""
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        if self.kind == "jsonl":
+            return "\n".join(json.dumps(row) for row in rows).encode()
+        if self.kind == "json":
+            return json.dumps(
+                {"data": rows} if self.quote_all else rows, ensure_ascii=False, indent=1
+            ).encode()
+        feed = ElementTree.Element("feed")
+        for row in rows:
+            entry = ElementTree.SubElement(feed, "item")
+            for name, value in row.items():
+                ElementTree.SubElement(entry, name).text = None if value is None else str(value)
+        return bytes(ElementTree.tostring(feed, encoding="utf-8"))
+
 
 @st.composite
 def forms(draw: st.DrawFn) -> Form:
     """Any form that the platform reads."""
-    if draw(st.integers(0, 2)) == 0:
-        return Form("parquet", "unicode")
+    kind = draw(st.sampled_from(["csv", "csv", "csv", "parquet", "parquet", "jsonl", "json", "xml"]))
+    if kind != "csv":
+        return Form(kind, "xml" if kind == "xml" else "unicode", quote_all=draw(st.booleans()))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "ascii"]))
     line_end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     # Python's writer leaves a line feed bare where lines end otherwise.
@@ -173,6 +197,15 @@ TIME_TEXTS: list[Callable[[datetime], str]] = [
     lambda moment: moment.astimezone(timezone(timedelta(hours=-5))).isoformat(" "),
     lambda moment: str(int(moment.timestamp() * 1000 + 0.5)),
     lambda moment: str(int(moment.timestamp() * 1000 + 0.5) * 1000),
+    lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S.%f UTC"),
+    lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S,%fZ"),
+]
+DAY_FIRST: list[Callable[[datetime], str]] = [
+    lambda moment: moment.strftime("%d/%m/%Y %H:%M:%S.%f"),
+    lambda moment: f"{moment.day}.{moment.month}.{moment.year} {moment:%H:%M:%S.%f}",
+]
+MONTH_FIRST: list[Callable[[datetime], str]] = [
+    lambda moment: f"{moment.month}/{moment.day}/{moment.year} {moment:%H:%M:%S.%f} UTC",
 ]
 TIME_TYPES = [
     pa.timestamp("ms"),
@@ -206,7 +239,14 @@ def times(draw: st.DrawFn, form: Form, size: int) -> Times:
     if pa.types.is_timestamp(kind):
         written = [moment if kind.tz else moment.replace(tzinfo=None) for moment in moments]
         return Times(written, moments, kind)
-    return Times([draw(st.sampled_from(TIME_TEXTS))(moment) for moment in moments], moments, kind)
+    forms = TIME_TEXTS
+    if any(moment.day > 12 for moment in moments):  # the column tells
+        forms = forms + draw(st.sampled_from([DAY_FIRST, MONTH_FIRST]))
+    texts = [draw(st.sampled_from(forms))(moment) for moment in moments]
+    settled = next((at for at, moment in enumerate(moments) if moment.day > 12), None)
+    if settled is not None:
+        texts[settled] = forms[len(TIME_TEXTS)](moments[settled])
+    return Times(texts, moments, kind)
 
 
 def midnight(day: date) -> datetime:
@@ -240,12 +280,17 @@ def catalogues(draw: st.DrawFn) -> Table:
         name: draw(st.lists(texts(form), min_size=size, max_size=size)) for name in ("title", "description")
     }
     kinds = {"item_id": names.type, "price": price.type} | dict.fromkeys(words, pa.string())
+    titled = list(zip(names.meant, (tidy(title) for title in words["title"]), strict=True))
+    known = [
+        any(name == other and title for other, title in titled[: row + 1])
+        for row, (name, _) in enumerate(titled)
+    ]
     meant: list[dict[str, Any] | None] = [
         None
-        if name is None or tidy(title) is None
+        if name is None or not has_title
         else {"item_id": name, "title": tidy(title), "description": tidy(description), "price": value}
-        for name, title, description, value in zip(
-            names.meant, words["title"], words["description"], price.meant, strict=True
+        for name, has_title, title, description, value in zip(
+            names.meant, known, words["title"], words["description"], price.meant, strict=True
         )
     ]
     columns = {"item_id": names.written, **words, "price": price.written}
@@ -277,7 +322,7 @@ def logs(draw: st.DrawFn) -> Table:
     kinds |= {"timestamp": when.type, "value": quantity.type, "event_type": pa.string()}
     meant: list[dict[str, Any] | None] = [
         None
-        if user is None or item is None or event == "stare"
+        if (user is None and session is None) or item is None or event == "stare"
         else {
             "user_id": user,
             "item_id": item,

@@ -1,0 +1,168 @@
+"""Which of a file's columns is which of ours: by its own name, by a usual one, or as the options say."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz, process
+
+_SUFFIX = re.compile(r":(?:token|float|token_seq|float_seq)$")  # RecBole's types
+_PREFIX = re.compile(r"^(?:g:|\{[^}]*\})")  # of an XML namespace
+_NO_LETTER = re.compile(r"[^\w]|_", re.UNICODE)
+_NEAR = 75  # of 100
+
+USUAL: Mapping[str, tuple[str, ...]] = {
+    "user_id": (
+        *("userid", "user", "uid", "customerid", "customer", "visitorid", "visitor", "memberid", "clientid"),
+        *(
+            "accountid",
+            "shopperid",
+            "buyerid",
+            "reviewerid",
+            "userpseudoid",
+            "username",
+            "customeremail",
+            "email",
+        ),
+    ),
+    "item_id": (
+        *("itemid", "item", "productid", "product", "sku", "variantsku", "articleid", "article", "movieid"),
+        *("bookid", "isbn", "asin", "parentasin", "trackid", "songid", "animeid", "artistid", "gameid"),
+        *("newsid", "contentid", "businessid", "stockcode", "goodsid", "aid", "lineitemsku"),
+    ),
+    "event_type": (
+        *("eventtype", "event", "eventname", "action", "actiontype", "behavior", "behaviour"),
+        *("behaviortype", "interaction", "interactiontype", "type"),
+    ),
+    "timestamp": (
+        *("timestamp", "time", "eventtime", "eventtimestamp", "datetime", "date", "createdat", "created"),
+        *("ts", "unixtime", "unixreviewtime", "occurredat", "orderdate", "invoicedate", "purchasedate"),
+        *("tdat", "eventdate", "orderedat", "paidat"),
+    ),
+    "value": ("value", "eventvalue"),
+    "quantity": ("quantity", "qty", "lineitemquantity", "amountbought", "units"),
+    "stars": ("rating", "ratings", "stars", "bookrating", "userrating", "overall", "reviewrating"),
+    "query": ("query", "searchquery", "searchterm", "search", "keyword", "keywords", "q"),
+    "session_id": (
+        *("sessionid", "session", "usersession", "visitid", "gasessionid", "basketid", "cartid", "orderid"),
+        *("transactionid", "invoiceno", "invoice", "ordernumber"),
+    ),
+    "title": (
+        *("title", "name", "productname", "itemname", "prodname", "producttitle", "itemtitle", "movietitle"),
+        *("booktitle", "articlename"),
+    ),
+    "kind": ("kind",),
+    "description": (
+        *("description", "productdescription", "detaildesc", "desc", "bodyhtml", "body", "longdescription"),
+        *("shortdescription", "abstract", "summary", "text"),
+    ),
+    "category": (
+        *("category", "maincategory", "producttype", "productcategory", "genre", "productgroupname"),
+        *("categoryname", "googleproductcategory", "categorycode", "department"),
+    ),
+    "categories": ("categories", "genres", "categorypath", "breadcrumbs"),
+    "sub_category": ("subcategory", "subcategories"),
+    "tags": ("tags", "keywords", "labels"),
+    "image_url": (
+        "imageurl",
+        "image",
+        "imagelink",
+        "imagesrc",
+        "images",
+        "img",
+        "imgurl",
+        "picture",
+        "poster",
+    ),
+    "link": ("link", "url", "producturl", "productlink", "permalink", "href", "externalurl"),
+    "rating": ("rating", "averagerating", "avgrating", "ratingvalue", "stars", "ratings"),
+    "rating_count": ("ratingcount", "ratingscount", "numratings", "noofratings", "reviewcount", "numreviews"),
+    "price": (
+        *("saleprice", "discountprice", "currentprice", "finalprice", "specialprice"),
+        *("price", "variantprice", "unitprice", "searchprice"),
+    ),
+    "original_price": (
+        *("originalprice", "regularprice", "listprice", "compareatprice", "variantcompareatprice"),
+        *("actualprice", "oldprice", "msrp", "rrp", "rrpprice"),
+    ),
+    "discount_ratio": ("discountratio",),
+    "hidden": ("hidden",),
+    "available": ("available", "availability", "stockstatus", "isinstock"),
+    "in_stock": ("instock",),
+}
+"""Names that columns usually have, for each of ours, without case, spaces and marks; the best first."""
+
+OF_ITEMS = {**USUAL, "item_id": ("handle", *USUAL["item_id"], "id", "gid")}
+"""In a catalogue, a plain id is the item's; in a log it would be the row's."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """`ours` are our names of the file's columns, in its order; a column that is not read keeps its own.
+
+    `notes` say which columns were taken for which, where their names differ.
+    """
+
+    ours: list[str]
+    notes: tuple[str, ...] = ()
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, marks, namespace and type.
+
+    >>> plain_name("User-ID"), plain_name("item_id:token"), plain_name("g:image_link")
+    ('userid', 'itemid', 'imagelink')
+    """
+    return _NO_LETTER.sub("", _SUFFIX.sub("", _PREFIX.sub("", name.strip())).casefold())
+
+
+def resolve(
+    names: Sequence[str],
+    wanted: Sequence[str],
+    stated: Mapping[str, str],
+    usual: Mapping[str, tuple[str, ...]] = USUAL,
+) -> Naming:
+    """Find our columns among a file's.
+
+    A column has one meaning: the stated one; else that of its very name; else the first of ours, in the
+    order of `wanted`, that is usually called so. Where several columns could be one of ours, the one whose
+    name stands first in `usual` is, and the others are not read.
+
+    Args:
+        names: of the file's columns.
+        wanted: ours.
+        stated: ours to the file's, where an option says so.
+        usual: as `USUAL`.
+    """
+    found: dict[str, int] = {}
+    for our, theirs in stated.items():
+        if our in wanted and theirs in names:
+            found[our] = names.index(theirs)
+    plain = [plain_name(name) for name in names]
+    for our in wanted:
+        taken = set(found.values())
+        free = [place for place in range(len(names)) if place not in taken and names[place] not in wanted]
+        if our in found:
+            continue
+        if our in names and names.index(our) not in taken:
+            found[our] = names.index(our)
+            continue
+        ranked = (plain_name(our), *usual.get(our, ()))
+        place = next((place for name in ranked for place in free if plain[place] == name), None)
+        if place is not None:
+            found[our] = place
+    ours = [f"{name} (not read)" if name in wanted else name for name in names]
+    for our, place in found.items():
+        ours[place] = our
+    notes = [f"{our} is read from {names[place]}" for our, place in found.items() if names[place] != our]
+    return Naming(ours, tuple(notes))
+
+
+def nearest(our: str, names: Sequence[str]) -> str | None:
+    """The file's column whose name is most like one that ours usually has; None where none is like it."""
+    best: tuple[float, str] | None = None
+    for name in names:
+        match = process.extractOne(plain_name(name), USUAL[our], scorer=fuzz.ratio, score_cutoff=_NEAR)
+        if match is not None and (best is None or match[1] > best[0]):
+            best = match[1], name
+    return None if best is None else best[1]

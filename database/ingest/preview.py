@@ -1,0 +1,77 @@
+"""What a file would load: read like an ingestion, with nothing written."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from database.ingest.chunk import Adapter, Options
+
+_ROWS = 10
+_OF_LOGS = (
+    *("line", "user_id", "session_id", "item_id", "event_type", "event_name", "value", "query"),
+    "occurred_at",
+)
+_OF_ITEMS = ("line", "item_id", "kind", "title", "category", "tags", "rating", "price", "original_price")
+_WIDEST = 40
+_REFUSED = 3  # examples of a reason
+
+
+@dataclass
+class Preview:
+    """What was read: `first` are the first usable rows, `refused` some rows of each reason."""
+
+    rows: int = 0
+    usable: int = 0
+    notes: list[str] = field(default_factory=list)
+    nulled: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    first: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def lines(self) -> list[str]:
+        """The preview in words."""
+        found = [f"  {note}" for note in self.notes]
+        if len(self.first):
+            text = self.first.to_string(index=False, na_rep="", max_colwidth=_WIDEST)
+            found += ["", f"the first {len(self.first)} rows:", *text.splitlines(), ""]
+        found += [f"{self.rows:,} rows read: {self.usable:,} usable, {self.rows - self.usable:,} rejected"]
+        for reason, count in sorted(self.reasons.items(), key=lambda pair: (-pair[1], pair[0])):
+            found += [f"    {count:>13,}  {reason}", *(f"{'':19}{row}" for row in self.refused[reason])]
+        found += [f"  left empty {count:>9,}  {reason}" for reason, count in self.nulled.most_common()]
+        return [*found, "Nothing was written."]
+
+
+def preview(adapter: Adapter, path: Path, options: Options) -> Preview:
+    """Read the whole file as the adapter does.
+
+    Raises:
+        WrongFormat: it is not of the adapter's kind.
+        IngestError: it is damaged.
+    """
+    adapter.check(path, options)
+    found = Preview()
+    for chunk in adapter.read(path, 0, options):
+        rows = chunk.interactions if adapter.loads == "interactions" else chunk.items
+        found.rows += chunk.rows
+        found.notes += chunk.notes
+        found.nulled.update(chunk.nulled)
+        if rows is not None:
+            found.usable += len(rows)
+            if len(found.first) < _ROWS and len(rows):
+                shown = _OF_LOGS if adapter.loads == "interactions" else _OF_ITEMS
+                kept = rows[[name for name in shown if name in rows]].head(_ROWS - len(found.first))
+                found.first = pd.concat([found.first, kept], ignore_index=True)
+        if chunk.rejected is not None:
+            _add_refused(found, chunk.rejected)
+    found.first = found.first.dropna(axis="columns", how="all")
+    return found
+
+
+def _add_refused(found: Preview, rejected: pd.DataFrame) -> None:
+    found.reasons.update(rejected["reason"])
+    for line, reason, raw in rejected[["line", "reason", "raw"]].itertuples(index=False, name=None):
+        examples = found.refused.setdefault(reason, [])
+        if len(examples) < _REFUSED:
+            examples.append(f"line {line}: {raw[:120]}")

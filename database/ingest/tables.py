@@ -1,0 +1,123 @@
+"""Files of a shop's own making as tables of texts: CSV, JSON, XML, spreadsheets, told apart by content."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from database.ingest.chunk import Options, WrongFormat
+from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
+from database.ingest.files import BATCH, Batch, csv_batches, csv_header
+from database.ingest.objects import Row, json_rows, xml_rows
+from database.ingest.sheets import is_sheet, sheet_rows
+
+_LOOK = 50  # rows that a check looks at
+_Rows = Callable[[], Iterator[tuple[int, Row | str, float]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Names of the columns, how the file was read, and its rows: lists of texts in the columns' order."""
+
+    names: list[str]
+    notes: tuple[str, ...]
+    batches: Callable[[], Iterator[Batch]]
+
+
+def table_columns(path: Path, options: Options) -> list[str]:
+    """Names of a file's columns, as far as its beginning shows.
+
+    Raises:
+        WrongFormat: it is no table.
+    """
+    form = _form(path)
+    if form == "csv":
+        return csv_header(path, options)
+    with refusing_damage(path):
+        if form == "sheet":
+            return _sheet(path, options).names
+        rows = itertools.islice(xml_rows(path) if form == "xml" else json_rows(path, None), _LOOK)
+        names = _names(row for _, row, _ in rows)
+    if not names:
+        raise WrongFormat(f"{path}: no rows with fields in this {form.upper()}")
+    return names
+
+
+def open_table(path: Path, options: Options) -> Table:
+    """A file as a table; text in an unusual encoding is said.
+
+    Raises:
+        WrongFormat: it is no table.
+        IngestError: it is damaged, or mixes encodings.
+    """
+    form = _form(path)
+    if form == "sheet":
+        return _sheet(path, options)
+    if form == "xml":
+        return _objects(lambda: xml_rows(path), "XML", ())
+    encoding = text_encoding(path, options.encoding)
+    notes = encoding_notes(encoding)
+    if form == "json":
+        return _objects(lambda: json_rows(path, encoding), "JSON", notes)
+    return Table(csv_header(path, options, encoding), notes, lambda: csv_batches(path, encoding, options))
+
+
+def _form(path: Path) -> str:
+    if is_sheet(path):
+        return "sheet"
+    with refusing_damage(path), bytes_of(path) as (stream, _):
+        beginning = stream.peek(64)[:64].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
+    return {b"{": "json", b"[": "json", b"<": "xml"}.get(beginning[:1], "csv")
+
+
+def _names(rows: Iterator[Row | str]) -> list[str]:
+    names: dict[str, None] = {}
+    for row in rows:
+        if not isinstance(row, str):
+            names.update(dict.fromkeys(row))
+    return [*names]
+
+
+def _objects(rows: _Rows, form: str, notes: tuple[str, ...]) -> Table:
+    """A table of all fields that any object has."""
+    names = _names(row for _, row, _ in rows())
+
+    def batches() -> Iterator[Batch]:
+        batch = Batch([], [], 0.0)
+        for number, row, progress in rows():
+            if isinstance(row, str):
+                batch.refuse(number, "not a JSON object", row)
+            else:
+                batch.lines.append(number)
+                batch.values.append([row.get(name) for name in names])
+            if len(batch) >= BATCH:
+                yield batch.at(progress)
+                batch = Batch([], [], 0.0)
+        yield batch.at(1.0)
+
+    return Table(names, (f"read as {form}", *notes), batches)
+
+
+def _sheet(path: Path, options: Options) -> Table:
+    sheet, rows = sheet_rows(path)
+    numbered = ((number, row) for number, row in enumerate(rows, start=1) if any(row))
+    if options.header:
+        names = list(options.header)
+    else:
+        names = [(name or "").strip() for name in next(numbered, (0, []))[1]]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise WrongFormat(f"{path}: the sheet {sheet} is empty")
+
+    def batches() -> Iterator[Batch]:
+        batch = Batch([], [], 0.0)
+        for number, row in numbered:
+            batch.lines.append(number)
+            batch.values.append([*row[: len(names)], *[None] * (len(names) - len(row))])
+            if len(batch) >= BATCH:
+                yield batch.at(0.5)
+                batch = Batch([], [], 0.0)
+        yield batch.at(1.0)
+
+    return Table(names, (f"the sheet {sheet} is read",), batches)

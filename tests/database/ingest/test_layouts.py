@@ -1,0 +1,289 @@
+"""Files in the shapes in which shops, analytics and public data sets have them; all of our own making."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from database.ingest import ADAPTERS, Options, WrongFormat
+from database.ingest.inbox import detect
+from tests.database.ingest.reading import Made, read_file
+
+
+def loaded(path: Path, options: Options | None = None) -> Made:
+    """The file, read by the adapter that finds itself in it."""
+    return read_file(detect(path, ADAPTERS.values(), options or Options()).name, path, options)
+
+
+def events(made: Made) -> list[tuple[Any, ...]]:
+    """(user, item, event type, the file's word for it, value) of each event."""
+    names = ["user_id", "item_id", "event_type", "event_name", "value"]
+    rows = made.interactions[names].astype("object")
+    return [tuple(None if pd.isna(cell) else cell for cell in row) for row in rows.to_numpy().tolist()]
+
+
+LOGS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
+    "ratings.csv": (
+        "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n2,10,4.0,835355493\n",
+        [("1", "31", "rating", None, 2.5), ("2", "10", "rating", None, 4.0)],
+    ),
+    "set.inter": (
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n",
+        [("196", "242", "rating", None, 3.0)],
+    ),
+    "2019-Oct.csv": (
+        "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+        "2019-10-01 00:00:00 UTC,view,44600062,21,,shiseido,35.79,541312140,72d7\n"
+        "2019-10-01 00:00:01 UTC,cart,44600062,21,,shiseido,35.79,541312140,72d7\n"
+        "2019-10-01 00:00:02 UTC,remove_from_cart,44600062,21,,,35.79,541312140,72d7\n"
+        "2019-10-01 00:00:03 UTC,purchase,44600062,21,,,35.79,541312140,72d7\n",
+        [
+            ("541312140", "44600062", "click", "view", None),
+            ("541312140", "44600062", "click", "cart", None),
+            ("541312140", "44600062", "view_time", "remove_from_cart", None),
+            ("541312140", "44600062", "purchase", None, None),
+        ],
+    ),
+    "events.csv": (
+        "timestamp,visitorid,event,itemid,transactionid\n"
+        "1433221332117,257597,view,355908,\n1433222276276,111016,addtocart,318965,\n"
+        "1433222276277,111016,transaction,318965,4000\n",
+        [
+            ("257597", "355908", "click", "view", None),
+            ("111016", "318965", "click", "addtocart", None),
+            ("111016", "318965", "purchase", "transaction", None),
+        ],
+    ),
+    "sessions.jsonl": (
+        '{"session":12,"events":[{"aid":59625,"ts":1661724000278,"type":"clicks"},'
+        '{"aid":7,"ts":1661724058352,"type":"carts"},{"aid":7,"ts":1661724058353,"type":"orders"}]}\n',
+        [
+            (None, "59625", "click", "clicks", None),
+            (None, "7", "click", "carts", None),
+            (None, "7", "purchase", "orders", None),
+        ],
+    ),
+    "export.json": (
+        json.dumps(
+            {
+                "event_date": "20240501",
+                "event_timestamp": "1714560000123456",
+                "event_name": "purchase",
+                "user_pseudo_id": "12.34",
+                "event_params": [
+                    {"key": "ga_session_id", "value": {"int_value": "99"}},
+                    {"key": "page_title", "value": {"string_value": "Cart"}},
+                ],
+                "items": [{"item_id": "T1", "item_name": "Tea", "quantity": "2"}, {"item_id": "T2"}],
+            }
+        ),
+        [("12.34", "T1", "purchase", None, 2.0), ("12.34", "T2", "purchase", None, None)],
+    ),
+    "orders.csv": (
+        "Order-ID;Kunde;SKU;Qty;Created at;Event\n"
+        "7;ann;A1;3;13.02.2024 10:15;Add to cart\n7;ann;A1;3;2.3.2024;order\n",
+        [("ann", "A1", "click", "add to cart", None), ("ann", "A1", "purchase", "order", 3.0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_logs_of_others(name: str, tmp_path: Path) -> None:
+    text, meant = LOGS[name]
+    (tmp_path / name).write_text(text)
+    options = Options(columns={"user_id": "Kunde"}) if "Kunde" in text else None
+    made = loaded(tmp_path / name, options)
+    assert events(made) == meant
+    assert made.refused() == []
+
+
+def test_a_cart_weighs_more_than_a_view_as_by_api(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(LOGS["2019-Oct.csv"][0])
+    weights = loaded(tmp_path / "a.csv").interactions["weight"]
+    assert [None if pd.isna(weight) else weight for weight in weights] == [None, 3.0, 0.0, None]
+
+
+def test_rows_that_all_are_purchases(tmp_path: Path) -> None:
+    (tmp_path / "transactions.csv").write_text(
+        "t_dat,customer_id,article_id,price,sales_channel_id\n2018-09-20,000058,0663713001,0.0508,2\n"
+    )
+    with pytest.raises(WrongFormat, match=r"no column event_type.*--event-type purchase"):
+        ADAPTERS["interactions"].check(tmp_path / "transactions.csv", Options())
+    made = loaded(tmp_path / "transactions.csv", Options(event_type="purchase"))
+    assert events(made) == [("000058", "0663713001", "purchase", None, None)]
+    assert "all rows are read as purchase" in made.notes
+
+
+@pytest.mark.parametrize("mark", ["::", "\t"])
+def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
+    rows = [["1", "1193", "5", "978300760"], ["1", "661", "3", "978302109"]]
+    (tmp_path / "ratings.dat").write_text("".join(f"{mark.join(row)}\n" for row in rows))
+    with pytest.raises(WrongFormat, match="looks like data: name the columns by --header"):
+        detect(tmp_path / "ratings.dat", [ADAPTERS["interactions"]])
+    made = loaded(tmp_path / "ratings.dat", Options(header=("user_id", "item_id", "rating", "timestamp")))
+    assert events(made) == [("1", "1193", "rating", None, 5.0), ("1", "661", "rating", None, 3.0)]
+
+
+def test_a_file_without_times_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"User-ID";"ISBN";"Book-Rating"\n"276725";"034545104X";"0"\n')
+    with pytest.raises(WrongFormat, match=r"no column timestamp; its columns are User-ID, ISBN, Book-Rating"):
+        ADAPTERS["interactions"].check(tmp_path / "a.csv", Options())
+
+
+def test_the_nearest_column_is_proposed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("customer_nr,product_code,event,time\n1,2,view,2024-05-01\n")
+    with pytest.raises(WrongFormat) as refused:
+        ADAPTERS["interactions"].check(tmp_path / "a.csv", Options())
+    assert "--map user_id=customer_nr" in str(refused.value)
+
+
+SHOPIFY = """Handle,Title,Body (HTML),Vendor,Type,Tags,Variant SKU,Variant Price,Compare At Price,Image
+cup,R&#039;s Cup,<p>Nice &amp; soft</p>,Acme,Kitchen,"red, tea",C-R,12.50,15.00,https://x/1.jpg
+cup,,,,,,C-B,12.50,15.00,https://x/2.jpg
+lamp,Lamp,,Acme,Home,,L-1,20,,https://x/3.jpg
+"""
+
+
+def test_variants_of_a_product_are_no_faults(tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text(SHOPIFY)
+    made = loaded(tmp_path / "products.csv", None)
+    assert (made.rows, len(made.items), made.refused()) == (3, 3, [])
+    cup = made.items.iloc[0]
+    assert (cup["title"], cup["description"], cup["category"]) == ("R's Cup", "Nice & soft", "Kitchen")
+    assert (cup["price"], cup["original_price"]) == (12.5, 15.0)
+    assert cup["tags"].split("\x1f") == ["red", "tea"]
+    assert cup["image_url"] == "https://x/1.jpg"
+
+
+FEED = """<?xml version="1.0"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title>
+<item><g:id>TV_1</g:id><g:title>LG Flatscreen</g:title><g:link>https://shop/tv</g:link>
+<g:image_link>https://shop/tv.png</g:image_link><g:availability>in stock</g:availability>
+<g:price>159.00 USD</g:price><g:sale_price>99.00 USD</g:sale_price>
+<g:product_type>Home &gt; TV &gt; Flat</g:product_type></item>
+<item><g:id>TV_2</g:id><g:title>Radio</g:title><g:price>12.50 EUR</g:price><g:sale_price/></item>
+</channel></rss>"""
+
+
+def test_a_feed_of_products(tmp_path: Path) -> None:
+    (tmp_path / "feed.xml").write_text(FEED)
+    made = loaded(tmp_path / "feed.xml")
+    first, second = made.item("TV_1"), made.item("TV_2")
+    assert (first["title"], first["price"], first["original_price"]) == ("LG Flatscreen", 99.0, 159.0)
+    assert (first["category"], first["sub_category"], first["tags"]) == ("Home", "TV", "Home\x1fTV\x1fFlat")
+    assert (first["link"], first["image_url"], first["available"]) == (
+        "https://shop/tv",
+        "https://shop/tv.png",
+        "true",
+    )
+    assert (second["price"], second["original_price"]) == (12.5, 12.5)
+
+
+def test_a_feed_as_a_table(tmp_path: Path) -> None:
+    text = "id\ttitle\tprice\tsale_price\tgoogle_product_category\nA1\tCup\t9.00 USD\t7.50 USD\tHome > Cups\n"
+    (tmp_path / "feed.tsv").write_text(text)
+    item = loaded(tmp_path / "feed.tsv").item("A1")
+    assert (item["price"], item["original_price"], item["category"]) == (7.5, 9.0, "Home")
+
+
+def test_a_shop_of_another_country(tmp_path: Path) -> None:
+    text = "ID;Name;Regular price;Sale price;Categories;Images\n11;Tee;12,99 €;;Küche > Tee, Bio;https://x/t.jpg\n"
+    (tmp_path / "wc.csv").write_bytes(("sep=;\n" + text).encode("cp1252"))
+    made = loaded(tmp_path / "wc.csv")
+    item = made.item("11")
+    assert (item["title"], item["price"], item["category"]) == ("Tee", 12.99, "Küche")
+    assert "item_id is read from ID" in made.notes
+
+
+def test_movies_with_genres(tmp_path: Path) -> None:
+    (tmp_path / "movies.csv").write_text("movieId,title,genres\n1,Toy Story (1995),Adventure|Animation\n")
+    movie = loaded(tmp_path / "movies.csv").item("1")
+    assert (movie["category"], movie["sub_category"]) == ("Adventure", "Animation")
+    assert movie["tags"] == "Adventure\x1fAnimation"
+
+
+def test_packed_files(tmp_path: Path) -> None:
+    text = LOGS["events.csv"][0].encode()
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.writestr("folder/events.csv", text)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(text))
+    for name in ("one.zip", "a.gz"):
+        assert events(loaded(tmp_path / name)) == LOGS["events.csv"][1]
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", text)
+        archive.writestr("b.csv", text)
+    with pytest.raises(WrongFormat, match=r"a zip of 2 files \(a.csv, b.csv\)"):
+        loaded(tmp_path / "two.zip")
+
+
+SHEET = """<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
+<row r="1"><c r="A1" t="inlineStr"><is><t>SKU</t></is></c><c r="B1" t="inlineStr"><is><t>Name</t></is></c>
+<c r="C1" t="inlineStr"><is><t>Price</t></is></c></row>
+<row r="2"><c r="A2"><v>17850</v></c><c r="B2" t="inlineStr"><is><t>Cup</t></is></c>
+<c r="C2"><v>3.5</v></c></row>
+</sheetData></worksheet>"""
+SHEET_PARTS = {
+    "[Content_Types].xml": """<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+<Default Extension="xml" ContentType="application/xml"/>
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>""",
+    "_rels/.rels": """<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
+<Relationship Id="r1" Target="xl/workbook.xml"
+Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"/></Relationships>""",
+    "xl/workbook.xml": """<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">
+<sheets><sheet name="Goods" sheetId="1" r:id="r1"/></sheets></workbook>""",
+    "xl/_rels/workbook.xml.rels": """<Relationships
+xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1"
+Target="worksheets/sheet1.xml"
+Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"/></Relationships>""",
+    "xl/worksheets/sheet1.xml": SHEET,
+}
+
+
+def test_a_spreadsheet(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "goods.xlsx", "w") as archive:
+        for name, text in SHEET_PARTS.items():
+            archive.writestr(name, text)
+    made = loaded(tmp_path / "goods.xlsx")
+    assert (made.item("17850")["title"], made.item("17850")["price"]) == ("Cup", 3.5)
+    assert "the sheet Goods is read" in made.notes
+
+
+def test_times_that_are_not_known_or_impossible(tmp_path: Path) -> None:
+    times = ["0", "2999-01-01", "3/4/2024", "20240501", "Wed, 01 May 2024 12:30:00 +0200", "someday"]
+    rows = "".join(f'u,i,click,"{time}"\n' for time in times)
+    (tmp_path / "a.csv").write_text("user_id,item_id,event_type,timestamp\n" + rows)
+    made = loaded(tmp_path / "a.csv")
+    assert made.refused() == [
+        (2, "timestamp is 0: not known"),
+        (3, "timestamp is in the future"),
+        (4, "no readable timestamp"),
+        (7, "no readable timestamp"),
+    ]
+    assert [str(moment) for moment in made.interactions["occurred_at"]] == [
+        "2024-05-01 00:00:00+00:00",
+        "2024-05-01 10:30:00+00:00",
+    ]
+    assert any("--day-first" in note for note in made.notes)
+    assert str(loaded(tmp_path / "a.csv", Options(day_first=True)).interactions["occurred_at"].iloc[0]) == (
+        "2024-04-03 00:00:00+00:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<html><body><p>no</p></body></html>", "its elements are html, body, p"),
+        ('[{"user": 1}, {"user"', "damaged JSON"),
+        ("<feed><item><id>1</id>", "damaged XML"),
+        ("[]", "no rows with fields in this JSON"),
+    ],
+)
+def test_what_is_no_table_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(text)
+    with pytest.raises(Exception, match=told):
+        ADAPTERS["interactions"].check(tmp_path / "a", Options())
