@@ -20,7 +20,7 @@ from serving.vectors import encoder_process, shared_encoder
 from serving.vectors.encoder_thread import LiveEncoder
 from serving.vectors.shared_encoder import SharedEncoder
 from tests.serving.words import BagOfWords
-from training.models.core.encoder import EncoderError
+from training.models.core.encoder import EncoderError, dimension_of
 
 PROCESS = """
 import sys
@@ -50,6 +50,13 @@ def here(socket: Path) -> Path:
     """The socket of an encoder in this process."""
     Thread(target=encoder_process.serve, args=(Strict(), socket), daemon=True).start()
     return socket
+
+
+@pytest.fixture(autouse=True)
+def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' model has none: its vectors' length is told by the process."""
+    known = dimension_of
+    monkeypatch.setattr(shared_encoder, "dimension_of", lambda name: None if name == "bag" else known(name))
 
 
 Start = Callable[[], subprocess.Popen[bytes]]
@@ -156,7 +163,9 @@ async def test_a_worker_starts_before_the_model_is_loaded(start: Start, socket: 
 def test_a_model_that_never_loads_is_told(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_encoder, "_LOADING_SECONDS", 0.1)
     with pytest.raises(EncoderError, match="did not answer"):
-        SharedEncoder("no/such-model", socket)
+        SharedEncoder("bag", socket)
+    with pytest.raises(EncoderError, match="neither a folder"):
+        SharedEncoder("no-such-model", socket)
 
 
 def test_it_ends_when_another_is_its_parent() -> None:

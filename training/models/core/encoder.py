@@ -26,11 +26,16 @@ class EncoderError(Exception):
 
 
 def dimension_of(model: str) -> int | None:
-    """Length of a model's vectors by its configuration; None where that takes loading it."""
-    folder = Path(_folder(model))
-    modules = folder / "modules.json"
-    if not modules.is_file():
+    """Length of a model's vectors by its configuration; None where that takes loading it.
+
+    Raises EncoderError when the model is not on this machine.
+    """
+    modules = _file(model, "modules.json")
+    if modules is None:
+        if _file(model, "config.json") is None:
+            raise EncoderError(model, "it is neither a folder nor in the local Hugging Face cache")
         return None
+    folder = modules.parent
     paths = {each["type"].rpartition(".")[2]: each["path"] for each in json.loads(modules.read_text())}
     if not {"Transformer", "Pooling"} <= paths.keys() <= {"Transformer", "Pooling", "Normalize"}:
         return None
@@ -93,6 +98,23 @@ class Encoder:
             convert_to_numpy=True,
         )
         return np.asarray(vectors, dtype=np.float32)
+
+
+def _file(model: str, name: str) -> Path | None:
+    """A file of a model's folder, or of the local cache; None where there is none."""
+    if (folder := Path(_folder(model))).is_dir():
+        return folder / name if (folder / name).is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    for repository in (model, f"sentence-transformers/{model}"):
+        try:
+            found = try_to_load_from_cache(repository, name)
+        except HFValidationError:  # no name of a repository: a path that is not there, say
+            continue
+        if isinstance(found, str):
+            return Path(found)
+    return None
 
 
 def _folder(model: str) -> str:

@@ -41,7 +41,7 @@ def test_the_packaged_model_encodes_without_the_network(monkeypatch: pytest.Monk
             None,
         ),
         (("Transformer", "Pooling", "Dense"), {"word_embedding_dimension": 7}, None),
-        (("StaticEmbedding",), {}, None),
+        (("Transformer", "StaticEmbedding"), {}, None),
     ],
 )
 def test_a_models_dimension_is_told_by_its_files_where_they_say_it(
@@ -55,7 +55,28 @@ def test_a_models_dimension_is_told_by_its_files_where_they_say_it(
     (tmp_path / "Pooling").mkdir()
     (tmp_path / "Pooling" / "config.json").write_text(json.dumps(pooling))
     assert dimension_of(str(tmp_path)) == dimension
-    assert dimension_of(str(tmp_path / "not here")) is None
+
+
+def test_a_models_files_are_found_in_the_local_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = tmp_path / "models--sentence-transformers--tiny" / "snapshots" / "0123"
+    (snapshot / "1_Pooling").mkdir(parents=True)
+    described = [
+        {"type": "sentence_transformers.models.Transformer", "path": ""},
+        {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+    ]
+    (snapshot / "modules.json").write_text(json.dumps(described))
+    (snapshot / "1_Pooling" / "config.json").write_text('{"word_embedding_dimension": 5}')
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0123")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert dimension_of("tiny") == dimension_of("sentence-transformers/tiny") == 5
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "/no/such/folder", "no/such/model/at/all", ""])
+def test_a_model_without_files_is_named(name: str) -> None:
+    with pytest.raises(EncoderError, match="neither a folder"):
+        dimension_of(name)
 
 
 def test_a_model_that_is_not_here_is_named() -> None:
