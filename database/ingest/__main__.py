@@ -121,10 +121,18 @@ def _command(name: str | None) -> click.Command:
     """The command of an adapter, or the one that tells the adapter from the file."""
 
     @click.argument("paths", type=_EXISTING, nargs=-1, required=True)
+    @click.option(
+        "--shift-to-now",
+        is_flag=True,
+        help="Move the times of a log of the past by whole weeks, so that it ends within the last one; "
+        "later files of the kind move by the same.",
+    )
     @click.option("--dry-run", is_flag=True, help="Show how the files would be read, and write nothing.")
     @encoded
     @reading
-    def load(paths: tuple[Path, ...], dry_run: bool, encode: bool, options: Options) -> None:
+    def load(
+        paths: tuple[Path, ...], dry_run: bool, shift_to_now: bool, encode: bool, options: Options
+    ) -> None:
         failed = False
         for path in _files(paths):
             with _refusing():
@@ -134,7 +142,14 @@ def _command(name: str | None) -> click.Command:
                     click.echo("\n".join(preview(adapter, path, options).lines()))
                     continue
             with _translated() as conn:
-                report = ingest_file(conn, adapter, path, encoder=_encoder(encode), options=options)
+                report = ingest_file(
+                    conn,
+                    adapter,
+                    path,
+                    encoder=_encoder(encode),
+                    shift_to_now=shift_to_now,
+                    options=options,
+                )
             _tell(report)
             if report.failure is not None:
                 failed = True

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +40,11 @@ _ENCODE_BATCH = 256
 _MOST_SEEN = 10_000  # distinct values that are counted for a reason
 _SHOWN = 3
 _LONGEST_SHOWN = 60
+_LONG_AGO = timedelta(days=30)
+_OLD = (
+    "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
+    "loaded first with --shift-to-now, a log ends within the past week"
+)
 
 
 class TextEncoder(Protocol):
@@ -147,10 +152,11 @@ def _defined(conn: Connection) -> list[EventType]:
 
 
 def recorded_shift(conn: Connection, adapter: Adapter) -> int | None:
-    """By how many weeks the adapter's first file was moved; None before any."""
+    """By how many weeks the adapter's first file that had anything was moved; None before any."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "select shift_weeks from ingest_runs where adapter = %s order by ingest_run_id limit 1",
+            """select shift_weeks from ingest_runs where adapter = %s
+            and rows_loaded + rows_duplicate > 0 order by ingest_run_id limit 1""",
             (adapter.name,),
         )
         row = cursor.fetchone()
@@ -164,6 +170,7 @@ def ingest_file(
     *,
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
+    shift_to_now: bool = False,
     options: Options = DEFAULT,
 ) -> Report:
     """Load one file; commits on `conn`, which must have no transaction under way.
@@ -171,16 +178,27 @@ def ingest_file(
     Nothing is written before the whole file is read and found right. Items are then committed some at a time,
     with an encoder together with their vectors, so that others can write in between; interactions and the
     report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
-    so that overlapping ones meet. `options` say how to read what the file does not tell. Runs wait for each
-    other. Raises WrongFormat before anything is written, IngestError for a file that is damaged.
+    so that overlapping ones meet; with `shift_to_now`, the first file so that its last event is of the past
+    week. `options` say how to read what the file does not tell. Runs wait for each other. Raises WrongFormat
+    before anything is written, IngestError for a file that is damaged, or that is to be moved otherwise than
+    earlier ones were.
     """
     options = replace(options, words=EventWords([*DEFAULTS, *_defined(conn)]))
     adapter.check(path, options)
     started = datetime.now(UTC)
     digest = sha256(path)
     with _alone(conn), _naming(path), Progress(path.name) as progress:
-        weeks = shift_weeks if shift_weeks is not None else recorded_shift(conn, adapter) or 0
+        known = recorded_shift(conn, adapter)
+        weeks = shift_weeks if shift_weeks is not None else known or 0
         counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
+        last = _last_event(conn)
+        late = timedelta(0) if last is None else max(started - last, timedelta(0))
+        if shift_to_now and known is None:
+            weeks = _move_staged(conn, late // timedelta(weeks=1))
+        elif shift_to_now and not known and late >= timedelta(weeks=1):
+            raise IngestError(f"{path}: earlier files were loaded with their own times, and stay so")
+        elif late > _LONG_AGO and not weeks:
+            counts.notes.append(_OLD.format(last))
         if adapter.loads == "items":
             counts.reasons.update(refuse_other_kinds(conn))
         _make_months(conn)
@@ -263,6 +281,22 @@ def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -
     analyze_stage(conn)
     conn.commit()
     return counts
+
+
+def _last_event(conn: Connection) -> datetime | None:
+    with conn.cursor() as cursor:
+        cursor.execute("select max(occurred_at) from staged_interactions")
+        last: datetime | None = cursor.fetchall()[0][0]
+    return last
+
+
+def _move_staged(conn: Connection, weeks: int) -> int:
+    """Move the staged events forward by whole weeks, so that weekday and hour stay."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "update staged_interactions set occurred_at = occurred_at + %s", (timedelta(weeks=weeks),)
+        )
+    return weeks
 
 
 def _make_months(conn: Connection) -> None:

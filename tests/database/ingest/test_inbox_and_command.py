@@ -151,6 +151,30 @@ def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path
     assert query("select count(*) from ingest_runs") == [(0,)]
 
 
+def test_a_log_of_the_past_can_be_moved_to_now(connection: Connection, query: Query, tmp_path: Path) -> None:
+    rows = ["ann,I1,click,2019-03-04T10:00:00Z", "ann,I2,click,2019-03-11T11:00:00Z"]
+    header = "user_id,item_id,event_type,timestamp\n"
+    (tmp_path / "old.csv").write_text(header + "\n".join(rows))
+    (tmp_path / "later.csv").write_text(header + rows[1] + "\nann,I3,click,2019-03-12T12:00:00Z\n")
+    run = CliRunner().invoke
+    assert run(main, ["load", str(tmp_path / "old.csv"), "--shift-to-now"]).exit_code == 0
+    assert query("select now() - max(occurred_at) between '0' and '7 days' from interactions") == [(True,)]
+    assert run(main, ["load", str(tmp_path / "later.csv")]).exit_code == 0
+    assert query(
+        "select item_id, extract(isodow from occurred_at at time zone 'UTC')::int, "
+        "extract(hour from occurred_at at time zone 'UTC')::int from interactions order by 1"
+    ) == [("I1", 1, 10), ("I2", 1, 11), ("I3", 2, 12)]
+
+
+def test_a_log_of_the_past_says_so(connection: Connection, query: Query, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("user_id,item_id,event_type,timestamp\nann,I1,click,2019-03-04\n")
+    run = CliRunner().invoke
+    assert "the last event is of 2019-03-04" in run(main, ["load", str(tmp_path / "old.csv")]).output
+    again = run(main, ["load", str(tmp_path / "old.csv"), "--shift-to-now"])
+    assert (again.exit_code, "loaded with their own times" in again.output) == (1, True)
+    assert query("select count(*) from interactions") == [(1,)]
+
+
 def test_words_that_were_defined_by_api_hold_in_files(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:
