@@ -213,7 +213,7 @@ def test_history_of_docs_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("data_checks.validate.HISTORY", 2)
     write_snapshot(tmp_path / "snapshot", good_items(), good_interactions())
 
-    for _ in range(4):
+    for _ in range(3):
         validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS)
 
     runs = tmp_path / "validation" / "great_expectations" / "gx" / "uncommitted" / "validations" / "catalogue"

@@ -9,7 +9,7 @@ from tests.checkpoints import Checkpoints
 from tests.conftest import SlowPlane
 from tests.training.slow import BEFORE_GATE, serving
 from training.data.workspace import Workspace, open_workspace
-from training.pipeline.steps import STEPS, run_steps
+from training.pipeline.steps import run_steps
 from training.tracking.tracker import Tracker
 
 
@@ -39,13 +39,22 @@ def one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def assembled(one_commit: None, checkpoints: Checkpoints, slow_plane: SlowPlane) -> None:
     """The first bundle lies in the checkout, committed to DVC; the gate has not judged it."""
-    checkpoints.reach("assembled", slow_plane, lambda: run_steps([*BEFORE_GATE, "commit"]))
+    _assemble(checkpoints, slow_plane)
 
 
 @pytest.fixture
 def deployed(one_commit: None, checkpoints: Checkpoints, slow_plane: SlowPlane) -> str:
     """Id of the first bundle, which serves."""
-    checkpoints.reach("deployed", slow_plane, lambda: run_steps(list(STEPS)))
+
+    def deploy() -> None:
+        _assemble(checkpoints, slow_plane)
+        run_steps(["gate", "deploy"])
+
+    checkpoints.reach("deployed", slow_plane, deploy)
     found = serving()
     assert found is not None
     return found
+
+
+def _assemble(checkpoints: Checkpoints, slow_plane: SlowPlane) -> None:
+    checkpoints.reach("assembled", slow_plane, lambda: run_steps([*BEFORE_GATE, "commit"]))
