@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from database.settings import REPOSITORY
 
 SLOW = {
@@ -45,6 +47,7 @@ print(json.dumps([encoder.dimension, sorted({name.partition(".")[0] for name in 
 """
 
 
+@pytest.mark.slow
 def test_a_worker_loads_only_what_lists_need(tmp_path: Path) -> None:
     home = {"SHORTLIST_HOME": str(tmp_path), "BENTOML_HOME": str(tmp_path / "bentoml")}
     variables = {

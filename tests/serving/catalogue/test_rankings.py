@@ -157,6 +157,7 @@ async def test_an_edited_text_shows_at_once_and_sorts_nothing_anew(plane: LivePl
     assert plane.lists.rankings() is not before
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 999), st.sampled_from([1.5, 999.0]), st.sampled_from(["price", "category", "rating_count"])
 )
