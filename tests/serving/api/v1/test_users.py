@@ -1,13 +1,15 @@
 """Users through /v1: put, changed, deleted with all that is known of them, and merged at login."""
 
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+from hypothesis import example, given, settings
 
 from database.settings import Settings
 from tests.serving.api.v1.checks import refused
-from tests.serving.api.v1.test_events import stored
+from tests.serving.api.v1.test_events import IDS, stored
 
 Workers = tuple[httpx.Client, httpx.Client]
 WHOLE = {
@@ -107,3 +109,21 @@ def test_users_are_not_read_with_the_key_of_a_page(keyed: httpx.Client) -> None:
         assert keyed.request(method, "/v1/users/u").status_code == 401
         assert keyed.request(method, "/v1/users/u", headers={"X-API-Key": "page"}).status_code == 403
     assert keyed.get("/v1/users/u", headers={"X-API-Key": "secret"}).status_code == 404
+
+
+@settings(max_examples=25, deadline=None)
+@given(user=IDS, visitor=IDS)
+@example(user="a:merge", visitor="b/")
+@example(user="a/b?c#d", visitor="%2F")
+def test_users_may_have_any_printable_ids(shop: httpx.Client, user: str, visitor: str) -> None:
+    if user == visitor:
+        return
+    path = f"/v1/users/{quote(user, safe='')}"
+    made = shop.put(path, json={"labels": ["a"]})
+    assert made.status_code in (200, 201) and made.json()["id"] == user
+    assert shop.get(path).json() == made.json()
+    view(shop, "i", anonymous_id=visitor)
+    merged = shop.post(f"{path}:merge", json={"anonymous_id": visitor})
+    assert merged.json() == {"id": user, "moved_events": 1}
+    assert shop.delete(path).status_code == 204
+    assert shop.get(path).status_code == 404
