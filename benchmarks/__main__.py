@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from benchmarks import ingest, service, training
+from benchmarks import filtered_lists, ingest, service, training
 from benchmarks.random_operations.run import run as run_random_operations
 
 
@@ -21,6 +21,7 @@ def main(context: click.Context) -> None:
 
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
 main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
+main.command("lists", help="Lists of /v1 with and without filters, of 100,000 items.")(filtered_lists.run)
 main.command("training", help="ALS and bare implicit.")(training.run)
 
 
