@@ -30,8 +30,8 @@ from training.params import Params
 
 T = TypeVar("T")
 
-_MEANING_SECONDS = 5.0
-"""How long a search by meaning alone waits for the embedding model."""
+_MEANING_SECONDS = 20.0
+"""How long a search by meaning alone waits for the embedding model: on a busy machine it takes seconds."""
 
 
 class Recommender:
