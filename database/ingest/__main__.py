@@ -1,7 +1,7 @@
 """`python -m database.ingest KIND PATH`: load a file into the platform's database."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,6 +28,7 @@ from database.ingest import (
 from database.ingest.command_options import reading
 from database.ingest.inbox import detect
 from database.ingest.preview import preview
+from database.ingest.query import queried
 from database.ingest.rejected import count_rejected, export_rejected, first_rejected
 from database.settings import get_settings
 
@@ -120,7 +121,11 @@ def rejected(file: str | None, export: Path | None, limit: int) -> None:
 def _command(name: str | None) -> click.Command:
     """The command of an adapter, or the one that tells the adapter from the file."""
 
-    @click.argument("paths", type=_EXISTING, nargs=-1, required=True)
+    @click.argument("paths", type=_EXISTING, nargs=-1)
+    @click.option(
+        "--from", "url", metavar="POSTGRESQL-URL", help="Load the rows of --query in this database."
+    )
+    @click.option("--query", help="The query whose rows are loaded, in place of a file's.")
     @click.option(
         "--shift-to-now",
         is_flag=True,
@@ -131,10 +136,17 @@ def _command(name: str | None) -> click.Command:
     @encoded
     @reading
     def load(
-        paths: tuple[Path, ...], dry_run: bool, shift_to_now: bool, encode: bool, options: Options
+        *,
+        paths: tuple[Path, ...],
+        url: str | None,
+        query: str | None,
+        dry_run: bool,
+        shift_to_now: bool,
+        encode: bool,
+        options: Options,
     ) -> None:
         failed = False
-        for path in _files(paths):
+        for path in _sources(paths, url, query):
             with _refusing():
                 adapter = ADAPTERS[name] if name else detect(path, ADAPTERS.values(), options)
                 if dry_run:
@@ -158,6 +170,17 @@ def _command(name: str | None) -> click.Command:
             raise SystemExit(1)
 
     return click.command(name or "load", help=_HELP[name or "load"])(load)
+
+
+def _sources(paths: Sequence[Path], url: str | None, query: str | None) -> Iterator[Path]:
+    """The files, or the one with the rows of the query."""
+    if (url is None) != (query is None) or (url is None) == (not paths):
+        raise click.UsageError("either files, or --from with --query")
+    if url is None or query is None:
+        yield from _files(paths)
+        return
+    with _refusing(), queried(url, query) as path:
+        yield path
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:

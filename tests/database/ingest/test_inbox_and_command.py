@@ -151,6 +151,27 @@ def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path
     assert query("select count(*) from ingest_runs") == [(0,)]
 
 
+def test_the_rows_of_a_query_are_loaded(connection: Connection, query: Query, postgres: Any) -> None:
+    query("create table orders (customer text, sku text, at timestamptz, qty integer)")
+    query("insert into orders values ('é', 'I1', '2024-05-06T10:00:00Z', 3), ('b', null, '2024-05-06', null)")
+    source = ["--from", postgres.url(connection.info.dbname), "--event-type", "purchase"]
+    statement = "select customer, sku, at as created_at, qty from orders order by 1 desc;"
+    run = CliRunner().invoke
+    result = run(main, ["interactions", *source, "--query", statement])
+    assert result.exit_code == 0, result.output
+    assert query("select user_id, item_id, event_type, value from interactions") == [
+        ("é", "I1", "purchase", 3.0)
+    ]
+    for wrong, told in (
+        ("select 1 from nowhere", '"nowhere" does not exist'),
+        ("drop table orders", "syntax error"),
+    ):
+        result = run(main, ["interactions", *source, "--query", wrong])
+        assert (result.exit_code, told in result.output) == (1, True), result.output
+    assert run(main, ["interactions", *source]).exit_code == 2
+    assert run(main, ["interactions"]).exit_code == 2
+
+
 def test_a_log_of_the_past_can_be_moved_to_now(connection: Connection, query: Query, tmp_path: Path) -> None:
     rows = ["ann,I1,click,2019-03-04T10:00:00Z", "ann,I2,click,2019-03-11T11:00:00Z"]
     header = "user_id,item_id,event_type,timestamp\n"
