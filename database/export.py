@@ -1,12 +1,12 @@
 """Reading the whole database at one moment, as Arrow: what a snapshot is made of."""
 
-import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,10 @@ from database import columns
 _TIME = pa.timestamp("us", tz="UTC")
 _SEPARATOR = "\x1f"
 _BATCH = 5000
+_CSV_BYTES = 1 << 24
+"""Bytes of text that are read at a time; one row may not be longer."""
+GROUP_ROWS = 1 << 18
+"""Rows of a row group in the files: so many are in memory at a time."""
 
 RECENT_DAYS = 7
 """Days before the last interaction in which shares of left-out rows are taken: of a long history, a break of
@@ -129,17 +133,19 @@ class Export:
 
     conn: Connection
     watermark: Watermark
+    scratch: Path | None
+    """Folder for a nameless file of a table's size while it is read; None: the system's."""
 
-    def items(self) -> pa.Table:
-        """The catalogue, in the columns of ITEMS."""
+    def items(self) -> Iterator[pa.RecordBatch]:
+        """The catalogue in batches, in the columns of ITEMS."""
         return self._read(ITEMS, "items where deleted_at is null order by item_id")
 
-    def users(self) -> pa.Table:
-        """The users, in the columns of USERS."""
+    def users(self) -> Iterator[pa.RecordBatch]:
+        """The users in batches, in the columns of USERS."""
         return self._read(USERS, "users order by user_id")
 
-    def interactions(self) -> pa.Table:
-        """The interactions, in the columns of INTERACTIONS."""
+    def interactions(self) -> Iterator[pa.RecordBatch]:
+        """The interactions in batches, in the columns of INTERACTIONS."""
         return self._read(INTERACTIONS, f"{LEARNABLE} order by occurred_at, interaction_id")
 
     def left_out(self) -> dict[str, LeftOut]:
@@ -180,18 +186,44 @@ class Export:
             examples = [item for (item,) in cursor.fetchall()]
         return LeftOut(rows, recent_rows, recent_rows / all_recent if all_recent else 0.0, examples)
 
-    def _read(self, schema: pa.Schema, source: str) -> pa.Table:
+    def _read(self, schema: pa.Schema, source: str) -> Iterator[pa.RecordBatch]:
         selected = ", ".join(_selected(field) for field in schema)
-        with tempfile.TemporaryFile() as stream:
+        with tempfile.TemporaryFile(dir=self.scratch) as stream:
             with self.conn.cursor() as cursor:
                 cursor.copy_expert(f"copy (select {selected} from {source}) to stdout (format csv)", stream)
             stream.seek(0)
-            return _table(stream, schema)
+            yield from _batches(stream, schema)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much an export would hold."""
+
+    interactions: int
+    users: int
+    """With at least one of them."""
+    items: int
+
+
+def count(conn: Connection) -> Counts:
+    """Count what an export would hold; one pass over the interactions."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"""select coalesce(sum(events), 0)::bigint, count(user_id),
+                (select count(*) from items where deleted_at is null)
+            from (select user_id, count(*) as events from {LEARNABLE} group by user_id) of_users"""
+        )
+        return Counts(*cursor.fetchall()[0])
 
 
 @contextmanager
-def export(conn: Connection) -> Iterator[Export]:
-    """Hold one moment of the database for the block (REPEATABLE READ); `conn` must have no transaction."""
+def export(conn: Connection, scratch: Path | None = None) -> Iterator[Export]:
+    """Hold one moment of the database for the block (REPEATABLE READ).
+
+    Args:
+        conn: must have no transaction.
+        scratch: folder for a nameless file while a table is read; None: the system's, which may be memory.
+    """
     with conn.cursor() as cursor:
         cursor.execute("set transaction isolation level repeatable read read only")
         cursor.execute(
@@ -202,7 +234,7 @@ def export(conn: Connection) -> Iterator[Export]:
         )
         watermark = Watermark(*cursor.fetchall()[0])
     try:
-        yield Export(conn, watermark)
+        yield Export(conn, watermark, scratch)
     finally:
         conn.rollback()
 
@@ -213,16 +245,13 @@ def export_snapshot(conn: Connection, folder: Path) -> Exported:
     The same data gives the same bytes. `conn` must have no transaction under way.
     """
     rows = {}
-    with export(conn) as moment:
-        for name, read in (
-            ("items", moment.items),
-            ("users", moment.users),
-            ("interactions", moment.interactions),
+    with export(conn, folder) as moment:
+        for name, schema, batches in (
+            ("items", ITEMS, moment.items()),
+            ("users", USERS, moment.users()),
+            ("interactions", INTERACTIONS, moment.interactions()),
         ):
-            table = read()
-            rows[name] = table.num_rows
-            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
-            del table
+            rows[name] = _write(batches, schema, folder / f"{name}.parquet")
         left_out = moment.left_out()
         rows["embeddings"] = 0
         with pq.ParquetWriter(folder / "embeddings.parquet", EMBEDDINGS, compression="none") as writer:
@@ -242,7 +271,23 @@ def _selected(field: pa.Field) -> str:
     return str(field.name)
 
 
-def _table(stream: io.IOBase, schema: pa.Schema) -> pa.Table:
+def _write(batches: Iterator[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
+    """Write batches in row groups of GROUP_ROWS rows, wherever the batches end; the number of rows."""
+    rows = 0
+    waiting = schema.empty_table()
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for batch in batches:
+            rows += batch.num_rows
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
+            while waiting.num_rows >= GROUP_ROWS:
+                writer.write_table(waiting.slice(0, GROUP_ROWS))
+                waiting = waiting.slice(GROUP_ROWS)
+        if waiting.num_rows:
+            writer.write_table(waiting)
+    return rows
+
+
+def _batches(stream: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     plain = {
         field.name: pa.int64()
         if field.type == _TIME
@@ -252,20 +297,21 @@ def _table(stream: io.IOBase, schema: pa.Schema) -> pa.Table:
         for field in schema
     }
     if not stream.read(1):
-        return schema.empty_table()
+        return
     stream.seek(0)
-    table = pacsv.read_csv(
+    reader = pacsv.open_csv(
         stream,
-        pacsv.ReadOptions(column_names=schema.names),
+        pacsv.ReadOptions(column_names=schema.names, block_size=_CSV_BYTES),
         pacsv.ParseOptions(newlines_in_values=True),
         pacsv.ConvertOptions(
             column_types=plain, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
         ),
     )
-    return pa.table([_column(table[field.name], field.type) for field in schema], schema=schema)
+    for batch in reader:
+        yield pa.record_batch([_column(batch[field.name], field.type) for field in schema], schema=schema)
 
 
-def _column(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+def _column(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind):
         return column.cast(kind)
     parts = pc.split_pattern(column, _SEPARATOR)

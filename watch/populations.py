@@ -20,8 +20,11 @@ from database.population import (
     sampled_vectors,
 )
 from training.data.workspace import Workspace
-from training.models.core.types import DoubleArray, FloatArray
+from training.models.core.types import DoubleArray, FloatArray, LongArray
 from training.params.operating import MonitoringParams
+
+_BATCH = 10_000
+"""Vectors read at a time."""
 
 
 class ReferenceMissingError(Exception):
@@ -62,13 +65,13 @@ def read_snapshot(files: dict[str, Path], params: MonitoringParams, seed: int) -
     lengths = pc.add(
         pc.utf8_length(items[columns.TITLE]), pc.fill_null(pc.utf8_length(items[columns.DESCRIPTION]), 0)
     )
-    vectors = pq.read_table(files["embeddings.parquet"], columns=[columns.VECTOR])[columns.VECTOR]
-    chosen = generator.permutation(len(vectors))[: params.embedding_rows]
+    total = pq.read_metadata(files["embeddings.parquet"]).num_rows
+    chosen = np.sort(generator.permutation(total)[: params.embedding_rows])
     return Catalogue(
         categories=_counts(pc.fill_null(items[columns.CATEGORY], "")),
         prices=_sample(items[columns.PRICE].drop_null(), params.sample_rows, generator),
         text_lengths=_sample(lengths, params.sample_rows, generator),
-        vectors=_matrix(vectors.take(pa.array(np.sort(chosen))).to_pylist()),
+        vectors=_matrix(_vectors(files["embeddings.parquet"], chosen)),
     )
 
 
@@ -105,6 +108,18 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
 def _sample(column: pa.ChunkedArray, size: int, generator: np.random.Generator) -> DoubleArray:
     values = np.asarray(column.to_numpy(), dtype=np.float64)
     return values if len(values) <= size else generator.choice(values, size, replace=False)
+
+
+def _vectors(path: Path, chosen: LongArray) -> list[bytes]:
+    """The vectors of some rows (ascending), read in batches: of the others none is kept."""
+    found: list[bytes] = []
+    start = 0
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH, columns=[columns.VECTOR]):
+            inside = chosen[(chosen >= start) & (chosen < start + len(batch))] - start
+            found += batch.column(columns.VECTOR).take(pa.array(inside)).to_pylist()
+            start += len(batch)
+    return found
 
 
 def _matrix(vectors: list[bytes]) -> FloatArray:

@@ -5,10 +5,22 @@ from pathlib import Path
 
 import asyncpg
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.export import EMBEDDINGS, INTERACTIONS, ITEMS, USERS, LeftOut, export, export_snapshot
+from database.export import (
+    EMBEDDINGS,
+    INTERACTIONS,
+    ITEMS,
+    USERS,
+    Counts,
+    LeftOut,
+    count,
+    export,
+    export_snapshot,
+)
 from database.interactions import record
 from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash
 from database.users import insert_user
@@ -89,14 +101,41 @@ async def test_an_export_does_not_see_what_comes_after(pool: asyncpg.Pool, conne
     with export(connection) as moment:
         async with pool.acquire() as conn:
             await record(conn, user_id="eve", event_type="click", item_id="I1")
-        assert moment.interactions().num_rows == 2
+        assert pa.Table.from_batches(moment.interactions()).num_rows == 2
     with export(connection) as moment:
-        assert moment.interactions().num_rows == 3
+        assert pa.Table.from_batches(moment.interactions()).num_rows == 3
 
 
-def test_an_empty_database_has_empty_tables(connection: Connection) -> None:
-    with export(connection) as moment:
-        assert (moment.items().schema, moment.items().num_rows) == (ITEMS, 0)
-        assert (moment.users().schema, moment.interactions().schema) == (USERS, INTERACTIONS)
-        assert list(moment.embeddings()) == []
+def test_an_empty_database_has_empty_tables(connection: Connection, tmp_path: Path) -> None:
+    export_snapshot(connection, tmp_path)
+    for name, schema in (("items", ITEMS), ("users", USERS), ("interactions", INTERACTIONS)):
+        table = pq.read_table(tmp_path / f"{name}.parquet")
+        assert (table.schema, table.num_rows) == (schema, 0)
+    assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 0
     assert EMBEDDINGS.names == ["item_id", "model", "text_hash", "vector"]
+
+
+async def test_many_rows_are_written_in_groups(
+    pool: asyncpg.Pool, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a batch of text ends shows neither in the rows nor in the groups."""
+    await fill(pool)
+    async with pool.acquire() as conn:
+        await conn.execute(
+            """insert into interactions (user_id, item_id, event_type, session_id, occurred_at, source)
+            select 'u' || n, 'I1', 'click', E'a "session",\nof ' || n,
+                now() - make_interval(mins => n), 'shop'
+            from generate_series(1, 40) n"""
+        )
+    monkeypatch.setattr("database.export.GROUP_ROWS", 16)
+    monkeypatch.setattr("database.export._CSV_BYTES", 300)
+
+    exported = export_snapshot(connection, tmp_path)
+
+    assert count(connection) == Counts(interactions=42, users=42, items=2)
+    file = pq.ParquetFile(tmp_path / "interactions.parquet")
+    sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    rows = file.read().to_pylist()
+    assert (exported.rows["interactions"], sizes) == (42, [16, 16, 10])
+    assert [row["occurred_at"] for row in rows] == sorted(row["occurred_at"] for row in rows)
+    assert {row["session_id"] for row in rows} >= {f'a "session",\nof {n}' for n in range(1, 41)}

@@ -26,6 +26,9 @@ class DataCheckParams(Config):
     """Share of a usual day's interactions that the newest day should have; less is a warning."""
     max_silent_days: float = Field(default=7.0, ge=0)
     """Days without interactions before the newest row of any table; more is a warning."""
+    max_memory_share: float = Field(default=1.0, gt=0)
+    """A training that needs more than this share of the free memory is refused before it begins; above 1,
+    what is free need not be enough."""
 
 
 class GateParams(Config):

@@ -20,6 +20,7 @@ from data_checks.report import DataCheckError
 from database.connection import connect
 from database.deployments import current, find_manifest
 from database.embeddings import index_items
+from database.export import count
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
 from database.training_failures import record_failure
@@ -29,6 +30,7 @@ from training.models.bundle import read_manifest
 from training.models.registry import names as model_names
 from training.params import Params, learned_sections, load_params
 from training.params.changes import rename_old_keys
+from training.pipeline import memory
 from training.pipeline.frozen_params import changed_since, freeze, read_frozen
 from training.pipeline.inbox import ingest_inbox
 from training.pipeline.run_logging import log_bundle, log_decision, log_evaluation, log_model
@@ -183,13 +185,30 @@ def _snapshot(run: Run) -> None:
         conn.commit()
         if not run.force and any(_same_inputs(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
+        needed = _require_memory(conn, run.params)
         taken = take_snapshot(conn, run.workspace)
     freeze(run.workspace, run.params)
     run.workspace.owner.write_text(run.run_id or BY_HAND)
     logger.info("Snapshot %s of %s: %s", taken.md5, taken.as_of, taken.rows)
     tracker = run.tracker()
     tracker.fail_unfinished("The run was cut off: a later one has begun.")
-    tracker.bundle_run(run.lineage())
+    tracker.bundle_run(run.lineage()).tag({"shortlist.memory": needed})
+
+
+def _require_memory(conn: Connection, params: Params) -> str:
+    """Say what the night will need of memory.
+
+    Raises:
+        StoppedError: the machine does not have it.
+    """
+    try:
+        said = memory.require(count(conn), params, memory.available())
+    except memory.MemoryShortageError as error:
+        raise StoppedError(str(error)) from error
+    finally:
+        conn.commit()
+    logger.info("%s", said)
+    return said
 
 
 def _learned_already(conn: Connection) -> list[dict[str, Any]]:

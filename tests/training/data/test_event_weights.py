@@ -14,7 +14,7 @@ from database.state import EventGroup, read_request
 from database.trending import compute_trending
 from serving.steps.history import event_weight, group_weight, grouped
 from tests.conftest import Database
-from training.data.preparation import event_weights
+from training.data.interaction_rows import event_weights
 from training.params import load_params
 from training.params.learning import InteractionsParams
 

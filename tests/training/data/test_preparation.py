@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from database.export import EMBEDDINGS, INTERACTIONS, ITEMS
 from database.settings import REPOSITORY
@@ -155,3 +157,51 @@ def test_it_loads_as_it_was_saved(tmp_path: Path, params: Params) -> None:
     assert loaded.events.user.tolist() == prepared.events.user.tolist() == [0, 1]
     assert (loaded.training_data().interactions != prepared.training_data().interactions).nnz == 0
     assert loaded.basket_event.tolist() == prepared.basket_event.tolist() == [0, 1]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([None, "u", "v", "w"]),
+        st.sampled_from(["A", "B", "C", "GONE", None]),
+        st.sampled_from(["purchase", "click", "skip"]),
+        st.integers(0, 3),
+        st.sampled_from([None, "1", "2", "0"]),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS, batch=st.integers(1, 7))
+def test_batches_give_what_reading_row_by_row_gives(
+    rows: list[tuple[str | None, str | None, str, int, str | None]],
+    batch: int,
+    tmp_path: Path,
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.data.interaction_rows.BATCH", batch)
+    events = [event(user, item, kind, day, session_id=s) for user, item, kind, day, s in rows]
+
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
+
+    # Ids are given in the order of the rows, so a stable sort by time orders by time and id.
+    known = sorted((row for row in rows if row[1] in ("A", "B", "C")), key=lambda row: row[3])
+    users = sorted({user for user, *_ in known if user is not None})
+    assert [prepared.users.id(n) for n in range(len(prepared.users))] == users
+    assert [prepared.items.id(n) for n in prepared.events.item] == [r[1] for r in known if r[0] is not None]
+    assert [prepared.users.id(n) for n in prepared.events.user] == [r[0] for r in known if r[0] is not None]
+    assert [prepared.items.id(n) for n in prepared.anonymous.item] == [r[1] for r in known if r[0] is None]
+    of_session = {s: {r[0] for r in known if r[4] == s and r[0] is not None} for s in ("0", "1", "2")}
+    keys: list[tuple[object, ...]] = []
+    for user, item, kind, day, session in known:
+        shopper = user
+        if session is not None and user is None and len(of_session[session]) == 1:
+            (shopper,) = of_session[session]
+        if kind != "skip" and (session is not None or user is not None):
+            keys.append((item, "day", user, day) if session is None else (item, session, shopper))
+    baskets = list(dict.fromkeys(key[1:] for key in keys))
+    lines = zip(prepared.basket_item, prepared.basket_row, strict=True)
+    assert [(prepared.items.id(item), int(row)) for item, row in lines] == [
+        (key[0], baskets.index(key[1:])) for key in keys
+    ]

@@ -80,6 +80,10 @@ class Model(ABC):
         """The best k items (int32[<=k]) and their scores, best first; ties go to the lower index."""
         return top_k(exclude(self.scores(query), query.exclude), k)
 
+    def without_users(self) -> "Model":
+        """The model without what it stores of each user: enough to score histories, as an evaluation does."""
+        return self
+
     def save(self, directory: Path) -> None:
         """Write the model to a directory."""
         write_model(directory, self.name, self.arrays(), self.settings())

@@ -79,6 +79,10 @@ class FactorModel(Model):
         cosines[item] = 0.0
         return top_k(opinions(cosines, 1.0, self._terms), k)
 
+    def without_users(self) -> Self:
+        nobody = self.user_factors[:0]
+        return type(self)(self.item_factors, nobody, self.user_rows[:0], self.gram, self.scalars)
+
     def arrays(self) -> Arrays:
         return {
             "item_factors": self.item_factors,

@@ -1,0 +1,56 @@
+"""What a night will need of memory is said before it begins, and refused where the machine lacks it."""
+
+from pathlib import Path
+
+import pytest
+
+from dags.defaults import FITTED_AT_ONCE
+from database.export import Counts
+from database.settings import REPOSITORY
+from training.params import Params, load_params
+from training.pipeline import memory
+
+TARGET = Counts(interactions=30_000_000, users=2_000_000, items=300_000)
+
+
+@pytest.fixture
+def params() -> Params:
+    return load_params(REPOSITORY / "params.yaml")
+
+
+def test_a_night_of_thirty_million_interactions_fits_into_16_gb(params: Params) -> None:
+    assert memory.forecast(TARGET, params).peak < 16 * memory.GIGABYTE
+    assert memory.FITTED_AT_ONCE == FITTED_AT_ONCE
+
+
+def test_more_data_and_larger_models_need_more(params: Params) -> None:
+    small = Counts(interactions=1000, users=100, items=50)
+    found = memory.forecast(small, params).peak
+    for more in (
+        Counts(interactions=10**6, users=100, items=50),
+        Counts(interactions=1000, users=10**6, items=50),
+        Counts(interactions=1000, users=100, items=10**5),
+    ):
+        assert memory.forecast(more, params).peak > found
+    wider = params.model_copy(update={"als": params.als.model_copy(update={"factors": 512})})  # type: ignore[attr-defined]
+    assert memory.forecast(TARGET, wider).peak > memory.forecast(TARGET, params).peak
+
+
+def test_a_shortage_is_refused_with_what_to_do_unless_an_operator_wants_to_try(params: Params) -> None:
+    needed = memory.forecast(TARGET, params).peak
+    said = memory.require(TARGET, params, needed)
+    assert "30,000,000 interactions of 2,000,000 users with 300,000 items" in said
+    with pytest.raises(memory.MemoryShortageError, match=r"8\.0 GB free.*max_memory_share"):
+        memory.require(TARGET, params, 8 * memory.GIGABYTE)
+    checks = params.data_checks.model_copy(update={"max_memory_share": 10.0})
+    memory.require(TARGET, params.model_copy(update={"data_checks": checks}), 8 * memory.GIGABYTE)
+
+
+def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.available() > 0
+    (tmp_path / "memory.max").write_text("5000\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 1000\ninactive_file 2500\n")
+    assert memory.available() == 3500
