@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -174,6 +176,16 @@ def test_without_any_history_every_score_is_zero() -> None:
     )
     fitted = fit(nobody, CONFIG, 1, lambda iteration, values: None)
     assert not fitted.score_batch(sparse.csr_array((1, 2), dtype=np.float32)).any()
+
+
+def test_histories_are_scored_alike_without_the_users_factors(
+    model: Als, checkerboard: TrainingData, tmp_path: Path
+) -> None:
+    model.without_users().save(tmp_path)
+    kept = Als.load(tmp_path)
+    assert (len(kept.user_factors), len(kept.user_rows)) == (0, 0)
+    histories = checkerboard.interactions
+    assert np.array_equal(kept.score_batch(histories), model.score_batch(histories))
 
 
 def test_similar_items_share_users(model: Als) -> None:

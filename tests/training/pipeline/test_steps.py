@@ -94,6 +94,20 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
     assert [finding["rows"] for finding in told.details["findings"]] == [["ITEM000003"]]
 
 
+def test_a_night_that_the_memory_is_too_small_for_is_refused_before_it_begins(
+    checkout: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.pipeline.memory.available", lambda: 1000)
+
+    with pytest.raises(StoppedError, match=r"needs about .* GB of memory.*max_memory_share"):
+        run_steps(["snapshot"])
+
+    assert not checkout.snapshot.exists()
+    with connect() as conn:
+        told = last_outcome(conn)
+    assert told is not None and told.outcome == "failed" and told.reason.startswith("step snapshot")
+
+
 def test_a_click_on_nothing_and_a_deleted_item_do_not_stop_the_night(
     checkout: Workspace, slow_plane: Any
 ) -> None:
