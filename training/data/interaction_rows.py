@@ -131,7 +131,7 @@ def _users(path: Path, known: Any) -> Vocabulary:
 def _fill(path: Path, known: Any, users: Vocabulary, interactions: InteractionsParams) -> dict[str, Any]:
     """The arrays of `InteractionRows`, and "id", in the order of the file."""
     total = pq.read_metadata(path).num_rows
-    kinds = {"user": np.int32, "item": np.int32, "weight": np.float32}
+    kinds: dict[str, Any] = {"user": np.int32, "item": np.int32, "weight": np.float32}
     kinds |= {"time": np.int64, "session": np.int64, "id": np.int64}
     filled: dict[str, Any] = {name: np.empty(total, dtype=kind) for name, kind in kinds.items()}
     known_users = _values(users)
