@@ -1,8 +1,8 @@
 """What a night needs of memory, by the size of the history, said and judged before anything is done.
 
 Each step is a process. What it takes is a fixed part, and bytes for each interaction, user and item. Those of
-`prepare` and `validate` lie above what `python -m benchmarks.memory` measured on up to 10 million interactions; a
-fit's are counted from its arrays, and lie above what ALS took on one million.
+`prepare` and `validate` lie above what `python -m benchmarks.memory` measured on up to 10 million rows;
+a fit's are counted from its arrays, and lie above what ALS took on one million.
 """
 
 from contextlib import suppress
