@@ -3,7 +3,8 @@
 from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import Adapter, IngestError, Options, WrongFormat
 from database.ingest.inbox import Delivery, ingest_inbox
-from database.ingest.run import Report, TextEncoder, ingest_file
+from database.ingest.report import Report
+from database.ingest.run import TextEncoder, ingest_file
 from database.ingest.sample import SAMPLE, ingest_sample
 
 __all__ = [

@@ -12,7 +12,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
 from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormat
-from database.ingest.run import Report, TextEncoder, ingest_file
+from database.ingest.report import Report
+from database.ingest.run import TextEncoder, ingest_file
 
 logger = logging.getLogger(__name__)
 

@@ -1,16 +1,14 @@
 """Ingesting one file: check, stage, encode, merge, report."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import psycopg2
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -30,6 +28,7 @@ from database.ingest.merge import (
     texts_to_encode,
 )
 from database.ingest.progress import Progress
+from database.ingest.report import Counts, Report
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
 from database.locks import INGESTION
 from database.partitions import INTERACTIONS, ensure_partitions
@@ -37,9 +36,6 @@ from database.partitions import INTERACTIONS, ensure_partitions
 logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
-_MOST_SEEN = 10_000  # distinct values that are counted for a reason
-_SHOWN = 3
-_LONGEST_SHOWN = 60
 _LONG_AGO = timedelta(days=30)
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
@@ -56,90 +52,6 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """float32[n, dimension], each row of length 1."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of a file's rows: read = loaded + duplicate + rejected.
-
-    `rows_loaded` are new interactions, or, for a file of items, items new or changed; `rows_duplicate`
-    said nothing new. `reasons` counts the refused rows, `nulled` the fields left empty; `notes` say how the
-    file was read where that could have been done in another way. `seen` has the commonest values behind
-    a reason.
-    """
-
-    adapter: str
-    source: str
-    sha256: str
-    rows_read: int
-    rows_loaded: int
-    rows_duplicate: int
-    rows_rejected: int
-    items_new: int
-    items_changed: int
-    items_bare: int
-    users_new: int
-    vectors: int
-    shift_weeks: int
-    seconds: float
-    reasons: Mapping[str, int] = field(default_factory=dict)
-    nulled: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    seen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    @property
-    def failure(self) -> str | None:
-        """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
-        if self.rows_rejected < self.rows_read or not self.rows_read:
-            return None
-        reason = _most(self.reasons)[0][0]
-        return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {self._told(reason)}"
-
-    def _told(self, reason: str) -> str:
-        values = [
-            f'"{value[:_LONGEST_SHOWN]}" {count:,} ×' for value, count in _most(self.seen.get(reason, {}))
-        ]
-        return f"{reason}: {', '.join(values)}" if values else reason
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON-ready values."""
-        return asdict(self)
-
-    def lines(self) -> list[str]:
-        """The report in words."""
-        shift = f", times moved forward by {self.shift_weeks} weeks" if self.shift_weeks else ""
-        return [
-            f"{self.source}: {self.rows_read:,} rows read in {self.seconds:.1f} s{shift}",
-            *(f"  {note}" for note in self.notes),
-            f"  loaded     {self.rows_loaded:>9,}",
-            f"  duplicate  {self.rows_duplicate:>9,}",
-            f"  rejected   {self.rows_rejected:>9,}",
-            *(f"    {count:>13,}  {self._told(reason)}" for reason, count in _most(self.reasons)),
-            *(f"  left empty {count:>9,}  {reason}" for reason, count in _most(self.nulled)),
-            f"  items: {self.items_new:,} new, {self.items_changed:,} changed, "
-            f"{self.items_bare:,} known by interactions only; {self.users_new:,} users new; "
-            f"{self.vectors:,} vectors",
-        ]
-
-
-@dataclass
-class _Counts:
-    read: int = 0
-    staged: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    nulled: Counter[str] = field(default_factory=Counter)
-    notes: list[str] = field(default_factory=list)
-    seen: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def add_rejected(self, rows: pd.DataFrame) -> None:
-        """Count refused rows by reason, and what stood in the column that it is about."""
-        self.reasons.update(rows["reason"])
-        if "seen" in rows:
-            counted = rows.groupby(["reason", "seen"], as_index=False).size()
-            for reason, value, count in counted.itertuples(index=False, name=None):
-                known = self.seen.setdefault(reason, Counter())
-                if value in known or len(known) < _MOST_SEEN:
-                    known[value] += int(count)
 
 
 def _defined(conn: Connection) -> list[EventType]:
@@ -191,27 +103,14 @@ def ingest_file(
         known = recorded_shift(conn, adapter)
         weeks = shift_weeks if shift_weeks is not None else known or 0
         counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
-        last = _last_event(conn)
-        late = timedelta(0) if last is None else max(started - last, timedelta(0))
         if shift_to_now and known is None:
-            weeks = _move_staged(conn, late // timedelta(weeks=1))
-        elif shift_to_now and not known and late >= timedelta(weeks=1):
-            raise IngestError(f"{path}: earlier files were loaded with their own times, and stay so")
-        elif late > _LONG_AGO and not weeks:
-            counts.notes.append(_OLD.format(last))
+            weeks = _move_to(conn, started)
+        elif not weeks:
+            _look_at_age(conn, path, started, counts, shift_to_now=shift_to_now)
         if adapter.loads == "items":
             counts.reasons.update(refuse_other_kinds(conn))
         _make_months(conn)
-        batches = gather(conn, adapter.family)
-        if encoder is not None:
-            _encode(conn, encoder, progress, counts.read, merged=False)
-        conn.commit()
-        merged, vectors = Merged(), 0
-        for batch in range(batches):
-            progress.at("writing", batch / batches, counts.read)
-            merged += merge_catalogue(conn, adapter.family, batch)
-            vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, counts.read)
-            conn.commit()
+        merged, vectors = _merge_items(conn, adapter, encoder, progress, counts.read)
         new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats)
         users = merge_users(conn)
         loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
@@ -229,10 +128,7 @@ def ingest_file(
             vectors=vectors,
             shift_weeks=weeks,
             seconds=(datetime.now(UTC) - started).total_seconds(),
-            reasons=dict(counts.reasons),
-            nulled=dict(counts.nulled),
-            notes=tuple(counts.notes),
-            seen={reason: dict(values.most_common(_SHOWN)) for reason, values in counts.seen.items()},
+            **counts.told(),
         )
         _record(conn, report, started)
         conn.commit()
@@ -267,8 +163,8 @@ def _alone(conn: Connection) -> Iterator[None]:
             conn.commit()
 
 
-def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> _Counts:
-    counts = _Counts()
+def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> Counts:
+    counts = Counts()
     for chunk in chunks:
         stage(conn, chunk)
         counts.read += chunk.rows
@@ -290,13 +186,39 @@ def _last_event(conn: Connection) -> datetime | None:
     return last
 
 
-def _move_staged(conn: Connection, weeks: int) -> int:
-    """Move the staged events forward by whole weeks, so that weekday and hour stay."""
+def _move_to(conn: Connection, now: datetime) -> int:
+    """Move the staged events forward by whole weeks, so that weekday and hour stay; how many weeks."""
+    weeks = max((now - (_last_event(conn) or now)) // timedelta(weeks=1), 0)
     with conn.cursor() as cursor:
-        cursor.execute(
-            "update staged_interactions set occurred_at = occurred_at + %s", (timedelta(weeks=weeks),)
-        )
+        moved = timedelta(weeks=weeks)
+        cursor.execute("update staged_interactions set occurred_at = occurred_at + %s", (moved,))
     return weeks
+
+
+def _look_at_age(conn: Connection, path: Path, now: datetime, counts: Counts, *, shift_to_now: bool) -> None:
+    """Say that a log is old. Raises IngestError if it was to be moved, and earlier files were not."""
+    last = _last_event(conn)
+    if last is not None and shift_to_now and now - last >= timedelta(weeks=1):
+        raise IngestError(f"{path}: earlier files were loaded with their own times, and stay so")
+    if last is not None and now - last > _LONG_AGO:
+        counts.notes.append(_OLD.format(last))
+
+
+def _merge_items(
+    conn: Connection, adapter: Adapter, encoder: TextEncoder | None, progress: Progress, rows: int
+) -> tuple[Merged, int]:
+    """Write the staged items, some at a time; what was written, and how many vectors were."""
+    batches = gather(conn, adapter.family)
+    if encoder is not None:
+        _encode(conn, encoder, progress, rows, merged=False)
+    conn.commit()
+    merged, vectors = Merged(), 0
+    for batch in range(batches):
+        progress.at("writing", batch / batches, rows)
+        merged += merge_catalogue(conn, adapter.family, batch)
+        vectors += 0 if encoder is None else _store_vectors(conn, encoder, progress, rows)
+        conn.commit()
+    return merged, vectors
 
 
 def _make_months(conn: Connection) -> None:
@@ -351,7 +273,3 @@ def _record(conn: Connection, report: Report, started: datetime) -> None:
                 select %s, %s, line, reason, raw from staged_rejected order by line""",
                 (run, report.source),
             )
-
-
-def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))

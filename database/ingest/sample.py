@@ -6,7 +6,8 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest import retail
-from database.ingest.run import Report, TextEncoder, ingest_file, recorded_shift
+from database.ingest.report import Report
+from database.ingest.run import TextEncoder, ingest_file, recorded_shift
 
 SAMPLE = Path(__file__).parent / "sample" / "online_retail_2010_2011.parquet"
 
