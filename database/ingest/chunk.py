@@ -1,5 +1,6 @@
 """What every adapter gives the one loading path: chunks of items, interactions and refused rows."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from database.event_words import DEFAULTS, EventWords
+from database.event_words import EventType
 from database.items import CONTENT
 
 ITEM_COLUMNS = ("line", "item_id", *CONTENT, "hidden", "available", "as_of", "attributes")
@@ -45,10 +46,10 @@ class IngestError(Exception):
 class WrongFormat(IngestError):  # noqa: N818
     """The file is not of the kind that the adapter reads; it was refused before anything was written.
 
-    `lacking` is how many columns it lacks to be of that kind; None where it is another kind altogether.
+    `lacking` is which share of the needed columns it lacks to be of that kind.
     """
 
-    def __init__(self, message: str, lacking: int | None = None) -> None:
+    def __init__(self, message: str, lacking: float = math.inf) -> None:
         super().__init__(message)
         self.lacking = lacking
 
@@ -73,8 +74,8 @@ class Options:
     """What all rows of a log are that has no such column."""
     day_first: bool | None = None
     """How to read 03/04/2024; None: as the other times of the column show."""
-    words: EventWords = field(default_factory=lambda: EventWords(DEFAULTS))
-    """What each word for an event counts as."""
+    words: tuple[EventType, ...] = ()
+    """Words for events beside the default ones, and what they count as."""
 
 
 DEFAULT = Options()

@@ -2,12 +2,13 @@
 
 import codecs
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
 import click
 
-from database.event_words import DEFAULTS, EventWords
+from database.event_words import DEFAULTS, NOTHING, EventType, EventWords
 from database.ingest.chunk import Options
 from database.ingest.names import USUAL
 
@@ -26,6 +27,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         header: tuple[str, ...],
         event_type: str | None,
         day_first: bool | None,
+        words: tuple[EventType, ...],
         **others: Any,
     ) -> None:
         options = Options(
@@ -37,6 +39,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
             header=header,
             event_type=event_type,
             day_first=day_first,
+            words=words,
         )
         command(options=options, **others)
 
@@ -86,6 +89,19 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
     return names
 
 
+def _words(
+    context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]
+) -> tuple[EventType, ...]:
+    known = {NOTHING: EventType(NOTHING, NOTHING), **EventWords(DEFAULTS).types}
+    found = []
+    for pair in pairs:
+        word, equals, counts_as = pair.rpartition("=")
+        if not equals or counts_as not in known:
+            raise click.BadParameter(f"{pair} is not WORD=EVENT_TYPE; types are {', '.join(known)}")
+        found.append(replace(known[counts_as], name=word.lower()))
+    return tuple(found)
+
+
 def _event_type(context: click.Context, parameter: click.Parameter, word: str | None) -> str | None:
     words = EventWords(DEFAULTS)
     if word is not None and words.meaning(words.name_of(word), None) is None:
@@ -112,6 +128,14 @@ _OPTIONS = (
         "--event-type",
         callback=_event_type,
         help="What all rows of a log are that has no such column. [default: rating, if it has ratings]",
+    ),
+    click.option(
+        "--event",
+        "words",
+        metavar="WORD=TYPE",
+        multiple=True,
+        callback=_words,
+        help="What a word for an event counts as, as in --event gekauft=purchase; may be repeated.",
     ),
     click.option(
         "--day-first/--month-first",

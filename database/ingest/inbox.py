@@ -1,6 +1,7 @@
 """The inbox: files dropped into a folder are ingested once, then moved to done/ or failed/ with a report."""
 
 import logging
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from database.ingest.run import TextEncoder, ingest_file
 
 logger = logging.getLogger(__name__)
 
-_MANY = 100  # columns that a file of another kind lacks
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart")
 
 
@@ -61,19 +61,20 @@ def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) 
     """The first adapter that reads the file.
 
     Raises:
-        WrongFormat: none does; the message is that of the adapter which misses the fewest columns.
+        WrongFormat: none does; the message is that of the adapters whose columns it has most of.
     """
-    nearest: WrongFormat | None = None
+    refusals: list[WrongFormat] = []
     for adapter in adapters:
         try:
             adapter.check(path, options)
         except WrongFormat as error:
-            if nearest is None or (error.lacking or _MANY) <= (nearest.lacking or _MANY):
-                nearest = error
+            refusals.append(error)
         else:
             return adapter
-    reason = "" if nearest is None else f": {str(nearest).removeprefix(f'{path}: ')}"
-    raise WrongFormat(f"{path}: unknown file format{reason}")
+    least = min((error.lacking for error in refusals), default=math.inf)
+    reasons = [str(error).removeprefix(f"{path}: ") for error in refusals if error.lacking == least]
+    told = reasons[-1:] if least == math.inf else reasons
+    raise WrongFormat(f"{path}: unknown file format: {'; '.join(told)}")
 
 
 def _is_ready(path: Path, settle_seconds: float) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from database.event_words import EventWords
+from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
@@ -95,14 +95,14 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
         lacking.remove("event_type")
     if lacking:
         advice = "--event-type purchase" if "event_type" in lacking else ""
-        raise missing(path, names, lacking, "interactions", advice)
+        raise missing(path, names, lacking, of=len(_NEEDED), kind="interactions", advice=advice)
     notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
     told = _TOLD
     if "value" not in there and "stars" in there:
         told = replace(_TOLD, ratings="stars", rating_of="event_type" if "event_type" in there else None)
     elif "event_type" not in there and stated == "rating":
         told = replace(_TOLD, rating_of=None)
-    return _Reading(Plan(naming, told, notes), stated, options.words, weeks)
+    return _Reading(Plan(naming, told, notes), stated, EventWords([*DEFAULTS, *options.words]), weeks)
 
 
 def _chunk(

@@ -73,18 +73,18 @@ def read_rows(
 
 
 def missing(
-    path: Path, names: Sequence[str], needed: Sequence[str], kind: str, advice: str = ""
+    path: Path, names: Sequence[str], lacking: Sequence[str], *, of: int, kind: str, advice: str = ""
 ) -> WrongFormat:
-    """Why a file is refused that lacks columns: which, what is there, and the command that may load it."""
+    """Why a file is refused that lacks columns, of so many needed ones: which, what is there, what may do."""
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-    guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in needed if our != "event_type"]
+    guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
     if _looks_like_data(names):
         advice = "the first row looks like data: name the columns by --header user_id,item_id,..."
     elif guesses:
         advice = " ".join([f"python -m database.ingest {kind} {path.name}", *guesses, advice])
     hint = f"; try: {advice}".rstrip() if advice else ""
-    told = f"not {kind}: no column {', '.join(needed)}; its columns are {there[:500]}{hint}"
-    return WrongFormat(f"{path}: {told}", len(needed))
+    told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}{hint}"
+    return WrongFormat(f"{path}: {told}", len(lacking) / of)
 
 
 def refused(

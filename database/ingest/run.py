@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
-from database.event_words import DEFAULTS, EventType, EventWords
+from database.event_words import EventType
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
 from database.ingest.files import sha256
 from database.ingest.merge import (
@@ -95,7 +95,7 @@ def ingest_file(
     before anything is written, IngestError for a file that is damaged, or that is to be moved otherwise than
     earlier ones were.
     """
-    options = replace(options, words=EventWords([*DEFAULTS, *_defined(conn)]))
+    options = replace(options, words=(*_defined(conn), *options.words))
     adapter.check(path, options)
     started = datetime.now(UTC)
     digest = sha256(path)

@@ -151,6 +151,15 @@ def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path
     assert query("select count(*) from ingest_runs") == [(0,)]
 
 
+def test_a_word_for_an_event_can_be_said(connection: Connection, query: Query, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,event_type,timestamp\nann,I1,Gekauft,2024-05-06\n")
+    run = CliRunner().invoke
+    path = str(tmp_path / "log.csv")
+    assert run(main, ["load", path, "--event", "gekauft=purchase", "--event", "x=nothing"]).exit_code == 0
+    assert query("select event_type, event_name from interactions") == [("purchase", "gekauft")]
+    assert run(main, ["load", path, "--event", "gekauft=sold"]).exit_code == 2
+
+
 def test_the_rows_of_a_query_are_loaded(connection: Connection, query: Query, postgres: Any) -> None:
     query("create table orders (customer text, sku text, at timestamptz, qty integer)")
     query("insert into orders values ('é', 'I1', '2024-05-06T10:00:00Z', 3), ('b', null, '2024-05-06', null)")
