@@ -20,12 +20,17 @@ def write_back(path: Path, section: tuple[str, ...], values: Mapping[str, Any], 
         ParamsError: the file would not be valid; it stays as it is.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
 
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.representer.add_representer(
+    class Representer(RoundTripRepresenter):
+        """Of this file alone: a representer that is added to ruamel's own holds for whoever else uses it."""
+
+    Representer.add_representer(
         type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
+    yaml = YAML()
+    yaml.Representer = Representer
+    yaml.width = 4096
     content = yaml.load(path.read_text())
     place = content
     for key in section:

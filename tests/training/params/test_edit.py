@@ -1,10 +1,12 @@
 """Values go into params.yaml where a person would put them."""
 
 import difflib
+import io
 import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from database.settings import REPOSITORY
 from training.params import ParamsError, load_params
@@ -53,3 +55,14 @@ def test_values_that_params_refuse_leave_the_file_as_it_was(path: Path) -> None:
     with pytest.raises(ParamsError, match="low_pass"):
         write_back(path, ("gfcf",), {"low_pass": -1.0}, whole=False)
     assert path.read_text() == before
+
+
+def test_other_users_of_the_library_write_as_before(path: Path) -> None:
+    def written() -> str:
+        target = io.StringIO()
+        YAML().dump({"a": None}, target)
+        return target.getvalue()
+
+    before = written()
+    write_back(path, ("als",), {"factors": 64}, whole=False)
+    assert written() == before
