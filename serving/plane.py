@@ -121,7 +121,7 @@ class LivePlane:
         await self._parts.feed.close()
         await self._parts.deployed.close()
         await self._parts.database.close()
-        await asyncio.to_thread(self._parts.encoder.close)
+        await self._parts.encoder.close()
 
     async def catch_up(self) -> None:
         """Apply what has happened. Reads do it by themselves."""

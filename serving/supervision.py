@@ -19,6 +19,9 @@ from serving.vectors import encoder_process
 
 LOOKS_EVERY_SECONDS = 1.0
 _FOREVER = -1
+_LONGEST_SOCKET_PATH = 100
+"""Bytes; a Unix socket's address can have 107."""
+_SHORT_FOLDER = "/tmp"  # under a name that nobody can guess, for its owner alone
 
 
 class Supervisor(bentoml_circus.Arbiter):  # type: ignore[misc]  # BentoML has no types
@@ -42,7 +45,7 @@ def _encoder(socket: Path) -> Watcher:
     return Watcher(
         name="encoder",
         cmd=shlex.quote(sys.executable),
-        args=["-m", encoder_process.__name__, str(socket)],
+        args=["-m", encoder_process.__name__, str(socket), str(os.getpid())],
         copy_env=True,
         max_retry=_FOREVER,
         graceful_timeout=1,
@@ -52,4 +55,11 @@ def _encoder(socket: Path) -> Watcher:
 def watch_workers_closely() -> None:
     """Have BentoML use this supervisor. To be called before it makes its own."""
     bentoml_circus.Arbiter = Supervisor
-    os.environ[encoder_process.SOCKET] = str(Path(tempfile.mkdtemp(prefix="shortlist-")) / "encoder")
+    os.environ[encoder_process.SOCKET] = str(new_socket(Path(tempfile.gettempdir())))
+
+
+def new_socket(temporary: Path) -> Path:
+    """Where a server's encoder answers: in a new private folder, in `temporary` unless that is too long."""
+    name = "shortlist-12345678/encoder"
+    fits = len(os.fsencode(temporary / name)) <= _LONGEST_SOCKET_PATH
+    return Path(tempfile.mkdtemp(prefix="shortlist-", dir=temporary if fits else _SHORT_FOLDER)) / "encoder"

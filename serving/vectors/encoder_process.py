@@ -3,11 +3,12 @@
 A worker that loaded the model itself would start ten seconds later and take half a gigabyte more. BentoML's
 supervisor starts this process beside the workers (`serving.supervision`), and again when it dies.
 
-    python -m serving.vectors.encoder_process SOCKET
+    python -m serving.vectors.encoder_process SOCKET PARENT
 
-It answers on a Unix socket once the model is loaded, and ends when its parent does. A question is a JSON list
-of texts. The answer is "v", the vectors' length as a little-endian uint32, and the vectors,
-float32[n, length]; or "e" and why there are none.
+It answers on a Unix socket once the model is loaded, and ends when it is no longer a child of the process
+PARENT. A question is a JSON list of texts. The answer is "v", the vectors' length and that of the model's
+name in bytes as little-endian uint32, the name, and the vectors, float32[n, length]; or "e" and why there
+are none.
 """
 
 import json
@@ -29,7 +30,8 @@ from training.params import load_params
 
 SOCKET = "SHORTLIST_ENCODER_SOCKET"
 """Environment variable of the workers: where the process answers."""
-LENGTH = struct.Struct("<I")
+LENGTHS = struct.Struct("<II")
+"""Of a vector, and of the model's name."""
 
 _BACKLOG = 64
 _LOOKS_EVERY = 1.0
@@ -51,7 +53,8 @@ def answer(encoder: TextEncoder, question: bytes) -> bytes:
         vectors = encoder.encode(json.loads(question))
     except Exception as error:  # noqa: BLE001  whoever asked is told
         return b"e" + f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
-    return b"v" + LENGTH.pack(encoder.dimension) + vectors.tobytes()
+    name = encoder.name.encode()
+    return b"v" + LENGTHS.pack(encoder.dimension, len(name)) + name + vectors.tobytes()
 
 
 def serve(encoder: TextEncoder, socket: Path) -> None:
@@ -74,9 +77,10 @@ def _end_without(parent: int) -> None:
     os._exit(0)
 
 
-def main(socket: Path) -> None:
-    """Load the model that params.yaml names, and answer."""
-    Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+def main(socket: Path, parent: int) -> None:
+    """Load the model that params.yaml names, and answer; `parent`, the id of the process that started this
+    one, may have died by now."""
+    Thread(target=_end_without, args=(parent,), daemon=True).start()
     write_logs(get_settings().log_level)
     encoder = load_encoder(load_params().embeddings.model)
     log.info("the embedding model %s is loaded", encoder.name)
@@ -85,4 +89,4 @@ def main(socket: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

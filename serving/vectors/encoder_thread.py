@@ -5,12 +5,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from database.items import Embedding, text_hash
 from serving.errors import EncoderUnavailable
+from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
 
 Vector = NDArray[np.float32]
@@ -19,12 +21,15 @@ _SOON_SECONDS = 2.0
 """How long a list waits for a text."""
 _PATIENCE_SECONDS = 20.0
 """How long waits what can't do without: a new text, a search by meaning alone."""
+_HUNG_SECONDS = 10.0
+"""How long a few texts may take before the model counts as not there. They are waited for nonetheless: asked
+for again, they would be computed twice."""
 _LOOKS_EVERY = 0.25
 
 
 class LiveEncoder:
-    """Encodes for the event loop. Queries that wait while the thread is busy go together in its next batch;
-    the vectors of the last `remembered` texts are kept, of as many as have `characters` in all.
+    """Encodes for the event loop. Texts that wait while the thread is busy go together, up to `batch` at
+    once; the vectors of the last `remembered` texts are kept, of as many as have `characters` in all.
 
     The model may lie in another process, which starts later than this one, and dies: see `available`."""
 
@@ -32,7 +37,7 @@ class LiveEncoder:
         self,
         encoder: TextEncoder,
         remembered: int = 10_000,
-        batch: int = 32,
+        batch: int = 4,
         characters: int = 2_000_000,
     ) -> None:
         self._encoder = encoder
@@ -68,20 +73,22 @@ class LiveEncoder:
 
     @property
     def available(self) -> bool:
-        """Whether the model answered when it was last asked."""
-        return self._there.is_set()
+        """Whether the model answered when it was last asked, or has not been asked for long."""
+        return self._there.is_set() and self._asked_for() <= _HUNG_SECONDS
 
     @property
     def waiting(self) -> int:
         """Texts that are not encoded yet."""
         return len(self._waiting)
 
-    def close(self) -> None:
-        """Let the thread finish its batch and end."""
+    async def close(self) -> None:
+        """End the thread: a model in this process finishes its batch, for one in another nobody waits."""
         for task in (self._drain, self._looking):
             if task is not None:
                 task.cancel()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        if isinstance(self._encoder, SharedEncoder):
+            self._encoder.close()
+        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
     async def embed(self, text: str) -> Embedding:
         """A text's vector as it is stored. Raises what `encode` does."""
@@ -106,7 +113,7 @@ class LiveEncoder:
 
         That it takes long is waited for once, and not by each who asks.
         """
-        if text not in self._known and (not self.available or self._overdue()):
+        if text not in self._known and (not self._there.is_set() or self._asked_for() > _SOON_SECONDS):
             return None
         try:
             async with asyncio.timeout(_SOON_SECONDS):
@@ -114,9 +121,9 @@ class LiveEncoder:
         except (TimeoutError, EncoderUnavailable):
             return None
 
-    def _overdue(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        return self._asked_at is not None and now - self._asked_at > _SOON_SECONDS
+    def _asked_for(self) -> float:
+        """Seconds since the question that the model has not answered yet; 0 without one."""
+        return 0.0 if self._asked_at is None else monotonic() - self._asked_at
 
     async def _vector(self, text: str) -> Vector:
         known = self._known.get(text)
@@ -152,7 +159,7 @@ class LiveEncoder:
 
     async def _ask(self, texts: Sequence[str]) -> list[Vector | Exception]:
         loop = asyncio.get_running_loop()
-        self._asked_at = loop.time()
+        self._asked_at = monotonic()
         try:
             return await loop.run_in_executor(self._thread, self._encode_batch, texts)
         finally:
@@ -165,7 +172,7 @@ class LiveEncoder:
             self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
-        while not self.available:
+        while not self._there.is_set():
             await asyncio.sleep(_LOOKS_EVERY)
             with suppress(EncoderUnavailable):
                 await self._ask([])
@@ -181,7 +188,9 @@ class LiveEncoder:
             return list(vectors)
         except EncoderUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001  each one who waits is told
+        except Exception as error:  # each one who waits is told
+            if not texts:  # nobody waits: it was asked whether it is there
+                raise EncoderUnavailable(str(error)) from error
             if len(texts) == 1:
                 return [error]
             return [found for text in texts for found in self._encode_batch([text])]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from database.settings import REPOSITORY
+from serving.supervision import new_socket
 
 MADE_BY_BENTOML = """
-import json
+import json, os
 from bentoml import serving
 from bentoml._internal.utils.circus import create_standalone_arbiter
 from _bentoml_impl.server.serving import server_on_deployment
@@ -23,7 +26,7 @@ supervisor = create_standalone_arbiter([watcher])
 supervisor._exclusive_running_command = "arbiter_stop"
 looked = supervisor.manage_watchers()  # circus' own raises ConflictError
 encoder = supervisor.watchers[-1]
-told = watcher.env["SHORTLIST_ENCODER_SOCKET"] == encoder.args[-1]
+told = [watcher.env["SHORTLIST_ENCODER_SOCKET"], str(os.getpid())] == encoder.args[-2:]
 print(json.dumps([supervisor.check_delay, watcher.respawn, looked, encoder.name, encoder.numprocesses, told]))
 """
 
@@ -49,3 +52,16 @@ def test_bentoml_makes_a_supervisor_that_looks_often_restarts_in_containers_and_
     )
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout.splitlines()[-1]) == [1.0, True, None, "encoder", 1, True]
+
+
+@pytest.mark.parametrize("length", [10, 70, 90, 120])
+def test_the_encoder_can_answer_whatever_the_temporary_folder_is_called(tmp_path: Path, length: int) -> None:
+    temporary = tmp_path / ("t" * length)
+    temporary.mkdir()
+    address = new_socket(temporary)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(address))
+        assert address.parent.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(address.parent)

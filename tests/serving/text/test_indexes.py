@@ -189,7 +189,7 @@ async def test_texts_that_wait_go_together_and_are_remembered() -> None:
     with pytest.raises(RuntimeError):
         await encoder.encode("bad")
     assert (await encoder.encode("d")).tolist() == [1, 1]
-    encoder.close()
+    await encoder.close()
 
 
 def test_a_synonyms_file_that_cannot_be_read_is_none_until_it_can(tmp_path: Path) -> None:

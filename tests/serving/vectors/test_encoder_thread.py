@@ -41,7 +41,7 @@ async def test_bad_texts_fail_alone_in_their_batch() -> None:
     assert encoder.waiting == 0
     with pytest.raises(UnicodeEncodeError):
         await encoder.encode(texts[0])
-    encoder.close()
+    await encoder.close()
 
 
 @given(
@@ -60,7 +60,7 @@ def test_the_texts_that_are_remembered_are_few_and_short(
             assert (await encoder.encode(text))[0] == length
             assert len(encoder._known) <= remembered and sum(map(len, encoder._known)) <= characters
             assert text in encoder._known or length > characters
-        encoder.close()
+        await encoder.close()
 
     asyncio.run(encode())
 
@@ -70,4 +70,4 @@ async def test_a_batch_that_comes_back_too_short_leaves_nobody_waiting() -> None
     async with asyncio.timeout(10):
         found = await asyncio.gather(*(encoder.encode("x" * n) for n in (1, 2, 3)))
     assert [vector[0] for vector in found] == [1, 2, 3]
-    encoder.close()
+    await encoder.close()

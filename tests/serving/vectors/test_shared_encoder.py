@@ -1,12 +1,13 @@
 """The embedding model in a process of its own, which dies, hangs and comes back."""
 
 import asyncio
+import logging
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import numpy as np
 import psutil
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
 from serving.errors import EncoderUnavailable
-from serving.vectors import encoder_process, shared_encoder
+from serving.vectors import encoder_process, encoder_thread, shared_encoder
 from serving.vectors.encoder_thread import LiveEncoder
 from serving.vectors.shared_encoder import SharedEncoder
 from tests.serving.words import BagOfWords
@@ -38,6 +39,26 @@ class Strict(BagOfWords):
         for text in texts:
             text.encode()
         return super().encode(texts)
+
+
+class Held(BagOfWords):
+    """Computes until it is released."""
+
+    def __init__(self) -> None:
+        self.released = Event()
+        self.begun: list[list[str]] = []
+
+    def encode(self, texts):  # type: ignore[no-untyped-def]
+        if len(texts):
+            self.begun.append(texts)
+            assert self.released.wait(120)
+        return super().encode(texts)
+
+
+class Other(BagOfWords):
+    """Has vectors as long as another model's."""
+
+    name = "other"
 
 
 @pytest.fixture
@@ -101,7 +122,7 @@ async def test_a_text_that_the_model_cant_read_fails_alone(here: Path) -> None:
     assert isinstance(good, np.ndarray) and np.array_equal(good, BagOfWords().encode(["tea"])[0])
     assert isinstance(bad, ValueError) and not isinstance(bad, EncoderUnavailable)
     assert encoder.available
-    encoder.close()
+    await encoder.close()
 
 
 async def test_what_was_killed_is_done_without_until_it_is_back(start: Start, socket: Path) -> None:
@@ -119,7 +140,7 @@ async def test_what_was_killed_is_done_without_until_it_is_back(start: Start, so
     start()
     assert np.array_equal(await patient, BagOfWords().encode(["coffee"])[0])
     assert encoder.available
-    encoder.close()
+    await encoder.close()
 
 
 async def test_one_that_was_replaced_between_two_texts_is_not_missed(start: Start, socket: Path) -> None:
@@ -132,7 +153,7 @@ async def test_one_that_was_replaced_between_two_texts_is_not_missed(start: Star
     await asyncio.to_thread(SharedEncoder, "bag", socket)  # it answers
     assert await encoder.encode("coffee", patience=60) is not None
     assert encoder.available
-    encoder.close()
+    await encoder.close()
 
 
 async def test_one_that_hangs_is_waited_for_once(start: Start, socket: Path) -> None:
@@ -147,7 +168,7 @@ async def test_one_that_hangs_is_waited_for_once(start: Start, socket: Path) -> 
     process.send_signal(signal.SIGCONT)
     await eventually(lambda: encoder.available)
     assert await encoder.encode("tea", patience=60) is not None
-    encoder.close()
+    await encoder.close()
 
 
 async def test_a_worker_starts_before_the_model_is_loaded(start: Start, socket: Path) -> None:
@@ -157,7 +178,7 @@ async def test_a_worker_starts_before_the_model_is_loaded(start: Start, socket: 
     await encoder.open()
     assert not encoder.available
     assert await encoder.encode_soon("tea") is None
-    encoder.close()
+    await encoder.close()
 
 
 def test_a_model_that_never_loads_is_told(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,9 +189,91 @@ def test_a_model_that_never_loads_is_told(socket: Path, monkeypatch: pytest.Monk
         SharedEncoder("no-such-model", socket)
 
 
-def test_it_ends_when_another_is_its_parent() -> None:
-    code = (
-        "import os, sys; from serving.vectors import encoder_process as e; e._end_without(os.getppid() + 1)"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=120, check=False)
+def test_it_ends_when_who_started_it_had_died_before_it_could_look(socket: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    command = [sys.executable, "-m", encoder_process.__name__, str(socket), str(dead.pid)]
+    ended = subprocess.run(command, cwd=REPOSITORY, timeout=120, check=False)
     assert ended.returncode == 0
+    assert not socket.exists()
+
+
+async def test_a_slow_model_is_waited_for_and_not_asked_again(
+    socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_thread, "_SOON_SECONDS", 0.01)
+    monkeypatch.setattr(encoder_thread, "_HUNG_SECONDS", 0.01)
+    assert shared_encoder._ANSWER_SECONDS > encoder_thread._PATIENCE_SECONDS, "nobody waits as long"
+    model = Held()
+    Thread(target=encoder_process.serve, args=(model, socket), daemon=True).start()
+    encoder = LiveEncoder(await asyncio.to_thread(SharedEncoder, "bag", socket))
+    tea = asyncio.create_task(encoder.encode("tea", patience=60))
+    await eventually(lambda: bool(model.begun) and not encoder.available)
+    with pytest.raises(EncoderUnavailable):
+        await encoder.encode("coffee", patience=0.05)
+    assert await encoder.encode_soon("cocoa") is None
+    model.released.set()
+    assert np.array_equal(await tea, BagOfWords().encode(["tea"])[0])
+    assert await encoder.encode("coffee", patience=60) is not None
+    assert model.begun == [["tea"], ["coffee"]] and encoder.available
+    await encoder.close()
+
+
+async def test_one_that_hangs_does_not_hold_up_the_end_of_a_worker(
+    start: Start, socket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_thread, "_SOON_SECONDS", 0.1)
+    monkeypatch.setattr(encoder_thread, "_HUNG_SECONDS", 0.1)
+    process = start()
+    encoder = LiveEncoder(await asyncio.to_thread(SharedEncoder, "bag", socket, patience=600))
+    process.send_signal(signal.SIGSTOP)
+    await eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+    more_than_the_socket_holds = "tea " * 1_000_000
+    assert await encoder.encode_soon(more_than_the_socket_holds) is None
+    await eventually(lambda: not encoder.available)
+    async with asyncio.timeout(60):
+        await encoder.close()
+
+
+async def test_vectors_of_another_model_are_refused(
+    socket: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_encoder, "dimension_of", lambda name: BagOfWords.dimension)
+    Thread(target=encoder_process.serve, args=(Other(), socket), daemon=True).start()
+    await eventually(socket.exists)
+    encoder = LiveEncoder(SharedEncoder("bag", socket))
+    await encoder.open()
+    with caplog.at_level(logging.ERROR), pytest.raises(EncoderUnavailable):
+        await encoder.encode("tea", patience=1)
+    assert not encoder.available
+    assert sum("'other', not 'bag'" in each.message for each in caplog.records) == 1
+    with pytest.raises(EncoderUnavailable, match="has the model 'other', not 'bag'"):
+        SharedEncoder("bag", socket).encode(["tea"])
+    await encoder.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 120, "file/encoder"], ids=["too long", "no folder"])
+async def test_a_socket_that_cant_be_opened_is_no_model(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_encoder, "dimension_of", lambda name: BagOfWords.dimension)
+    (tmp_path / "file").touch()
+    encoder = LiveEncoder(SharedEncoder("bag", tmp_path / name))
+    await encoder.open()
+    assert not encoder.available
+    assert await encoder.encode_soon("tea") is None
+    with pytest.raises(EncoderUnavailable):
+        await encoder.encode("tea", patience=0.05)
+    await encoder.close()
+    assert sum("can't be reached" in each.message for each in caplog.records) == 1
+
+
+async def test_a_model_that_fails_without_a_text_is_not_there() -> None:
+    class Broken(BagOfWords):
+        def encode(self, texts):  # type: ignore[no-untyped-def]
+            raise RuntimeError("no memory")
+
+    encoder = LiveEncoder(Broken())
+    await encoder.open()
+    assert not encoder.available
+    await encoder.close()
