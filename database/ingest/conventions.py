@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from database.ingest.chunk import Options
-from database.ingest.fields import SLASHED, number_shape, numbers
+from database.ingest.fields import NULL_WORDS, SLASHED, number_shape, numbers
 
 FIVE_STARS = (1.0, 5.0)
 _WHOLE = r"^\s*([+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+\d\d)?\s*$"
 _FRACTION = r"\.|[eE]"
-_NULLS = r"^\s*(NULL|null|None|nan|NaN|NA)\s*$"
-_SLASHED = r"^\s*\d{1,2}[/-]\d{1,2}[/-]"
+_NULLS = rf"^\s*({'|'.join(re.escape(word) for word in NULL_WORDS)})\s*$"
+_SLASHED = r"^\s*\d{1,2}[./-]\d{1,2}[./-]"
 _MOST_VALUES = 100_000
 _STRAYS = 0.01  # more ratings than this beyond five are another scale, not typing errors
 
@@ -28,7 +28,8 @@ _STRAYS = 0.01  # more ratings than this beyond five are another scale, not typi
 class Columns:
     """What a format's columns hold: `read` are all that matter, `texts` are texts whatever their type.
 
-    `ratings` names the column of ratings; with `rating_of`, only the rows that say "rating" there hold one.
+    `ratings` names the column of ratings; with `rating_of`, only the rows that say one of `rating_words` in
+    that column hold one.
     """
 
     read: frozenset[str]
@@ -39,6 +40,7 @@ class Columns:
     stars: tuple[float, float]
     """The scale that ratings are stored on."""
     rating_of: str | None = None
+    rating_words: frozenset[str] = frozenset({"rating"})
     times: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     """Texts that hold several values, separated by "|", or else by commas."""
@@ -64,6 +66,8 @@ class Conventions:
     keep_null_words: bool = False
     day_first: bool | None = None
     """Whether 3/4/2024 is in April; None: the column does not tell."""
+    short_years: bool = False
+    """Whether 3/4/24 is read like that: only where an option says which number is the day."""
     barred: frozenset[str] = frozenset()
     """Columns of several values that are separated by "|"."""
     notes: tuple[str, ...] = ()
@@ -85,9 +89,13 @@ class _Ids:
 
 @dataclass
 class _Dates:
-    """Of dates such as 3/4/2024: an example, and whether one can only be read day first, or month first."""
+    """Of dates such as 3/4/2024: an example, and whether one can only be read day first, or month first.
+
+    `short` is an example with a year of two digits, which may as well be a day: "24/12/13".
+    """
 
     example: str | None = None
+    short: str | None = None
     day_first: bool = False
     month_first: bool = False
 
@@ -134,12 +142,15 @@ class Learner:
         day_first = self._day_first()
         if self._dates.example is not None:
             notes.append(_order_in_words(self._dates.example, day_first))
+        if self._dates.short is not None:
+            notes.append(_order_in_words(self._dates.short, self.options.day_first))
         return Conventions(
             comma,
             whole,
             scale,
             self.options.keep_null_words,
             day_first,
+            self.options.day_first is not None,
             frozenset(self._barred),
             tuple(notes),
         )
@@ -148,10 +159,12 @@ class Learner:
         slashed = pc.filter(column, pc.match_substring_regex(column, _SLASHED))
         for text in pc.unique(slashed).to_pylist():
             found = re.match(SLASHED, text)
-            if found is not None and found[2] != ".":
+            if found is not None and len(found[4]) == 2:
+                self._dates.short = self._dates.short or text
+            elif found is not None and found[2] != ".":
                 self._dates.example = self._dates.example or text
-                self._dates.day_first |= int(found[1]) > 12
-                self._dates.month_first |= int(found[3]) > 12
+                self._dates.day_first |= 12 < int(found[1]) <= 31
+                self._dates.month_first |= 12 < int(found[3]) <= 31
 
     def _day_first(self) -> bool | None:
         if self.options.day_first is not None:
@@ -183,7 +196,9 @@ class Learner:
             kind = pc.utf8_lower(
                 pc.utf8_trim_whitespace(rows.column(self.columns.rating_of).cast(pa.string()))
             )
-            values = values.filter(pc.fill_null(pc.equal(kind, "rating"), False))
+            words = pc.replace_substring_regex(kind, r"[\s-]+", "_")
+            known = pa.array(sorted(self.columns.rating_words), pa.string())
+            values = values.filter(pc.or_(pc.is_in(kind, known), pc.is_in(words, known)))
         for pair in pc.value_counts(values.cast(pa.string())).to_pylist():
             if pair["values"] is not None and len(self._ratings) < _MOST_VALUES:
                 self._ratings[pair["values"]] += pair["counts"]

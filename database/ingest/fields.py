@@ -23,7 +23,7 @@ _YES = {"true", "yes", "y", "t", "instock", "available", "limitedavailability", 
 _YES |= {"preorder", "presale", "backorder", "madetoorder", "discounted"}
 _NO = {"false", "no", "n", "f", "outofstock", "soldout", "discontinued", "unavailable", "reserved"}
 _DECORATION = r"^https?://schema\.org/|[\s_-]+"
-NULL_WORDS = ("NULL", "null", "\\N", "None", "nan", "NaN", "NA", "N/A", "<NA>", "#N/A")
+NULL_WORDS = ("NULL", "null", "\\N", "None", "nan", "NaN", "NA", "N/A", "<NA>", "#N/A", "(not set)")
 """What programs write for a value that is missing."""
 
 # Groups of three, or as in India of two before the last three; "1,5" is none.
@@ -168,7 +168,7 @@ def times(column: pd.Series) -> pd.Series:
     return known
 
 
-def moments(column: pd.Series, day_first: bool | None = None) -> pd.Series:
+def moments(column: pd.Series, day_first: bool | None = None, *, short_years: bool = False) -> pd.Series:
     """UTC times of texts and numbers; null where unreadable.
 
     Known are ISO 8601, "20240501" with or without a time, RFC 2822, seconds, milliseconds or microseconds
@@ -177,6 +177,7 @@ def moments(column: pd.Series, day_first: bool | None = None) -> pd.Series:
     Args:
         column: times, numbers or texts.
         day_first: whether "3/4/2024" is in April; None: it can't be read.
+        short_years: whether a year may have two digits, as in "3/4/24".
     """
     if pd.api.types.is_datetime64_any_dtype(column):
         found = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
@@ -186,7 +187,7 @@ def moments(column: pd.Series, day_first: bool | None = None) -> pd.Series:
         epoch = _epochs(column)
         found = _from_epoch(epoch)
         rest = column[epoch.isna() & column.notna() | _written_together(epoch)].astype("str")
-        for read in (_iso, _iso_in_words, _together, _mail, _slashed(day_first)):
+        for read in (_iso, _iso_in_words, _together, _mail, _slashed(day_first, short_years)):
             if len(rest):
                 known = read(rest).dt.as_unit("us").dropna()
                 found.loc[known.index] = known
@@ -292,7 +293,7 @@ def _mail(texts: pd.Series) -> pd.Series:
     return pd.to_datetime(plain, errors="coerce", utc=True, format="%d %b %Y %H:%M:%S %z")
 
 
-def _slashed(day_first: bool | None) -> Callable[[pd.Series], pd.Series]:
+def _slashed(day_first: bool | None, short_years: bool) -> Callable[[pd.Series], pd.Series]:
     def read(texts: pd.Series) -> pd.Series:
         parts = texts.str.extract(SLASHED)
         first, second = (pd.to_numeric(parts[place], errors="coerce") for place in (0, 2))
@@ -300,7 +301,7 @@ def _slashed(day_first: bool | None) -> Callable[[pd.Series], pd.Series]:
         day = first.where(dotted | (day_first is True), second if day_first is not None else np.nan)
         month = second.where(dotted | (day_first is True), first)
         year = pd.to_numeric(parts[3], errors="coerce")
-        year = year.where(year > 99, year + 2000)
+        year = year.where(year > 99, year + 2000 if short_years else np.nan)
         rest = parts[4].fillna("0:00").str.strip()
         rest = rest.where(rest.str.count(":") == 2, rest + ":00").str.replace(r"^(\d):", r"0\1:", regex=True)
         known = day.notna() & month.notna() & year.notna()

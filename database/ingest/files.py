@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,10 @@ from typing import Any
 import orjson
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormat
-from database.ingest.csv_records import Broken, csv_records, csv_rows, delimiter_of
+from database.ingest.csv_records import DELIMITERS, Broken, csv_records, csv_rows, delimiter_of
 from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
 
 _PARQUET = b"PAR1"
@@ -127,7 +127,8 @@ def _plain_column(name: str, column: pa.Array) -> pa.Array:
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+        rows = column.cast(pa.list_(pa.string())).to_pylist()
+        return pa.array([row and "|".join(filter(None, row)) for row in rows], pa.string())
     if pa.types.is_nested(kind):
         raise IngestError(f"the column {name} has the type {kind}, which can't be read")
     if pa.types.is_decimal(kind):
@@ -163,6 +164,7 @@ def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None)
             first, skipped = stream.readline(_LONGEST_HEADER), 1
         delimiter = stated[1] if stated is not None else delimiter_of(first)
         if options.header:
+            delimiter = _fitting(first, delimiter, len(options.header))
             return _Header(list(options.header), delimiter, skipped)
         reader = csv_rows(itertools.chain([first], stream), delimiter, strict=False)
         try:
@@ -170,10 +172,24 @@ def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None)
         except csv.Error as error:
             raise WrongFormat(f"{path}: not a CSV file: {error}") from error
         lines = skipped + reader.line_num
+    refuse_twins(path, names)
+    return _Header(names, delimiter, lines)
+
+
+def refuse_twins(path: Path, names: list[str]) -> None:
+    """Raise WrongFormat if two columns have the same name."""
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise WrongFormat(f"{path}: more than one column is called {', '.join(twice)}")
-    return _Header(names, delimiter, lines)
+
+
+def _fitting(line: str, delimiter: str, width: int) -> str:
+    """The delimiter that makes so many fields of a line; the given one if none does."""
+    for mark in (delimiter, *DELIMITERS):
+        with suppress(csv.Error, StopIteration):
+            if len(next(csv_rows([line], mark))) == width:
+                return mark
+    return delimiter
 
 
 def csv_batches(path: Path, encoding: str, options: Options = DEFAULT) -> Iterator[Batch]:

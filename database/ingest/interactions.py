@@ -19,20 +19,20 @@ from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
-from database.ingest.named_columns import Plan, columns, missing, read_rows, refused
-from database.ingest.names import resolve
+from database.ingest.named_columns import Plan, columns, missing, read_rows, refuse_unknown, refused
+from database.ingest.names import plain_name, resolve
 from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _VALUES = ("value", "quantity", "stars")
-_TEXTS = ("user_id", "item_id", "event_type", "query", "session_id")
-_WANTED = (*_NEEDED, *_VALUES, "query", "session_id")
+_TEXTS = ("user_id", "device_id", "item_id", "event_type", "query", "session_id")
+_WANTED = (*_NEEDED, "device_id", *_VALUES, "query", "session_id", "clock")
 _KEY = ("user_id", "item_id", "event_word", "value", "query", "session_id", "occurred_at")
 _LARGEST_VALUE = 1e38  # more does not fit the column
 _TOLD = Columns(
     read=frozenset(_WANTED),
-    texts=frozenset(_TEXTS),
-    ids=("user_id", "item_id", "session_id"),
+    texts=frozenset((*_TEXTS, "clock")),
+    ids=("user_id", "device_id", "item_id", "session_id"),
     amounts=_VALUES,
     ratings="value",
     stars=FIVE_STARS,
@@ -61,6 +61,8 @@ class _Reading:
     event_type: str | None
     words: EventWords
     weeks: int
+    keyed: frozenset[str]
+    """The optional columns that the keys of its events are made of."""
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
@@ -83,9 +85,17 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
 
 
 def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:
-    naming = resolve(names, _WANTED, options.columns)
-    there = set(naming.ours)
+    refuse_unknown(path, names, _WANTED, options)
     stated = options.event_type
+    columns_of = dict(options.columns)
+    plain = {plain_name(name): name for name in names}
+    if {"date", "time"} <= plain.keys() and "timestamp" not in {*names, *columns_of}:
+        columns_of |= {"timestamp": plain["date"], "clock": plain["time"]}
+    wanted = list(_WANTED)
+    if stated is not None and "event_type" not in {*names, *columns_of}:
+        wanted.remove("event_type")
+    naming = resolve(names, wanted, columns_of)
+    there = set(naming.ours)
     if stated is None and "event_type" not in there and "stars" in there:
         stated = "rating"
     lacking = [name for name in _NEEDED if name not in there]
@@ -96,13 +106,18 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     if lacking:
         advice = "--event-type purchase" if "event_type" in lacking else ""
         raise missing(path, names, lacking, of=len(_NEEDED), kind="interactions", advice=advice)
+    words = EventWords([*DEFAULTS, *options.words])
     notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
-    told = _TOLD
+    rated = frozenset(name for name, each in words.types.items() if each.counts_as == "rating")
+    told = replace(_TOLD, rating_words=rated)
     if "value" not in there and "stars" in there:
-        told = replace(_TOLD, ratings="stars", rating_of="event_type" if "event_type" in there else None)
+        told = replace(told, ratings="stars", rating_of="event_type" if "event_type" in there else None)
     elif "event_type" not in there and stated == "rating":
-        told = replace(_TOLD, rating_of=None)
-    return _Reading(Plan(naming, told, notes), stated, EventWords([*DEFAULTS, *options.words]), weeks)
+        told = replace(told, rating_of=None)
+    # A log with our names has the keys that it always had, whatever other columns are read by now.
+    ours = {name for name in ("value", "query", "session_id") if name in names}
+    keyed = frozenset(ours if set(_NEEDED) <= set(names) else ("value", "query", "session_id"))
+    return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed)
 
 
 def _chunk(
@@ -144,21 +159,31 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
     words = table["event_type"].str.lower()
     if "event_type" not in frame and reading.event_type is not None:
         words = pd.Series(reading.event_type, index=frame.index, dtype="str")
+    if "device_id" in frame:
+        table["user_id"] = table["user_id"].fillna(table["device_id"])
     value, stars, quantity = (number(name) for name in ("value", "stars", "quantity"))
-    if "value" not in frame:
-        value = stars
     table["event_word"] = words
-    table["event_type"], table["weight"] = _meanings(words, value, reading.words)
-    if "value" not in frame:
-        value = quantity.where(
-            table["event_type"] == "purchase", stars.where(table["event_type"] == "rating")
-        )
+    table["event_type"], table["weight"] = _meanings(words, value.fillna(stars), reading.words)
+    stated = value
+    value = value.mask((table["event_type"] == "purchase") & quantity.notna(), quantity)
+    value = value.fillna(stars.where(table["event_type"] == "rating"))
     table["event_name"] = words.where(words != table["event_type"])
     table["value"] = value
     table["stars"] = rescaled(value, how.scale, FIVE_STARS)
-    table["occurred_at"] = moments(frame["timestamp"], how.day_first)
-    table["natural_key"] = "interactions|" + joined(*(table[name] for name in _KEY))
+    table["occurred_at"] = moments(_with_clock(frame), how.day_first, short_years=how.short_years)
+    keys = table.assign(value=stated if "value" in frame else value)
+    for name in {"value", "query", "session_id"} - reading.keyed:
+        keys[name] = pd.Series(None, index=frame.index, dtype="str")
+    table["natural_key"] = "interactions|" + joined(*(keys[name] for name in _KEY))
     return table
+
+
+def _with_clock(frame: pd.DataFrame) -> pd.Series:
+    """The times; where date and time of day are two columns, both together."""
+    if "clock" not in frame:
+        return frame["timestamp"]
+    day, clock = clean(frame["timestamp"]), clean(frame["clock"])
+    return (day + " " + clock).where(clock.str.match(r"\d{1,2}:\d{2}").fillna(False), clock.fillna(day))
 
 
 def _meanings(words: pd.Series, value: pd.Series, known: EventWords) -> tuple[pd.Series, pd.Series]:

@@ -3,10 +3,10 @@
 `item_id` and `title` are needed; `kind` (product, which is the default, or content), `description`,
 `category` (or a path such as "Home > Kitchen"), `categories`, `sub_category`, `tags` (separated by "|", or by
 commas in a column without one), `image_url`, `link`, `rating` (0 to 5), `rating_count`, `price`,
-`original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` and `available` (or `availability`,
-`in_stock`: see `flags`): an item that is hidden or can't be had is in no list. Other columns are not read. A
-number that makes no sense is left empty and counted. A row without a title whose item was there before adds a
-variant or a picture to it.
+`original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` (or `published`, `status`,
+`visibility`) and `available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't be
+had is in no list. Other columns are not read. A number that makes no sense is left empty and counted. A row
+without a title whose item was there before adds a variant or a picture to it.
 """
 
 from collections import Counter
@@ -37,15 +37,20 @@ from database.ingest.fields import (
     whole,
     within,
 )
-from database.ingest.named_columns import Plan, columns, missing, read_rows, refused
-from database.ingest.names import OF_ITEMS, USUAL, plain_name, resolve
+from database.ingest.named_columns import Plan, columns, missing, read_rows, refuse_unknown, refused
+from database.ingest.names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
 from database.items import CONTENT
 
 _NEEDED = ("item_id", "title")
 _AVAILABLE = ("available", "availability", "in_stock")
 """Names of the one column; the first that says something counts."""
-_READ = ("item_id", *CONTENT, "categories", "hidden", *_AVAILABLE)
-_SALE = ("saleprice", "discountprice", "specialprice", "currentprice", "finalprice")
+_HIDING = ("hidden", "published", "status", "visibility")
+_READ = ("item_id", *CONTENT, "base_price", "categories", *_HIDING, *_AVAILABLE)
+_UNPUBLISHED = ("draft", "archived", "inactive", "disabled", "private", "pending", "trash", "hidden")
+_PUBLISHED = ("active", "publish", "published", "enabled", "visible")
+_LIST = r"\{.*\}|\[.*\]"  # of PostgreSQL, of JSON
+_LIST_MARKS = r"^[{\[]|[}\]]$|\""
+_MORE_PICTURES = r"\s*[|,]\s*https?://.*$"
 _LONGEST_ID = 64
 _LONGEST_DESCRIPTION = 8000
 _ABOUT = {"kind is not product or content": "kind"}
@@ -54,7 +59,7 @@ _TOLD = Columns(
     read=frozenset(_READ),
     texts=frozenset(_READ),
     ids=("item_id",),
-    amounts=("price", "original_price", "discount_ratio", "rating", "rating_count"),
+    amounts=("price", "base_price", "original_price", "discount_ratio", "rating", "rating_count"),
     ratings="rating",
     stars=_STARS,
     lists=("tags", "categories"),
@@ -80,13 +85,12 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
 
 
 def _plan(path: Path, names: list[str], options: Options) -> Plan:
+    refuse_unknown(path, names, _READ, options)
     plain = {plain_name(name): name for name in names}
     stated = dict(options.columns)
-    sale = next((plain[name] for name in _SALE if name in plain), None)
-    if sale is not None and "price" in plain and not {"price", "original_price"} & set(stated):
-        stated |= {"price": sale}  # a feed's price is what the item costs when there is no sale
-        if not set(USUAL["original_price"]) & set(plain):
-            stated["original_price"] = plain["price"]
+    sale = next((plain[name] for name in SALE_PRICES if name in plain), None)
+    if sale is not None and "price" in plain and "price" not in stated:
+        stated |= {"price": sale, "base_price": plain["price"]}
     naming = resolve(names, _READ, stated, OF_ITEMS)
     if "type" in plain and not {"category", "categories"} & set(naming.ours):
         naming = resolve(names, _READ, stated | {"category": plain["type"]}, OF_ITEMS)
@@ -142,10 +146,12 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
     def number(name: str) -> pd.Series:
         return numbers(table[name], name, nulled, comma=name in how.comma)
 
-    listed, price = (
-        prices(table[name], name, nulled, comma=name in how.comma) for name in ("original_price", "price")
+    listed, base, price = (
+        prices(table[name], name, nulled, comma=name in how.comma)
+        for name in ("original_price", "base_price", "price")
     )
-    price = price.fillna(listed)
+    listed = listed.fillna(base)  # what the item costs when there is no sale
+    price = price.fillna(base).fillna(listed)
     stated = number("rating")
     rating = rescaled(stated, how.scale, _STARS)
     nulled[in_words(how.scale)] += int((stated.notna() & rating.isna()).sum())
@@ -159,18 +165,38 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
         price=price,
         original_price=listed,
         discount_ratio=discounts(number("discount_ratio"), price, listed, nulled),
-        hidden=flags(table["hidden"], "hidden", nulled),
+        hidden=_hidden(table, nulled),
+        image_url=table["image_url"].str.replace(_MORE_PICTURES, "", regex=True),
         available=available,
         as_of=None,
         attributes=None,
     )[list(ITEM_COLUMNS)]
 
 
+def _hidden(table: pd.DataFrame, nulled: Counter[str]) -> pd.Series:
+    """Whether an item is hidden, "true" or "false": by any column that says so."""
+    words = {"true": "false", "false": "true"}
+    number = pd.to_numeric(table["published"], errors="coerce").astype("float64")
+    published = flags(table["published"].mask(number < 0, "no"), "published", nulled).map(words)
+    found = flags(table["hidden"], "hidden", nulled)
+    for said in (published, *(_by_word(table[name]) for name in ("status", "visibility"))):
+        found = found.mask(said == "true", "true").fillna(said)
+    return found
+
+
+def _by_word(column: pd.Series) -> pd.Series:
+    text = column.str.lower()
+    found = pd.Series(None, index=column.index, dtype="str")
+    return found.mask(text.isin(_UNPUBLISHED), "true").mask(text.isin(_PUBLISHED), "false")
+
+
 def _split_paths(table: pd.DataFrame, how: Conventions) -> None:
     """Fields of several values: the first steps of a path are category and sub-category, all are tags."""
 
     def split(name: str, mark: str) -> pd.Series:
-        return table[name].str.replace(rf"\s*{mark}\s*", TAG_SEPARATOR, regex=True)
+        lists = table[name].str.fullmatch(_LIST).fillna(False).astype(bool)
+        plain = table[name].mask(lists, table[name].str.replace(_LIST_MARKS, "", regex=True))
+        return plain.str.replace(rf"\s*{mark}\s*", TAG_SEPARATOR, regex=True)
 
     tags, several = (split(name, "[|]" if name in how.barred else ",") for name in ("tags", "categories"))
     path = split("category", " > ").fillna(several.str.replace(" > ", TAG_SEPARATOR, regex=False))

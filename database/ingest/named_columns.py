@@ -72,6 +72,14 @@ def read_rows(
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
+def refuse_unknown(path: Path, names: Sequence[str], wanted: Sequence[str], options: Options) -> None:
+    """Raise WrongFormat if the options name a column that the file lacks."""
+    for our, theirs in options.columns.items():
+        if our in wanted and theirs not in names:
+            there = ", ".join(names[:_MOST_NAMED])
+            raise WrongFormat(f"{path}: no column {theirs}, which --map {our} names; its columns are {there}")
+
+
 def missing(
     path: Path, names: Sequence[str], lacking: Sequence[str], *, of: int, kind: str, advice: str = ""
 ) -> WrongFormat:

@@ -6,46 +6,77 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz, process
 
+from database.ingest.objects import OUTER
+
 _SUFFIX = re.compile(r":(?:token|float|token_seq|float_seq)$")  # RecBole's types
 _PREFIX = re.compile(r"^(?:g:|\{[^}]*\})")  # of an XML namespace
 _NO_LETTER = re.compile(r"[^\w]|_", re.UNICODE)
 _NEAR = 75  # of 100
+_INNER = {"id", "email", "sku"}
+_ABOUT_ITEM = {"product", "item", "article"}
+
+SALE_PRICES = ("saleprice", "discountprice", "specialprice", "currentprice", "finalprice")
+"""What an item costs now, beside a column "price"."""
 
 USUAL: Mapping[str, tuple[str, ...]] = {
     "user_id": (
         *("userid", "user", "uid", "customerid", "customer", "visitorid", "visitor", "memberid", "clientid"),
-        *(
-            "accountid",
-            "shopperid",
-            "buyerid",
-            "reviewerid",
-            "userpseudoid",
-            "username",
-            "customeremail",
-            "email",
-        ),
+        *("accountid", "shopperid", "buyerid", "reviewerid", "userpseudoid", "username", "customeremail"),
+        *("email",),
     ),
+    "device_id": ("deviceid", "userpseudoid", "anonymousid", "cookieid"),
     "item_id": (
-        *("itemid", "item", "productid", "product", "sku", "variantsku", "articleid", "article", "movieid"),
-        *("bookid", "isbn", "asin", "parentasin", "trackid", "songid", "animeid", "artistid", "gameid"),
-        *("newsid", "contentid", "businessid", "stockcode", "goodsid", "aid", "lineitemsku"),
+        *(
+            "itemid",
+            "productid",
+            "articleid",
+            "movieid",
+            "bookid",
+            "trackid",
+            "songid",
+            "animeid",
+            "artistid",
+        ),
+        *(
+            "gameid",
+            "newsid",
+            "contentid",
+            "businessid",
+            "goodsid",
+            "aid",
+            "sku",
+            "variantsku",
+            "lineitemsku",
+        ),
+        *("stockcode", "asin", "parentasin", "isbn", "item", "product", "article"),
     ),
     "event_type": (
         *("eventtype", "event", "eventname", "action", "actiontype", "behavior", "behaviour"),
         *("behaviortype", "interaction", "interactiontype", "type"),
     ),
     "timestamp": (
-        *("timestamp", "time", "eventtime", "eventtimestamp", "datetime", "date", "createdat", "created"),
+        *("timestamp", "eventtime", "eventtimestamp", "datetime", "time", "date", "createdat", "created"),
         *("ts", "unixtime", "unixreviewtime", "occurredat", "orderdate", "invoicedate", "purchasedate"),
         *("tdat", "eventdate", "orderedat", "paidat"),
     ),
     "value": ("value", "eventvalue"),
     "quantity": ("quantity", "qty", "lineitemquantity", "amountbought", "units"),
     "stars": ("rating", "ratings", "stars", "bookrating", "userrating", "overall", "reviewrating"),
-    "query": ("query", "searchquery", "searchterm", "search", "keyword", "keywords", "q"),
+    "query": (
+        *(
+            "query",
+            "searchquery",
+            "searchterm",
+            "search",
+            "keyword",
+            "keywords",
+            "q",
+            "eventparamssearchterm",
+        ),
+    ),
     "session_id": (
-        *("sessionid", "session", "usersession", "visitid", "gasessionid", "basketid", "cartid", "orderid"),
-        *("transactionid", "invoiceno", "invoice", "ordernumber"),
+        *("sessionid", "session", "usersession", "visitid", "gasessionid", "eventparamsgasessionid"),
+        *("basketid", "cartid", "orderid", "transactionid", "invoiceno", "invoice", "ordernumber"),
     ),
     "title": (
         *("title", "name", "productname", "itemname", "prodname", "producttitle", "itemtitle", "movietitle"),
@@ -64,36 +95,32 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "sub_category": ("subcategory", "subcategories"),
     "tags": ("tags", "keywords", "labels"),
     "image_url": (
-        "imageurl",
-        "image",
-        "imagelink",
-        "imagesrc",
-        "images",
-        "img",
-        "imgurl",
-        "picture",
-        "poster",
+        *("imageurl", "image", "imagelink", "imagesrc", "images", "img", "imgurl", "picture", "poster"),
     ),
     "link": ("link", "url", "producturl", "productlink", "permalink", "href", "externalurl"),
-    "rating": ("rating", "averagerating", "avgrating", "ratingvalue", "stars", "ratings"),
+    "rating": ("rating", "averagerating", "avgrating", "ratingvalue", "stars"),
     "rating_count": ("ratingcount", "ratingscount", "numratings", "noofratings", "reviewcount", "numreviews"),
-    "price": (
-        *("saleprice", "discountprice", "currentprice", "finalprice", "specialprice"),
-        *("price", "variantprice", "unitprice", "searchprice"),
-    ),
+    "price": ("price", "variantprice", "unitprice", "searchprice", *SALE_PRICES),
     "original_price": (
         *("originalprice", "regularprice", "listprice", "compareatprice", "variantcompareatprice"),
         *("actualprice", "oldprice", "msrp", "rrp", "rrpprice"),
     ),
     "discount_ratio": ("discountratio",),
     "hidden": ("hidden",),
+    "published": ("published", "ispublished"),
+    "status": ("status", "productstatus"),
+    "visibility": ("visibility", "visibilityincatalog"),
     "available": ("available", "availability", "stockstatus", "isinstock"),
     "in_stock": ("instock",),
 }
 """Names that columns usually have, for each of ours, without case, spaces and marks; the best first."""
 
-OF_ITEMS = {**USUAL, "item_id": ("handle", *USUAL["item_id"], "id", "gid")}
+_OWN_IDS = USUAL["item_id"]
+_FIRM = _OWN_IDS.index("sku")
+OF_ITEMS = {**USUAL, "item_id": ("handle", *_OWN_IDS[:_FIRM], "id", "gid", *_OWN_IDS[_FIRM:])}
 """In a catalogue, a plain id is the item's; in a log it would be the row's."""
+_AROUND = {"user_id", "device_id", "session_id", "timestamp", "event_type", "query"}
+"""What an object may say for the rows in it, where these don't say it."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +135,17 @@ class Naming:
 
 
 def plain_name(name: str) -> str:
-    """A column's name without case, marks, namespace and type.
+    """A column's name without case, marks, namespace and type; that of an inner object's field has its point.
 
     >>> plain_name("User-ID"), plain_name("item_id:token"), plain_name("g:image_link")
     ('userid', 'itemid', 'imagelink')
+    >>> plain_name("customer.id"), plain_name("product.name"), plain_name("user.name")
+    ('customerid', 'productname', 'user.name')
     """
-    return _NO_LETTER.sub("", _SUFFIX.sub("", _PREFIX.sub("", name.strip())).casefold())
+    bare = _SUFFIX.sub("", _PREFIX.sub("", name.strip())).casefold()
+    parts = [_NO_LETTER.sub("", part) for part in bare.split(".")]
+    whole = len(parts) < 2 or parts[-1] in _INNER or parts[0] in _ABOUT_ITEM or parts[0] == "eventparams"
+    return ("" if whole else ".").join(parts)
 
 
 def resolve(
@@ -126,7 +158,8 @@ def resolve(
 
     A column has one meaning: the stated one; else that of its very name; else the first of ours, in the
     order of `wanted`, that is usually called so. Where several columns could be one of ours, the one whose
-    name stands first in `usual` is, and the others are not read.
+    name stands first in `usual` is, and the others are not read. A field of the object around a row is taken
+    where the row has none, and only for who, when and what kind of event.
 
     Args:
         names: of the file's columns.
@@ -138,7 +171,9 @@ def resolve(
     for our, theirs in stated.items():
         if our in wanted and theirs in names:
             found[our] = names.index(theirs)
-    plain = [plain_name(name) for name in names]
+    inside = [None if name.startswith(OUTER) else name for name in names]
+    plain = [name and plain_name(name) for name in inside]
+    around = [plain_name(name.removeprefix(OUTER)) if name.startswith(OUTER) else None for name in names]
     for our in wanted:
         taken = set(found.values())
         free = [place for place in range(len(names)) if place not in taken and names[place] not in wanted]
@@ -149,6 +184,8 @@ def resolve(
             continue
         ranked = (plain_name(our), *usual.get(our, ()))
         place = next((place for name in ranked for place in free if plain[place] == name), None)
+        if place is None and our in _AROUND:
+            place = next((place for name in ranked for place in free if around[place] == name), None)
         if place is not None:
             found[our] = place
     ours = [f"{name} (not read)" if name in wanted else name for name in names]

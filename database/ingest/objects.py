@@ -1,12 +1,14 @@
 """Files of objects as rows of fields: JSON lines, JSON documents and XML feeds.
 
-A nested object's fields are named with a point ("customer.id"). An object that holds a list of objects (an
-order its lines, a session its events) is a row for each of them, with its own fields repeated. Numbers keep
-the text that they are written in.
+A nested object's fields are named with a point ("customer.id"). An object that has a list of objects under a
+name such as "items" (an order its lines, a session its events) is a row for each of them, with its own
+fields repeated as "outer.…"; other lists of objects are one field. Numbers keep the text that they are
+written in.
 """
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,12 +19,19 @@ from database.ingest.decoding import bytes_of, ending_on_damage, text_of
 
 Row = dict[str, str | None]
 
-_ROWS = ("events", "items", "products", "line_items", "interactions", "orders", "rows", "data", "results")
-"""Names of lists whose objects are rows, also beside other lists."""
+OUTER = "outer."
+"""Before the name of a field that belongs to the object around a row's."""
+_ROWS = ("events", "line_items", "interactions", "orders", "order_items", "rows", "records", "results")
+_PARTS = ("items", "products", "data")
+"""Names of lists whose objects are rows; those of _PARTS not in an object that is an item itself, a set."""
+_IDS, _TITLES = {"id", "sku", "item_id", "product_id"}, {"name", "title"}
+_SAYING = ("src", "url", "href", "name", "title")
+"""The field that says most of an object which is one of several values: of a picture, of a category."""
 _RECORDS = {"item", "entry", "product", "offer", "shopitem", "article", "row", "record", "event"}
 """Elements of XML that are rows."""
 _BLOCK = 1 << 20
 _DEEPEST = 8
+_SKIPPED = re.compile(r"[ \t\r\n,\ufeff]*")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 
 
@@ -33,16 +42,17 @@ def json_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str
         IngestError: a document of several lines is damaged.
     """
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
-        first = stream.readline()
-        if _parsed(first) is not None:
-            for number, line in enumerate(itertools.chain([first], stream), start=1):
+        first = stream.readline(_BLOCK)
+        second = stream.readline(_BLOCK) if first.lstrip("\ufeff ").startswith("{") else ""
+        if _parsed(first) is not None or _parsed(second) is not None:
+            for number, line in enumerate(itertools.chain([first, second], stream), start=1):
                 if line.strip():
                     value = _parsed(line)
                     for row in [line.rstrip("\r\n")] if value is None else rows_of(value):
                         yield number, row, position()
             return
         number = 0
-        for value in _documents(path, first, stream):
+        for value in _documents(path, first + second, stream):
             for row in rows_of(value) if isinstance(value, dict) else [json.dumps(value)]:
                 number += 1
                 yield number, row, position()
@@ -55,7 +65,7 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
         WrongFormat: no element of it is one that feeds have for a row.
         IngestError: it is damaged.
     """
-    number, kind = 0, ""
+    number, kind, depth = 0, "", 0
     seen: dict[str, None] = {}
     with ending_on_damage(path), bytes_of(path) as (stream, position):
         try:
@@ -64,12 +74,13 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
                 if event == "start":
                     seen.setdefault(name)
                     kind = kind or (name if name in _RECORDS else "")
-                elif name == kind and (len(element) or element.attrib):
-                    number += 1
-                    row: Row = {}
-                    _add_element(row, "", element)
-                    yield number, row, position()
-                    element.clear()
+                    depth += name == kind
+                elif name == kind:
+                    depth -= 1
+                    if not depth:
+                        number += 1
+                        yield number, _element_row(element), position()
+                        element.clear()
         except ElementTree.ParseError as error:
             raise IngestError(f"{path}: damaged XML: {error}") from error
     if not number:
@@ -82,26 +93,21 @@ def rows_of(value: Mapping[str, Any]) -> list[Row]:
     """An object's rows of fields.
 
     >>> rows_of({"session": "7", "events": [{"aid": "1", "tags": ["a", "b"]}, {"aid": "2"}]})
-    [{'aid': '1', 'tags': 'a|b', 'session': '7'}, {'aid': '2', 'session': '7'}]
+    [{'aid': '1', 'tags': 'a|b', 'outer.session': '7'}, {'aid': '2', 'outer.session': '7'}]
     """
     key = _list_of_rows(value)
-    if key is None:
-        row: Row = {}
-        _add(row, "", value)
-        return [row]
     own: Row = {}
     _add(own, "", {name: each for name, each in value.items() if name != key})
-    rows = []
-    for inner in (row for each in value[key] for row in rows_of(each)):
-        outer = {(f"outer.{name}" if name in inner else name): text for name, text in own.items()}
-        rows.append(inner | outer)
-    return rows
+    if key is None:
+        return [own]
+    outer = {f"{OUTER}{name}": text for name, text in own.items()}
+    return [inner | {**outer, **inner} for each in value[key] for inner in rows_of(each)]
 
 
 def _list_of_rows(value: Mapping[str, Any]) -> str | None:
-    lists = [name for name, field in value.items() if _objects(field) and not _pairs(field)]
-    known = [name for name in lists if name in _ROWS]
-    return known[0] if known else lists[0] if len(lists) == 1 else None
+    is_item = bool(_IDS & value.keys() and _TITLES & value.keys())
+    names = _ROWS if is_item else (*_ROWS, *_PARTS)
+    return next((name for name in names if _objects(value.get(name))), None)
 
 
 def _add(row: Row, prefix: str, value: Mapping[str, Any], depth: int = 0) -> None:
@@ -110,7 +116,7 @@ def _add(row: Row, prefix: str, value: Mapping[str, Any], depth: int = 0) -> Non
             _add(row, f"{prefix}{name}.", field, depth + 1)
         elif _pairs(field):  # as in Google Analytics: {"key": "ga_session_id", "value": {"int_value": "7"}}
             for each in field:
-                row.setdefault(str(each["key"]), _first_text(each["value"]))
+                row[f"{prefix}{name}.{each['key']}"] = _first_text(each["value"])
         else:
             row[f"{prefix}{name}"] = _text(field)
 
@@ -133,21 +139,50 @@ def _text(field: Any) -> str | None:
         return field
     if isinstance(field, bool):
         return "true" if field else "false"
-    if isinstance(field, list) and not any(isinstance(each, dict | list) for each in field):
-        return "|".join(text for each in field if (text := _text(each))) or None
+    if isinstance(field, list):
+        texts = [_said(each) for each in field]
+        return "|".join(text for text in texts if text) or None
     return json.dumps(field, ensure_ascii=False)
 
 
-def _add_element(row: Row, name: str, element: ElementTree.Element) -> None:
+def _said(value: Any) -> str | None:
+    """One of several values as a text: of an object, the field that says most."""
+    if not isinstance(value, dict):
+        return _text(value)
+    name = next((name for name in _SAYING if isinstance(value.get(name), str)), None)
+    return json.dumps(value, ensure_ascii=False) if name is None else _text(value[name])
+
+
+def _element_row(element: ElementTree.Element) -> Row:
+    row: Row = {}
+    if not len(element) and (element.text or "").strip():
+        row[_local(element.tag)] = (element.text or "").strip()
+    attributes: Row = {}
+    _add_element(row, attributes, {}, "", element)
+    return {**row, **{name: text for name, text in attributes.items() if name not in row}}
+
+
+def _add_element(
+    row: Row, attributes: Row, tags: dict[str, str], name: str, element: ElementTree.Element
+) -> None:
+    """Fields of an element; several of one tag are one field of several values, and equal texts one."""
     prefix = f"{name}." if name else ""
     for attribute, text in element.attrib.items():
-        row.setdefault(f"{prefix}{_local(attribute)}", text)
-    for child in element:
-        _add_element(row, f"{prefix}{_local(child.tag)}", child)
-    text = (element.text or "").strip()
-    if name and (text or not len(element)):
+        attributes.setdefault(f"{prefix}{_local(attribute)}", text)
+    mixed = bool(name) and any(
+        (part or "").strip() for part in (element.text, *(each.tail for each in element))
+    )
+    if len(element) and not mixed:
+        for child in element:
+            _add_element(row, attributes, tags, f"{prefix}{_local(child.tag)}", child)
+    elif name:
+        whole = "".join(element.itertext())
+        text = " ".join(whole.split()) if mixed and len(element) else whole if whole.strip() else ""
         known = row.get(name)
-        row[name] = f"{known}|{text}" if known and text else known or text or None
+        if not known:
+            row[name], tags[name] = text or None, element.tag
+        elif text and tags[name] == element.tag and text not in known.split("|"):
+            row[name] = f"{known}|{text}"
 
 
 def _local(tag: str) -> str:
@@ -163,28 +198,39 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 def _documents(path: Path, text: str, stream: IO[str]) -> Iterator[Any]:
-    """The values of an array, or those that stand one after the other; one at a time is held."""
-    size, ended, opened = _BLOCK, False, False
+    """The values of an array, or those that stand one after the other; one at a time is held.
+
+    Raises:
+        IngestError: a value is damaged, or the array does not end.
+    """
+    at, size, ended, opened = 0, _BLOCK, False, False
     while True:
-        text = text.lstrip(" \t\r\n,\ufeff")
-        if not opened and text.startswith("["):
-            text, opened = text[1:], True
+        at = _next_sign(text, at)
+        sign = text[at : at + 1]
+        if not opened and sign == "[":
+            at, opened = at + 1, True
             continue
-        if opened and text.startswith("]"):
-            text = text[1:]
-            continue
-        try:
-            value, end = _DECODER.raw_decode(text) if text else (None, 0)
-        except (json.JSONDecodeError, RecursionError) as error:
-            if ended:
-                raise IngestError(f"{path}: damaged JSON: {error}") from error
-            end = 0
-        if end and (ended or end < len(text)):
+        if opened and sign == "]":
+            return
+        value, end = None, at
+        if sign:
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+            except (json.JSONDecodeError, RecursionError) as error:
+                if ended:
+                    raise IngestError(f"{path}: damaged JSON: {error}") from error
+        if end > at and (ended or end < len(text)):
             yield value
-            text = text[end:]
-            size = _BLOCK
+            at, size = end, _BLOCK
             continue
-        if ended and not text:
+        if ended:
+            if opened:
+                raise IngestError(f"{path}: damaged JSON: the list does not end")
             return
         block = stream.read(size)
-        ended, text, size = not block, text + block, 2 * size
+        ended, text, at, size = not block, text[at:] + block, 0, 2 * size
+
+
+def _next_sign(text: str, at: int) -> int:
+    found = _SKIPPED.match(text, at)
+    return at if found is None else found.end()

@@ -32,6 +32,7 @@ def queried(url: str, query: str) -> Iterator[Path]:
             ):
                 conn.set_session(readonly=True)
                 conn.set_client_encoding("UTF8")
+                cursor.execute("set datestyle to iso")
                 statement = query.strip().removesuffix(";")
                 cursor.copy_expert(f"copy ({statement}\n) to stdout with (format csv, header)", target)
         except psycopg2.Error as error:

@@ -38,7 +38,7 @@ def sheet_rows(path: Path) -> tuple[str, Iterator[list[str | None]]]:
 def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return str(int(value))  # a spreadsheet has no other numbers than fractions
     if isinstance(value, datetime | date | time):
         return value.isoformat()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from database.ingest.chunk import Options, WrongFormat
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
-from database.ingest.files import BATCH, Batch, csv_batches, csv_header
+from database.ingest.files import BATCH, Batch, csv_batches, csv_header, refuse_twins
 from database.ingest.objects import Row, json_rows, xml_rows
 from database.ingest.sheets import is_sheet, sheet_rows
 
@@ -109,6 +109,7 @@ def _sheet(path: Path, options: Options) -> Table:
         names.pop()
     if not names:
         raise WrongFormat(f"{path}: the sheet {sheet} is empty")
+    refuse_twins(path, names)
 
     def batches() -> Iterator[Batch]:
         batch = Batch([], [], 0.0)
