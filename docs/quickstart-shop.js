@@ -14,7 +14,7 @@ export function shortlist(address, key, visitor) {
     search: (query, filter) => list("search", filter ? { query, filter } : { query }),
     nextPage: (name, page) => list(name, { page }),
     log(type, item_id, recommendation_id) {
-      seen.push({ item_id });
+      if (item_id) seen.push({ type, item_id });
       const event = { type, item_id, anonymous_id: visitor, time: new Date().toISOString() };
       if (recommendation_id) event.recommendation_id = recommendation_id;
       const url = `${address}/v1/events?api_key=${encodeURIComponent(key)}`;

@@ -127,6 +127,7 @@ def test_a_new_shop_comes_from_nothing_to_lists_of_its_own(
     for number, user in enumerate(USERS):
         own = (TEA, GARDEN)[number % 2]
         lines = [(own[(number + step) % 6], 1, 2.5) for step in range(4)]
+        lines.append((lines[0][0], 2, 2.0))  # more of the same, at another price
         for _ in range(2):  # a retry, which counts once
             quickstart["bought"](user, f"order-{number}", lines)
     in_session = quickstart["home"](session=[{"item_id": TEA[1]}])
@@ -139,7 +140,7 @@ def test_a_new_shop_comes_from_nothing_to_lists_of_its_own(
 
         eventually(vectors)
         cursor.execute("select count(*) from interactions")
-        assert cursor.fetchone() == (4 * len(USERS),)
+        assert cursor.fetchone() == (5 * len(USERS),)
     train(live_settings, small_params, folder)
     made = eventually(lambda: (found := quickstart["home"](USERS[0]))["bundle"] == "first" and found)
     left = set(TEA) - {TEA[step] for step in range(4)}
@@ -173,8 +174,13 @@ const shop = shortlist(process.argv[2], "page", "visitor-9");
 const found = await shop.search("spade");
 shop.log("view", found.items[0].id, found.recommendation_id);
 const answers = await Promise.all(beacons);
+shop.log("newsletter");
 const home = await shop.home();
-console.log(JSON.stringify([found.items[0].title, answers.map((each) => each.status), home.items.length]));
+const other = shortlist(process.argv[2], "page", "visitor-10");
+other.log("remove_from_cart", found.items[0].id);
+const left = await other.home();
+const lists = [home, left].map((each) => [each.items.length, each.fallback ?? null]);
+console.log(JSON.stringify([found.items[0].title, answers.map((each) => each.status), lists]));
 """
 
 
@@ -185,7 +191,7 @@ def test_the_page_works_with_its_public_key(address: str, quickstart: dict[str, 
     (tmp_path / "page.mjs").write_text(PAGE)
     command = ["node", str(tmp_path / "page.mjs"), address]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    assert json.loads(done.stdout) == ["Garden spade", [200], 12]
+    assert json.loads(done.stdout) == ["Garden spade", [200], [[12, None], [12, "popular"]]]
 
 
 def test_a_page_of_an_allowed_origin_may_call_and_no_other(address: str) -> None:
