@@ -58,7 +58,9 @@ async def list_metrics(
     request: Request,
     plane: Plane,
     hours: Annotated[float, Query(gt=0, le=MAX_HOURS, description="how long before `until`")] = 1,
-    since: Annotated[AwareDatetime | None, Query(description="in place of `hours`")] = None,
+    since: Annotated[
+        AwareDatetime | None, Query(description="at most 366 days before `until`; in place of `hours`")
+    ] = None,
     until: Annotated[AwareDatetime | None, Query(description="now, if it is left out")] = None,
 ) -> Response:
     """Of the lists that were shown between `since` and `until`, whenever what they brought came. An event
@@ -71,6 +73,8 @@ async def list_metrics(
     start = end - timedelta(hours=hours) if since is None else since.astimezone(UTC)
     if start >= end:
         raise ApiError(422, "invalid", "must be before `until`", "since")
+    if end - start > timedelta(hours=MAX_HOURS):
+        raise ApiError(422, "invalid", "must be at most 366 days before `until`", "since")
     attribution = plane.params.experiments.attribution()
     found = await asyncio.to_thread(_read, request.app.state.settings, start, end, now, attribution)
     return answer({"since": start, "until": end, "lists": [_shape(each) for each in found]})

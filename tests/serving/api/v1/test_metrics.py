@@ -55,6 +55,16 @@ def test_a_period_that_ends_before_it_begins_is_refused(shop: httpx.Client) -> N
     refused(shop.get("/v1/metrics/lists", params={"since": "0525-12-15T11:22:26+17:49"}), "since")
 
 
+def test_a_period_may_be_as_long_by_its_begin_as_by_its_hours(shop: httpx.Client) -> None:
+    now = datetime.now(UTC)
+    longest = {"since": (now - timedelta(days=366)).isoformat(), "until": now.isoformat()}
+    assert outcomes(shop, **longest) == outcomes(shop, hours=366 * 24, until=now.isoformat())
+    refused(shop.get("/v1/metrics/lists", params={"hours": 366 * 24 + 1}), "hours")
+    longer = (now - timedelta(days=366, seconds=1)).isoformat()
+    refused(shop.get("/v1/metrics/lists", params=longest | {"since": longer}), "since")
+    refused(shop.get("/v1/metrics/lists", params={"since": longer}), "since")
+
+
 def test_revenue_is_not_read_with_the_key_of_a_page(keyed: httpx.Client) -> None:
     assert keyed.get("/v1/metrics/lists").status_code == 401
     assert keyed.get("/v1/metrics/lists", headers={"X-API-Key": "page"}).status_code == 403
