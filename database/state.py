@@ -41,7 +41,7 @@ class State:
     trending_version: int
     deployment_id: int | None
     forgotten_id: int = 0
-    """How many users were deleted."""
+    """How many ids workers had to forget so far: of deleted users, and of visitors that they were."""
 
 
 @dataclass(frozen=True, slots=True)

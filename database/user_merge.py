@@ -8,11 +8,15 @@ lists of another arm leave the experiment, so that nobody counts in two.
 
 import asyncpg
 
+from database.user_removal import forget
 from database.users import locked_user
 
 _MOVE_EVENTS = """
-    update interactions set user_id = $2, anonymous_id = coalesce(anonymous_id, $1)
-    where user_id = $1 or (anonymous_id = $1 and user_id is null)
+    with moved as (
+        update interactions set user_id = $2, anonymous_id = coalesce(anonymous_id, $1)
+        where user_id = $1 or (anonymous_id = $1 and user_id is null)
+        returning anonymous_id)
+    select count(*) as events, bool_and(anonymous_id <> $1) as unnamed from moved
 """
 _KEEP_ARM = """
     update users set assigned_as = coalesce((select assigned_as from users where user_id = $1), $1)
@@ -46,8 +50,10 @@ async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str)
         if visitor is not None and visitor.registered:
             raise RegisteredUser(anonymous_id)
         await conn.execute("insert into users (user_id) values ($1) on conflict do nothing", user_id)
-        moved = await conn.execute(_MOVE_EVENTS, anonymous_id, user_id)
+        moved = await conn.fetchrow(_MOVE_EVENTS, anonymous_id, user_id)
         await conn.execute(_KEEP_ARM, anonymous_id, user_id)
         await conn.execute(_MOVE_LISTS, anonymous_id, user_id)
         await conn.execute("delete from users where user_id = $1", anonymous_id)
-    return int(moved.rpartition(" ")[2])
+        if moved["unnamed"]:  # whoever deletes the user later could not tell who else they were
+            await forget(conn, [anonymous_id])
+    return int(moved["events"])

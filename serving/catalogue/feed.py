@@ -52,7 +52,7 @@ class ChangeFeed:
         self._remembered = 0
         self._forgotten_id = 0
         self.forgotten: set[str] = set()
-        """Users who were deleted, and of whom a bundle may still know."""
+        """Ids of deleted users, and of visitors that they were, of whom a bundle may still know."""
         self.trending = TrendingScores()
         self.applied = 0
         """Every change up to this catalogue sequence number is in the index."""

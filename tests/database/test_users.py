@@ -102,10 +102,13 @@ class Shop(RuleBasedStateMachine):
     def delete(self, who: str) -> None:
         of_them = [each for each in self.events if each.is_of(who)]
         there = bool(of_them) or who in self.users or who in self.arms
+        before = self._forgotten_id()
         assert self.runner.run(delete_user(self.conn, who, lambda stored: None)) == there
         self.events = [each for each in self.events if not each.is_of(who)]
         self.users.discard(who)
         self.registered.discard(who)
+        visitors = {each.anonymous for each in of_them if each.anonymous} - self.registered
+        self._has_forgotten(before, visitors | {who} if there else set())
         self.arms.pop(who, None)
 
     @rule(visitor=WHO, user=WHO, again=st.booleans())
@@ -117,10 +120,13 @@ class Shop(RuleBasedStateMachine):
                 self.runner.run(merge_users(self.conn, visitor, user))
             return
         of_them = [each for each in self.events if each.is_of(visitor)]
+        before = self._forgotten_id()
         fresh, arm = user not in self.arms and self._assigned_as(user) is None, self._arm(visitor)
         assert self.runner.run(merge_users(self.conn, visitor, user)) == len(of_them)
         if again:
             assert self.runner.run(merge_users(self.conn, visitor, user)) == 0
+        named = any(each.anonymous in (None, visitor) for each in of_them)
+        self._has_forgotten(before, {visitor} if of_them and not named else set())
         self.events = [
             replace(each, user=user, anonymous=each.anonymous or visitor) if each.is_of(visitor) else each
             for each in self.events
@@ -151,6 +157,14 @@ class Shop(RuleBasedStateMachine):
         assert found == {who: arms for who, arms in self.arms.items() if arms}
         assert all(len(arms) == 1 for arms in found.values())
 
+    def _forgotten_id(self) -> int:
+        return self.runner.run(read_state(self.conn)).forgotten_id
+
+    def _has_forgotten(self, before: int, expected: set[str]) -> None:
+        found = self.runner.run(forgotten_users(self.conn, before))
+        assert sorted(found) == sorted(expected)
+        assert self._forgotten_id() == before + len(expected)
+
     def _assigned_as(self, who: str) -> str | None:
         return self.runner.run(read_request(self.conn, who, 1))[1].assigned_as
 
@@ -176,6 +190,26 @@ def test_any_order_of_calls_leaves_what_a_plain_model_has(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+async def test_with_a_user_the_visitors_are_forgotten_whom_their_events_name(database: "Database") -> None:
+    conn = await asyncpg.connect(database.dsn)
+    try:
+        by = [("old", None), (None, "old"), (None, "phone"), ("ann", "phone"), ("ann", "bob"), ("eve", "tv")]
+        await store_events(conn, [event(user, anonymous, "a") for user, anonymous in by])
+        await replace_user(conn, "bob", lambda stored: EMPTY)
+        assert await merge_users(conn, "old", "ann") == 2
+        assert await forgotten_users(conn, 0) == []  # the user's events name the visitor
+        assert await delete_user(conn, "ann", lambda stored: None)
+        assert await forgotten_users(conn, 0) == ["ann", "old", "phone"]  # and not bob, who was put
+        assert await merge_users(conn, "eve", "dora") == 1
+        assert await forgotten_users(conn, 3) == ["eve"]  # else nobody would know that dora was eve
+        assert await delete_user(conn, "dora", lambda stored: None)
+        assert await forgotten_users(conn, 4) == ["dora", "tv"]
+        assert (await read_state(conn)).forgotten_id == 6
+        assert await conn.fetch("select user_id, anonymous_id from interactions") == [(None, "phone")]
+    finally:
+        await conn.close()
 
 
 async def test_workers_read_who_was_deleted_until_no_bundle_knows_them(database: "Database") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
+import pytest
 
 from database.experiments import Arm, start_experiment
 from database.users import UserRow
@@ -60,6 +61,31 @@ async def test_no_worker_remembers_a_deleted_user_while_the_database_is_away(
         assert "als" not in await models(other, "ann")
     finally:
         other._parts.database.available = True
+
+
+@pytest.mark.parametrize("device", [None, "device-1"])
+async def test_a_user_is_forgotten_with_the_visitor_that_they_were(
+    shop: list[str],
+    open_plane: OpenPlane,
+    deploy: Any,
+    pool: asyncpg.Pool,
+    device: str | None,  # what the visitor's own events name beside them
+) -> None:
+    deploy()
+    one, other = await open_plane(), await open_plane()
+    await likes(one, "u01", *TEA)
+    await pool.execute("update interactions set anonymous_id = $1 where user_id = 'u01'", device)
+    assert await models(other, "u01") == {"als"}
+    assert await one.merge_users("u01", "ann") == 3
+    await one.delete_user("ann", whoever)
+    await other.catch_up()
+    other._parts.database.available = False
+    try:
+        assert "als" not in await models(other, "u01")
+    finally:
+        other._parts.database.available = True
+    for worker in (one, other, await open_plane()):
+        assert "als" not in await models(worker, "u01")  # whom the bundle knows
 
 
 async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
