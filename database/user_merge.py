@@ -19,11 +19,13 @@ _MOVE_EVENTS = """
     select count(*) as events, bool_and(anonymous_id <> $1) as unnamed from moved
 """
 _KEEP_ARM = """
-    update users set assigned_as = coalesce((select assigned_as from users where user_id = $1), $1)
-    where user_id = $2 and assigned_as is null and not exists (
-        select from impression_lists l join experiments e using (experiment_id)
-        where l.user_id = $2 and l.shown_at >= e.started_at and e.stopped_at is null
+    with in_arms as (
+        select l.user_id from impression_lists l join experiments e using (experiment_id)
+        where l.user_id in ($1, $2) and l.shown_at >= e.started_at and e.stopped_at is null
             and (e.ends_at is null or e.ends_at > clock_timestamp()))
+    update users set assigned_as = coalesce((select assigned_as from users where user_id = $1), $1)
+    where user_id = $2 and $2 not in (select user_id from in_arms)
+        and (assigned_as is null or $1 in (select user_id from in_arms))
 """
 _MOVE_LISTS = """
     update impression_lists l set user_id = $2, (experiment_id, arm) = (

@@ -121,7 +121,8 @@ class Shop(RuleBasedStateMachine):
             return
         of_them = [each for each in self.events if each.is_of(visitor)]
         before = self._forgotten_id()
-        fresh, arm = user not in self.arms and self._assigned_as(user) is None, self._arm(visitor)
+        fresh = user not in self.arms and (self._assigned_as(user) is None or visitor in self.arms)
+        arm = self._arm(visitor)
         assert self.runner.run(merge_users(self.conn, visitor, user)) == len(of_them)
         if again:
             assert self.runner.run(merge_users(self.conn, visitor, user)) == 0
@@ -190,6 +191,31 @@ def test_any_order_of_calls_leaves_what_a_plain_model_has(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+async def test_a_user_goes_on_in_the_arm_of_the_visitor_whose_lists_become_theirs(
+    database: "Database", connection: Connection
+) -> None:
+    start_experiment(connection, "split", "ab", [Arm("one", 0.5), Arm("other", 0.5)])
+    connection.commit()
+    conn = await asyncpg.connect(database.dsn)
+    try:
+        running = await running_experiments(conn)
+        by_arm: dict[str, str] = {}
+        for name in map(str, range(50)):
+            arm = assign(running, name).arm
+            assert arm is not None
+            by_arm.setdefault(arm.name, name)
+        await merge_users(conn, by_arm["one"], "ann")  # who had seen nothing
+        shown = ImpressionRow(
+            "r", "home.personalized", by_arm["other"], ("a",), None, "b", datetime.now(UTC), "split", "other"
+        )
+        await write_impressions(conn, [shown])
+        for _ in range(2):
+            await merge_users(conn, by_arm["other"], "ann")
+            assert (await read_request(conn, "ann", 1))[1].assigned_as == by_arm["other"]
+    finally:
+        await conn.close()
 
 
 async def test_with_a_user_the_visitors_are_forgotten_whom_their_events_name(database: "Database") -> None:
