@@ -90,7 +90,8 @@ class ChangeFeed:
         try:
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state, events = await read_request(conn, user_id, limit)
-            self._remember(user_id, events)  # before any wait, in which they may be deleted
+            if state.forgotten_id >= self._forgotten_id:  # else they may have been deleted meanwhile
+                self._remember(user_id, events)
             await self._catch_up(state)
         except DatabaseUnavailable:
             _mark_stale()

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from database.experiments import Arm, start_experiment
+from database.state import State, UserEvents, read_request
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
@@ -112,3 +113,35 @@ async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
         arms.setdefault(number, set()).update(row["arms"])
     assert len(arms) == 8 and all(len(each) == 1 for each in arms.values())
     assert {arm for each in arms.values() for arm in each} == {"one", "other"}
+
+
+async def read(plane: LivePlane, user_id: str) -> tuple[State, UserEvents]:
+    async with plane._parts.database.connection("reading") as conn:
+        return await read_request(conn, user_id, 100)
+
+
+async def test_a_read_from_before_a_deletion_is_not_remembered_after_it(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy()
+    plane = await open_plane()
+    for user in ("ann", "bob"):
+        await likes(plane, user, *TEA)
+
+    before, events = await read(plane, "ann")
+    await plane.delete_user("ann", whoever)
+
+    async def overtaken(*_: Any) -> tuple[State, UserEvents]:
+        """What a request has read while another one heard of the deletion."""
+        return before, events
+
+    with monkeypatch.context() as held:
+        held.setattr("serving.catalogue.feed.read_request", overtaken)
+        await plane.lists.for_user_als("ann", 4)
+    assert await models(plane, "bob") == {"als"}
+    plane._parts.database.available = False
+    try:
+        assert await models(plane, "bob") == {"als"}
+        assert "als" not in await models(plane, "ann")
+    finally:
+        plane._parts.database.available = True
