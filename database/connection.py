@@ -19,6 +19,8 @@ _DRIVER = "postgresql+psycopg2"
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 10
 """How long one statement of the service may take; those of requests have limits of their own."""
+REPORT_SECONDS = 20.0
+"""How long a statement may take that a request to the service waits for in a thread: reports, experiments."""
 
 
 def database_url(settings: Settings, name: str = SHORTLIST) -> str:
@@ -50,15 +52,19 @@ def dsn(settings: Settings) -> str:
 
 
 @contextmanager
-def connect(settings: Settings | None = None) -> Iterator[Connection]:
+def connect(settings: Settings | None = None, statement_seconds: float = 0) -> Iterator[Connection]:
     """Open a psycopg2 connection; commit when the block succeeds, roll back when it raises, close either way.
 
-    Raises psycopg2.OperationalError when the server does not answer within 5 seconds.
+    Raises psycopg2.OperationalError when the server does not answer within 5 seconds, and when one statement
+    takes longer than `statement_seconds` (0: no limit), waits for locks included.
     """
     conn = psycopg2.connect(dsn(settings or get_settings()), connect_timeout=_CONNECT_SECONDS)
     try:
         conn.set_session(isolation_level="READ COMMITTED")
         with conn:
+            if statement_seconds:
+                with conn.cursor() as cursor:
+                    cursor.execute(f"set statement_timeout = {int(1000 * statement_seconds)}")
             yield conn
     finally:
         conn.close()

@@ -14,7 +14,7 @@ from psycopg2 import OperationalError
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from database.connection import connect
+from database.connection import REPORT_SECONDS, connect
 from database.experiments import (
     STARTED,
     Arm,
@@ -118,27 +118,27 @@ def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[s
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise ApiError(422, "invalid", f"blend of arm {arm.name!r}: {why}") from error
     arms = [Arm(**arm.model_dump()) for arm in body.arms]
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         return asdict(start_experiment(conn, body.experiment_id, body.kind, arms))
 
 
 def _stop(settings: Settings, experiment_id: str, reason: str) -> dict[str, Any]:
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         return asdict(stop_experiment(conn, experiment_id, reason))
 
 
 def _latest(settings: Settings, limit: int) -> list[dict[str, Any]]:
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         return [asdict(one) for one in list_experiments(conn, limit, kinds=STARTED)]
 
 
 def _read(settings: Settings, experiment_id: str, params: ExperimentsParams) -> dict[str, Any]:
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         return reading_shape(*read_all(conn, experiment_id, datetime.now(UTC), params))
 
 
 def _watch(settings: Settings) -> dict[str, Any]:
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         drift = drift_reports(conn, 1)
         return {
             "freshness": asdict(read_freshness(conn)),

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from psycopg2 import OperationalError
 
-from database.connection import connect
+from database.connection import REPORT_SECONDS, connect
 from database.monitoring import DriftReport, drift_reports, last_guard_rollback
 from database.settings import Settings
 
@@ -76,6 +76,6 @@ async def watched_text(settings: Settings) -> bytes:
 
 
 def _read(settings: Settings) -> MonitoringCollector:
-    with connect(settings) as conn:
+    with connect(settings, REPORT_SECONDS) as conn:
         reports = drift_reports(conn, 1)
         return MonitoringCollector(reports[0] if reports else None, last_guard_rollback(conn))

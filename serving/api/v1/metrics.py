@@ -9,7 +9,7 @@ from psycopg2 import OperationalError
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
-from database.connection import connect
+from database.connection import REPORT_SECONDS, connect
 from database.list_outcomes import ListOutcomes, list_outcomes
 from database.online import Attribution
 from database.settings import Settings
@@ -84,7 +84,7 @@ def _read(
     settings: Settings, since: datetime, until: datetime, now: datetime, attribution: Attribution
 ) -> list[ListOutcomes]:
     try:
-        with connect(settings) as conn:
+        with connect(settings, REPORT_SECONDS) as conn:
             return list_outcomes(conn, since, until, now, attribution)
     except OperationalError as error:
         raise DatabaseUnavailable("reading what the lists brought") from error
