@@ -32,8 +32,8 @@ TASKS = {
         "previous scores stay."
     ),
     "make_partitions": (
-        "Creates database partitions for the coming days and months, well ahead. If it fails, nothing is "
-        "lost: rows without a partition go to the default one and are moved later."
+        "Creates database partitions ahead of time: 30 days for impressions, half a year for interactions. "
+        "If it fails, the existing ones suffice until a later run creates more."
     ),
     "guard": "Rolls back a new bundle whose click rate is significantly below that of the previous one.",
     "mirror_registry": (

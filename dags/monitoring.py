@@ -1,6 +1,6 @@
 """### Check the bundle in service, every hour
 
-- `make_partitions` creates database partitions for the coming days.
+- `make_partitions` creates database partitions for the coming months.
 - `guard` rolls the bundle back if its click rate is significantly below that of the previous bundle.
 - `mirror_registry` updates MLflow's aliases to match the bundle in service.
 - `log_clicks` logs the click rate to the bundle's run in MLflow.

@@ -1,1 +1,1 @@
-"""Starts, stops and supervises the processes of an installation. Nothing imports it."""
+"""Starts, stops and supervises the processes of an installation. Only benchmarks/thirty_days imports it."""

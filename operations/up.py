@@ -135,7 +135,7 @@ def _show_empty(platform: Platform) -> None:
     """Explain how to load data into an empty database."""
     _show_addresses(platform)
     platform.report.plain(
-        "The database is empty. Load your files with `python -m database.ingest` (see the README),"
+        "The database is empty. Load your files with `python -m database.ingest load PATH` (see the README),"
     )
     platform.report.plain("then start daily_training in Airflow.")
 

@@ -7,6 +7,7 @@ grimp, which comes with the lock.
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from database.settings import REPOSITORY
@@ -117,5 +118,11 @@ def _path(module: str) -> str:
     return f"{path}.py" if (REPOSITORY / f"{path}.py").is_file() else f"{path}/__init__.py"
 
 
-if __name__ == "__main__":
+@click.command()
+def main() -> None:
+    """Write dvc.yaml from the registry of models and the stages."""
     (REPOSITORY / "dvc.yaml").write_text(dvc_file())
+
+
+if __name__ == "__main__":
+    main()
