@@ -13,8 +13,8 @@ Groups = NDArray[np.int32]
 
 T = TypeVar("T", bound=np.generic)
 
-_FEW = 8
-"""Changed values up to which the others are counted past each, one after another."""
+_MOVED_ONE_BY_ONE = 8
+"""Changed values up to which each is moved past the others by itself; with more, their groups are sorted."""
 NO_GROUP = -1
 """Group of what is ranked among nothing."""
 
@@ -50,7 +50,7 @@ class Percentiles:
         moved = old_groups != groups
         differ = np.flatnonzero(moved | ((old_values != values) & (groups != NO_GROUP)))
         places = lengthened(before.places, len(values), 0.0)
-        if len(differ) <= _FEW:
+        if len(differ) <= _MOVED_ONE_BY_ONE:
             for row in differ.tolist():
                 _move(places, old_values, old_groups, row, (values[row], groups[row]))
             return cls(values, groups, places)
@@ -64,6 +64,7 @@ class Percentiles:
         """float64[n], the percentile of each in its group, 0..1; 0 for what is in none."""
         grouped = self.groups != NO_GROUP
         last = np.bincount(self.groups[grouped], minlength=1)[self.groups] - 1
+        # One value alone stands in the middle.
         ranks = np.where(last > 0, self.places / np.maximum(last, 1), 0.5)
         ranks[~grouped] = 0.0
         return ranks
@@ -100,30 +101,6 @@ def lengthened(array: NDArray[T], length: int, fill: float) -> NDArray[T]:
     """A copy of the given length, with `fill` for what has come."""
     more = np.full(length - len(array), fill, dtype=array.dtype)
     return np.concatenate([array, more])
-
-
-def percentile(values: Doubles) -> Doubles:
-    """Rank of each value among all, 0 (lowest) to 1 (highest); equal values share their mean rank.
-
-    One value alone stands at 0.5. Takes and gives float64[n].
-
-    >>> percentile(np.array([3.0, 1.0, 1.0, 9.0])).round(3).tolist()
-    [0.667, 0.167, 0.167, 1.0]
-    """
-    return percentile_within(values, np.zeros(len(values), dtype=np.int32))
-
-
-def percentile_within(values: Doubles, groups: Groups) -> Doubles:
-    """`percentile` of each value among those of its group.
-
-    Args:
-        values: float64[n].
-        groups: int32[n], 0 and up.
-    """
-    if not len(values):
-        return np.zeros(0)
-    places, sizes = places_within(values, groups)
-    return np.where(sizes > 1, places / np.maximum(sizes - 1, 1), 0.5)
 
 
 def places_within(values: Doubles, groups: Groups) -> tuple[Doubles, NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.percentiles import NO_GROUP, Percentiles
 from serving.catalogue.signals import Signals, TrendingScores, mixed, read_signals
-from serving.catalogue.value import has_price, ranked_value_scores
+from serving.catalogue.value import has_price, value_scores
 from serving.steps.scores import top
 from serving.types import KINDS, Kinds
 from training.params.ranking import RankingParams
@@ -136,7 +136,7 @@ class Rankings:
         self._prices = Percentiles.of(price, priced, self._prices)
         everything = np.where(alive, np.int32(0), np.int32(NO_GROUP))
         self._prominence = Percentiles.of(self.popularity, everything, self._prominence)
-        return ranked_value_scores(
+        return value_scores(
             price=price,
             discount=catalogue.column("discount"),
             rating=np.where(alive, catalogue.column("rating"), np.nan),

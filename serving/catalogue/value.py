@@ -3,52 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.catalogue.percentiles import Doubles, percentile, percentile_within
+from serving.catalogue.percentiles import Doubles
 
 _UNRATED_MEAN = 3.0
 _STARS = 5.0
-
-
-def value_scores(
-    *,
-    price: Doubles,
-    discount: NDArray[np.float32],
-    rating: NDArray[np.float32],
-    rating_count: NDArray[np.int64],
-    group: NDArray[np.int32],
-    popularity: Doubles,
-    prior_ratings: float,
-    popularity_share: float,
-    cheapness_share: float,
-) -> Doubles:
-    """Value of each item, float64[n]; 0 for an item without a price.
-
-    value = quality × (1 + saving), where
-    quality = (1 - s) × shrunk rating / 5 + s × popularity percentile, with s = `popularity_share`;
-    shrunk rating = (C × mean + n × r) / (C + n), with C = `prior_ratings`, n the item's ratings and mean
-    the catalogue's (3 when nothing is rated);
-    saving = the discount (0..1) where one is known, else `cheapness_share` of (1 - percentile of the price in
-    its group): to be cheap among its like says less than to be reduced.
-
-    Args:
-        price, discount, rating: NaN where unknown.
-        group: what an item's price is compared with (its category, or its kind).
-        popularity: any scale, more is more.
-    """
-    priced = has_price(price)
-    cheapness = np.zeros(len(price))
-    cheapness[priced] = 1 - percentile_within(price[priced], group[priced])
-    return ranked_value_scores(
-        price=price,
-        discount=discount,
-        rating=rating,
-        rating_count=rating_count,
-        cheapness=cheapness,
-        prominence=percentile(popularity),
-        prior_ratings=prior_ratings,
-        popularity_share=popularity_share,
-        cheapness_share=cheapness_share,
-    )
 
 
 def has_price(price: Doubles) -> NDArray[np.bool_]:
@@ -57,7 +15,7 @@ def has_price(price: Doubles) -> NDArray[np.bool_]:
     return priced
 
 
-def ranked_value_scores(
+def value_scores(
     *,
     price: Doubles,
     discount: NDArray[np.float32],
@@ -69,7 +27,20 @@ def ranked_value_scores(
     popularity_share: float,
     cheapness_share: float,
 ) -> Doubles:
-    """`value_scores` of items whose percentiles are known: 1 less that of the price, and the popularity's."""
+    """Value of each item, float64[n]; 0 for an item without a price.
+
+    value = quality × (1 + saving), where
+    quality = (1 - s) × shrunk rating / 5 + s × prominence, with s = `popularity_share`;
+    shrunk rating = (C × mean + n × r) / (C + n), with C = `prior_ratings`, n the item's ratings and mean
+    the catalogue's (3 when nothing is rated);
+    saving = the discount (0..1) where one is known, else `cheapness_share` × cheapness: to be cheap among its
+    like says less than to be reduced.
+
+    Args:
+        price, discount, rating: NaN where unknown.
+        cheapness: 1 less the percentile of the price among its like (the category, or the kind).
+        prominence: percentile of the popularity.
+    """
     priced = has_price(price)
     count = np.where(np.isfinite(rating), np.maximum(rating_count, 1), 0).astype(np.float64)
     stars = np.where(count > 0, rating, 0.0).astype(np.float64)

