@@ -158,6 +158,7 @@ def _mixed(columns: Slots, weight: Numbers, clip: float, logged: float, confiden
     rate = rare.rate if rare.slots else logged
     value = share * common.rate + (1 - share) * rate
     moved = abs(common.rate - rate) * margin
+    # MOVER: each part's distance to its own limit, and what an error of the share would move, as squares.
     down = hypot(share * (common.rate - common.low), (1 - share) * (rate - rare.low), moved)
     up = hypot(share * (common.high - common.rate), (1 - share) * (rare.high - rate), moved)
     return _Mixed(value, value - down, value + up, 1 - share, rare.slots)
@@ -238,6 +239,7 @@ def _largest(columns: Slots) -> float:
 def _by_user(columns: Slots, residual: Numbers) -> float:
     """Standard error of a sum of residuals, over users."""
     sums = np.bincount(columns.user, weights=residual)
+    # The factor u / (u - 1) is for the mean that the residuals are taken from.
     return float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)))
 
 

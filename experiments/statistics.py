@@ -42,7 +42,7 @@ class Rate:
         The floor is taken at (clicks + 1/2) / (shown + 1), so that a group without a click is not certain.
         """
         if self.shown == 0:
-            return 0.25
+            return 0.25  # the largest variance that a rate of 0..1 can have
         smooth = (self.clicked + 0.5) / (self.shown + 1)
         return max(self._clustered(), smooth * (1 - smooth) / self._size)
 
@@ -58,6 +58,7 @@ class Rate:
         rate = self.value
         spread = rate * (1 - rate)
         clustered = self._clustered()
+        # A binomial rate of n items has the variance spread / n: so many independent items have this one's.
         size = min(self._size, spread / clustered) if clustered > 0 else self._size
         centre = (rate + z * z / (2 * size)) / (1 + z * z / size)
         half = z / (1 + z * z / size) * sqrt(spread / size + z * z / (4 * size * size))
@@ -70,6 +71,7 @@ class Rate:
     def _clustered(self) -> float:
         rate = self.value
         residuals = self.clicked_squared - 2 * rate * self.clicked_shown + rate**2 * self.shown_squared
+        # Users less one: the rate that the residuals are taken from was estimated from the same users.
         return residuals / self.shown**2 * self.users / max(self.users - 1, 1)
 
 
@@ -125,6 +127,9 @@ def compare(control: Rate, other: Rate, *, alpha: float, scale: float, min_users
 
 def always_valid(value: float, variance: float, *, alpha: float, scale: float) -> Difference:
     """The interval and verdict of `compare` for any difference that is near normal with this variance."""
+    # The mixture's likelihood ratio is sqrt(V / (V + s²)) exp(s² d² / (2 V (V + s²))) (Johari et al. 2022),
+    # with V the variance, s the scale and d how far the value is from a difference. p is its reciprocal at the
+    # difference 0; the interval is of the differences at which it is below 1 / alpha.
     mixed = variance + scale**2
     half = sqrt(2 * variance * mixed / scale**2 * (log(1 / alpha) + 0.5 * log(mixed / variance)))
     exponent = scale**2 * value**2 / (2 * variance * mixed)
@@ -173,6 +178,7 @@ def sample_ratio(users: Sequence[int], shares: Sequence[float], alpha: float) ->
         alpha: chance of a false alarm over the whole run.
     """
     total, k = sum(users), 100.0
+    # The logarithm of the Bayes factor: the Dirichlet-multinomial's probability over the multinomial's.
     factor = lgamma(k) - lgamma(k + total)
     for count, share in zip(users, shares, strict=True):
         factor += lgamma(k * share + count) - lgamma(k * share) - count * log(share)

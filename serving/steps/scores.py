@@ -38,6 +38,7 @@ def contrast(scores: Scores, allowed: Mask) -> Scores:
     Two scores that should be equal may be two roundings of the largest apart: that says nothing either.
     """
     above = np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
+    # Twice the largest: each side of the difference has an error of its own.
     return opinions(above, 2 * np.abs(scores).max(where=allowed, initial=np.float32(0)), TERMS)
 
 

@@ -60,6 +60,7 @@ def lots(seed: int, identity: Identities) -> NDArray[np.float64]:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed = mixed ^ (mixed >> np.uint64(31))
+    # 53 bits are what a float64 holds; the half keeps 0, whose power is 0 for every weight, out.
     return ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
@@ -97,7 +98,9 @@ def sample_diverse(
     own = groups - lowest
     sizes = np.bincount(own)
     times = np.bincount(seen_groups - lowest, minlength=len(sizes))
+    # 0.05: an item without any popularity can be drawn too, with about a twentieth of the best one's weight.
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
+    # Weights as shares of the largest, which changes no order: of tiny ones all keys would round to 0.
     keys = chance ** (weights.max() / weights)
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
     order = first[np.lexsort((chance[first], -keys[first]))]

@@ -128,6 +128,7 @@ def around(value: float, without: DoubleArray) -> Estimate:
         without: float64[u], the same without each user; NaNs are left out.
     """
     left = without[~np.isnan(without)]
+    # The values without one user each are (u - 1) times closer together than users are: hence the factor.
     margin = NORMAL * float(np.sqrt((len(left) - 1) * np.var(left))) if len(left) else 0.0
     return Estimate(value, value - margin, value + margin)
 

@@ -91,6 +91,7 @@ def reciprocal_rank(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray
 
 def novelty(lists: IntArray, item_users: LongArray, n_users: int, k: int) -> DoubleArray:
     """Mean self-information of the items, bits: -log2 of the share of users that had them. NaN: no list."""
+    # An item that nobody had counts as one that one user had: its surprise would be infinite.
     share = np.maximum(item_users, 1) / max(n_users, 1)
     return _mean_over_list(-np.log2(share), lists[:, :k])
 
@@ -99,6 +100,7 @@ def popularity_percentile(lists: IntArray, item_users: LongArray, k: int) -> Dou
     """Mean percentile (0 to 1) of the items' popularity in the catalogue; ties share theirs. NaN: no list."""
     _, inverse, counts = np.unique(item_users, return_inverse=True, return_counts=True)
     below = np.cumsum(counts) - counts
+    # Ties stand at their mean place; over n - 1, so that the most popular item is at 1.
     percentile = (below + (counts - 1) / 2.0) / max(len(item_users) - 1, 1)
     return _mean_over_list(percentile[inverse], lists[:, :k])
 
@@ -144,6 +146,7 @@ def coverage(exposures: LongArray) -> float:
 def coverage_without_each(listed: Csr) -> DoubleArray:
     """Coverage of all lists but one, float64[u]; listed: csr[u, n_items] of ones."""
     exposures = np.asarray(listed.sum(axis=0)).ravel()
+    # Without a user, the catalogue loses the items that stand in this user's list alone.
     less: DoubleArray = listed @ (exposures == 1).astype(np.float64) / max(len(exposures), 1)
     return coverage(exposures) - less
 

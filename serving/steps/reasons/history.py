@@ -49,4 +49,5 @@ def _given(context: Context, label: str, rows: Rows) -> tuple[Rows, Scores]:
 def _by_meaning(context: Context, rows: Rows) -> tuple[Rows, Scores]:
     history, vectors = context.history, context.index.vectors
     cosines: Scores = vectors.gather(rows) @ vectors.gather(history.liked).T
+    # log1p, as in the profile that the score came from.
     return history.liked, np.where(cosines < NEAR_ENOUGH, 0, cosines * np.log1p(history.weights))

@@ -39,5 +39,6 @@ def push_down(
     if not len(disliked) or not len(scores):
         return scores
     nearest = np.maximum((vectors @ disliked.T).max(axis=1), 0.0)
+    # Squared: cosines of unrelated texts are not 0, and such an item should lose next to nothing.
     pushed: Scores = scores - np.float32(penalty) * scores.max() * nearest**2
     return pushed

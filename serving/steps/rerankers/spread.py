@@ -37,6 +37,7 @@ def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) 
     count = min(k, len(scores))
     if relevance >= 1.0 or count < 2:
         return np.arange(count)
+    # 1e-12 keeps 0 / 0 at 0, where no candidate has a score above 0.
     gain = np.float32(relevance) * scores / max(float(scores[0]), 1e-12)
     nearest = np.zeros(len(scores), dtype=np.float32)
     taken = np.zeros(count, dtype=np.int64)

@@ -21,6 +21,7 @@ def cold_start_score(context: Context, table: Table) -> Table:
     warm = scaled(table.total(parts))
     cold = cold_scores(
         best_interest(context, table),
+        # Lists take scores above 0: an item without any popularity comes last rather than not at all.
         table.column("popularity") + np.float32(1e-6),
         context.params.ranking.interest_share,
     )

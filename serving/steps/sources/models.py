@@ -68,5 +68,6 @@ def _with_new_titles(context: Context, column: Column) -> Column:
         among = everything if changed[row] else live
         rows, cosines = context.index.titles.similar(row, among, context.identity)
         near = cosines >= least
+        # log1p, as in the model whose column this completes.
         scores[rows[near]] += cosines[near] * np.log1p(weight)
     return Column(scores)

@@ -38,6 +38,7 @@ def near_price(context: Context, allowed: Mask) -> dict[str, Column]:
         return {"price": NO_OPINION}
     comparable = (prices > 0) & (kinds == kinds[context.item])
     known = np.where(comparable, prices, own)
+    # The lower price over the higher: 1 for equals, the same for half and double, no scale of money needed.
     closeness = np.where(comparable, np.minimum(known, own) / np.maximum(known, own), 0.0)
     return {"price": Column(closeness.astype(np.float32))}
 

@@ -54,6 +54,7 @@ def word_matches(context: Context, text: str) -> LexicalHits:
 
 def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:
     hits = word_matches(context, text).scores
+    # Half each: there are no data to learn from which of the two fits an interest better.
     found: Scores = 0.5 * hits + 0.5 * near(context, direction(vector), allowed).dense(context.n_rows)
     return found
 
