@@ -1,4 +1,4 @@
-# The whole vocabulary. `make` alone lists it.
+# All commands. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install up down status test test-fast coverage test-kernels check bench lock locked fresh rollback replay clean
@@ -32,7 +32,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: install ## all tests, in two processes (WORKERS=1: in one), with a floor under the code that they reach
 	@$(PYTEST) --cov --cov-report=
 
-test-fast: install ## the tests that need no server and no patience: for the working day
+test-fast: install ## the fast tests: no server, nothing slow
 	@$(PYTEST) -q -m "not platform and not database and not slow"
 
 coverage: install ## which lines and branches the last `make test` left out

@@ -41,7 +41,7 @@ def similar_to(
     exclude: Sequence[str] = (),
     explain: bool = False,
 ) -> Call[types.ItemList]:
-    """Items like an item: by people, by baskets, by meaning or by title. Raises NotFound."""
+    """Similar items: by people, by baskets, by meaning or by title. Raises NotFound."""
     return _post("similar", _body(n, filter, exclude, explain, item_id=item_id, by=by))
 
 

@@ -98,7 +98,7 @@ class DatabaseUnavailable(ServingError):  # noqa: N818
 
 
 class DatabaseBusy(DatabaseUnavailable):
-    """PostgreSQL is there, but something held this up: a lock, a full lane, too many rows."""
+    """PostgreSQL answers but could not do this in time: a lock, a full lane, too many rows."""
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(operation)

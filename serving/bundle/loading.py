@@ -85,7 +85,7 @@ class PlacedBundle:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle itself."""
+        """As it is stored, memory-mapped."""
         return self.loaded.bundle
 
     @property
@@ -95,7 +95,7 @@ class PlacedBundle:
 
     @property
     def bundle_id(self) -> str:
-        """Its id."""
+        """By which the deployment row names it."""
         return self.loaded.deployment.bundle_id
 
     @property

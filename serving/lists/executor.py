@@ -53,7 +53,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     found = NO_ROWS
     if recipe.whole:
         found = table.rows[table.allowed & (table.score > 0)]
-        table = table.take(np.flatnonzero(~np.isin(table.rows, context.shown)))
+        table = table.take(np.flatnonzero(~np.isin(table.rows, context.earlier_pages)))
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length

@@ -213,20 +213,20 @@ class ShopLists(Recommender):
         whole: bool = False,
         **asked: Any,
     ) -> Context:
-        """The context of a list: what its filter lets through, less what is excluded and was shown."""
+        """The context of a list: what its filter lets through, less what is excluded or on earlier pages."""
         if wanted.filter is not None:
             mask = self._masks.mask(wanted.filter)
             permitted = mask if permitted is None else permitted & mask
-        exclude, shown = self._rows(wanted.exclude)[0], self._rows_shown(wanted.shown)
+        exclude, earlier = self._rows(wanted.exclude)[0], self._rows_of_pages(wanted.earlier_pages)
         if not whole:
-            exclude, shown = np.concatenate([exclude, shown]), NO_ROWS
+            exclude, earlier = np.concatenate([exclude, earlier]), NO_ROWS
         return self.context(
             policy,
             wanted.n,
             explain=wanted.explain,
             permitted=permitted,
             exclude=exclude,
-            shown=shown,
+            earlier_pages=earlier,
             **asked,
         )
 
@@ -236,7 +236,7 @@ class ShopLists(Recommender):
         rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
         return rows, tuple(each for each, row in found.items() if row < 0)
 
-    def _rows_shown(self, keys: frozenset[int]) -> Rows:
+    def _rows_of_pages(self, keys: frozenset[int]) -> Rows:
         """The rows whose items stand on earlier pages."""
         if not keys:
             return NO_ROWS

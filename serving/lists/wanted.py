@@ -18,8 +18,8 @@ class Wanted:
     """Which items may be in it, in the language of `serving.conditions`."""
     exclude: tuple[str, ...] = ()
     """Ids of items that are in no case in it."""
-    shown: frozenset[int] = frozenset()
-    """What earlier pages showed: `page_key` of each item."""
+    earlier_pages: frozenset[int] = frozenset()
+    """`page_key` of each item that they showed."""
     explain: bool = False
 
 

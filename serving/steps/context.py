@@ -121,8 +121,8 @@ class Context:
     """Whether the answer carries the columns."""
     permitted: Mask | None = None
     """bool[n_rows], what the request's own filter lets through; None: everything."""
-    shown: Rows = field(default_factory=lambda: NO_ROWS)
-    """Rows of earlier pages: of a list that is cut into pages, they count and are not in it again."""
+    earlier_pages: Rows = field(default_factory=lambda: NO_ROWS)
+    """Rows of their items: of a list that is cut into pages, they count and are not in it again."""
     diversity: float | None = None
     """How much variety the request wants, 0..1; None: what the params say."""
     sort: Sort | None = None
@@ -185,7 +185,7 @@ class Context:
         return changed | unknown
 
     def row_item(self, row: int) -> Item:
-        """The item of a catalogue row."""
+        """The item of a catalogue row. Raises LookupError where the row holds none."""
         return self.index.catalogue.item(row)
 
     def excluding(self, rows: Rows) -> "Context":

@@ -1,4 +1,4 @@
-"""Every example of the documents, as written, to a real service on two workers with a real bundle."""
+"""Every example of the original API specifications, to a real service on two workers with a real bundle."""
 
 import json
 import os
@@ -47,7 +47,7 @@ select 'user' || u, item, 'purchase', 1, 'named-' || u, now() - make_interval(da
 from generate_series(0, 29) u, unnest(array['B08C9LPCQV', 'B087Z26VJP', 'B08CF3D7QR']) item
 union all select 'AFQLNQNQYFWQZPJQZS6V3NZU4QBQ', 'B08C9LPCQV', 'purchase', 1, 'named', now(), 'shop';
 """
-"""The items and the user that the documents' examples name."""
+"""The items and the user that the specifications' examples name."""
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def test_every_example_is_answered_as_its_document_says(
 
 
 def check_shapes(by_request: dict[tuple[str, str, int], Answer]) -> None:
-    """The fields that the documents show."""
+    """The fields that the specifications show."""
     status = by_request["GET", "/status", 200].json
     assert status["database"]["n_products"] == 43
     assert status["matrix_factorization"]["status"] == "trained"

@@ -47,7 +47,7 @@ REGISTRY: dict[str, ModelEntry] = {
         ModelEntry("tfidf", "served", "bundle", "texts", "TF-IDF neighbours"),
         ModelEntry("embeddings", "served", "bundle", "texts", "Sentence embeddings and their vector index"),
         ModelEntry("fpgrowth", "served", "bundle", "interactions", "Association rules of baskets"),
-        ModelEntry("popularity", "baseline", "bundle", "interactions", "Most users of late"),
+        ModelEntry("popularity", "baseline", "bundle", "interactions", "Popularity over recent days"),
         ModelEntry("itemknn", "challenger", "bundle", "interactions", "Item-kNN by shrunk cosine"),
         ModelEntry("ease", "challenger", "bundle", "interactions", "EASE, a linear item-to-item model"),
         ModelEntry("trending", "baseline", "evaluation", "events", "The platform's trending score"),

@@ -94,7 +94,7 @@ class ListBody(Body):
     page: str | None = Field(
         default=None, description="`next` of an answer: the page after it, for 30 minutes"
     )
-    _shown_before: frozenset[int] = PrivateAttr(default=frozenset())
+    _earlier_pages: frozenset[int] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="wrap")
     @classmethod
@@ -102,12 +102,12 @@ class ListBody(Body):
         if not isinstance(body, dict) or body.get("page") is None:
             return handler(body)
         try:
-            request, shown = opened(cls.LIST, body)
+            request, earlier = opened(cls.LIST, body)
         except PydanticCustomError as error:
             at_fault = InitErrorDetails(type=error, loc=("page",), input=body["page"])
             raise ValidationError.from_exception_data(cls.__name__, [at_fault]) from error
         made = handler(request)
-        made._shown_before = shown
+        made._earlier_pages = earlier
         return made
 
     def first_request(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class ListBody(Body):
             "n": self.n,
             "filter": self.filter,
             "exclude": tuple(self.exclude),
-            "shown": self._shown_before,
+            "earlier_pages": self._earlier_pages,
             "explain": self.explain,
         }
 
@@ -162,7 +162,7 @@ class RecommendBody(ListBody):
 
 
 class SimilarBody(ListBody):
-    """Items like an item."""
+    """Similar items."""
 
     LIST = "similar"
 
@@ -197,7 +197,7 @@ class SearchBody(ListBody):
 
 
 class TrendingBody(ListBody):
-    """What many users choose just now."""
+    """Trending items."""
 
     LIST = "trending"
 

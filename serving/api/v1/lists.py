@@ -65,7 +65,7 @@ async def recommend(plane: Plane, body: Recommend) -> Response:
     operation_id="similar",
     response_model=ListOut,
     responses=documented(400, 404, 413),
-    summary="Items like an item",
+    summary="Similar items",
 )
 async def similar(plane: Plane, body: Similar) -> Response:
     """By `people`, an item that nobody has chosen yet is compared by text and price, so there is a list from
@@ -90,7 +90,7 @@ async def search(plane: Plane, body: Search) -> Response:
     operation_id="trending",
     response_model=ListOut,
     responses=documented(400, 413),
-    summary="What many choose just now",
+    summary="Trending items",
 )
 async def trending(plane: Plane, body: Trending) -> Response:
     """The same for everybody. The events of `hours` are read at most once a minute."""
@@ -119,7 +119,7 @@ async def _list(plane: PlaneProtocol, body: ListBody) -> Response:
     made = await _made(plane, wanted, body.shown)
     following = None
     if len(made.items) == wanted.n:
-        following = next_page(body.LIST, body.first_request(), wanted.shown, made.items)
+        following = next_page(body.LIST, body.first_request(), wanted.earlier_pages, made.items)
     shape = _shape(plane, made, following)
     if made.unknown_items:
         shape["unknown_items"] = made.unknown_items

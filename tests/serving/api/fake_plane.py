@@ -172,7 +172,8 @@ class FakePlane:
         if isinstance(wanted, WantedSimilar):
             self._found(wanted.item_id)
         every = self._ranked(len(self.items), None, explain=wanted.explain)
-        kept = [each for each in every if page_key(identity_of(each.item.item_id)) not in wanted.shown]
+        earlier = wanted.earlier_pages
+        kept = [each for each in every if page_key(identity_of(each.item.item_id)) not in earlier]
         searched = isinstance(wanted, WantedSearch)
         return Answered(kept[: wanted.n], total=len(every) if searched else None)
 

@@ -48,7 +48,7 @@ async def all_pages(plane: LivePlane, wanted: Wanted) -> list[list[str]]:
     pages: list[list[str]] = []
     shown: frozenset[int] = frozenset()
     while len(pages) < 50:
-        made = ids(await plane.lists.answer(replace(wanted, shown=shown)))
+        made = ids(await plane.lists.answer(replace(wanted, earlier_pages=shown)))
         if not made:
             return pages
         pages.append(made)
@@ -147,7 +147,7 @@ async def test_pages_repeat_nothing_and_end(
     shown = frozenset(page_key(identity_of(each)) for each in first)
     async with pool.acquire() as conn:
         await record(conn, user_id="u", event_type="click", item_id=GARDEN[1])
-    assert not set(first) & set(ids(await plane.lists.answer(replace(wanted, shown=shown))))
+    assert not set(first) & set(ids(await plane.lists.answer(replace(wanted, earlier_pages=shown))))
 
 
 async def test_search_counts_all_that_it_finds(plane: LivePlane) -> None:
@@ -156,9 +156,8 @@ async def test_search_counts_all_that_it_finds(plane: LivePlane) -> None:
     (tea, *_) = made.facets["category"].values
     assert (tea.value, tea.count) == ("tea", 6)
     assert (made.facets["price"].least, made.facets["price"].most) == (5.0, 10.0)
-    following = await plane.lists.answer(
-        WantedSearch(n=2, query="tea", shown=frozenset(page_key(identity_of(each)) for each in ids(made)))
-    )
+    earlier = frozenset(page_key(identity_of(each)) for each in ids(made))
+    following = await plane.lists.answer(WantedSearch(n=2, query="tea", earlier_pages=earlier))
     assert following.total == made.total
     nothing = await plane.lists.answer(WantedSearch(n=2, query="zzzz qqqq"))
     assert (ids(nothing), nothing.total) == ([], 0)
