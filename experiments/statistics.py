@@ -128,8 +128,8 @@ def compare(control: Rate, other: Rate, *, alpha: float, scale: float, min_users
 def always_valid(value: float, variance: float, *, alpha: float, scale: float) -> Difference:
     """The interval and verdict of `compare` for any difference that is near normal with this variance."""
     # The mixture's likelihood ratio is sqrt(V / (V + s²)) exp(s² d² / (2 V (V + s²))) (Johari et al. 2022),
-    # with V the variance, s the scale and d how far the value is from a difference. p is its reciprocal at the
-    # difference 0; the interval is of the differences at which it is below 1 / alpha.
+    # with V the variance, s the scale and d how far the value is from a difference. p is its reciprocal at
+    # the difference 0; the interval is of the differences at which it is below 1 / alpha.
     mixed = variance + scale**2
     half = sqrt(2 * variance * mixed / scale**2 * (log(1 / alpha) + 0.5 * log(mixed / variance)))
     exponent = scale**2 * value**2 / (2 * variance * mixed)
