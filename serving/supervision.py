@@ -12,9 +12,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils import circus as bentoml_circus
 from circus.watcher import Watcher
 
+from serving.observe import metrics_folder
 from serving.vectors import encoder_process
 
 LOOKS_EVERY_SECONDS = 1.0
@@ -33,7 +35,15 @@ class Supervisor(bentoml_circus.Arbiter):  # type: ignore[misc]  # BentoML has n
         socket = Path(os.environ[encoder_process.SOCKET])
         beside = [*watchers, _encoder(socket)]
         super().__init__(beside, *args, **{**kwargs, "check_delay": LOOKS_EVERY_SECONDS})
-        self.exit_stack.callback(shutil.rmtree, socket.parent, ignore_errors=True)
+        self._folders = (socket.parent, Path(os.environ[metrics_folder.OWN]))
+
+    def start(self, cb: Any = None) -> None:
+        """Run until all processes have ended; then what they shared is of no use to anybody."""
+        try:
+            super().start(cb)
+        finally:
+            for folder in self._folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def manage_watchers(self) -> Any:
         """Look after the workers; not while they are started or stopped, which circus refuses loudly."""
@@ -55,6 +65,7 @@ def _encoder(socket: Path) -> Watcher:
 def watch_workers_closely() -> None:
     """Have BentoML use this supervisor. To be called before it makes its own."""
     bentoml_circus.Arbiter = Supervisor
+    metrics_folder.make_own_folder(Path(BentoMLContainer.bentoml_home.get()))
     os.environ[encoder_process.SOCKET] = str(new_socket(Path(tempfile.gettempdir())))
 
 

@@ -16,6 +16,7 @@ from serving.supervision import new_socket
 MADE_BY_BENTOML = """
 import json, os
 from bentoml import serving
+from bentoml._internal.utils.circus import Arbiter as BentoMLs
 from bentoml._internal.utils.circus import create_standalone_arbiter
 from _bentoml_impl.server.serving import server_on_deployment
 from serving.service import Shortlist
@@ -27,6 +28,11 @@ supervisor._exclusive_running_command = "arbiter_stop"
 looked = supervisor.manage_watchers()  # circus' own raises ConflictError
 encoder = supervisor.watchers[-1]
 told = [watcher.env["SHORTLIST_ENCODER_SOCKET"], str(os.getpid())] == encoder.args[-2:]
+folders = [watcher.env["SHORTLIST_METRICS_FOLDER"], os.path.dirname(encoder.args[-2])]
+there = []
+BentoMLs.start = lambda self, cb: there.extend(map(os.path.isdir, folders))  # else until they have ended
+supervisor.start()
+print(json.dumps([there, list(map(os.path.exists, folders))]))
 print(json.dumps([supervisor.check_delay, watcher.respawn, looked, encoder.name, encoder.numprocesses, told]))
 """
 
@@ -51,6 +57,7 @@ def test_bentoml_makes_a_supervisor_that_looks_often_restarts_in_containers_and_
         check=False,
     )
     assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout.splitlines()[-2]) == [[True, True], [False, False]]
     assert json.loads(made.stdout.splitlines()[-1]) == [1.0, True, None, "encoder", 1, True]
 
 

@@ -16,6 +16,9 @@ print(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 """
 SERVER = """
 import subprocess, sys
+from pathlib import Path
+from serving.observe.metrics_folder import make_own_folder
+make_own_folder(Path(sys.argv[2]))
 for _ in range(2):
     subprocess.run([sys.executable, "-c", sys.argv[1]], check=True)
 """
@@ -25,7 +28,7 @@ def folders(tmp_path: Path, **variables: str) -> list[str]:
     """Where two workers of one new server keep their metrics."""
     environment = {**os.environ, "TMPDIR": str(tmp_path), **variables}
     done = subprocess.run(
-        [sys.executable, "-c", SERVER, WORKER],
+        [sys.executable, "-c", SERVER, WORKER, str(tmp_path)],
         cwd=REPOSITORY,
         env={**environment, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
