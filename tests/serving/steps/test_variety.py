@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import identity_of
@@ -31,12 +31,44 @@ def test_diverse_picks_repeat_for_a_seed_and_favour_groups_not_shown() -> None:
 
 @given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 199), max_size=30), st.randoms())
 def test_what_leaves_the_pool_moves_nothing_else(seed: int, gone: set[int], order: object) -> None:
-    """Another click, or another order of the catalogue's rows, does not draw anew."""
+    """Fewer items, or another order of the catalogue's rows, don't draw anew."""
     kept = np.array([place for place in range(200) if place not in gone])
     order.shuffle(kept)  # type: ignore[attr-defined]
     before, after = draw(seed, np.arange(200), k=200), draw(seed, kept, k=200)
     in_second_group = [place for place in before if place >= 100 and place not in gone]
     assert [place for place in after if place >= 100] == in_second_group
+
+
+@given(
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 199),
+    st.lists(st.integers(0, 4), max_size=10),
+    st.lists(st.floats(0.5, 1), min_size=4, max_size=4),
+)
+@settings(max_examples=50)
+def test_a_click_moves_its_group_as_a_whole(
+    seed: int, clicked: int, seen: list[int], popular: list[float]
+) -> None:
+    """Its item leaves the draw, and its group counts as shown once more."""
+    groups = (np.arange(200) % 5).astype(np.int32)
+    popularity = np.resize(np.array(popular, dtype=np.float32), 200)
+
+    def drawn(kept: np.ndarray, shown: list[int]) -> list[int]:
+        chance = lots(seed, IDS[kept])
+        seen_groups = np.array(shown, dtype=np.int32)
+        places, _ = sample_diverse(groups[kept], popularity[kept], seen_groups, chance, k=len(kept))
+        return [int(place) for place in kept[places]]
+
+    everything, group = np.arange(200), int(groups[clicked])
+    before = [place for place in drawn(everything, seen) if place != clicked]
+    after = drawn(everything[everything != clicked], [*seen, group])
+    for same in (True, False):
+        assert [each for each in after if (groups[each] == group) is same] == [
+            each for each in before if (groups[each] == group) is same
+        ]
+    # Of 40 items one is less, which counts for less than one more that was shown: none of them comes forward.
+    moved = {each: after.index(each) - before.index(each) for each in after}
+    assert all((place >= 0) if groups[each] == group else (place <= 0) for each, place in moved.items())
 
 
 @given(st.integers(0, 2**64 - 1))
