@@ -8,7 +8,18 @@ import grimp
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
-ROOMS = ("benchmarks", "client", "dags", "data_checks", "database", "operations", "serving", "training")
+ROOMS = (
+    "benchmarks",
+    "client",
+    "dags",
+    "data_checks",
+    "database",
+    "experiments",
+    "operations",
+    "serving",
+    "training",
+    "watch",
+)
 
 
 def test_the_declared_contracts_are_kept() -> None:
@@ -29,6 +40,11 @@ def test_serving_sees_of_training_only_models_and_params(imports: list[tuple[str
     allowed = ("training.models", "training.params")
     seen = {whom for who, whom in imports if who.startswith("serving") and whom.startswith("training")}
     assert not [whom for whom in seen if not whom.startswith(allowed)]
+
+
+def test_experiments_see_of_training_only_params(imports: list[tuple[str, str]]) -> None:
+    seen = {whom for who, whom in imports if who.startswith("experiments") and whom.startswith("training")}
+    assert seen and not [whom for whom in seen if not whom.startswith("training.params")]
 
 
 def test_the_rules_are_about_something(imports: list[tuple[str, str]]) -> None:
