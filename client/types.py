@@ -145,7 +145,7 @@ class ItemState(TypedDict):
 
 
 class RecommendedContent(Explained):
-    """A recommended content item."""
+    """A content item of a hybrid list, with the `method` that contributed most to its score."""
 
     content_id: str
     title: str | None
@@ -167,7 +167,7 @@ class ContentInteraction(TypedDict):
 
 
 class Article(TypedDict):
-    """An article."""
+    """An article as it is stored; `id` is given by the service."""
 
     id: int
     title: str

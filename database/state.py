@@ -111,7 +111,7 @@ class Counts:
 
 
 async def read_state(conn: asyncpg.Connection) -> State:
-    """Read the state."""
+    """What the latest commit left, by one statement."""
     return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
 
 
