@@ -128,7 +128,7 @@ def bytes_of(path: Path) -> Iterator[tuple[io.BufferedReader, Callable[[], float
     with ExitStack() as opened:
         raw = opened.enter_context(path.open("rb"))
         stream: Any = raw
-        if starts_with(path, _ZIP):
+        if is_zip(path):
             archive = opened.enter_context(zipfile.ZipFile(raw))
             stream = io.BufferedReader(opened.enter_context(archive.open(_only_member(path))), _BLOCK)
         else:

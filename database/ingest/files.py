@@ -6,7 +6,7 @@ import hashlib
 import io
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ _PARQUET = b"PAR1"
 BATCH = 50_000
 _LONGEST_HEADER = 1_000_000
 _STATED_DELIMITER = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)  # what Excel writes before the header
+NO_OBJECT = "not a JSON object"
 _LOOK = 20  # lines that a check looks at
 
 
@@ -196,19 +197,29 @@ def csv_batches(path: Path, encoding: str, options: Options = DEFAULT) -> Iterat
     """Rows after the header, as lists of text. A row with more or fewer fields than the header is refused."""
     header = _header(path, options, encoding)
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
-        rows = itertools.islice(stream, header.lines, None)
-        batch = Batch([], [], 0.0)
-        for number, row in csv_records(rows, header.delimiter, len(header.names)):
-            line = header.lines + number
-            if isinstance(row, Broken):
-                batch.refuse(line, row.reason, row.raw)
-            else:
-                batch.lines.append(line)
-                batch.values.append(row)
-            if len(batch) >= BATCH:
-                yield batch.at(position())
-                batch = Batch([], [], 0.0)
-        yield batch.at(1.0)
+        lines = itertools.islice(stream, header.lines, None)
+        records = csv_records(lines, header.delimiter, len(header.names))
+        yield from batched(((header.lines + number, row) for number, row in records), position)
+
+
+def batched(rows: Iterable[tuple[int, Any]], progress: Callable[[], float]) -> Iterator[Batch]:
+    """Rows with their lines, some at a time; one that is Broken is refused.
+
+    Args:
+        rows: line and row of each.
+        progress: how much of the file is read by now, 0..1.
+    """
+    batch = Batch([], [], 0.0)
+    for line, row in rows:
+        if isinstance(row, Broken):
+            batch.refuse(line, row.reason, row.raw)
+        else:
+            batch.lines.append(line)
+            batch.values.append(row)
+        if len(batch) >= BATCH:
+            yield batch.at(progress())
+            batch = Batch([], [], 0.0)
+    yield batch.at(1.0)
 
 
 def first_objects(path: Path) -> list[dict[str, Any]]:
@@ -235,20 +246,12 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
 def object_batches(path: Path, encoding: str) -> Iterator[Batch]:
     """Objects of a JSON-lines file; a line may also be a Python literal. Other lines are refused."""
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
-        batch = Batch([], [], 0.0)
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            value = _object(line)
-            if value is None:
-                batch.refuse(number, "not a JSON object", line.rstrip("\n"))
-            else:
-                batch.lines.append(number)
-                batch.values.append(value)
-            if len(batch) >= BATCH:
-                yield batch.at(position())
-                batch = Batch([], [], 0.0)
-        yield batch.at(1.0)
+        lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
+        objects = (
+            (number, Broken(NO_OBJECT, line.rstrip("\n")) if (value := _object(line)) is None else value)
+            for number, line in lines
+        )
+        yield from batched(objects, position)
 
 
 def _object(line: str) -> dict[str, Any] | None:

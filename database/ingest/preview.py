@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import Adapter, Options
+from database.ingest.report import most
 
 _ROWS = 10
 _OF_LOGS = (
@@ -37,9 +38,9 @@ class Preview:
             text = self.first.to_string(index=False, na_rep="", max_colwidth=_WIDEST)
             found += ["", f"the first {len(self.first)} rows:", *text.splitlines(), ""]
         found += [f"{self.rows:,} rows read: {self.usable:,} usable, {self.rows - self.usable:,} rejected"]
-        for reason, count in sorted(self.reasons.items(), key=lambda pair: (-pair[1], pair[0])):
+        for reason, count in most(self.reasons):
             found += [f"    {count:>13,}  {reason}", *(f"{'':19}{row}" for row in self.refused[reason])]
-        found += [f"  left empty {count:>9,}  {reason}" for reason, count in self.nulled.most_common()]
+        found += [f"  left empty {count:>9,}  {reason}" for reason, count in most(self.nulled)]
         return [*found, "Nothing was written."]
 
 

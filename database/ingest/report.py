@@ -46,12 +46,12 @@ class Report:
         """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
         if self.rows_rejected < self.rows_read or not self.rows_read:
             return None
-        reason = _most(self.reasons)[0][0]
+        reason = most(self.reasons)[0][0]
         return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {self._told(reason)}"
 
     def _told(self, reason: str) -> str:
         values = [
-            f'"{value[:_LONGEST_SHOWN]}" {count:,} ×' for value, count in _most(self.seen.get(reason, {}))
+            f'"{value[:_LONGEST_SHOWN]}" {count:,} ×' for value, count in most(self.seen.get(reason, {}))
         ]
         return f"{reason}: {', '.join(values)}" if values else reason
 
@@ -68,8 +68,8 @@ class Report:
             f"  loaded     {self.rows_loaded:>9,}",
             f"  duplicate  {self.rows_duplicate:>9,}",
             f"  rejected   {self.rows_rejected:>9,}",
-            *(f"    {count:>13,}  {self._told(reason)}" for reason, count in _most(self.reasons)),
-            *(f"  left empty {count:>9,}  {reason}" for reason, count in _most(self.nulled)),
+            *(f"    {count:>13,}  {self._told(reason)}" for reason, count in most(self.reasons)),
+            *(f"  left empty {count:>9,}  {reason}" for reason, count in most(self.nulled)),
             f"  items: {self.items_new:,} new, {self.items_changed:,} changed, "
             f"{self.items_bare:,} known by interactions only; {self.users_new:,} users new; "
             f"{self.vectors:,} vectors",
@@ -107,5 +107,6 @@ class Counts:
                     known[value] += int(count)
 
 
-def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What was counted and how often, the commonest first, equals by name."""
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -4,10 +4,12 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from database.ingest.chunk import Options, WrongFormat
+from database.ingest.csv_records import Broken
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
-from database.ingest.files import BATCH, Batch, csv_batches, csv_header, refuse_twins
+from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, refuse_twins
 from database.ingest.objects import Row, json_rows, xml_rows
 from database.ingest.sheets import is_sheet, sheet_rows
 
@@ -83,17 +85,18 @@ def _objects(rows: _Rows, form: str, notes: tuple[str, ...]) -> Table:
     names = _names(row for _, row, _ in rows())
 
     def batches() -> Iterator[Batch]:
-        batch = Batch([], [], 0.0)
-        for number, row, progress in rows():
-            if isinstance(row, str):
-                batch.refuse(number, "not a JSON object", row)
-            else:
-                batch.lines.append(number)
-                batch.values.append([row.get(name) for name in names])
-            if len(batch) >= BATCH:
-                yield batch.at(progress)
-                batch = Batch([], [], 0.0)
-        yield batch.at(1.0)
+        progress = 0.0
+
+        def fields() -> Iterator[tuple[int, Any]]:
+            nonlocal progress
+            for number, row, done in rows():
+                progress = done
+                if isinstance(row, str):
+                    yield number, Broken(NO_OBJECT, row)
+                else:
+                    yield number, [row.get(name) for name in names]
+
+        return batched(fields(), lambda: progress)
 
     return Table(names, (f"read as {form}", *notes), batches)
 
@@ -111,14 +114,5 @@ def _sheet(path: Path, options: Options) -> Table:
         raise WrongFormat(f"{path}: the sheet {sheet} is empty")
     refuse_twins(path, names)
 
-    def batches() -> Iterator[Batch]:
-        batch = Batch([], [], 0.0)
-        for number, row in numbered:
-            batch.lines.append(number)
-            batch.values.append([*row[: len(names)], *[None] * (len(names) - len(row))])
-            if len(batch) >= BATCH:
-                yield batch.at(0.5)
-                batch = Batch([], [], 0.0)
-        yield batch.at(1.0)
-
-    return Table(names, (f"the sheet {sheet} is read",), batches)
+    fields = ((number, [*row[: len(names)], *[None] * (len(names) - len(row))]) for number, row in numbered)
+    return Table(names, (f"the sheet {sheet} is read",), lambda: batched(fields, lambda: 0.5))

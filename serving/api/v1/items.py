@@ -189,11 +189,7 @@ async def get_item(plane: Plane, item_id: ItemInPath, if_none_match: IfNoneMatch
     item = await plane.get_item(item_id)
     if item is None:
         raise ItemNotFound(item_id)
-    shape = item_shape(item)
-    headers = {"ETag": etags.etag_of(shape)}
-    if if_none_match is not None and etags.matches(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return answer(shape, headers=headers)
+    return etags.read(item_shape(item), if_none_match)
 
 
 @router.put(

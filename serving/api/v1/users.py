@@ -58,11 +58,7 @@ Anonymous = Annotated[Visitor, InBody(examples=[{"anonymous_id": "visitor-1"}])]
 )
 async def get_user(plane: Plane, user_id: UserInPath, if_none_match: IfNoneMatch = None) -> Response:
     """Also one whom only events mention."""
-    shape = user_shape(await plane.get_user(user_id))
-    headers = {"ETag": etags.etag_of(shape)}
-    if if_none_match is not None and etags.matches(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return answer(shape, headers=headers)
+    return etags.read(user_shape(await plane.get_user(user_id)), if_none_match)
 
 
 @router.put(
