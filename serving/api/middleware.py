@@ -4,6 +4,7 @@ Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts
 BodyLimit, HeadAsGet.
 """
 
+import itertools
 import logging
 import re
 import time
@@ -33,12 +34,20 @@ MAX_DEPTH = 32
 BATCHES = frozenset({"/v1/items:batch", "/v1/events"})
 """Paths of bodies of many rows: they may be larger, and their parser refuses what is nested too deep."""
 
+ANSWERS_A_CONNECTION = 251
+"""One answer in so many closes its connection, and its client connects anew. Workers accept from one socket, and whoever
+is idle accepts first: a client's connections, all accepted by one worker while nobody worked, spread over the others
+within so many answers. A prime: with connections taken in turns, it is not always the same one."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_CLIENTS = 10_000
 
 
 class Envelope:
-    """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape."""
+    """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape.
+
+    Now and then it has the server close the connection (ANSWERS_A_CONNECTION).
+    """
 
     def __init__(
         self,
@@ -54,6 +63,7 @@ class Envelope:
         self._bundle_id = bundle_id
         self._stale = stale
         self._metrics = metrics
+        self._answers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,6 +90,8 @@ class Envelope:
                     headers.append((b"x-words-only", b"true"))
                 if request.ignored:
                     headers.append((HEADER.lower().encode(), header_of(request.ignored)))
+                if next(self._answers) % ANSWERS_A_CONNECTION == 0:
+                    headers.append((b"connection", b"close"))
                 message["headers"] = headers
             await send(message)
 

@@ -7,6 +7,7 @@ import pytest
 from starlette.routing import Match
 
 from database.settings import Settings
+from serving.api.middleware import ANSWERS_A_CONNECTION
 from serving.errors import DatabaseUnavailable
 
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
@@ -207,3 +208,9 @@ async def test_an_app_that_mounts_this_one_hands_it_every_path(http: httpx.Async
     app = http._transport.app  # type: ignore[attr-defined]
     outside = {"type": "http", "method": "POST", "path": path, "headers": []}
     assert app.routes[0].matches(outside)[0] is Match.FULL
+
+
+async def test_one_answer_in_so_many_closes_its_connection(http: httpx.AsyncClient) -> None:
+    asked = [await http.get("/status") for _ in range(2 * ANSWERS_A_CONNECTION)]
+    closing = [number for number, answer in enumerate(asked) if answer.headers.get("connection") == "close"]
+    assert len(closing) == 2 and closing[1] - closing[0] == ANSWERS_A_CONNECTION
