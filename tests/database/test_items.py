@@ -162,14 +162,12 @@ async def test_missing_and_stale_vectors_are_found_and_mended(pool: asyncpg.Pool
         await insert_item(conn, "LAMP000002", LAMP, None)
         await insert_item(conn, "LAMP000003", LAMP, vector_of(LAMP_TEXT))
         await update_item(conn, "LAMP000003", {"title": "Blue lamp"}, None)
+    known = np.array([0.6, 0.8], "<f4").tobytes()
     with connect() as sync:
-        found = unindexed(sync, "tiny", 10)
-        assert [(item.item_id, item.text[:4]) for item in found] == [
-            ("LAMP000002", "Red "),
-            ("LAMP000003", "Blue"),
-        ]
-        assert len(unindexed(sync, "other", 10)) == 3
-        assert store(sync, "tiny", found, np.ones((2, 2), np.float32)) == 2
+        found = sorted(unindexed(sync, "tiny", 10), key=lambda text: text.text)
+        assert [(text.text[:4], text.vector) for text in found] == [("Blue", None), ("Red ", known)]
+        assert len(unindexed(sync, "other", 10)) == 2
+        assert store(sync, "tiny", found, [np.ones(2, "<f4").tobytes(), known]) == 2
         assert unindexed(sync, "tiny", 10) == []
     async with pool.acquire() as conn:
         rows = await fetch_changes(conn, 4, 10)
