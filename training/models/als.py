@@ -9,8 +9,6 @@ one is no smaller than the root mean square length of the columns, the unit of `
 (Where confidences are alike, the same holds with a regularisation of each row's own, for powers from 0 to 1.)
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -20,11 +18,8 @@ from scipy import sparse
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
-from training.models.core.least_squares import mean_pairs, penalties_of, solve, with_int32
+from training.models.core.least_squares import HalfRound, Side, mean_pairs, penalties_of, with_int32
 from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, Report
-
-HalfRound = Callable[[Csr, FloatArray, FloatArray, int], None]
-"""Confidence, the vectors to improve in place, those of the other side, steps."""
 
 BLOCK = 1 << 16
 """Rows of factors that are worked on in float64 at a time."""
@@ -177,39 +172,38 @@ def _alternate(
     run: tuple[int, Report | None],
 ) -> tuple[FloatArray, FloatArray]:
     (first, inverse), (seed, report) = rows, run
-    improve, loss = _solver(config, penalty, seed)
     generator = np.random.default_rng(seed)
     by_user, by_item = with_int32(confidence[first]), with_int32(confidence.T.tocsr())
+    # Users of one history have one vector: it stands for all of them.
+    by_item.indices = inverse[by_item.indices]
+    times = np.bincount(inverse, minlength=len(first)).astype(np.int32)
+    penalties = [
+        penalties_of(np.diff(pairs.indptr), mean_pairs(pairs), penalty, config.regularization_power)
+        for pairs in (by_user, by_item)
+    ]
     users = _start(generator, len(first), config.factors)
     items = _start(generator, confidence.shape[1], config.factors)
-    # An item without a pair is in no half round: its random start would stay, and be scored.
+    # An item without a pair has no opinion: its random start would stay, and be scored.
     items[np.diff(by_item.indptr) == 0] = 0.0
+    threads = _threads(config, seed)
     for iteration in range(config.iterations):
-        improve(by_user, users, items, STEPS)
-        expanded = users if len(first) == len(inverse) else users[inverse]
-        improve(by_item, items, expanded, STEPS)
+        HalfRound(by_user, Side(items), penalties[0]).solve(users, STEPS, threads)
+        of_items = HalfRound(by_item, Side(users, times), penalties[1])
+        of_items.solve(items, STEPS, threads)
         if report is not None and by_item.nnz:
-            report(iteration + 1, {"loss": loss(by_item, items, expanded)})
+            # Without the penalties where they differ by row.
+            weight = 0.0 if config.regularization_power else penalty
+            report(iteration + 1, {"loss": of_items.loss(items, weight, threads)})
     # Users last and to convergence: their stored factors then fit the items' final ones.
-    improve(by_user, users, items, FINAL_STEPS)
+    HalfRound(by_user, Side(items), penalties[0]).solve(users, FINAL_STEPS, threads)
     return users, items
 
 
-def _solver(config: AlsConfig, penalty: float, seed: int) -> tuple[HalfRound, Callable[..., float]]:
-    """One half round on all cores, and the loss (without the penalties when they differ by row)."""
-    from implicit.cpu import _als
+def _threads(config: AlsConfig, seed: int) -> int:
+    """As many as `implicit` itself takes."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    threads = AlternatingLeastSquares(factors=config.factors, random_state=seed).num_threads
-    power = config.regularization_power
-
-    def improve(confidence: Csr, rows: FloatArray, others: FloatArray, steps: int) -> None:
-        counts = np.diff(confidence.indptr)
-        penalties = penalties_of(counts, mean_pairs(confidence), penalty, power)
-        solve(confidence, rows, others, penalties, steps=steps, threads=threads)
-
-    weight = 0.0 if power else penalty
-    return improve, partial(_als.calculate_loss, regularization=weight, num_threads=threads)
+    return int(AlternatingLeastSquares(factors=config.factors, random_state=seed).num_threads)
 
 
 def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArray:

@@ -98,7 +98,7 @@ def test_rows_of_each_class_are_solved_with_its_regularisation() -> None:
     others = generator.random((25, 4), dtype=np.float32)
     penalties = np.array([0.5, 1.0, 2.0, 1.0] * 10, dtype=np.float32)
     found = np.zeros((40, 4), np.float32)
-    least_squares.solve(confidence, found, others, penalties, steps=20, threads=1)
+    least_squares.HalfRound(confidence, least_squares.Side(others), penalties).solve(found, 20, 1)
     for row in (4, 7, 14):
         weights = np.maximum(confidence[[row]].toarray().ravel(), 1.0)
         left = others.T @ (weights[:, None] * others) + penalties[row] * np.eye(4)
@@ -157,7 +157,7 @@ def test_reaches_the_loss_of_the_library_it_is_solved_by(checkerboard: TrainingD
     expected = calculate_loss(by_item, bare.item_factors, bare.user_factors, 0.5)
     losses: list[float] = []
     fit(checkerboard, CONFIG, 1, lambda _, measured: losses.append(measured["loss"]))
-    assert losses[-1] == pytest.approx(expected, rel=0.02)
+    assert losses[-1] <= 1.02 * expected
     assert losses == sorted(losses, reverse=True)
 
 

@@ -1,45 +1,189 @@
-"""One half round of ALS in which each row has its own regularisation, solved by `implicit`.
+"""One half round of ALS: the best vectors of one side for fixed ones of the other.
 
-The library solves with one regularisation for all rows. Rows are put into classes of nearly the same
-regularisation, and each class is solved by itself.
+A row of few pairs is solved exactly: in the basis in which the other side's Gram matrix is diagonal it takes
+as many equations as it has pairs, and rows of equally many are solved together. Other rows are improved by
+`implicit`'s conjugate gradients, which know one regularisation: rows are put into classes of nearly the same.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from training.models.core.types import Csr, FloatArray, IntArray
+from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray
 
 CLASS_WIDTH = 1.25
 """Ratio between the regularisations of neighbouring classes."""
 
+FEW_PAIRS = 16
+"""Rows of up to so many pairs are solved exactly. A step of conjugate gradients takes d^2 whatever the pairs,
+this takes pairs^2 * d and less overhead."""
 
-def solve(
-    confidence: Csr, rows: FloatArray, others: FloatArray, penalties: FloatArray, *, steps: int, threads: int
-) -> None:
-    """Improve `rows` in place, towards the minimum for fixed `others`.
+_BLOCK = 1 << 16
+"""Vectors whose Gram matrix is summed in float32; the sums of blocks are added in float64."""
+_PAIRS = 1 << 15
+"""Pairs that are solved together: their vectors stay in the processor's cache."""
+_LEAST = 1e-7
+"""Eigenvalues of a Gram matrix below so much of the largest are rounding, float32's."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The side that is held fixed."""
+
+    vectors: FloatArray
+    """float32[m, d]"""
+    times: IntArray | None = None
+    """int32[m], how many rows of the data each vector stands for; None: one."""
+
+    def gram(self) -> DoubleArray:
+        """Y'Y, float64[d, d]."""
+        total = np.zeros((self.vectors.shape[1], self.vectors.shape[1]))
+        for start in range(0, len(self.vectors), _BLOCK):
+            block = self.vectors[start : start + _BLOCK]
+            if self.times is not None:
+                # By its root, so that the product is symmetric to the last bit.
+                block = block * np.sqrt(self.times[start : start + _BLOCK, None], dtype=np.float32)
+            total += block.T @ block
+        return total
+
+    def completed(self, used: IntArray, gram: DoubleArray) -> FloatArray:
+        """Some of the vectors (int32[k]) and d more, whose Gram matrix in all is `gram`: float32[k + d, d].
+
+        `implicit` sums the Gram matrix of what it gets: what is missing of the whole comes as d vectors that
+        no row has a pair with.
+        """
+        vectors = self.vectors[used]
+        spectrum, basis = np.linalg.eigh(gram - Side(vectors).gram())
+        rest = np.sqrt(np.maximum(spectrum, 0.0))[:, None] * basis.T
+        return np.concatenate([vectors, rest.astype(np.float32)])
+
+
+@dataclass(frozen=True)
+class HalfRound:
+    """What the vectors of one side are improved for."""
+
+    confidence: Csr
+    """csr float32[n, m] with int32 indexes, 1 + alpha * strength of the observed pairs; a column may stand in
+    a row several times."""
+    others: Side
+    """m vectors of d numbers."""
+    penalties: FloatArray
+    """float32[n], regularisation of each row, few distinct values (`penalties_of`)."""
+
+    def solve(self, rows: FloatArray, steps: int, threads: int) -> None:
+        """Improve `rows` (float32[n, d]) in place, towards the minimum; a row without pairs becomes zero.
+
+        Args:
+            rows: float32[n, d]
+            steps: of conjugate gradients (Takacs, Pilaszy, Tikk 2011).
+            threads: that share the work.
+        """
+        counts = np.diff(self.confidence.indptr)
+        gram = self.others.gram()
+        rows[counts == 0] = 0.0
+        self._solve_few(rows, counts, gram)
+        many = counts > FEW_PAIRS
+        for penalty in np.unique(self.penalties[many]):
+            members = np.flatnonzero(many & (self.penalties == penalty)).astype(np.int32)
+            pairs = self.confidence[members]
+            used = np.unique(pairs.indices)
+            vectors = self.others.completed(used, gram)
+            # Fancy indexing copies: the library writes into the copy, which is then put back.
+            part = rows[members]
+            _improve(_within(pairs, used, len(vectors)), part, vectors, float(penalty), (steps, threads))
+            rows[members] = part
+
+    def _solve_few(self, rows: FloatArray, counts: IntArray, gram: DoubleArray) -> None:
+        """Set the rows of few pairs to the minimum."""
+        spectrum, basis = np.linalg.eigh(gram)
+        # Without any regularisation too, a direction that no vector has is not divided by zero.
+        least = max(spectrum[-1] * _LEAST, np.finfo(np.float32).tiny)
+        turn, diagonal = basis.astype(np.float32), np.maximum(spectrum, least).astype(np.float32)
+        # Only what they need is turned, each vector once.
+        used = np.unique(self.confidence.indices[np.repeat(counts <= FEW_PAIRS, counts)])
+        turned = self.others.vectors[used] @ turn
+        place_of = np.zeros(len(self.others.vectors), dtype=np.int32)
+        place_of[used] = np.arange(len(used))
+        for members, pairs in _alike(counts):
+            entries = self.confidence.indptr[members][:, None] + np.arange(pairs)
+            chosen = turned[place_of[self.confidence.indices[entries]]]
+            penalised = diagonal + self.penalties[members][:, None]
+            rows[members] = _exact(chosen, self.confidence.data[entries], penalised) @ turn.T
+
+    def loss(self, rows: FloatArray, penalty: float, threads: int) -> float:
+        """What ALS minimises, over the sum of all confidences (those of unobserved pairs are 1).
+
+        It is what `implicit` calls the loss, but for its rounding.
+
+        Args:
+            rows: float32[n, d]
+            penalty: regularisation of every row on both sides.
+            threads: that share the work.
+        """
+        from implicit.cpu._als import calculate_loss
+
+        vectors, times = self.others.vectors, self.others.times
+        everything = np.arange(len(vectors), dtype=np.int32)
+        completed = self.others.completed(everything, self.others.gram())
+        pairs = _within(self.confidence, everything, len(completed))
+        observed = float(pairs.data.sum(dtype=np.float64)) - pairs.nnz
+        loss = calculate_loss(pairs, rows, completed, 0.0, num_threads=threads)
+        loss *= observed + len(rows) * len(completed)
+        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+        weighed = float(squares.sum() if times is None else squares @ times)
+        own = float(np.einsum("nd,nd->", rows, rows, dtype=np.float64))
+        loss += penalty * (own + weighed)
+        stood_for = float(len(vectors) if times is None else times.sum())
+        return float(loss / (observed + len(rows) * stood_for))
+
+
+def _alike(counts: IntArray) -> Iterator[tuple[IntArray, int]]:
+    """Rows of few pairs, equally many each, so many at a time as stay in the cache."""
+    for pairs in range(1, FEW_PAIRS + 1):
+        members = np.flatnonzero(counts == pairs).astype(np.int32)
+        height = _PAIRS // pairs
+        for start in range(0, len(members), height):
+            yield members[start : start + height], pairs
+
+
+def _exact(chosen: FloatArray, confidence: FloatArray, diagonal: FloatArray) -> FloatArray:
+    """The minimum of rows of k pairs each, where the Gram matrix is diagonal: float32[n, d].
+
+    Hu, Koren and Volinsky 2008, eq. 4, by the push-through identity: x = D^-1 Y' (I + E Y D^-1 Y')^-1 c.
 
     Args:
-        confidence: csr float32[n, m] with int32 indexes, 1 + alpha * strength of the observed pairs.
-        rows: float32[n, d], the vectors to improve; a row without pairs becomes zero.
-        others: float32[m, d].
-        penalties: float32[n], regularisation of each row, few distinct values (`penalties_of`).
-        steps: of conjugate gradients (Takacs, Pilaszy, Tikk 2011).
-        threads: that share the work.
+        chosen: float32[n, k, d], Y, the vectors of each row's pairs.
+        confidence: float32[n, k], c; E has c - 1 on its diagonal.
+        diagonal: float32[n, d], D, with the row's regularisation.
     """
+    scaled = chosen / diagonal[:, None, :]
+    if chosen.shape[1] == 1:
+        # One equation: four of five users of review data.
+        products = np.einsum("nd,nd->n", scaled[:, 0], chosen[:, 0])[:, None]
+        alone: FloatArray = scaled[:, 0] * (confidence / (1.0 + (confidence - 1.0) * products))
+        return alone
+    system = (confidence - 1.0)[:, :, None] * np.matmul(scaled, chosen.transpose(0, 2, 1))
+    place = np.arange(chosen.shape[1])
+    system[:, place, place] += 1.0
+    weights = np.linalg.solve(system, confidence[:, :, None])
+    solved: FloatArray = np.matmul(weights.transpose(0, 2, 1), scaled)[:, 0]
+    return solved
+
+
+def _improve(pairs: Csr, rows: FloatArray, vectors: FloatArray, penalty: float, run: tuple[int, int]) -> None:
     from implicit.cpu._als import least_squares_cg
 
-    classes = np.unique(penalties)
-    if len(classes) == 1:
-        least_squares_cg(confidence, rows, others, float(classes[0]), num_threads=threads, cg_steps=steps)
-        return
-    for penalty in classes:
-        members = np.flatnonzero(penalties == penalty)
-        # Fancy indexing copies: the library writes into the copy, which is then put back.
-        part = rows[members]
-        least_squares_cg(
-            with_int32(confidence[members]), part, others, float(penalty), num_threads=threads, cg_steps=steps
-        )
-        rows[members] = part
+    steps, threads = run
+    least_squares_cg(pairs, rows, vectors, penalty, num_threads=threads, cg_steps=steps)
+
+
+def _within(confidence: Csr, used: IntArray, width: int) -> Csr:
+    """The same pairs, whose columns are numbered by their places in `used`: in order, and all there."""
+    indices = np.searchsorted(used, confidence.indices).astype(np.int32)
+    indptr = confidence.indptr.astype(np.int32)
+    return sparse.csr_array((confidence.data, indices, indptr), shape=(confidence.shape[0], width))
 
 
 def penalties_of(counts: IntArray, mean: float, regularization: float, power: float) -> FloatArray:
