@@ -35,9 +35,9 @@ BATCHES = frozenset({"/v1/items:batch", "/v1/events"})
 """Paths of bodies of many rows: they may be larger, and their parser refuses what is nested too deep."""
 
 ANSWERS_A_CONNECTION = 251
-"""One answer in so many closes its connection, and its client connects anew. Workers accept from one socket, and whoever
-is idle accepts first: a client's connections, all accepted by one worker while nobody worked, spread over the others
-within so many answers. A prime: with connections taken in turns, it is not always the same one."""
+"""One answer in so many closes its connection, and its client connects anew. Workers accept from one socket,
+and whoever is idle accepts first: a client's connections, all accepted by one worker while nobody worked,
+spread over the others. A prime: of connections that are used in turns, it is not always the same."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_CLIENTS = 10_000
