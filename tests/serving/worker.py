@@ -1,6 +1,6 @@
 """Two workers on a real PostgreSQL, a small shop, and bundles fitted on it in a second."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,12 +167,14 @@ class Deployer:
         conn.close()
 
 
-def write_bundle(path: Path, data: TrainingData, params: Params, watermark: int) -> Path:
+def write_bundle(
+    path: Path, data: TrainingData, params: Params, watermark: int, models: Sequence[str] = MODELS
+) -> Path:
     """Fit the models on the data and write them as a bundle into a new folder."""
     path.mkdir()
     data.items.save(path / "items.npy")
     data.users.save(path / "users.npy")
-    for name in MODELS:
+    for name in models:
         fit_model(name, data, getattr(params, name), 42).save(path / name)
     write_manifest(
         path,
@@ -180,7 +182,7 @@ def write_bundle(path: Path, data: TrainingData, params: Params, watermark: int)
         snapshot_hash="0" * 32,
         params=params.model_dump(mode="json"),
         git_commit="test",
-        models={name: {} for name in MODELS},
+        models={name: {} for name in models},
         created_at=datetime.now(UTC),
     )
     return path

@@ -22,9 +22,9 @@ def learned_models(context: Context, allowed: Mask) -> dict[str, Column]:
     asked = {name for name, weight in context.weights.items() if weight} - OTHER_SOURCES - {NEW_ITEMS}
     if context.weights.get(NEW_ITEMS):
         asked.add(CONTENT_MODEL)
-    columns = {name: _column(context, name, query) for name in sorted(asked)}
-    if CONTENT_MODEL in columns:
-        columns[CONTENT_MODEL] = _with_new_titles(context, columns[CONTENT_MODEL])
+    columns = {name: _column(context, name, query) for name in sorted(asked - {CONTENT_MODEL})}
+    if CONTENT_MODEL in asked:
+        columns[CONTENT_MODEL] = _titles(context, query)
     return columns
 
 
@@ -50,7 +50,7 @@ def _column(context: Context, name: str, query: Query) -> Column:
     return Column(model.scores(query), context.bundle.rows)
 
 
-def _with_new_titles(context: Context, column: Column) -> Column:
+def _titles(context: Context, query: Query) -> Column:
     """TF-IDF as if the bundle had seen what is new: items created or edited since, on either side.
 
     Their titles are compared live with those of the items that weigh most in the history.
@@ -58,8 +58,13 @@ def _with_new_titles(context: Context, column: Column) -> Column:
     history, changed = context.history, context.changed_rows()
     live = changed & context.index.catalogue.column("alive")
     if not live.any():
-        return column
-    scores = column.dense(context.n_rows).copy()
+        return _column(context, CONTENT_MODEL, query)
+    settled = query
+    if context.bundle is not None:
+        # The bundle has the neighbours of an edited item's old title.
+        same = ~changed[context.bundle.rows[query.items]]
+        settled = Query(items=query.items[same], weights=query.weights[same])
+    scores = _column(context, CONTENT_MODEL, settled).dense(context.n_rows).copy()
     scores[changed] = 0
     everything = np.ones(context.n_rows, dtype=np.bool_)
     least = context.params.section(TfidfConfig).min_similarity

@@ -247,8 +247,9 @@ async def test_a_shadow_is_computed_logged_and_not_shown(
     assert request.bundle_id == "second"
     rows = await logged(pool, "endpoint = 'home.personalized'", 2)
     visible, shadow = sorted(rows, key=lambda row: not row["shown"])
-    assert (visible["arm"], visible["bundle_id"]) == ("shown", "second")
-    assert (shadow["arm"], shadow["bundle_id"], shadow["request_id"]) == ("unseen", "first", "r1")
+    assert (visible["shown"], visible["arm"], visible["bundle_id"]) == (True, "shown", "second")
+    assert (shadow["shown"], shadow["arm"], shadow["bundle_id"]) == (False, "unseen", "first")
+    assert shadow["request_id"] == "r1"
     assert visible["item_ids"] == [each.item.item_id for each in shown.personalized]
 
 

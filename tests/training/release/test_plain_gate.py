@@ -1,0 +1,121 @@
+"""The gate's rules once more, in plain sentences, on measurements about every limit at once."""
+
+from dataclasses import replace
+from math import sqrt
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.release.test_gate import CHALLENGER, LIMITS, covers
+from training.evaluation.intervals import NORMAL
+from training.release.gate import decide
+from training.release.measurements import ChallengerReport, Change, Comparison, standard_error
+
+USERS = st.sampled_from([0, 19, 20, 500])
+REFERENCE = 0.2
+FLOOR = -LIMITS.max_relative_loss * REFERENCE
+NEAR_A_LIMIT = st.sampled_from(
+    [-0.05, FLOOR - 1e-6, FLOOR + 1e-6, -0.011, -0.01, -0.009, -1e-6, 0.0, 1e-6, 0.05]
+)
+
+
+@st.composite
+def comparisons(draw: st.DrawFn, name: str) -> Comparison:
+    """A mean, and an interval about it that need not lie even."""
+    mean, users = draw(NEAR_A_LIMIT), draw(USERS)
+    below, above = (draw(st.sampled_from([1e-7, 0.005, 0.03])) for _ in range(2))
+    return Comparison(name, "other", "ndcg@10", mean, mean - below, mean + above, users, REFERENCE)
+
+
+REPORTS = st.builds(
+    lambda blend, als, nmf, cold, changes: replace(
+        CHALLENGER, comparisons=(als, blend, nmf), cold=cold, **changes
+    ),
+    comparisons("blend"),
+    comparisons("als"),
+    comparisons("nmf"),
+    st.none() | comparisons("popularity"),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "champion_id": st.just(None),
+            "champion_error": st.just("damaged"),
+            "incomparable": st.just("seen the test"),
+            "champion_measured": st.just(False),
+            "lost": st.sampled_from([None, ("12 items instead of 900",)]),
+            "index_recall": st.sampled_from([None, 0.9499, 0.95]),
+            "smoke_p95_ms": st.sampled_from([50.0, 50.1]),
+            "coverage": st.none()
+            | st.builds(covers, st.sampled_from([0.0, 0.2, 0.24, 0.25, 0.3]), st.just(0.3), USERS),
+            "earlier": st.lists(
+                st.builds(Change, st.just("older"), st.sampled_from([-0.09, -0.02, 0.0, 0.3]), st.just(0.01)),
+                max_size=3,
+            ).map(tuple),
+        },
+    ),
+)
+
+
+def refused_by(report: ChallengerReport) -> set[str]:
+    """The names of the rules that refuse it."""
+    found = accuracy_rules(report)
+    cold, coverage = report.cold, report.coverage
+    if report.champion_id and report.lost:
+        found.add("volume")
+    if coverage and coverage.users >= LIMITS.min_test_users:
+        mine, theirs = coverage.challenger.value, coverage.champion.value
+        # Both margins are 0.01: 1.96 standard errors each, which the ratio's has as shares of the two.
+        shares = [0.01 / NORMAL / value for value in (mine, theirs) if value]
+        if mine / theirs * (1 + NORMAL * sqrt(sum(share**2 for share in shares))) < LIMITS.min_coverage_ratio:
+            found.add("coverage of blend")
+    if cold and cold.users >= LIMITS.min_test_users and cold.high < LIMITS.min_cold_difference:
+        found.add("cold start")
+    if report.index_recall is not None and report.index_recall < LIMITS.min_index_recall:
+        found.add("index recall")
+    if report.smoke_p95_ms > LIMITS.max_smoke_ms:
+        found.add("smoke test")
+    return found
+
+
+def accuracy_rules(report: ChallengerReport) -> set[str]:
+    """Those of accuracy; without test users a champion that was measured stays."""
+    judged = {each.challenger: each for each in report.comparisons}
+    blend = judged.pop("blend")
+    if blend.users < LIMITS.min_test_users:
+        return {"accuracy"} if report.champion_measured and not report.champion_error else set()
+    if not report.champion_id or report.champion_error or report.incomparable:
+        gained = blend.difference > LIMITS.min_gain_over_baseline
+        return set() if gained else {"accuracy against the baseline"}
+    found = {
+        f"accuracy of {name}"
+        for name, one in judged.items()
+        if one.users >= LIMITS.min_test_users and one.high < 0 and one.difference < LIMITS.min_ndcg_difference
+    }
+    if blend.difference < FLOOR or (blend.high < 0 and blend.low < FLOOR):
+        found.add("accuracy of blend")
+    if lost_in_all(report, blend):
+        found.add("small losses")
+    return found
+
+
+def lost_in_all(report: ChallengerReport, blend: Comparison) -> bool:
+    """Whether tonight's loss and those of the nights before are together shown to be too much."""
+    sums: list[tuple[float, float]] = []
+    loss, error = blend.difference / REFERENCE, standard_error(blend, LIMITS) / REFERENCE
+    for change in report.earlier:
+        loss, error = loss + change.relative, sqrt(error**2 + change.error**2)
+        sums.append((loss, error))
+    if not sums:
+        return False
+    worst, error = min(sums)
+    return worst < -LIMITS.max_relative_loss and worst + NORMAL * error < 0
+
+
+@given(REPORTS)
+@settings(max_examples=150)
+def test_a_bundle_is_refused_by_the_rules_that_it_breaks_and_by_no_other(report: ChallengerReport) -> None:
+    decision = decide(report, LIMITS)
+    refused: set[Any] = {check.name for check in decision.checks if not check.passed}
+    assert refused == refused_by(report)
+    assert decision.accepted == (not refused)
