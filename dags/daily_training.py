@@ -23,6 +23,7 @@ from typing import Any
 from airflow.sdk import Param, TaskGroup, chain, dag, task
 
 from dags.assets import BUNDLE, DEPLOYMENT, SNAPSHOT
+from dags.deadlines import training_deadline
 from dags.defaults import FITTED_AT_ONCE, RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 from training.models.registry import names  # imports no model
@@ -35,6 +36,7 @@ FORCE = Param(False, type="boolean", title="Force", description="Train even if n
     default_args=TASK_DEFAULTS,
     dagrun_timeout=timedelta(hours=6),
     max_active_tasks=FITTED_AT_ONCE,
+    deadline=training_deadline(),
     tags=["training", "daily"],
     doc_md=__doc__,
     description="Every night: train all models on a snapshot, and deploy them if the gate accepts.",

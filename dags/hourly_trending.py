@@ -11,6 +11,7 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 from dags.assets import TRENDING
+from dags.deadlines import hourly_deadline
 from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 
@@ -19,6 +20,7 @@ from dags.descriptions import TASKS
     schedule="@hourly",
     default_args={**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=10)},
     dagrun_timeout=timedelta(minutes=50),
+    deadline=hourly_deadline(),
     tags=["serving", "trending"],
     doc_md=__doc__,
     description="Every hour: recompute what is trending from recent interactions.",

@@ -1,4 +1,4 @@
-"""### Check the bundle in service, every hour
+"""### Check the bundle in service, every hour and as soon as a training has put one into service
 
 - `make_partitions` creates database partitions for the coming months.
 - `guard` rolls the bundle back if its click rate is significantly below that of the previous bundle.
@@ -18,20 +18,24 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import dag, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
 from dags.assets import DEPLOYMENT, TRENDING
+from dags.deadlines import hourly_deadline
 from dags.defaults import RUN_DEFAULTS, TASK_DEFAULTS
 from dags.descriptions import TASKS
 
+HOURLY = CronTriggerTimetable("30 * * * *", timezone="UTC")
+
 
 @dag(
-    schedule="30 * * * *",
+    schedule=AssetOrTimeSchedule(timetable=HOURLY, assets=[DEPLOYMENT]),
     default_args={**TASK_DEFAULTS, "execution_timeout": timedelta(minutes=20)},
     dagrun_timeout=timedelta(minutes=55),
+    deadline=hourly_deadline(),
     tags=["monitoring", "hourly"],
     doc_md=__doc__,
-    description="Every hour: roll back a worse bundle, look for drift and old data, delete what is too old.",
+    description="Hourly, and after a deployment: roll back a worse bundle, look for drift, delete old data.",
     **RUN_DEFAULTS,
 )
 def monitoring() -> None:

@@ -18,6 +18,8 @@ print("RESULT", json.dumps({"errors": {str(k): v for k, v in bag.import_errors.i
         "doc": bool(d.doc_md), "about": d.description, "tags": sorted(d.tags), "runs": d.max_active_runs,
         "params": {name: d.params.get_param(name).schema["type"] for name in d.params},
         "at_once": d.max_active_tasks,
+        "late": [alert.interval.total_seconds() for alert in d.deadline or []],
+        "assets": [asset.name for asset in getattr(d.timetable.asset_condition, "objects", [])],
         "told": bool(d.on_failure_callback), "catchup": d.catchup,
         "tasks": {t.task_id: {
             "owner": t.owner, "retries": t.retries, "pool": t.pool, "doc": bool(t.doc_md),
@@ -70,6 +72,11 @@ def test_every_dag_loads_and_says_what_it_is(run_airflow: RunAirflow) -> None:
     fitted = [name for name in training if name.startswith("train_")]
     assert training["evaluate"]["before"] == sorted(fitted)
     assert found["dags"]["daily_training"]["at_once"] == 2
+    late = {name: dag["late"] for name, dag in found["dags"].items() if dag["late"]}
+    assert late == {"daily_training": [4 * 3600], "hourly_trending": [1800], "monitoring": [1800]}
+    assert {name: dag["assets"] for name, dag in found["dags"].items() if dag["assets"]} == {
+        "monitoring": ["deployment"]
+    }
     tasks = [task for dag in found["dags"].values() for task in dag["tasks"].values()]
     # Airflow's UI deletes every pool but this one, and tasks of a pool that is gone never start.
     assert {task["pool"] for task in tasks} == {"default_pool"}

@@ -1,10 +1,6 @@
 """The DAG `monitoring` on real parts: a quiet hour, then one with other users and no service."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -14,6 +10,7 @@ from database.connection import connect
 from database.deployments import activate
 from database.monitoring import drift_reports
 from database.settings import get_settings
+from tests.dags.listener import listening
 from training.data.snapshot import take_snapshot
 from training.data.workspace import open_workspace
 from training.pipeline.trending import refresh_trending
@@ -48,46 +45,6 @@ select 'new' || u, 'ITEM000001', 'like', 's' || u, date_trunc('day', now(), 'UTC
     'shop'
 from generate_series(1, 1500) u
 """
-
-
-class Listener:
-    """What asked over HTTP, and what was posted."""
-
-    def __init__(self) -> None:
-        self.posted: list[dict[str, Any]] = []
-        self.asked: list[str] = []
-
-
-@contextmanager
-def listening(port: int = 0) -> Iterator[tuple[int, Listener]]:
-    heard = Listener()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            heard.asked.append(self.path)
-            self._answer(200)
-
-        def do_POST(self) -> None:
-            heard.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self._answer(204)
-
-        def _answer(self, status: int) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output clean."""
-
-    server = HTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port, heard
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -1,15 +1,18 @@
-"""A failed task is posted to the webhook; a webhook that is down does not hide the failure."""
+"""A failed task and a late run are posted to the webhook; one that is down does not hide the failure."""
 
 import json
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+import yaml
 
 from dags import defaults
-from database.settings import get_settings
+from database.settings import REPOSITORY, get_settings
 from watch.alerts import post_failure
 
 
@@ -65,6 +68,58 @@ def test_the_webhook_learns_of_a_run_that_took_too_long_and_of_each_task_once(
     (told,) = webhook
     assert (told["event"], told["dag_id"], told["task_id"]) == ("run_failed", "daily_training", None)
     assert told["error"] == "timed_out"
+
+
+def late(state: str) -> dict[str, dict[str, str]]:
+    """What Airflow says of a run that has passed its deadline."""
+    return {
+        "dag_run": {"dag_id": "daily_training", "dag_run_id": "run-1", "state": state},
+        "deadline": {"id": "1", "deadline_time": "2026-11-26 07:00:00+00:00"},
+    }
+
+
+async def test_the_webhook_learns_of_a_run_that_is_late_but_not_of_one_that_has_failed_before(
+    webhook: list[dict[str, object]],
+) -> None:
+    await defaults.tell_late_run(late("failed"))
+    assert webhook == []
+
+    await defaults.tell_late_run(late("running"))
+
+    (told,) = webhook
+    assert (told["event"], told["dag_id"], told["run_id"]) == ("run_late", "daily_training", "run-1")
+    assert told["error"] == "still running at its deadline, 2026-11-26 07:00:00+00:00"
+
+
+async def test_without_a_webhook_the_log_tells_of_a_late_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", "")
+    get_settings.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        await defaults.tell_late_run(late("queued"))
+    get_settings.cache_clear()
+
+    assert "daily_training is late in run run-1: still queued at its deadline" in caplog.text
+
+
+def test_deadlines_go_by_the_params_and_by_their_defaults_while_the_file_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHORTLIST_WORKSPACE", str(tmp_path))
+    get_settings.cache_clear()
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["monitoring"]["training_deadline_hours"] = 1.5
+    del params["monitoring"]["hourly_deadline_minutes"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert defaults.late_after("training_deadline_hours") == timedelta(hours=1.5)
+    assert defaults.late_after("hourly_deadline_minutes") == timedelta(minutes=30)
+
+    (tmp_path / "params.yaml").write_text("seed: [")
+    with caplog.at_level(logging.WARNING):
+        assert defaults.late_after("training_deadline_hours") == timedelta(hours=4)
+    get_settings.cache_clear()
+    assert "params.yaml" in caplog.text
 
 
 def test_a_webhook_that_is_down_is_logged(

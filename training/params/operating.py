@@ -97,6 +97,10 @@ class MonitoringParams(Config):
     max_trending_age_hours: float = Field(gt=0)
     max_probe_ms: float = Field(gt=0)
     report_days: int = Field(ge=1)
+    training_deadline_hours: float = Field(default=4.0, gt=0)
+    """A nightly training that is not over so long after it was queued is told of."""
+    hourly_deadline_minutes: float = Field(default=30.0, gt=0)
+    """The same for the hourly runs."""
 
     @property
     def earlier_weeks(self) -> int:
