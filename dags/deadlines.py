@@ -1,6 +1,7 @@
 """By when a run should be over: Airflow tells of one that is not, while it can still be helped."""
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+from airflow.sdk.definitions.callback import AsyncCallback  # the stubs of airflow.sdk leave them out
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from dags.defaults import late_after, tell_late_run
 

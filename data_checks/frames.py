@@ -1,6 +1,10 @@
-"""The tables under test as pandas frames, read from a snapshot's Parquet files."""
+"""The tables under test as pandas frames, read from a snapshot's Parquet files.
+
+The interactions are read in parts, each table else whole.
+"""
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +18,8 @@ _ITEMS = ["item_id", "kind", "title", "rating", "rating_count", "price", "origin
 _INTERACTIONS = ["interaction_id", "item_id", "event_type", "value", "occurred_at"]
 _DAY = 86_400_000_000
 """Microseconds."""
+PART = 1 << 20
+"""Interactions checked at a time."""
 USUAL_DAYS = 28
 """Days before the newest one that say what a usual day is."""
 
@@ -36,33 +42,72 @@ class Limits:
     """Days without interactions before the newest row of any table; more is a warning."""
 
 
-def read_frames(snapshot: Path, description: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """The table of each suite, by its name; ids and words are categories, which take a tenth of the memory.
+def read_frames(snapshot: Path, description: dict[str, Any], limits: Limits) -> dict[str, Iterable[Any]]:
+    """The table of each suite by its name, as the frames of its parts.
 
     Args:
         snapshot: folder with the Parquet files.
         description: content of its snapshot.json.
         limits: as of when a share of left-out rows says something.
     """
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     items = pq.read_table(snapshot / "items.parquet", columns=_ITEMS)
-    interactions = pq.read_table(
-        snapshot / "interactions.parquet", columns=_INTERACTIONS, read_dictionary=["item_id", "event_type"]
-    ).unify_dictionaries()
-    ids = interactions.column("item_id")
-    known = pc.or_(pc.is_null(ids), pc.is_in(ids, value_set=items.column("item_id")))
-    interactions = interactions.append_column("item_known", known)
     users = pq.read_table(snapshot / "users.parquet", columns=["user_id", "created_at"])
+    interactions = snapshot / "interactions.parquet"
     return {
-        "items": items.to_pandas(),
-        "users": users.to_pandas(),
-        "interactions": interactions.to_pandas(),
-        "embeddings": _embeddings(snapshot / "embeddings.parquet"),
-        "left_out": _left_out(description, limits),
-        "volume": _volume(interactions.column("occurred_at"), datetime.fromisoformat(description["as_of"])),
+        "items": [items.to_pandas()],
+        "users": [users.to_pandas()],
+        "interactions": _interactions(interactions, items.column("item_id")),
+        "embeddings": [_embeddings(snapshot / "embeddings.parquet")],
+        "left_out": [_left_out(description, limits)],
+        "volume": [_volume(interactions, datetime.fromisoformat(description["as_of"]))],
     }
+
+
+def _interactions(path: Path, items: Any) -> Iterator[Any]:
+    """The interactions, at most PART rows at a time and at least one frame.
+
+    Ids and words are categories. `item_known` says whether the row has no item or one of `items`;
+    `id_repeated` whether its id stands in the table more than once.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    repeated = _repeated_ids(path)
+    with pq.ParquetFile(path, read_dictionary=["item_id", "event_type"]) as file:
+        empty = file.schema_arrow.empty_table().select(_INTERACTIONS)
+        batches = file.iter_batches(batch_size=PART, columns=_INTERACTIONS) if file.metadata.num_rows else ()
+        for part in (pa.Table.from_batches([batch]) for batch in batches) if batches else (empty,):
+            ids = part.column("item_id")
+            known = pc.or_(pc.is_null(ids), pc.is_in(ids.cast(items.type), value_set=items))
+            again = pc.is_in(part.column("interaction_id"), value_set=repeated)
+            yield part.append_column("item_known", known).append_column("id_repeated", again).to_pandas()
+
+
+def _repeated_ids(path: Path) -> Any:
+    """int64: ids of more than one interaction. All ids are in memory for it, 8 bytes a row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = np.empty(pq.read_metadata(path).num_rows, dtype=np.int64)
+    rows = 0
+    for part in _column(path, "interaction_id"):
+        ids[rows : rows + len(part)] = part
+        rows += len(part)
+    ids = ids[:rows]
+    ids.sort()
+    return pa.array(np.unique(ids[1:][ids[1:] == ids[:-1]]), pa.int64())
+
+
+def _column(path: Path, name: str) -> Iterator[Any]:
+    """A column of whole numbers or times (microseconds) in batches, without its nulls: int64[n]."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=PART, columns=[name]):
+            yield batch.column(0).drop_null().cast("int64").to_numpy()
 
 
 def _embeddings(path: Path) -> Any:
@@ -96,17 +141,19 @@ def _embeddings(path: Path) -> Any:
     return frame
 
 
-def _volume(occurred_at: Any, as_of: datetime) -> Any:
+def _volume(interactions: Path, as_of: datetime) -> Any:
     """Newest day against usual ones, as one row; a history of under two weeks has no usual day yet."""
     import pandas as pd
 
-    times = occurred_at.cast("int64").to_numpy() if len(occurred_at) else np.zeros(0, dtype=np.int64)
-    if not len(times):
+    bounds = [(times.min(), times.max()) for times in _column(interactions, "occurred_at") if len(times)]
+    if not bounds:
         return pd.DataFrame([{"newest_day_share": 1.0, "silent_days": 0.0}])
-    newest = int(times.max())
-    age = (newest - times) // _DAY
-    counts = np.bincount(age[age <= USUAL_DAYS], minlength=USUAL_DAYS + 1)
-    usual = float(np.median(counts[1:])) if age.max() >= USUAL_DAYS // 2 else 0.0
+    oldest, newest = int(min(low for low, _ in bounds)), int(max(high for _, high in bounds))
+    counts = np.zeros(USUAL_DAYS + 1, dtype=np.int64)
+    for times in _column(interactions, "occurred_at"):
+        age = (newest - times) // _DAY
+        counts += np.bincount(age[age <= USUAL_DAYS], minlength=USUAL_DAYS + 1)
+    usual = float(np.median(counts[1:])) if (newest - oldest) // _DAY >= USUAL_DAYS // 2 else 0.0
     share = counts[0] / usual if usual else 1.0
     silent = max(0.0, (as_of.timestamp() * 1e6 - newest) / _DAY)
     return pd.DataFrame([{"newest_day_share": float(share), "silent_days": silent}])

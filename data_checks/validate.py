@@ -9,12 +9,14 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from data_checks.frames import Limits, read_frames
+from data_checks.parts import SAMPLE, can_be_judged_in_parts, merge
 from data_checks.report import DataCheckError, Finding, Report
 
 logger = logging.getLogger(__name__)
@@ -25,8 +27,6 @@ CLOCK_TOLERANCE_HOURS = 24
 """How far in the future an event may be, since clients' clocks differ."""
 CRITICAL, WARNING = "critical", "warning"
 """How grave it is that an expectation fails; a warning stops nothing."""
-SAMPLE = 20
-"""Offending rows named for each expectation."""
 HISTORY = 10
 """Validations kept in the Data Docs: each one makes them slower to build."""
 
@@ -45,7 +45,7 @@ def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
     parameters = _parameters(description, limits)
     with _quiet():
         findings = _run_suites(suites, frames, output / "great_expectations", parameters)
-    rows = {name: len(frames[name]) for name in ("items", "interactions")}
+    rows = {name: _row_count(snapshot / f"{name}.parquet") for name in ("items", "interactions")}
     report = Report(rows, tuple(findings))
     output.mkdir(parents=True, exist_ok=True)
     (output / "result.json").write_text(json.dumps(report.as_dict(), indent=1, sort_keys=True) + "\n")
@@ -59,6 +59,12 @@ def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
     passed = len(report.findings) - len(report.warnings)
     logger.info("%d of %d expectations passed on %s.", passed, len(report.findings), report.rows)
     return report
+
+
+def _row_count(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
 
 
 def _parameters(description: dict[str, Any], limits: Limits) -> dict[str, Any]:
@@ -78,7 +84,10 @@ def _parameters(description: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
 
 def _run_suites(
-    suites: Sequence[dict[str, Any]], frames: dict[str, Any], project: Path, parameters: dict[str, Any]
+    suites: Sequence[dict[str, Any]],
+    frames: dict[str, Iterable[Any]],
+    project: Path,
+    parameters: dict[str, Any],
 ) -> Iterator[Finding]:
     """Run all suites in a file context under `project`."""
     import great_expectations as gx
@@ -101,15 +110,42 @@ def _run_suites(
     findings: list[Finding] = []
     for suite, definition in definitions:
         context.validation_definitions.add_or_update(definition)
-        result = definition.run(
-            batch_parameters={"dataframe": frames[suite["table"]]},
-            expectation_parameters=parameters,
-            result_format=_sampled(suite.get("id")),
-        )
+        result = _run_in_parts(suite, definition, frames[suite["table"]], parameters)
+        _store(project, suite["name"], result)
         findings.extend(_finding(suite["name"], entry) for entry in result.results)
     _show_samples(project)
     context.build_data_docs()
     return iter(findings)
+
+
+def _run_in_parts(
+    suite: dict[str, Any], definition: Any, frames: Iterable[Any], parameters: dict[str, Any]
+) -> Any:
+    """The result of a suite on a table. A suite that has to see all rows at once is given them."""
+    import pandas as pd
+    from great_expectations.core import RunIdentifier
+
+    if not can_be_judged_in_parts(suite["expectations"]):
+        parts = list(frames)
+        frames = parts if len(parts) == 1 else [pd.concat(parts, ignore_index=True)]
+    run = RunIdentifier(run_time=datetime.now(UTC))  # of all parts: each stored result replaces the last
+    results = [
+        definition.run(
+            batch_parameters={"dataframe": frame},
+            expectation_parameters=parameters,
+            result_format=_sampled(suite.get("id")),
+            run_id=run,
+        )
+        for frame in frames
+    ]
+    return merge(results, parameters)
+
+
+def _store(project: Path, suite: str, result: Any) -> None:
+    """Put the result of the whole table in place of that of its last part, for the Data Docs."""
+    files = (project / "gx" / "uncommitted" / "validations" / suite).glob("*/*/*.json")
+    newest = max(files, key=lambda file: file.parent.name)
+    newest.write_text(json.dumps(result.to_json_dict()))
 
 
 def _finding(suite: str, result: Any) -> Finding:

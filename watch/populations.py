@@ -1,6 +1,7 @@
 """The catalogues compared for drift: of the snapshot that the deployed bundle was trained on, and today's."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,15 @@ from training.models.core.types import DoubleArray, FloatArray, LongArray
 from training.params.operating import MonitoringParams
 
 _BATCH = 10_000
-"""Vectors read at a time."""
+"""Items and vectors read at a time."""
+_LENGTH = "text_length"
+_FACTS = pa.schema(
+    {
+        columns.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
+        columns.PRICE: pa.float64(),
+        _LENGTH: pa.int32(),
+    }
+)
 
 
 class ReferenceMissingError(Exception):
@@ -57,20 +66,15 @@ def snapshot_files(workspace: Workspace, md5: str) -> dict[str, Path]:
 
 
 def read_snapshot(files: dict[str, Path], params: MonitoringParams, seed: int) -> Catalogue:
-    """The catalogue of a snapshot."""
+    """The catalogue of a snapshot, read in batches: the texts are never in memory together."""
     generator = np.random.default_rng(seed)
-    wanted = [columns.TITLE, columns.DESCRIPTION, columns.CATEGORY, columns.PRICE]
-    items = pq.read_table(files["items.parquet"], columns=wanted)
-    items = items.filter(pc.is_valid(items[columns.TITLE]))
-    lengths = pc.add(
-        pc.utf8_length(items[columns.TITLE]), pc.fill_null(pc.utf8_length(items[columns.DESCRIPTION]), 0)
-    )
+    facts = pa.Table.from_batches(_facts(files["items.parquet"]), _FACTS)
     total = pq.read_metadata(files["embeddings.parquet"]).num_rows
     chosen = np.sort(generator.permutation(total)[: params.embedding_rows])
     return Catalogue(
-        categories=_counts(pc.fill_null(items[columns.CATEGORY], "")),
-        prices=_sample(items[columns.PRICE].drop_null(), params.sample_rows, generator),
-        text_lengths=_sample(lengths, params.sample_rows, generator),
+        categories=_counts(facts[columns.CATEGORY]),
+        prices=_sample(facts[columns.PRICE].drop_null(), params.sample_rows, generator),
+        text_lengths=_sample(facts[_LENGTH], params.sample_rows, generator),
         vectors=_matrix(_vectors(files["embeddings.parquet"], chosen)),
     )
 
@@ -97,6 +101,21 @@ def read_weeks(conn: Connection, now: datetime, params: MonitoringParams) -> Int
     end = end.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     # As many weeks again before those compared: each week's items are ranked by the weeks before it.
     return interaction_weeks(conn, end, 2 * params.earlier_weeks + 1)
+
+
+def _facts(path: Path) -> Iterator[pa.RecordBatch]:
+    """Of each item with a title, what is compared: its category, its price, and how long its texts are."""
+    wanted = [columns.TITLE, columns.DESCRIPTION, columns.CATEGORY, columns.PRICE]
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH, columns=wanted):
+            items = batch.filter(pc.is_valid(batch[columns.TITLE]))
+            described = pc.fill_null(pc.utf8_length(items[columns.DESCRIPTION]), 0)
+            facts = [
+                pc.fill_null(items[columns.CATEGORY], "").dictionary_encode(),
+                items[columns.PRICE].cast(pa.float64()),
+                pc.add(pc.utf8_length(items[columns.TITLE]), described),
+            ]
+            yield pa.record_batch(facts, schema=_FACTS)
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -198,8 +198,78 @@ def test_a_new_shop_and_one_that_closes_have_no_quiet_day(tmp_path: Path, ages: 
         for age in ages
     ]
     write_snapshot(tmp_path, good_items(), rows)
-    volume = read_frames(tmp_path, {"as_of": NOW.isoformat()}, LIMITS)["volume"]
+    (volume,) = read_frames(tmp_path, {"as_of": NOW.isoformat()}, LIMITS)["volume"]
     assert volume["newest_day_share"][0] >= LIMITS.day_share
+
+
+def documented(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the Data Docs are made of, by suite: verdict, counts and samples of each expectation."""
+    runs = folder / "great_expectations" / "gx" / "uncommitted" / "validations"
+    found = {}
+    for file in runs.rglob("*.json"):
+        content = json.loads(file.read_text())
+        found[content["suite_name"]] = [
+            {"success": entry["success"], "type": entry["expectation_config"]["type"]} | entry["result"]
+            for entry in content["results"]
+        ]
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_interactions_that_are_read_in_parts_give_the_report_of_the_whole_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+
+    def drawn(*choices: Any) -> Any:
+        return choices[int(generator.integers(len(choices)))]
+
+    rows = [
+        {
+            "interaction_id": int(generator.integers(200)),
+            "item_id": drawn("ITEM0", "ITEM1", "ITEM2", "GHOST", None),
+            "event_type": drawn("purchase", "rating", "feedback", "click", "teleport", "search_query"),
+            "value": drawn(-3.0, 0.0, 1.0, 4.0, 9.0, None),
+            "occurred_at": drawn(NOW, NOW - timedelta(days=3), NOW + timedelta(days=40), None),
+        }
+        for _ in range(50)
+    ]
+    write_snapshot(tmp_path / "snapshot", good_items(), rows)
+    reports = []
+    for part in (1000, 7):
+        monkeypatch.setattr("data_checks.frames.PART", part)
+        with pytest.raises(DataCheckError) as failure:
+            validate(tmp_path / "snapshot", tmp_path / str(part), LIMITS)
+        reports.append(failure.value.report)
+    whole, parts = reports
+    assert parts.as_dict() == whole.as_dict()
+    assert documented(tmp_path / "7") == documented(tmp_path / "1000")
+
+
+def test_a_suite_with_more_than_rows_to_judge_sees_the_whole_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suites = tmp_path / "suites"
+    suites.mkdir()
+    suite = {
+        "name": "own",
+        "table": "interactions",
+        "expectations": [
+            {
+                "type": "expect_column_mean_to_be_between",
+                "kwargs": {"column": "value", "min_value": 1.9, "max_value": 2.1},
+            }
+        ],
+    }
+    (suites / "own.json").write_text(json.dumps(suite))
+    monkeypatch.setattr("data_checks.validate.SUITES", suites)
+    monkeypatch.setattr("data_checks.frames.PART", 2)
+    rows = [
+        {"interaction_id": number, "event_type": "click", "value": float(number), "occurred_at": NOW}
+        for number in range(5)
+    ]
+    write_snapshot(tmp_path / "snapshot", good_items(), rows)
+    assert not validate(tmp_path / "snapshot", tmp_path / "validation", LIMITS).failures
 
 
 def test_empty_snapshot_is_refused(tmp_path: Path) -> None:
