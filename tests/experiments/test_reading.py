@@ -1,6 +1,7 @@
 """An experiment as it is read: rates and verdicts by arm."""
 
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -11,6 +12,7 @@ from database.online import arm_clicks
 from database.settings import REPOSITORY
 from experiments.commands import describe, describe_mismatch
 from experiments.reading import read_experiment
+from experiments.statistics import compare
 from tests.database.test_online import CLICKS, NOW, click, shown
 from training.params import load_params
 
@@ -70,6 +72,23 @@ async def test_arms_without_their_shares_of_the_users_have_no_verdict(
     assert "No verdict: the arms do not have their shares of the users: 300 (expected 225)" in (
         describe_mismatch(reading.ratio)
     )
+
+
+async def test_each_of_several_arms_has_its_part_of_the_chance_of_a_false_alarm(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    """What would be shown beside one other arm is not shown beside three."""
+    arms = {"a": 200, "b": 200, "c": 200, "d": 200}
+    start_experiment(connection, "e", "ab", tuple(Arm(name, 0.25) for name in arms))
+    connection.commit()
+    async with pool.acquire() as conn:
+        await run(conn, arms, {"a": 20, "b": 43, "c": 43, "d": 43})
+    control, *others = read_experiment(connection, "e", LATER, PARAMS).arms
+    for arm in others:
+        judged = partial(compare, control.rate, arm.rate, scale=PARAMS.effect_scale, min_users=2)
+        assert judged(alpha=PARAMS.alpha).verdict == "better"
+        third = judged(alpha=PARAMS.alpha / 3)
+        assert arm.difference == third and third.verdict == "undecided"
 
 
 async def test_an_arm_that_wins_clicks_and_loses_buyers_is_worse(

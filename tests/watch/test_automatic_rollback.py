@@ -182,6 +182,23 @@ def test_bundles_side_by_side_in_an_experiment_are_compared_directly(two_bundles
     assert "in the same hours; the smallest drop found with so many users: 3" in seen.reason
 
 
+def test_an_experiment_that_was_over_before_is_not_what_bundles_are_compared_in(
+    two_bundles: Connection,
+) -> None:
+    """A worker that was slow to hear of its end went on to show both bundles in it for a while."""
+    arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "before", "share": 0.5, "bundle_id": "old"})
+    with two_bundles.cursor() as cursor:
+        cursor.execute(
+            "update experiments set started_at = %s, stopped_at = %s, stop_reason = 'over'",
+            (START - timedelta(days=3), START - timedelta(days=2)),
+        )
+    two_bundles.commit()
+    show(two_bundles, "new", users=500, clicked=10, arm="now")
+    show(two_bundles, "old", users=500, clicked=400, arm="before")
+    seen = compare_with_previous(two_bundles, NOW, PARAMS.guard, CLICKS)
+    assert seen is not None and not seen.side_by_side
+
+
 def test_only_lists_of_the_same_hours_are_held_side_by_side(two_bundles: Connection) -> None:
     """In the experiment's good hour both do as well; the new one has a bad hour to itself."""
     arms_run(two_bundles, {"name": "now", "share": 0.5}, {"name": "before", "share": 0.5, "bundle_id": "old"})

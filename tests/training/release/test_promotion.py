@@ -86,6 +86,33 @@ class Nothing:
     """A registry that is not asked: it is refused before."""
 
 
+@pytest.mark.parametrize(
+    ("decided", "reason"),
+    [
+        ([], "has not accepted"),
+        ([("serving", False)], "has not accepted"),
+        ([("serving", True), ("serving", False)], "has not accepted"),
+        ([("another", True)], "was compared with another, but serving is in service now"),
+        ([(None, True)], "was compared with None, but serving is in service now"),
+    ],
+)
+def test_what_the_gate_did_not_accept_against_what_serves_is_not_promoted(
+    connection: Connection, decided: list[tuple[str | None, bool]], reason: str
+) -> None:
+    """The task that promotes may be cleared and run by itself: the second lock is the database's."""
+    deploy(connection, "serving")
+    for champion, accepted in decided:
+        record_decision(connection, "new", champion, accepted, {})
+    record_decision(connection, "some other bundle", "serving", True, {})
+    connection.commit()
+    new = StoredBundle("new", "shortlist:new", REPOSITORY, {"models": {}})
+    with pytest.raises(PromotionError, match=reason):
+        promote(get_settings(), cast(Registry, Nothing()), new, "the task was cleared")
+    connection.rollback()
+    serving = deployments.current(connection)
+    assert serving is not None and serving.bundle_id == "serving"
+
+
 def test_a_bundle_that_was_taken_back_is_judged_again_first(connection: Connection) -> None:
     bad = StoredBundle("bad", "shortlist:bad", REPOSITORY, {"models": {}})
     deploy(connection, "good")
