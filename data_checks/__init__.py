@@ -1,4 +1,4 @@
 """What a snapshot must satisfy before anything is trained on it.
 
-Others use `frames`, `report` and `validate`.
+Others use `frames`, `errors` and `validate`.
 """

@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data_checks.errors import DataCheckError
 from data_checks.frames import Limits, read_frames
 from data_checks.parts import SAMPLE, can_be_judged_in_parts, merge
-from data_checks.report import DataCheckError, Finding, Report
+from data_checks.report import Finding, Report
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,15 @@ from typing import Any, Literal
 
 import asyncpg
 
+from database.errors import DatabaseError
+
 NOTED = "as_of"
 """Name under which the platform notes when the evidence behind an ingested item is of: no attribute."""
 
 AttributeType = Literal["number", "text", "texts", "boolean", "time"]
 
 
-class AttributeConflict(Exception):  # noqa: N818
+class AttributeConflictError(DatabaseError):
     """A value is not of the type that its attribute has."""
 
     def __init__(self, name: str, known: str, given: str) -> None:
@@ -56,12 +58,12 @@ async def read_types(conn: asyncpg.Connection) -> dict[str, AttributeType]:
 def settle(known: dict[str, AttributeType], attributes: Mapping[str, Any]) -> None:
     """Hold the attributes of one item to the known types, and add the types of new names to `known`.
 
-    Raises AttributeConflict, and adds nothing then.
+    Raises AttributeConflictError, and adds nothing then.
     """
     given = {name: type_of(value) for name, value in attributes.items() if value is not None}
     for name, kind in given.items():
         if known.get(name, kind) != kind:
-            raise AttributeConflict(name, known[name], kind)
+            raise AttributeConflictError(name, known[name], kind)
     known |= given
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from database.errors import DatabaseError
+
 logger = logging.getLogger(__name__)
 
 DATABASES = ("shortlist", "airflow", "mlflow")
@@ -30,7 +32,7 @@ STOP_SECONDS = 30
 """How long a server may take to stop."""
 
 
-class EmbeddedError(RuntimeError):
+class EmbeddedError(DatabaseError):
     """The embedded server can't be prepared or started; the message names the cause."""
 
 

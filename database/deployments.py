@@ -12,13 +12,14 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.errors import DatabaseError
 from database.experiments import end_holdback
 from database.locks import PROMOTION
 
 _FIELDS = "deployment_id, bundle_id, bundle_tag, manifest::text, reason, deployed_at, previous_id"
 
 
-class PromotionBusy(RuntimeError):  # noqa: N818
+class PromotionBusyError(DatabaseError):
     """Another promotion holds the lock."""
 
 
@@ -39,7 +40,7 @@ class Deployment:
 def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
     """Hold the promotion lock for the block, over any number of transactions of `conn`.
 
-    The server releases it when the connection ends, however that happens. Raises PromotionBusy when
+    The server releases it when the connection ends, however that happens. Raises PromotionBusyError when
     another holds it longer than `wait_seconds`. Enter with no transaction open: it is committed.
     """
     with conn.cursor() as cursor:
@@ -48,7 +49,7 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
             cursor.execute("select pg_advisory_lock(%s)", (PROMOTION,))
         except errors.LockNotAvailable as error:
             conn.rollback()
-            raise PromotionBusy("another promotion is running") from error
+            raise PromotionBusyError("another promotion is running") from error
     conn.commit()
     try:
         yield

@@ -10,7 +10,7 @@ import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.event_words import EventType
-from database.interactions import DedupConflict
+from database.interactions import DedupConflictError
 from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
 
 _KEYS = UUID("f7d3b2a4-0f55-4c1c-9c1e-5a1f0e6f7b3d")
@@ -73,8 +73,8 @@ async def store_events(
             An event replaces the one of its key; of a key that comes twice the last one stays.
         once: key, fingerprint and answer of the request. When the key is known nothing is stored.
 
-    Returns the answer that was stored with the key, if it is known. Raises DedupConflict when the key stands
-    for a request of another fingerprint.
+    Returns the answer that was stored with the key, if it is known. Raises DedupConflictError when the key
+    stands for a request of another fingerprint.
     """
     try:
         return await _store(conn, rows, once)
@@ -119,7 +119,7 @@ async def _claim(conn: asyncpg.Connection, key: UUID, fingerprint: str, answer: 
         return None
     known = await conn.fetchrow("select fingerprint, answer from idempotency_keys where key = $1", key)
     if known["fingerprint"] != fingerprint:
-        raise DedupConflict(str(key))
+        raise DedupConflictError(str(key))
     return str(known["answer"])
 
 

@@ -16,6 +16,8 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.errors import DatabaseError
+
 Kind = Literal["ab", "shadow", "holdback"]
 BlendValue = float | str | Mapping[str, float]
 
@@ -26,7 +28,7 @@ STARTED: tuple[Kind, ...] = ("ab", "shadow")
 """Kinds that somebody starts."""
 
 
-class ExperimentError(Exception):
+class ExperimentError(DatabaseError):
     """An experiment can't be started, stopped or read; the message says why."""
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from database.errors import DatabaseError
 from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
 
 EVENT_TYPES = (
@@ -39,7 +40,7 @@ _KNOWN = """
 """
 
 
-class DedupConflict(Exception):  # noqa: N818
+class DedupConflictError(DatabaseError):
     """A key that stands for one interaction was sent with another."""
 
 
@@ -82,8 +83,8 @@ async def record(
 ) -> Recorded:
     """Store one interaction, and its user when new.
 
-    It is on disk when this returns, unless the caller holds a transaction open: then when that commits.
-    One round trip. With a `dedup_key` the same event sent again gives what the first did; DedupConflict is
+    It is on disk when this returns, unless the caller holds a transaction open: then when that commits. One
+    round trip. With a `dedup_key` the same event sent again gives what the first did; DedupConflictError is
     raised for another event. Raises asyncpg.CheckViolationError for an unknown event type.
     """
     values = (user_id, event_type, item_id, query, value, session_id, occurred_at, source, dedup_key)
@@ -108,7 +109,7 @@ async def _store(conn: asyncpg.Connection, values: tuple[Any, ...]) -> Recorded:
         if known is None:
             return Recorded(*await conn.fetchrow(_RECORD, *values))
     if not known["same"]:
-        raise DedupConflict(str(dedup_key))
+        raise DedupConflictError(str(dedup_key))
     return Recorded(known["interaction_id"], known["occurred_at"])
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import asyncpg
 import numpy as np
 
-from database.attributes import AttributeConflict, read_types, settle, store_types
+from database.attributes import AttributeConflictError, read_types, settle, store_types
+from database.errors import DatabaseError
 from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish, get_items
 
 COLUMNS = (*WRITTEN, "categories", "stock", "dated_at", "attributes")
@@ -41,7 +42,7 @@ _UPSERT = f"""
 """
 
 
-class ChangedMeanwhile(Exception):  # noqa: N818
+class ItemChangedError(DatabaseError):
     """The item is no longer as it was read: read it again."""
 
 
@@ -51,15 +52,15 @@ async def replace_item(
     """Store a whole item, `values` as `replace_items` takes them, with its vector, in one transaction.
 
     `embedding` None keeps the stored vector, right when the text is unchanged. `read` is the item as it
-    was read before, deleted ones included. Raises ChangedMeanwhile when it is not that any more,
-    AttributeConflict.
+    was read before, deleted ones included. Raises ItemChangedError when it is not that any more,
+    AttributeConflictError.
     """
     item_id = values["item_id"]
     async with conn.transaction():
         seq = await conn.fetchval(_SEQ)
         now_seq = await conn.fetchval("select change_seq from items where item_id = $1", item_id)
         if now_seq != (None if read is None else read.change_seq):
-            raise ChangedMeanwhile(item_id)
+            raise ItemChangedError(item_id)
         await _settle_types(conn, [values])
         await conn.execute(_UPSERT, json.dumps([dict(values)]), seq)
         return await finish(conn, item_id, embedding)
@@ -67,7 +68,7 @@ async def replace_item(
 
 async def replace_items(
     conn: asyncpg.Connection, rows: Sequence[Mapping[str, Any]]
-) -> tuple[dict[str, bool], dict[int, AttributeConflict]]:
+) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]:
     """Store whole items in one transaction, without vectors; of an id that comes twice the last one.
 
     Each row has `item_id` and COLUMNS, as JSON has them (times as ISO 8601). Returns whether each stored
@@ -83,17 +84,17 @@ async def replace_items(
 
 async def _settle_types(
     conn: asyncpg.Connection, rows: Sequence[Mapping[str, Any]], *, refuse: bool = True
-) -> dict[int, AttributeConflict]:
+) -> dict[int, AttributeConflictError]:
     """Hold the rows' attributes to their types and store those of new names; the conflicts by row."""
     if not any(row["attributes"] for row in rows):
         return {}
     known = await read_types(conn)
     before = dict(known)
-    conflicts: dict[int, AttributeConflict] = {}
+    conflicts: dict[int, AttributeConflictError] = {}
     for index, row in enumerate(rows):
         try:
             settle(known, row["attributes"])
-        except AttributeConflict as conflict:
+        except AttributeConflictError as conflict:
             if refuse:
                 raise
             conflicts[index] = conflict
@@ -140,9 +141,9 @@ async def store_vectors(conn: asyncpg.Connection, vectors: Mapping[str, Embeddin
 
 
 async def delete_as_read(conn: asyncpg.Connection, read: ItemRow) -> None:
-    """Mark an item deleted, in one transaction. Raises ChangedMeanwhile when it is not as it was read."""
+    """Mark an item deleted, in one transaction. Raises ItemChangedError when it is not as it was read."""
     async with conn.transaction():
         await conn.fetchval(_SEQ)  # its lock before any item's, as everybody takes them
         seq = await conn.fetchval("select change_seq from items where item_id = $1", read.item_id)
         if seq != read.change_seq or await delete_item(conn, read.item_id) is None:
-            raise ChangedMeanwhile(read.item_id)
+            raise ItemChangedError(read.item_id)

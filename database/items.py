@@ -17,6 +17,8 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from database.errors import DatabaseError
+
 CONTENT = (
     "kind",
     "title",
@@ -78,7 +80,7 @@ _DISBELIEVE = f"""
 """
 
 
-class StaleEmbedding(Exception):  # noqa: N818
+class StaleEmbeddingError(DatabaseError):
     """The item's text is no longer the one that its new vector was made of: read it, encode, try again."""
 
     def __init__(self, item_id: str) -> None:
@@ -186,7 +188,7 @@ async def insert_item(
     """Create an item and store its vector, in one transaction; an article without an id is numbered.
 
     A bare or deleted item of that id is filled anew. Returns None when a described one stands there.
-    Raises StaleEmbedding when the vector is of another text, ValueError for no id and no article.
+    Raises StaleEmbeddingError when the vector is of another text, ValueError for no id and no article.
     """
     async with conn.transaction():
         seq = await conn.fetchval(_NEXT_SEQ)
@@ -227,7 +229,7 @@ async def update_item(
     ratio that contradicts the item's prices is not stored.
 
     `embedding` None keeps the stored vector, right when the text is unchanged. Returns None when the
-    id is unknown or deleted. Raises StaleEmbedding; ValueError for a column that is none of WRITTEN.
+    id is unknown or deleted. Raises StaleEmbeddingError; ValueError for a column that is none of WRITTEN.
     """
     unknown = set(changes) - set(WRITTEN)
     if unknown:
@@ -339,7 +341,7 @@ async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIt
 async def finish(conn: asyncpg.Connection, item_id: str, embedding: Embedding | None) -> ItemRow:
     """Store an item's vector, if there is one, and read the item, in the caller's transaction.
 
-    Raises StaleEmbedding when the vector is of another text.
+    Raises StaleEmbeddingError when the vector is of another text.
     """
     if embedding is not None:
         await _store(conn, item_id, embedding)
@@ -347,7 +349,7 @@ async def finish(conn: asyncpg.Connection, item_id: str, embedding: Embedding | 
     if row is None:
         raise LookupError(item_id)
     if embedding is not None and row.text_hash != embedding.text_hash:
-        raise StaleEmbedding(item_id)
+        raise StaleEmbeddingError(item_id)
     return row
 
 

@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database import deployments
 from database.deployments import Deployment
+from database.errors import DatabaseError
 from database.experiments import stop_tests_of
 
 ROLLBACK = "rollback: "
@@ -25,7 +26,7 @@ InTransaction = Callable[[Connection], None]
 """Stores, in the rollback's own transaction, what led to it."""
 
 
-class RollbackError(RuntimeError):
+class RollbackError(DatabaseError):
     """There is nothing to go back to; what serves stays."""
 
 
@@ -57,7 +58,7 @@ def roll_back(
     Raises:
         OvertakenError: `expected` does not serve any more.
         RollbackError: there is no such bundle, or the store lost it.
-        PromotionBusy: another promotion holds the lock.
+        PromotionBusyError: another promotion holds the lock.
     """
     with deployments.promotion_lock(conn, LOCK_SECONDS):
         left = deployments.current(conn)

@@ -8,6 +8,7 @@ lists of another arm leave the experiment, so that nobody counts in two.
 
 import asyncpg
 
+from database.errors import DatabaseError
 from database.user_removal import forget
 from database.users import locked_user
 
@@ -36,7 +37,7 @@ _MOVE_LISTS = """
 """
 
 
-class RegisteredUser(Exception):  # noqa: N818
+class RegisteredUserError(DatabaseError):
     """The anonymous id is that of a user whom somebody stored."""
 
 
@@ -44,13 +45,13 @@ async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str)
     """Move a visitor's history to a user, who is made if they are new; returns how many events moved.
 
     One transaction; done again it moves nothing. Events of the visitor that come later are theirs again,
-    until the next call. Raises RegisteredUser.
+    until the next call. Raises RegisteredUserError.
     """
     async with conn.transaction():
         rows = {each: await locked_user(conn, each) for each in sorted((anonymous_id, user_id))}
         visitor = rows[anonymous_id]
         if visitor is not None and visitor.registered:
-            raise RegisteredUser(anonymous_id)
+            raise RegisteredUserError(anonymous_id)
         await conn.execute("insert into users (user_id) values ($1) on conflict do nothing", user_id)
         moved = await conn.fetchrow(_MOVE_EVENTS, anonymous_id, user_id)
         await conn.execute(_KEEP_ARM, anonymous_id, user_id)

@@ -7,11 +7,12 @@ from typing import Any
 import click
 import orjson
 
+from database.command_line import errors_as_messages
 from database.connection import connect
+from database.errors import DatabaseError
 from database.experiments import (
     STARTED,
     Arm,
-    ExperimentError,
     list_experiments,
     start_experiment,
     stop_experiment,
@@ -67,28 +68,24 @@ def main() -> None:
     required=True,
     help="name=SHARE,bundle=…,epsilon=…,blend.cf=…,blend.weights=tuned,blend.tuned.als=…",
 )
+@errors_as_messages(DatabaseError, ValueError)
 def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
     """Start an experiment; its first arm is the control. Workers follow within seconds."""
     blend = load_params().blend
-    try:
-        parsed = [parse_arm(arm, blend) for arm in arms]
-        with connect() as conn:
-            started = start_experiment(conn, experiment_id, kind, parsed)
-    except (ExperimentError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    parsed = [parse_arm(arm, blend) for arm in arms]
+    with connect() as conn:
+        started = start_experiment(conn, experiment_id, kind, parsed)
     click.echo(f"Started {started.experiment_id} with arms {', '.join(arm.name for arm in started.arms)}.")
 
 
 @main.command()
 @click.argument("experiment_id")
 @click.option("--reason", required=True, help="Reason, stored with the experiment.")
+@errors_as_messages(DatabaseError)
 def stop(experiment_id: str, reason: str) -> None:
     """Stop an experiment; its results stay readable."""
-    try:
-        with connect() as conn:
-            stopped = stop_experiment(conn, experiment_id, reason)
-    except ExperimentError as error:
-        raise click.ClickException(str(error)) from error
+    with connect() as conn:
+        stopped = stop_experiment(conn, experiment_id, reason)
     click.echo(f"Stopped {stopped.experiment_id}: {reason}.")
 
 
@@ -104,14 +101,12 @@ def list_all() -> None:
 @main.command()
 @click.argument("experiment_id")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@errors_as_messages(DatabaseError)
 def read(experiment_id: str, as_json: bool) -> None:
     """Show each arm's click rate, outcomes and verdict so far; valid however often it is read."""
     params = load_params().experiments
-    try:
-        with connect() as conn:
-            reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), params)
-    except ExperimentError as error:
-        raise click.ClickException(str(error)) from error
+    with connect() as conn:
+        reading, unseen = read_all(conn, experiment_id, datetime.now(UTC), params)
     if as_json:
         click.echo(orjson.dumps(asdict(reading) | {"off_policy": unseen and asdict(unseen)}).decode())
         return

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from operations.commands import Aborted
-from operations.errors import StartError
+from operations.commands import AbortedError
+from operations.errors import OperationsError, StartError
 from operations.platform import Platform
 
 BUNDLE_HEADER = "X-Bundle"
@@ -15,7 +15,7 @@ BUNDLE_SECONDS = 120
 SHOWN_CHARACTERS = 1500
 
 
-class BundleRefusedError(Exception):
+class BundleRefusedError(OperationsError):
     """The service rejected a bundle: it is damaged, or from another version of Shortlist."""
 
     def __init__(self, bundle_id: str, reason: str) -> None:
@@ -27,7 +27,7 @@ class BundleRefusedError(Exception):
 def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
     """Wait until the service serves a bundle.
 
-    Raises BundleRefusedError if the service rejects it, StartError after two minutes, Aborted.
+    Raises BundleRefusedError if the service rejects it, StartError after two minutes, AbortedError.
     """
     deadline = time.monotonic() + BUNDLE_SECONDS
     while True:
@@ -37,7 +37,7 @@ def wait_for_bundle(platform: Platform, bundle_id: str) -> None:
         if bundle_id in refused:
             raise BundleRefusedError(bundle_id, refused[bundle_id])
         if platform.abort.is_set():
-            raise Aborted("service")
+            raise AbortedError("service")
         if time.monotonic() > deadline:
             raise StartError(
                 f"The service has not switched to bundle {bundle_id} (it serves {served})",

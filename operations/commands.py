@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from database.settings import REPOSITORY
 from operations.environment import Layout
-from operations.errors import StartError
+from operations.errors import OperationsError, StartError
 from operations.logs import cause
 
 POLL_SECONDS = 0.1
 
 
-class Aborted(Exception):  # noqa: N818
+class AbortedError(OperationsError):
     """The start was cancelled while this part was waiting."""
 
 
@@ -21,8 +21,8 @@ def run_once(
 ) -> str:
     """Run a command to completion; its output goes to the log `name` and is returned.
 
-    Raises StartError, with the error from its log, if it fails, and Aborted if the start is cancelled. The
-    command carries the platform's marker, so stopping the platform ends it too.
+    Raises StartError, with the error from its log, if it fails, and AbortedError if the start is cancelled.
+    The command carries the platform's marker, so stopping the platform ends it too.
     """
     log = place.logs / f"{name}.log"
     with log.open("w") as output:
@@ -42,7 +42,7 @@ def run_once(
             except subprocess.TimeoutExpired:
                 if abort.is_set():
                     running.terminate()
-                    raise Aborted(name) from None
+                    raise AbortedError(name) from None
     if code != 0:
         raise StartError(f"'{name}' failed: {cause(log)}", f"See {log}")
     return log.read_text(errors="replace")

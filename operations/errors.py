@@ -2,17 +2,21 @@
 
 
 class OperationsError(Exception):
-    """The platform can't start, run or stop; shown to the operator on one line.
+    """Root: the platform can't be installed, start, run or stop; shown to the operator on one line.
 
     Attributes:
         cause: what is wrong, with the value at fault.
-        fix: what the operator can do about it.
+        fix: what the operator can do about it; empty where the cause says it.
     """
 
-    def __init__(self, cause: str, fix: str) -> None:
+    def __init__(self, cause: str, fix: str = "") -> None:
         self.cause = cause.rstrip(".")
-        super().__init__(f"{self.cause}. {fix}")
+        super().__init__(f"{self.cause}. {fix}" if fix else cause)
         self.fix = fix
+
+
+class InstallError(OperationsError):
+    """The environment can't be made; the message says why and what to do."""
 
 
 class PreflightError(OperationsError):

@@ -17,7 +17,7 @@ from database.schema.errors import NewerSchemaError
 from database.settings import Settings
 from database.state import Counts, read_counts
 from operations.airflow import AirflowApi
-from operations.commands import Aborted, run_once
+from operations.commands import AbortedError, run_once
 from operations.environment import layout, process_environment, supervisor_environment
 from operations.errors import StartError, SupervisorError
 from operations.logs import cause, size, written_since
@@ -88,13 +88,13 @@ class Platform:
         """Wait until a supervised process is ready.
 
         Raises StartError, with the error from its log, if the process fails to start, keeps crashing or takes
-        too long, and Aborted if the start is cancelled.
+        too long, and AbortedError if the start is cancelled.
         """
         log = self.place.logs / f"{name}.log"
         begin, deadline, seen = self._begins.get(name, 0), time.monotonic() + seconds, set[int]()
         while not ready():
             if self.abort.is_set():
-                raise Aborted(name)
+                raise AbortedError(name)
             seen.update(self.supervisor.process_ids(name))
             if GIVEN_UP in written_since(log, begin):
                 raise StartError(f"'{name}' can't start: {cause(log, begin)}", f"See {log}")
@@ -195,6 +195,6 @@ class Platform:
         done, rest = wait(parts, return_when=FIRST_EXCEPTION)
         errors = [error for part in done if (error := part.exception()) is not None]
         if errors:
-            raise next((error for error in errors if not isinstance(error, Aborted)), errors[0])
+            raise next((error for error in errors if not isinstance(error, AbortedError)), errors[0])
         if rest:
             raise SupervisorError("The start was interrupted", "Run `make up` again")

@@ -13,7 +13,7 @@ from database.deployments import current
 from database.gate_decisions import decisions
 from database.settings import Settings
 from operations.airflow import FINAL, AirflowApi
-from operations.commands import Aborted
+from operations.commands import AbortedError
 from operations.errors import RunFailedError
 from operations.platform import Platform
 from operations.reporter import Reporter
@@ -66,7 +66,7 @@ def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
 def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool = False) -> None:
     """Run a DAG through Airflow and show its progress; with `force`, even if nothing has changed.
 
-    Raises RunFailedError if it does not succeed, and Aborted if the start is cancelled.
+    Raises RunFailedError if it does not succeed, and AbortedError if the start is cancelled.
     """
     run_id = start_run(api, dag_id, force=force)
     platform.report.line(f"{dag_id} started in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
@@ -82,7 +82,10 @@ def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool 
 
 
 def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: threading.Event) -> Outcome:
-    """Show the tasks of a run as they change, until it ends. Raises Aborted if the start is cancelled."""
+    """Show the tasks of a run as they change, until it ends.
+
+    Raises AbortedError if the start is cancelled.
+    """
     shown: dict[str, str] = {}
     answered = time.monotonic()
     while True:
@@ -101,7 +104,7 @@ def follow(api: AirflowApi, dag_id: str, run_id: str, report: Reporter, abort: t
             failed = [task for task in tasks if task["state"] == "failed"]
             return Outcome(state, {task["task_id"]: _why(api, dag_id, run_id, task) for task in failed})
         if abort.wait(POLL_SECONDS):
-            raise Aborted(dag_id)
+            raise AbortedError(dag_id)
 
 
 def _show(

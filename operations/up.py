@@ -12,9 +12,9 @@ from database.settings import Settings
 from operations import preflight, train
 from operations.airflow import AirflowApi
 from operations.answer import BundleRefusedError, first_answer, wait_for_bundle
-from operations.commands import Aborted
+from operations.commands import AbortedError
 from operations.environment import Layout, layout
-from operations.errors import OperationsError, PreflightError, RunFailedError, StartError
+from operations.errors import PreflightError, RunFailedError, StartError
 from operations.platform import DAGS, Platform
 from operations.reporter import Reporter
 
@@ -188,12 +188,10 @@ def _stop(platform: Platform) -> None:
 
 def _as_operations_error(error: BaseException) -> BaseException:
     """One-line messages for errors with an outside cause; others keep their traceback."""
-    if isinstance(error, Aborted):
+    if isinstance(error, AbortedError):
         return KeyboardInterrupt()
     if isinstance(error, httpx.HTTPError):
         return StartError(
             f"A server stopped responding ({error})", "Check the logs, then run `make up` again"
         )
-    if isinstance(error, OperationsError):
-        return error
     return error

@@ -14,7 +14,7 @@ from enum import Enum
 
 import asyncpg
 
-from serving.errors import DatabaseBusy, DatabaseUnavailable
+from serving.errors import DatabaseBusyError, DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -84,31 +84,31 @@ class LiveDatabase:
     async def connection(self, operation: str, lane: Lane = Lane.READ) -> AsyncIterator[asyncpg.Connection]:
         """A connection for a block.
 
-        Raises DatabaseUnavailable when the server does not answer, before or in the block; of these,
-        DatabaseBusy when it is there but could not do this in time.
+        Raises DatabaseUnavailableError when the server does not answer, before or in the block; of these,
+        DatabaseBusyError when it is there but could not do this in time.
         """
         if not self.available or (lane is Lane.ANSWER and self._silent):
-            raise DatabaseUnavailable(operation)
+            raise DatabaseUnavailableError(operation)
         loop = asyncio.get_running_loop()
         ends = None if lane.seconds is None else loop.time() + lane.seconds
         try:
             async with self._acquired(lane, ends) as conn:
                 yield conn
         except _BUSY as error:
-            raise DatabaseBusy(operation, str(error)) from error
+            raise DatabaseBusyError(operation, str(error)) from error
         except (*_UNAVAILABLE, TimeoutError) as error:
             if isinstance(error, TimeoutError) or (ends is not None and loop.time() >= ends):
                 self._silent = self._silent or lane is Lane.ANSWER
                 self._doubt()
-                raise DatabaseBusy(operation, "it took too long, and may or may not be done") from error
+                raise DatabaseBusyError(operation, "it took too long, and may or may not be done") from error
             self._lose(str(error) or type(error).__name__)
-            raise DatabaseUnavailable(operation) from error
+            raise DatabaseUnavailableError(operation) from error
         except Exception as error:
             if not _is_the_drivers(error):
                 raise
             log.exception("the database driver failed: %s", operation)
             self._doubt()
-            raise DatabaseUnavailable(operation) from error
+            raise DatabaseUnavailableError(operation) from error
 
     @asynccontextmanager
     async def _acquired(self, lane: Lane, ends: float | None) -> AsyncIterator[asyncpg.Connection]:

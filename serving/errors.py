@@ -1,15 +1,17 @@
 """The service's errors: one small tree, each carrying the data that a message or a status code needs.
 
 ServingError
-├── NotFound            ItemNotFound, UserNotFound            404
-├── AlreadyExists       ItemExists, UserExists                409
-├── EditConflict        others keep editing the same item     409
-├── KeyReused           an idempotency key of something else  422
-├── ModelNotReady       no bundle, or not this item in it     503
-├── EncoderUnavailable  the embedding model is not there yet  503
-├── DatabaseUnavailable a write (or a read that needs it)     503
-│   └── DatabaseBusy    it answers, but could not do this     503
-└── BundleRefused       never leaves the service: /status shows it
+├── NotFoundError             ItemNotFoundError, UserNotFoundError  404
+├── AlreadyExistsError        ItemExistsError, UserExistsError      409
+├── EditConflictError         others keep editing the same item     409
+├── KeyReusedError            an idempotency key of something else  422
+├── ModelNotReadyError        no bundle, or not this item in it     503
+├── EncoderUnavailableError   the embedding model is not there yet  503
+├── DatabaseUnavailableError  a write (or a read that needs it)     503
+│   └── DatabaseBusyError     it answers, but could not do this     503
+└── BundleRefusedError        never leaves the service: /status shows it
+
+Those that one module raises stand there: FilterError, ApiError, the errors of Airflow, ExposureRefusedError.
 """
 
 
@@ -17,11 +19,11 @@ class ServingError(Exception):
     """Root of the errors that the live plane raises on purpose."""
 
 
-class NotFound(ServingError):  # noqa: N818
+class NotFoundError(ServingError):
     """The thing named by the request does not exist (or has been deleted)."""
 
 
-class ItemNotFound(NotFound):
+class ItemNotFoundError(NotFoundError):
     """No live item has this id."""
 
     def __init__(self, item_id: str) -> None:
@@ -29,7 +31,7 @@ class ItemNotFound(NotFound):
         self.item_id = item_id
 
 
-class UserNotFound(NotFound):
+class UserNotFoundError(NotFoundError):
     """No user has this id. Raised only where a user is edited or shown: to recommend, it is a cold start."""
 
     def __init__(self, user_id: str) -> None:
@@ -37,11 +39,11 @@ class UserNotFound(NotFound):
         self.user_id = user_id
 
 
-class AlreadyExists(ServingError):  # noqa: N818
+class AlreadyExistsError(ServingError):
     """The id of a new thing is taken."""
 
 
-class ItemExists(AlreadyExists):
+class ItemExistsError(AlreadyExistsError):
     """A live item already has this id."""
 
     def __init__(self, item_id: str) -> None:
@@ -49,7 +51,7 @@ class ItemExists(AlreadyExists):
         self.item_id = item_id
 
 
-class UserExists(AlreadyExists):
+class UserExistsError(AlreadyExistsError):
     """A user already has this id."""
 
     def __init__(self, user_id: str) -> None:
@@ -57,7 +59,7 @@ class UserExists(AlreadyExists):
         self.user_id = user_id
 
 
-class EditConflict(ServingError):  # noqa: N818
+class EditConflictError(ServingError):
     """Each attempt to edit an item met another edit of it."""
 
     def __init__(self, item_id: str) -> None:
@@ -65,14 +67,14 @@ class EditConflict(ServingError):  # noqa: N818
         self.item_id = item_id
 
 
-class KeyReused(ServingError):  # noqa: N818
+class KeyReusedError(ServingError):
     """An idempotency key was already used for a different interaction."""
 
     def __init__(self) -> None:
         super().__init__("this Idempotency-Key was already used for a different interaction")
 
 
-class ModelNotReady(ServingError):  # noqa: N818
+class ModelNotReadyError(ServingError):
     """The model that the request needs is not in the service yet."""
 
     def __init__(self, model: str, reason: str) -> None:
@@ -81,7 +83,7 @@ class ModelNotReady(ServingError):  # noqa: N818
         self.reason = reason
 
 
-class EncoderUnavailable(ServingError):  # noqa: N818
+class EncoderUnavailableError(ServingError):
     """The embedding model can't be asked at the moment."""
 
     def __init__(self, reason: str) -> None:
@@ -89,7 +91,7 @@ class EncoderUnavailable(ServingError):  # noqa: N818
         self.reason = reason
 
 
-class DatabaseUnavailable(ServingError):  # noqa: N818
+class DatabaseUnavailableError(ServingError):
     """PostgreSQL is unavailable; nothing was written."""
 
     def __init__(self, operation: str) -> None:
@@ -97,7 +99,7 @@ class DatabaseUnavailable(ServingError):  # noqa: N818
         self.operation = operation
 
 
-class DatabaseBusy(DatabaseUnavailable):
+class DatabaseBusyError(DatabaseUnavailableError):
     """PostgreSQL answers but could not do this in time: a lock, a full lane, too many rows."""
 
     def __init__(self, operation: str, reason: str) -> None:
@@ -106,7 +108,7 @@ class DatabaseBusy(DatabaseUnavailable):
         self.reason = reason
 
 
-class BundleRefused(ServingError):  # noqa: N818
+class BundleRefusedError(ServingError):
     """A deployed bundle cannot serve: missing, corrupt, or failing its smoke test."""
 
     def __init__(self, bundle_id: str, reason: str) -> None:

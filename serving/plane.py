@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from database.attributes import AttributeConflict
+from database.attributes import AttributeConflictError
 from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
@@ -40,7 +40,7 @@ from serving.catalogue.user_writes import Make as MakeUser
 from serving.catalogue.user_writes import UserWrites
 from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
@@ -96,7 +96,7 @@ class LivePlane:
 
         The embedding model may still be loading in its process: lists do without it meanwhile.
         Tests pass a small `encoder`, where bundles are (`locate`), and what time it is (`clock`).
-        Raises DatabaseUnavailable; EncoderError when the embedding model is not on this machine.
+        Raises DatabaseUnavailableError; EncoderError when the embedding model is not on this machine.
         """
         model = encoder if encoder is not None else await asyncio.to_thread(_reach_encoder, params)
         plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
@@ -161,7 +161,7 @@ class LivePlane:
         try:
             async with self._parts.database.connection("reading how the last training ended") as conn:
                 return await fetch_last_outcome(conn)
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             return None
 
     async def _counts(self) -> Counts | None:
@@ -173,7 +173,7 @@ class LivePlane:
             try:
                 async with database.connection("counting the tables") as conn:
                     self._counted = (now, await read_counts(conn))
-            except DatabaseUnavailable:
+            except DatabaseUnavailableError:
                 return None
         return self._counted[1]
 
@@ -203,19 +203,22 @@ class LivePlane:
         return [item(row) for row in rows[offset : offset + limit].tolist()], len(rows)
 
     async def create_item(self, draft: ItemDraft) -> Item:
-        """Store a new item with its vector. Raises ItemExists, DatabaseUnavailable."""
+        """Store a new item with its vector. Raises ItemExistsError, DatabaseUnavailableError."""
         item = await self._parts.writes.create_item(draft)
         await self.catch_up()
         return item
 
     async def update_item(self, item_id: str, changes: ItemChanges) -> Item:
-        """Change an item, and its vector with its text. Raises ItemNotFound, DatabaseUnavailable."""
+        """Change an item, and its vector with its text.
+
+        Raises ItemNotFoundError, DatabaseUnavailableError.
+        """
         item = await self._parts.writes.update_item(item_id, changes)
         await self.catch_up()
         return item
 
     async def delete_item(self, item_id: str) -> None:
-        """Take an item out of the catalogue. Raises ItemNotFound, DatabaseUnavailable."""
+        """Take an item out of the catalogue. Raises ItemNotFoundError, DatabaseUnavailableError."""
         await self._parts.writes.delete_item(item_id)
         await self.catch_up()
 
@@ -226,13 +229,13 @@ class LivePlane:
         return stored
 
     async def delete_item_if(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
-        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFound."""
+        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFoundError."""
         await self._parts.item_writes.delete(item_id, check)
         await self.catch_up()
 
     async def replace_items(
         self, rows: Sequence[Mapping[str, Any]]
-    ) -> tuple[dict[str, bool], dict[int, AttributeConflict]]:
+    ) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]:
         """Store whole items of /v1, whose vectors follow: see ItemWrites.replace_many."""
         stored = await self._parts.item_writes.replace_many(rows)
         await self.catch_up()
@@ -258,60 +261,66 @@ class LivePlane:
         return {str(path): count for path, count in sorted(counts.items(), key=lambda each: str(each[0]))}
 
     async def event_words(self) -> EventWords:
-        """The words for events that are defined now. Raises DatabaseUnavailable."""
+        """The words for events that are defined now. Raises DatabaseUnavailableError."""
         return await self._parts.event_writes.words()
 
     async def define_event_types(self, types: Sequence[EventType]) -> EventWords:
-        """Define a shop's words for events. Raises DatabaseUnavailable."""
+        """Define a shop's words for events. Raises DatabaseUnavailableError."""
         return await self._parts.event_writes.define(types)
 
     async def record_events(
         self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
     ) -> str | None:
-        """Store events of /v1: see `database.events.store_events`. Raises KeyReused, DatabaseUnavailable."""
+        """Store events of /v1: see `database.events.store_events`.
+
+        Raises KeyReusedError, DatabaseUnavailableError.
+        """
         return await self._parts.event_writes.record(rows, once)
 
     async def undo_event(self, key: str) -> bool:
-        """Delete the event of a key; whether there was one. Raises DatabaseUnavailable."""
+        """Delete the event of a key; whether there was one. Raises DatabaseUnavailableError."""
         return await self._parts.event_writes.undo(key)
 
     async def create_user(self, draft: UserDraft) -> UserRow:
-        """Register a user. Raises UserExists, DatabaseUnavailable."""
+        """Register a user. Raises UserExistsError, DatabaseUnavailableError."""
         return await self._parts.writes.create_user(draft)
 
     async def get_user(self, user_id: str) -> UserRow:
-        """A user as stored. Raises UserNotFound, DatabaseUnavailable."""
+        """A user as stored. Raises UserNotFoundError, DatabaseUnavailableError."""
         return await self._parts.writes.get_user(user_id)
 
     async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:
-        """Change what a user says of themselves. Raises UserNotFound, DatabaseUnavailable."""
+        """Change what a user says of themselves. Raises UserNotFoundError, DatabaseUnavailableError."""
         return await self._parts.writes.update_user(user_id, changes)
 
     async def replace_user(self, user_id: str, make: MakeUser) -> tuple[UserRow, bool]:
-        """Store a user of /v1: see UserWrites.replace. Raises DatabaseUnavailable."""
+        """Store a user of /v1: see UserWrites.replace. Raises DatabaseUnavailableError."""
         return await self._parts.user_writes.replace(user_id, make)
 
     async def delete_user(self, user_id: str, check: Callable[[UserRow | None], None]) -> None:
-        """Delete a user with all that is known of them. Raises UserNotFound, DatabaseUnavailable."""
+        """Delete a user with all that is known of them.
+
+        Raises UserNotFoundError, DatabaseUnavailableError.
+        """
         await self._parts.user_writes.delete(user_id, check)
         await self.catch_up()
 
     async def merge_users(self, anonymous_id: str, user_id: str) -> int:
         """Move a visitor's history to a user; how many events moved.
 
-        Raises RegisteredUser, DatabaseUnavailable.
+        Raises RegisteredUserError, DatabaseUnavailableError.
         """
         return await self._parts.user_writes.merge(anonymous_id, user_id)
 
     async def record_interaction(self, draft: InteractionDraft) -> Recorded:
         """Store an interaction, once for each `dedup_key` of its user. It is on disk when this returns.
 
-        Raises KeyReused, DatabaseUnavailable.
+        Raises KeyReusedError, DatabaseUnavailableError.
         """
         return await self._parts.writes.record(draft)
 
     async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[InteractionRow]:
-        """A user's interactions of the last `days`, newest first. Raises DatabaseUnavailable."""
+        """A user's interactions of the last `days`, newest first. Raises DatabaseUnavailableError."""
         since = self._clock() - timedelta(days=days)
         async with self._parts.database.connection("reading interactions") as conn:
             return await recent(conn, user_id, since, limit)

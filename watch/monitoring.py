@@ -24,6 +24,7 @@ from training.release.rollback import roll_back_and_tell
 from training.tracking.tracker import Tracker
 from watch.automatic_rollback import roll_back_if_worse
 from watch.drift import find_drift
+from watch.errors import WatchError
 from watch.figures import Figure
 from watch.populations import read_catalogue, read_snapshot, read_weeks, snapshot_files
 from watch.retention import prune
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 PROBES = 5
 
 
-class QualityError(Exception):
+class QualityError(WatchError):
     """Something is too old or too slow; the message lists everything that is."""
 
 

@@ -23,6 +23,7 @@ from database.population import (
 from training.data.workspace import Workspace
 from training.models.core.types import DoubleArray, FloatArray, LongArray
 from training.params.operating import MonitoringParams
+from watch.errors import WatchError
 
 _BATCH = 10_000
 """Items and vectors read at a time."""
@@ -36,7 +37,7 @@ _FACTS = pa.schema(
 )
 
 
-class ReferenceMissingError(Exception):
+class ReferenceMissingError(WatchError):
     """The snapshot that the serving bundle was learned from is not on this host."""
 
 

@@ -1,7 +1,7 @@
 """Files into the database: one adapter a source format, one COPY path."""
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import Adapter, IngestError, Options, WrongFormat
+from database.ingest.chunk import Adapter, IngestError, Options, WrongFormatError
 from database.ingest.inbox import Delivery, ingest_inbox
 from database.ingest.report import Report
 from database.ingest.run import TextEncoder, ingest_file
@@ -16,7 +16,7 @@ __all__ = [
     "Options",
     "Report",
     "TextEncoder",
-    "WrongFormat",
+    "WrongFormatError",
     "ingest_file",
     "ingest_inbox",
     "ingest_sample",

@@ -12,15 +12,16 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.command_line import errors_as_messages
 from database.connection import connect
+from database.errors import DatabaseError
 from database.ingest import (
     ADAPTERS,
     SAMPLE,
-    IngestError,
     Options,
     Report,
     TextEncoder,
-    WrongFormat,
+    WrongFormatError,
     ingest_file,
     ingest_inbox,
     ingest_sample,
@@ -197,12 +198,11 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 @contextmanager
 def _refusing() -> Iterator[None]:
     """Errors of files as one line each."""
-    try:
-        yield
-    except WrongFormat as error:
-        raise Refusal(str(error)) from error
-    except IngestError as error:
-        raise click.ClickException(str(error)) from error
+    with errors_as_messages(DatabaseError):
+        try:
+            yield
+        except WrongFormatError as error:
+            raise Refusal(str(error)) from error
 
 
 @contextmanager

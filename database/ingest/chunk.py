@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from database.errors import DatabaseError
 from database.event_words import EventType
 from database.items import CONTENT
 
@@ -39,11 +40,11 @@ TAG_SEPARATOR = "\x1f"
 _LONGEST_RAW = 10_000
 
 
-class IngestError(Exception):
+class IngestError(DatabaseError):
     """A file can't be ingested; nothing of it is in the database. The message is one clear line."""
 
 
-class WrongFormat(IngestError):  # noqa: N818
+class WrongFormatError(IngestError):
     """The file is not of the kind that the adapter reads; it was refused before anything was written.
 
     `lacking` is which share of the needed columns it lacks to be of that kind.
@@ -110,7 +111,7 @@ class Read(Protocol):
 class Adapter:
     """One source format.
 
-    `family` names the files whose rows may overlap; `check` raises WrongFormat for a foreign file;
+    `family` names the files whose rows may overlap; `check` raises WrongFormatError for a foreign file;
     `read` gives the chunks. `loads` says which rows the
     counts of a run are about; `repeats` whether an event that stands twice in one file happened twice.
     """

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from database.ingest.chunk import IngestError, WrongFormat
+from database.ingest.chunk import IngestError, WrongFormatError
 
 _ZIP = b"PK\x03\x04"
 _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
@@ -37,13 +37,13 @@ def starts_with(path: Path, magic: bytes) -> bool:
     """Whether the file begins with these bytes.
 
     Raises:
-        WrongFormat: it is no readable file.
+        WrongFormatError: it is no readable file.
     """
     try:
         with path.open("rb") as stream:
             return stream.read(len(magic)) == magic
     except OSError as error:
-        raise WrongFormat(f"{path}: {error.strerror}") from error
+        raise WrongFormatError(f"{path}: {error.strerror}") from error
 
 
 def text_encoding(path: Path, stated: str | None = None) -> str:
@@ -89,7 +89,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise WrongFormat(f"{path}: not readable: {error}") from error
+        raise WrongFormatError(f"{path}: not readable: {error}") from error
 
 
 @contextmanager
@@ -109,12 +109,12 @@ def is_zip(path: Path) -> bool:
 
 
 def zip_members(path: Path) -> list[str]:
-    """Names of the files in a zip. Raises WrongFormat for a damaged one."""
+    """Names of the files in a zip. Raises WrongFormatError for a damaged one."""
     try:
         with zipfile.ZipFile(path) as archive:
             return [name for name in archive.namelist() if not name.endswith("/")]
     except (zipfile.BadZipFile, OSError) as error:
-        raise WrongFormat(f"{path}: not a readable zip: {error}") from error
+        raise WrongFormatError(f"{path}: not a readable zip: {error}") from error
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def bytes_of(path: Path) -> Iterator[tuple[io.BufferedReader, Callable[[], float
     """The file's bytes, unpacked, and a function that says how much of the file has been read, 0..1.
 
     Raises:
-        WrongFormat: a zip of several files.
+        WrongFormatError: a zip of several files.
     """
     size = max(path.stat().st_size, 1)
     with ExitStack() as opened:
@@ -142,7 +142,9 @@ def _only_member(path: Path) -> str:
     members = [name for name in zip_members(path) if not name.startswith("__MACOSX/")]
     if len(members) != 1:
         names = ", ".join(members[:_MOST_NAMED]) + (", ..." if len(members) > _MOST_NAMED else "")
-        raise WrongFormat(f"{path}: a zip of {len(members)} files ({names}); unpack it and load each of them")
+        raise WrongFormatError(
+            f"{path}: a zip of {len(members)} files ({names}); unpack it and load each of them"
+        )
     return members[0]
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormat
+from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormatError
 from database.ingest.csv_records import DELIMITERS, Broken, csv_records, csv_rows, delimiter_of
 from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
 
@@ -78,12 +78,12 @@ def parquet_columns(path: Path) -> list[str]:
     """Column names of a Parquet file.
 
     Raises:
-        WrongFormat: it is damaged.
+        WrongFormatError: it is damaged.
     """
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
-        raise WrongFormat(f"{path}: not a readable Parquet file") from error
+        raise WrongFormatError(f"{path}: not a readable Parquet file") from error
 
 
 def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -150,7 +150,7 @@ def csv_header(path: Path, options: Options = DEFAULT, encoding: str | None = No
     """Names of a CSV file's columns: the stated ones, or its first row.
 
     Raises:
-        WrongFormat: it is no text, or names a column twice.
+        WrongFormatError: it is no text, or names a column twice.
     """
     return _header(path, options, encoding).names
 
@@ -171,17 +171,17 @@ def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None)
         try:
             names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise WrongFormat(f"{path}: not a CSV file: {error}") from error
+            raise WrongFormatError(f"{path}: not a CSV file: {error}") from error
         lines = skipped + reader.line_num
     refuse_twins(path, names)
     return _Header(names, delimiter, lines)
 
 
 def refuse_twins(path: Path, names: list[str]) -> None:
-    """Raise WrongFormat if two columns have the same name."""
+    """Raise WrongFormatError if two columns have the same name."""
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise WrongFormat(f"{path}: more than one column is called {', '.join(twice)}")
+        raise WrongFormatError(f"{path}: more than one column is called {', '.join(twice)}")
 
 
 def _fitting(line: str, delimiter: str, width: int) -> str:
@@ -226,7 +226,7 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
     """The objects in a JSON-lines file's first lines.
 
     Raises:
-        WrongFormat: the very first is none.
+        WrongFormatError: the very first is none.
     """
     found: list[dict[str, Any]] = []
     with refusing_damage(path), text_of(path) as (stream, _):
@@ -234,12 +234,12 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
             if line.strip():
                 value = _object(line)
                 if value is None and not found:
-                    raise WrongFormat(f"{path}: not one JSON object a line")
+                    raise WrongFormatError(f"{path}: not one JSON object a line")
                 found += [value] if value is not None else []
             if len(found) == _LOOK:
                 break
     if not found:
-        raise WrongFormat(f"{path}: empty")
+        raise WrongFormatError(f"{path}: empty")
     return found
 
 

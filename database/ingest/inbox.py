@@ -12,7 +12,7 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormat
+from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormatError
 from database.ingest.report import Report
 from database.ingest.run import TextEncoder, ingest_file
 
@@ -61,20 +61,20 @@ def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) 
     """The first adapter that reads the file.
 
     Raises:
-        WrongFormat: none does; the message is that of the adapters whose columns it has most of.
+        WrongFormatError: none does; the message is that of the adapters whose columns it has most of.
     """
-    refusals: list[WrongFormat] = []
+    refusals: list[WrongFormatError] = []
     for adapter in adapters:
         try:
             adapter.check(path, options)
-        except WrongFormat as error:
+        except WrongFormatError as error:
             refusals.append(error)
         else:
             return adapter
     least = min((error.lacking for error in refusals), default=math.inf)
     reasons = [str(error).removeprefix(f"{path}: ") for error in refusals if error.lacking == least]
     told = reasons[-1:] if least == math.inf else reasons
-    raise WrongFormat(f"{path}: unknown file format: {'; '.join(told)}")
+    raise WrongFormatError(f"{path}: unknown file format: {'; '.join(told)}")
 
 
 def _is_ready(path: Path, settle_seconds: float) -> bool:

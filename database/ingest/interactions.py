@@ -66,7 +66,7 @@ class _Reading:
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
-    """Raise WrongFormat unless the file has the needed columns."""
+    """Raise WrongFormatError unless the file has the needed columns."""
     _reading(path, columns(path, options), options, 0)
 
 

@@ -22,7 +22,7 @@ from database.ingest.chunk import (
     Adapter,
     Chunk,
     Options,
-    WrongFormat,
+    WrongFormatError,
 )
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
 from database.ingest.fields import (
@@ -67,7 +67,7 @@ _TOLD = Columns(
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
-    """Raise WrongFormat unless the file has the needed columns, and is no log of interactions."""
+    """Raise WrongFormatError unless the file has the needed columns, and is no log of interactions."""
     _plan(path, columns(path, options), options)
 
 
@@ -98,7 +98,7 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
     if lacking:
         raise missing(path, names, lacking, of=len(_NEEDED), kind="items")
     if ("item_id" not in names and any(name in plain for name in USUAL["user_id"])) or "user_id" in names:
-        raise WrongFormat(f"{path}: not items: it has a column of users")
+        raise WrongFormatError(f"{path}: not items: it has a column of users")
     return Plan(naming, _TOLD)
 
 

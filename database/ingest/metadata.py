@@ -21,7 +21,7 @@ from database.ingest.chunk import (
     Adapter,
     Chunk,
     Options,
-    WrongFormat,
+    WrongFormatError,
     rejected_frame,
 )
 from database.ingest.decoding import encoding_notes, text_encoding
@@ -36,12 +36,12 @@ _LONGEST_DESCRIPTION = 8000
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
-    """Raise WrongFormat unless the first lines describe products."""
+    """Raise WrongFormatError unless the first lines describe products."""
     if is_parquet(path):
-        raise WrongFormat(f"{path}: not Amazon metadata: a Parquet file, not JSON lines")
+        raise WrongFormatError(f"{path}: not Amazon metadata: a Parquet file, not JSON lines")
     names = {name for value in first_objects(path) for name in value}
     if not (names & _ITEM and names & _TELLING) or names & _USER:
-        raise WrongFormat(f"{path}: not Amazon metadata: its fields are {', '.join(sorted(names)[:12])}")
+        raise WrongFormatError(f"{path}: not Amazon metadata: its fields are {', '.join(sorted(names)[:12])}")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:

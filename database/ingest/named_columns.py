@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from database.ingest.chunk import Chunk, Options, WrongFormat, rejected_frame
+from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_frame
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.files import is_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.names import Naming, nearest
@@ -73,16 +73,18 @@ def read_rows(
 
 
 def refuse_unknown(path: Path, names: Sequence[str], wanted: Sequence[str], options: Options) -> None:
-    """Raise WrongFormat if the options name a column that the file lacks."""
+    """Raise WrongFormatError if the options name a column that the file lacks."""
     for our, theirs in options.columns.items():
         if our in wanted and theirs not in names:
             there = ", ".join(names[:_MOST_NAMED])
-            raise WrongFormat(f"{path}: no column {theirs}, which --map {our} names; its columns are {there}")
+            raise WrongFormatError(
+                f"{path}: no column {theirs}, which --map {our} names; its columns are {there}"
+            )
 
 
 def missing(
     path: Path, names: Sequence[str], lacking: Sequence[str], *, of: int, kind: str, advice: str = ""
-) -> WrongFormat:
+) -> WrongFormatError:
     """Why a file is refused that lacks columns, of so many needed ones: which, what is there, what may do."""
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
@@ -92,7 +94,7 @@ def missing(
         advice = " ".join([f"python -m database.ingest {kind} {path.name}", *guesses, advice])
     hint = f"; try: {advice}".rstrip() if advice else ""
     told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}{hint}"
-    return WrongFormat(f"{path}: {told}", len(lacking) / of)
+    return WrongFormatError(f"{path}: {told}", len(lacking) / of)
 
 
 def refused(

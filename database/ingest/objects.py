@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
 
-from database.ingest.chunk import IngestError, WrongFormat
+from database.ingest.chunk import IngestError, WrongFormatError
 from database.ingest.decoding import bytes_of, ending_on_damage, text_of
 
 Row = dict[str, str | None]
@@ -62,7 +62,7 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
     """Rows of an XML feed: (number from 1, fields, progress 0..1).
 
     Raises:
-        WrongFormat: no element of it is one that feeds have for a row.
+        WrongFormatError: no element of it is one that feeds have for a row.
         IngestError: it is damaged.
     """
     number, kind, depth = 0, "", 0
@@ -84,7 +84,7 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
         except ElementTree.ParseError as error:
             raise IngestError(f"{path}: damaged XML: {error}") from error
     if not number:
-        raise WrongFormat(
+        raise WrongFormatError(
             f"{path}: XML without items, products or the like; its elements are {', '.join([*seen][:12])}"
         )
 

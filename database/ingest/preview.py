@@ -48,7 +48,7 @@ def preview(adapter: Adapter, path: Path, options: Options) -> Preview:
     """Read the whole file as the adapter does.
 
     Raises:
-        WrongFormat: it is not of the adapter's kind.
+        WrongFormatError: it is not of the adapter's kind.
         IngestError: it is damaged.
     """
     adapter.check(path, options)

@@ -18,7 +18,7 @@ from database.ingest.chunk import (
     Adapter,
     Chunk,
     Options,
-    WrongFormat,
+    WrongFormatError,
     rejected_frame,
 )
 from database.ingest.decoding import encoding_notes, text_encoding
@@ -39,12 +39,12 @@ _NEEDED = {
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
-    """Raise WrongFormat unless the file is CSV with the nine columns."""
+    """Raise WrongFormatError unless the file is CSV with the nine columns."""
     if is_parquet(path):
-        raise WrongFormat(f"{path}: not Amazon products: a Parquet file, not CSV")
+        raise WrongFormatError(f"{path}: not Amazon products: a Parquet file, not CSV")
     missing = _NEEDED - set(csv_header(path))
     if missing:
-        raise WrongFormat(f"{path}: not Amazon products: no column {', '.join(sorted(missing))}")
+        raise WrongFormatError(f"{path}: not Amazon products: no column {', '.join(sorted(missing))}")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:

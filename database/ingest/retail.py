@@ -23,7 +23,7 @@ from database.ingest.chunk import (
     Adapter,
     Chunk,
     Options,
-    WrongFormat,
+    WrongFormatError,
     rejected_frame,
 )
 from database.ingest.fields import NULL_WORDS, clean, possible, shifted, whole
@@ -42,24 +42,24 @@ _NO_TITLE = {"Unknown", "?", "??", "???"}
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
-    """Raise WrongFormat unless the file is Parquet with one year's columns."""
+    """Raise WrongFormatError unless the file is Parquet with one year's columns."""
     if not is_parquet(path):
-        raise WrongFormat(f"{path}: not Online Retail: not a Parquet file")
+        raise WrongFormatError(f"{path}: not Online Retail: not a Parquet file")
     columns = parquet_columns(path)
     if not any(set(names) <= set(columns) for names in _YEARS):
-        raise WrongFormat(f"{path}: not Online Retail: its columns are {', '.join(columns)}")
+        raise WrongFormatError(f"{path}: not Online Retail: its columns are {', '.join(columns)}")
 
 
 def last_time(path: Path) -> datetime:
     """Time of the file's last line, as UTC; what the sample's shift is reckoned from.
 
-    Raises WrongFormat when no line has a time.
+    Raises WrongFormatError when no line has a time.
     """
     frames = parquet_frames(path, ["InvoiceDate"])
     latest = [_times(frame["InvoiceDate"]).max() for frame, _, _ in frames]
     known = [time for time in latest if pd.notna(time)]
     if not known:
-        raise WrongFormat(f"{path}: no invoice line with a time")
+        raise WrongFormatError(f"{path}: no invoice line with a time")
     latest_known: pd.Timestamp = max(known)
     return latest_known.tz_localize("UTC").to_pydatetime()
 

@@ -91,9 +91,9 @@ def ingest_file(
     with an encoder together with their vectors, so that others can write in between; interactions and the
     report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
     so that overlapping ones meet; with `shift_to_now`, the first file so that its last event is of the past
-    week. `options` say how to read what the file does not tell. Runs wait for each other. Raises WrongFormat
-    before anything is written, IngestError for a file that is damaged, or that is to be moved otherwise than
-    earlier ones were.
+    week. `options` say how to read what the file does not tell. Runs wait for each other. Raises
+    WrongFormatError before anything is written, IngestError for a file that is damaged, or that is to be
+    moved otherwise than earlier ones were.
     """
     options = replace(options, words=(*_defined(conn), *options.words))
     adapter.check(path, options)

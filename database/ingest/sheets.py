@@ -7,7 +7,7 @@ from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
 
-from database.ingest.chunk import WrongFormat
+from database.ingest.chunk import WrongFormatError
 from database.ingest.decoding import is_zip, starts_with, zip_members
 
 _OLD = b"\xd0\xcf\x11\xe0"  # xls
@@ -24,13 +24,13 @@ def sheet_rows(path: Path) -> tuple[str, Iterator[list[str | None]]]:
     """Name of the first sheet, and its rows from the first that isn't empty.
 
     Raises:
-        WrongFormat: it can't be read, or is empty.
+        WrongFormatError: it can't be read, or is empty.
     """
     try:
         book = CalamineWorkbook.from_path(path)
         sheet = book.get_sheet_by_index(0)
     except (CalamineError, OSError) as error:
-        raise WrongFormat(f"{path}: not a readable spreadsheet: {error}") from error
+        raise WrongFormatError(f"{path}: not a readable spreadsheet: {error}") from error
     rows = ([_text(value) for value in row] for row in sheet.iter_rows())
     return book.sheet_names[0], rows
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from database.ingest.chunk import Options, WrongFormat
+from database.ingest.chunk import Options, WrongFormatError
 from database.ingest.csv_records import Broken
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
 from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, refuse_twins
@@ -30,7 +30,7 @@ def table_columns(path: Path, options: Options) -> list[str]:
     """Names of a file's columns, as far as its beginning shows.
 
     Raises:
-        WrongFormat: it is no table.
+        WrongFormatError: it is no table.
     """
     form = _form(path)
     if form == "csv":
@@ -41,7 +41,7 @@ def table_columns(path: Path, options: Options) -> list[str]:
         rows = itertools.islice(xml_rows(path) if form == "xml" else json_rows(path, None), _LOOK)
         names = _names(row for _, row, _ in rows)
     if not names:
-        raise WrongFormat(f"{path}: no rows with fields in this {form.upper()}")
+        raise WrongFormatError(f"{path}: no rows with fields in this {form.upper()}")
     return names
 
 
@@ -49,7 +49,7 @@ def open_table(path: Path, options: Options) -> Table:
     """A file as a table; text in an unusual encoding is said.
 
     Raises:
-        WrongFormat: it is no table.
+        WrongFormatError: it is no table.
         IngestError: it is damaged, or mixes encodings.
     """
     form = _form(path)
@@ -111,7 +111,7 @@ def _sheet(path: Path, options: Options) -> Table:
     while names and not names[-1]:
         names.pop()
     if not names:
-        raise WrongFormat(f"{path}: the sheet {sheet} is empty")
+        raise WrongFormatError(f"{path}: the sheet {sheet} is empty")
     refuse_twins(path, names)
 
     fields = ((number, [*row[: len(names)], *[None] * (len(names) - len(row))]) for number, row in numbered)

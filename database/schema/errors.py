@@ -1,7 +1,9 @@
 """What is wrong with a database's schema."""
 
+from database.errors import DatabaseError
 
-class NewerSchemaError(Exception):
+
+class NewerSchemaError(DatabaseError):
     """A newer version of Shortlist migrated the database; this one knows nothing of its tables."""
 
     def __init__(self, found: str, newest: str) -> None:

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from operations.errors import OperationsError
 from operations.install.environment import fingerprint, is_done, only_one, prepare, say, showing_growth
-from operations.install.errors import InstallError
 from operations.install.imports import check_imports, provide_openmp
 from operations.install.lock import LOCK, read_lock, wanted_lines
 from operations.install.machine import DATA_GIGABYTES, check, check_disk
@@ -83,7 +83,7 @@ def main() -> int:
     """Install; returns the exit code."""
     try:
         install(ROOT, named=bool(os.environ.get("PYTHON")))
-    except InstallError as error:
+    except OperationsError as error:
         sys.stderr.write(f"make: {error}\n")
         return 1
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 from operations.install.lock import LOCK, supported_versions
 from operations.install.machine import GIGABYTE
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 
 IMPORTS = {
     "torch": "torch",

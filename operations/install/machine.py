@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 
 GIGABYTE = 1024**3
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 from operations.install.lock import Pin, pin_of
 from operations.install.machine import GIGABYTE, numbers
 from operations.install.settings import is_on, read_settings, uv_environment, uv_options

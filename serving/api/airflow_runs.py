@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from database.settings import Settings
-from serving.errors import NotFound, ServingError
+from serving.errors import NotFoundError, ServingError
 
 TRAINING_DAG = "daily_training"
 MONITORING_DAG = "monitoring"
@@ -16,7 +16,7 @@ _SECONDS = 10.0
 _WAITING = "queued"
 
 
-class AirflowUnavailable(ServingError):  # noqa: N818 - one word with its siblings in serving.errors
+class AirflowUnavailableError(ServingError):
     """Airflow does not answer, or not as it should: no run was started."""
 
     def __init__(self, address: str, reason: str) -> None:
@@ -25,7 +25,7 @@ class AirflowUnavailable(ServingError):  # noqa: N818 - one word with its siblin
         self.reason = reason
 
 
-class TrainingPaused(ServingError):  # noqa: N818 - one word with its siblings in serving.errors
+class TrainingPausedError(ServingError):
     """Airflow would take the run and never start it: its DAG is paused."""
 
     def __init__(self, address: str) -> None:
@@ -34,7 +34,7 @@ class TrainingPaused(ServingError):  # noqa: N818 - one word with its siblings i
         )
 
 
-class TrainingUnknown(AirflowUnavailable):
+class TrainingUnknownError(AirflowUnavailableError):
     """Airflow has no such DAG: it was deleted in the UI, or its file can't be read."""
 
     def __init__(self, address: str) -> None:
@@ -45,7 +45,7 @@ class TrainingUnknown(AirflowUnavailable):
         )
 
 
-class RunNotFound(NotFound):
+class RunNotFoundError(NotFoundError):
     """Airflow knows no such run of the DAG."""
 
     def __init__(self, run_id: str) -> None:
@@ -83,10 +83,10 @@ class Airflow:
         """Start a training run, or give the one that waits to start: it will learn from the same data.
 
         `conf["force"]` learns although nothing is new; a waiting run that does not is then not enough.
-        Raises TrainingPaused, AirflowUnavailable.
+        Raises TrainingPausedError, AirflowUnavailableError.
         """
         if await self._paused():
-            raise TrainingPaused(self.address)
+            raise TrainingPausedError(self.address)
         latest = await self.latest_run()
         if latest is not None and latest.state == _WAITING and (latest.forced or not conf["force"]):
             return latest
@@ -94,7 +94,10 @@ class Airflow:
         return _run(await self._call("POST", path, json={"logical_date": None, "conf": conf}))
 
     async def monitor(self, reason: str) -> None:
-        """Start a run of the monitoring, which mirrors to MLflow what serves. Raises AirflowUnavailable."""
+        """Start a run of the monitoring, which mirrors to MLflow what serves.
+
+        Raises AirflowUnavailableError.
+        """
         conf = {"reason": reason}
         path = f"/api/v2/dags/{MONITORING_DAG}/dagRuns"
         await self._call("POST", path, json={"logical_date": None, "conf": conf})
@@ -102,26 +105,29 @@ class Airflow:
     async def obstacle(self) -> str | None:
         """What keeps the nights from training, and what to press; None for nothing.
 
-        Raises AirflowUnavailable.
+        Raises AirflowUnavailableError.
         """
-        return str(TrainingPaused(self.address)) if await self._paused() else None
+        return str(TrainingPausedError(self.address)) if await self._paused() else None
 
     async def _paused(self) -> bool:
-        path, unknown = f"/api/v2/dags/{TRAINING_DAG}", TrainingUnknown(self.address)
+        path, unknown = f"/api/v2/dags/{TRAINING_DAG}", TrainingUnknownError(self.address)
         return bool((await self._call("GET", path, missing=unknown)).get("is_paused"))
 
     async def latest_run(self) -> Run | None:
-        """The newest training run, whoever started it; None before the first. Raises AirflowUnavailable."""
-        query, unknown = {"order_by": "-run_after", "limit": 1}, TrainingUnknown(self.address)
+        """The newest training run, whoever started it; None before the first.
+
+        Raises AirflowUnavailableError.
+        """
+        query, unknown = {"order_by": "-run_after", "limit": 1}, TrainingUnknownError(self.address)
         path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns"
         answer = await self._call("GET", path, missing=unknown, params=query)
         runs = answer.get("dag_runs", [])
         return _run(runs[0]) if runs else None
 
     async def run(self, run_id: str) -> Run:
-        """One training run. Raises RunNotFound, AirflowUnavailable."""
+        """One training run. Raises RunNotFoundError, AirflowUnavailableError."""
         path = f"/api/v2/dags/{TRAINING_DAG}/dagRuns/{quote(run_id, safe='')}"
-        return _run(await self._call("GET", path, missing=RunNotFound(run_id)))
+        return _run(await self._call("GET", path, missing=RunNotFoundError(run_id)))
 
     async def _call(
         self, method: str, path: str, missing: ServingError | None = None, **arguments: Any
@@ -134,9 +140,9 @@ class Airflow:
             answer: dict[str, Any] = response.json()
         except httpx.HTTPStatusError as error:
             reason = f"it answered {error.response.status_code} to {method} {path}"
-            raise AirflowUnavailable(self.address, reason) from error
+            raise AirflowUnavailableError(self.address, reason) from error
         except (httpx.HTTPError, KeyError, ValueError) as error:
-            raise AirflowUnavailable(self.address, str(error) or type(error).__name__) from error
+            raise AirflowUnavailableError(self.address, str(error) or type(error).__name__) from error
         return answer
 
     async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:

@@ -22,7 +22,7 @@ from serving.api.schemas.articles import (
 )
 from serving.api.state import Plane
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.types import Item
 
 router = APIRouter(prefix="/api", tags=["articles"])
@@ -149,7 +149,7 @@ async def recommend(
 async def _found(plane: PlaneProtocol, article_id: int) -> Item:
     item = await plane.get_article(article_id)
     if item is None or item.kind != "article":
-        raise ItemNotFound(str(article_id))
+        raise ItemNotFoundError(str(article_id))
     return item
 
 

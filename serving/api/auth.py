@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from pydantic import SecretStr
 
 from database.settings import Settings
+from serving.errors import ServingError
 
 ADMINISTRATION = "/api/v1/metrics"
 EVENTS = "/v1/events"
@@ -35,7 +36,7 @@ READS_BY_POST = frozenset(
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-class ExposureRefusedError(Exception):
+class ExposureRefusedError(ServingError):
     """The service would listen beyond this machine and let anyone write."""
 
     def __init__(self, host: str) -> None:

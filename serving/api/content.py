@@ -12,7 +12,7 @@ from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.types import Item
 
 router = APIRouter(prefix="/content", tags=["content"])
@@ -104,5 +104,5 @@ async def _found(plane: PlaneProtocol, content_id: str, kind: str | None) -> Ite
     item = await plane.get_item(content_id)
     kinds = kinds_of(kind, "content")
     if item is None or (kinds is not None and item.kind not in kinds):
-        raise ItemNotFound(content_id)
+        raise ItemNotFoundError(content_id)
     return item

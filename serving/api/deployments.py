@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from database.deployments import PromotionBusy
+from database.deployments import PromotionBusyError
 from database.rollback import OvertakenError, RollbackError
-from serving.api.airflow_runs import Airflow, AirflowUnavailable
+from serving.api.airflow_runs import Airflow, AirflowUnavailableError
 from serving.api.errors import ApiError, documented
 from serving.api.fields import KnownId, Title
 from serving.api.responses import answer
@@ -24,7 +24,7 @@ router = APIRouter(tags=["training"])
 _CODES: dict[type[Exception], str] = {
     RollbackError: "nothing_to_roll_back",
     OvertakenError: "another_bundle_serves",
-    PromotionBusy: "promotion_under_way",
+    PromotionBusyError: "promotion_under_way",
 }
 
 
@@ -62,7 +62,7 @@ async def roll_back(
     that updates MLflow's aliases."""
     try:
         now, left = await take_back(request.app.state.settings, body.reason, body.bundle)
-    except (RollbackError, PromotionBusy) as error:
+    except (RollbackError, PromotionBusyError) as error:
         raise ApiError(409, _CODES[type(error)], str(error)) from error
     content = {"status": "rolled_back", "bundle": now.bundle_id, "replaced": left.bundle_id}
     response = answer(content | {"reason": now.reason})
@@ -73,5 +73,5 @@ async def roll_back(
 async def _mirror(airflow: Airflow, reason: str) -> None:
     try:
         await airflow.monitor(reason)
-    except AirflowUnavailable as error:
+    except AirflowUnavailableError as error:
         log.warning("MLflow's aliases will be updated by the next hourly run of `monitoring`: %s", error)

@@ -19,23 +19,23 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serving.api.airflow_runs import AirflowUnavailable, RunNotFound, TrainingPaused
+from serving.api.airflow_runs import AirflowUnavailableError, RunNotFoundError, TrainingPausedError
 from serving.api.responses import answer, printable
 from serving.api.v1.problems import FieldProblem, is_v1, problem
 from serving.errors import (
-    AlreadyExists,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    EditConflict,
-    EncoderUnavailable,
-    ItemExists,
-    ItemNotFound,
-    KeyReused,
-    ModelNotReady,
-    NotFound,
+    AlreadyExistsError,
+    DatabaseBusyError,
+    DatabaseUnavailableError,
+    EditConflictError,
+    EncoderUnavailableError,
+    ItemExistsError,
+    ItemNotFoundError,
+    KeyReusedError,
+    ModelNotReadyError,
+    NotFoundError,
     ServingError,
-    UserExists,
-    UserNotFound,
+    UserExistsError,
+    UserNotFoundError,
 )
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class ErrorAnswer(BaseModel):
     error: ErrorBody
 
 
-class ApiError(HTTPException):
+class ApiError(HTTPException, ServingError):
     """An error that a router raises on purpose, with its status, code and the field at fault."""
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
@@ -215,21 +215,21 @@ async def _on_serving(request: Request, exc: Exception) -> Response:
 
 
 _SERVING: tuple[tuple[type[ServingError], int, str], ...] = (
-    (ItemNotFound, 404, "item_not_found"),
-    (UserNotFound, 404, "user_not_found"),
-    (RunNotFound, 404, "run_not_found"),
-    (NotFound, 404, "not_found"),
-    (ItemExists, 409, "item_exists"),
-    (UserExists, 409, "user_exists"),
-    (AlreadyExists, 409, "already_exists"),
-    (EditConflict, 409, "edit_conflict"),
-    (KeyReused, 422, "idempotency_key_reused"),
-    (TrainingPaused, 409, "training_paused"),
-    (ModelNotReady, 503, "model_not_trained"),
-    (EncoderUnavailable, 503, "encoder_unavailable"),
-    (AirflowUnavailable, 503, "airflow_unavailable"),
-    (DatabaseBusy, 503, "database_busy"),
-    (DatabaseUnavailable, 503, "database_unavailable"),
+    (ItemNotFoundError, 404, "item_not_found"),
+    (UserNotFoundError, 404, "user_not_found"),
+    (RunNotFoundError, 404, "run_not_found"),
+    (NotFoundError, 404, "not_found"),
+    (ItemExistsError, 409, "item_exists"),
+    (UserExistsError, 409, "user_exists"),
+    (AlreadyExistsError, 409, "already_exists"),
+    (EditConflictError, 409, "edit_conflict"),
+    (KeyReusedError, 422, "idempotency_key_reused"),
+    (TrainingPausedError, 409, "training_paused"),
+    (ModelNotReadyError, 503, "model_not_trained"),
+    (EncoderUnavailableError, 503, "encoder_unavailable"),
+    (AirflowUnavailableError, 503, "airflow_unavailable"),
+    (DatabaseBusyError, 503, "database_busy"),
+    (DatabaseUnavailableError, 503, "database_unavailable"),
 )
 """First match wins: a leaf stands before its branch."""
 

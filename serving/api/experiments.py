@@ -32,7 +32,7 @@ from serving.api.errors import ApiError, documented
 from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
 from serving.api.state import Plane
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from training.params.experiments import ExperimentsParams
 from training.params.ranking import BlendParams
 
@@ -107,7 +107,7 @@ async def _asked(request: Request, operation: str, question: Any, *arguments: An
     except ExperimentError as error:
         raise ApiError(422, "invalid", str(error)) from error
     except OperationalError as error:
-        raise DatabaseUnavailable(operation) from error
+        raise DatabaseUnavailableError(operation) from error
 
 
 def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import InteractionDraft
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 
 router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
@@ -141,5 +141,5 @@ async def feedback(plane: Plane, dedup_key: IdempotencyKey, body: Feedback) -> R
 
 async def _record(plane: PlaneProtocol, draft: InteractionDraft) -> Recorded:
     if await plane.get_item(draft.item_id or "") is None:
-        raise ItemNotFound(draft.item_id or "")
+        raise ItemNotFoundError(draft.item_id or "")
     return await plane.record_interaction(draft)

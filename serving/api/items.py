@@ -10,7 +10,7 @@ from serving.api.fields import KnownId
 from serving.api.responses import answer
 from serving.api.schemas.items import ItemOut, ItemPatch, item_changes, item_shape
 from serving.api.state import Plane
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 
 router = APIRouter(prefix="/items", tags=["items"])
 
@@ -25,7 +25,7 @@ async def get_item(plane: Plane, item_id: ItemInPath) -> Response:
     """What is hidden, out of stock, not published yet or expired is found here, and in no list."""
     item = await plane.get_item(item_id)
     if item is None:
-        raise ItemNotFound(item_id)
+        raise ItemNotFoundError(item_id)
     return answer(item_shape(item))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from database.attributes import AttributeConflict
+from database.attributes import AttributeConflictError
 from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded
 from database.items import ItemRow
@@ -109,7 +109,7 @@ class PlaneProtocol(Protocol):
     async def delete_item_if(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None: ...
     async def replace_items(
         self, rows: Sequence[Mapping[str, Any]]
-    ) -> tuple[dict[str, bool], dict[int, AttributeConflict]]: ...
+    ) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]: ...
     async def items_by_id(self, item_ids: Sequence[str]) -> list[Item | None]: ...
     async def items_after(
         self, after: str | None, limit: int, wanted: Callable[[Item], bool]

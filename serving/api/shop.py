@@ -28,7 +28,7 @@ from serving.api.schemas.shop import (
     product_list,
 )
 from serving.api.state import Plane
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.types import HOME_LISTS
 
 router = APIRouter(prefix="/recommendations", tags=["shop"])
@@ -88,7 +88,7 @@ async def product(
     kinds = kinds_of(kind, "product")
     item = await plane.get_item(product_id)
     if item is None or (kinds is not None and item.kind not in kinds | {"product"}):
-        raise ItemNotFound(product_id)
+        raise ItemNotFoundError(product_id)
     similar = await plane.lists.similar_products(
         product_id, clamp(response_limit, 1, 60), kinds, explain=explain
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from serving.api.airflow_runs import Airflow, AirflowUnavailable
+from serving.api.airflow_runs import Airflow, AirflowUnavailableError
 from serving.api.errors import documented
 from serving.api.fields import RunId
 from serving.api.responses import answer
@@ -117,7 +117,7 @@ async def _training(airflow: Airflow) -> dict[str, Any]:
             run = await airflow.latest_run()
     except TimeoutError:
         return {"status": "unknown", "message": f"Airflow at {airflow.address} is slow to respond"}
-    except AirflowUnavailable as error:
+    except AirflowUnavailableError as error:
         return {"status": "unknown", "message": str(error)}
     if run is None:
         return {"status": "idle", "run_id": None, "message": obstacle}

@@ -12,7 +12,7 @@ from serving.bundle import loading as bundles
 from serving.bundle.loading import Locate, PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import BundleRefused, DatabaseUnavailable
+from serving.errors import BundleRefusedError, DatabaseUnavailableError
 from serving.observe.list_metrics import list_metrics
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Deployed:
         self._loading = asyncio.create_task(self._change(deployment_id, catch_up))
 
     async def load(self, deployment: Deployment) -> PlacedBundle:
-        """A bundle beside the one that answers, by the catalogue's rows. Raises BundleRefused."""
+        """A bundle beside the one that answers, by the catalogue's rows. Raises BundleRefusedError."""
         loaded = await bundles.load(deployment, self._locate, self._dimension, self._model)
         self._placing += 1
         try:
@@ -130,7 +130,7 @@ class Deployed:
     async def _change(self, deployment_id: int, catch_up: CatchUp) -> None:
         try:
             deployment = await self._deployment(deployment_id)
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             return  # the next request that reaches the database asks for it again
         if deployment is not None:
             await self._take(deployment, catch_up)
@@ -138,7 +138,7 @@ class Deployed:
     async def _take(self, deployment: Deployment, catch_up: CatchUp | None = None) -> None:
         try:
             placed = await self.load(deployment)
-        except BundleRefused as refusal:
+        except BundleRefusedError as refusal:
             self._refuse(deployment, refusal.reason)
             return
         if catch_up is not None:

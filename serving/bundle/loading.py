@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.deployments import Deployment
-from serving.errors import BundleRefused
+from serving.errors import BundleRefusedError
 from serving.vectors.index import VectorBase
 from training.models.als import Als
 from training.models.bundle import Bundle, load_bundle
@@ -150,13 +150,13 @@ async def load(deployment: Deployment, locate: Locate, dimension: int, model: st
     """Load a deployment's bundle in a thread: hashes verified, every model tried once.
 
     `dimension` and `model` are the encoder's: a bundle with other vectors could not be searched.
-    Raises BundleRefused with the reason.
+    Raises BundleRefusedError with the reason.
     """
     try:
         return await asyncio.to_thread(_load, deployment, locate, dimension, model)
     except Exception as error:  # the boundary of a bundle: whatever is wrong with it, the one before serves
         log.debug("bundle %s could not be loaded", deployment.bundle_id, exc_info=True)
-        raise BundleRefused(deployment.bundle_id, str(error) or type(error).__name__) from error
+        raise BundleRefusedError(deployment.bundle_id, str(error) or type(error).__name__) from error
 
 
 def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) -> Loaded:

@@ -11,7 +11,7 @@ from database.deployments import Deployment
 from database.rollback import roll_back
 from database.settings import Settings
 from serving.bundle.loading import bento_folder
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from training.models.bundle import BundleError, verify_bundle
 
 Locate = Callable[[str], Path]
@@ -24,13 +24,13 @@ async def take_back(
     """Roll back in a thread, on a connection of its own; returns what serves now, and what served.
 
     MLflow is not asked: a run of `monitoring` moves its aliases. Raises RollbackError when there is nothing
-    to go back to or `expected` does not serve, PromotionBusy when a promotion is under way,
-    DatabaseUnavailable.
+    to go back to or `expected` does not serve, PromotionBusyError when a promotion is under way,
+    DatabaseUnavailableError.
     """
     try:
         return await asyncio.to_thread(_take_back, settings, reason, expected, locate)
     except OperationalError as error:
-        raise DatabaseUnavailable("rolling back") from error
+        raise DatabaseUnavailableError("rolling back") from error
 
 
 def _take_back(

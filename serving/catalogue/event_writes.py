@@ -6,14 +6,14 @@ from uuid import UUID
 
 from database import events
 from database.event_words import DEFAULTS, EventType, EventWords
-from database.interactions import DedupConflict
+from database.interactions import DedupConflictError
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import KeyReused
+from serving.errors import KeyReusedError
 from training.params.learning import EventTypeParams
 
 
 class EventWrites:
-    """Each write returns after its commit, and raises DatabaseUnavailable when nothing was stored."""
+    """Each write returns after its commit, and raises DatabaseUnavailableError when nothing was stored."""
 
     def __init__(self, database: LiveDatabase, defined: Mapping[str, EventTypeParams]) -> None:
         self._database = database
@@ -34,12 +34,12 @@ class EventWrites:
     async def record(
         self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
     ) -> str | None:
-        """Store events: see `database.events.store_events`. Raises KeyReused."""
+        """Store events: see `database.events.store_events`. Raises KeyReusedError."""
         try:
             async with self._database.connection("recording events", Lane.EVENT) as conn:
                 return await events.store_events(conn, rows, once=once)
-        except DedupConflict as error:
-            raise KeyReused from error
+        except DedupConflictError as error:
+            raise KeyReusedError from error
 
     async def undo(self, key: str) -> bool:
         """Delete the event of a key; whether there was one."""

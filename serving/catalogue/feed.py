@@ -17,7 +17,7 @@ from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.signals import TrendingScores
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from serving.request_context import current_request
 
 _REMEMBERED_BYTES = 100_000_000
@@ -93,7 +93,7 @@ class ChangeFeed:
             if state.forgotten_id >= self._forgotten_id:  # else they may have been deleted meanwhile
                 self._remember(user_id, events)
             await self._catch_up(state)
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             _mark_stale()
             return self._histories.get(user_id, (_NOTHING, 0))[0]
         return events
@@ -104,7 +104,7 @@ class ChangeFeed:
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state = await read_state(conn)
             await self._catch_up(state)
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             _mark_stale()
 
     async def refresh_item(self, *, item_id: str | None = None, article_id: int | None = None) -> None:
@@ -118,7 +118,7 @@ class ChangeFeed:
                     row = await items.get_article(conn, article_id)
                 else:
                     row = await items.get_item(conn, item_id or "")
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             return
         if row is not None:
             self._index.apply((row,))
@@ -153,7 +153,7 @@ class ChangeFeed:
         applying = self._applying
         await asyncio.wait([applying])
         if applying.cancelled():  # the feed is being closed, which is no end of the request that waits
-            raise DatabaseUnavailable("reading the changes")
+            raise DatabaseUnavailableError("reading the changes")
         applying.result()
 
     async def _apply(self, state: State) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from database import item_writes, items
-from database.attributes import AttributeConflict
-from database.item_writes import ChangedMeanwhile
-from database.items import TEXT, Embedding, ItemRow, StaleEmbedding, embedding_text, text_hash
+from database.attributes import AttributeConflictError
+from database.item_writes import ItemChangedError
+from database.items import TEXT, Embedding, ItemRow, StaleEmbeddingError, embedding_text, text_hash
 from serving.catalogue.index import item_of
 from serving.catalogue.writes import ATTEMPTS
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import EditConflict, ItemNotFound
+from serving.errors import EditConflictError, ItemNotFoundError
 from serving.types import Item
 from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_thread import LiveEncoder
@@ -20,7 +20,7 @@ Make = Callable[[ItemRow | None], Mapping[str, Any]]
 
 
 class ItemWrites:
-    """Each method returns after its commit, and raises DatabaseUnavailable when nothing was stored."""
+    """Each method returns after its commit, and raises DatabaseUnavailableError when nothing was stored."""
 
     def __init__(self, database: LiveDatabase, encoder: LiveEncoder, vectors: BackgroundVectors) -> None:
         self._database = database
@@ -31,7 +31,7 @@ class ItemWrites:
         """Store what `make` says, with its vector; gives the item and whether it is new.
 
         `make` is asked again when somebody else changes the item meanwhile; after a few times
-        EditConflict is raised. Raises AttributeConflict.
+        EditConflictError is raised. Raises AttributeConflictError.
         """
         for _ in range(ATTEMPTS):
             read, live = await self._read(item_id)
@@ -40,29 +40,29 @@ class ItemWrites:
             try:
                 async with self._database.connection("storing an item", Lane.CATALOGUE) as conn:
                     row = await item_writes.replace_item(conn, values, read, embedding)
-            except (ChangedMeanwhile, StaleEmbedding):
+            except (ItemChangedError, StaleEmbeddingError):
                 continue
             return item_of(row), live is None
-        raise EditConflict(item_id)
+        raise EditConflictError(item_id)
 
     async def delete(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
-        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFound."""
+        """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFoundError."""
         for _ in range(ATTEMPTS):
             read, live = await self._read(item_id)
             check(live)
             if read is None or live is None:
-                raise ItemNotFound(item_id)
+                raise ItemNotFoundError(item_id)
             try:
                 async with self._database.connection("deleting an item", Lane.CATALOGUE) as conn:
                     await item_writes.delete_as_read(conn, read)
-            except ChangedMeanwhile:
+            except ItemChangedError:
                 continue
             return
-        raise EditConflict(item_id)
+        raise EditConflictError(item_id)
 
     async def replace_many(
         self, rows: Sequence[Mapping[str, Any]]
-    ) -> tuple[dict[str, bool], dict[int, AttributeConflict]]:
+    ) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]:
         """Store whole items; whether each stored id is new, and the rows left out, by index.
 
         Their vectors follow: until then words find them, and meaning does not.

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from serving.errors import ServingError
+
 Value = str | float | bool
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 
 
-class FilterError(Exception):
+class FilterError(ServingError):
     """A filter that can't be read, or asks for what the catalogue does not have."""
 
     def __init__(self, message: str, position: int, field: str | None = None) -> None:

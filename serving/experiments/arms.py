@@ -10,7 +10,7 @@ from database.deployments import Deployment
 from database.experiments import Arm, Experiment
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import PlacedBundle
-from serving.errors import BundleRefused
+from serving.errors import BundleRefusedError
 from serving.experiments.running import Assignment
 from training.params import Params
 from training.params.changes import rename_old_keys
@@ -161,7 +161,7 @@ class Arms:
         wanted = Deployment(0, bundle_id, tag, {}, reason, self._clock(), None)
         try:
             self._bundles[bundle_id] = await self._deployed.load(wanted)
-        except BundleRefused as refusal:
+        except BundleRefusedError as refusal:
             log.error("%s (%s); its users keep the deployed bundle", refusal, reason)
             self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
             return

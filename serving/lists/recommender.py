@@ -12,7 +12,7 @@ import numpy as np
 from database.state import UserEvents
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.rankings import Rankings, stamp
-from serving.errors import ItemNotFound, ModelNotReady
+from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
@@ -129,7 +129,7 @@ class Recommender:
     async def similar_products(
         self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        """Items named alike (TF-IDF), filled up by meaning. Raises ItemNotFound."""
+        """Items named alike (TF-IDF), filled up by meaning. Raises ItemNotFoundError."""
         await self.catch_up()
         row = self._row(item_id)
         return self._for_all(recipes.SIMILAR_TITLES, limit, kinds, item=row, explain=explain).items
@@ -137,23 +137,23 @@ class Recommender:
     async def similar_by_als(
         self, item_id: str, n: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        """Items chosen by the same people. Raises ItemNotFound.
+        """Items chosen by the same people. Raises ItemNotFoundError.
 
         For an item that nobody had chosen when the bundle was trained: items near in text and price. Raises
-        ModelNotReady before the first bundle, and if nothing is known of the item either way.
+        ModelNotReadyError before the first bundle, and if nothing is known of the item either way.
         """
         await self.catch_up()
         row = self._row(item_id)
         bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
         if bundle is None:
-            raise ModelNotReady("als", self._parts.deployed.lacking)
+            raise ModelNotReadyError("als", self._parts.deployed.lacking)
         index = bundle.index(row)
         if index >= 0 and bundle.models.als.item_factors[index].any():
             return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
         found = self._for_all(recipes.SIMILAR_TO_NEW_ITEM, n, kinds, item=row, explain=explain).items
         if not found:
             reason = f"{item_id} had no interactions when bundle {bundle.bundle_id} was trained"
-            raise ModelNotReady("als", f"{reason}, and has neither text nor price")
+            raise ModelNotReadyError("als", f"{reason}, and has neither text nor price")
         return found
 
     async def for_cart(
@@ -173,7 +173,7 @@ class Recommender:
     async def similar_by_vector(
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        """Items near in meaning; the score is the cosine. Raises ItemNotFound."""
+        """Items near in meaning; the score is the cosine. Raises ItemNotFoundError."""
         await self.catch_up()
         row = self._row(item_id)
         return self._for_all(recipes.NEAR_ITEM, k, kinds, item=row, explain=explain).items
@@ -181,7 +181,10 @@ class Recommender:
     async def semantic_search(
         self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]:
-        """The k items nearest in meaning to a query; the score is the cosine. Raises EncoderUnavailable."""
+        """The k items nearest in meaning to a query; the score is the cosine.
+
+        Raises EncoderUnavailableError.
+        """
         vector = await self._parts.encoder.encode(query, _MEANING_SECONDS)
         await self.catch_up()
         return self._for_all(recipes.NEAR_QUERY, k, kinds, query=query, vector=vector, explain=explain).items
@@ -304,7 +307,7 @@ class Recommender:
     def _row(self, item_id: str) -> int:
         row = self._parts.index.catalogue.row(item_id)
         if row < 0:
-            raise ItemNotFound(item_id)
+            raise ItemNotFoundError(item_id)
         return row
 
     async def _events(self, user_id: str) -> UserEvents:

@@ -14,7 +14,7 @@ from database.trending import Trending, recent_trending
 from serving.catalogue.fields import Type
 from serving.conditions.masks import Masks, resolved
 from serving.conditions.tree import Field, FilterError
-from serving.errors import DatabaseUnavailable, ItemNotFound
+from serving.errors import DatabaseUnavailableError, ItemNotFoundError
 from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT
 from serving.lists import recipes
@@ -69,7 +69,7 @@ class ShopLists(Recommender):
         self._trends: OrderedDict[int, tuple[datetime, Sequence[Trending]]] = OrderedDict()
 
     async def answer(self, wanted: Wanted) -> Answered:
-        """The list that is asked for. Raises FilterError; ItemNotFound for items like an unknown one."""
+        """The list that is asked for. Raises FilterError; ItemNotFoundError for items like an unknown one."""
         if isinstance(wanted, WantedForUser):
             return await self._for_visitor(wanted)
         if isinstance(wanted, WantedWithItems):
@@ -109,7 +109,7 @@ class ShopLists(Recommender):
         await self._parts.feed.refresh_item(item_id=wanted.item_id)
         row = self._parts.index.catalogue.row(wanted.item_id)
         if row < 0:
-            raise ItemNotFound(wanted.item_id)
+            raise ItemNotFoundError(wanted.item_id)
         basket = wanted.by == "bought_together"
         user = User(history=basket_history(np.array([row], dtype=np.int32))) if basket else NOBODY
         return self._answered(self._for_anyone(_SIMILAR[wanted.by], wanted, item=row, user=user))
@@ -306,7 +306,7 @@ class ShopLists(Recommender):
                     neutral_stars=params.neutral_stars,
                     limit=TRENDING_ITEMS,
                 )
-        except DatabaseUnavailable:
+        except DatabaseUnavailableError:
             return () if known is None else known[1]
         self._trends[hours] = (now, found)
         self._trends.move_to_end(hours)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from database.item_writes import store_vectors, without_vector
 from database.items import Embedding, ItemRow, embedding_text
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import DatabaseUnavailable, EncoderUnavailable
+from serving.errors import DatabaseUnavailableError, EncoderUnavailableError
 from serving.vectors.encoder_thread import LiveEncoder
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class BackgroundVectors:
                 del self._waiting[item_id]
             try:
                 await self._give(item_ids)
-            except (DatabaseUnavailable, EncoderUnavailable) as error:
+            except (DatabaseUnavailableError, EncoderUnavailableError) as error:
                 log.warning("vectors wait: %s", error)
                 self._waiting |= dict.fromkeys(item_ids)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -64,7 +64,7 @@ class BackgroundVectors:
             part = rows[start : start + _ENCODED_AT_ONCE]
             found = await asyncio.gather(*map(self._encode, part), return_exceptions=True)
             for row, vector in zip(part, found, strict=True):
-                if isinstance(vector, EncoderUnavailable):
+                if isinstance(vector, EncoderUnavailableError):
                     raise vector
                 if isinstance(vector, BaseException):
                     log.error("item %s gets no vector: %s", row.item_id, vector)

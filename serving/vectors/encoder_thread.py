@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.items import Embedding, text_hash
-from serving.errors import EncoderUnavailable
+from serving.errors import EncoderUnavailableError
 from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
 
@@ -58,7 +58,7 @@ class LiveEncoder:
         """Find out whether the model is there."""
         try:
             await self._ask([])
-        except EncoderUnavailable:
+        except EncoderUnavailableError:
             self._lost()
 
     @property
@@ -97,16 +97,17 @@ class LiveEncoder:
     async def encode(self, text: str, patience: float = _PATIENCE_SECONDS) -> Vector:
         """Vector float32[d] of one text, normalised. Raises what the model raises.
 
-        A model that is not there is waited for for `patience` seconds; then EncoderUnavailable is raised.
+        A model that is not there is waited for for `patience` seconds; then EncoderUnavailableError is
+        raised.
         """
         try:
             async with asyncio.timeout(patience):
                 while True:
                     await self._there.wait()
-                    with suppress(EncoderUnavailable):
+                    with suppress(EncoderUnavailableError):
                         return await self._vector(text)
         except TimeoutError:
-            raise EncoderUnavailable("the embedding model is being loaded or busy") from None
+            raise EncoderUnavailableError("the embedding model is being loaded or busy") from None
 
     async def encode_soon(self, text: str) -> Vector | None:
         """The same for one who can do without: None while the model is not there, or would take long.
@@ -118,7 +119,7 @@ class LiveEncoder:
         try:
             async with asyncio.timeout(_SOON_SECONDS):
                 return await self._vector(text)
-        except (TimeoutError, EncoderUnavailable):
+        except (TimeoutError, EncoderUnavailableError):
             return None
 
     def _asked_for(self) -> float:
@@ -142,7 +143,7 @@ class LiveEncoder:
             texts = list(self._waiting)[: self._batch]
             try:
                 vectors = await self._ask(texts)
-            except EncoderUnavailable as error:
+            except EncoderUnavailableError as error:
                 self._lost()
                 for future in self._waiting.values():
                     _fail(future, error)
@@ -174,23 +175,23 @@ class LiveEncoder:
     async def _look(self) -> None:
         while not self._there.is_set():
             await asyncio.sleep(_LOOKS_EVERY)
-            with suppress(EncoderUnavailable):
+            with suppress(EncoderUnavailableError):
                 await self._ask([])
                 self._there.set()
 
     def _encode_batch(self, texts: Sequence[str]) -> list[Vector | Exception]:
         """A vector or an error for each text. A batch that fails is encoded one by one: of many who wait only
-        those are told whose text the model can't read. Raises EncoderUnavailable."""
+        those are told whose text the model can't read. Raises EncoderUnavailableError."""
         try:
             vectors = self._encoder.encode(texts)
             if len(vectors) != len(texts):
                 raise ValueError(f"the encoder made {len(vectors)} vectors of {len(texts)} texts")
             return list(vectors)
-        except EncoderUnavailable:
+        except EncoderUnavailableError:
             raise
         except Exception as error:  # each one who waits is told
             if not texts:  # nobody waits: it was asked whether it is there
-                raise EncoderUnavailable(str(error)) from error
+                raise EncoderUnavailableError(str(error)) from error
             if len(texts) == 1:
                 return [error]
             return [found for text in texts for found in self._encode_batch([text])]

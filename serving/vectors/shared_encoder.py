@@ -15,7 +15,7 @@ from time import monotonic, sleep
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.errors import EncoderUnavailable
+from serving.errors import EncoderUnavailableError
 from serving.vectors.encoder_process import LENGTHS
 from training.models.core.encoder import EncoderError, dimension_of
 
@@ -46,8 +46,8 @@ class SharedEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of texts, float32[n, dimension], normalised.
 
-        Raises EncoderUnavailable while the process is loading, gone, hung, or has another model; ValueError
-        for texts that the model can't read.
+        Raises EncoderUnavailableError while the process is loading, gone, hung, or has another model;
+        ValueError for texts that the model can't read.
         """
         length, vectors = self._ask(texts)
         if length != self.dimension:
@@ -56,7 +56,7 @@ class SharedEncoder:
         return vectors
 
     def close(self) -> None:
-        """Ask no more. A thread that waits for an answer gets EncoderUnavailable; any may call this."""
+        """Ask no more. A thread that waits for an answer gets EncoderUnavailableError; any may call this."""
         self._closed = True
         if (line := self._line) is not None:
             line.hang_up()
@@ -66,7 +66,7 @@ class SharedEncoder:
         while True:
             try:
                 return self._ask([])[0]
-            except EncoderUnavailable as error:
+            except EncoderUnavailableError as error:
                 if monotonic() > give_up:
                     raise EncoderError(self.name, "its process did not answer; the log says why") from error
                 sleep(_LOOKS_EVERY)
@@ -96,27 +96,27 @@ class SharedEncoder:
                 return self._line.exchange(question)
             except (TimeoutError, BlockingIOError) as error:
                 self._drop()
-                raise EncoderUnavailable("the embedding model does not answer") from error
+                raise EncoderUnavailableError("the embedding model does not answer") from error
             except (EOFError, ConnectionError, FileNotFoundError) as error:
                 self._drop()
                 if not kept:
-                    raise EncoderUnavailable("the embedding model is being loaded") from error
+                    raise EncoderUnavailableError("the embedding model is being loaded") from error
             except OSError as error:
                 self._drop()
                 raise self._unfit(f"its process can't be reached: {error}") from error
-        raise EncoderUnavailable("this worker is being stopped")
+        raise EncoderUnavailableError("this worker is being stopped")
 
     def _drop(self) -> None:
         if self._line is not None:
             self._line.close()
         self._line = None
 
-    def _unfit(self, reason: str) -> EncoderUnavailable:
+    def _unfit(self, reason: str) -> EncoderUnavailableError:
         """The error for what time does not mend: logged once, and not each time that somebody asks."""
         if reason != self._complained:
             log.error("the embedding model's process can't be used: %s", reason)
             self._complained = reason
-        return EncoderUnavailable(reason)
+        return EncoderUnavailableError(reason)
 
 
 class _Line:

@@ -18,7 +18,7 @@ from benchmarks.thirty_days.nights import Ended
 from benchmarks.thirty_days.shoppers import Tally
 from benchmarks.thirty_days.story import row, story
 from benchmarks.thirty_days.whole import Answers
-from database.ingest import ADAPTERS, Options, WrongFormat
+from database.ingest import ADAPTERS, Options, WrongFormatError
 
 TODAY = pd.Timestamp("2026-11-21 09:30", tz="UTC")
 
@@ -52,7 +52,7 @@ def test_a_broken_file_is_refused_and_the_whole_one_is_not(tmp_path: Path) -> No
     ADAPTERS["retail"].check(drop(lines, tmp_path / "whole.parquet", timedelta(days=1)), Options())
     times = pq.read_table(tmp_path / "whole.parquet")["InvoiceDate"].to_pylist()
     assert times == [datetime(2011, 11, 30), datetime(2011, 12, 1)]
-    with pytest.raises(WrongFormat):
+    with pytest.raises(WrongFormatError):
         ADAPTERS["retail"].check(drop_broken(lines, tmp_path / "half.parquet"), Options())
 
 

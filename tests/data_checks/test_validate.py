@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_checks.errors import DataCheckError
 from data_checks.frames import Limits, read_frames
-from data_checks.report import DataCheckError
 from data_checks.validate import validate
 from database.export import EMBEDDINGS
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from database.interactions import DedupConflict, Recorded, recent, record
+from database.interactions import DedupConflictError, Recorded, recent, record
 from database.state import State, UserEvents, read_counts, read_request, read_state
 from database.users import get_user, insert_user, update_user
 from serving.steps.history import grouped
@@ -76,7 +76,7 @@ async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Po
     assert len(set(await asyncio.gather(*(send() for _ in range(8))))) == 1
     async with pool.acquire() as conn:
         assert (await read_counts(conn)).interactions == 1
-    with pytest.raises(DedupConflict):
+    with pytest.raises(DedupConflictError):
         await send(value=0.2)
 
 

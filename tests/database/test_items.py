@@ -12,7 +12,7 @@ from database.items import (
     Embedding,
     ItemContent,
     ItemRow,
-    StaleEmbedding,
+    StaleEmbeddingError,
     changes,
     delete_item,
     delete_kind,
@@ -91,11 +91,11 @@ async def test_creating_over_an_item_is_refused_but_over_a_deleted_or_bare_one_f
 
 async def test_a_vector_of_another_text_is_refused_whole(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as conn:
-        with pytest.raises(StaleEmbedding):
+        with pytest.raises(StaleEmbeddingError):
             await insert_item(conn, "LAMP000001", LAMP, vector_of("something else"))
         assert await get_item(conn, "LAMP000001") is None
         await insert_item(conn, "LAMP000001", LAMP, vector_of(LAMP_TEXT))
-        with pytest.raises(StaleEmbedding):
+        with pytest.raises(StaleEmbeddingError):
             await update_item(conn, "LAMP000001", {"title": "Blue lamp"}, vector_of("Green lamp"))
         assert (await get_item(conn, "LAMP000001")).title == "Red lamp"  # type: ignore[union-attr]
 

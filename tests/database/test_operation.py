@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.connection import connect
 from database.deployments import (
-    PromotionBusy,
+    PromotionBusyError,
     activate,
     current,
     fetch_deployment,
@@ -81,7 +81,7 @@ def test_promotions_do_not_race(connection: Connection) -> None:
     with (
         connect() as other,
         promotion_lock(connection, 1),
-        pytest.raises(PromotionBusy),
+        pytest.raises(PromotionBusyError),
         promotion_lock(other, 0.05),
     ):
         pytest.fail("two promotions at once")

@@ -18,7 +18,7 @@ from database.events import key_of, store_events
 from database.experiments import Arm, running_experiments, start_experiment
 from database.impressions import ImpressionRow, write_impressions
 from database.state import read_request, read_state
-from database.user_merge import RegisteredUser, merge_users
+from database.user_merge import RegisteredUserError, merge_users
 from database.user_removal import delete_user, forget_deleted_users, forgotten_users
 from database.users import replace_user
 from serving.experiments.running import assign
@@ -116,7 +116,7 @@ class Shop(RuleBasedStateMachine):
         if visitor == user:
             return
         if visitor in self.registered:
-            with pytest.raises(RegisteredUser):
+            with pytest.raises(RegisteredUserError):
                 self.runner.run(merge_users(self.conn, visitor, user))
             return
         of_them = [each for each in self.events if each.is_of(visitor)]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from operations import train
-from operations.commands import Aborted
+from operations.commands import AbortedError
 from operations.reporter import Reporter
 
 
@@ -113,7 +113,7 @@ def test_giving_up_ends_the_wait() -> None:
     abort = threading.Event()
     abort.set()
     api = FakeApi([("running", {})])
-    with pytest.raises(Aborted):
+    with pytest.raises(AbortedError):
         train.follow(api, "daily", "r", Reporter(io.StringIO()), abort)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from serving.catalogue.drafts import InteractionDraft, ItemDraft, UserDraft
 from serving.database_pool import LiveDatabase
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from serving.plane import LivePlane
 from serving.types import Ranked
 
@@ -47,7 +47,7 @@ async def test_reads_go_on_without_the_database_and_writes_are_refused(
         plane.user_interactions("ann", 30),
     ]
     for write in writes:
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             await write
 
 
@@ -89,7 +89,7 @@ async def test_a_worker_that_cannot_follow_is_not_ready_until_it_can(
 async def test_a_last_word_that_confuses_the_driver_is_an_outage_too(pool: asyncpg.Pool) -> None:
     database = LiveDatabase(pool)
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailableError):
         async with database.connection("reading"):
             raise asyncpg.InternalClientError("cannot switch to state 12; another operation is in progress")
     assert not database.available
@@ -109,12 +109,12 @@ async def test_a_fault_of_the_driver_is_an_outage_and_not_an_error_of_the_servic
         broken.setattr(asyncpg.Connection, "_execute", closed)
         assert await plane.get_article(article.article_id or 0) == article
         assert await plane.get_article(10**9) is None
-        with pytest.raises(DatabaseUnavailable):
+        with pytest.raises(DatabaseUnavailableError):
             await plane.update_item(article.item_id, {"title": "lace, finer"})
     assert "the handler is closed" in caplog.text
     async with asyncio.timeout(20):
         while True:
-            with suppress(DatabaseUnavailable):
+            with suppress(DatabaseUnavailableError):
                 await plane.update_item(article.item_id, {"title": "lace, finer"})
                 break
             await asyncio.sleep(0.05)

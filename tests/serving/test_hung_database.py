@@ -15,7 +15,7 @@ from serving import database_pool
 from serving.api.errors import _SERVING
 from serving.catalogue.drafts import InteractionDraft, ItemDraft, UserDraft
 from serving.database_pool import Lane, LiveDatabase
-from serving.errors import DatabaseBusy, DatabaseUnavailable
+from serving.errors import DatabaseBusyError, DatabaseUnavailableError
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 from tests.serving.proxy import Proxy
@@ -87,7 +87,7 @@ async def test_reads_go_on_from_memory_and_writes_are_refused_while_the_database
         for _ in range(50):
             await worker.lists.home("ann", 5)
         for write in writes:
-            with pytest.raises(DatabaseUnavailable):
+            with pytest.raises(DatabaseUnavailableError):
                 await write
     assert (await worker.status())["database"]["status"] == "unavailable"
     proxy.go_on()
@@ -141,7 +141,7 @@ async def test_a_write_that_meets_the_hang_is_refused_within_seconds(worker: Liv
             worker.create_user(UserDraft(user_id="ann")),
             return_exceptions=True,
         )
-    assert [isinstance(error, DatabaseUnavailable) for error in errors] == [True] * 3
+    assert [isinstance(error, DatabaseUnavailableError) for error in errors] == [True] * 3
 
 
 async def test_a_lock_that_is_held_is_no_dead_database(worker: LivePlane, connection: Any) -> None:
@@ -156,7 +156,7 @@ async def test_a_lock_that_is_held_is_no_dead_database(worker: LivePlane, connec
     assert not worker.stale
     async with asyncio.timeout(8):
         errors = await asyncio.gather(*saves, return_exceptions=True)
-    assert all(isinstance(error, DatabaseBusy) for error in errors), errors
+    assert all(isinstance(error, DatabaseBusyError) for error in errors), errors
     assert not worker.stale
     connection.rollback()
     await worker.create_item(draft)
@@ -164,7 +164,7 @@ async def test_a_lock_that_is_held_is_no_dead_database(worker: LivePlane, connec
 
 async def test_a_slow_statement_is_no_dead_database(slow_pool: asyncpg.Pool) -> None:
     database = LiveDatabase(slow_pool)
-    with pytest.raises(DatabaseBusy, match="reading slowly"):
+    with pytest.raises(DatabaseBusyError, match="reading slowly"):
         async with database.connection("reading slowly") as conn, conn.transaction():
             await conn.execute("select pg_sleep(30)")
     await asyncio.sleep(0.5)
@@ -190,7 +190,7 @@ async def test_a_full_lane_holds_up_no_other(slow_pool: asyncpg.Pool) -> None:
             await conn.fetchval("select 1")
     assert time.monotonic() - started < 1
     errors = await asyncio.gather(*asleep, return_exceptions=True)
-    assert {type(error) for error in errors} == {DatabaseBusy}
+    assert {type(error) for error in errors} == {DatabaseBusyError}
     assert database.available
     await database.close()
 
@@ -207,8 +207,11 @@ async def test_a_full_lane_holds_up_no_other(slow_pool: asyncpg.Pool) -> None:
 )
 async def test_what_passes_is_an_error_of_its_own(slow_pool: asyncpg.Pool, error: Exception) -> None:
     database = LiveDatabase(slow_pool)
-    with pytest.raises(DatabaseBusy, match="try again"):
+    with pytest.raises(DatabaseBusyError, match="try again"):
         async with database.connection("writing"):
             raise error
     assert database.available
-    assert next(row[1:] for row in _SERVING if issubclass(DatabaseBusy, row[0])) == (503, "database_busy")
+    assert next(row[1:] for row in _SERVING if issubclass(DatabaseBusyError, row[0])) == (
+        503,
+        "database_busy",
+    )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from database import interactions
 from database.item_writes import COLUMNS
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import EncoderUnavailable
+from serving.errors import EncoderUnavailableError
 from serving.lists import recommender
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
@@ -30,7 +30,7 @@ class Loading(BagOfWords):
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not self.there:
-            raise EncoderUnavailable("it is being loaded")
+            raise EncoderUnavailableError("it is being loaded")
         return super().encode(texts)
 
 
@@ -105,7 +105,7 @@ async def test_a_search_by_meaning_waits_for_it(
     plane: LivePlane, model: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recommender, "_MEANING_SECONDS", 0.05)
-    with pytest.raises(EncoderUnavailable):
+    with pytest.raises(EncoderUnavailableError):
         await plane.lists.semantic_search("garden gnome", 3)
     monkeypatch.setattr(recommender, "_MEANING_SECONDS", 60)
     waiting = asyncio.create_task(plane.lists.semantic_search("garden gnome", 3))

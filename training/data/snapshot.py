@@ -20,6 +20,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.export import export, export_snapshot
 from training.data.dvc_locks import clear_stale_locks, running_dvc
 from training.data.workspace import Workspace, replaced
+from training.errors import TrainingError
 
 DESCRIPTION = "snapshot.json"
 
@@ -27,7 +28,7 @@ _LOCKED = re.compile("blocked by|acquire lock|RWLock-file", re.IGNORECASE)
 """What DVC says when a lock is in its way."""
 
 
-class DvcError(Exception):
+class DvcError(TrainingError):
     """A DVC command failed."""
 
     def __init__(self, command: str, reason: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from training.errors import TrainingError
 from training.models.core.data import Events, net_strengths
 from training.models.core.types import BoolArray, Csr
 
@@ -15,7 +16,7 @@ MOST_HELD_OUT = 3
 """`holdout_cut` holds out one in so many events at most: of a short history, most is to learn from."""
 
 
-class SplitError(Exception):
+class SplitError(TrainingError):
     """A split would leave nothing to learn from, or nothing to test on."""
 
     def __init__(self, part: str, reason: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from database.settings import REPOSITORY, Settings
+from training.errors import TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ LOCK = "requirements.txt"
 """The lock of packages, which the stages depend on too."""
 
 
-class WorkspaceBusyError(Exception):
+class WorkspaceBusyError(TrainingError):
     """Another run works in the workspace."""
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from training.errors import TrainingError
 from training.models.core.base import Model
 from training.models.core.storage import ModelFileError
 from training.models.core.vocabulary import Vocabulary
@@ -28,7 +29,7 @@ NEW_BUNDLE = "`make up` trains a new one; while the platform runs, `python -m tr
 SomeModel = TypeVar("SomeModel", bound=Model)
 
 
-class BundleError(Exception):
+class BundleError(TrainingError):
     """A bundle can't be served: missing, incomplete, corrupt, or of another schema."""
 
     def __init__(self, directory: Path, reason: str) -> None:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError, create_model
 
 from database.settings import get_settings
+from training.errors import TrainingError
 from training.models.core.base import Config
 from training.models.embeddings import EmbeddingsConfig
 from training.models.registry import REGISTRY, algorithm
@@ -49,7 +50,7 @@ else:
 SomeConfig = TypeVar("SomeConfig", bound=Config)
 
 
-class ParamsError(Exception):
+class ParamsError(TrainingError):
     """params.yaml can't be used; the message names each key that is wrong."""
 
     def __init__(self, path: Path, problems: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from database.export import Counts
+from training.errors import TrainingError
 from training.evaluation.ranking import SCORE_BYTES
 from training.models.als import AlsConfig
 from training.models.ease import EaseConfig
@@ -34,7 +35,7 @@ SCORES_HELD = 2
 """Blocks of scores that an evaluation holds at a time."""
 
 
-class MemoryShortageError(Exception):
+class MemoryShortageError(TrainingError):
     """The machine does not have what the night needs."""
 
 

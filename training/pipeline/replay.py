@@ -21,11 +21,13 @@ import click
 import numpy as np
 import yaml
 
+from database.command_line import errors_as_messages
 from database.connection import connect
 from database.deployments import find_manifest
 from database.settings import Settings, get_settings
 from training.data.snapshot import DvcError, check_out_snapshot
 from training.data.workspace import Workspace, open_workspace, replaced
+from training.errors import TrainingError
 from training.models.bundle import Manifest, manifest_of
 from training.models.core.base import Query
 from training.models.registry import load_model
@@ -49,7 +51,7 @@ METRICS = 0.002
 """Difference between metrics, which are shares, that some such changes make."""
 
 
-class ReplayError(Exception):
+class ReplayError(TrainingError):
     """A bundle can't be rebuilt: it is unknown, its snapshot is gone, or its params are of other code."""
 
 
@@ -229,15 +231,13 @@ def _params(path: Path, commit: str) -> Params:
 
 @click.command()
 @click.argument("bundle_id")
+@errors_as_messages(TrainingError)
 def main(bundle_id: str) -> None:
     """Rebuild the bundle BUNDLE_ID; exit 0 when it is the same, save for rounding at most, else 1."""
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
     with tempfile.TemporaryDirectory(prefix="shortlist-replay-") as folder:
-        try:
-            outcome = replay(settings, bundle_id, Path(folder))
-        except ReplayError as error:
-            raise click.ClickException(str(error)) from error
+        outcome = replay(settings, bundle_id, Path(folder))
     for line in outcome.lines():
         click.echo(line)
     if not outcome.same:

@@ -16,7 +16,8 @@ import click
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from data_checks.report import DataCheckError
+from data_checks.errors import DataCheckError
+from database.command_line import errors_as_messages
 from database.connection import connect
 from database.deployments import current, find_manifest
 from database.embeddings import index_items
@@ -26,6 +27,7 @@ from database.settings import Settings, get_settings
 from database.training_failures import record_failure
 from training.data.snapshot import commit_pipeline, read_snapshot, read_watermark, take_snapshot
 from training.data.workspace import Workspace, check_holds, locked, open_workspace
+from training.errors import TrainingError
 from training.models.bundle import read_manifest
 from training.models.registry import names as model_names
 from training.params import Params, learned_sections, load_params
@@ -47,11 +49,11 @@ from training.tracking.versions import load_versions, save_version
 logger = logging.getLogger(__name__)
 
 
-class NothingNewError(Exception):
+class NothingNewError(TrainingError):
     """Nothing happened since the last decision: there is nothing to learn."""
 
 
-class StoppedError(Exception):
+class StoppedError(TrainingError):
     """The data check or the gate failed; a retry would not change that."""
 
 
@@ -346,6 +348,7 @@ BEFORE = ("ingest", "index", "snapshot")
     metavar="REASON",
     help="Deploy the bundle even if checks of the gate fail; the reason is stored with the decision.",
 )
+@errors_as_messages(StoppedError)
 def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
     """Run steps of the daily training: the named ones, or all up to --until."""
     logging.basicConfig(
@@ -356,8 +359,6 @@ def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None)
         run_steps(names or order[: order.index(until) + 1], force=force, accept=accept)
     except NothingNewError as reason:
         click.echo(str(reason))
-    except StoppedError as reason:
-        raise click.ClickException(str(reason)) from reason
 
 
 if __name__ == "__main__":

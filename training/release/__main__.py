@@ -5,20 +5,21 @@ import logging
 
 import click
 
+from database.command_line import errors_as_messages
 from database.connection import connect
-from database.deployments import PromotionBusy
+from database.errors import DatabaseError
 from database.settings import get_settings
 from database.training_failures import TrainingOutcome, last_outcome
+from training.errors import TrainingError
 from training.params import load_params
 from training.release.bundle import find_stored
 from training.release.overview import (
-    UnknownBundleError,
     compare_bundles,
     describe_bundles,
     find_bundle,
     list_bundles,
 )
-from training.release.promotion import PromotionError, deploy_stored
+from training.release.promotion import deploy_stored
 from training.release.rollback import mlflow_answers
 from training.release.smoke import smoke_test
 from training.tracking.tracker import Tracker
@@ -41,19 +42,18 @@ def bundles() -> None:
 @main.command()
 @click.argument("one")
 @click.argument("other")
+@errors_as_messages(TrainingError)
 def compare(one: str, other: str) -> None:
     """Show two bundles side by side: data, params that differ, metrics, the gate's decisions."""
     with connect() as conn:
         found = list_bundles(conn, get_settings())
-    try:
-        click.echo(compare_bundles(find_bundle(found, one), find_bundle(found, other)))
-    except UnknownBundleError as error:
-        raise click.ClickException(str(error)) from error
+    click.echo(compare_bundles(find_bundle(found, one), find_bundle(found, other)))
 
 
 @main.command()
 @click.argument("bundle_id")
 @click.option("--reason", required=True, help="Reason, stored with the deployment.")
+@errors_as_messages(TrainingError, DatabaseError)
 def promote(bundle_id: str, reason: str) -> None:
     """Put a stored bundle into service, older or newer than the one that serves; the gate isn't asked."""
     settings, params = get_settings(), load_params()
@@ -64,10 +64,7 @@ def promote(bundle_id: str, reason: str) -> None:
     if errors:
         raise click.ClickException(f"bundle {bundle_id} can't serve: {'; '.join(errors)}")
     registry = Tracker(settings).registry if mlflow_answers(settings) else None
-    try:
-        done = deploy_stored(settings, registry, stored, f"promoted by {getpass.getuser()}: {reason}")
-    except (PromotionError, PromotionBusy) as error:
-        raise click.ClickException(str(error)) from error
+    done = deploy_stored(settings, registry, stored, f"promoted by {getpass.getuser()}: {reason}")
     instead = f"; it replaced {done.previous_bundle}" if done.changed and done.previous_bundle else ""
     click.echo(f"Bundle {bundle_id} {'is' if done.changed else 'was already'} in service{instead}.")
 

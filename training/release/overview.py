@@ -11,6 +11,7 @@ from database.deployments import Deployment
 from database.gate_decisions import GateDecision, decisions
 from database.rollback import rollback_target, taken_back_at
 from database.settings import Settings
+from training.errors import TrainingError
 from training.markdown import table
 from training.release.bundle import list_stored
 from training.tracking.run import flatten
@@ -19,7 +20,7 @@ _MANY = 1000
 """Deployments and decisions among which bundles are looked for."""
 
 
-class UnknownBundleError(Exception):
+class UnknownBundleError(TrainingError):
     """No bundle of that id was ever assembled here."""
 
     def __init__(self, bundle_id: str) -> None:

@@ -19,6 +19,7 @@ from database.gate_decisions import decisions
 from database.holdback import HoldbackPlan, begin_holdback
 from database.rollback import InTransaction
 from database.settings import Settings
+from training.errors import TrainingError
 from training.release.bundle import StoredBundle, find_stored
 from training.tracking.registry import BUNDLE, CHALLENGER, CHAMPION, PREVIOUS, Registry
 
@@ -28,7 +29,7 @@ _MIRROR_SECONDS = 5.0
 """How long `mirror` waits for others: a promotion, which moves the aliases itself, a rollback, retention."""
 
 
-class PromotionError(Exception):
+class PromotionError(TrainingError):
     """The bundle can't take over; what serves stays."""
 
 
@@ -55,7 +56,7 @@ def promote(
     Raises:
         PromotionError: the gate did not accept it, accepted it against another champion, or accepted it
             before it was taken back.
-        PromotionBusy: another promotion holds the lock.
+        PromotionBusyError: another promotion holds the lock.
     """
     with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
         serving = deployments.current(conn)
@@ -83,7 +84,7 @@ def deploy_stored(
     Without a registry (MLflow is down) its aliases move within the hour.
 
     Raises:
-        PromotionBusy: another promotion holds the lock.
+        PromotionBusyError: another promotion holds the lock.
     """
     with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
         serving = deployments.current(conn)
@@ -108,7 +109,7 @@ def roll_back(
     Raises:
         OvertakenError: `expected` does not serve any more.
         RollbackError: there is nothing to go back to.
-        PromotionBusy: another promotion holds the lock.
+        PromotionBusyError: another promotion holds the lock.
     """
 
     def is_whole(target: Deployment) -> bool:
@@ -148,7 +149,7 @@ def mirror(settings: Settings, registry: Registry) -> None:
         try:
             with deployments.promotion_lock(conn, _MIRROR_SECONDS):
                 reconcile(conn, registry)
-        except deployments.PromotionBusy:
+        except deployments.PromotionBusyError:
             logger.warning(
                 "A promotion or rollback is running; the next `monitoring` run will update MLflow's aliases."
             )

@@ -5,8 +5,9 @@ import logging
 import click
 import httpx
 
-from database.deployments import PromotionBusy
-from database.rollback import InTransaction, RollbackError
+from database.command_line import errors_as_messages
+from database.errors import DatabaseError
+from database.rollback import InTransaction
 from database.settings import Settings, get_settings
 from training.release.promotion import Promotion, mirror, roll_back
 from training.tracking.tracker import Tracker
@@ -24,7 +25,7 @@ def roll_back_and_tell(
     Raises:
         OvertakenError: `expected` does not serve any more.
         RollbackError: there is nothing to go back to.
-        PromotionBusy: another promotion holds the lock.
+        PromotionBusyError: another promotion holds the lock.
     """
     promotion = roll_back(settings, reason, expected, in_transaction)
     if mlflow_answers(settings):
@@ -47,14 +48,12 @@ def mlflow_answers(settings: Settings) -> bool:
 @click.command()
 @click.option("--reason", required=True, help="Reason, stored with the deployment.")
 @click.option("--bundle", help="Roll back only if this bundle is in service.")
+@errors_as_messages(DatabaseError)
 def main(reason: str, bundle: str | None) -> None:
     """Roll back to the previous bundle. Workers switch at their next request."""
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
-    try:
-        promotion = roll_back_and_tell(settings, reason, bundle)
-    except (RollbackError, PromotionBusy) as error:
-        raise click.ClickException(str(error)) from error
+    promotion = roll_back_and_tell(settings, reason, bundle)
     now, replaced = promotion.deployment.bundle_id, promotion.previous_bundle
     click.echo(f"Bundle {now} is in service again; it replaced {replaced}.")
 

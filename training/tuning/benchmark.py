@@ -14,9 +14,11 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from database.command_line import errors_as_messages
+from training.errors import TrainingError
 from training.models.blend import BLEND
 from training.params import load_params
-from training.tuning.file_benchmark import MODELS, FileBenchmark, NothingHeldOutError, report
+from training.tuning.file_benchmark import MODELS, FileBenchmark, report
 from training.tuning.pairs_file import Pairs, PairsFileError, read_pairs
 from training.tuning.search import Budget
 from training.tuning.train_test import open_problem
@@ -100,6 +102,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, Any]:
 @click.option(
     "--json", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write the JSON to this file."
 )
+@errors_as_messages(TrainingError, ValidationError)
 def main(
     *,
     train_file: Path,
@@ -133,16 +136,13 @@ def main(
     params = load_params()
     if seed is not None:
         params = params.model_copy(update={"seed": seed})
-    try:
-        train, train_counts = _read(train_file, min_rating, strict)
-        test, test_counts = _read(test_file, min_rating, strict)
-        problem = open_problem(train, test)
-        if not problem.truth.nnz:
-            raise PairsFileError(test_file, "all test pairs are also in the train file")
-        budget = Budget(trials, minutes * 60.0 if minutes else None) if tune else None
-        fitted = FileBenchmark(problem, params, k, budget, begun).fit(name, _settings(changes))
-    except (PairsFileError, NothingHeldOutError, ValidationError) as error:
-        raise click.ClickException(str(error)) from error
+    train, train_counts = _read(train_file, min_rating, strict)
+    test, test_counts = _read(test_file, min_rating, strict)
+    problem = open_problem(train, test)
+    if not problem.truth.nnz:
+        raise PairsFileError(test_file, "all test pairs are also in the train file")
+    budget = Budget(trials, minutes * 60.0 if minutes else None) if tune else None
+    fitted = FileBenchmark(problem, params, k, budget, begun).fit(name, _settings(changes))
     found = report(fitted, problem, k, params.evaluation, params.seed)
     found |= {"model": name, "seed": params.seed, "train_file": train_counts, "test_file": test_counts}
     found["seconds"] = round(time.monotonic() - begun, 3)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from training.errors import TrainingError
 from training.evaluation.intervals import estimate_means
 from training.evaluation.ranking import Ranker, TestSet, accuracy, rank
 from training.models.blend import BLEND, Blend
@@ -53,7 +54,7 @@ class Candidate:
     rank_seconds: float = 0.0
 
 
-class NothingHeldOutError(Exception):
+class NothingHeldOutError(TrainingError):
     """Nobody in the train file has two pairs, of which one could be held out to tune on."""
 
     def __init__(self) -> None:

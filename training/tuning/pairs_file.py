@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.errors import TrainingError
 from training.models.core.types import BoolArray, BytesArray, DoubleArray
 
 ROW_FIELDS = ("user", "item", "rating", "time")
@@ -17,7 +18,7 @@ USER_NAME, ITEM_NAMES = b"user", (b"item", b"product", b"movie", b"asin")
 GZIP = b"\x1f\x8b"
 
 
-class PairsFileError(Exception):
+class PairsFileError(TrainingError):
     """A file holds nothing to use, or bad lines where none are allowed."""
 
     def __init__(self, path: Path, reason: str) -> None:

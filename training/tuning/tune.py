@@ -12,11 +12,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from database.command_line import errors_as_messages
 from database.settings import Settings, get_settings
 from training.data.prepared import Prepared
 from training.data.snapshot import read_snapshot
 from training.data.split import SplitError
 from training.data.workspace import Workspace, locked, open_workspace
+from training.errors import TrainingError
 from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
 from training.evaluation.ranking import accuracy, rank
 from training.evaluation.windows import Window, open_windows
@@ -165,6 +167,7 @@ def tracked_search(
 @click.option("--fix", "fixed", multiple=True, metavar="KEY", help="Keep this hyperparameter as shipped.")
 @click.option("--write", is_flag=True, help="Write the best values to params.yaml.")
 @click.option("--track/--no-track", default=True, show_default=True, help="Log each trial to MLflow.")
+@errors_as_messages(TrainingError)
 def main(
     name: str,
     *,
@@ -212,7 +215,11 @@ def main(
             upload(folder)
 
 
-class NoSnapshotError(Exception):
+class ParamsEditedError(TrainingError):
+    """params.yaml was edited while a search ran; it stays as it is."""
+
+
+class NoSnapshotError(TrainingError):
     """Nothing was prepared yet, or the history is too short: there is nothing to search on."""
 
 
@@ -221,7 +228,7 @@ def relearn_blend() -> bool:
 
     Raises:
         NoSnapshotError: there is no snapshot yet, or its history has no validation window.
-        click.ClickException: params.yaml was edited meanwhile, and stays as it is.
+        ParamsEditedError: params.yaml was edited meanwhile.
     """
     settings = get_settings()
     workspace = open_workspace(settings)
@@ -259,7 +266,7 @@ def _write(
         return
     with locked(workspace):
         if load_params(workspace.params_file) != read:
-            raise click.ClickException("params.yaml was edited during the search; nothing was written")
+            raise ParamsEditedError("params.yaml was edited during the search; nothing was written")
         write_back(workspace.params_file, section, values, whole=section == (BLEND, "tuned"))
 
 

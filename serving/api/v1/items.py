@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from database.attributes import AttributeConflict
+from database.attributes import AttributeConflictError
 from database.items import ItemRow
 from serving.api.errors import ApiError
 from serving.api.responses import answer
@@ -23,7 +23,7 @@ from serving.api.v1.item_in import BatchItem, ItemIn, document_of, item_values, 
 from serving.api.v1.problems import FieldProblem, documented
 from serving.api.v1.rows import Rows, read_rows
 from serving.catalogue.index import item_of
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.types import PATH, Item, category_paths
 
 router = APIRouter(tags=["v1 items"])
@@ -151,7 +151,7 @@ async def put_items(plane: Plane, request: Request) -> Response:
     then words find them."""
     rows = await read_rows(request, BatchItem)
     stored: dict[str, bool] = {}
-    conflicts: Mapping[int, AttributeConflict] = {}
+    conflicts: Mapping[int, AttributeConflictError] = {}
     if rows.good:
         order = list(rows.good)
         stored, found = await plane.replace_items([item_values(each.id, each) for each in rows.good.values()])
@@ -188,7 +188,7 @@ async def get_item(plane: Plane, item_id: ItemInPath, if_none_match: IfNoneMatch
     """What is hidden, out of stock, not published yet or expired is found here, and in no list."""
     item = await plane.get_item(item_id)
     if item is None:
-        raise ItemNotFound(item_id)
+        raise ItemNotFoundError(item_id)
     return etags.read(item_shape(item), if_none_match)
 
 
@@ -231,7 +231,7 @@ async def change_item(plane: Plane, item_id: ItemInPath, body: Patch, if_match: 
 
     def make(stored: ItemRow | None) -> dict[str, Any]:
         if stored is None:
-            raise ItemNotFound(item_id)
+            raise ItemNotFoundError(item_id)
         etags.check(_shown(stored), if_match)
         try:
             changed = ItemIn.model_validate(merged(document_of(stored), body))
@@ -260,7 +260,7 @@ async def delete_item(plane: Plane, item_id: ItemInPath, if_match: IfMatch = Non
 async def _replace(plane: Plane, item_id: str, make: Any) -> Response:
     try:
         item, created = await plane.replace_item(item_id, make)
-    except AttributeConflict as conflict:
+    except AttributeConflictError as conflict:
         problem = _of_conflict(conflict)
         raise ApiError(422, "invalid", problem.detail, problem.field) from conflict
     shape = item_shape(item)
@@ -276,7 +276,7 @@ def _shown(stored: ItemRow | None) -> dict[str, Any] | None:
     return None if stored is None else item_shape(item_of(stored))
 
 
-def _of_conflict(conflict: AttributeConflict) -> FieldProblem:
+def _of_conflict(conflict: AttributeConflictError) -> FieldProblem:
     return FieldProblem(field=f"attributes.{conflict.name}", detail=str(conflict))
 
 

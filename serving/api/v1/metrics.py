@@ -17,7 +17,7 @@ from serving.api.errors import ApiError
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1.problems import documented
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 
 router = APIRouter(prefix="/metrics", tags=["v1 metrics"])
 
@@ -87,7 +87,7 @@ def _read(
         with connect(settings, REPORT_SECONDS) as conn:
             return list_outcomes(conn, since, until, now, attribution)
     except OperationalError as error:
-        raise DatabaseUnavailable("reading what the lists brought") from error
+        raise DatabaseUnavailableError("reading what the lists brought") from error
 
 
 def _shape(one: ListOutcomes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from database.user_merge import RegisteredUser
+from database.user_merge import RegisteredUserError
 from database.users import UserRow
 from serving.api.errors import ApiError
 from serving.api.responses import answer
@@ -20,7 +20,7 @@ from serving.api.v1.fields import Body, Id
 from serving.api.v1.item_in import merged
 from serving.api.v1.problems import documented
 from serving.api.v1.user import UserIn, UserOut, user_shape, user_values
-from serving.errors import UserNotFound
+from serving.errors import UserNotFoundError
 
 router = APIRouter(prefix="/users", tags=["v1 users"])
 
@@ -99,7 +99,7 @@ async def change_user(plane: Plane, user_id: UserInPath, body: Patch, if_match: 
 
     def make(stored: UserRow | None) -> dict[str, Any]:
         if stored is None:
-            raise UserNotFound(user_id)
+            raise UserNotFoundError(user_id)
         etags.check(_shown(stored), if_match)
         try:
             changed = UserIn.model_validate(merged(user_shape(stored), body))
@@ -139,7 +139,7 @@ async def merge_user(plane: Plane, user_id: UserInPath, body: Anonymous) -> Resp
         raise ApiError(422, "invalid", "must be another id than the user's", "anonymous_id")
     try:
         moved = await plane.merge_users(body.anonymous_id, user_id)
-    except RegisteredUser as error:
+    except RegisteredUserError as error:
         message = "is the id of a user who was put, not of a visitor"
         raise ApiError(409, "not_anonymous", message, "anonymous_id") from error
     return answer({"id": user_id, "moved_events": moved})

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, IngestError, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, IngestError, WrongFormatError, ingest_file
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 REVIEWS, METADATA = ADAPTERS["reviews"], ADAPTERS["metadata"]
@@ -168,5 +168,5 @@ def test_a_file_that_breaks_off_leaves_nothing(connection: Connection, query: Qu
 def test_foreign_files_are_refused(
     connection: Connection, tmp_path: Path, adapter: Any, rows: list[Any]
 ) -> None:
-    with pytest.raises(WrongFormat):
+    with pytest.raises(WrongFormatError):
         ingest_file(connection, adapter, write(tmp_path / "x.json", rows))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, WrongFormatError, ingest_file
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 INTERACTIONS = ADAPTERS["interactions"]
@@ -96,7 +96,7 @@ def test_months_get_their_partitions(connection: Connection, query: Query, tmp_p
 
 def test_missing_columns_are_named(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_text("user_id,item_id\nann,I1\n")
-    with pytest.raises(WrongFormat, match="no column event_type, timestamp"):
+    with pytest.raises(WrongFormatError, match="no column event_type, timestamp"):
         ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
 
 
@@ -146,7 +146,7 @@ def test_whole_numbered_ids_beside_nulls_stay_whole(
 
 def test_a_column_that_stands_twice_is_refused(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_text("user_id,item_id,event_type,timestamp,value,value\nann,I1,click,1,2,3\n")
-    with pytest.raises(WrongFormat, match="more than one column is called value"):
+    with pytest.raises(WrongFormatError, match="more than one column is called value"):
         ingest_file(connection, INTERACTIONS, tmp_path / "i.csv")
 
 

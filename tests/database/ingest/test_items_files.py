@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, IngestError, Options, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, IngestError, Options, WrongFormatError, ingest_file
 from database.ingest.chunk import TAG_SEPARATOR
 from tests.database.ingest.reading import read_file
 
@@ -108,9 +108,9 @@ def test_parquet_with_a_column_that_is_no_value(connection: Connection, tmp_path
 def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("item_id,colour\n1,x\n")
     (tmp_path / "b.csv").write_text("item_id,title,user_id\n1,x,ann\n")
-    with pytest.raises(WrongFormat, match="no column title"):
+    with pytest.raises(WrongFormatError, match="no column title"):
         ITEMS.check(tmp_path / "a.csv", Options())
-    with pytest.raises(WrongFormat, match="column of users"):
+    with pytest.raises(WrongFormatError, match="column of users"):
         ITEMS.check(tmp_path / "b.csv", Options())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from database.ingest import ADAPTERS, Options, WrongFormat
+from database.ingest import ADAPTERS, Options, WrongFormatError
 from database.ingest.inbox import detect
 from tests.database.ingest.reading import Made, read_file
 
@@ -111,7 +111,7 @@ def test_rows_that_all_are_purchases(tmp_path: Path) -> None:
     (tmp_path / "transactions.csv").write_text(
         "t_dat,customer_id,article_id,price,sales_channel_id\n2018-09-20,000058,0663713001,0.0508,2\n"
     )
-    with pytest.raises(WrongFormat, match=r"no column event_type.*--event-type purchase"):
+    with pytest.raises(WrongFormatError, match=r"no column event_type.*--event-type purchase"):
         ADAPTERS["interactions"].check(tmp_path / "transactions.csv", Options())
     made = loaded(tmp_path / "transactions.csv", Options(event_type="purchase"))
     assert events(made) == [("000058", "0663713001", "purchase", None, None)]
@@ -122,7 +122,7 @@ def test_rows_that_all_are_purchases(tmp_path: Path) -> None:
 def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
     rows = [["1", "1193", "5", "978300760"], ["1", "661", "3", "978302109"]]
     (tmp_path / "ratings.dat").write_text("".join(f"{mark.join(row)}\n" for row in rows))
-    with pytest.raises(WrongFormat, match="looks like data: name the columns by --header"):
+    with pytest.raises(WrongFormatError, match="looks like data: name the columns by --header"):
         detect(tmp_path / "ratings.dat", [ADAPTERS["interactions"]])
     made = loaded(tmp_path / "ratings.dat", Options(header=("user_id", "item_id", "rating", "timestamp")))
     assert events(made) == [("1", "1193", "rating", None, 5.0), ("1", "661", "rating", None, 3.0)]
@@ -130,13 +130,15 @@ def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
 
 def test_a_file_without_times_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('"User-ID";"ISBN";"Book-Rating"\n"276725";"034545104X";"0"\n')
-    with pytest.raises(WrongFormat, match=r"no column timestamp; its columns are User-ID, ISBN, Book-Rating"):
+    with pytest.raises(
+        WrongFormatError, match=r"no column timestamp; its columns are User-ID, ISBN, Book-Rating"
+    ):
         ADAPTERS["interactions"].check(tmp_path / "a.csv", Options())
 
 
 def test_the_nearest_column_is_proposed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("customer_nr,product_code,event,time\n1,2,view,2024-05-01\n")
-    with pytest.raises(WrongFormat) as refused:
+    with pytest.raises(WrongFormatError) as refused:
         ADAPTERS["interactions"].check(tmp_path / "a.csv", Options())
     assert "--map user_id=customer_nr" in str(refused.value)
 
@@ -216,7 +218,7 @@ def test_packed_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a.csv", text)
         archive.writestr("b.csv", text)
-    with pytest.raises(WrongFormat, match=r"a zip of 2 files \(a.csv, b.csv\)"):
+    with pytest.raises(WrongFormatError, match=r"a zip of 2 files \(a.csv, b.csv\)"):
         loaded(tmp_path / "two.zip")
 
 

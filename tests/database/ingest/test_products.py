@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.connection import create_pool
-from database.ingest import ADAPTERS, WrongFormat, ingest_file
+from database.ingest import ADAPTERS, WrongFormatError, ingest_file
 from database.items import delete_item, insert_item, text_hash, update_item
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -163,7 +163,7 @@ def test_a_failing_encoder_leaves_nothing(connection: Connection, query: Query, 
 
 @pytest.mark.parametrize("text", ["", "name,price\nx,1\n", '{"asin": "B000000001"}\n'])
 def test_a_foreign_file_is_refused(connection: Connection, tmp_path: Path, text: str) -> None:
-    with pytest.raises(WrongFormat, match="not Amazon products"):
+    with pytest.raises(WrongFormatError, match="not Amazon products"):
         ingest_file(connection, PRODUCTS, write(tmp_path / "x.csv", text))
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, WrongFormat, ingest_file, ingest_sample
+from database.ingest import ADAPTERS, WrongFormatError, ingest_file, ingest_sample
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 RETAIL = ADAPTERS["retail"]
@@ -130,7 +130,7 @@ def test_the_sample_ends_within_the_past_week(connection: Connection, query: Que
 
 def test_a_file_without_lines_is_no_error_but_no_sample(connection: Connection, tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", [])
-    with pytest.raises(WrongFormat, match="no invoice line"):
+    with pytest.raises(WrongFormatError, match="no invoice line"):
         ingest_sample(connection, path)
     assert ingest_file(connection, RETAIL, path).rows_read == 0
     only_refused = write(tmp_path / "b.parquet", [line for line, _ in REFUSED])
@@ -142,7 +142,7 @@ def test_a_foreign_file_is_refused_before_anything_is_written(
     connection: Connection, query: Query, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(WrongFormat):
+    with pytest.raises(WrongFormatError):
         ingest_file(connection, RETAIL, tmp_path / "x")
     assert query("select count(*) from ingest_runs") == [(0,)]
 

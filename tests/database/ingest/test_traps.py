@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from database.ingest import IngestError, Options, WrongFormat
+from database.ingest import IngestError, Options, WrongFormatError
 from tests.database.ingest.reading import Made, read_file
 
 Rows = list[tuple[Any, ...]]
@@ -220,7 +220,7 @@ def test_other_columns_leave_the_keys_of_a_log_as_they_were(tmp_path: Path) -> N
 
 def test_a_column_that_is_not_there_can_not_be_said(tmp_path: Path) -> None:
     with pytest.raises(
-        WrongFormat, match=r"no column SKU_2, which --map item_id names; its columns are SKU2"
+        WrongFormatError, match=r"no column SKU_2, which --map item_id names; its columns are SKU2"
     ):
         made(tmp_path, "items", "SKU2,product,name\n1,Blue mug,x\n", columns={"item_id": "SKU_2"})
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from operations.errors import InstallError
 from operations.install import environment
 from operations.install.environment import fingerprint, is_done, only_one, prepare
-from operations.install.errors import InstallError
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sklearn
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 from operations.install.imports import _system_loads, check_imports, import_failure, provide_openmp
 
 

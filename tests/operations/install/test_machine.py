@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from operations.errors import InstallError
 from operations.install import machine
 from operations.install.closed import PLATFORMS
-from operations.install.errors import InstallError
 
 
 def test_nothing_is_missing_here() -> None:

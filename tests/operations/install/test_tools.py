@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.install.errors import InstallError
+from operations.errors import InstallError
 from operations.install.lock import Pin, cpu_line
 from operations.install.tools import Pip, Tool, Uv, choose, reason
 from operations.install.torch import CPU, CUDA, MAC, PYTORCH_PAGE, choose_build

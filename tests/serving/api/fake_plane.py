@@ -21,7 +21,13 @@ from serving.catalogue.drafts import (
     UserChanges,
     UserDraft,
 )
-from serving.errors import ItemExists, ItemNotFound, ModelNotReady, UserExists, UserNotFound
+from serving.errors import (
+    ItemExistsError,
+    ItemNotFoundError,
+    ModelNotReadyError,
+    UserExistsError,
+    UserNotFoundError,
+)
 from serving.lists.wanted import Answered, Wanted, WantedSearch, WantedSimilar, page_key
 from serving.request_context import current_request
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, Reason, SearchResult
@@ -82,7 +88,7 @@ class FakePlane:
 
     def _found(self, item_id: str) -> Item:
         if item_id not in self.items:
-            raise ItemNotFound(item_id)
+            raise ItemNotFoundError(item_id)
         return self.items[item_id]
 
     async def last_training(self) -> TrainingOutcome | None:
@@ -129,7 +135,7 @@ class FakePlane:
     ) -> list[Ranked]:
         self._found(item_id)
         if not self.trained:
-            raise ModelNotReady("als", "no bundle is deployed")
+            raise ModelNotReadyError("als", "no bundle is deployed")
         return self._ranked(n, kinds, item_id, explain=explain)
 
     async def for_user_als(
@@ -215,7 +221,7 @@ class FakePlane:
             number, self.next_article = self.next_article, self.next_article + 1
             item_id = f"A{number:09}"
         if item_id in self.items:
-            raise ItemExists(item_id)
+            raise ItemExistsError(item_id)
         return self._put(
             Item(
                 item_id=item_id,
@@ -264,14 +270,14 @@ class FakePlane:
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:
-            raise UserExists(draft.user_id)
+            raise UserExistsError(draft.user_id)
         user = UserRow(draft.user_id, draft.interests, draft.skill_level, NOW, NOW)
         self.users[draft.user_id] = user
         return user
 
     async def get_user(self, user_id: str) -> UserRow:
         if user_id not in self.users:
-            raise UserNotFound(user_id)
+            raise UserNotFoundError(user_id)
         return self.users[user_id]
 
     async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:

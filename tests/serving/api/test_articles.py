@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from client import AsyncShortlist, NotFound
-from serving.errors import EditConflict
+from serving.errors import EditConflictError
 from tests.serving.api.fake_plane import FakePlane
 
 
@@ -47,7 +47,7 @@ async def test_an_article_that_others_edit_too_is_a_conflict(
     http: httpx.AsyncClient, shortlist: AsyncShortlist, plane: FakePlane
 ) -> None:
     made = await shortlist.create_article("Title", "Content")
-    plane.failure = EditConflict("article-1")
+    plane.failure = EditConflictError("article-1")
     for method in ("PUT", "PATCH"):
         answer = await http.request(
             method, f"/api/articles/{made['id']}/", json={"title": "New", "content": "Text"}

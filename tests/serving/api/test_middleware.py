@@ -8,7 +8,7 @@ from starlette.routing import Match
 
 from database.settings import Settings
 from serving.api.middleware import ANSWERS_A_CONNECTION
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
 EVENTS = "/api/v1/interactions/interactions"
@@ -85,7 +85,7 @@ async def test_an_unexpected_failure_is_500_in_the_one_shape_and_tells_nothing(
 
 
 async def test_no_database_is_503(http: httpx.AsyncClient, plane: Any) -> None:
-    plane.failure = DatabaseUnavailable("record_interaction")
+    plane.failure = DatabaseUnavailableError("record_interaction")
     answer = await http.post(EVENTS, json=CLICK)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from database.settings import REPOSITORY
-from serving.errors import ModelNotReady
+from serving.errors import ModelNotReadyError
 from serving.plane import LivePlane
 from serving.types import Ranked
 from training.models.bundle import hash_files
@@ -32,7 +32,7 @@ async def test_answers_before_any_bundle(plane: LivePlane) -> None:
     assert ids((await plane.lists.search("teapot", 3)).results)[0] == "TEA0000000"
     assert len((await plane.lists.home("ann", 5)).trending) == 5
     assert ids(await plane.lists.similar_products("TEA0000001", 3))
-    with pytest.raises(ModelNotReady):
+    with pytest.raises(ModelNotReadyError):
         await plane.lists.similar_by_als("TEA0000001", 3)
 
 
@@ -195,12 +195,12 @@ async def test_a_refused_bundle_is_taken_once_it_is_repaired(
 
 
 async def test_without_a_bundle_its_refusal_is_the_reason_given(plane: LivePlane, deploy: Any) -> None:
-    with pytest.raises(ModelNotReady, match="no bundle is deployed yet"):
+    with pytest.raises(ModelNotReadyError, match="no bundle is deployed yet"):
         await plane.lists.similar_by_als("TEA0000001", 3)
     (deploy.write("broken") / "items.npy").unlink()
     deploy.deploy("broken")
     await plane.settle()
-    with pytest.raises(ModelNotReady, match=r"bundle broken was rejected: .*items\.npy"):
+    with pytest.raises(ModelNotReadyError, match=r"bundle broken was rejected: .*items\.npy"):
         await plane.lists.similar_by_als("TEA0000001", 3)
     assert "items.npy" in (await plane.status())["bundle"]["status"]
 

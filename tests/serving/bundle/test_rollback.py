@@ -12,9 +12,9 @@ from database import deployments
 from database.rollback import OvertakenError, RollbackError
 from database.settings import Settings, get_settings
 from serving.api import deployments as router
-from serving.api.airflow_runs import AirflowUnavailable
+from serving.api.airflow_runs import AirflowUnavailableError
 from serving.bundle.rollback import take_back
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from training.models.bundle import Watermark, write_manifest
 
 
@@ -80,7 +80,7 @@ class Airflow:
 
     async def monitor(self, reason: str) -> None:
         if not self.reachable:
-            raise AirflowUnavailable("http://airflow", "connection refused")
+            raise AirflowUnavailableError("http://airflow", "connection refused")
         self.reasons.append(reason)
 
 
@@ -115,5 +115,5 @@ async def test_the_endpoint_says_when_there_is_nothing(connection: Connection) -
 async def test_without_a_database_it_is_unavailable(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, database_url=f"postgresql://nobody@/none?host={tmp_path}")
 
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailableError):
         await take_back(settings, "why", locate=tmp_path.joinpath)

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import EditConflict, ItemExists, ItemNotFound
+from serving.errors import EditConflictError, ItemExistsError, ItemNotFoundError
 from serving.plane import LivePlane
 from serving.types import Ranked
 from tests.serving.words import BagOfWords
@@ -83,7 +83,7 @@ async def test_deleted_item_is_nowhere(workers: Workers) -> None:
     ]
     lists += [await two.lists.for_user_als("u00", 50), await two.lists.hybrid("u00", 50)]
     assert all("TEA0000001" not in ids(each) for each in lists)
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(ItemNotFoundError):
         await two.lists.similar_products("TEA0000001", 5)
 
 
@@ -140,17 +140,19 @@ async def test_an_edit_among_edits_of_others_is_tried_again_and_at_last_a_confli
         edited = await one.update_item("TEA0000001", {"title": "trampoline"})
         assert (edited.title, edited.description) == ("trampoline", str(edits - 1))
     else:
-        with pytest.raises(EditConflict, match="'TEA0000001' is being edited by someone else; try again"):
+        with pytest.raises(
+            EditConflictError, match="'TEA0000001' is being edited by someone else; try again"
+        ):
             await one.update_item("TEA0000001", {"title": "trampoline"})
 
 
 async def test_taken_and_unknown_ids_are_told(workers: Workers) -> None:
     one, _ = workers
-    with pytest.raises(ItemExists):
+    with pytest.raises(ItemExistsError):
         await one.create_item(ItemDraft(kind="product", item_id="TEA0000001", title="again"))
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(ItemNotFoundError):
         await one.update_item("NOSUCH0000", {"title": "x"})
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(ItemNotFoundError):
         await one.delete_item("NOSUCH0000")
 
 

@@ -11,7 +11,7 @@ from database import items
 from database.items import ItemContent
 from serving.catalogue import feed
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 
@@ -105,7 +105,7 @@ async def test_what_was_just_stored_can_be_read_changed_and_deleted(
             await plane.delete_item(found.item_id)
             assert await plane.get_item(found.item_id) is None
             assert await plane.get_article(article_id) is None
-            with pytest.raises(ItemNotFound):
+            with pytest.raises(ItemNotFoundError):
                 await plane.delete_item(found.item_id)
     for _ in range(50):
         gate.passes.release()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.plane import LivePlane
 from serving.types import Item
 from tests.serving.worker import Clock
@@ -135,7 +135,7 @@ async def test_a_product_is_deleted_like_an_article(workers: Workers) -> None:
     one, two = workers
     await one.delete_item(COSY)
     assert await lists_with(two, COSY) == set()
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(ItemNotFoundError):
         await two.update_item(COSY, {"hidden": False})
 
 

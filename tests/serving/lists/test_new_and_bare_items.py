@@ -9,7 +9,7 @@ import pytest
 from database import items
 from database.items import ItemContent
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
-from serving.errors import ModelNotReady
+from serving.errors import ModelNotReadyError
 from serving.plane import LivePlane
 from serving.types import Ranked
 
@@ -52,7 +52,7 @@ async def test_similar_by_people_answers_for_an_item_that_nobody_chose_yet(
     priced = await plane.lists.similar_by_als("NEW0000001", 3)
     assert {each.item.price for each in priced} == {7.0}
     assert {each.reason for each in priced} == {"similar in price to NEW0000001"}
-    with pytest.raises(ModelNotReady, match="neither text nor price"):
+    with pytest.raises(ModelNotReadyError, match="neither text nor price"):
         await plane.lists.similar_by_als("NEW0000002", 3)
 
 

@@ -12,7 +12,7 @@ from database.interactions import record
 from serving.catalogue.catalogue import identity_of
 from serving.catalogue.drafts import ItemDraft
 from serving.conditions.tree import FilterError
-from serving.errors import ItemNotFound
+from serving.errors import ItemNotFoundError
 from serving.lists.wanted import (
     Answered,
     SessionEvent,
@@ -195,7 +195,7 @@ async def test_similar_by_each_way(plane: LivePlane, deploy: Any) -> None:
     assert {each.model for each in await like("NEW0", "people")} <= {"tfidf", "embeddings"}
     assert await like("NEW0", "bought_together") == []
     assert len(await like("NEW1", "people")) == 3
-    with pytest.raises(ItemNotFound):
+    with pytest.raises(ItemNotFoundError):
         await like("none", "people")
 
 

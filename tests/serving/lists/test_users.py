@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from serving.catalogue.drafts import InteractionDraft, UserDraft
-from serving.errors import UserExists, UserNotFound
+from serving.errors import UserExistsError, UserNotFoundError
 from serving.plane import LivePlane
 from serving.types import Ranked
 
@@ -191,11 +191,11 @@ async def test_users_are_registered_once(workers: Workers) -> None:
     one, two = workers
     user = await one.create_user(UserDraft(user_id="ann", interests=("tea",), skill_level="beginner"))
     assert await two.get_user("ann") == user
-    with pytest.raises(UserExists):
+    with pytest.raises(UserExistsError):
         await two.create_user(UserDraft(user_id="ann"))
-    with pytest.raises(UserNotFound):
+    with pytest.raises(UserNotFoundError):
         await two.get_user("nobody")
-    with pytest.raises(UserNotFound):
+    with pytest.raises(UserNotFoundError):
         await two.update_user("nobody", {"interests": ()})
 
 

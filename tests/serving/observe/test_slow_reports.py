@@ -10,7 +10,7 @@ from database.online import Attribution
 from database.settings import get_settings
 from serving.api import experiments
 from serving.api.v1 import metrics
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from serving.observe import watch_metrics
 
 NOW = datetime.now(UTC)
@@ -25,7 +25,7 @@ def test_a_report_that_the_database_takes_too_long_for_is_given_up(
     settings = get_settings()
     with connection.cursor() as cursor:
         cursor.execute("lock table impression_lists, experiments, drift_reports in access exclusive mode")
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailableError):
         metrics._read(settings, NOW - timedelta(hours=1), NOW, NOW, CLICKS)
     with pytest.raises(Exception, match="statement timeout"):
         experiments._latest(settings, 1)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
-from serving.errors import EncoderUnavailable
+from serving.errors import EncoderUnavailableError
 from serving.vectors import encoder_process, encoder_thread, shared_encoder
 from serving.vectors.encoder_thread import LiveEncoder
 from serving.vectors.shared_encoder import SharedEncoder
@@ -120,7 +120,7 @@ async def test_a_text_that_the_model_cant_read_fails_alone(here: Path) -> None:
         encoder.encode("tea"), encoder.encode("gift \ud83c"), return_exceptions=True
     )
     assert isinstance(good, np.ndarray) and np.array_equal(good, BagOfWords().encode(["tea"])[0])
-    assert isinstance(bad, ValueError) and not isinstance(bad, EncoderUnavailable)
+    assert isinstance(bad, ValueError) and not isinstance(bad, EncoderUnavailableError)
     assert encoder.available
     await encoder.close()
 
@@ -134,7 +134,7 @@ async def test_what_was_killed_is_done_without_until_it_is_back(start: Start, so
     assert await encoder.encode_soon("coffee") is None
     await eventually(lambda: not encoder.available)
     assert await encoder.encode_soon("tea") is tea, "what is remembered needs no model"
-    with pytest.raises(EncoderUnavailable):
+    with pytest.raises(EncoderUnavailableError):
         await encoder.encode("coffee", patience=0.1)
     patient = asyncio.create_task(encoder.encode("coffee", patience=60))
     start()
@@ -209,7 +209,7 @@ async def test_a_slow_model_is_waited_for_and_not_asked_again(
     encoder = LiveEncoder(await asyncio.to_thread(SharedEncoder, "bag", socket))
     tea = asyncio.create_task(encoder.encode("tea", patience=60))
     await eventually(lambda: bool(model.begun) and not encoder.available)
-    with pytest.raises(EncoderUnavailable):
+    with pytest.raises(EncoderUnavailableError):
         await encoder.encode("coffee", patience=0.05)
     assert await encoder.encode_soon("cocoa") is None
     model.released.set()
@@ -243,11 +243,11 @@ async def test_vectors_of_another_model_are_refused(
     await eventually(socket.exists)
     encoder = LiveEncoder(SharedEncoder("bag", socket))
     await encoder.open()
-    with caplog.at_level(logging.ERROR), pytest.raises(EncoderUnavailable):
+    with caplog.at_level(logging.ERROR), pytest.raises(EncoderUnavailableError):
         await encoder.encode("tea", patience=1)
     assert not encoder.available
     assert sum("'other', not 'bag'" in each.message for each in caplog.records) == 1
-    with pytest.raises(EncoderUnavailable, match="has the model 'other', not 'bag'"):
+    with pytest.raises(EncoderUnavailableError, match="has the model 'other', not 'bag'"):
         SharedEncoder("bag", socket).encode(["tea"])
     await encoder.close()
 
@@ -262,7 +262,7 @@ async def test_a_socket_that_cant_be_opened_is_no_model(
     await encoder.open()
     assert not encoder.available
     assert await encoder.encode_soon("tea") is None
-    with pytest.raises(EncoderUnavailable):
+    with pytest.raises(EncoderUnavailableError):
         await encoder.encode("tea", patience=0.05)
     await encoder.close()
     assert sum("can't be reached" in each.message for each in caplog.records) == 1

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from training.errors import TrainingError
 from training.models.core.types import FloatArray
 
 PACKAGED = frozenset({"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"})
@@ -16,7 +17,7 @@ BATCH_SIZE = 32
 """Texts encoded together; larger batches were no faster on a CPU."""
 
 
-class EncoderError(Exception):
+class EncoderError(TrainingError):
     """The embedding model is not on this machine, or cannot be read."""
 
     def __init__(self, model: str, reason: str) -> None:

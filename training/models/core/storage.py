@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from training.errors import TrainingError
+
 FORMAT = 1
 """Raised when the meaning of a stored array changes: older bundles are then refused."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-class ModelFileError(Exception):
+class ModelFileError(TrainingError):
     """A stored model is missing, of another kind or of another format."""
 
     def __init__(self, directory: Path, reason: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from database.settings import Settings
-from serving.errors import DatabaseUnavailable
+from serving.errors import DatabaseUnavailableError
 from tests.serving.api.conftest import Answering
 from tests.serving.api.fake_plane import FakePlane
 
@@ -64,7 +64,7 @@ async def test_a_silent_database_is_a_problem(
     http: httpx.AsyncClient, plane: FakePlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(item_id: str) -> None:
-        raise DatabaseUnavailable("reading an item")
+        raise DatabaseUnavailableError("reading an item")
 
     monkeypatch.setattr(plane, "get_item", fail)
     answer = await http.get("/v1/items/PRODUCT001")
