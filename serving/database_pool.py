@@ -14,25 +14,11 @@ from enum import Enum
 
 import asyncpg
 
+from serving.database_errors import AWAY, BUSY
 from serving.errors import DatabaseBusyError, DatabaseUnavailableError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-_BUSY = (
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-_UNAVAILABLE = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a server's last word that comes as a statement is sent confuses the driver
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
 _PROBE_SECONDS = 1.0
 """How long a probe waits for an answer, and how long it waits until the next."""
 
@@ -94,9 +80,9 @@ class LiveDatabase:
         try:
             async with self._acquired(lane, ends) as conn:
                 yield conn
-        except _BUSY as error:
+        except BUSY as error:
             raise DatabaseBusyError(operation, str(error)) from error
-        except (*_UNAVAILABLE, TimeoutError) as error:
+        except (*AWAY, TimeoutError) as error:
             if isinstance(error, TimeoutError) or (ends is not None and loop.time() >= ends):
                 self._silent = self._silent or lane is Lane.ANSWER
                 self._doubt()
@@ -106,7 +92,7 @@ class LiveDatabase:
         except Exception as error:
             if not _is_the_drivers(error):
                 raise
-            log.exception("the database driver failed: %s", operation)
+            logger.exception("the database driver failed: %s", operation)
             self._doubt()
             raise DatabaseUnavailableError(operation) from error
 
@@ -137,11 +123,11 @@ class LiveDatabase:
         try:
             await self._pool.release(conn)
         except Exception:
-            log.warning("a connection could not be given back and is closed", exc_info=True)
+            logger.warning("a connection could not be given back and is closed", exc_info=True)
 
     def _lose(self, reason: str) -> None:
         if self.available:
-            log.warning("the database is unavailable (%s); reading from memory", reason)
+            logger.warning("the database is unavailable (%s); reading from memory", reason)
         self.available = False
         self._doubt()
 
@@ -155,7 +141,7 @@ class LiveDatabase:
             await asyncio.sleep(_PROBE_SECONDS)
         self._silent = False
         if not self.available:
-            log.warning("the database is available again")
+            logger.warning("the database is available again")
             self.available = True
 
     async def _answers(self) -> bool:
@@ -170,11 +156,11 @@ class LiveDatabase:
                 raise
             finally:
                 await self._give_back(conn)
-        except (*_UNAVAILABLE, TimeoutError) as error:
+        except (*AWAY, TimeoutError) as error:
             self._lose(str(error) or type(error).__name__)
             return False
         except Exception as error:  # it is no answer either, and nobody else asks
-            log.exception("the database driver failed: asking whether the database answers")
+            logger.exception("the database driver failed: asking whether the database answers")
             self._lose(type(error).__name__)
             return False
         return True

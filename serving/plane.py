@@ -59,7 +59,7 @@ from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
 from training.params import Params
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 _COUNTED_FOR = timedelta(seconds=10)
@@ -106,7 +106,7 @@ class LivePlane:
         await parts.experiments.open()
         parts.exposure.impressions.open()
         plane._polling = asyncio.create_task(plane._poll())
-        log.info("ready: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
+        logger.info("ready: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
         return plane
 
     async def close(self) -> None:
@@ -338,7 +338,7 @@ class LivePlane:
                 self._measure()
             except Exception:  # the boundary of a task that nobody waits for
                 if self.healthy:
-                    log.exception("this worker can't follow the database and is not ready")
+                    logger.exception("this worker can't follow the database and is not ready")
                 self.healthy = False
             else:
                 self.healthy = True

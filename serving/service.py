@@ -27,7 +27,7 @@ from serving.observe.metrics_folder import use_own_folder
 from serving.plane import LivePlane
 from training.params import load_params
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CONNECTIONS = (3, 12)
 """Connections that a worker keeps, and at most has."""
@@ -65,10 +65,11 @@ async def _pool() -> asyncpg.Pool:
     while True:
         try:
             return await create_pool(*_CONNECTIONS)
+        # Not yet started; a wrong address or password would not change by waiting.
         except (OSError, asyncpg.CannotConnectNowError) as error:
             if monotonic() > give_up:
                 raise
-            log.warning("waiting for the database: %s", error)
+            logger.warning("waiting for the database: %s", error)
             await asyncio.sleep(1)
 
 

@@ -17,7 +17,7 @@ from serving.api.responses import answer
 from serving.api.state import Training
 from serving.bundle.rollback import take_back
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["training"])
 
@@ -74,4 +74,4 @@ async def _mirror(airflow: Airflow, reason: str) -> None:
     try:
         await airflow.monitor(reason)
     except AirflowUnavailableError as error:
-        log.warning("MLflow's aliases will be updated by the next hourly run of `monitoring`: %s", error)
+        logger.warning("MLflow's aliases will be updated by the next hourly run of `monitoring`: %s", error)

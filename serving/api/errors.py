@@ -38,7 +38,7 @@ from serving.errors import (
     UserNotFoundError,
 )
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MALFORMED = "malformed"
 """Type of the validation errors that answer 400: an id or a query that breaks the original APIs' rules."""
@@ -210,7 +210,7 @@ async def _on_serving(request: Request, exc: Exception) -> Response:
         if isinstance(exc, kind):
             headers = _RETRY_AFTER if status == 503 else None
             return error_answer(status, code, str(exc), headers=headers)
-    log.error("no status for %s: %s", type(exc).__name__, exc)
+    logger.error("no status for %s: %s", type(exc).__name__, exc)
     return error_answer(500, "internal_error", INTERNAL)
 
 

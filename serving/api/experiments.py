@@ -4,13 +4,11 @@ They ask the database on a thread of their own, over the same functions as `pyth
 these calls are rare, and no request of a shopper waits for one.
 """
 
-import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from psycopg2 import OperationalError
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -32,7 +30,7 @@ from serving.api.errors import ApiError, documented
 from serving.api.responses import answer
 from serving.api.schemas.experiments import ExperimentId, ExperimentIn, NewExperiment, Reason, reading_shape
 from serving.api.state import Plane
-from serving.errors import DatabaseUnavailableError
+from serving.database_errors import ask_in_thread
 from training.params.experiments import ExperimentsParams
 from training.params.ranking import BlendParams
 
@@ -99,15 +97,13 @@ async def monitoring(request: Request) -> Response:
 async def _asked(request: Request, operation: str, question: Any, *arguments: Any) -> Any:
     """Run a database call in a thread; its errors become API errors, `operation` names it in them."""
     try:
-        return await asyncio.to_thread(question, request.app.state.settings, *arguments)
+        return await ask_in_thread(operation, question, request.app.state.settings, *arguments)
     except ExperimentUnknownError as error:
         raise ApiError(404, "not_found", str(error)) from error
     except ExperimentBusyError as error:
         raise ApiError(409, "already_exists", str(error)) from error
     except ExperimentError as error:
         raise ApiError(422, "invalid", str(error)) from error
-    except OperationalError as error:
-        raise DatabaseUnavailableError(operation) from error
 
 
 def _start(settings: Settings, body: ExperimentIn, blend: BlendParams) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
 from serving.request_context import Request, current_request
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ENTERED = "shortlist.entered"
 """Key of the scope that says a request has passed the middleware."""
@@ -98,7 +98,7 @@ class Envelope:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            log.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id.decode())
+            logger.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id.decode())
             await error_answer(500, "internal_error", INTERNAL)(scope, receive, send_with_headers)
         finally:
             self._metrics.observe(scope, status, time.perf_counter() - started)

@@ -15,7 +15,7 @@ from serving.database_pool import Lane, LiveDatabase
 from serving.errors import BundleRefusedError, DatabaseUnavailableError
 from serving.observe.list_metrics import list_metrics
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _RETRY = timedelta(seconds=5)
 """Short at first: a file that is still copied, or want of memory, passes; but each retry reads it all."""
@@ -86,7 +86,7 @@ class Deployed:
             await self._take(deployment)
             place = deployment.previous_id
         if self.bundle is not None and self.bundle.loaded.deployment.deployment_id != deployment_id:
-            log.error("fell back to bundle %s; /status has the reason", self.bundle.bundle_id)
+            logger.error("fell back to bundle %s; /status has the reason", self.bundle.bundle_id)
 
     def follow(self, deployment_id: int | None, catch_up: CatchUp) -> None:
         """Start to load the deployment if it is new; the present bundle answers until it is in place.
@@ -148,10 +148,10 @@ class Deployed:
         if not self._placing:  # else rows are being given out that no bundle says it holds yet
             self._index.catalogue.give_back([each.rows for each in self._placed])
         self.refused.pop(deployment.deployment_id, None)
-        log.info("bundle %s is in service", placed.bundle_id)
+        logger.info("bundle %s is in service", placed.bundle_id)
 
     def _refuse(self, deployment: Deployment, reason: str) -> None:
-        log.error("bundle %s rejected: %s", deployment.bundle_id, reason)
+        logger.error("bundle %s rejected: %s", deployment.bundle_id, reason)
         known = self.refused.get(deployment.deployment_id)
         if known is None:
             list_metrics().count_refused_bundle()

@@ -26,7 +26,7 @@ _FOLDER = "bundle"  # training.release.bundle stores it so: BentoML writes a fil
 
 _PLACED_AT_ONCE = 5000
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Rows = NDArray[np.int32]
 Locate = Callable[[str], Path]
@@ -155,7 +155,7 @@ async def load(deployment: Deployment, locate: Locate, dimension: int, model: st
     try:
         return await asyncio.to_thread(_load, deployment, locate, dimension, model)
     except Exception as error:  # the boundary of a bundle: whatever is wrong with it, the one before serves
-        log.debug("bundle %s could not be loaded", deployment.bundle_id, exc_info=True)
+        logger.debug("bundle %s could not be loaded", deployment.bundle_id, exc_info=True)
         raise BundleRefusedError(deployment.bundle_id, str(error) or type(error).__name__) from error
 
 

@@ -1,17 +1,14 @@
 """Going back to the previous bundle from the service: workers follow with their next request."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
-
-from psycopg2 import OperationalError
 
 from database.connection import connect
 from database.deployments import Deployment
 from database.rollback import roll_back
 from database.settings import Settings
 from serving.bundle.loading import bento_folder
-from serving.errors import DatabaseUnavailableError
+from serving.database_errors import ask_in_thread
 from training.models.bundle import BundleError, verify_bundle
 
 Locate = Callable[[str], Path]
@@ -27,10 +24,7 @@ async def take_back(
     to go back to or `expected` does not serve, PromotionBusyError when a promotion is under way,
     DatabaseUnavailableError.
     """
-    try:
-        return await asyncio.to_thread(_take_back, settings, reason, expected, locate)
-    except OperationalError as error:
-        raise DatabaseUnavailableError("rolling back") from error
+    return await ask_in_thread("rolling back", _take_back, settings, reason, expected, locate)
 
 
 def _take_back(

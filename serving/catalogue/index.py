@@ -17,7 +17,7 @@ from serving.types import NO_ATTRIBUTES, Item
 from serving.vectors.index import VectorBase, VectorIndex
 from training.params.ranking import SearchParams
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class LiveIndex:
@@ -82,7 +82,7 @@ class LiveIndex:
             return None
         vector = np.frombuffer(stored.vector, dtype="<f4").astype(np.float32)
         if stored.vector_model != self._model or len(vector) != self.vectors.dimension:
-            log.warning("item %s has a vector of model %s: left out", stored.item_id, stored.vector_model)
+            logger.warning("item %s has a vector of model %s: left out", stored.item_id, stored.vector_model)
             return None
         return vector
 

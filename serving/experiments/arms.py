@@ -15,7 +15,7 @@ from serving.experiments.running import Assignment
 from training.params import Params
 from training.params.changes import rename_old_keys
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _RETRY = timedelta(minutes=1)
 
@@ -152,7 +152,9 @@ class Arms:
                 blend = self._params.blend.changed(weights | asked)
                 self._blends[key] = self._params.model_copy(update={"blend": blend})
             except ValueError as error:
-                log.error("arm %s of experiment %s has an invalid blend: %s", arm.name, experiment_id, error)
+                logger.error(
+                    "arm %s of experiment %s has an invalid blend: %s", arm.name, experiment_id, error
+                )
                 self._blends[key] = None
         return self._blends[key]
 
@@ -162,8 +164,8 @@ class Arms:
         try:
             self._bundles[bundle_id] = await self._deployed.load(wanted)
         except BundleRefusedError as refusal:
-            log.error("%s (%s); its users keep the deployed bundle", refusal, reason)
+            logger.error("%s (%s); its users keep the deployed bundle", refusal, reason)
             self.refused[bundle_id] = RefusedArm(bundle_id, refusal.reason, self._clock())
             return
         self.refused.pop(bundle_id, None)
-        log.info("bundle %s loaded for an experiment", bundle_id)
+        logger.info("bundle %s loaded for an experiment", bundle_id)

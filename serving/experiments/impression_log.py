@@ -15,10 +15,11 @@ from itertools import islice
 import asyncpg
 
 from database.impressions import ImpressionRow, write_impressions
+from serving.database_errors import NOT_DONE
 from serving.observe.list_metrics import list_metrics
 from training.params.experiments import ImpressionsParams
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _REFUSED = (
     asyncpg.DataError,
@@ -26,13 +27,8 @@ _REFUSED = (
     asyncpg.exceptions.DataError,
     ValueError,
 )
-_AWAY = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
+"""What is wrong with a row itself: NOT_DONE holds some of it, but trying it again would not help."""
+
 _LONGEST_PAUSE_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
 
@@ -84,8 +80,8 @@ class ImpressionLog:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 while self._queue:
                     await self._write_batch()
-        except _AWAY as error:
-            log.error("%d impressions were lost at shutdown: %s", len(self._queue), error)
+        except NOT_DONE as error:
+            logger.error("%d impressions were lost at shutdown: %s", len(self._queue), error)
         self.dropped += len(self._queue)
         self._queue.clear()
         self._tell()
@@ -98,8 +94,8 @@ class ImpressionLog:
             try:
                 await self._write_batch()
                 pause = self._params.flush_ms / 1000
-            except _AWAY as error:
-                log.warning(
+            except NOT_DONE as error:
+                logger.warning(
                     "%d impressions waiting, the database is unavailable: %s", len(self._queue), error
                 )
                 await asyncio.sleep(pause)
@@ -144,4 +140,4 @@ class ImpressionLog:
                 self.written += 1
             except _REFUSED as error:
                 self.dropped += 1
-                log.error("an impression of request %s could not be stored: %s", row.request_id, error)
+                logger.error("an impression of request %s could not be stored: %s", row.request_id, error)

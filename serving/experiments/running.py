@@ -13,17 +13,9 @@ from hashlib import sha256
 import asyncpg
 
 from database.experiments import Arm, Experiment, Kind, running_experiments
+from serving.database_errors import NOT_DONE
 
-log = logging.getLogger(__name__)
-
-UNREACHABLE = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
-"""What asking a database that is gone may raise."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +106,8 @@ class RunningExperiments:
             await asyncio.sleep(self._poll_seconds)
             try:
                 await self.refresh()
-            except UNREACHABLE as error:
-                log.warning("experiments not refreshed, the database is unavailable: %s", error)
+            except NOT_DONE as error:
+                logger.warning("experiments not refreshed, the database is unavailable: %s", error)
 
 
 class Shadows:
@@ -146,7 +138,7 @@ class Shadows:
         try:
             await compute()
         except Exception:  # the boundary of a task nobody waits for: a shadow arm may be broken
-            log.exception("a shadow arm failed; shown lists are not affected")
+            logger.exception("a shadow arm failed; shown lists are not affected")
 
 
 def _arm_at(arms: Sequence[Arm], place: float) -> Arm:

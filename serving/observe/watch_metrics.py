@@ -3,7 +3,6 @@
 Every worker of every replica reports the same, so that any of them answers for all.
 """
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from psycopg2 import OperationalError
 
 from database.connection import REPORT_SECONDS, connect
 from database.monitoring import DriftReport, drift_reports, last_guard_rollback
 from database.settings import Settings
+from serving.database_errors import ask_in_thread
+from serving.errors import DatabaseUnavailableError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,9 @@ class MonitoringCollector:
 async def watched_text(settings: Settings) -> bytes:
     """The metrics in Prometheus' text format; none while the database does not answer."""
     try:
-        found = await asyncio.to_thread(_read, settings)
-    except OperationalError as error:
-        log.warning("no drift metrics: %s", error)
+        found = await ask_in_thread("reading what monitoring found", _read, settings)
+    except DatabaseUnavailableError as error:
+        logger.warning("no drift metrics: %s", error)
         return b""
     registry = CollectorRegistry()
     registry.register(found)

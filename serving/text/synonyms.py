@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serving.text.terms import fold, phrase
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Phrase = tuple[str, ...]
 
@@ -45,12 +45,12 @@ class Synonyms:
         except OSError as error:  # also between an editor's removal of the old file and its new one
             stamp = None
             if self._stamp is not None:
-                log.warning("no synonyms: %s", error)
+                logger.warning("no synonyms: %s", error)
         if stamp == self._stamp:
             return
         self._stamp, self._groups = stamp, groups
         self._longest = max((len(known) for known in self._groups), default=1)
-        log.info("loaded synonyms for %d phrases from %s", len(self._groups), self._path)
+        logger.info("loaded synonyms for %d phrases from %s", len(self._groups), self._path)
 
     def _read(self) -> dict[Phrase, list[Phrase]]:
         groups: dict[Phrase, list[Phrase]] = {}

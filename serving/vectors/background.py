@@ -10,7 +10,7 @@ from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailableError, EncoderUnavailableError
 from serving.vectors.encoder_thread import LiveEncoder
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _STORED_AT_ONCE = 64
 _ENCODED_AT_ONCE = 16
@@ -52,7 +52,7 @@ class BackgroundVectors:
             try:
                 await self._give(item_ids)
             except (DatabaseUnavailableError, EncoderUnavailableError) as error:
-                log.warning("vectors wait: %s", error)
+                logger.warning("vectors wait: %s", error)
                 self._waiting |= dict.fromkeys(item_ids)
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -67,7 +67,7 @@ class BackgroundVectors:
                 if isinstance(vector, EncoderUnavailableError):
                     raise vector
                 if isinstance(vector, BaseException):
-                    log.error("item %s gets no vector: %s", row.item_id, vector)
+                    logger.error("item %s gets no vector: %s", row.item_id, vector)
                 else:
                     made[row.item_id] = vector
         if made:

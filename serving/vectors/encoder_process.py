@@ -36,7 +36,7 @@ LENGTHS = struct.Struct("<II")
 _BACKLOG = 64
 _LOOKS_EVERY = 1.0
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def load_encoder(model: str) -> Encoder:
@@ -83,7 +83,7 @@ def main(socket: Path, parent: int) -> None:
     Thread(target=_end_without, args=(parent,), daemon=True).start()
     write_logs(get_settings().log_level)
     encoder = load_encoder(load_params().embeddings.model)
-    log.info("the embedding model %s is loaded", encoder.name)
+    logger.info("the embedding model %s is loaded", encoder.name)
     with short_collections():
         serve(encoder, socket)
 

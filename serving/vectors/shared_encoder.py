@@ -23,7 +23,7 @@ _LOADING_SECONDS = 180.0
 _ANSWER_SECONDS = 60.0
 _LOOKS_EVERY = 0.25
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class SharedEncoder:
@@ -114,7 +114,7 @@ class SharedEncoder:
     def _unfit(self, reason: str) -> EncoderUnavailableError:
         """The error for what time does not mend: logged once, and not each time that somebody asks."""
         if reason != self._complained:
-            log.error("the embedding model's process can't be used: %s", reason)
+            logger.error("the embedding model's process can't be used: %s", reason)
             self._complained = reason
         return EncoderUnavailableError(reason)
 

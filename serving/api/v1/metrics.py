@@ -1,11 +1,9 @@
 """What the lists brought: clicks, purchases, revenue."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from psycopg2 import OperationalError
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
@@ -17,7 +15,7 @@ from serving.api.errors import ApiError
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1.problems import documented
-from serving.errors import DatabaseUnavailableError
+from serving.database_errors import ask_in_thread
 
 router = APIRouter(prefix="/metrics", tags=["v1 metrics"])
 
@@ -76,18 +74,17 @@ async def list_metrics(
     if end - start > timedelta(hours=MAX_HOURS):
         raise ApiError(422, "invalid", "must be at most 366 days before `until`", "since")
     attribution = plane.params.experiments.attribution()
-    found = await asyncio.to_thread(_read, request.app.state.settings, start, end, now, attribution)
+    settings = request.app.state.settings
+    operation = "reading what the lists brought"
+    found = await ask_in_thread(operation, _read, settings, start, end, now, attribution)
     return answer({"since": start, "until": end, "lists": [_shape(each) for each in found]})
 
 
 def _read(
     settings: Settings, since: datetime, until: datetime, now: datetime, attribution: Attribution
 ) -> list[ListOutcomes]:
-    try:
-        with connect(settings, REPORT_SECONDS) as conn:
-            return list_outcomes(conn, since, until, now, attribution)
-    except OperationalError as error:
-        raise DatabaseUnavailableError("reading what the lists brought") from error
+    with connect(settings, REPORT_SECONDS) as conn:
+        return list_outcomes(conn, since, until, now, attribution)
 
 
 def _shape(one: ListOutcomes) -> dict[str, Any]:

@@ -31,7 +31,7 @@ IMPROVEMENT = 1.1
 says already is not said again (Bayardo, Agrawal and Gunopulos 2000, Constraint-Based Rule Mining in Large,
 Dense Databases, §2: minimum improvement)."""
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +101,7 @@ def larger_rules(
     if not graph.nnz:
         return LargerRules.none()
     if support > min_support:
-        log.info(
+        logger.info(
             "Sets of three items are counted from %d baskets on: with %d too many.", support, min_support
         )
     triples, held = _frequent_triples(baskets, graph, support)

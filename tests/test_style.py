@@ -1,0 +1,28 @@
+"""Forms that are the same in every module."""
+
+import re
+from pathlib import Path
+
+from database.settings import REPOSITORY
+
+FOLDERS = (
+    "benchmarks",
+    "client",
+    "dags",
+    "data_checks",
+    "database",
+    "experiments",
+    "operations",
+    "serving",
+    "training",
+    "watch",
+)
+SOURCES = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
+
+
+def _found(pattern: str) -> list[Path]:
+    return [path for path in SOURCES if re.search(pattern, path.read_text(), re.MULTILINE)]
+
+
+def test_a_modules_logger_is_called_logger() -> None:
+    assert _found(r"^(?!logger = )\w+ = logging\.getLogger\(") == []
