@@ -3,7 +3,9 @@
 The interactions are read in parts, each table else whole.
 """
 
+import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +16,6 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
-_ITEMS = ["item_id", "kind", "title", "rating", "rating_count", "price", "original_price", "discount_ratio"]
-_INTERACTIONS = ["interaction_id", "item_id", "event_type", "value", "occurred_at"]
 _DAY = 86_400_000_000
 """Microseconds."""
 PART = 1 << 20
@@ -42,30 +42,54 @@ class Limits:
     """Days without interactions before the newest row of any table; more is a warning."""
 
 
-def read_frames(snapshot: Path, description: dict[str, Any], limits: Limits) -> dict[str, Iterable[Any]]:
+def words_of(suites: Iterable[dict[str, Any]]) -> dict[str, frozenset[str]]:
+    """Words of each table's expectations, by table: the columns that they check are among them.
+
+    >>> suite = {"table": "users", "id": "user_id", "expectations": [{"kwargs": {"column": "created_at"}}]}
+    >>> sorted(words_of([suite])["users"])
+    ['column', 'created_at', 'user_id']
+    """
+    found = {}
+    for suite in suites:
+        checked = [suite.get("id"), *(each["kwargs"] for each in suite["expectations"])]
+        found[suite["table"]] = frozenset(re.findall(r"\w+", json.dumps(checked)))
+    return found
+
+
+def read_frames(
+    snapshot: Path, description: dict[str, Any], limits: Limits, suites: Iterable[dict[str, Any]]
+) -> dict[str, Iterable[Any]]:
     """The table of each suite by its name, as the frames of its parts.
 
     Args:
         snapshot: folder with the Parquet files.
         description: content of its snapshot.json.
         limits: as of when a share of left-out rows says something.
+        suites: what is checked; only the columns that they name are read.
     """
     import pyarrow.parquet as pq
 
-    items = pq.read_table(snapshot / "items.parquet", columns=_ITEMS)
-    users = pq.read_table(snapshot / "users.parquet", columns=["user_id", "created_at"])
+    words = words_of(suites)
+
+    def named(table: str, *needed: str) -> list[str]:
+        wanted = words.get(table, frozenset()).union(needed)
+        return [name for name in pq.read_schema(snapshot / f"{table}.parquet").names if name in wanted]
+
+    items = pq.read_table(snapshot / "items.parquet", columns=named("items", "item_id"))
+    users = pq.read_table(snapshot / "users.parquet", columns=named("users"))
     interactions = snapshot / "interactions.parquet"
+    columns = named("interactions", "interaction_id", "item_id")
     return {
         "items": [items.to_pandas()],
         "users": [users.to_pandas()],
-        "interactions": _interactions(interactions, items.column("item_id")),
+        "interactions": _interactions(interactions, columns, items.column("item_id")),
         "embeddings": [_embeddings(snapshot / "embeddings.parquet")],
         "left_out": [_left_out(description, limits)],
         "volume": [_volume(interactions, datetime.fromisoformat(description["as_of"]))],
     }
 
 
-def _interactions(path: Path, items: Any) -> Iterator[Any]:
+def _interactions(path: Path, columns: list[str], items: Any) -> Iterator[Any]:
     """The interactions, at most PART rows at a time and at least one frame.
 
     Ids and words are categories. `item_known` says whether the row has no item or one of `items`;
@@ -77,8 +101,8 @@ def _interactions(path: Path, items: Any) -> Iterator[Any]:
 
     repeated = _repeated_ids(path)
     with pq.ParquetFile(path, read_dictionary=["item_id", "event_type"]) as file:
-        empty = file.schema_arrow.empty_table().select(_INTERACTIONS)
-        batches = file.iter_batches(batch_size=PART, columns=_INTERACTIONS) if file.metadata.num_rows else ()
+        empty = file.schema_arrow.empty_table().select(columns)
+        batches = file.iter_batches(batch_size=PART, columns=columns) if file.metadata.num_rows else ()
         for part in (pa.Table.from_batches([batch]) for batch in batches) if batches else (empty,):
             ids = part.column("item_id")
             known = pc.or_(pc.is_null(ids), pc.is_in(ids.cast(items.type), value_set=items))

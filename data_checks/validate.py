@@ -40,9 +40,9 @@ def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
     Raises:
         DataCheckError: an expectation failed; the report is written anyway.
     """
-    suites = [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
+    suites = read_suites()
     description = json.loads((snapshot / "snapshot.json").read_text())
-    frames = read_frames(snapshot, description, limits)
+    frames = read_frames(snapshot, description, limits, suites)
     parameters = _parameters(description, limits)
     with _quiet():
         findings = _run_suites(suites, frames, output / "great_expectations", parameters)
@@ -60,6 +60,11 @@ def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
     passed = len(report.findings) - len(report.warnings)
     logger.info("%d of %d expectations passed on %s.", passed, len(report.findings), report.rows)
     return report
+
+
+def read_suites() -> list[dict[str, Any]]:
+    """The suites, by the names of their files."""
+    return [json.loads(path.read_text()) for path in sorted(SUITES.glob("*.json"))]
 
 
 def _row_count(path: Path) -> int:

@@ -49,9 +49,8 @@ from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
 from serving.parts import Parts
-from serving.steps.context import Vector
 from serving.text.synonyms import Synonyms
-from serving.types import Item
+from serving.types import Item, Vector
 from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_process import SOCKET, load_encoder
 from serving.vectors.encoder_thread import LiveEncoder

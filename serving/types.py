@@ -1,9 +1,27 @@
-"""What the ranking functions take and give: items, and items placed in a list with their reason."""
+"""What the service's functions take and give: arrays, items, and items placed in a list with their reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int32]
+"""Rows of the catalogue."""
+
+Groups = NDArray[np.int32]
+"""A number for each item; those that share it are alike."""
+
+Identities = NDArray[np.uint64]
+"""By these ties are broken: the same on every worker, whose rows may differ."""
+
+Mask = NDArray[np.bool_]
+Scores = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Vector = NDArray[np.float32]
+"""float32[d], the meaning of one text or item."""
 
 KINDS = ("product", "content", "article")
 """Kinds of items; their position is the kind's code in arrays."""

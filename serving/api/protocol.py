@@ -14,8 +14,7 @@ from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, U
 from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
 from serving.lists.wanted import Answered, Wanted
-from serving.steps.context import Vector
-from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult, Vector
 from training.params import Params
 
 

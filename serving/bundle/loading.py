@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from database.deployments import Deployment
 from serving.errors import BundleRefusedError
+from serving.types import Mask, Rows
 from serving.vectors.index import VectorBase
 from training.models.als import Als
 from training.models.bundle import Bundle, load_bundle
@@ -28,7 +29,6 @@ _PLACED_AT_ONCE = 5000
 
 logger = logging.getLogger(__name__)
 
-Rows = NDArray[np.int32]
 Locate = Callable[[str], Path]
 """From a bundle's tag to the folder it lies in; raises LookupError or OSError when it is not there."""
 
@@ -64,7 +64,7 @@ class Loaded:
     models: Models
     item_ids: list[str]
     """Outside ids, by the bundle's indexes."""
-    present: NDArray[np.bool_]
+    present: Mask
     """Which items have a vector."""
     popularity: NDArray[np.float32]
     taste: Rows

@@ -1,18 +1,12 @@
 """Going back to the previous bundle from the service: workers follow with their next request."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 from database.connection import connect
 from database.deployments import Deployment
 from database.rollback import roll_back
 from database.settings import Settings
-from serving.bundle.loading import bento_folder
+from serving.bundle.loading import Locate, bento_folder
 from serving.database_errors import ask_in_thread
 from training.models.bundle import BundleError, verify_bundle
-
-Locate = Callable[[str], Path]
-"""Folder of a stored bundle by its tag; LookupError when it is not there."""
 
 
 async def take_back(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serving.catalogue.fields import FieldColumns
 from serving.catalogue.id_order import IdOrder
-from serving.types import KINDS, Item, Kinds
+from serving.types import KINDS, Item, Kinds, Mask
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _COLUMNS: dict[str, tuple[str, float]] = {
@@ -254,23 +254,23 @@ class Catalogue:
         """Code of a category, -2 when no item ever had it."""
         return self._category_codes.get(category, -2)
 
-    def mask(self, kinds: Kinds) -> NDArray[np.bool_]:
+    def mask(self, kinds: Kinds) -> Mask:
         """bool[n_rows]: live items of these kinds."""
-        alive: NDArray[np.bool_] = self._columns["alive"][: self.n_rows]
+        alive: Mask = self._columns["alive"][: self.n_rows]
         if kinds is None:
             return alive.copy()
         table = np.array([kind in kinds for kind in KINDS] + [False])
-        wanted: NDArray[np.bool_] = alive & table[self._columns["kind"][: self.n_rows]]
+        wanted: Mask = alive & table[self._columns["kind"][: self.n_rows]]
         return wanted
 
-    def listed(self, kinds: Kinds) -> NDArray[np.bool_]:
+    def listed(self, kinds: Kinds) -> Mask:
         """bool[n_rows]: items of these kinds that may be in lists: what is not withdrawn.
 
         Items without a title are left out, save where no item has one: a shop that sent interactions alone.
         """
         live = self.mask(kinds)
         titled = live & self._columns["titled"][: self.n_rows]
-        shown: NDArray[np.bool_] = titled if titled.any() else live
+        shown: Mask = titled if titled.any() else live
         shown &= self._columns["listed"][: self.n_rows]
         return shown
 
@@ -294,10 +294,10 @@ class Catalogue:
         if row is not None:
             self._columns["changed"][row] = self.columns_revision
 
-    def _is_listed(self, rows: slice) -> NDArray[np.bool_]:
+    def _is_listed(self, rows: slice) -> Mask:
         columns = {name: values[rows] for name, values in self._columns.items()}
         published = (columns["publish_at"] <= self._now) & (self._now < columns["expire_at"])
-        listed: NDArray[np.bool_] = columns["alive"] & columns["available"] & ~columns["hidden"] & published
+        listed: Mask = columns["alive"] & columns["available"] & ~columns["hidden"] & published
         return listed
 
     def _changes_after(self, rows: slice) -> float:

@@ -7,20 +7,18 @@ item has a value, and changed with the items, so a filter costs a few passes ove
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import UTC, datetime
 from math import isnan
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.types import PATH, Item, category_paths
-
-Type = Literal["number", "text", "texts", "boolean", "time"]
-Mask = NDArray[np.bool_]
+from database.attributes import AttributeType
+from serving.types import PATH, Doubles, Item, Mask, category_paths
 
 ATTRIBUTE = "attributes."
 """What the name of an attribute begins with here: the shop may call one `price`."""
 
-FIELDS: dict[str, Type] = {
+FIELDS: dict[str, AttributeType] = {
     "kind": "text",
     "category": "text",
     "categories": "texts",
@@ -61,7 +59,7 @@ class Numbers:
             self._values[row] = np.nan
             self.known -= 1
 
-    def values(self, n_rows: int) -> NDArray[np.float64]:
+    def values(self, n_rows: int) -> Doubles:
         """float64[n_rows]"""
         self._values = _long_enough(self._values, n_rows, np.nan)
         return self._values[:n_rows]
@@ -103,7 +101,7 @@ class Codes:
         found: Mask = self._codes[:n_rows] >= 0
         return found
 
-    def times(self, n_rows: int) -> NDArray[np.float64]:
+    def times(self, n_rows: int) -> Doubles:
         """float64[n_rows], the values as seconds since 1970; NaN for what is no time."""
         self._times += [seconds_of(value) for value in self._values[len(self._times) :]]
         return self._of(np.array([*self._times, np.nan]), n_rows)
@@ -152,8 +150,8 @@ class FieldColumns:
     """The columns of all fields, by the catalogue's rows."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, Type], Numbers] = {}
-        self._codes: dict[tuple[str, Type], Codes] = {}
+        self._numbers: dict[tuple[str, AttributeType], Numbers] = {}
+        self._codes: dict[tuple[str, AttributeType], Codes] = {}
 
     def put(self, row: int, item: Item, *, fresh: bool) -> None:
         """Set what a row's item has; a `fresh` row had nothing before."""
@@ -170,7 +168,7 @@ class FieldColumns:
         for column in self._all().values():
             column.clear(row)
 
-    def types(self, name: str) -> list[Type]:
+    def types(self, name: str) -> list[AttributeType]:
         """Which types of value items have under a name; of a field of the API the type that it has."""
         if name in FIELDS:
             return [FIELDS[name]]
@@ -181,19 +179,19 @@ class FieldColumns:
         found = {name for (name, _), column in self._all().items() if column.known}
         return [*FIELDS, *sorted(found - FIELDS.keys())]
 
-    def numbers(self, name: str, kind: Type = "number") -> Numbers:
+    def numbers(self, name: str, kind: AttributeType = "number") -> Numbers:
         """The column of a field's numbers (or times); an empty one where no item has any."""
         return self._numbers.get((name, kind)) or Numbers()
 
-    def codes(self, name: str, kind: Type) -> Codes:
+    def codes(self, name: str, kind: AttributeType) -> Codes:
         """The column of a field's texts or truth values; an empty one where no item has any."""
         return self._codes.get((name, kind)) or Codes()
 
-    def _all(self) -> dict[tuple[str, Type], Numbers | Codes]:
+    def _all(self) -> dict[tuple[str, AttributeType], Numbers | Codes]:
         return {**self._numbers, **self._codes}
 
 
-def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
+def values_of(item: Item) -> Iterator[tuple[str, AttributeType, Any]]:
     """Name, type and value of what an item has: texts as a tuple, times as seconds since 1970.
 
     Of a category's path each level counts: what is in "Food > Fruit" is in "Food".
@@ -224,7 +222,7 @@ def values_of(item: Item) -> Iterator[tuple[str, Type, Any]]:
             yield ATTRIBUTE + name, kind, tuple(value) if kind == "texts" else value
 
 
-def type_of(value: Any) -> Type | None:
+def type_of(value: Any) -> AttributeType | None:
     """The type of an attribute's value; None for one that nothing is asked about (null, or nested)."""
     if isinstance(value, bool):
         return "boolean"

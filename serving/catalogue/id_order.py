@@ -6,6 +6,8 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.types import Mask
+
 _SINGLY = 32
 """New ids up to which each is put in its place; more are sorted in together."""
 _WAITING = 10_000
@@ -26,7 +28,7 @@ class IdOrder:
         if len(self._new) >= _WAITING:
             self._put_in_place()
 
-    def remove(self, gone: NDArray[np.bool_]) -> None:
+    def remove(self, gone: Mask) -> None:
         """Take rows out; bool[n_rows] says which."""
         self._put_in_place()
         kept = ~gone[self._rows]

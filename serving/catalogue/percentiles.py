@@ -8,8 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-Doubles = NDArray[np.float64]
-Groups = NDArray[np.int32]
+from serving.types import Doubles, Groups, Mask
 
 T = TypeVar("T", bound=np.generic)
 
@@ -89,7 +88,7 @@ def _move(places: Doubles, values: Doubles, groups: Groups, row: int, new: tuple
         groups[row] = group
 
 
-def _sorted_places(values: Doubles, groups: Groups, wanted: NDArray[np.bool_], places: Doubles) -> Doubles:
+def _sorted_places(values: Doubles, groups: Groups, wanted: Mask, places: Doubles) -> Doubles:
     """`places` with those of the wanted rows (bool[n], whole groups) found by a sort."""
     rows = np.flatnonzero(wanted)
     if len(rows):

@@ -14,10 +14,9 @@ from serving.catalogue.percentiles import NO_GROUP, Percentiles
 from serving.catalogue.signals import Signals, TrendingScores, mixed, read_signals
 from serving.catalogue.value import has_price, value_scores
 from serving.steps.scores import top
-from serving.types import KINDS, Kinds
+from serving.types import KINDS, Doubles, Kinds, Rows
 from training.params.ranking import RankingParams
 
-Rows = NDArray[np.int32]
 T = TypeVar("T")
 
 _REMEMBERED_LISTS = 256
@@ -59,7 +58,7 @@ class Rankings:
         # Of the earlier rankings until the values are asked for.
         self._prices: Percentiles | None = None if before is None else before._prices
         self._prominence: Percentiles | None = None if before is None else before._prominence
-        self._values: NDArray[np.float64] | None = None
+        self._values: Doubles | None = None
 
     def most_popular(self, kinds: Kinds, count: int) -> Rows:
         """The `count` most popular rows of these kinds that may be in lists; equals by their identity."""
@@ -115,7 +114,7 @@ class Rankings:
         return made
 
     @property
-    def values(self) -> NDArray[np.float64]:
+    def values(self) -> Doubles:
         """float64[n_rows], each live item's value (see value.py), 0 without a price."""
         if self._values is None:
             self._values = self._all_values()
@@ -126,7 +125,7 @@ class Rankings:
         known = self._values
         return self.values is not known
 
-    def _all_values(self) -> NDArray[np.float64]:
+    def _all_values(self) -> Doubles:
         catalogue = self._catalogue
         alive = catalogue.column("alive")
         price = np.where(alive, catalogue.column("price"), np.nan)
@@ -160,7 +159,7 @@ def stamp(catalogue: Catalogue, trending: TrendingScores) -> Stamp:
     return catalogue.columns_revision, trending.version
 
 
-def _sums(codes: NDArray[np.int32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums(codes: NDArray[np.int32], weights: Doubles) -> Doubles:
     """The sum of the weights (float64[n], 0 or more) of each code, in units of 2^-31 of the largest weight.
 
     Whole numbers: their sum is the same in any order of the rows, which differs between workers.

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.percentiles import lengthened
-
-Doubles = NDArray[np.float64]
-Rows = NDArray[np.int32]
+from serving.types import Doubles, Rows
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.catalogue.percentiles import Doubles
+from serving.types import Doubles, Mask
 
 _UNRATED_MEAN = 3.0
 _STARS = 5.0
 
 
-def has_price(price: Doubles) -> NDArray[np.bool_]:
+def has_price(price: Doubles) -> Mask:
     """bool[n]: which prices (float64[n], NaN unknown) are ones to compare."""
-    priced: NDArray[np.bool_] = np.isfinite(price) & (price > 0)
+    priced: Mask = np.isfinite(price) & (price > 0)
     return priced
 
 

@@ -7,10 +7,10 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from database.attributes import AttributeType
 from serving.catalogue.catalogue import Catalogue
-from serving.catalogue.fields import ATTRIBUTE, FIELDS, Codes, FieldColumns, Type, seconds_of
+from serving.catalogue.fields import ATTRIBUTE, FIELDS, Codes, FieldColumns, seconds_of
 from serving.conditions.reading import read
 from serving.conditions.tree import (
     Both,
@@ -26,8 +26,7 @@ from serving.conditions.tree import (
     OneOf,
     Value,
 )
-
-Mask = NDArray[np.bool_]
+from serving.types import Doubles, Mask
 
 KEPT = 32
 """Masks of the present catalogue that are kept: n_rows bytes each."""
@@ -172,13 +171,13 @@ class _Asked:
                 found |= self._codes(kind).present(self._n_rows)
         return found
 
-    def _numbers(self, kind: Type) -> NDArray[np.float64]:
+    def _numbers(self, kind: AttributeType) -> Doubles:
         return self._columns.numbers(self._name, kind).values(self._n_rows)
 
-    def _codes(self, kind: Type) -> Codes:
+    def _codes(self, kind: AttributeType) -> Codes:
         return self._columns.codes(self._name, kind)
 
-    def _check(self, wanted: Sequence[Type], said: str, at: int) -> None:
+    def _check(self, wanted: Sequence[AttributeType], said: str, at: int) -> None:
         if not set(self._types) & set(wanted):
             of = " and ".join({"texts": "list of texts"}.get(each, each) for each in self._types)
             raise FilterError(f"{self._field.name!r} is a {of}: {said}", at, self._field.name)

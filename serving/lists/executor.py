@@ -10,10 +10,9 @@ from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
 from serving.steps.filters import allowed_rows
-from serving.steps.scores import Mask, Rows
 from serving.steps.sources import Source
 from serving.steps.table import NO_ROWS, Column, Table, gather
-from serving.types import Ranked
+from serving.types import Mask, Ranked, Rows
 
 FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
 """Models that say nothing of the user: a user's list of these alone is a fallback."""

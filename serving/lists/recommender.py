@@ -21,11 +21,10 @@ from serving.lists.home import make_home
 from serving.lists.recipes import Recipe
 from serving.parts import Parts
 from serving.request_context import current_request
-from serving.steps.context import Context, Exploration, Texts, User, Vector
+from serving.steps.context import Context, Exploration, Texts, User
 from serving.steps.history import History, build_history, queries_of
-from serving.steps.scores import Rows
 from serving.text.terms import meant
-from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, SearchResult
+from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, Rows, SearchResult, Vector
 from training.params import Params
 
 T = TypeVar("T")

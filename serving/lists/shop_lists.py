@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from database.attributes import AttributeType
 from database.interactions import InteractionRow
 from database.state import UserEvents
 from database.trending import Trending, recent_trending
-from serving.catalogue.fields import Type
 from serving.conditions.masks import Masks, resolved
 from serving.conditions.tree import Field, FilterError
 from serving.errors import DatabaseUnavailableError, ItemNotFoundError
@@ -38,8 +38,8 @@ from serving.lists.wanted import (
 from serving.parts import Parts
 from serving.steps.context import NOBODY, Context, Recent, Sort, User
 from serving.steps.history import grouped
-from serving.steps.scores import Mask, Rows
 from serving.steps.table import NO_ROWS
+from serving.types import Mask, Rows
 from training.params import Params
 
 FACET_VALUES = 100
@@ -266,7 +266,7 @@ class ShopLists(Recommender):
     def _sort(self, text: str) -> Sort:
         name = text.removeprefix("-")
         field = self._field(name, "sort")
-        kinds: list[Type] = self._parts.index.catalogue.fields.types(field)
+        kinds: list[AttributeType] = self._parts.index.catalogue.fields.types(field)
         for kind in ("number", "time"):
             if kind in kinds:
                 return Sort(field, kind, descending=text != name)

@@ -7,20 +7,16 @@ from random import Random
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
-from serving.steps.scores import Identities, Mask, Rows, Scores
 from serving.steps.table import NO_ROWS, NO_SCORES
 from serving.text.lexical import LexicalHits
-from serving.types import Item, Kinds
+from serving.types import Identities, Item, Kinds, Mask, Rows, Scores, Vector
 from training.models.core.base import Query
 from training.params import Params
-
-Vector = NDArray[np.float32]
 
 WHOLE_CATALOGUE = 20_000
 """Live items up to which every one is a candidate: that is quicker than to choose."""

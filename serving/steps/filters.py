@@ -6,7 +6,7 @@ Filters come before the sources, so that each source brings its best among what 
 from collections.abc import Callable
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask
+from serving.types import Mask
 
 Filter = Callable[[Context, Mask], None]
 """Takes rows out of the mask, in place."""

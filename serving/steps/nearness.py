@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from serving.steps.context import Context, Vector
-from serving.steps.scores import Mask, Scores
+from serving.steps.context import Context
 from serving.steps.table import NO_OPINION, Column
+from serving.types import Mask, Scores, Vector
 from training.models.core.opinions import Direction
 
 

@@ -8,12 +8,8 @@ here.
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.types import Identities, Mask, Rows, Scores
 from training.models.core.opinions import opinions
-
-Rows = NDArray[np.int32]
-Scores = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Identities = NDArray[np.uint64]
 
 TERMS = 1024
 """No score of a blend is a longer sum (the longest are over a vector or a history)."""

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.scores import Identities, Mask, Rows, Scores, top
+from serving.steps.scores import top
+from serving.types import Identities, Mask, Rows, Scores
 from training.models.blend import scale_of
 
 SEARCH, INTEREST = "search", "interest"

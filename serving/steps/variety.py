@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.context import Context
-from serving.steps.scores import Identities, Mask, Rows, Scores
 from serving.steps.table import Column, Table
+from serving.types import Doubles, Identities, Mask, Rows, Scores
 
 
 def variety(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -46,7 +46,7 @@ def day_seed(user_id: str, day: date) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def lots(seed: int, identity: Identities) -> NDArray[np.float64]:
+def lots(seed: int, identity: Identities) -> Doubles:
     """A number in (0, 1) for each item: the same for a seed and an item, whatever else is drawn from.
 
     SplitMix64 (Steele, Lea and Flood 2014) of the identity and the seed, its upper 53 bits.
@@ -68,7 +68,7 @@ def sample_diverse(
     groups: NDArray[np.int32],
     popularity: Scores,
     seen_groups: NDArray[np.int32],
-    chance: NDArray[np.float64],
+    chance: Doubles,
     *,
     k: int,
 ) -> tuple[NDArray[np.int64], Scores]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from serving.text.postings import Mask, Postings
+from serving.text.postings import Postings
 from serving.text.terms import fold, has_digit, is_unspaced
 from serving.text.vocabulary import PREFIX, Vocabulary
+from serving.types import Mask
 
 _GUESSES = 3
 _SHORTEST_TYPO = 5

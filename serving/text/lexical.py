@@ -4,17 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving.text.guesses import Guesses
-from serving.text.postings import Mask, Postings
+from serving.text.postings import Postings
 from serving.text.synonyms import Phrase, Synonyms
 from serving.text.terms import fold, ideographs, phrase, terms, words
-from serving.types import Item
+from serving.types import Item, Mask, Rows, Scores
 from training.params.ranking import SearchParams
-
-Rows = NDArray[np.int32]
-Scores = NDArray[np.float32]
 
 _MOST_CONCEPTS = 64
 """Distinct words and phrases of a query that are searched; further ones are left out."""

@@ -5,11 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-Rows = NDArray[np.int32]
-Scores = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from serving.types import Mask, Rows, Scores
 
 _NONE: Mapping[str, float] = MappingProxyType({})
 

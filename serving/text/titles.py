@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.scores import Identities, top
+from serving.steps.scores import top
 from serving.text.postings import Postings
 from serving.text.terms import fold, terms
-from serving.types import Item
+from serving.types import Identities, Item, Mask
 
 
 class NameIndex:
@@ -26,7 +26,7 @@ class NameIndex:
         self._postings.remove(row)
 
     def similar(
-        self, row: int, among: NDArray[np.bool_], identity: Identities
+        self, row: int, among: Mask, identity: Identities
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows of `among` that share a term with `row`, int32[m], and their cosine (0..1), float32[m].
 

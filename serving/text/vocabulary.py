@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from serving.types import Mask
+
 PREFIX = 4
 """Letters that a word and its completion share at least."""
 
@@ -75,7 +77,7 @@ class Vocabulary:
         )
         return {known: int(distance) for known, distance, _ in found}
 
-    def _at(self, fits: NDArray[np.bool_]) -> list[str]:
+    def _at(self, fits: Mask) -> list[str]:
         return [self._words[slot] for slot in np.flatnonzero(fits).tolist()]
 
     def _grown(self) -> int:

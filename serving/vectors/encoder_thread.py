@@ -7,15 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
 
-import numpy as np
-from numpy.typing import NDArray
-
 from database.items import Embedding, text_hash
 from serving.errors import EncoderUnavailableError
+from serving.types import Vector
 from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
-
-Vector = NDArray[np.float32]
 
 _SOON_SECONDS = 2.0
 """How long a list waits for a text."""

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int32]
-Vector = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-
+from serving.types import Mask, Rows, Vector
 
 EXACT_BELOW = 20_000
 """Allowed vectors up to which all are compared: an inverted list may hold none of a few among many."""

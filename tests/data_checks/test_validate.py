@@ -13,7 +13,7 @@ import pytest
 
 from data_checks.errors import DataCheckError
 from data_checks.frames import Limits, read_frames
-from data_checks.validate import validate
+from data_checks.validate import read_suites, validate
 from database.export import EMBEDDINGS
 
 pytestmark = pytest.mark.slow
@@ -198,7 +198,7 @@ def test_a_new_shop_and_one_that_closes_have_no_quiet_day(tmp_path: Path, ages: 
         for age in ages
     ]
     write_snapshot(tmp_path, good_items(), rows)
-    (volume,) = read_frames(tmp_path, {"as_of": NOW.isoformat()}, LIMITS)["volume"]
+    (volume,) = read_frames(tmp_path, {"as_of": NOW.isoformat()}, LIMITS, read_suites())["volume"]
     assert volume["newest_day_share"][0] >= LIMITS.day_share
 
 

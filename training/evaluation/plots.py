@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.evaluation.tables import Found
 from training.models.blend import BLEND
 from training.models.registry import REGISTRY
 
@@ -40,9 +41,6 @@ ACTIVITY = {
     "warm_users": "all with\na history",
 }
 """Slice of the users → its name in the plot."""
-
-Found = Mapping[str, Any]
-"""model → the content of its metrics.json."""
 
 
 def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Rows, Scores
 from serving.steps.table import NO_ROWS
+from serving.types import Rows, Scores
 
 NEAR_ENOUGH = 0.3
 """A cosine below this is no likeness that one would name."""

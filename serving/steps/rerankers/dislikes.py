@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.context import Context
-from serving.steps.scores import Scores
 from serving.steps.table import Table
+from serving.types import Scores
 
 
 def push_down_disliked(context: Context, table: Table) -> Table:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask, Rows, Scores, contrast, scaled
+from serving.steps.scores import contrast, scaled
 from serving.steps.table import SEARCH, Table, numbered
+from serving.types import Mask, Rows, Scores
 from training.models.blend import FEW_INTERACTIONS, weights_by_model
 
 PARTS = ("clicked", "search", "diverse")

@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Scores, scaled
+from serving.steps.scores import scaled
 from serving.steps.table import INTEREST, Table, numbered
+from serving.types import Scores
 
 HYBRID = ("cf", "embeddings")
 

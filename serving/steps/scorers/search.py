@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask, Scores, scaled
+from serving.steps.scores import scaled
 from serving.steps.table import Table
+from serving.types import Mask, Scores
 from training.params.ranking import SearchParams
 
 LEAST = np.float32(1e-6)

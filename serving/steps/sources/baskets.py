@@ -1,8 +1,8 @@
 """What is bought with the items of a basket, which stands where a user's history does."""
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask
 from serving.steps.table import NO_OPINION, Column
+from serving.types import Mask
 
 
 def bought_together(context: Context, allowed: Mask) -> dict[str, Column]:

@@ -5,8 +5,8 @@ import numpy as np
 from serving.steps.context import Context
 from serving.steps.history import History
 from serving.steps.nearness import direction, near, nearest
-from serving.steps.scores import Mask
 from serving.steps.table import Column
+from serving.types import Mask
 from training.models.core.opinions import Direction, mean_direction
 
 

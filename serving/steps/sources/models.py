@@ -3,8 +3,8 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask
 from serving.steps.table import NO_OPINION, Column
+from serving.types import Mask
 from training.models.blend import CONTENT_MODEL, NEW_ITEMS
 from training.models.core.base import Query
 from training.models.tfidf import TfidfConfig

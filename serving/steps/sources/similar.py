@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import Mask, spread
+from serving.steps.scores import spread
 from serving.steps.table import NO_OPINION, Column
+from serving.types import Mask
 from training.models.blend import FEW_INTERACTIONS
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from serving.steps.context import Context, Vector
+from serving.steps.context import Context
 from serving.steps.nearness import direction, near, nearest
 from serving.steps.scorers.search import fuse
-from serving.steps.scores import Mask, Scores
 from serving.steps.table import INTEREST, SEARCH, Column, numbered
 from serving.text.lexical import LexicalHits
+from serving.types import Mask, Scores, Vector
 
 
 def words(context: Context, allowed: Mask) -> dict[str, Column]:

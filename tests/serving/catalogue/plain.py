@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from serving.catalogue.percentiles import NO_GROUP
 from serving.catalogue.value import has_price, value_scores
-
-Doubles = NDArray[np.float64]
+from serving.types import Doubles
 
 
 def plain_percentiles(values: Sequence[float], groups: Sequence[int]) -> Doubles:
