@@ -85,11 +85,7 @@ def send_all(address: str, examples: Sequence[Example]) -> list[Answer]:
 
 
 def send(address: str, example: Example, path: str) -> Answer:
-    """One request on a connection of its own.
-
-    Raises:
-        CalledProcessError: nothing answers.
-    """
+    """One request on a connection of its own. Raises CalledProcessError when nothing answers."""
     command = [
         "curl",
         "-sS",

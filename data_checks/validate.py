@@ -37,8 +37,7 @@ def validate(snapshot: Path, output: Path, limits: Limits) -> Report:
 
     Every failed expectation is logged by name.
 
-    Raises:
-        DataCheckError: an expectation failed; the report is written anyway.
+    Raises DataCheckError when an expectation failed; the report is written anyway.
     """
     suites = read_suites()
     description = json.loads((snapshot / "snapshot.json").read_text())

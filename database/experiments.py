@@ -128,11 +128,7 @@ def stop_experiment(conn: Connection, experiment_id: str, reason: str) -> Experi
 
 
 def get_experiment(conn: Connection, experiment_id: str) -> Experiment:
-    """One experiment, running or not.
-
-    Raises:
-        ExperimentUnknownError: there is no such experiment.
-    """
+    """One experiment, running or not. Raises ExperimentUnknownError when there is no such experiment."""
     with conn.cursor() as cursor:
         cursor.execute(f"select {_FIELDS} from experiments where experiment_id = %s", (experiment_id,))
         row = cursor.fetchone()

@@ -55,10 +55,8 @@ def roll_back(
     Returns:
         The new deployment, and the one that it took the place of.
 
-    Raises:
-        OvertakenError: `expected` does not serve any more.
-        RollbackError: there is no such bundle, or the store lost it.
-        PromotionBusyError: another promotion holds the lock.
+    Raises OvertakenError when `expected` does not serve any more; RollbackError when there is no such bundle,
+    or the store lost it; PromotionBusyError when another promotion holds the lock.
     """
     with deployments.promotion_lock(conn, LOCK_SECONDS):
         left = deployments.current(conn)

@@ -30,8 +30,7 @@ def parse_arm(text: str, blend_params: BlendParams) -> Arm:
 
     `blend.tuned.MODEL=WEIGHT`, once or more, gives all the tuned weights.
 
-    Raises:
-        ValueError: what can't be read; a blend's key that params.yaml does not have.
+    Raises ValueError for what can't be read, and for a blend's key that params.yaml does not have.
     """
     (name, _, share), *rest = (part.partition("=") for part in text.split(","))
     arm: dict[str, Any] = {"name": name, "share": float(share)}

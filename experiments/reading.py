@@ -100,8 +100,7 @@ def read_all(
 ) -> tuple[Reading, OffPolicy | None]:
     """Every arm's rate, outcomes and verdict; of a shadow test also what its lists would have earned.
 
-    Raises:
-        ExperimentUnknownError: there is no such experiment.
+    Raises ExperimentUnknownError when there is no such experiment.
     """
     reading = read_experiment(conn, experiment_id, now, params)
     if reading.experiment.kind != "shadow":
@@ -119,8 +118,7 @@ def read_experiment(
     gets its part of alpha (Bonferroni). Where the arms don't have their shares of the users, verdicts are
     withheld.
 
-    Raises:
-        ExperimentUnknownError: there is no such experiment.
+    Raises ExperimentUnknownError when there is no such experiment.
     """
     experiment = get_experiment(conn, experiment_id)
     clicks = arm_clicks(conn, experiment, now, params.attribution())

@@ -31,8 +31,7 @@ def load_secrets(path: Path) -> Secrets:
     Args:
         path: a JSON file; its folder exists.
 
-    Raises:
-        PreflightError: the file exists but does not contain the secrets.
+    Raises PreflightError when the file exists but does not contain the secrets.
     """
     if not path.exists():
         _write_new(path)

@@ -26,3 +26,7 @@ def _found(pattern: str) -> list[Path]:
 
 def test_a_modules_logger_is_called_logger() -> None:
     assert _found(r"^(?!logger = )\w+ = logging\.getLogger\(") == []
+
+
+def test_a_docstring_says_in_a_sentence_what_is_raised() -> None:
+    assert _found(r"^\s*Raises:") == []

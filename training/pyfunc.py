@@ -36,11 +36,7 @@ class BundleBlend:
     """The models of a bundle as the service weighs them, without what the service knows of the moment."""
 
     def __init__(self, folder: Path) -> None:
-        """Open a bundle.
-
-        Raises:
-            BundleError: its files are not those of its manifest.
-        """
+        """Open a bundle. Raises BundleError when its files are not those of its manifest."""
         bundle = load_bundle(folder)
         few_users = bundle.model(Popularity).all_time < FEW_INTERACTIONS
         weights = weights_by_model(bundle.manifest.params["blend"]["tuned"], few_users)

@@ -65,8 +65,7 @@ def measure_drift(now: datetime | None = None) -> bool:
     with those before them. Stores the figures, and writes them as a page under `<home>/monitoring/`. Before
     the first bundle there is nothing to compare with.
 
-    Raises:
-        ReferenceMissingError: the snapshot is not in this host's DVC cache.
+    Raises ReferenceMissingError when the snapshot is not in this host's DVC cache.
     """
     now = now or datetime.now(UTC)
     settings, params = get_settings(), load_params()
@@ -125,8 +124,7 @@ def check_quality(now: datetime | None = None) -> None:
 
     Before the first bundle there is nothing to check: a training that fails tells of itself.
 
-    Raises:
-        QualityError: with everything that is wrong; Airflow's failure callback tells of it.
+    Raises QualityError with everything that is wrong; Airflow's failure callback tells of it.
     """
     settings, limits = get_settings(), load_params().monitoring
     with connect(settings) as conn:

@@ -55,8 +55,7 @@ class Catalogue:
 def snapshot_files(workspace: Workspace, md5: str) -> dict[str, Path]:
     """Files of the snapshot with DVC's hash `md5`, by name, out of DVC's cache.
 
-    Raises:
-        ReferenceMissingError: the cache does not hold it.
+    Raises ReferenceMissingError when the cache does not hold it.
     """
     cache = workspace.root / ".dvc" / "cache" / "files" / "md5"
     listing = cache / md5[:2] / md5[2:]

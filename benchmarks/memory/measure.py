@@ -30,8 +30,7 @@ class Peak:
 def measure(size: Size, stages: Sequence[str], folder: Path) -> Iterator[Peak]:
     """Make a workspace in `folder`, and run the stages in it one after another.
 
-    Raises:
-        RuntimeError: a stage failed.
+    Raises RuntimeError when a stage failed.
     """
     workspace = Workspace(folder)
     folder.mkdir(parents=True, exist_ok=True)

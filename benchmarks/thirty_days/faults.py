@@ -122,11 +122,7 @@ def serving(world: World) -> str:
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait for something to be true.
-
-    Raises:
-        TimeoutError: it was not within three minutes.
-    """
+    """Wait for something to be true. Raises TimeoutError when it was not within three minutes."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while not true():
         if time.monotonic() > give_up:

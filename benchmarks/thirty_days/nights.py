@@ -52,11 +52,7 @@ def start(airflow: AirflowApi, dag_id: str, number: int, at: datetime, note: str
 
 
 def wait(airflow: AirflowApi, dag_id: str, run_id: str) -> Ended:
-    """Follow a run to its end.
-
-    Raises:
-        TimeoutError: it took more than 15 minutes.
-    """
+    """Follow a run to its end. Raises TimeoutError when it took more than 15 minutes."""
     _await(lambda: airflow.run_state(dag_id, run_id) in FINAL, f"{dag_id} {run_id} does not end")
     tasks = {str(task["task_id"]): task for task in airflow.tasks(dag_id, run_id)}
     failed = {name: task for name, task in tasks.items() if task["state"] == "failed"}

@@ -34,11 +34,7 @@ _MARKS = (
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
-    """Whether the file begins with these bytes.
-
-    Raises:
-        WrongFormatError: it is no readable file.
-    """
+    """Whether the file begins with these bytes. Raises WrongFormatError when it is no readable file."""
     try:
         with path.open("rb") as stream:
             return stream.read(len(magic)) == magic
@@ -52,8 +48,8 @@ def text_encoding(path: Path, stated: str | None = None) -> str:
     It is the `stated` one, else that of the byte order mark, else UTF-8, else Windows-1252, of which the
     letters of Latin-1 are a part. A file that mixes encodings has none: ids that differ could become one.
 
-    Raises:
-        IngestError: a line is in none, or some lines are UTF-8 and others are not; names line and byte.
+    Raises IngestError when a line is in none, or some lines are UTF-8 and others are not; names line and
+    byte.
     """
     with ending_on_damage(path), bytes_of(path) as (stream, _):
         marked = stated or _marked(stream)
@@ -121,8 +117,7 @@ def zip_members(path: Path) -> list[str]:
 def bytes_of(path: Path) -> Iterator[tuple[io.BufferedReader, Callable[[], float]]]:
     """The file's bytes, unpacked, and a function that says how much of the file has been read, 0..1.
 
-    Raises:
-        WrongFormatError: a zip of several files.
+    Raises WrongFormatError for a zip of several files.
     """
     size = max(path.stat().st_size, 1)
     with ExitStack() as opened:

@@ -75,11 +75,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """Column names of a Parquet file.
-
-    Raises:
-        WrongFormatError: it is damaged.
-    """
+    """Column names of a Parquet file. Raises WrongFormatError when it is damaged."""
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
@@ -149,8 +145,7 @@ def _as_text(batch: pa.RecordBatch, names: Collection[str]) -> pa.RecordBatch:
 def csv_header(path: Path, options: Options = DEFAULT, encoding: str | None = None) -> list[str]:
     """Names of a CSV file's columns: the stated ones, or its first row.
 
-    Raises:
-        WrongFormatError: it is no text, or names a column twice.
+    Raises WrongFormatError when it is no text, or names a column twice.
     """
     return _header(path, options, encoding).names
 
@@ -223,11 +218,7 @@ def batched(rows: Iterable[tuple[int, Any]], progress: Callable[[], float]) -> I
 
 
 def first_objects(path: Path) -> list[dict[str, Any]]:
-    """The objects in a JSON-lines file's first lines.
-
-    Raises:
-        WrongFormatError: the very first is none.
-    """
+    """The objects in a JSON-lines file's first lines. Raises WrongFormatError when the very first is none."""
     found: list[dict[str, Any]] = []
     with refusing_damage(path), text_of(path) as (stream, _):
         for line in stream:

@@ -60,8 +60,7 @@ def ingest_inbox(
 def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) -> Adapter:
     """The first adapter that reads the file.
 
-    Raises:
-        WrongFormatError: none does; the message is that of the adapters whose columns it has most of.
+    Raises WrongFormatError when none does; the message is that of the adapters whose columns it has most of.
     """
     refusals: list[WrongFormatError] = []
     for adapter in adapters:

@@ -38,8 +38,7 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 def json_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str, float]]:
     """Rows of JSON: (line or number from 1, fields or the text of a line that is no object, progress 0..1).
 
-    Raises:
-        IngestError: a document of several lines is damaged.
+    Raises IngestError when a document of several lines is damaged.
     """
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
         first = stream.readline(_BLOCK)
@@ -61,9 +60,8 @@ def json_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str
 def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
     """Rows of an XML feed: (number from 1, fields, progress 0..1).
 
-    Raises:
-        WrongFormatError: no element of it is one that feeds have for a row.
-        IngestError: it is damaged.
+    Raises WrongFormatError when no element of it is one that feeds have for a row; IngestError when it is
+    damaged.
     """
     number, kind, depth = 0, "", 0
     seen: dict[str, None] = {}
@@ -200,8 +198,7 @@ def _parsed(line: str) -> dict[str, Any] | None:
 def _documents(path: Path, text: str, stream: IO[str]) -> Iterator[Any]:
     """The values of an array, or those that stand one after the other; one at a time is held.
 
-    Raises:
-        IngestError: a value is damaged, or the array does not end.
+    Raises IngestError when a value is damaged, or the array does not end.
     """
     at, size, ended, opened = 0, _BLOCK, False, False
     while True:

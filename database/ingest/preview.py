@@ -47,9 +47,7 @@ class Preview:
 def preview(adapter: Adapter, path: Path, options: Options) -> Preview:
     """Read the whole file as the adapter does.
 
-    Raises:
-        WrongFormatError: it is not of the adapter's kind.
-        IngestError: it is damaged.
+    Raises WrongFormatError when it is not of the adapter's kind; IngestError when it is damaged.
     """
     adapter.check(path, options)
     found = Preview()

@@ -19,8 +19,7 @@ def queried(url: str, query: str) -> Iterator[Path]:
         url: `postgresql://user:password@host/database`.
         query: one statement that gives rows. It runs in a transaction that can write nothing.
 
-    Raises:
-        IngestError: the database is away, or refuses the query; the message is the database's.
+    Raises IngestError when the database is away, or refuses the query; the message is the database's.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "query.csv"

@@ -23,8 +23,7 @@ def is_sheet(path: Path) -> bool:
 def sheet_rows(path: Path) -> tuple[str, Iterator[list[str | None]]]:
     """Name of the first sheet, and its rows from the first that isn't empty.
 
-    Raises:
-        WrongFormatError: it can't be read, or is empty.
+    Raises WrongFormatError when it can't be read, or is empty.
     """
     try:
         book = CalamineWorkbook.from_path(path)

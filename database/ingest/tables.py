@@ -29,8 +29,7 @@ class Table:
 def table_columns(path: Path, options: Options) -> list[str]:
     """Names of a file's columns, as far as its beginning shows.
 
-    Raises:
-        WrongFormatError: it is no table.
+    Raises WrongFormatError when it is no table.
     """
     form = _form(path)
     if form == "csv":
@@ -48,9 +47,7 @@ def table_columns(path: Path, options: Options) -> list[str]:
 def open_table(path: Path, options: Options) -> Table:
     """A file as a table; text in an unusual encoding is said.
 
-    Raises:
-        WrongFormatError: it is no table.
-        IngestError: it is damaged, or mixes encodings.
+    Raises WrongFormatError when it is no table; IngestError when it is damaged, or mixes encodings.
     """
     form = _form(path)
     if form == "sheet":

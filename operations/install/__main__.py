@@ -33,8 +33,7 @@ def install(root: Path, *, named: bool) -> None:
         root: the checkout.
         named: the operator named the Python that runs this, so an environment of another one won't do.
 
-    Raises:
-        InstallError: why not, and what to do.
+    Raises InstallError, which says why not and what to do.
     """
     venv, wanted, started = root / ".venv", fingerprint(root), time.monotonic()
     if is_done(venv, wanted, named=named):

@@ -193,8 +193,7 @@ class Uv(Tool):
 def choose(venv: Path, lock: int, pins: Sequence[Pin]) -> Tool:
     """The uv on the PATH unless it is older than the lock's, else the lock's, fetched by pip, else pip.
 
-    Raises:
-        InstallError: the index can't be reached, which would only show again after minutes.
+    Raises InstallError when the index can't be reached, which would only show again after minutes.
     """
     pip, locked = Pip(venv, lock), pin_of("uv", pins)
     tool: Tool = pip

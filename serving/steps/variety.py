@@ -87,8 +87,8 @@ def sample_diverse(
     Returns:
         (places int64[<=k], scores float32[<=k]): in order of the draw; the score is the draw's key, 0..1.
 
-    Raises:
-        ValueError: a popularity is negative or not finite: a weight that is not above 0 can't be drawn by.
+    Raises ValueError when a popularity is negative or not finite: a weight that is not above 0 can't be drawn
+    by.
     """
     if not len(groups):
         return np.zeros(0, dtype=np.int64), popularity

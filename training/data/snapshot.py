@@ -82,8 +82,7 @@ def check_out_snapshot(source: Workspace, target: Workspace, md5: str) -> None:
 
     What the cache lacks is fetched when a remote is set up; `target` needs no DVC of its own.
 
-    Raises:
-        DvcError: the snapshot is in neither.
+    Raises DvcError when the snapshot is in neither.
     """
     _copy_config(source.root / ".dvc", target.root / ".dvc")
     cache = run_dvc(source, "cache", "dir").strip()
@@ -124,8 +123,7 @@ def run_dvc(workspace: Workspace, *arguments: str) -> str:
 
     Returns what it printed. What a killed DVC left locked is removed.
 
-    Raises:
-        DvcError: it failed; the message is DVC's, with the processes that are in its way.
+    Raises DvcError when it failed; the message is DVC's, with the processes that are in its way.
     """
     (workspace.root / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
     answer = _call_dvc(workspace, arguments)
@@ -150,8 +148,7 @@ def _call_dvc(workspace: Workspace, arguments: Sequence[str]) -> subprocess.Comp
 def read_snapshot(workspace: Workspace) -> Snapshot:
     """Read the description of the workspace's snapshot, with DVC's hash.
 
-    Raises:
-        FileNotFoundError: there is no snapshot, or DVC has not recorded it.
+    Raises FileNotFoundError when there is no snapshot, or DVC has not recorded it.
     """
     content = json.loads((workspace.snapshot / DESCRIPTION).read_text())
     pointer = yaml.safe_load(workspace.snapshot_pointer.read_text())

@@ -46,8 +46,7 @@ def time_split(events: Events, validation_days: int, test_days: int) -> Split:
 
     Nothing that was learned from is later than anything that is tested on.
 
-    Raises:
-        SplitError: the train or the test part would be empty.
+    Raises SplitError when the train or the test part would be empty.
     """
     if not len(events):
         raise SplitError("train", "there are no events")
@@ -66,8 +65,7 @@ def holdout_cut(events: Events, test_days: int) -> int:
     history has a short test, and one old event before it makes no long history. The cut never moves back as
     events are added at the end: what was fitted on events before an earlier cut has not seen a later test.
 
-    Raises:
-        SplitError: all events are of one moment.
+    Raises SplitError when all events are of one moment.
     """
     if not len(events):
         raise SplitError("train", "there are no events")
@@ -87,8 +85,7 @@ def leave_last_out(events: Events) -> Split:
 
     All of a user's events with a held-out item go with it, so that no item is both learned and tested.
 
-    Raises:
-        SplitError: no user has three distinct items.
+    Raises SplitError when no user has three distinct items.
     """
     n_items = int(events.item.max(initial=0)) + 1
     keys = events.user.astype(np.int64) * n_items + events.item

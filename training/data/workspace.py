@@ -105,8 +105,7 @@ class Workspace:
 def open_workspace(settings: Settings) -> Workspace:
     """The installation's workspace; where it has no settings of DVC or no lock, it gets the checkout's.
 
-    Raises:
-        FileNotFoundError: the folder lacks params.yaml or dvc.yaml.
+    Raises FileNotFoundError when the folder lacks params.yaml or dvc.yaml.
     """
     workspace = Workspace(settings.workspace.resolve())
     check_holds(workspace.root, NEEDED[:2])
@@ -121,8 +120,7 @@ def open_workspace(settings: Settings) -> Workspace:
 def check_holds(root: Path, names: Sequence[str] = NEEDED) -> None:
     """Refuse a folder that lacks something a workspace needs.
 
-    Raises:
-        FileNotFoundError: what is missing, and where to take it from.
+    Raises FileNotFoundError, which says what is missing and where to take it from.
     """
     lacking = [name for name in names if not (root / name).exists()]
     if lacking:
@@ -141,8 +139,7 @@ def locked(workspace: Workspace, *, shared: bool = False, wait: bool = True) -> 
         shared: side by side with others who share it.
         wait: until it is free.
 
-    Raises:
-        WorkspaceBusyError: it is taken, and `wait` is false.
+    Raises WorkspaceBusyError when it is taken, and `wait` is false.
     """
     folder = workspace.root / ".dvc" / "tmp"
     folder.mkdir(parents=True, exist_ok=True)

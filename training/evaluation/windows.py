@@ -26,8 +26,7 @@ def open_windows(prepared: Prepared, split: SplitParams, tune: TuneParams, seed:
     Split by time there are `tune.windows` of them, or as many as the history is long enough for; each is
     predicted from what came before it alone. Leave-last-out has one.
 
-    Raises:
-        SplitError: not even one window has something before it.
+    Raises SplitError when not even one window has something before it.
     """
     if split.protocol == "leave_last_out":
         return [_window(prepared, leave_last_out(prepared.events), tune.max_users, seed)]

@@ -87,8 +87,7 @@ def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
     Returns:
         float32 of the parts' shape.
 
-    Raises:
-        ValueError: no part has a weight.
+    Raises ValueError when no part has a weight.
     """
     weighted = (
         normalise(scores) * np.asarray(weight, dtype=np.float32) for scores, weight in parts if np.any(weight)
@@ -111,8 +110,7 @@ def weights_by_model(weights: Mapping[str, float], new_items: BoolArray | None =
         weights: of models and of NEW_ITEMS.
         new_items: bool[n_items], items with under FEW_INTERACTIONS users; needed where NEW_ITEMS weighs.
 
-    Raises:
-        ValueError: NEW_ITEMS has a weight, and which items are new is not given.
+    Raises ValueError when NEW_ITEMS has a weight, and which items are new is not given.
     """
     found: dict[str, Weight] = {
         name: weight for name, weight in weights.items() if weight and name != NEW_ITEMS

@@ -83,8 +83,7 @@ class Bundle:
     def model(self, kind: type[SomeModel]) -> SomeModel:
         """The bundle's model of a class, such as `Als`.
 
-        Raises:
-            BundleError: the bundle does not hold it.
+        Raises BundleError when the bundle does not hold it.
         """
         found = self.models.get(kind.name)
         if not isinstance(found, kind):
@@ -140,8 +139,7 @@ def write_manifest(
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of a bundle; its files are not looked at.
 
-    Raises:
-        BundleError: there is none, or another version of the schema wrote it.
+    Raises BundleError when there is none, or another version of the schema wrote it.
     """
     try:
         content = json.loads((directory / MANIFEST).read_text())
@@ -166,8 +164,7 @@ def manifest_of(content: Mapping[str, Any]) -> Manifest:
 def verify_bundle(directory: Path) -> Manifest:
     """Check every file against the manifest.
 
-    Raises:
-        BundleError: a file is missing, changed, or not in the manifest.
+    Raises BundleError when a file is missing, changed, or not in the manifest.
     """
     manifest = read_manifest(directory)
     found = hash_files(directory)
@@ -185,8 +182,7 @@ def verify_bundle(directory: Path) -> Manifest:
 def load_bundle(directory: Path) -> Bundle:
     """Verify and open a bundle.
 
-    Raises:
-        BundleError: it does not match its manifest, or a model in it cannot be read.
+    Raises BundleError when it does not match its manifest, or a model in it cannot be read.
     """
     manifest = verify_bundle(directory)
     unknown = sorted(manifest.models.keys() - REGISTRY.keys())

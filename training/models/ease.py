@@ -79,8 +79,7 @@ def weights(matrix: Csr, l2: float) -> FloatArray:
         matrix: csr or csc float32[n_users, n_items].
         l2: added to the diagonal of the Gram matrix.
 
-    Raises:
-        numpy.linalg.LinAlgError: the Gram matrix has no inverse: `l2` is too small.
+    Raises numpy.linalg.LinAlgError when the Gram matrix has no inverse: `l2` is too small.
     """
     from threadpoolctl import threadpool_limits
 

@@ -100,11 +100,7 @@ class Embeddings(Model):
 
     @classmethod
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
-        """Not for this model: see `load`.
-
-        Raises:
-            NotImplementedError: always.
-        """
+        """Not for this model: see `load`. Raises NotImplementedError always."""
         raise NotImplementedError("the index is a separate file: use load")
 
     def save(self, directory: Path) -> None:
@@ -115,8 +111,7 @@ class Embeddings(Model):
     def load(cls, directory: Path) -> Self:
         """Open a saved model and its index, memory-mapped.
 
-        Raises:
-            ModelFileError: the directory does not hold this model, or no index.
+        Raises ModelFileError when the directory does not hold this model, or no index.
         """
         from training.models.core.storage import read_model
 
@@ -129,8 +124,7 @@ class Embeddings(Model):
 def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report | None = None) -> Embeddings:
     """Index the items' vectors, which the database made when the items were written.
 
-    Raises:
-        ValueError: no item has a vector.
+    Raises ValueError when no item has a vector.
     """
     if data.vectors is None:
         raise ValueError("no item has a vector: run the step `index` first")

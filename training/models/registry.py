@@ -69,8 +69,7 @@ def names(*, scope: Scope | None = None, role: Role | None = None) -> tuple[str,
 def algorithm(name: str) -> "Algorithm":
     """What the model's own file says of it: config, fit, class.
 
-    Raises:
-        KeyError: there is no such model.
+    Raises KeyError when there is no such model.
     """
     found: Algorithm = import_module(f"training.models.{REGISTRY[name].name}").ALGORITHM
     return found
@@ -81,8 +80,7 @@ def fit_model(
 ) -> "Model":
     """Fit the model called `name`. The same data, config and seed give the same model.
 
-    Raises:
-        KeyError: there is no such model.
+    Raises KeyError when there is no such model.
     """
     return algorithm(name).fit(data, config, seed, report)
 
@@ -90,9 +88,7 @@ def fit_model(
 def load_model(name: str, directory: "Path") -> "Model":
     """Open the model called `name` from a directory that its `save` wrote, memory-mapped.
 
-    Raises:
-        KeyError: there is no such model.
-        ModelFileError: the directory does not hold it.
+    Raises KeyError when there is no such model; ModelFileError when the directory does not hold it.
     """
     return algorithm(name).model.load(directory)
 

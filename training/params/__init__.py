@@ -100,19 +100,14 @@ class Params(_ModelSections):
     retention: RetentionParams
 
     def model(self, name: str) -> Config:
-        """The section of the model called `name`.
-
-        Raises:
-            KeyError: there is no such model.
-        """
+        """The section of the model called `name`. Raises KeyError when there is no such model."""
         config: Config = getattr(self, REGISTRY[name].name)
         return config
 
     def section(self, kind: type[SomeConfig]) -> SomeConfig:
         """The section of the model whose config is of this type, such as `AlsConfig`.
 
-        Raises:
-            KeyError: no model of the registry has such a config.
+        Raises KeyError when no model of the registry has such a config.
         """
         for name in REGISTRY:
             found = self.model(name)
@@ -138,9 +133,8 @@ def load_params(path: Path | None = None, *, rename: bool = False) -> Params:
         path: the file.
         rename: read keys of an earlier version by what they are now, instead of refusing them.
 
-    Raises:
-        ParamsError: the file is missing or no YAML, a key is unknown, missing or of an earlier version, or a
-            value is out of range. The message names all of them, and each old key with what it is now.
+    Raises ParamsError when the file is missing or no YAML, a key is unknown, missing or of an earlier
+    version, or a value is out of range. The message names all of them, and each old key with what it is now.
     """
     path = path or get_settings().workspace / "params.yaml"
     try:

@@ -16,8 +16,7 @@ def write_back(path: Path, section: tuple[str, ...], values: Mapping[str, Any], 
         values: the new values; keys that the section lacks are appended.
         whole: keys that are not in `values` go.
 
-    Raises:
-        ParamsError: the file would not be valid; it stays as it is.
+    Raises ParamsError when the file would not be valid; it stays as it is.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.representer import RoundTripRepresenter

@@ -30,8 +30,7 @@ class BlendParams(Config):
     def changed(self, changes: Mapping[str, Any]) -> "BlendParams":
         """The blend with some keys changed, as an experiment's arm asks; `tuned` is replaced as a whole.
 
-        Raises:
-            ValueError: a key, a value or a model's name does not exist.
+        Raises ValueError when a key, a value or a model's name does not exist.
         """
         made = BlendParams.model_validate(self.model_dump() | dict(changes))
         if unknown := sorted(made.tuned.keys() - {*REGISTRY, NEW_ITEMS}):

@@ -19,8 +19,8 @@ def freeze(workspace: Workspace, params: Params) -> None:
         workspace: where.
         params: what was read from the file when the step began.
 
-    Raises:
-        ParamsError: the file is not valid any more, or says something else: the step should be run again.
+    Raises ParamsError when the file is not valid any more, or says something else: the step should be run
+    again.
     """
     draft = workspace.frozen_params.with_name(".params.yaml.draft")
     draft.write_text(workspace.params_file.read_text())
@@ -33,8 +33,7 @@ def freeze(workspace: Workspace, params: Params) -> None:
 def read_frozen(workspace: Workspace) -> Params:
     """The params that the workspace's snapshot is learned with; of params.yaml if none were kept (0.1.0).
 
-    Raises:
-        ParamsError: the file is not valid.
+    Raises ParamsError when the file is not valid.
     """
     if not workspace.frozen_params.exists():
         return load_params(workspace.params_file)

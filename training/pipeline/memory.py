@@ -94,8 +94,7 @@ def require(counts: Counts, params: Params, free: int) -> str:
         params: of the night; `data_checks.max_memory_share` of what is free may be needed.
         free: bytes, from `available`.
 
-    Raises:
-        MemoryShortageError: it has not; what to do.
+    Raises MemoryShortageError, which says what to do, when it has not.
     """
     needed = forecast(counts, params)
     said = (

@@ -128,9 +128,8 @@ class Replay:
 def replay(settings: Settings, bundle_id: str, folder: Path) -> Replay:
     """Rebuild a bundle in `folder`, which must be empty, and compare.
 
-    Raises:
-        ReplayError: the bundle is unknown, its snapshot is in neither cache nor remote, or its params are
-            refused by this code.
+    Raises ReplayError when the bundle is unknown, its snapshot is in neither cache nor remote, or its params
+    are refused by this code.
     """
     stored = find_stored(settings, bundle_id)
     manifest = read_any_manifest(settings, bundle_id) if stored is None else manifest_of(stored.manifest)
@@ -169,8 +168,7 @@ def replay(settings: Settings, bundle_id: str, folder: Path) -> Replay:
 def read_any_manifest(settings: Settings, bundle_id: str) -> Manifest:
     """The manifest that the database kept of a bundle that served.
 
-    Raises:
-        ReplayError: no bundle of that id ever served.
+    Raises ReplayError when no bundle of that id ever served.
     """
     with connect(settings) as conn:
         found = find_manifest(conn, bundle_id)

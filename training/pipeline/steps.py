@@ -98,11 +98,9 @@ def run_steps(
         accept: why the bundle may serve although checks of the gate fail; it is recorded with the decision.
         run_id: of the scheduled run that the steps are part of; None by hand, which works on what is there.
 
-    Raises:
-        NothingNewError: the snapshot step found nothing to learn.
-        StoppedError: a data check or the gate refused, or the workspace holds the data of another run.
-        KeyError: there is no such step.
-        FileNotFoundError: the workspace lacks something that DVC's stages name.
+    Raises NothingNewError when the snapshot step found nothing to learn; StoppedError when a data check or
+    the gate refused, or the workspace holds the data of another run; KeyError when there is no such step;
+    FileNotFoundError when the workspace lacks something that DVC's stages name.
     """
     settings = get_settings()
     workspace = open_workspace(settings)
@@ -144,8 +142,7 @@ def _mark_failed(run: Run, name: str, error: Exception) -> None:
 def _require_own_data(run: Run, name: str) -> None:
     """Refuse a task of a run whose snapshot another run has replaced: it would work on that one's data.
 
-    Raises:
-        StoppedError: whose data is there, and what to do.
+    Raises StoppedError, which says whose data is there and what to do, when it is another's.
     """
     owner = run.workspace.owner.read_text() if run.workspace.owner.exists() else run.run_id
     if run.run_id not in (None, owner):
@@ -198,11 +195,7 @@ def _snapshot(run: Run) -> None:
 
 
 def _require_memory(conn: Connection, params: Params) -> str:
-    """Say what the night will need of memory.
-
-    Raises:
-        StoppedError: the machine does not have it.
-    """
+    """Say what the night will need of memory. Raises StoppedError when the machine does not have it."""
     try:
         said = memory.require(count(conn), params, memory.available())
     except memory.MemoryShortageError as error:

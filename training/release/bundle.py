@@ -86,8 +86,7 @@ def store_bundle(settings: Settings, folder: Path, versions: Mapping[str, Versio
 
     A bundle that is there and whole is left as it is; one that a crash left half-written is replaced.
 
-    Raises:
-        BundleError: the assembled bundle does not match its manifest.
+    Raises BundleError when the assembled bundle does not match its manifest.
     """
     manifest = verify_bundle(folder)
     known = find_stored(settings, manifest.bundle_id)

@@ -132,11 +132,7 @@ def compare_with_champion(
 
 
 def _find(settings: Settings, champion: Deployment) -> StoredBundle:
-    """The champion in the store.
-
-    Raises:
-        BundleError: it is no longer there, or not whole.
-    """
+    """The champion in the store. Raises BundleError when it is no longer there, or not whole."""
     stored = find_stored(settings, champion.bundle_id)
     if stored is None:
         raise BundleError(
@@ -150,8 +146,7 @@ def _evaluate_champion(
 ) -> dict[str, Evaluation]:
     """model → its evaluation on the new holdout, for the compared models and the baseline.
 
-    Raises:
-        ModelFileError, OSError, KeyError, ValueError: its files are damaged, or of another version.
+    Raises ModelFileError, OSError, KeyError, ValueError when its files are damaged, or of another version.
     """
     items = Vocabulary.load(workspace.prepared / "items.npy")
     theirs = Vocabulary.load(stored.path / "items.npy")

@@ -80,11 +80,7 @@ def list_bundles(conn: Connection, settings: Settings) -> list[KnownBundle]:
 
 
 def find_bundle(bundles: list[KnownBundle], bundle_id: str) -> KnownBundle:
-    """The one of that id.
-
-    Raises:
-        UnknownBundleError: there is none.
-    """
+    """The one of that id. Raises UnknownBundleError when there is none."""
     for bundle in bundles:
         if bundle.bundle_id == bundle_id:
             return bundle

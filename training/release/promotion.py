@@ -53,10 +53,8 @@ def promote(
 
     With `holdback` a share of the users keeps the previous bundle for a while, where that tells anything.
 
-    Raises:
-        PromotionError: the gate did not accept it, accepted it against another champion, or accepted it
-            before it was taken back.
-        PromotionBusyError: another promotion holds the lock.
+    Raises PromotionError when the gate did not accept it, accepted it against another champion, or accepted
+    it before it was taken back; PromotionBusyError when another promotion holds the lock.
     """
     with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
         serving = deployments.current(conn)
@@ -83,8 +81,7 @@ def deploy_stored(
 
     Without a registry (MLflow is down) its aliases move within the hour.
 
-    Raises:
-        PromotionBusyError: another promotion holds the lock.
+    Raises PromotionBusyError when another promotion holds the lock.
     """
     with connect(settings) as conn, deployments.promotion_lock(conn, rollback.LOCK_SECONDS):
         serving = deployments.current(conn)
@@ -106,10 +103,8 @@ def roll_back(
     MLflow is not asked: going back must work without it. `reconcile` moves its aliases. With `expected`
     only that bundle is taken back; what `in_transaction` stores is stored with the rollback, or not at all.
 
-    Raises:
-        OvertakenError: `expected` does not serve any more.
-        RollbackError: there is nothing to go back to.
-        PromotionBusyError: another promotion holds the lock.
+    Raises OvertakenError when `expected` does not serve any more; RollbackError when there is nothing to go
+    back to; PromotionBusyError when another promotion holds the lock.
     """
 
     def is_whole(target: Deployment) -> bool:

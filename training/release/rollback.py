@@ -22,10 +22,8 @@ def roll_back_and_tell(
 ) -> Promotion:
     """Roll back, then move MLflow's aliases if its server answers; within the hour they are moved otherwise.
 
-    Raises:
-        OvertakenError: `expected` does not serve any more.
-        RollbackError: there is nothing to go back to.
-        PromotionBusyError: another promotion holds the lock.
+    Raises OvertakenError when `expected` does not serve any more; RollbackError when there is nothing to go
+    back to; PromotionBusyError when another promotion holds the lock.
     """
     promotion = roll_back(settings, reason, expected, in_transaction)
     if mlflow_answers(settings):

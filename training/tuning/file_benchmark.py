@@ -91,9 +91,8 @@ class FileBenchmark:
     def fit(self, name: str, changes: Mapping[str, Any]) -> Fitted:
         """Tune when asked, then fit on the whole train file.
 
-        Raises:
-            NothingHeldOutError: something is to be learned on a validation part, and there is none.
-            pydantic.ValidationError: a change names no hyperparameter, or a value out of range.
+        Raises NothingHeldOutError when something is to be learned on a validation part, and there is none;
+        pydantic.ValidationError when a change names no hyperparameter, or a value out of range.
         """
         begun, blending = time.monotonic(), name == BLEND
         if (blending or self.budget is not None) and not self.validation.truth.nnz:
@@ -241,7 +240,6 @@ def report(fitted: Fitted, problem: Problem, k: int, params: EvaluationParams, s
 def changed(config: Config, values: Mapping[str, Any]) -> Config:
     """The config with other values, checked like those of params.yaml.
 
-    Raises:
-        pydantic.ValidationError: a key is unknown or a value out of range.
+    Raises pydantic.ValidationError when a key is unknown or a value out of range.
     """
     return type(config).model_validate(config.model_dump() | dict(values))

@@ -78,8 +78,7 @@ def read_pairs(path: Path) -> Pairs:
     other file is LightGCN's: a user and that user's items, whole numbers, one user a line. Empty lines
     are passed over. Lines that are neither are left out and named in `bad`. A gzip file is unpacked.
 
-    Raises:
-        PairsFileError: not one line can be used, or a header names the item before the user.
+    Raises PairsFileError when not one line can be used, or a header names the item before the user.
     """
     lines = _content(path).splitlines()
     first = next((line for line in lines if line.strip()), b"")

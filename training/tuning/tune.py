@@ -72,8 +72,7 @@ def tune(
         on_trials: called after every trial.
         fixed: hyperparameters that stay as they are shipped.
 
-    Raises:
-        KeyError: params.yaml has no space for it.
+    Raises KeyError when params.yaml has no space for it.
     """
     shipped = params.model(name)
     gains: list[list[DoubleArray]] = []
@@ -226,9 +225,8 @@ class NoSnapshotError(TrainingError):
 def relearn_blend() -> bool:
     """Learn the blend's weights on the latest snapshot, as `blend --write` does; whether they were written.
 
-    Raises:
-        NoSnapshotError: there is no snapshot yet, or its history has no validation window.
-        ParamsEditedError: params.yaml was edited meanwhile.
+    Raises NoSnapshotError when there is no snapshot yet, or its history has no validation window;
+    ParamsEditedError when params.yaml was edited meanwhile.
     """
     settings = get_settings()
     workspace = open_workspace(settings)

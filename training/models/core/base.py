@@ -92,8 +92,7 @@ class Model(ABC):
     def load(cls, directory: Path) -> Self:
         """Open a saved model, memory-mapped.
 
-        Raises:
-            ModelFileError: the directory does not hold this model.
+        Raises ModelFileError when the directory does not hold this model.
         """
         return cls.restore(*read_model(directory, cls.name))
 

@@ -73,8 +73,7 @@ class Encoder:
             model: "all-MiniLM-L6-v2" (comes with the environment), a folder, or a name in the local
                 Hugging Face cache.
 
-        Raises:
-            EncoderError: the model is not on this machine.
+        Raises EncoderError when the model is not on this machine.
         """
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar

@@ -39,8 +39,7 @@ def read_model(directory: Path, name: str) -> tuple[Arrays, dict[str, Any]]:
 
     The arrays are plain views of the maps: a slice of np.memmap itself costs ten times as much.
 
-    Raises:
-        ModelFileError: the files are missing, or of another model or format.
+    Raises ModelFileError when the files are missing, or of another model or format.
     """
     try:
         head = json.loads((directory / "model.json").read_text())

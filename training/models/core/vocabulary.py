@@ -53,11 +53,7 @@ class Vocabulary:
         return found
 
     def id(self, index: int) -> str:
-        """The id at an index.
-
-        Raises:
-            IndexError: there is no such index.
-        """
+        """The id at an index. Raises IndexError when there is no such index."""
         if not 0 <= index < len(self.ids):
             raise IndexError(f"index {index} is outside a vocabulary of {len(self.ids)}")
         return bytes(self.ids[index]).decode()

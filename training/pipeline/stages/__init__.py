@@ -22,8 +22,7 @@ def run_stage(name: str, workspace: Workspace, params: Params | None = None) -> 
         workspace: where it reads and writes.
         params: those of the run; None: of params.yaml as it is now, which `dvc repro` goes by.
 
-    Raises:
-        KeyError: there is no such stage.
+    Raises KeyError when there is no such stage.
     """
     params = params or load_params(workspace.params_file)
     started = time.monotonic()

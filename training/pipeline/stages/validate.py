@@ -9,8 +9,7 @@ from training.params import Params
 def validate_snapshot(workspace: Workspace, params: Params) -> None:
     """Write `data/validation`.
 
-    Raises:
-        DataCheckError: an expectation failed; the report is written all the same.
+    Raises DataCheckError when an expectation failed; the report is written all the same.
     """
     limits = params.data_checks
     validate(
