@@ -52,6 +52,9 @@ class RandomVectors:
     name = "random"
     dimension = 384
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
         """float32[len(texts), dimension], normalised."""
         vectors = np.random.default_rng(len(texts[0])).normal(size=(len(texts), self.dimension))

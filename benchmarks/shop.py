@@ -36,6 +36,9 @@ class RandomVectors:
         """`name` is the model that they stand for."""
         self.name = name
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         vectors = np.random.default_rng(len(texts)).normal(size=(len(texts), _DIMENSION)).astype(np.float32)
         found: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 DATABASES = ("shortlist", "airflow", "mlflow")
 _SYSTEM_USER = "pgserver"
-_LONGEST_SOCKET_DIRECTORY = 90  # bytes; a socket's whole path may have 107
+LONGEST_SOCKET_PATH = 100
+"""Bytes; the address of a Unix socket can have 107, on macOS 103."""
+_LONGEST_SOCKET_DIRECTORY = 90  # PostgreSQL puts /.s.PGSQL.5432 behind it
 STOP_SECONDS = 30
 """How long a server may take to stop."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from database.interactions import EVENT_TYPES
+from database.event_types import EVENT_TYPES
 
 NOTHING = "nothing"
 """A word that counts as nothing: its events are stored and weigh 0."""

@@ -10,18 +10,6 @@ import asyncpg
 from database.errors import DatabaseError
 from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
 
-EVENT_TYPES = (
-    "product_click",
-    "search_query",
-    "click",
-    "like",
-    "skip",
-    "view_time",
-    "purchase",
-    "rating",
-    "feedback",
-)
-
 FULL_VIEW_SECONDS = 30.0
 """How long an item is looked at for `view_time` to count in full; a shorter look counts by its share."""
 

@@ -186,9 +186,11 @@ def _mean(columns: Slots, weight: Numbers, confidence: float) -> _Mean:
     if total == 0:
         return _Mean(0.0, 0.0, 1.0, 0.0, margin, 0)
     rate = float((weight * columns.reward).sum()) / total
+    # Kish's effective size: so many equally weighted slots have the mean's variance.
     size = total**2 / float((weight**2).sum())
     spread = _by_user(columns, weight * (columns.reward - rate)) / total
     if spread > 0:
+        # Clicks of one user come together: the size with which a binomial rate has this error.
         size = min(size, rate * (1 - rate) / spread**2)
     return _Mean(rate, *few_events(rate, size, confidence), share, margin, int((weight > 0).sum()))
 
@@ -225,6 +227,7 @@ def _support(columns: Slots, weight: Numbers, clip: float, confidence: float) ->
     low = spread / (2 * found) * float(chi2.ppf(tail, 2 * found**2 / spread)) if len(rare) else 0.0
     high, largest = found, _largest(columns)
     if largest > clip:
+        # Fay and Feuer: the upper limit as if one more slot of the largest weight had been seen.
         above, spread = found + largest / size, spread + (largest / size) ** 2
         high = spread / (2 * above) * float(chi2.ppf(1 - tail, 2 * above**2 / spread))
     mean = float(weight.mean())

@@ -36,6 +36,7 @@ class OutcomeReading:
 
 def read_outcome(moments: Moments, confidence: float) -> OutcomeReading:
     """An arm by itself."""
+    # The normal interval of a mean; MIN_ACTIVE keeps verdicts away from where that is not so.
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * sqrt(moments.variance / max(moments.users, 1))
     return OutcomeReading(
         moments.users, moments.active, moments.mean, moments.mean - half, moments.mean + half
@@ -53,6 +54,7 @@ def cuped(control: Moments, other: Moments) -> tuple[float, float, float]:
     sides = (control, other)
     total = sum(max(side.users - 1, 0) * side.variance_before for side in sides)
     common = sum(max(side.users - 1, 0) * side.covariance for side in sides)
+    # Pooled over both arms, each less its own mean: the arms' difference must not enter theta.
     theta = common / total if total > 0 else 0.0
     value = other.mean - control.mean - theta * (other.mean_before - control.mean_before)
     raw = sum(side.variance / side.users for side in sides)

@@ -60,6 +60,7 @@ class Rate:
         clustered = self._clustered()
         # A binomial rate of n items has the variance spread / n: so many independent items have this one's.
         size = min(self._size, spread / clustered) if clustered > 0 else self._size
+        # Wilson 1927: the rates whose own normal interval would hold the one observed.
         centre = (rate + z * z / (2 * size)) / (1 + z * z / size)
         half = z / (1 + z * z / size) * sqrt(spread / size + z * z / (4 * size * size))
         return max(0.0, centre - half), min(1.0, centre + half)
@@ -131,6 +132,7 @@ def always_valid(value: float, variance: float, *, alpha: float, scale: float) -
     # with V the variance, s the scale and d how far the value is from a difference. p is its reciprocal at
     # the difference 0; the interval is of the differences at which it is below 1 / alpha.
     mixed = variance + scale**2
+    # Solved for d: the likelihood ratio is 1 / alpha at this distance.
     half = sqrt(2 * variance * mixed / scale**2 * (log(1 / alpha) + 0.5 * log(mixed / variance)))
     exponent = scale**2 * value**2 / (2 * variance * mixed)
     p_value = min(1.0, sqrt(mixed / variance) * exp(-exponent))
@@ -148,6 +150,7 @@ def smallest_found(variance: float, *, alpha: float, scale: float, margin: float
     0.096
     """
     half = always_valid(0.0, variance, alpha=alpha, scale=scale).high
+    # Half the interval at the look, and the quantile by which 80 % of measured values are on its far side.
     return margin + half + NormalDist().inv_cdf(POWER) * sqrt(variance)
 
 
@@ -179,8 +182,10 @@ def sample_ratio(users: Sequence[int], shares: Sequence[float], alpha: float) ->
     """
     total, k = sum(users), 100.0
     # The logarithm of the Bayes factor: the Dirichlet-multinomial's probability over the multinomial's.
+    # lgamma: the gamma function itself overflows from 172 on.
     factor = lgamma(k) - lgamma(k + total)
     for count, share in zip(users, shares, strict=True):
         factor += lgamma(k * share + count) - lgamma(k * share) - count * log(share)
+    # 1 over the Bayes factor, at most 1; exp of large negatives is 0, not an error.
     p_value = min(1.0, exp(-max(factor, 0.0)))
     return SampleRatio(tuple(users), tuple(total * share for share in shares), p_value, p_value < alpha)

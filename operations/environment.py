@@ -15,15 +15,12 @@ from pathlib import Path
 
 from circus.config import read_config
 
-from database.data_directory import remove_sockets
+from database.data_directory import LONGEST_SOCKET_PATH, remove_sockets
 from database.settings import REPOSITORY, Settings
 from operations.secrets import load_secrets
 
 MARKER = "SHORTLIST_PLATFORM"
 """Environment variable of every process of a platform; its value says which installation it belongs to."""
-
-LONGEST_SOCKET_PATH = 100
-"""Bytes; a Unix socket address can have 107."""
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,12 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.utils import circus as bentoml_circus
 from circus.watcher import Watcher
 
+from database.data_directory import LONGEST_SOCKET_PATH
 from serving.observe import metrics_folder
 from serving.vectors import encoder_process
 
 LOOKS_EVERY_SECONDS = 1.0
 _FOREVER = -1
-_LONGEST_SOCKET_PATH = 100
-"""Bytes; a Unix socket's address can have 107."""
 _SHORT_FOLDER = "/tmp"  # under a name that nobody can guess, for its owner alone
 
 
@@ -72,5 +71,5 @@ def watch_workers_closely() -> None:
 def new_socket(temporary: Path) -> Path:
     """Where a server's encoder answers: in a new private folder, in `temporary` unless that is too long."""
     name = "shortlist-12345678/encoder"
-    fits = len(os.fsencode(temporary / name)) <= _LONGEST_SOCKET_PATH
+    fits = len(os.fsencode(temporary / name)) <= LONGEST_SOCKET_PATH
     return Path(tempfile.mkdtemp(prefix="shortlist-", dir=temporary if fits else _SHORT_FOLDER)) / "encoder"

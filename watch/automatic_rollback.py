@@ -216,9 +216,11 @@ def _change_between_days(old: Rate, new: Rate, weeks: Sequence[Week], limits: Gu
     days = limits.unmatched_spread**2
     if weeks:
         usual, noise = zip(*(_log_ratio(*week) for week in weeks), strict=True)
+        # What weeks differ by, less what their users' chance explains: the days' own variance.
         beyond = variance(usual) - fmean(noise) if len(weeks) > 1 else 0.0
         value -= fmean(usual)
         users += fmean(noise) / len(weeks)
+        # 1 / weeks: the mean that is subtracted has an error of its own.
         days = max(limits.day_spread**2, beyond) * (1 + 1 / len(weeks))
     return Change(old, new, value, users + days, len(weeks))
 
@@ -284,5 +286,6 @@ def _log_ratio(old: Rate, new: Rate) -> tuple[float, float]:
     for rate in (old, new):
         smooth = (rate.clicked + 0.5) / (rate.shown + 1)
         logs.append(log(smooth))
+        # Delta method: var(log x) is var(x) / x².
         variances.append(rate.variance / smooth**2)
     return logs[1] - logs[0], sum(variances)

@@ -54,9 +54,12 @@ def mmd(then: FloatArray, now: FloatArray, seed: int) -> tuple[float, float]:
     """
     both = np.vstack([then, now]).astype(np.float64)
     squares = (both**2).sum(axis=1)
+    # |a - b|² = |a|² + |b|² - 2ab; float64 as equal vectors cancel, and rounding may end below 0.
     distances = np.maximum(squares[:, None] + squares[None, :] - 2 * both @ both.T, 0)
     apart = distances[np.triu_indices(len(both), 1)]
+    # The median heuristic for the width; 1e-12 where more than half of all vectors are equal.
     kernel = np.exp(-distances / max(float(np.median(apart)), 1e-12))
+    # A pair of a vector with itself is no pair: what makes the statistic unbiased (Lemma 6).
     np.fill_diagonal(kernel, 0)
     n, m = len(then), len(now)
     in_then = np.zeros((len(both), PERMUTATIONS + 1))
@@ -64,11 +67,13 @@ def mmd(then: FloatArray, now: FloatArray, seed: int) -> tuple[float, float]:
     generator = np.random.default_rng(seed)
     for column in range(1, PERMUTATIONS + 1):
         in_then[generator.permutation(len(both))[:n], column] = 1
+    # All permutations in one product: each column says which vectors are on the first side.
     product = kernel @ in_then
     inside_then = (in_then * product).sum(axis=0)
     across = product.sum(axis=0) - inside_then
     inside_now = kernel.sum() - inside_then - 2 * across
     found = inside_then / (n * (n - 1)) + inside_now / (m * (m - 1)) - 2 * across / (n * m)
+    # The observed split counts as one of the permutations, so p is never 0; 1e-12 is rounding.
     return float(found[0]), float((found >= found[0] - 1e-12).mean())
 
 

@@ -77,6 +77,7 @@ def compare_mix(limits: Limits, expected: DoubleArray, actual: DoubleArray) -> F
     from scipy.stats import chi2_contingency
 
     rows = int(min(expected.sum(), actual.sum()))
+    # Empty on both sides: no expected count, which the chi-squared test would divide by.
     filled = expected + actual > 0
     if rows < limits.min_rows or filled.sum() < 1:
         return limits.too_few(rows)

@@ -36,6 +36,7 @@ def guard_power(recent: Rate, limits: GuardParams) -> GuardPower:
         held = 0
     if recent.users < limits.min_users or recent.clicked == 0:
         return GuardPower(recent.users, 0, None, 1.0, 1.0)
+    # Variance of the rate's logarithm for one user (delta method): it falls as 1 / users.
     per_user = recent.variance * recent.users / recent.value**2
     a_day = recent.users / limits.holdback_days
     between = per_user / a_day + per_user / recent.users

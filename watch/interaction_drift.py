@@ -86,17 +86,21 @@ def expect_day(counts: DoubleArray) -> tuple[float, float]:
     """
     from scipy.stats import t
 
+    # Half an event: a day without one has a logarithm too.
     logs = np.log(counts + 0.5)
     age = np.arange(len(counts)) - (len(counts) - 1)
     # One column for each weekday, and one for the line: in weeks, so that no column is much larger.
     design = np.column_stack([np.eye(WEEK)[age % WEEK], age / WEEK])
     earlier, newest = design[:-1], design[-1]
+    # The pseudo-inverse itself rather than a solve: the leverage needs it too.
     solution = np.linalg.pinv(earlier)
     weights = solution @ logs[:-1]
     residual = logs[:-1] - earlier @ weights
     freedom = len(earlier) - design.shape[1]
     expected = float(np.exp(newest @ weights))
+    # The delta method: the log of a Poisson count has variance 1 / mean.
     variance = max(float(residual @ residual) / freedom, 1 / expected)
+    # A prediction's variance is 1 + leverage times that of a day: the fit itself is uncertain.
     leverage = float(np.square(newest @ solution).sum())
     distance = abs(float(logs[-1] - newest @ weights)) / np.sqrt(variance * (1 + leverage))
     return max(expected - 0.5, 0.0), float(2 * t.sf(distance, freedom))
@@ -113,6 +117,7 @@ def popularity_groups(earlier: Mapping[str, int], counts: Mapping[str, int]) -> 
     groups = np.zeros(POPULARITY_GROUPS + 1)
     if not len(mass):
         return groups
+    # The mass up to and with an item, less one event: the last item falls into the last group.
     place = np.minimum((mass - 1) / mass[-1] * POPULARITY_GROUPS, POPULARITY_GROUPS - 1).astype(np.int64)
     group_of = dict(zip(ranked, place.tolist(), strict=True))
     for item, count in counts.items():

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from database.event_types import EVENT_TYPES
 from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
-from database.ingest.named_columns import Plan, columns, missing, read_rows, refuse_unknown, refused
+from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import plain_name, resolve
-from database.interactions import EVENT_TYPES
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _VALUES = ("value", "quantity", "stars")
@@ -72,16 +72,13 @@ def check(path: Path, options: Options = DEFAULT) -> None:
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of interactions."""
-    found: list[_Reading] = []
-
-    def plan_of(names: list[str]) -> Plan:
-        found.append(_reading(path, names, options, weeks))
-        return found[0].plan
+    rows = open_rows(path, options)
+    reading = _reading(path, rows.names, options, weeks)
 
     def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
-        return _chunk(frame, lines, progress, found[0], how)
+        return _chunk(frame, lines, progress, reading, how)
 
-    return read_rows(path, plan_of, to_chunk, options)
+    yield from rows.chunks(reading.plan, to_chunk)
 
 
 def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:

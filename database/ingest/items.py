@@ -37,7 +37,7 @@ from database.ingest.fields import (
     whole,
     within,
 )
-from database.ingest.named_columns import Plan, columns, missing, read_rows, refuse_unknown, refused
+from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
 from database.items import CONTENT
 
@@ -74,14 +74,13 @@ def check(path: Path, options: Options = DEFAULT) -> None:
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
     titled: set[str] = set()
-
-    def plan_of(names: list[str]) -> Plan:
-        return _plan(path, names, options)
+    rows = open_rows(path, options)
+    plan = _plan(path, rows.names, options)
 
     def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
         return _chunk(frame, lines, progress, how, titled)
 
-    return read_rows(path, plan_of, to_chunk, options)
+    yield from rows.chunks(plan, to_chunk)
 
 
 def _plan(path: Path, names: list[str], options: Options) -> Plan:

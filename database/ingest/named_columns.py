@@ -41,35 +41,22 @@ def columns(path: Path, options: Options) -> list[str]:
     return parquet_columns(path) if is_parquet(path) else table_columns(path, options)
 
 
-def read_rows(
-    path: Path, plan_of: Callable[[list[str]], Plan], to_chunk: ToChunk, options: Options
-) -> Iterator[Chunk]:
-    """The file's rows in chunks; lines that are no row are refused with them.
+@dataclass(frozen=True)
+class Rows:
+    """A file's rows, with the names of its columns."""
 
-    Args:
-        path: of the file.
-        plan_of: what to make of columns of these names; Parquet's that are not ours are left unread.
-        to_chunk: makes a chunk of rows that could be read.
-        options: what the file does not tell.
-    """
+    names: list[str]
+    chunks: Callable[[Plan, ToChunk], Iterator[Chunk]]
+    """The rows by a plan, in chunks; lines that are no row are refused with them. Parquet's columns that are
+    not ours are left unread."""
+
+
+def open_rows(path: Path, options: Options) -> Rows:
+    """The rows of a file; `options` say what it does not tell."""
     if is_parquet(path):
-        yield from _parquet(path, plan_of(parquet_columns(path)), to_chunk, options)
-        return
+        return Rows(parquet_columns(path), lambda plan, to_chunk: _parquet(path, plan, to_chunk, options))
     table = open_table(path, options)
-    plan = plan_of(table.names)
-    learner = Learner(plan.told, options)
-    yield Chunk(0, 0.0, notes=(*table.notes, *plan.naming.notes, *plan.notes))
-    with tempfile.TemporaryFile() as spool:
-        yield from _spooled(table, plan.naming.ours, spool, learner)
-        conventions = learner.conclude()
-        yield Chunk(0, 0.5, notes=conventions.notes)
-        size = max(spool.tell(), 1)
-        spool.seek(0)
-        with pa.ipc.open_stream(spool) as reader:
-            for rows in reader:
-                frame = rows.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
-                lines = frame.pop(_LINE).to_list()
-                yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
+    return Rows(table.names, lambda plan, to_chunk: _table(table, plan, to_chunk, options))
 
 
 def refuse_unknown(path: Path, names: Sequence[str], wanted: Sequence[str], options: Options) -> None:
@@ -112,6 +99,22 @@ def refused(
         if name in frame:
             seen = seen.mask(reason == text, frame[name].astype("str"))
     return found.assign(seen=seen[bad].to_numpy())
+
+
+def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
+    learner = Learner(plan.told, options)
+    yield Chunk(0, 0.0, notes=(*table.notes, *plan.naming.notes, *plan.notes))
+    with tempfile.TemporaryFile() as spool:
+        yield from _spooled(table, plan.naming.ours, spool, learner)
+        conventions = learner.conclude()
+        yield Chunk(0, 0.5, notes=conventions.notes)
+        size = max(spool.tell(), 1)
+        spool.seek(0)
+        with pa.ipc.open_stream(spool) as reader:
+            for rows in reader:
+                frame = rows.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
+                lines = frame.pop(_LINE).to_list()
+                yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
 def _parquet(path: Path, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:

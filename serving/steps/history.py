@@ -87,6 +87,7 @@ def build_history(
         ever[group.item_id] = ever.get(group.item_id, 0.0) + group_weight(group, weights, stars)
     for item_id, opinion in _opinions(groups, weights, stars).items():
         for sums in (tastes, ever):
+            # The sum has the other sign, or is rounding: the opinion takes its place.
             if sums.get(item_id, opinion) * np.sign(opinion) <= NOTHING:
                 sums[item_id] = opinion
     rows = {item_id: row for item_id in ever if (row := row_of(item_id)) >= 0}
@@ -145,6 +146,7 @@ def group_weight(group: EventGroup, weights: Mapping[str, float], neutral_stars:
     if group.event_type == "feedback":
         return weight * total
     if group.event_type == "view_time":
+        # Views without a length count in full, see `_share_viewed`.
         return weight * (total + group.events - group.valued)
     return weight * group.events
 

@@ -19,6 +19,7 @@ def near(context: Context, towards: Direction | None, allowed: Mask) -> Column:
         return NO_OPINION
     if context.small:
         return Column(np.maximum(_cosines(context, towards), np.float32(0)))
+    # Five times as many as are put in order: other sources and filters leave room for items of this one.
     found = nearest(context, towards, 5 * context.params.ranking.candidates, allowed)
     return Column(np.maximum(found.values, np.float32(0)), found.rows)
 
@@ -29,6 +30,7 @@ def nearest(context: Context, towards: Direction | None, count: int, allowed: Ma
         return NO_OPINION
     vectors = context.index.vectors
     if context.small:
+        # Exact: below WHOLE_CATALOGUE one product is quicker than the index, and no neighbour is missed.
         column = Column(_cosines(context, towards))
         rows = column.best(count, allowed, context.identity)
         return Column(column.values[rows], rows)

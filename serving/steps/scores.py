@@ -42,6 +42,7 @@ def spread(values: Scores, rows: Rows, n_rows: int) -> Scores:
     """Scores of some rows as float32[n_rows], 0 elsewhere; rows < 0 are dropped."""
     total = np.zeros(n_rows, dtype=np.float32)
     if len(rows) and int(rows.min()) < 0:
+        # A row of -1 would write to the last one.
         rows, values = rows[rows >= 0], values[rows >= 0]
     total[rows] = values
     return total
@@ -62,8 +63,11 @@ def top(scores: NDArray[np.floating], identity: Identities, k: int) -> NDArray[n
         return np.zeros(0, dtype=np.int64)
     places = np.arange(len(scores))
     if k < len(scores):
+        # The k-th largest, without a sort of all: O(m) rather than O(m log m).
         least = np.partition(scores, len(scores) - k)[len(scores) - k]
         above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+        # Only those that tie with the last place compete for it, by identity.
         equal = equal[np.argsort(identity[equal])][: k - len(above)]
         places = np.concatenate([above, equal])
+    # lexsort goes by its last key first.
     return places[np.lexsort((identity[places], -scores[places]))]

@@ -38,11 +38,13 @@ def explore(count: int, k: int, exploration: Exploration) -> Explored:
     (1 - epsilon) if it is the best for that position, plus epsilon / pool. That is what an off-policy
     estimate needs.
     """
+    # At least k, or a list could not be filled from the pool.
     pool = min(count, max(exploration.pool, k))
     length = min(k, pool)
     if exploration.epsilon <= 0 or pool < 2:
         return Explored(range(length), (1.0,) * length)
     draws = exploration.random.random() < exploration.epsilon
+    # Without replacement, so every place of the pool is as likely at each position: 1 / pool.
     order = exploration.random.sample(range(pool), length) if draws else list(range(length))
     chance = exploration.epsilon / pool
     kept = 1 - exploration.epsilon

@@ -42,6 +42,7 @@ class Column:
             identity: uint64[n_rows], by which equals are put in order.
         """
         own = allowed if self.rows is None else allowed[self.rows]
+        # 0 is no opinion, and would otherwise win over what the source speaks against.
         places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)
         rows = places if self.rows is None else self.rows[places]
         return rows[top(self.values[places], identity[rows], count)]
@@ -153,6 +154,7 @@ def gather(
     if each is None:
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
     brought = [column.best(each, allowed, identity) for column in columns.values()]
+    # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     if len(rows) < least:
         rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows)))
@@ -166,5 +168,6 @@ def _any_of(allowed: Mask, identity: Identities, taken: Rows, count: int) -> Row
     free[taken] = False
     rows = np.flatnonzero(free).astype(np.int32)
     if count < len(rows):
+        # The lowest identities, in no order: `top` puts them in one.
         rows = rows[np.argpartition(identity[rows], count)[:count]]
     return rows

@@ -42,6 +42,7 @@ def _draw(
 
 def day_seed(user_id: str, day: date) -> int:
     """Seed of a user's picks for one day: the same on every worker, another one tomorrow."""
+    # Not Python's hash, which is salted: each process would draw other items.
     digest = hashlib.sha256(f"{day.isoformat()} {user_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
@@ -95,13 +96,16 @@ def sample_diverse(
     if not (popularity >= 0).all() or not np.isfinite(popularity).all():
         raise ValueError("popularity is to be 0 or more")
     lowest = min(int(groups.min()), int(seen_groups.min(initial=0)))
+    # Groups may be negative (tastes and kinds); bincount counts from 0.
     own = groups - lowest
     sizes = np.bincount(own)
+    # Longer than `sizes` where a seen group has no item in the pool: its count is not asked for.
     times = np.bincount(seen_groups - lowest, minlength=len(sizes))
     # 0.05: an item without any popularity can be drawn too, with about a twentieth of the best one's weight.
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
     # Weights as shares of the largest, which changes no order: of tiny ones all keys would round to 0.
     keys = chance ** (weights.max() / weights)
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
+    # Keys of tiny weights underflow to the same 0: the draw itself decides between these.
     order = first[np.lexsort((chance[first], -keys[first]))]
     return order, keys[order].astype(np.float32)

@@ -90,6 +90,7 @@ class Guesses:
 
     def _look_up(self, term: str) -> _Candidates:
         longer = self._vocabulary.beginning(term, _ENDING)
+        # Two edits of a short word lead to words that have nothing to do with it.
         edits = 2 if len(term) >= _TWO_EDITS_FROM else 1
         near = self._vocabulary.near(term, edits) if len(term) >= _SHORTEST_TYPO else {}
         frequency = self._postings.frequency

@@ -84,10 +84,12 @@ class LexicalIndex:
         guessed: dict[str, list[str]] = {}
         for concept in self._concepts(phrase(query)):
             alternatives = self._alternatives(concept, allowed, guessed)
+            # The rarest alternative: a synonym that everybody uses does not make the concept common.
             rarity = max(self._rarity(words) for words, _ in alternatives)
             asked += rarity
             matches = [self._scored(words, weight, allowed) for words, weight in alternatives]
             for rows, scores in matches:
+                # The best alternative counts once: an item that names a thing and its synonym says no more.
                 best[rows] = np.maximum(best[rows], scores)
             for rows, _ in matches:  # a row of several alternatives counts once: it is 0 the second time
                 covered[rows] += np.where(best[rows] > 0, np.float32(rarity), np.float32(0))
@@ -95,6 +97,7 @@ class LexicalIndex:
                 best[rows] = 0
         top = float(total.max(initial=0.0))
         if top > 0:
+            # BM25 decides within half of the range, so it can't lift one word of a query over all of it.
             total = covered / np.float32(asked) * (np.float32(0.5) + total / np.float32(2 * top))
             self._titles_first(query, total)
         corrected = {typed: guesses[0] for typed, guesses in guessed.items() if guesses}
@@ -117,6 +120,7 @@ class LexicalIndex:
         found: dict[Phrase, None] = {}
         start = 0
         while start < len(query) and len(found) < _MOST_CONCEPTS:
+            # Longest match first, from the left.
             for length in range(min(self._synonyms.longest, len(query) - start), 1, -1):
                 if self._synonyms.others(_folded(query[start : start + length])):
                     break
@@ -161,6 +165,7 @@ class LexicalIndex:
         rows, scores = self._bm25(words[0], weight, allowed)
         for word in words[1:]:
             further, more = self._bm25(word, weight, allowed)
+            # A phrase is its words in one item, in any order: the postings hold no positions.
             rows, ours, theirs = np.intersect1d(rows, further, assume_unique=True, return_indices=True)
             scores = scores[ours] + more[theirs]
         return rows, scores
@@ -176,6 +181,7 @@ class LexicalIndex:
         titles = self._titles[: len(scores)]
         named = np.flatnonzero((titles == _title_key(query)) & (scores[: len(titles)] > 0))
         if len(named):
+            # The others go down rather than the title up: the range stays 0..1.
             scores *= _NOT_THE_TITLE
             scores[named] = 1.0
 

@@ -99,6 +99,8 @@ class Postings:
         Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula.
         """
         rows, weights = self.matches(term)
+        # 1 where nothing has a length: then no row is found, and nothing is divided by 0.
         average = self._total_length / max(len(self), 1) or 1.0
+        # tf + k1 (1 - b + b length / average length): the denominator of BM25.
         damped = weights + np.float32(k1 * (1 - b)) + np.float32(k1 * b / average) * self._lengths[rows]
         return rows, (weights * np.float32(k1 + 1) / damped).astype(np.float32, copy=False)

@@ -113,6 +113,7 @@ def normalised(text: str) -> str:
     dropped. The Turkish İ becomes i."""
     if text.isascii():
         return text.lower()
+    # Before and after: case folding can undo the normal form (Unicode 3.13, D146).
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     seen = _INVISIBLE.sub("", folded).replace("i\u0307", "i")
     return unicodedata.normalize("NFKC", seen)
@@ -149,6 +150,7 @@ def _cut(word: str) -> Iterator[str]:
     for place, part in enumerate(_UNSPACED_RUN.split(word)):
         if place % 2:
             characters = _CHARACTER.findall(part)
+            # Bigrams overlap: without a dictionary, any two characters may be a word.
             yield from map("".join, pairwise(characters))
             if len(characters) == 1:
                 yield part

@@ -39,9 +39,11 @@ class NameIndex:
         shared = np.zeros(len(among), dtype=np.float32)
         for term in asked:
             rows, _ = self._postings.matches(term)
+            # Terms are present or not (tf 1), so the product of two weights is idf squared.
             shared[rows] += np.float32(self._postings.idf(term) ** 2)
         rows = np.flatnonzero(shared * among).astype(np.int32)
         rows = rows[rows != row]
+        # Their norms are what costs: they are only worked out for those that share most.
         rows = rows[top(shared[rows], identity[rows], _CANDIDATES)]
         norms = np.array([self._norm(int(other)) for other in rows], dtype=np.float32)
         own = self._norm(row)

@@ -70,6 +70,7 @@ class Vocabulary:
         count = len(self._words)
         wanted, letters, lengths = np.uint64(_letters(word)), self._letters[:count], self._lengths[:count]
         fits = (lengths > 0) & (np.abs(lengths - len(word)) <= edits)
+        # Popcount of the letters that only one of the two has: a lower bound of the edits.
         fits &= np.bitwise_count(wanted & ~letters) <= edits
         fits &= np.bitwise_count(letters & ~wanted) <= edits
         found = process.extract(

@@ -10,7 +10,6 @@ from time import monotonic
 from database.items import Embedding, text_hash
 from serving.errors import EncoderUnavailableError
 from serving.types import Vector
-from serving.vectors.shared_encoder import SharedEncoder
 from training.models.core.encoder import TextEncoder
 
 _SOON_SECONDS = 2.0
@@ -82,8 +81,7 @@ class LiveEncoder:
         for task in (self._drain, self._looking):
             if task is not None:
                 task.cancel()
-        if isinstance(self._encoder, SharedEncoder):
-            self._encoder.close()
+        self._encoder.close()
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
 
     async def embed(self, text: str) -> Embedding:

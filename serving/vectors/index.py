@@ -113,6 +113,7 @@ class VectorIndex:
         """Cosine of every row, float32[n_rows]; 0 where there is no vector."""
         found = np.zeros(n_rows, dtype=np.float32)
         if self._base is not None:
+            # Edited rows get 0: a product over all is quicker than a copy of the others.
             found[self._base.rows] = (self._base.vectors @ query) * self._base_valid
         found[self._overlay_rows[: len(self._slots)]] = self._overlay_cosines(query)
         return found
@@ -180,6 +181,7 @@ def _nearest(cosines: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Places of the k highest cosines and of those that equal the last of them, int64[m]."""
     if k <= 0 or k >= len(cosines):
         return np.arange(len(cosines) if k > 0 else 0)
+    # Partition, not sort; ties with the k-th are kept, so that who asks can break them.
     return np.flatnonzero(cosines >= np.partition(cosines, len(cosines) - k)[len(cosines) - k])
 
 
@@ -196,8 +198,10 @@ def _parameters(index: Any, valid: Mask, count: int) -> Any:
     The fewer are let through, the more inverted lists are read: as many vectors are compared.
     """
     faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
+    # FAISS tests bit i & 7 of byte i >> 3: the lowest bit first.
     selector = faiss.IDSelectorBitmap(np.packbits(valid, bitorder="little"))
     if isinstance(index, faiss.IndexIVF):
+        # -(-a // b) rounds up.
         probes = min(index.nlist, -(-index.nprobe * len(valid) // count))
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     return faiss.SearchParameters(sel=selector)

@@ -20,6 +20,9 @@ class SmallEncoder:
     name = "small"
     dimension = 2
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         angles = [len(text) % 7 for text in texts]
         return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

@@ -13,6 +13,9 @@ class BagOfWords:
     name = "bag"
     dimension = 96
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for place, text in enumerate(texts):

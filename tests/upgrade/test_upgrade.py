@@ -43,6 +43,9 @@ class Directions:
     name = "all-MiniLM-L6-v2"
     dimension = 384
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):

@@ -56,11 +56,13 @@ def estimate_means(
     if not n_users:
         return [Estimate(np.nan, np.nan, np.nan)] * width
     present = ~np.isnan(values)
+    # Values and counts side by side: one product gives numerators and denominators of a block of resamples.
     stacked = np.hstack([np.where(present, values, 0.0), present])
     means = np.empty((samples, width))
     generator = np.random.default_rng(seed)
     for start in range(0, samples, BLOCK):
         part = means[start : start + BLOCK]
+        # A resample as counts of each user: a product with BLAS in place of u copied rows.
         sums = np.stack([_weights(generator, n_users) for _ in part]) @ stacked
         part[:] = _ratio(sums[:, :width], sums[:, width:])
     whole = _ratio(stacked[:, :width].sum(axis=0), stacked[:, width:].sum(axis=0))
@@ -69,6 +71,7 @@ def estimate_means(
     low, high = np.full(width, np.nan), np.full(width, np.nan)
     some = ~np.isnan(whole)
     tail = (1.0 - confidence) / 2.0
+    # Percentile bootstrap; a resample that drew no user with a value has NaN.
     low[some], high[some] = np.nanquantile(means[:, some], [tail, 1.0 - tail], axis=0)
     return [Estimate(*map(float, row)) for row in zip(whole, low, high, strict=True)]
 

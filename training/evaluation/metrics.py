@@ -19,6 +19,7 @@ def find_hits(lists: IntArray, truth: Csr) -> BoolArray:
     """Which places of the lists hold a right answer, bool[u, k]."""
     n_users, n_items = truth.shape
     rows = np.repeat(np.arange(n_users, dtype=np.int64), np.diff(truth.indptr))
+    # A pair as one number, int64 as users times items passes 2^31: then one binary search for all.
     right = rows * n_items + truth.indices
     right.sort()
     asked = np.arange(n_users, dtype=np.int64)[:, None] * n_items + lists
@@ -60,6 +61,7 @@ def ndcg(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray:
     """
     places = 1.0 / np.log2(np.arange(k) + 2.0)
     width = min(k, hits.shape[1])
+    # The ideal gain by the number of right answers; NaN for none.
     best = np.concatenate([[np.nan], np.cumsum(places)])
     ideal = best[np.minimum(np.nan_to_num(counts), k).astype(np.int64)]
     result: DoubleArray = hits[:, :width] @ places[:width] / ideal
@@ -85,6 +87,7 @@ def reciprocal_rank(hits: BoolArray, counts: DoubleArray, k: int) -> DoubleArray
     [0.5]
     """
     top = hits[:, :k]
+    # argmax of booleans is the first True.
     rank = np.where(top.any(axis=1), 1.0 / (top.argmax(axis=1) + 1.0), 0.0)
     return np.where(np.isnan(counts), np.nan, rank)
 
@@ -122,6 +125,7 @@ def diversity(lists: IntArray, vectors: FloatArray, k: int, block: int) -> Doubl
         count = used.sum(axis=1)
         total = np.einsum("uk,ukd->ud", used.astype(np.float32), vectors[np.maximum(top, 0)], optimize=True)
         pairs = np.maximum(count * (count - 1), 1)
+        # |sum v|² = count + the cosines of all ordered pairs: no k x k products are formed.
         cosine = ((total * total).sum(axis=1) - count) / pairs
         result[start : start + block] = np.where(count > 1, 1.0 - cosine, np.nan)
     return result
@@ -177,6 +181,7 @@ def gini_without_each(listed: Csr) -> DoubleArray:
     ordered, weights = np.sort(exposures), _gini_weights(n_items)
     lengths = np.diff(listed.indptr)
     users = np.repeat(np.arange(n_users, dtype=np.int64), lengths)
+    # Users' items by their first place among equals, grouped by user in one sort.
     keys = np.sort(users * n_items + np.searchsorted(ordered, exposures[listed.indices]))
     numbers = np.arange(len(keys))
     first_equal = np.maximum.accumulate(np.where(np.diff(keys, prepend=-1) > 0, numbers, 0))
@@ -187,6 +192,7 @@ def gini_without_each(listed: Csr) -> DoubleArray:
 
 def _gini_weights(n: int) -> DoubleArray:
     """What each place counts in the sum, exposures in ascending order, float64[n]."""
+    # 2i - n - 1 for the i-th smallest, i from 1: the mean absolute difference from an ordered sum.
     return np.arange(1 - n, n, 2, dtype=np.float64)
 
 

@@ -77,6 +77,7 @@ class TestSet:
         n_users = self.histories.shape[0]
         if n_users <= limit:
             return self
+        # Sorted: users stay in the order of the snapshot, whatever was drawn.
         chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
         return replace(self.of(chosen), vectors=None)
 
@@ -141,10 +142,12 @@ def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
     """The k best unseen items of each user, int32[u, k], best first, padded with -1."""
     n_users, n_items = histories.shape
     lists = np.full((n_users, k), -1, dtype=np.int32)
+    # 4 bytes a score: a large catalogue gets fewer users at a time.
     batch = max(1, min(batch_users, SCORE_BYTES // (4 * max(n_items, 1))))
     for start in range(0, n_users, batch):
         part = histories[start : start + batch]
         scores = ranker.score_batch(part)
+        # Seen items: 0 is no opinion, and such an item is in no list.
         scores[np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices] = 0.0
         for row in range(part.shape[0]):
             items, _ = top_k(scores[row], k)

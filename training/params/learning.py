@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat
 
+from database.event_types import EventType
 from training.models.core.base import Config
 from training.params.spaces import Choices, Ladder, Range
 
@@ -38,19 +39,7 @@ class InteractionsParams(Config):
     """A rating of so many stars speaks neither for an item nor against it."""
 
 
-CountsAs = Literal[
-    "product_click",
-    "search_query",
-    "click",
-    "like",
-    "skip",
-    "view_time",
-    "purchase",
-    "rating",
-    "feedback",
-    "nothing",
-]
-"""What an event may count as: `database.interactions.EVENT_TYPES`, or nothing."""
+CountsAs = Literal[EventType, "nothing"]
 
 
 class EventTypeParams(Config):

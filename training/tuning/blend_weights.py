@@ -108,6 +108,7 @@ def learn_weights(
     problem = _Problem(candidates, objective, [0.0] * len(folds))
     single = {name: [found for found, _ in problem.evaluate({name: 1.0})] for name in models}
     accuracy = {name: mean_of_folds(values) for name, values in single.items()}
+    # Its weight is fixed at 1: a sum's order does not change when all weights are multiplied.
     best = max(models, key=lambda name: mean_of_folds(problem.of_warm(single[name])))
     logger.info(
         "Best single model for users with a history: %s, %.4f at %d.", best, accuracy[best], objective.k
@@ -123,6 +124,7 @@ def learn_weights(
     verdict, shipped_allowed = None, True
     if shipped and any(shipped.get(name) for name in names):
         before = {name: shipped.get(name, 0.0) for name in names}
+        # The best of several searches looks better by chance: the interval is widened for their number.
         confidence = shared(CONFIDENCE, len(searches))
         mine, theirs = (
             np.concatenate([part for part, _ in problem.evaluate(each)]) for each in (found.weights, before)
@@ -152,6 +154,7 @@ def _starts(
     if shipped:
         starts.insert(0, ({name: shipped.get(name, 0.0) for name in names} | {best: 1.0}, others))
     for _ in range(min(RESTARTS, max(len(others) - 2, 0))):
+        # From the grid, so that a search can come back to where it began.
         drawn = dict(zip(names, generator.choice(GRID, len(names)).tolist(), strict=True))
         starts.append((drawn | {best: 1.0}, [others[place] for place in generator.permutation(len(others))]))
     return starts
@@ -212,6 +215,7 @@ class _Problem:
         back: a hard limit would stop the search at the first weights that touch it.
         """
         found = self._evaluate(totals)
+        # One for one: a share of coverage lost costs as much accuracy.
         lacking = max(floor - coverage for (_, coverage), floor in zip(found, self.floors, strict=True))
         return mean_of_folds([each for each, _ in found]) - max(0.0, lacking)
 

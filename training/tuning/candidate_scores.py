@@ -26,6 +26,7 @@ class CandidateScores:
         `by_model` then holds model → float32[u, c] of the candidates `items`, int32[u, c].
         """
         n_users, self._n_items = test.histories.shape
+        # Two more than the models: NEW_ITEMS, and what is copied on the way.
         batch = max(1, SCORE_BYTES // (4 * self._n_items * (len(models) + 2)))
         parts = [
             _score(
@@ -69,6 +70,7 @@ class CandidateScores:
         allowed = np.where(self.closed | (scores == 0.0), -np.inf, scores)
         depth = min(self._k, scores.shape[1])
         top = np.argpartition(-allowed, depth - 1, axis=1)[:, :depth]
+        # Partition first: only k of a user's candidates are sorted.
         order = np.argsort(-np.take_along_axis(allowed, top, axis=1), axis=1, kind="stable")
         best = np.take_along_axis(top, order, axis=1)
         listed = np.isfinite(np.take_along_axis(allowed, best, axis=1))
@@ -90,8 +92,10 @@ def _score(
         scores[NEW_ITEMS] = scores[CONTENT_MODEL] * new_items
     seen = np.zeros(histories.shape, dtype=bool)
     seen[np.repeat(np.arange(histories.shape[0]), np.diff(histories.indptr)), histories.indices] = True
+    # Sorted by item: repeats stand side by side.
     items = np.sort(np.hstack([_best(part, seen, depth) for part in scores.values()]), axis=1)
     closed = np.take_along_axis(seen, items, axis=1)
+    # Candidates of several models: all but the first of each are closed.
     closed[:, 1:] |= items[:, 1:] == items[:, :-1]
     return items, closed, {name: np.take_along_axis(part, items, axis=1) for name, part in scores.items()}
 

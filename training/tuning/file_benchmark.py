@@ -85,6 +85,7 @@ class FileBenchmark:
         self.learned, validation = cut_validation(problem, params.tune.validation_share, params.seed)
         self.validation = validation.sample(params.tune.max_users, params.seed)
         test_users = np.count_nonzero(np.diff(problem.truth.indptr))
+        # A fit on the whole file is taken to last so many times as long: linear in the pairs.
         self.more_pairs = float(problem.train.interactions.nnz) / max(self.learned.interactions.nnz, 1)
         self.more_users = float(test_users) / max(self.validation.histories.shape[0], 1)
 
@@ -127,6 +128,7 @@ class FileBenchmark:
         if self.budget is None or self.budget.seconds is None:
             return self.budget
         still = self.begun + (1.0 - SPARED) * self.budget.seconds - time.monotonic()
+        # What the members tuned so far take after their searches is not there to be shared.
         still -= SAFETY * sum(self._following(candidate, 1.0, blending=True) for candidate in tuned.values())
         return Budget(self.budget.trials, max(still * share, 0.0))
 
@@ -174,6 +176,7 @@ class FileBenchmark:
         Each ladder counts something that a model has at most as many of as there are items.
         """
         given = set(changes)
+        # All strengths equal: linear, log1p and binary give the same model but for a factor.
         if (self.learned.interactions.data == 1.0).all():
             given.add("strength")
         space = self.params.tune.spaces[name] | self.params.tune.bounds.get(name, {})

@@ -155,6 +155,7 @@ class _Search:
             if not isinstance(part, Ladder)
         }
         for start in (first, *self.starts):
+            # The sampler learns from these too; a ladder's value is none of its parameters.
             study.enqueue_trial({name: start[name] for name in free.keys() & start.keys()})
         while not self.trials or (self._fits(self._recent()) and not self._leaves_foot(ladders)):
             asked = study.ask()
@@ -165,6 +166,7 @@ class _Search:
         """Whether what is left of the budget is needed to climb the ladders."""
         if self.budget.trials is not None:
             steps = sum(len(part.ladder) - 1 for part in ladders.values())
+            # Kept for the climb: a trial a step, a third of all at most.
             if len(self.trials) >= self.budget.trials - min(steps, self.budget.trials // 3):
                 return True
         if self.budget.seconds is None or not ladders or len(self.trials) <= len(self.starts):
@@ -172,14 +174,17 @@ class _Search:
         like = max(self._recent(), Found(tuple(self.trials)).best, key=lambda trial: trial.seconds)
         needed = 0.0
         for part in ladders.values():
+            # Every step of the ladder as if cost grew at its steepest: an upper bound.
             growths = [(step / part.ladder[0]) ** part.steepest for step in part.ladder]
             needed += SAFETY * (sum(growths[1:]) * like.seconds + self.after(like, growths[-1]))
         share = 1.0 - needed / self.budget.seconds
+        # However long the ladder, some of the time goes to the other values, and never all.
         share = min(max(share, SEARCHED_AT_LEAST), SEARCHED_AT_MOST)
         spent = time.monotonic() - self.begun + SAFETY * like.seconds
         return spent > share * self.budget.seconds
 
     def _climb(self, name: str, part: Ladder) -> None:
+        # Time is expected to grow as step ^ power; `steepest` until two fits have been timed.
         best, power, like = Found(tuple(self.trials)).best, part.steepest, self._recent()
         for step in part.ladder[1:]:
             growth = (step / best.values[name]) ** power
@@ -190,6 +195,7 @@ class _Search:
                 return
             measured = math.log(max(higher.seconds / max(like.seconds, 1e-9), 1.0))
             # The part that grows fastest weighs more at the next step.
+            # Measured exponent, log time ratio over log step ratio, and half a power as a margin.
             power = min(part.steepest, measured / math.log(step / best.values[name]) + 0.5)
             best = like = higher
 

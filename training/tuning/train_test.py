@@ -42,6 +42,7 @@ def open_problem(train: Pairs, test: Pairs) -> Problem:
         events = Events(user[order], item[order], np.ones(len(order), dtype=np.float32), seconds)
         if test.times is not None and test.times.min() >= train.times.max():
             times = np.full(seen.nnz, -np.inf)
+            # `at`: a pair may stand in the file several times, and plain indexing would keep any of them.
             np.maximum.at(times, _stored(seen, user, item), train.times)
     wanted = _matrix(_positions(users, test.users), _positions(items, test.items), shape)
     truth = new_pairs(wanted, seen)
@@ -58,6 +59,7 @@ def cut_validation(problem: Problem, share: float, seed: int) -> tuple[TrainingD
     """
     seen = problem.train.interactions
     if problem.pair_times is not None:
+        # Strictly later: pairs at the very moment of the cut stay, so a file of one moment holds none out.
         held = problem.pair_times > np.quantile(problem.pair_times, 1.0 - share)
     else:
         held = _draw(seen, share, seed)
@@ -74,10 +76,12 @@ def _draw(seen: Csr, share: float, seed: int) -> BoolArray:
     generator = np.random.default_rng(seed)
     sizes = np.diff(seen.indptr)
     user = np.repeat(np.arange(len(sizes)), sizes)
+    # Pairs by user, shuffled within each.
     order = np.lexsort((generator.random(seen.nnz), user))
     place = np.arange(seen.nnz) - np.repeat(seen.indptr[:-1], sizes)
     # A fraction of a pair is a chance of one more: users with few pairs are held out from too.
     counts = np.floor(sizes * share + generator.random(len(sizes)))
+    # Each user keeps a pair to be known by.
     counts = np.minimum(counts, sizes - 1)
     held = np.zeros(seen.nnz, dtype=bool)
     held[order] = place < counts[user]

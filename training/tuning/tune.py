@@ -96,6 +96,7 @@ def tune(
         on_trial=tell,
         starts=params.tune.starts.get(name, ()),
     )
+    # Trial 0 has the shipped values, unless a ladder began at its foot.
     best, before = gains[found.best.number], gains[0]
     if found.trials[0].values.items() - shipped.model_dump().items():
         before = [_gains(name, shipped, window, params) for window in windows]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from database.interactions import EVENT_TYPES
+from database.event_types import EVENT_TYPES
 from serving.api.errors import ApiError
 from serving.api.protocol import PlaneProtocol
 from serving.api.responses import answer

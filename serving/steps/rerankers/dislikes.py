@@ -20,6 +20,7 @@ def push_down_disliked(context: Context, table: Table) -> Table:
         context.params.ranking.dislike_penalty,
     )
     pushed_table = table.scored(pushed, {"dislikes": pushed - table.score})
+    # Stable: equals stay in the order of their identities, which `best` gave them.
     return pushed_table.take(np.argsort(-pushed, kind="stable"))
 
 
@@ -38,6 +39,7 @@ def push_down(
     """
     if not len(disliked) or not len(scores):
         return scores
+    # The nearest one, not the mean: a user may dislike several unlike things.
     nearest = np.maximum((vectors @ disliked.T).max(axis=1), 0.0)
     # Squared: cosines of unrelated texts are not 0, and such an item should lose next to nothing.
     pushed: Scores = scores - np.float32(penalty) * scores.max() * nearest**2

@@ -47,5 +47,6 @@ def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) 
         chosen = int(np.argmax(marginal))
         taken[place] = chosen
         free[chosen] = False
+        # Only the item just taken can be nearer: k products of m rows rather than all pairs.
         np.maximum(nearest, vectors @ vectors[chosen], out=nearest)
     return taken

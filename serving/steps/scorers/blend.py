@@ -19,7 +19,9 @@ def home_blend(context: Context, table: Table) -> Table:
     """
     shares = context.params.blend
     models = weighted_models(context, table)
+    # Summed first, then contrasted: what all models say of every item alike is no opinion.
     clicked = scaled(contrast(table.total(models), table.allowed)) if models else table.column("")
+    # The best search, not their sum: somebody who looks for two things wants items for either.
     searched = scaled(table.highest(numbered(SEARCH, age) for age in range(len(context.user.searches))))
     score = np.float32(shares.clicked) * clicked + np.float32(shares.search) * searched
     if not (score[table.allowed] > 0).any():
@@ -53,5 +55,6 @@ def _new_items(context: Context, rows: Rows) -> Mask:
     if context.bundle is not None:
         indexes = context.bundle.indexes(rows)
         known = indexes >= 0
+        # The same limit as in training, where the weight of NEW_ITEMS is learned.
         new[known] = context.bundle.models.popularity.all_time[indexes[known]] < FEW_INTERACTIONS
     return new

@@ -19,6 +19,7 @@ def hybrid_score(context: Context, table: Table) -> Table:
 def cold_start_score(context: Context, table: Table) -> Table:
     """Interests and popularity, and the models by the share that few events have: events / cold_below."""
     parts = _hybrid_parts(context, table)
+    # A sum in standard deviations; as shares of the best it can be mixed with the cold scores.
     warm = scaled(table.total(parts))
     cold = cold_scores(
         best_interest(context, table),

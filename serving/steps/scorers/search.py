@@ -41,7 +41,9 @@ def in_order(context: Context, table: Table, found: Mask) -> Table:
     column = context.index.catalogue.fields.numbers(sort.field, sort.kind)
     values = column.values(context.n_rows)[table.rows]
     values = np.where(np.isnan(values), np.inf, -values if sort.descending else values)
+    # Ranks with ties, ascending: the values' own distances don't matter for an order.
     _, place = np.unique(values, return_inverse=True)
+    # Over c + 1, so that the last is above 0 too: only such candidates are in a list.
     score = 1 - place.astype(np.float32) / np.float32(len(table) + 1)
     score = np.where(found, score, np.float32(0))
     return table.scored(score, {})

@@ -65,6 +65,7 @@ def _titles(context: Context, query: Query) -> Column:
         same = ~changed[context.bundle.rows[query.items]]
         settled = Query(items=query.items[same], weights=query.weights[same])
     scores = _column(context, CONTENT_MODEL, settled).dense(context.n_rows).copy()
+    # The bundle's scores of what has changed rest on texts of then.
     scores[changed] = 0
     everything = np.ones(context.n_rows, dtype=np.bool_)
     least = context.params.section(TfidfConfig).min_similarity

@@ -24,6 +24,7 @@ def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
         return {"tfidf": Column(cosines, rows)}
     indexes, cosines = bundle.models.tfidf.row(bundle.index(context.item))
     scores = spread(np.asarray(cosines), bundle.rows[indexes], context.n_rows)
+    # The bundle's neighbours that were edited since are compared by their text of now, below.
     scores[changed] = 0
     live_rows, live_cosines = titles.similar(context.item, changed, context.identity)
     scores[live_rows] = live_cosines
@@ -55,6 +56,7 @@ def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
         return {"als": NO_OPINION}
     als = bundle.models.als
     indexes, cosines = als.similar(bundle.index(context.item), als.n_items)
+    # n / (n + prior): shrinkage towards 0, as of a mean with a prior worth so many users.
     users = bundle.models.popularity.all_time[indexes]
     shrunk = (cosines * users / (users + FEW_INTERACTIONS)).astype(np.float32)
     return {"als": Column(shrunk, bundle.rows[indexes])}

@@ -67,5 +67,6 @@ def _search_scores(context: Context, query: str, vector: Vector | None, allowed:
 
 def _matches(context: Context, vector: Vector | None, count: int, allowed: Mask) -> Column:
     found = nearest(context, direction(vector), count, allowed)
+    # Sentence vectors of unrelated texts have cosines above 0 as well.
     match = found.values >= context.params.search.min_similarity
     return Column(found.values[match], None if found.rows is None else found.rows[match])

@@ -172,6 +172,9 @@ class Counting:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         self.batches.append(list(texts))
         if "bad" in texts:

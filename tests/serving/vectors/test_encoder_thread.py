@@ -16,6 +16,9 @@ class Strict:
 
     name, dimension = "strict", 2
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         for text in texts:
             text.encode()

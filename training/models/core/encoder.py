@@ -62,6 +62,10 @@ class TextEncoder(Protocol):
         """float32[n, dimension], each row of length 1."""
         ...
 
+    def close(self) -> None:
+        """Ask no more: an answer that another thread waits for won't come."""
+        ...
+
 
 class Encoder:
     """A sentence-transformers model on the CPU. Loading takes seconds; it never asks the network."""
@@ -98,6 +102,9 @@ class Encoder:
             convert_to_numpy=True,
         )
         return np.asarray(vectors, dtype=np.float32)
+
+    def close(self) -> None:
+        """Nothing: a model in this process finishes its batch."""
 
 
 def _file(model: str, name: str) -> Path | None:
