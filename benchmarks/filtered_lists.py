@@ -20,7 +20,13 @@ from benchmarks.report import table
 from benchmarks.temporary_database import temporary_database
 from database.connection import create_pool
 from database.settings import REPOSITORY, Settings
-from serving.lists.wanted import SessionEvent, Wanted, WantedForUser, WantedSearch, WantedTrending
+from serving.lists.list_requests import (
+    ListRequest,
+    SearchListRequest,
+    SessionEvent,
+    TrendingListRequest,
+    UserListRequest,
+)
 from serving.plane import LivePlane
 from training.params import load_params
 
@@ -106,15 +112,15 @@ async def _measure(url: str) -> None:
     table(f"Lists of 20 of {ITEMS:,} items, ms", ("list", "filter", "p50", "p99", "cpu"), rows)
 
 
-def _wanted(name: str, condition: str | None, place: random.Random) -> Wanted:
+def _wanted(name: str, condition: str | None, place: random.Random) -> ListRequest:
     item_id = str(1_000_000 + place.randrange(1, ITEMS))
     if name == "recommend":
-        return WantedForUser(n=20, filter=condition, session=(SessionEvent(item_id),))
+        return UserListRequest(n=20, filter=condition, session=(SessionEvent(item_id),))
     if name == "trending":
-        return WantedTrending(n=20, filter=condition)
+        return TrendingListRequest(n=20, filter=condition)
     if name == "search":
-        return WantedSearch(n=20, query=f"cup of {place.choice(_COLOURS)}", filter=condition)
-    return WantedSearch(n=20, sort="-price", facets=("category",), filter=condition)
+        return SearchListRequest(n=20, query=f"cup of {place.choice(_COLOURS)}", filter=condition)
+    return SearchListRequest(n=20, sort="-price", facets=("category",), filter=condition)
 
 
 _LISTS = ("recommend", "trending", "search", "listing")

@@ -118,27 +118,27 @@ def estimate(
         return None
     weight = columns.target / columns.propensity
     logged = float(columns.reward.mean())
-    mixed = _mixed(columns, weight, clip, logged, confidence)
+    combined = _combined(columns, weight, clip, logged, confidence)
     support = _support(columns, weight, clip, 1 - _SUPPORT_DOUBT * (1 - confidence))
     refusals = _refusals(support, int(columns.user.max()) + 1, min_users)
     return OffPolicy(
-        value=mixed.value,
-        low=None if refusals else max(0.0, mixed.low),
-        high=None if refusals else min(1.0, mixed.high),
+        value=combined.value,
+        low=None if refusals else max(0.0, combined.low),
+        high=None if refusals else min(1.0, combined.high),
         ips=float((weight * columns.reward).mean()),
         logged=logged,
         mean_weight=float(weight.mean()),
         support=support,
-        rare_share=mixed.rare_share,
-        rare_slots=mixed.rare_slots,
+        rare_share=combined.rare_share,
+        rare_slots=combined.rare_slots,
         effective_slots=float(weight.sum()) ** 2 / float((weight**2).sum()),
         slots=len(weight),
-        warnings=(*refusals, *_cautions(mixed, clip)),
+        warnings=(*refusals, *_cautions(combined, clip)),
     )
 
 
 @dataclass(frozen=True)
-class _Mixed:
+class _Combined:
     """Common and rare places together."""
 
     value: float
@@ -148,7 +148,7 @@ class _Mixed:
     rare_slots: int
 
 
-def _mixed(columns: Slots, weight: Numbers, clip: float, logged: float, confidence: float) -> _Mixed:
+def _combined(columns: Slots, weight: Numbers, clip: float, logged: float, confidence: float) -> _Combined:
     """The equation of the module with its interval; `logged` stands in for rare places never shown."""
     common = _mean(columns, np.where(weight <= clip, weight, 0.0), confidence)
     rare = _mean(columns, np.where(weight > clip, weight, 0.0), confidence)
@@ -161,7 +161,7 @@ def _mixed(columns: Slots, weight: Numbers, clip: float, logged: float, confiden
     # MOVER: each part's distance to its own limit, and what an error of the share would move, as squares.
     down = hypot(share * (common.rate - common.low), (1 - share) * (rate - rare.low), moved)
     up = hypot(share * (common.high - common.rate), (1 - share) * (rare.high - rate), moved)
-    return _Mixed(value, value - down, value + up, 1 - share, rare.slots)
+    return _Combined(value, value - down, value + up, 1 - share, rare.slots)
 
 
 @dataclass(frozen=True)
@@ -264,14 +264,15 @@ def _refusals(support: tuple[float, float], users: int, min_users: int) -> list[
     return found
 
 
-def _cautions(mixed: _Mixed, clip: float) -> list[str]:
+def _cautions(combined: _Combined, clip: float) -> list[str]:
     """What makes the interval wide, a sentence each."""
-    if mixed.rare_share == 0:
+    if combined.rare_share == 0:
         return []
+    share, shown = combined.rare_share, combined.rare_slots
     found = [
-        f"{mixed.rare_share:.1%} of the shadow's places have a weight above {clip:g}, and {mixed.rare_slots} "
-        "shown items speak for them: a smaller pool or a larger epsilon gives a narrower interval"
+        f"{share:.1%} of the shadow's places have a weight above {clip:g}, and {shown} shown items speak for "
+        "them: a smaller pool or a larger epsilon gives a narrower interval"
     ]
-    if not mixed.rare_slots:
+    if not combined.rare_slots:
         found.append("none of these was shown yet: the rate of the shown lists stands in for theirs")
     return found

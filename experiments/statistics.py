@@ -131,11 +131,11 @@ def always_valid(value: float, variance: float, *, alpha: float, scale: float) -
     # The mixture's likelihood ratio is sqrt(V / (V + s²)) exp(s² d² / (2 V (V + s²))) (Johari et al. 2022),
     # with V the variance, s the scale and d how far the value is from a difference. p is its reciprocal at
     # the difference 0; the interval is of the differences at which it is below 1 / alpha.
-    mixed = variance + scale**2
+    widened = variance + scale**2
     # Solved for d: the likelihood ratio is 1 / alpha at this distance.
-    half = sqrt(2 * variance * mixed / scale**2 * (log(1 / alpha) + 0.5 * log(mixed / variance)))
-    exponent = scale**2 * value**2 / (2 * variance * mixed)
-    p_value = min(1.0, sqrt(mixed / variance) * exp(-exponent))
+    half = sqrt(2 * variance * widened / scale**2 * (log(1 / alpha) + 0.5 * log(widened / variance)))
+    exponent = scale**2 * value**2 / (2 * variance * widened)
+    p_value = min(1.0, sqrt(widened / variance) * exp(-exponent))
     low, high = value - half, value + half
     verdict: Verdict = "better" if low > 0 else "worse" if high < 0 else "undecided"
     return Difference(value, low, high, p_value, verdict)

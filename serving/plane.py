@@ -39,6 +39,7 @@ from serving.catalogue.item_writes import ItemWrites, Make
 from serving.catalogue.user_writes import Make as MakeUser
 from serving.catalogue.user_writes import UserWrites
 from serving.catalogue.writes import Writes
+from serving.components import Components
 from serving.database_pool import LiveDatabase
 from serving.errors import DatabaseUnavailableError
 from serving.experiments.arms import Arms
@@ -48,7 +49,6 @@ from serving.experiments.running import RunningExperiments
 from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
-from serving.parts import Parts
 from serving.text.synonyms import Synonyms
 from serving.types import Item, Vector
 from serving.vectors.background import BackgroundVectors
@@ -69,12 +69,12 @@ Clock = Callable[[], datetime]
 class LivePlane:
     """One per worker: catalogue, indexes and bundle in memory, corrected by the database's change feed."""
 
-    def __init__(self, parts: Parts, params: Params, clock: Clock) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, params: Params, clock: Clock) -> None:
+        self._components = components
         self._clock = clock
         self.params = params
         """As they were when the worker started: lists, experiments and their results go by the same."""
-        self.lists = ShopLists(parts, params, clock)
+        self.lists = ShopLists(components, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None
         self._counted: tuple[datetime, Counts] | None = None
@@ -99,13 +99,13 @@ class LivePlane:
         """
         model = encoder if encoder is not None else await asyncio.to_thread(_reach_encoder, params)
         plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
-        parts = plane._parts
-        await parts.encoder.open()
-        await parts.feed.open()
-        await parts.experiments.open()
-        parts.exposure.impressions.open()
+        components = plane._components
+        await components.encoder.open()
+        await components.feed.open()
+        await components.experiments.open()
+        components.exposure.impressions.open()
         plane._polling = asyncio.create_task(plane._poll())
-        logger.info("ready: %d items, bundle %s", parts.index.catalogue.n_rows, plane.bundle_id)
+        logger.info("ready: %d items, bundle %s", components.index.catalogue.n_rows, plane.bundle_id)
         return plane
 
     async def close(self) -> None:
@@ -113,59 +113,59 @@ class LivePlane:
         if self._polling is not None:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
-        await self._parts.vectors.close()
-        await self._parts.experiments.close()
-        await self._parts.arms.close()
-        await self._parts.exposure.close()
-        await self._parts.feed.close()
-        await self._parts.deployed.close()
-        await self._parts.database.close()
-        await self._parts.encoder.close()
+        await self._components.vectors.close()
+        await self._components.experiments.close()
+        await self._components.arms.close()
+        await self._components.exposure.close()
+        await self._components.feed.close()
+        await self._components.deployed.close()
+        await self._components.database.close()
+        await self._components.encoder.close()
 
     async def catch_up(self) -> None:
         """Apply what has happened. Reads do it by themselves."""
-        await self._parts.feed.catch_up()
+        await self._components.feed.catch_up()
 
     @property
     def bundle_id(self) -> str:
         """Id of the bundle that answers; "none" before the first."""
-        placed = self._parts.deployed.bundle
+        placed = self._components.deployed.bundle
         return "none" if placed is None else placed.bundle_id
 
     @property
     def stale(self) -> bool:
         """Whether answers come from memory because the database does not answer."""
-        return not self._parts.database.available
+        return not self._components.database.available
 
     @property
     def ready(self) -> bool:
         """Whether this worker can do all it is asked for; one that is not still reads from memory."""
-        return self.healthy and not self.stale and self._parts.encoder.available
+        return self.healthy and not self.stale and self._components.encoder.available
 
     async def settle(self) -> None:
         """Catch up, and wait until every bundle that is asked for is in place or refused."""
         await self.catch_up()
-        await self._parts.deployed.settle()
-        await self._parts.experiments.refresh()
-        self._parts.arms.follow(self._parts.experiments.running)
-        await self._parts.arms.settle()
+        await self._components.deployed.settle()
+        await self._components.experiments.refresh()
+        self._components.arms.follow(self._components.experiments.running)
+        await self._components.arms.settle()
 
     async def status(self) -> dict[str, Any]:
         """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
         await self.catch_up()
-        return describe(self._parts, await self._counts())
+        return describe(self._components, await self._counts())
 
     async def last_training(self) -> TrainingOutcome | None:
         """How the last training ended; None before the first, and without a database."""
         try:
-            async with self._parts.database.connection("reading how the last training ended") as conn:
+            async with self._components.database.connection("reading how the last training ended") as conn:
                 return await fetch_last_outcome(conn)
         except DatabaseUnavailableError:
             return None
 
     async def _counts(self) -> Counts | None:
         """Rows of the tables, counted at most every few seconds: all of them are read. None: no database."""
-        database, now = self._parts.database, self._clock()
+        database, now = self._components.database, self._clock()
         if not database.available:
             return None
         if self._counted is None or now - self._counted[0] >= _COUNTED_FOR:
@@ -178,19 +178,19 @@ class LivePlane:
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""
-        await self._parts.feed.refresh_item(item_id=item_id)
-        return self._parts.index.catalogue.get(item_id)
+        await self._components.feed.refresh_item(item_id=item_id)
+        return self._components.index.catalogue.get(item_id)
 
     async def get_article(self, article_id: int) -> Item | None:
         """A live article by its number; None when there is none."""
-        await self._parts.feed.refresh_item(article_id=article_id)
-        return self._parts.index.catalogue.article(article_id)
+        await self._components.feed.refresh_item(article_id=article_id)
+        return self._components.index.catalogue.article(article_id)
 
     async def embedding(self, item_id: str) -> Vector | None:
         """The vector of a live item's text, float32[d], normalised; None when there is none."""
-        await self._parts.feed.refresh_item(item_id=item_id)
-        row = self._parts.index.catalogue.row(item_id)
-        return None if row < 0 else self._parts.index.vectors.get(row)
+        await self._components.feed.refresh_item(item_id=item_id)
+        row = self._components.index.catalogue.row(item_id)
+        return None if row < 0 else self._components.index.vectors.get(row)
 
     async def list_items(
         self, kind: str | None, category: str | None, offset: int, limit: int
@@ -198,12 +198,12 @@ class LivePlane:
         """One page of the items that have a title, in order of item id, and how many there are in all."""
         await self.catch_up()
         rows = self.lists.rankings().listing(kind, category)
-        item = self._parts.index.catalogue.item
+        item = self._components.index.catalogue.item
         return [item(row) for row in rows[offset : offset + limit].tolist()], len(rows)
 
     async def create_item(self, draft: ItemDraft) -> Item:
         """Store a new item with its vector. Raises ItemExistsError, DatabaseUnavailableError."""
-        item = await self._parts.writes.create_item(draft)
+        item = await self._components.writes.create_item(draft)
         await self.catch_up()
         return item
 
@@ -212,60 +212,60 @@ class LivePlane:
 
         Raises ItemNotFoundError, DatabaseUnavailableError.
         """
-        item = await self._parts.writes.update_item(item_id, changes)
+        item = await self._components.writes.update_item(item_id, changes)
         await self.catch_up()
         return item
 
     async def delete_item(self, item_id: str) -> None:
         """Take an item out of the catalogue. Raises ItemNotFoundError, DatabaseUnavailableError."""
-        await self._parts.writes.delete_item(item_id)
+        await self._components.writes.delete_item(item_id)
         await self.catch_up()
 
     async def replace_item(self, item_id: str, make: Make) -> tuple[Item, bool]:
         """Store a whole item of /v1: see ItemWrites.replace."""
-        stored = await self._parts.item_writes.replace(item_id, make)
+        stored = await self._components.item_writes.replace(item_id, make)
         await self.catch_up()
         return stored
 
     async def delete_item_if(self, item_id: str, check: Callable[[ItemRow | None], None]) -> None:
         """Take an item out of the catalogue if `check` raises nothing. Raises ItemNotFoundError."""
-        await self._parts.item_writes.delete(item_id, check)
+        await self._components.item_writes.delete(item_id, check)
         await self.catch_up()
 
     async def replace_items(
         self, rows: Sequence[Mapping[str, Any]]
     ) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]:
         """Store whole items of /v1, whose vectors follow: see ItemWrites.replace_many."""
-        stored = await self._parts.item_writes.replace_many(rows)
+        stored = await self._components.item_writes.replace_many(rows)
         await self.catch_up()
         return stored
 
     async def items_by_id(self, item_ids: Sequence[str]) -> list[Item | None]:
         """The live item of each id, None where there is none."""
         await self.catch_up()
-        return [self._parts.index.catalogue.get(item_id) for item_id in item_ids]
+        return [self._components.index.catalogue.get(item_id) for item_id in item_ids]
 
     async def items_after(
         self, after: str | None, limit: int, wanted: Callable[[Item], bool] = lambda item: True
     ) -> tuple[list[Item], bool]:
         """Up to `limit` live items in order of id, after one; and whether more may follow."""
         await self.catch_up()
-        return self._parts.index.catalogue.after(after, limit, wanted)
+        return self._components.index.catalogue.after(after, limit, wanted)
 
     async def categories(self) -> Mapping[str, int]:
         """How many items that may be in lists there are in each category, by path."""
         await self.catch_up()
-        catalogue = self._parts.index.catalogue
+        catalogue = self._components.index.catalogue
         counts = catalogue.fields.codes("categories", "texts").counts(catalogue.listed(None))
         return {str(path): count for path, count in sorted(counts.items(), key=lambda each: str(each[0]))}
 
     async def event_words(self) -> EventWords:
         """The words for events that are defined now. Raises DatabaseUnavailableError."""
-        return await self._parts.event_writes.words()
+        return await self._components.event_writes.words()
 
     async def define_event_types(self, types: Sequence[EventType]) -> EventWords:
         """Define a shop's words for events. Raises DatabaseUnavailableError."""
-        return await self._parts.event_writes.define(types)
+        return await self._components.event_writes.define(types)
 
     async def record_events(
         self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
@@ -274,34 +274,34 @@ class LivePlane:
 
         Raises KeyReusedError, DatabaseUnavailableError.
         """
-        return await self._parts.event_writes.record(rows, once)
+        return await self._components.event_writes.record(rows, once)
 
     async def undo_event(self, key: str) -> bool:
         """Delete the event of a key; whether there was one. Raises DatabaseUnavailableError."""
-        return await self._parts.event_writes.undo(key)
+        return await self._components.event_writes.undo(key)
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         """Register a user. Raises UserExistsError, DatabaseUnavailableError."""
-        return await self._parts.writes.create_user(draft)
+        return await self._components.writes.create_user(draft)
 
     async def get_user(self, user_id: str) -> UserRow:
         """A user as stored. Raises UserNotFoundError, DatabaseUnavailableError."""
-        return await self._parts.writes.get_user(user_id)
+        return await self._components.writes.get_user(user_id)
 
     async def update_user(self, user_id: str, changes: UserChanges) -> UserRow:
         """Change what a user says of themselves. Raises UserNotFoundError, DatabaseUnavailableError."""
-        return await self._parts.writes.update_user(user_id, changes)
+        return await self._components.writes.update_user(user_id, changes)
 
     async def replace_user(self, user_id: str, make: MakeUser) -> tuple[UserRow, bool]:
         """Store a user of /v1: see UserWrites.replace. Raises DatabaseUnavailableError."""
-        return await self._parts.user_writes.replace(user_id, make)
+        return await self._components.user_writes.replace(user_id, make)
 
     async def delete_user(self, user_id: str, check: Callable[[UserRow | None], None]) -> None:
         """Delete a user with all that is known of them.
 
         Raises UserNotFoundError, DatabaseUnavailableError.
         """
-        await self._parts.user_writes.delete(user_id, check)
+        await self._components.user_writes.delete(user_id, check)
         await self.catch_up()
 
     async def merge_users(self, anonymous_id: str, user_id: str) -> int:
@@ -309,19 +309,19 @@ class LivePlane:
 
         Raises RegisteredUserError, DatabaseUnavailableError.
         """
-        return await self._parts.user_writes.merge(anonymous_id, user_id)
+        return await self._components.user_writes.merge(anonymous_id, user_id)
 
     async def record_interaction(self, draft: InteractionDraft) -> Recorded:
         """Store an interaction, once for each `dedup_key` of its user. It is on disk when this returns.
 
         Raises KeyReusedError, DatabaseUnavailableError.
         """
-        return await self._parts.writes.record(draft)
+        return await self._components.writes.record(draft)
 
     async def user_interactions(self, user_id: str, days: int, limit: int = 10_000) -> list[InteractionRow]:
         """A user's interactions of the last `days`, newest first. Raises DatabaseUnavailableError."""
         since = self._clock() - timedelta(days=days)
-        async with self._parts.database.connection("reading interactions") as conn:
+        async with self._components.database.connection("reading interactions") as conn:
             return await recent(conn, user_id, since, limit)
 
     async def _poll(self) -> None:
@@ -333,7 +333,7 @@ class LivePlane:
             await asyncio.sleep(_POLL_SECONDS)
             try:
                 await self.catch_up()
-                self._parts.arms.follow(self._parts.experiments.running)
+                self._components.arms.follow(self._components.experiments.running)
                 self._measure()
             except Exception:  # the boundary of a task that nobody waits for
                 if self.healthy:
@@ -343,21 +343,23 @@ class LivePlane:
                 self.healthy = True
 
     def _measure(self) -> None:
-        parts = self._parts
-        placed, now = parts.deployed.bundle, self._clock()
+        components = self._components
+        placed, now = components.deployed.bundle, self._clock()
         deployed = None if placed is None else placed.loaded.deployment.deployed_at
-        computed = parts.feed.trending.computed_at
+        computed = components.feed.trending.computed_at
         list_metrics().set_state(
-            applied=parts.feed.applied,
-            lag=parts.feed.known - parts.feed.applied,
-            encoder_waiting=parts.encoder.waiting,
+            applied=components.feed.applied,
+            lag=components.feed.known - components.feed.applied,
+            encoder_waiting=components.encoder.waiting,
             bundle_seconds=None if deployed is None else (now - deployed).total_seconds(),
             trending_seconds=None if computed is None else (now - computed).total_seconds(),
         )
 
 
-def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock) -> Parts:
-    """The parts, not yet opened."""
+def _assemble(
+    pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock
+) -> Components:
+    """The components, not yet opened."""
     database = LiveDatabase(pool)
     made_by = (model.name, model.dimension)
     synonyms = Synonyms(REPOSITORY / Path(params.search.synonyms))
@@ -365,7 +367,7 @@ def _assemble(pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Lo
     deployed = Deployed(database, index, locate, made_by, clock)
     encoder = LiveEncoder(model)
     vectors = BackgroundVectors(database, encoder)
-    return Parts(
+    return Components(
         database=database,
         index=index,
         encoder=encoder,

@@ -20,7 +20,7 @@ import bentoml
 from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
-from serving.api.auth import asked_host, refuse_exposure
+from serving.api.auth import bind_host, refuse_exposure
 from serving.garbage import short_collections
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import use_own_folder
@@ -91,7 +91,7 @@ def use_one_thread() -> None:
 
 use_own_folder()
 write_logs(get_settings().log_level)
-refuse_exposure(get_settings(), asked_host(sys.argv[1:], os.environ))
+refuse_exposure(get_settings(), bind_host(sys.argv[1:], os.environ))
 app = create_app(open_plane, get_settings())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from database.population import InteractionWeeks
 from training.models.core.types import DoubleArray, FloatArray
 from training.params.operating import MonitoringParams
-from watch.figures import Figure, Limits, aligned, compare_mix, compare_samples
+from watch.figures import Figure, Limits, align_counts, compare_mix, compare_samples
 from watch.interaction_drift import compare_weeks
 from watch.populations import Catalogue
 
@@ -104,4 +104,4 @@ def _largest(then: Mapping[str, int], now: Mapping[str, int]) -> tuple[DoubleArr
     for side in (then, now):
         kept = {name: count for name, count in side.items() if name in named}
         parts.append(kept | {"\x00rest": sum(side.values()) - sum(kept.values())})
-    return aligned(parts[0], parts[1])
+    return align_counts(parts[0], parts[1])

@@ -98,7 +98,7 @@ def compare_samples(limits: Limits, then: DoubleArray, now: DoubleArray) -> Figu
     return limits.judge(float(test.statistic), float(test.pvalue), detail)
 
 
-def aligned(then: Mapping[str, int], now: Mapping[str, int]) -> tuple[DoubleArray, DoubleArray]:
+def align_counts(then: Mapping[str, int], now: Mapping[str, int]) -> tuple[DoubleArray, DoubleArray]:
     """Two counts by name as two arrays over the same names."""
     names = sorted(then.keys() | now.keys())
     return (

@@ -12,7 +12,7 @@ import numpy as np
 from database.population import WEEK, InteractionWeeks
 from training.models.core.types import DoubleArray
 from training.params.operating import MonitoringParams
-from watch.figures import Figure, Limits, aligned, compare_mix, compare_samples
+from watch.figures import Figure, Limits, align_counts, compare_mix, compare_samples
 
 ABOUT = "interactions"
 POPULARITY_GROUPS = 10
@@ -40,7 +40,7 @@ def compare_weeks(weeks: InteractionWeeks, params: MonitoringParams) -> list[Fig
         for part in (slice(-WEEK * (compared + 1), -WEEK), slice(-WEEK, None))
     ]
     activity = [_values(week) for week in weeks.activity[-compared - 1 :]]
-    found.append(compare_mix(limits("event_mix_psi"), *aligned(*mix)))
+    found.append(compare_mix(limits("event_mix_psi"), *align_counts(*mix)))
     found.append(compare_samples(limits("activity_ks"), np.concatenate(activity[:-1]), activity[-1]))
     if earlier < 2:
         why = "there are no two whole weeks before the newest one yet"

@@ -8,9 +8,9 @@ from datetime import date
 import numpy as np
 
 from serving.bundle.loading import strongest_factor
-from serving.steps.rerankers.spread import mmr
-from serving.steps.scores import contrast, scaled
-from serving.steps.variety import day_seed, lots, sample_diverse
+from serving.steps.rerankers.diversity import mmr
+from serving.steps.scores import above_lowest, scaled_to_best
+from serving.steps.variety import day_seed, random_keys, sample_diverse
 from training.data.prepared import Prepared
 from training.evaluation.holdout import Holdout
 from training.evaluation.ranking import Evaluation, Ranker, TestSet, evaluate, rank
@@ -133,14 +133,14 @@ def reorder(
             user, seen = start + row, rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
             allowed = np.ones(scores.shape[1], dtype=np.bool_)
             allowed[seen] = False
-            clicked = np.float32(params.blend.clicked) * scaled(contrast(scores[row], allowed))
+            clicked = np.float32(params.blend.clicked) * scaled_to_best(above_lowest(scores[row], allowed))
             drawn = np.zeros_like(clicked)
             free = np.flatnonzero(allowed).astype(np.int32)
             picks, keys = sample_diverse(
                 groups[free],
                 popular[free],
                 groups[seen],
-                lots(day_seed(str(user), date.min), free.astype(np.uint64)),
+                random_keys(day_seed(str(user), date.min), free.astype(np.uint64)),
                 k=pool,
             )
             drawn[free[picks]] = keys

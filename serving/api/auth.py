@@ -135,7 +135,7 @@ def refuse_exposure(settings: Settings, host: str | None = None) -> None:
         raise ExposureRefusedError(host)
 
 
-def asked_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+def bind_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """The address that a command line (`--host X`, `--host=X`), or BENTOML_HOST, tells BentoML to bind."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--host")

@@ -15,7 +15,7 @@ from serving.api.errors import ApiError, documented
 from serving.api.fields import KnownId, Title
 from serving.api.responses import answer
 from serving.api.state import Training
-from serving.bundle.rollback import take_back
+from serving.bundle.rollback import roll_back_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ async def roll_back(
     is no earlier bundle, another one is in service, or a promotion is running. Starts a `monitoring` run
     that updates MLflow's aliases."""
     try:
-        now, left = await take_back(request.app.state.settings, body.reason, body.bundle)
+        now, left = await roll_back_bundle(request.app.state.settings, body.reason, body.bundle)
     except (RollbackError, PromotionBusyError) as error:
         raise ApiError(409, _CODES[type(error)], str(error)) from error
     content = {"status": "rolled_back", "bundle": now.bundle_id, "replaced": left.bundle_id}

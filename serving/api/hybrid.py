@@ -21,7 +21,7 @@ router = APIRouter(prefix="/recommendations", tags=["recommendations"])
 
 _SIGNS = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
 
-Wanted = Annotated[
+RecommendBody = Annotated[
     shapes.RecommendationsRequest,
     Body(
         examples=[
@@ -61,7 +61,9 @@ Feedback = Annotated[
     responses=documented(400, 413, 422, 503),
     summary="Content for a user",
 )
-async def recommend(plane: Plane, body: Wanted, kind: Kind = None, explain: Explain = False) -> Response:
+async def recommend(
+    plane: Plane, body: RecommendBody, kind: Kind = None, explain: Explain = False
+) -> Response:
     """`method` says how each was found: hybrid, cf, embeddings, interests or popular. Unknown
     users are a cold start, not an error. Without `cf_weight` the configured weights are used."""
     ranked = await plane.lists.hybrid(

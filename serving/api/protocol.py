@@ -13,7 +13,7 @@ from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
-from serving.lists.wanted import Answered, Wanted
+from serving.lists.list_requests import ListRequest, ListResponse
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult, Vector
 from training.params import Params
 
@@ -69,7 +69,7 @@ class ListsProtocol(Protocol):
         self, item_id: str, k: int, kinds: Kinds = None, *, explain: bool = False
     ) -> list[Ranked]: ...
 
-    async def answer(self, wanted: Wanted) -> Answered: ...
+    async def answer(self, wanted: ListRequest) -> ListResponse: ...
 
     async def semantic_search(
         self, query: str, k: int, kinds: Kinds = None, *, explain: bool = False

@@ -25,7 +25,7 @@ CatchUp = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedBundle:
     """A deployment that does not serve, and why."""
 
     deployment_id: int
@@ -60,7 +60,7 @@ class Deployed:
         self._placed: WeakSet[PlacedBundle] = WeakSet()
         self.bundle: PlacedBundle | None = None
         """What answers; None before the first bundle."""
-        self.refused: dict[int, Refusal] = {}
+        self.refused: dict[int, RefusedBundle] = {}
 
     @property
     def wanted(self) -> int | None:
@@ -157,7 +157,7 @@ class Deployed:
             list_metrics().count_refused_bundle()
         attempts = 1 if known is None else known.attempts + 1
         now = self._clock()
-        self.refused[deployment.deployment_id] = Refusal(
+        self.refused[deployment.deployment_id] = RefusedBundle(
             deployment.deployment_id,
             deployment.bundle_id,
             reason,

@@ -9,7 +9,7 @@ from serving.database_errors import ask_in_thread
 from training.models.bundle import BundleError, verify_bundle
 
 
-async def take_back(
+async def roll_back_bundle(
     settings: Settings, reason: str, expected: str | None = None, locate: Locate = bento_folder
 ) -> tuple[Deployment, Deployment]:
     """Roll back in a thread, on a connection of its own; returns what serves now, and what served.

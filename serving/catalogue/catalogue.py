@@ -37,7 +37,7 @@ _STAMPS = frozenset({"change_seq", "changed"})
 
 
 def identity_of(item_id: str) -> int:
-    """64 bits that stand for an item on every worker: ties are broken, and lots drawn, by them."""
+    """64 bits that stand for an item on every worker: ties are broken, and random keys drawn, by them."""
     return int.from_bytes(blake2b(item_id.encode(errors="surrogatepass"), digest_size=8).digest())
 
 

@@ -44,11 +44,11 @@ class Percentiles:
             return cls(
                 values, groups, _sorted_places(values, groups, groups != NO_GROUP, np.zeros(len(values)))
             )
-        old_values = lengthened(before.values, len(values), np.nan)
-        old_groups = lengthened(before.groups, len(values), NO_GROUP)
+        old_values = extended(before.values, len(values), np.nan)
+        old_groups = extended(before.groups, len(values), NO_GROUP)
         moved = old_groups != groups
         differ = np.flatnonzero(moved | ((old_values != values) & (groups != NO_GROUP)))
-        places = lengthened(before.places, len(values), 0.0)
+        places = extended(before.places, len(values), 0.0)
         if len(differ) <= _MOVED_ONE_BY_ONE:
             for row in differ.tolist():
                 _move(places, old_values, old_groups, row, (values[row], groups[row]))
@@ -92,17 +92,17 @@ def _sorted_places(values: Doubles, groups: Groups, wanted: Mask, places: Double
     """`places` with those of the wanted rows (bool[n], whole groups) found by a sort."""
     rows = np.flatnonzero(wanted)
     if len(rows):
-        places[rows] = places_within(values[rows], groups[rows])[0]
+        places[rows] = ranks_within(values[rows], groups[rows])[0]
     return places
 
 
-def lengthened(array: NDArray[T], length: int, fill: float) -> NDArray[T]:
+def extended(array: NDArray[T], length: int, fill: float) -> NDArray[T]:
     """A copy of the given length, with `fill` for what has come."""
     more = np.full(length - len(array), fill, dtype=array.dtype)
     return np.concatenate([array, more])
 
 
-def places_within(values: Doubles, groups: Groups) -> tuple[Doubles, NDArray[np.int64]]:
+def ranks_within(values: Doubles, groups: Groups) -> tuple[Doubles, NDArray[np.int64]]:
     """Place of each value in its group from the lowest, 0; equal values share their mean place. And the sizes
     of the groups: float64[n], int64[n]. There is at least one value."""
     order = _by_group_and_value(values, groups)

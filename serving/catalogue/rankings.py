@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.percentiles import NO_GROUP, Percentiles
-from serving.catalogue.signals import Signals, TrendingScores, mixed, read_signals
+from serving.catalogue.signals import Signals, TrendingScores, combined_popularity, read_signals
 from serving.catalogue.value import has_price, value_scores
 from serving.steps.scores import top
 from serving.types import KINDS, Doubles, Kinds, Rows
@@ -48,7 +48,7 @@ class Rankings:
         """int32[n_rows], events of the trending window."""
         self.groups = self._signals.groups
         """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
-        self.popularity = mixed(self._signals)
+        self.popularity = combined_popularity(self._signals)
         """float64[n_rows], 0..1: trending first, then the bundle's popularity, then the number of ratings."""
         self.weights = self._signals.trend if self._signals.trend.any() else self.popularity
         """float64[n_rows], what a category's weight is the sum of."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
-from serving.catalogue.percentiles import lengthened
+from serving.catalogue.percentiles import extended
 from serving.types import Doubles, Rows
 
 
@@ -64,12 +64,12 @@ def read_signals(
         trending,
         placed,
         catalogue.columns_revision,
-        trend=lengthened(before.trend, n_rows, 0),
-        events=lengthened(before.events, n_rows, 0),
-        learned=lengthened(before.learned, n_rows, 0),
-        taste=lengthened(before.taste, n_rows, -1),
-        ratings=lengthened(before.ratings, n_rows, 0),
-        groups=lengthened(before.groups, n_rows, 0),
+        trend=extended(before.trend, n_rows, 0),
+        events=extended(before.events, n_rows, 0),
+        learned=extended(before.learned, n_rows, 0),
+        taste=extended(before.taste, n_rows, -1),
+        ratings=extended(before.ratings, n_rows, 0),
+        groups=extended(before.groups, n_rows, 0),
     )
     alive = catalogue.column("alive")
     for row in changed.tolist():
@@ -80,7 +80,7 @@ def read_signals(
     return signals
 
 
-def mixed(signals: Signals) -> Doubles:
+def combined_popularity(signals: Signals) -> Doubles:
     """float64[n_rows], 0..1: a later signal speaks only where the earlier ones are silent or equal."""
     parts = ((1.0, signals.trend), (1e-2, signals.learned), (1e-4, signals.ratings))
     total = np.zeros(len(signals.trend), dtype=np.float64)

@@ -44,7 +44,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
         allowed = allowed_rows(context, recipe.filters)
     columns = _ask(recipe.sources, context, allowed)
     each = max(5 * context.params.ranking.candidates, context.n)
-    least = context.length if recipe.worthy == "all" else 0
+    least = context.length if recipe.eligible == "all" else 0
     candidates = None if context.small or recipe.whole else each
     table = gather(columns, context.live, allowed, context.identity, candidates, least=least)
     with timed(_name(recipe.scorer)):
@@ -56,7 +56,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length
-        table = selection.best(table, wanted, recipe.worthy)
+        table = selection.best(table, wanted, recipe.eligible)
     for rerank in recipe.rerankers:
         with timed(_name(rerank)):
             table = rerank(context, table)

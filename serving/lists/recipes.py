@@ -15,18 +15,18 @@ from serving.steps.filters import Filter, in_category, not_itself, unseen
 from serving.steps.reasons import Labels, labels, wording
 from serving.steps.reasons.labels import Always
 from serving.steps.rerankers import Reranker
-from serving.steps.rerankers.dislikes import push_down_disliked
-from serving.steps.rerankers.spread import spread_if_asked, spread_out
+from serving.steps.rerankers.dislikes import penalise_disliked
+from serving.steps.rerankers.diversity import diversify, diversify_if_asked
 from serving.steps.scorers import Scorer
 from serving.steps.scorers.blend import home_blend
 from serving.steps.scorers.cold_start import cold_start_score, hybrid_score
 from serving.steps.scorers.new_item import text_and_price
 from serving.steps.scorers.search import listing, search_score, sorted_search
 from serving.steps.scorers.single import Single
-from serving.steps.selection import Worthy
+from serving.steps.selection import Eligible
 from serving.steps.sources import Source, baskets, embeddings, models, popularity, similar, words
 from serving.steps.table import Table
-from serving.steps.variety import draw_of_the_day, variety
+from serving.steps.variety import daily_sample, variety
 from serving.types import Reason
 
 
@@ -43,7 +43,7 @@ class Recipe:
     reasons: Callable[[Context, Table, Sequence[str]], list[Reason]]
     filters: tuple[Filter, ...] = ()
     rerankers: tuple[Reranker, ...] = ()
-    worthy: Worthy = "positive"
+    eligible: Eligible = "positive"
     """What an item needs to be in the list."""
     fallback: Recipe | None = None
     """What stands in for the list when nothing is found."""
@@ -61,7 +61,7 @@ TRENDING = Recipe(
     scorer=Single("popularity"),
     labels=labels.of_popularity,
     reasons=wording.of_popularity,
-    worthy="all",
+    eligible="all",
 )
 
 BEST_VALUE = Recipe(
@@ -79,7 +79,7 @@ TOP_OF_CATEGORY = Recipe(
     scorer=Single("popularity"),
     labels=Always("top_categories"),
     reasons=wording.of_category,
-    worthy="all",
+    eligible="all",
 )
 
 PERSONALIZED = Recipe(
@@ -93,7 +93,7 @@ PERSONALIZED = Recipe(
         variety,
     ),
     scorer=home_blend,
-    rerankers=(push_down_disliked, spread_out),
+    rerankers=(penalise_disliked, diversify),
     labels=labels.of_home,
     reasons=wording.of_user,
 )
@@ -102,7 +102,7 @@ DIVERSE_PICKS = Recipe(
     "home.diverse_picks",
     filters=(unseen,),
     sources=(popularity.most_popular,),
-    scorer=draw_of_the_day,
+    scorer=daily_sample,
     labels=Always("diverse"),
     reasons=wording.of_user,
 )
@@ -114,7 +114,7 @@ POPULAR = Recipe(
     scorer=Single("popularity"),
     labels=labels.of_popularity,
     reasons=wording.of_popularity,
-    worthy="all",
+    eligible="all",
 )
 
 ALS = Recipe(
@@ -122,7 +122,7 @@ ALS = Recipe(
     filters=(unseen,),
     sources=(models.als,),
     scorer=Single("als"),
-    rerankers=(push_down_disliked,),
+    rerankers=(penalise_disliked,),
     labels=Always("als"),
     reasons=wording.of_user,
     fallback=POPULAR,
@@ -166,7 +166,7 @@ COLD_START = Recipe(
     filters=(unseen,),
     sources=(models.nmf, embeddings.near_history_by_share, words.interests, popularity.popularity),
     scorer=cold_start_score,
-    rerankers=(push_down_disliked, spread_out),
+    rerankers=(penalise_disliked, diversify),
     labels=labels.of_cold_start,
     reasons=wording.of_user,
 )
@@ -176,7 +176,7 @@ HYBRID = Recipe(
     filters=(unseen,),
     sources=(models.nmf, embeddings.near_history_by_share),
     scorer=hybrid_score,
-    rerankers=(push_down_disliked, spread_out),
+    rerankers=(penalise_disliked, diversify),
     labels=labels.of_hybrid,
     reasons=wording.of_hybrid,
     fallback=COLD_START,
@@ -189,7 +189,7 @@ NEAR_ITEM = Recipe(
     scorer=Single("embeddings"),
     labels=Always("embeddings"),
     reasons=wording.of_meaning,
-    worthy="scored",
+    eligible="scored",
 )
 
 SIMILAR_TITLES = Recipe(
@@ -209,13 +209,13 @@ SAME_PEOPLE = Recipe(
     scorer=Single("als"),
     labels=Always("als"),
     reasons=wording.of_people,
-    worthy="scored",
+    eligible="scored",
 )
 
 SIMILAR_TO_NEW_ITEM = Recipe(
     "same_people",
     filters=(not_itself,),
-    sources=(embeddings.meant_alike, similar.similar_titles, similar.near_price),
+    sources=(embeddings.similar_embeddings, similar.similar_titles, similar.near_price),
     scorer=text_and_price,
     labels=labels.of_new_item,
     reasons=wording.of_new_item,
@@ -227,7 +227,7 @@ NEAR_QUERY = Recipe(
     scorer=Single("embeddings"),
     labels=Always("embeddings"),
     reasons=wording.of_meaning,
-    worthy="scored",
+    eligible="scored",
 )
 
 SEARCH = Recipe(
@@ -240,15 +240,15 @@ SEARCH = Recipe(
     fallback_reason="no_search_matches",
 )
 
-POPULAR_ON_V1 = replace(POPULAR, name="recommend", rerankers=(spread_if_asked,))
+POPULAR_ON_V1 = replace(POPULAR, name="recommend", rerankers=(diversify_if_asked,))
 
 RECOMMEND = replace(
     PERSONALIZED, name="recommend", fallback=replace(COLD_START, name="recommend"), fill=POPULAR_ON_V1
 )
 
-BASKET = replace(CART, name="recommend.items", rerankers=(spread_if_asked,), fill=LIKED_WITH_A_BASKET)
+BASKET = replace(CART, name="recommend.items", rerankers=(diversify_if_asked,), fill=LIKED_WITH_A_BASKET)
 
-RERANK = replace(RECOMMEND, name="rerank", rerankers=(push_down_disliked,))
+RERANK = replace(RECOMMEND, name="rerank", rerankers=(penalise_disliked,))
 
 BOUGHT_TOGETHER = Recipe(
     "similar.bought_together",

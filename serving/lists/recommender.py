@@ -12,6 +12,7 @@ import numpy as np
 from database.state import UserEvents
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.rankings import Rankings, stamp
+from serving.components import Components
 from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT, Assignment
@@ -19,11 +20,10 @@ from serving.lists import recipes
 from serving.lists.executor import MadeList, make_list
 from serving.lists.home import make_home
 from serving.lists.recipes import Recipe
-from serving.parts import Parts
 from serving.request_context import current_request
 from serving.steps.context import Context, Exploration, Texts, User
 from serving.steps.history import History, build_history, queries_of
-from serving.text.terms import meant
+from serving.text.terms import without_stop_words
 from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, Rows, SearchResult, Vector
 from training.params import Params
 
@@ -40,8 +40,8 @@ class Recommender:
     `explain` its items carry the columns that put them there.
     """
 
-    def __init__(self, parts: Parts, params: Params, clock: Callable[[], datetime]) -> None:
-        self._parts = parts
+    def __init__(self, components: Components, params: Params, clock: Callable[[], datetime]) -> None:
+        self._components = components
         self._params = params
         self._clock = clock
         self._rankings: dict[PlacedBundle | None, Rankings] = {}
@@ -61,8 +61,8 @@ class Recommender:
         Only those named in `lists` are made and logged; the others are empty.
         """
         events = await self._events(user_id)
-        assignment = self._parts.experiments.assign(events.assigned_as or user_id)
-        policy = self._parts.arms.policy(assignment)
+        assignment = self._components.experiments.assign(events.assigned_as or user_id)
+        policy = self._components.arms.policy(assignment)
         since = self._clock() - timedelta(days=policy.params.blend.stale_days)
         await self._rank(policy, values="best_value" in lists)
         user = await self._user(events, user_id, since, searches=True, kinds=kinds)
@@ -143,9 +143,9 @@ class Recommender:
         """
         await self.catch_up()
         row = self._row(item_id)
-        bundle = self._parts.arms.policy(NO_EXPERIMENT).bundle
+        bundle = self._components.arms.policy(NO_EXPERIMENT).bundle
         if bundle is None:
-            raise ModelNotReadyError("als", self._parts.deployed.lacking)
+            raise ModelNotReadyError("als", self._components.deployed.lacking)
         index = bundle.index(row)
         if index >= 0 and bundle.models.als.item_factors[index].any():
             return self._for_all(recipes.SAME_PEOPLE, n, kinds, item=row, explain=explain).items
@@ -163,7 +163,7 @@ class Recommender:
         By the rules of baskets, filled up by ALS; by meaning for items that neither knows; then popular ones.
         """
         await self.catch_up()
-        found = {each: self._parts.index.catalogue.row(each) for each in item_ids}
+        found = {each: self._components.index.catalogue.row(each) for each in item_ids}
         rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
         history = basket_history(rows)
         made = self._for_all(recipes.CART, n, kinds, user=User(history=history), explain=explain)
@@ -184,7 +184,7 @@ class Recommender:
 
         Raises EncoderUnavailableError.
         """
-        vector = await self._parts.encoder.encode(query, _MEANING_SECONDS)
+        vector = await self._components.encoder.encode(query, _MEANING_SECONDS)
         await self.catch_up()
         return self._for_all(recipes.NEAR_QUERY, k, kinds, query=query, vector=vector, explain=explain).items
 
@@ -200,7 +200,7 @@ class Recommender:
 
     async def catch_up(self) -> None:
         """Apply what has happened. Lists do it by themselves."""
-        await self._parts.feed.catch_up()
+        await self._components.feed.catch_up()
 
     def context(self, policy: Policy, n: int, kinds: Kinds = None, **wanted: Any) -> Context:
         """This moment, as a list of `n` items is made from it; `wanted` are further fields of the context."""
@@ -209,12 +209,12 @@ class Recommender:
             user is not None
             and not user.history.events
             and policy.bundle is not None
-            and user.user_id not in self._parts.feed.forgotten
+            and user.user_id not in self._components.feed.forgotten
         ):
             trained = policy.bundle.bundle.users.index(user.user_id)
             wanted["user"] = replace(user, trained=trained)
         return Context(
-            index=self._parts.index,
+            index=self._components.index,
             bundle=policy.bundle,
             rankings=self._current_rankings(policy),
             params=policy.params,
@@ -227,10 +227,10 @@ class Recommender:
 
     def rankings(self) -> Rankings:
         """The lists that are the same for every user, from the deployed bundle."""
-        return self._current_rankings(self._parts.arms.policy(NO_EXPERIMENT))
+        return self._current_rankings(self._components.arms.policy(NO_EXPERIMENT))
 
     def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:
-        assignment = self._parts.experiments.assign(user.assigned_as or user.user_id)
+        assignment = self._components.experiments.assign(user.assigned_as or user.user_id)
         return self._for_user(user, assignment, make, lambda made: [made]).items
 
     def _for_user(
@@ -241,29 +241,29 @@ class Recommender:
         logged: Callable[[T], Sequence[MadeList]],
     ) -> T:
         """Make and log a user's lists by the arm they are in; the shadow arm's after the answer."""
-        parts = self._parts
-        policy = parts.arms.policy(assignment)
+        components = self._components
+        policy = components.arms.policy(assignment)
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
         sampled = not user.known and not assignment.in_full
-        logging = parts.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
-        shadow = parts.arms.shadow_policy(assignment)
+        logging = components.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        shadow = components.arms.shadow_policy(assignment)
         if shadow is not None and logging is not None:
-            catalogue = parts.index.catalogue
+            catalogue = components.index.catalogue
             given_back = catalogue.given_back
 
             def beside() -> Sequence[MadeList]:
                 # Rows that the user's history or the bundle hold may have become other items' meanwhile.
                 return logged(make(shadow)) if catalogue.given_back == given_back else ()
 
-            parts.exposure.shadow(shadow, user.user_id, beside, logging)
+            components.exposure.shadow(shadow, user.user_id, beside, logging)
         return made
 
     def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
         """Make and log a list that no user asked for: by the deployed bundle."""
-        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        policy = self._components.arms.policy(NO_EXPERIMENT)
         made = replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
-        self._parts.exposure.show(policy, None, [made])
+        self._components.exposure.show(policy, None, [made])
         return made
 
     async def _rank(self, policy: Policy, *, values: bool) -> None:
@@ -280,21 +280,21 @@ class Recommender:
 
     async def _guess(self, texts: Iterable[str], kinds: Kinds) -> None:
         """Look for what unknown words may stand for, with others let in after each of them."""
-        index = self._parts.index
+        index = self._components.index
         for text in texts:
             for word in index.lexical.unknown(text, index.catalogue.listed(kinds)):
                 index.lexical.guess(word)
                 await asyncio.sleep(0)
 
     def _current_rankings(self, policy: Policy) -> Rankings:
-        catalogue, trending = self._parts.index.catalogue, self._parts.feed.trending
+        catalogue, trending = self._components.index.catalogue, self._components.feed.trending
         catalogue.at(self._clock())
         found = self._rankings.get(policy.bundle)
         if found is None or found.stamp != stamp(catalogue, trending):
             found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking, found)
             self._rankings[policy.bundle] = found
         # What is kept of a bundle keeps it in memory, and its items' rows from being given back.
-        for gone in self._rankings.keys() - self._parts.arms.bundles():
+        for gone in self._rankings.keys() - self._components.arms.bundles():
             del self._rankings[gone]
         return found
 
@@ -304,13 +304,13 @@ class Recommender:
         return Exploration(policy.epsilon, self._params.experiments.exploration_pool, self._random)
 
     def _row(self, item_id: str) -> int:
-        row = self._parts.index.catalogue.row(item_id)
+        row = self._components.index.catalogue.row(item_id)
         if row < 0:
             raise ItemNotFoundError(item_id)
         return row
 
     async def _events(self, user_id: str) -> UserEvents:
-        return await self._parts.feed.user_events(user_id, self._params.ranking.history_events)
+        return await self._components.feed.user_events(user_id, self._params.ranking.history_events)
 
     async def _user(
         self,
@@ -325,10 +325,10 @@ class Recommender:
         """What is known of a user; their searches and interests are made ready for items of these kinds."""
         count = self._params.ranking.recent_queries if searches else 0
         asked = await self._encoded(queries_of(events.since(since))[:count])
-        declared = await self._encoded(await self._parts.writes.interests(user_id) if interests else ())
+        declared = await self._encoded(await self._components.writes.interests(user_id) if interests else ())
         await self._guess([text for text, _ in (*asked, *declared)], kinds)
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
-        row = self._parts.index.catalogue.row
+        row = self._components.index.catalogue.row
         history = build_history(events, row, self._params.interactions, since)
         day = self._clock().date()
         return User(
@@ -348,7 +348,7 @@ class Recommender:
 
     async def _vector(self, text: str) -> Vector | None:
         """What a text means; None, and the answer says so, while the embedding model is not there."""
-        vector = await self._parts.encoder.encode_soon(meant(text))
+        vector = await self._components.encoder.encode_soon(without_stop_words(text))
         request = current_request.get()
         if vector is None and request is not None:
             request.words_only = True

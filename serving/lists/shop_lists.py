@@ -12,6 +12,7 @@ from database.attributes import AttributeType
 from database.interactions import InteractionRow
 from database.state import UserEvents
 from database.trending import Trending, recent_trending
+from serving.components import Components
 from serving.conditions.masks import Masks, resolved
 from serving.conditions.tree import Field, FilterError
 from serving.errors import DatabaseUnavailableError, ItemNotFoundError
@@ -19,23 +20,22 @@ from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT
 from serving.lists import recipes
 from serving.lists.executor import FALLBACK_MODELS, MadeList, make_list
-from serving.lists.recipes import Recipe
-from serving.lists.recommender import Recommender, basket_history
-from serving.lists.wanted import (
+from serving.lists.list_requests import (
     KEY_BITS,
-    Answered,
     Facet,
     FacetValue,
+    ItemsListRequest,
+    ListRequest,
+    ListResponse,
+    RerankListRequest,
+    SearchListRequest,
     SessionEvent,
-    Wanted,
-    WantedForUser,
-    WantedOrder,
-    WantedSearch,
-    WantedSimilar,
-    WantedTrending,
-    WantedWithItems,
+    SimilarListRequest,
+    TrendingListRequest,
+    UserListRequest,
 )
-from serving.parts import Parts
+from serving.lists.recipes import Recipe
+from serving.lists.recommender import Recommender, basket_history
 from serving.steps.context import NOBODY, Context, Recent, Sort, User
 from serving.steps.history import grouped
 from serving.steps.table import NO_ROWS
@@ -63,98 +63,102 @@ class ShopLists(Recommender):
     Each raises FilterError for a filter that does not fit the catalogue.
     """
 
-    def __init__(self, parts: Parts, params: Params, clock: Callable[[], datetime]) -> None:
-        super().__init__(parts, params, clock)
-        self._masks = Masks(parts.index.catalogue)
+    def __init__(self, components: Components, params: Params, clock: Callable[[], datetime]) -> None:
+        super().__init__(components, params, clock)
+        self._masks = Masks(components.index.catalogue)
         self._trends: OrderedDict[int, tuple[datetime, Sequence[Trending]]] = OrderedDict()
 
-    async def answer(self, wanted: Wanted) -> Answered:
+    async def answer(self, list_request: ListRequest) -> ListResponse:
         """The list that is asked for. Raises FilterError; ItemNotFoundError for items like an unknown one."""
-        if isinstance(wanted, WantedForUser):
-            return await self._for_visitor(wanted)
-        if isinstance(wanted, WantedWithItems):
-            return await self._with_items(wanted)
-        if isinstance(wanted, WantedSimilar):
-            return await self._similar(wanted)
-        if isinstance(wanted, WantedSearch):
-            return await self._search(wanted)
-        if isinstance(wanted, WantedTrending):
-            return await self._trending(wanted)
-        if isinstance(wanted, WantedOrder):
-            return await self._in_order(wanted)
-        raise TypeError(f"no list for {type(wanted).__name__}")
+        if isinstance(list_request, UserListRequest):
+            return await self._for_visitor(list_request)
+        if isinstance(list_request, ItemsListRequest):
+            return await self._with_items(list_request)
+        if isinstance(list_request, SimilarListRequest):
+            return await self._similar(list_request)
+        if isinstance(list_request, SearchListRequest):
+            return await self._search(list_request)
+        if isinstance(list_request, TrendingListRequest):
+            return await self._trending(list_request)
+        if isinstance(list_request, RerankListRequest):
+            return await self._in_order(list_request)
+        raise TypeError(f"no list for {type(list_request).__name__}")
 
-    async def _for_visitor(self, wanted: WantedForUser) -> Answered:
-        user = await self._visitor(wanted.user_id, wanted.session)
+    async def _for_visitor(self, list_request: UserListRequest) -> ListResponse:
+        user = await self._visitor(list_request.user_id, list_request.session)
         recipe = recipes.POPULAR_ON_V1 if user is NOBODY else recipes.RECOMMEND
 
         def make(policy: Policy) -> MadeList:
             context = self._asked(
-                policy, wanted, user=user, hide_seen=not wanted.include_seen, diversity=wanted.diversity
+                policy,
+                list_request,
+                user=user,
+                hide_seen=not list_request.include_seen,
+                diversity=list_request.diversity,
             )
             return make_list(recipe, context)
 
-        made = self._answered(self._shown_to(wanted.user_id, user, make))
+        made = self._answered(self._shown_to(list_request.user_id, user, make))
         anybody = bool(made.items) and FALLBACK_MODELS.issuperset(each.model for each in made.items)
         return replace(made, fallback="popular") if anybody else made
 
-    async def _with_items(self, wanted: WantedWithItems) -> Answered:
+    async def _with_items(self, list_request: ItemsListRequest) -> ListResponse:
         await self.catch_up()
-        rows, unknown = self._rows(wanted.item_ids)
+        rows, unknown = self._rows(list_request.item_ids)
         user = User(history=basket_history(rows))
-        made = self._for_anyone(recipes.BASKET, wanted, user=user, diversity=wanted.diversity)
+        made = self._for_anyone(recipes.BASKET, list_request, user=user, diversity=list_request.diversity)
         return replace(self._answered(made), unknown_items=unknown)
 
-    async def _similar(self, wanted: WantedSimilar) -> Answered:
-        await self._parts.feed.refresh_item(item_id=wanted.item_id)
-        row = self._parts.index.catalogue.row(wanted.item_id)
+    async def _similar(self, list_request: SimilarListRequest) -> ListResponse:
+        await self._components.feed.refresh_item(item_id=list_request.item_id)
+        row = self._components.index.catalogue.row(list_request.item_id)
         if row < 0:
-            raise ItemNotFoundError(wanted.item_id)
-        basket = wanted.by == "bought_together"
+            raise ItemNotFoundError(list_request.item_id)
+        basket = list_request.by == "bought_together"
         user = User(history=basket_history(np.array([row], dtype=np.int32))) if basket else NOBODY
-        return self._answered(self._for_anyone(_SIMILAR[wanted.by], wanted, item=row, user=user))
+        return self._answered(self._for_anyone(_SIMILAR[list_request.by], list_request, item=row, user=user))
 
-    async def _search(self, wanted: WantedSearch) -> Answered:
+    async def _search(self, list_request: SearchListRequest) -> ListResponse:
         asked: dict[str, Any] = {}
-        if wanted.query is not None:
-            vector = await self._vector(wanted.query)
-            asked = {"query": wanted.query, "vector": vector}
+        if list_request.query is not None:
+            vector = await self._vector(list_request.query)
+            asked = {"query": list_request.query, "vector": vector}
         await self.catch_up()
-        await self._guess([] if wanted.query is None else [wanted.query], None)
-        sort = None if wanted.sort is None else self._sort(wanted.sort)
-        facets = [(name, self._field(name, "facets")) for name in wanted.facets]
-        recipe = recipes.LISTING if wanted.query is None else recipes.SEARCH_PAGES
-        made = self._for_anyone(recipe, wanted, sort=sort, **asked)
+        await self._guess([] if list_request.query is None else [list_request.query], None)
+        sort = None if list_request.sort is None else self._sort(list_request.sort)
+        facets = [(name, self._field(name, "facets")) for name in list_request.facets]
+        recipe = recipes.LISTING if list_request.query is None else recipes.SEARCH_PAGES
+        made = self._for_anyone(recipe, list_request, sort=sort, **asked)
         counted = {name: self._facet(field, made.found) for name, field in facets}
         return replace(self._answered(made), total=len(made.found), facets=counted)
 
-    async def _trending(self, wanted: WantedTrending) -> Answered:
+    async def _trending(self, list_request: TrendingListRequest) -> ListResponse:
         await self.catch_up()
-        trends = () if wanted.hours is None else await self._trends_of(wanted.hours)
-        within = None if wanted.category is None else self._in_category(wanted.category)
-        if wanted.hours is None:
-            return self._answered(self._for_anyone(recipes.TRENDING_LIST, wanted, permitted=within))
-        recent = self._recent(wanted.hours, trends)
+        trends = () if list_request.hours is None else await self._trends_of(list_request.hours)
+        within = None if list_request.category is None else self._in_category(list_request.category)
+        if list_request.hours is None:
+            return self._answered(self._for_anyone(recipes.TRENDING_LIST, list_request, permitted=within))
+        recent = self._recent(list_request.hours, trends)
         return self._answered(
-            self._for_anyone(recipes.TRENDING_HOURS, wanted, permitted=within, recent=recent)
+            self._for_anyone(recipes.TRENDING_HOURS, list_request, permitted=within, recent=recent)
         )
 
-    async def _in_order(self, wanted: WantedOrder) -> Answered:
-        user = await self._visitor(wanted.user_id, wanted.session)
-        catalogue = self._parts.index.catalogue
+    async def _in_order(self, list_request: RerankListRequest) -> ListResponse:
+        user = await self._visitor(list_request.user_id, list_request.session)
+        catalogue = self._components.index.catalogue
         recipe = recipes.POPULAR_ON_V1 if user is NOBODY else recipes.RERANK
         withdrawn: list[str] = []
-        rows, unknown = self._rows(wanted.item_ids)
+        rows, unknown = self._rows(list_request.item_ids)
 
         def make(policy: Policy) -> MadeList:
             own = np.zeros(catalogue.n_rows, dtype=np.bool_)
             own[rows] = True
-            context = self._asked(policy, wanted, permitted=own, user=user, hide_seen=False)
+            context = self._asked(policy, list_request, permitted=own, user=user, hide_seen=False)
             listed = catalogue.listed(None)
             withdrawn[:] = [catalogue.id_of(row) for row in rows.tolist() if not listed[row]]
             return make_list(recipe, context)
 
-        made = self._answered(self._shown_to(wanted.user_id, user, make))
+        made = self._answered(self._shown_to(list_request.user_id, user, make))
         return replace(made, unknown_items=unknown, withdrawn_items=tuple(withdrawn))
 
     async def _visitor(self, user_id: str | None, session: Sequence[SessionEvent]) -> User:
@@ -169,7 +173,7 @@ class ShopLists(Recommender):
             stored = await self._events(user_id)
         events = self._with_session(stored, session)
         cold = len(events.latest) < self._params.blend.cold_below
-        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        policy = self._components.arms.policy(NO_EXPERIMENT)
         await self._rank(policy, values=False)
         user = await self._user(events, user_id or "", searches=True, interests=cold and user_id is not None)
         return replace(user, known=bool(stored.latest))
@@ -190,40 +194,43 @@ class ShopLists(Recommender):
     def _shown_to(self, user_id: str | None, user: User, make: Callable[[Policy], MadeList]) -> MadeList:
         """Make and log a list: of a user by their arm, of anybody else by the deployed bundle."""
         if user_id is not None:
-            assignment = self._parts.experiments.assign(user.assigned_as or user_id)
+            assignment = self._components.experiments.assign(user.assigned_as or user_id)
             return self._for_user(user, assignment, make, lambda made: [made])
-        policy = self._parts.arms.policy(NO_EXPERIMENT)
+        policy = self._components.arms.policy(NO_EXPERIMENT)
         made = replace(make(policy), shared=user is NOBODY)
         cold = user.history.events < policy.params.blend.cold_below
-        self._parts.exposure.show(policy, None, [made], cold=cold)
+        self._components.exposure.show(policy, None, [made], cold=cold)
         return made
 
-    def _for_anyone(self, recipe: Recipe, wanted: Wanted, **asked: Any) -> MadeList:
+    def _for_anyone(self, recipe: Recipe, list_request: ListRequest, **asked: Any) -> MadeList:
         def make(policy: Policy) -> MadeList:
-            return make_list(recipe, self._asked(policy, wanted, whole=recipe.whole, **asked))
+            return make_list(recipe, self._asked(policy, list_request, whole=recipe.whole, **asked))
 
         return self._shown_to(None, NOBODY, make)
 
     def _asked(
         self,
         policy: Policy,
-        wanted: Wanted,
+        list_request: ListRequest,
         *,
         permitted: Mask | None = None,
         whole: bool = False,
         **asked: Any,
     ) -> Context:
         """The context of a list: what its filter lets through, less what is excluded or on earlier pages."""
-        if wanted.filter is not None:
-            mask = self._masks.mask(wanted.filter)
+        if list_request.filter is not None:
+            mask = self._masks.mask(list_request.filter)
             permitted = mask if permitted is None else permitted & mask
-        exclude, earlier = self._rows(wanted.exclude)[0], self._rows_of_pages(wanted.earlier_pages)
+        exclude, earlier = (
+            self._rows(list_request.exclude)[0],
+            self._rows_of_pages(list_request.earlier_pages),
+        )
         if not whole:
             exclude, earlier = np.concatenate([exclude, earlier]), NO_ROWS
         return self.context(
             policy,
-            wanted.n,
-            explain=wanted.explain,
+            list_request.n,
+            explain=list_request.explain,
             permitted=permitted,
             exclude=exclude,
             earlier_pages=earlier,
@@ -232,7 +239,7 @@ class ShopLists(Recommender):
 
     def _rows(self, item_ids: Sequence[str]) -> tuple[Rows, tuple[str, ...]]:
         """Rows of the items, each once, and the ids that no item has."""
-        found = {each: self._parts.index.catalogue.row(each) for each in item_ids}
+        found = {each: self._components.index.catalogue.row(each) for each in item_ids}
         rows = np.array([row for row in found.values() if row >= 0], dtype=np.int32)
         return rows, tuple(each for each, row in found.items() if row < 0)
 
@@ -240,16 +247,16 @@ class ShopLists(Recommender):
         """The rows whose items stand on earlier pages."""
         if not keys:
             return NO_ROWS
-        identity = self._parts.index.catalogue.column("identity")
-        wanted = np.fromiter(keys, dtype=np.uint64, count=len(keys))
+        identity = self._components.index.catalogue.column("identity")
+        list_request = np.fromiter(keys, dtype=np.uint64, count=len(keys))
         maybe = np.zeros(1 << 16, dtype=np.bool_)
-        maybe[wanted & np.uint64(0xFFFF)] = True
+        maybe[list_request & np.uint64(0xFFFF)] = True
         own = identity >> np.uint64(64 - KEY_BITS)
         rows = np.flatnonzero(maybe[own & np.uint64(0xFFFF)])
-        return rows[np.isin(own[rows], wanted)].astype(np.int32)
+        return rows[np.isin(own[rows], list_request)].astype(np.int32)
 
     def _in_category(self, category: str) -> Mask:
-        catalogue = self._parts.index.catalogue
+        catalogue = self._components.index.catalogue
         n_rows = catalogue.n_rows
         found = catalogue.fields.codes("category", "text").holds([category], n_rows)
         return found | catalogue.fields.codes("categories", "texts").holds([category], n_rows)
@@ -258,7 +265,7 @@ class ShopLists(Recommender):
         """The name of a field's columns; `source` is the part of the request that names it."""
         own = name.removeprefix("attributes.")
         try:
-            return resolved(Field(own, 0, attribute=own != name), self._parts.index.catalogue.fields)
+            return resolved(Field(own, 0, attribute=own != name), self._components.index.catalogue.fields)
         except FilterError as error:
             error.source = source
             raise
@@ -266,7 +273,7 @@ class ShopLists(Recommender):
     def _sort(self, text: str) -> Sort:
         name = text.removeprefix("-")
         field = self._field(name, "sort")
-        kinds: list[AttributeType] = self._parts.index.catalogue.fields.types(field)
+        kinds: list[AttributeType] = self._components.index.catalogue.fields.types(field)
         for kind in ("number", "time"):
             if kind in kinds:
                 return Sort(field, kind, descending=text != name)
@@ -275,7 +282,7 @@ class ShopLists(Recommender):
         raise refused
 
     def _facet(self, field: str, found: Rows) -> Facet:
-        catalogue = self._parts.index.catalogue
+        catalogue = self._components.index.catalogue
         among = np.zeros(catalogue.n_rows, dtype=np.bool_)
         among[found] = True
         counts: dict[Any, int] = {}
@@ -298,7 +305,7 @@ class ShopLists(Recommender):
             return known[1]
         params = self._params.interactions
         try:
-            async with self._parts.database.connection("reading what trends") as conn:
+            async with self._components.database.connection("reading what trends") as conn:
                 found = await recent_trending(
                     conn,
                     now - timedelta(hours=hours),
@@ -315,7 +322,7 @@ class ShopLists(Recommender):
         return found
 
     def _recent(self, hours: int, trends: Sequence[Trending]) -> Recent:
-        row_of = self._parts.index.catalogue.row
+        row_of = self._components.index.catalogue.row
         found = [(row, each) for each in trends if (row := row_of(each.item_id)) >= 0]
         return Recent(
             hours,
@@ -324,5 +331,5 @@ class ShopLists(Recommender):
             {row: each.events for row, each in found},
         )
 
-    def _answered(self, made: MadeList) -> Answered:
-        return Answered(made.items, made.fallback)
+    def _answered(self, made: MadeList) -> ListResponse:
+        return ListResponse(made.items, made.fallback)

@@ -8,12 +8,12 @@ from database.state import Counts
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
-from serving.parts import Parts
+from serving.components import Components
 
 
-def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
+def describe(components: Components, counts: Counts | None) -> dict[str, Any]:
     """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
-    feed, deployed, index = parts.feed, parts.deployed, parts.index
+    feed, deployed, index = components.feed, components.deployed, components.index
     placed = deployed.bundle
     return {
         "database": _database(counts, index.catalogue),
@@ -23,13 +23,13 @@ def describe(parts: Parts, counts: Counts | None) -> dict[str, Any]:
             "n_products": index.vectors.count(index.catalogue.mask(frozenset({"product"}))),
             "n_vectors": len(index.vectors),
             "embedding_dimension": index.vectors.dimension,
-            "model": parts.encoder.name,
-            "encoder": "ready" if parts.encoder.available else "unavailable",
+            "model": components.encoder.name,
+            "encoder": "ready" if components.encoder.available else "unavailable",
             "vectors_since_bundle": index.vectors.overlaid,
         },
         "models": {} if placed is None else _models(placed),
         "bundle": _bundle(placed, deployed),
-        "experiments": _experiments(parts),
+        "experiments": _experiments(components),
         "trending": {"version": feed.trending.version, "items": len(feed.trending.scores)},
         "feed": {
             "applied_seq": feed.applied,
@@ -97,7 +97,7 @@ def _models(placed: PlacedBundle) -> dict[str, Any]:
     return found
 
 
-def _experiments(parts: Parts) -> dict[str, Any]:
+def _experiments(components: Components) -> dict[str, Any]:
     """What runs on this worker, and the arms' bundles that it refused: their users get the deployed one."""
     refused = [
         {
@@ -106,9 +106,9 @@ def _experiments(parts: Parts) -> dict[str, Any]:
             "refused_at": each.refused_at.isoformat(),
             "retry_at": each.retry_at.isoformat(),
         }
-        for each in parts.arms.refused.values()
+        for each in components.arms.refused.values()
     ]
-    return {"running": [each.experiment_id for each in parts.experiments.running], "refused": refused}
+    return {"running": [each.experiment_id for each in components.experiments.running], "refused": refused}
 
 
 def _bundle(placed: PlacedBundle | None, deployed: Deployed) -> dict[str, Any]:

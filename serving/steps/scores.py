@@ -1,7 +1,7 @@
 """Arithmetic on scores.
 
 A score above zero is an opinion. The models' scores and cosines come without those that are only rounding
-(training/models/core/opinions.py), sums of non-negative scores make no new ones, and differences are cleared
+(training/models/core/rounding.py), sums of non-negative scores make no new ones, and differences are cleared
 here.
 """
 
@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.types import Identities, Mask, Rows, Scores
-from training.models.core.opinions import opinions
+from training.models.core.rounding import zero_rounding
 
 TERMS = 1024
 """No score of a blend is a longer sum (the longest are over a vector or a history)."""
 
 
-def scaled(scores: Scores) -> Scores:
+def scaled_to_best(scores: Scores) -> Scores:
     """Scores as shares of the best, float32 in 0..1: what is below zero becomes 0; all 0 stays all 0.
 
-    >>> scaled(np.array([4, -1, 2], dtype=np.float32)).tolist()
+    >>> scaled_to_best(np.array([4, -1, 2], dtype=np.float32)).tolist()
     [1.0, 0.0, 0.5]
     """
     kept: Scores = np.maximum(scores, np.float32(0))
@@ -28,17 +28,17 @@ def scaled(scores: Scores) -> Scores:
     return kept
 
 
-def contrast(scores: Scores, allowed: Mask) -> Scores:
+def above_lowest(scores: Scores, allowed: Mask) -> Scores:
     """Allowed items' scores above the least of them, 0 elsewhere: what all have in common says nothing.
 
     Two scores that should be equal may be two roundings of the largest apart: that says nothing either.
     """
     above = np.where(allowed, scores - scores.min(where=allowed, initial=np.float32(np.inf)), np.float32(0))
     # Twice the largest: each side of the difference has an error of its own.
-    return opinions(above, 2 * np.abs(scores).max(where=allowed, initial=np.float32(0)), TERMS)
+    return zero_rounding(above, 2 * np.abs(scores).max(where=allowed, initial=np.float32(0)), TERMS)
 
 
-def spread(values: Scores, rows: Rows, n_rows: int) -> Scores:
+def scatter(values: Scores, rows: Rows, n_rows: int) -> Scores:
     """Scores of some rows as float32[n_rows], 0 elsewhere; rows < 0 are dropped."""
     total = np.zeros(n_rows, dtype=np.float32)
     if len(rows) and int(rows.min()) < 0:

@@ -10,15 +10,15 @@ from serving.steps.context import Exploration
 from serving.steps.scores import top
 from serving.steps.table import Table
 
-Worthy = Literal["positive", "scored", "all"]
+Eligible = Literal["positive", "scored", "all"]
 """What a candidate needs: a score above 0, any score but 0, or nothing."""
 
 
-def best(table: Table, count: int, worthy: Worthy) -> Table:
+def best(table: Table, count: int, eligible: Eligible) -> Table:
     """The best `count` candidates that may be in the list, best first; equals by their identity."""
     kept = table.allowed
-    if worthy != "all":
-        kept = kept & (table.score > 0 if worthy == "positive" else table.score != 0)
+    if eligible != "all":
+        kept = kept & (table.score > 0 if eligible == "positive" else table.score != 0)
     places = np.flatnonzero(kept)
     return table.take(places[top(table.score[places], table.identity[places], count)])
 

@@ -99,7 +99,7 @@ class Table:
             total += values
         return total
 
-    def scaled(self, name: str) -> Scores:
+    def standardised(self, name: str) -> Scores:
         """A source's column over its scale, float32[c]."""
         return self.column(name) / np.float32(self.scales[name]() if name in self.scales else 1.0)
 

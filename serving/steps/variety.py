@@ -20,7 +20,7 @@ def variety(context: Context, allowed: Mask) -> dict[str, Column]:
     return {"diverse": Column(keys, pool[places])}
 
 
-def draw_of_the_day(context: Context, table: Table) -> Table:
+def daily_sample(context: Context, table: Table) -> Table:
     """A scorer: popular items by lot; groups that the user has seen, or sees beside, have less chance."""
     known = np.concatenate([context.history.seen, context.exclude])
     places = np.flatnonzero(table.allowed)
@@ -36,7 +36,7 @@ def _draw(
     context: Context, rows: Rows, popularity: Scores, seen_groups: NDArray[np.int32], k: int
 ) -> tuple[NDArray[np.int64], Scores]:
     seed = day_seed(context.user.user_id, context.user.day)
-    chance = lots(seed, context.identity[rows])
+    chance = random_keys(seed, context.identity[rows])
     return sample_diverse(context.rankings.groups[rows], popularity, seen_groups, chance, k=k)
 
 
@@ -47,7 +47,7 @@ def day_seed(user_id: str, day: date) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def lots(seed: int, identity: Identities) -> Doubles:
+def random_keys(seed: int, identity: Identities) -> Doubles:
     """A number in (0, 1) for each item: the same for a seed and an item, whatever else is drawn from.
 
     SplitMix64 (Steele, Lea and Flood 2014) of the identity and the seed, its upper 53 bits.
@@ -82,7 +82,7 @@ def sample_diverse(
         groups: int32[m], the group of each.
         popularity: float32[m], 0..1.
         seen_groups: int32[n], groups of the items that the user sees or saw anyway.
-        chance: float64[m], a number in (0, 1) for each: see `lots`.
+        chance: float64[m], a number in (0, 1) for each: see `random_keys`.
         k: how many; fewer when the pool is smaller.
 
     Returns:

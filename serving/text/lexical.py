@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.text.guesses import Guesses
 from serving.text.postings import Postings
+from serving.text.spelling import SpellingCorrections
 from serving.text.synonyms import Phrase, Synonyms
 from serving.text.terms import fold, ideographs, phrase, terms, words
 from serving.types import Item, Mask, Rows, Scores
@@ -47,7 +47,7 @@ class LexicalIndex:
         self._postings = Postings()
         self._params = params
         self._synonyms = synonyms
-        self._guesses = Guesses(self._postings)
+        self._guesses = SpellingCorrections(self._postings)
         self._titles = np.zeros(1024, dtype=np.int64)
 
     def __len__(self) -> int:

@@ -76,12 +76,12 @@ def words(text: str) -> list[str]:
     return found
 
 
-def meant(query: str) -> str:
+def without_stop_words(query: str) -> str:
     """A query without its stop words, in its own words and order; of stop words alone, as it is.
 
     Sentence encoders read "something to keep tea warm" rather by its "something" than one would like.
 
-    >>> meant("something to keep tea warm")
+    >>> without_stop_words("something to keep tea warm")
     'keep tea warm'
     """
     kept = [word for word in words(query) if word not in STOP_WORDS]

@@ -14,8 +14,8 @@ class Proxy:
     """Between a pool and the server; connections are taken, and nothing is answered, while it hangs."""
 
     def __init__(self, dsn: str) -> None:
-        self._parts = urlsplit(dsn)
-        self._server = Path(parse_qs(self._parts.query)["host"][0]) / _SOCKET
+        self._components = urlsplit(dsn)
+        self._server = Path(parse_qs(self._components.query)["host"][0]) / _SOCKET
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._folder = tempfile.TemporaryDirectory(prefix="proxy-")
@@ -24,7 +24,7 @@ class Proxy:
     @property
     def dsn(self) -> str:
         """Where the proxy listens."""
-        return urlunsplit(self._parts._replace(query=f"host={self._folder.name}"))
+        return urlunsplit(self._components._replace(query=f"host={self._folder.name}"))
 
     def hang(self) -> None:
         """Forward nothing from now on."""

@@ -75,7 +75,7 @@ async def test_a_worker_that_cannot_follow_is_not_ready_until_it_can(
         raise KeyError("a row that nobody thought of")
 
     with monkeypatch.context() as broken:
-        broken.setattr(plane._parts.feed, "catch_up", fail)
+        broken.setattr(plane._components.feed, "catch_up", fail)
         async with asyncio.timeout(5):
             while plane.healthy:
                 await asyncio.sleep(0.05)

@@ -109,7 +109,7 @@ def compare_coverage(challenger: IntArray, other: IntArray, n_items: int) -> Dif
     """
     mine, theirs = (list_matrix(lists, n_items) for lists in (challenger, other))
     value = coverage(mine.sum(axis=0)) - coverage(theirs.sum(axis=0))
-    found = around(value, coverage_without_each(mine) - coverage_without_each(theirs))
+    found = jackknife_interval(value, coverage_without_each(mine) - coverage_without_each(theirs))
     return difference_of(found, len(challenger))
 
 
@@ -119,7 +119,7 @@ def list_matrix(lists: IntArray, n_items: int) -> Csr:
     return sparse.csr_array((np.ones(len(rows)), (rows, lists[rows, places])), shape=(len(lists), n_items))
 
 
-def around(value: float, without: DoubleArray) -> Estimate:
+def jackknife_interval(value: float, without: DoubleArray) -> Estimate:
     """The normal interval about a number with the jackknife's standard error (Efron and Stein 1981).
 
     For what belongs to all lists together. A bootstrap resample holds 63 % of the users: it covers fewer
@@ -136,7 +136,7 @@ def around(value: float, without: DoubleArray) -> Estimate:
     return Estimate(value, value - margin, value + margin)
 
 
-def shared(confidence: float, comparisons: int) -> float:
+def bonferroni(confidence: float, comparisons: int) -> float:
     """The confidence of each of several comparisons that all hold together with `confidence` (Bonferroni)."""
     return 1.0 - (1.0 - confidence) / max(comparisons, 1)
 

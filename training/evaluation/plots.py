@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.evaluation.tables import Found
+from training.evaluation.tables import MetricsByModel
 from training.models.blend import BLEND
 from training.models.registry import REGISTRY
 
@@ -43,7 +43,7 @@ ACTIVITY = {
 """Slice of the users → its name in the plot."""
 
 
-def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:
+def draw_plots(found: MetricsByModel, cutoffs: Sequence[int], folder: Path) -> None:
     """Draw the ranking of the models, metric by k, accuracy against coverage, and accuracy by activity.
 
     Args:
@@ -58,7 +58,7 @@ def draw_plots(found: Found, cutoffs: Sequence[int], folder: Path) -> None:
     draw_activity(found, k, folder / "accuracy_by_activity.png")
 
 
-def draw_ranking(found: Found, metric: str, path: Path) -> None:
+def draw_ranking(found: MetricsByModel, metric: str, path: Path) -> None:
     """One line a model, the best on top: its value and interval over all users, and with a history."""
     figure, axes = _figure(8, 0.45 * len(found) + 1.6)
     for offset, part, name in ((0.15, "all", "all users"), (-0.15, "warm_users", "users with a history")):
@@ -76,7 +76,7 @@ def draw_ranking(found: Found, metric: str, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_by_k(found: Found, path: Path) -> None:
+def draw_by_k(found: MetricsByModel, path: Path) -> None:
     """NDCG and recall at every length of the list, over all users, each interval as a band."""
     from matplotlib.figure import Figure
 
@@ -100,7 +100,7 @@ def draw_by_k(found: Found, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_accuracy_against_coverage(found: Found, k: int, path: Path) -> None:
+def draw_accuracy_against_coverage(found: MetricsByModel, k: int, path: Path) -> None:
     """Accuracy against the share of the catalogue that is in any list."""
     figure, axes = _figure(8, 5.5)
     for name, content in found.items():
@@ -128,7 +128,7 @@ def draw_accuracy_against_coverage(found: Found, k: int, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_activity(found: Found, k: int, path: Path) -> None:
+def draw_activity(found: MetricsByModel, k: int, path: Path) -> None:
     """Accuracy by what was known of the users before the test; a group without users is left out."""
     figure, axes = _figure(10, 5)
     users = next(iter(found.values()))["users"]
@@ -174,7 +174,7 @@ def draw_search(name: str, scores: Sequence[float], shipped: float, path: Path) 
     _save(figure, path)
 
 
-def _ranked(found: Found, metric: str) -> dict[str, Any]:
+def _ranked(found: MetricsByModel, metric: str) -> dict[str, Any]:
     """Worst first: matplotlib counts upwards."""
     return dict(sorted(found.items(), key=lambda pair: float(pair[1]["slices"]["all"][metric]["value"])))
 

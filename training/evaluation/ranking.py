@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from training.evaluation import metrics
-from training.evaluation.intervals import Estimate, around, estimate_means, list_matrix
+from training.evaluation.intervals import Estimate, estimate_means, jackknife_interval, list_matrix
 from training.models.blend import FEW_INTERACTIONS
 from training.models.core.base import top_k
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
@@ -217,7 +217,7 @@ def of_all_lists(lists: IntArray, n_items: int, cutoffs: Sequence[int]) -> dict[
     for k in cutoffs:
         uneven = metrics.gini(metrics.exposure(lists, n_items, k))
         without = metrics.gini_without_each(list_matrix(lists[:, :k], n_items))
-        found[f"gini@{k}"] = _share(around(uneven, without))
+        found[f"gini@{k}"] = _share(jackknife_interval(uneven, without))
     return found
 
 
@@ -227,7 +227,7 @@ def coverage_of(items: BoolArray, lists: IntArray, cutoffs: Sequence[int]) -> di
     for k in cutoffs:
         listed = list_matrix(lists[:, :k], len(items))[:, items]
         value = metrics.coverage(listed.sum(axis=0)) if items.any() and len(lists) else np.nan
-        found[f"coverage@{k}"] = _share(around(value, metrics.coverage_without_each(listed)))
+        found[f"coverage@{k}"] = _share(jackknife_interval(value, metrics.coverage_without_each(listed)))
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from training.evaluation.ranking import ITEMS
 from training.markdown import interval, table
 
-Found = Mapping[str, Any]
+MetricsByModel = Mapping[str, Any]
 """model → the content of its metrics.json."""
 
 METRICS = ("ndcg", "recall", "coverage")
@@ -24,7 +24,7 @@ METRICS_OF_USERS = ("ndcg", "coverage", "gini")
 METRICS_OF_ITEMS = ("ndcg", "coverage", "share")
 
 
-def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int]) -> str:
+def models_table(found: MetricsByModel, summary: Mapping[str, Any], cutoffs: Sequence[int]) -> str:
     """The models as a Markdown table, with 95 % intervals at the first cutoff."""
     metric, baseline = summary["metric"], summary["baseline"]
     columns = [f"{name}@{k}" for k in cutoffs for name in METRICS]
@@ -48,7 +48,7 @@ def models_table(found: Found, summary: Mapping[str, Any], cutoffs: Sequence[int
     )
 
 
-def slices_table(found: Found, k: int) -> str:
+def slices_table(found: MetricsByModel, k: int) -> str:
     """A table for each slice that has users: accuracy, coverage and Gini at k with their 95 % intervals.
 
     Of the items with few interactions: accuracy with only them as right answers, the share of them that

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from training.models.core.opinions import opinions
+from training.models.core.rounding import zero_rounding
 from training.models.core.types import BoolArray, Csr, FloatArray
 
 LEAST_SPREAD = 1e-3
@@ -100,7 +100,7 @@ def combine(parts: Iterable[tuple[FloatArray, Weight]]) -> FloatArray:
         total += part
         magnitude += np.abs(part)
         terms += 1
-    return opinions(total, magnitude, terms + ROUNDED)
+    return zero_rounding(total, magnitude, terms + ROUNDED)
 
 
 def weights_by_model(weights: Mapping[str, float], new_items: BoolArray | None = None) -> dict[str, Weight]:

@@ -15,7 +15,7 @@ from scipy import linalg, sparse
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
 from training.models.core.neighbours import NeighbourModel
-from training.models.core.opinions import opinions
+from training.models.core.rounding import zero_rounding
 from training.models.core.types import Csr, FloatArray, Report
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def weights(matrix: Csr, l2: float) -> FloatArray:
     for start in range(0, len(inverse), BLOCK):
         # An entry is the product of two columns of the factor's inverse; the diagonal, of one with itself.
         magnitude = lengths[:, None] * lengths[start : start + BLOCK]
-        opinions(inverse[:, start : start + BLOCK], magnitude, len(inverse))
+        zero_rounding(inverse[:, start : start + BLOCK], magnitude, len(inverse))
     np.divide(inverse, -diagonal[None, :], out=inverse)
     # The constraint of EASE: no item may predict itself.
     np.fill_diagonal(inverse, 0.0)

@@ -7,7 +7,14 @@ import numpy as np
 
 from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.data import TrainingData, transform, transform_matrix
-from training.models.core.opinions import STORED, Direction, cleared, mean_direction, opinions, rounding
+from training.models.core.rounding import (
+    STORED,
+    Direction,
+    mean_direction,
+    rounding_bound,
+    zero_below,
+    zero_rounding,
+)
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
@@ -59,7 +66,7 @@ class Embeddings(Model):
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
         scores, found = self.index.search(profile.vector[None, :], depth)
         # FAISS pads with -1 where inverted lists hold too few; a cosine at or below zero is no likeness.
-        near = (found[0] >= 0) & (profile.opinions(scores[0]) > 0)
+        near = (found[0] >= 0) & (profile.zero_rounding(scores[0]) > 0)
         return found[0][near].astype(np.int32), scores[0][near]
 
     def scores(self, query: Query) -> FloatArray:
@@ -68,7 +75,7 @@ class Embeddings(Model):
         if profile is None:
             return scores
         if self._whole:
-            return profile.opinions(self.vectors @ profile.vector)
+            return profile.zero_rounding(self.vectors @ profile.vector)
         # Excluded items take places among the nearest: ask for so many more.
         items, near = self.search(profile, CANDIDATES + len(query.exclude))
         scores[items] = near
@@ -80,9 +87,11 @@ class Embeddings(Model):
         terms = int(np.diff(histories.indptr).max(initial=0)) + STORED
         totals: FloatArray = (read @ self.vectors).astype(np.float32)
         # Divided by their length at the end: what rounding made of the sums stays small beside their parts.
-        lengths = opinions(np.linalg.norm(totals, axis=1, keepdims=True).astype(np.float32), sums, terms)
-        noise = lengths * np.float32(rounding(totals.shape[1] + STORED)) + sums * np.float32(rounding(terms))
-        scores = cleared(totals @ self.vectors.T, noise)
+        lengths = zero_rounding(np.linalg.norm(totals, axis=1, keepdims=True).astype(np.float32), sums, terms)
+        noise = lengths * np.float32(rounding_bound(totals.shape[1] + STORED)) + sums * np.float32(
+            rounding_bound(terms)
+        )
+        scores = zero_below(totals @ self.vectors.T, noise)
         return np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > 0)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:

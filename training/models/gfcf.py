@@ -16,7 +16,7 @@ from scipy import sparse
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
-from training.models.core.opinions import STORED, cleared, opinions, rounding
+from training.models.core.rounding import STORED, rounding_bound, zero_below, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 
@@ -96,10 +96,13 @@ class GfCf(NeighbourModel):
         columns are worked out over all items: they are as large in its small entries as in its large ones.
         """
         terms = self.n_items + int(self.into.shape[1]) + history + STORED
-        smooth = opinions(smooth, magnitude, terms)
+        smooth = zero_rounding(smooth, magnitude, terms)
         # The linear filter's scores are never below zero: only a low-pass score below zero takes from them.
-        noise = np.float32(rounding(terms)) * magnitude + np.float32(rounding(history + STORED)) * linear
-        return cleared(linear + smooth, np.where(smooth < 0, noise, np.float32(0)))
+        noise = (
+            np.float32(rounding_bound(terms)) * magnitude
+            + np.float32(rounding_bound(history + STORED)) * linear
+        )
+        return zero_below(linear + smooth, np.where(smooth < 0, noise, np.float32(0)))
 
     def arrays(self) -> Arrays:
         return super().arrays() | {"into": self.into, "out": self.out}

@@ -18,7 +18,7 @@ from database.settings import Settings
 from training.data.prepared import Prepared
 from training.data.workspace import Workspace
 from training.evaluation.holdout import Holdout, evaluate_ranker, load_metrics, load_per_user, open_holdout
-from training.evaluation.intervals import Estimate, compare, shared
+from training.evaluation.intervals import Estimate, bonferroni, compare
 from training.evaluation.ranking import Evaluation, Ranker
 from training.models.blend import BLEND, CONTENT_MODEL, Blend
 from training.models.bundle import BundleError, read_manifest
@@ -173,7 +173,7 @@ def _compare(
     if not len(mine) or len(mine) != len(theirs):
         return Comparison(*names, metric, 0.0, 0.0, 0.0, 0)
     # The compared models and the cold users are so many comparisons, which share the error.
-    confidence = shared(params.gate.confidence, len(params.gate.compared) + 1)
+    confidence = bonferroni(params.gate.confidence, len(params.gate.compared) + 1)
     result = compare(mine, theirs, params.evaluation.bootstrap_samples, params.seed, confidence)
     reference = float(np.nanmean(theirs))
     return Comparison(*names, metric, result.difference, result.low, result.high, result.users, reference)

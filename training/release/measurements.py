@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from training.evaluation.holdout import HoldoutFacts
-from training.evaluation.intervals import Estimate, shared
+from training.evaluation.intervals import Estimate, bonferroni
 from training.params.operating import GateParams
 from training.release.volume import Volume
 
@@ -77,5 +77,5 @@ class ChallengerReport:
 
 def standard_error(comparison: Comparison, limits: GateParams) -> float:
     """Of a comparison's difference, from its interval."""
-    confidence = shared(limits.confidence, len(limits.compared) + 1)
+    confidence = bonferroni(limits.confidence, len(limits.compared) + 1)
     return (comparison.high - comparison.low) / (2.0 * NormalDist().inv_cdf((1.0 + confidence) / 2.0))

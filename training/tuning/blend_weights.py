@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
+from training.evaluation.intervals import CONFIDENCE, Difference, bonferroni, compare
 from training.evaluation.ranking import Ranker, TestSet
 from training.models.core.types import DoubleArray, FloatArray
 from training.tuning.candidate_scores import CandidateScores
@@ -42,7 +42,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class WeightsEvaluation:
     """Weights by what they reach over all folds."""
 
     weights: Mapping[str, float]
@@ -66,7 +66,7 @@ class LearnedWeights:
     floors: Sequence[float]
     best_single: str
     single_accuracy: Mapping[str, float]
-    searches: Sequence[Evaluated]
+    searches: Sequence[WeightsEvaluation]
     """Where each search ended."""
     verdict: Difference | None = None
     """The learned less the shipped weights over all folds' users, with an interval widened for the number of
@@ -125,7 +125,7 @@ def learn_weights(
     if shipped and any(shipped.get(name) for name in names):
         before = {name: shipped.get(name, 0.0) for name in names}
         # The best of several searches looks better by chance: the interval is widened for their number.
-        confidence = shared(CONFIDENCE, len(searches))
+        confidence = bonferroni(CONFIDENCE, len(searches))
         mine, theirs = (
             np.concatenate([part for part, _ in problem.evaluate(each)]) for each in (found.weights, before)
         )
@@ -180,11 +180,11 @@ class _Problem:
         """Accuracy of each user, float64[u], and coverage, of each fold."""
         return self._evaluate([part.weighted(weights) for part in self.candidates])
 
-    def outcome(self, weights: Mapping[str, float]) -> Evaluated:
+    def outcome(self, weights: Mapping[str, float]) -> WeightsEvaluation:
         found = self.evaluate(weights)
         coverage = tuple(coverage for _, coverage in found)
         ratios = [part / floor for part, floor in zip(coverage, self.floors, strict=True) if floor]
-        return Evaluated(
+        return WeightsEvaluation(
             weights, mean_of_folds([each for each, _ in found]), coverage, min(ratios, default=1.0)
         )
 

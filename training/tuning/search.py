@@ -53,7 +53,7 @@ After = Callable[[Trial, float], float]
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchOutcome:
     """All trials, in order; the best is the earliest of the highest score."""
 
     trials: tuple[Trial, ...]
@@ -74,7 +74,7 @@ def search(
     on_trial: OnTrial,
     after: After | None = None,
     starts: Sequence[Values] = (),
-) -> Found:
+) -> SearchOutcome:
     """Maximise `objective` over `space` by tree-structured Parzen estimators (Bergstra et al. 2011).
 
     The shipped values are tried first, so what is found is never worse on the data it is found on. A ladder
@@ -109,14 +109,14 @@ class _Search:
     trials: list[Trial] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
-    def run(self, shipped: Values, startup: int, seed: int) -> Found:
+    def run(self, shipped: Values, startup: int, seed: int) -> SearchOutcome:
         ladders = {name: part for name, part in self.space.items() if isinstance(part, Ladder)}
         foot = {name: part.ladder[0] for name, part in ladders.items()}
         self._sample({name: shipped[name] for name in self.space} | foot, ladders, startup, seed)
         for name, part in ladders.items():
             self._climb(name, part)
         self._look_around(seed)
-        return Found(tuple(self.trials))
+        return SearchOutcome(tuple(self.trials))
 
     def _try(self, values: Values) -> Trial:
         started = time.monotonic()
@@ -171,7 +171,7 @@ class _Search:
                 return True
         if self.budget.seconds is None or not ladders or len(self.trials) <= len(self.starts):
             return False
-        like = max(self._recent(), Found(tuple(self.trials)).best, key=lambda trial: trial.seconds)
+        like = max(self._recent(), SearchOutcome(tuple(self.trials)).best, key=lambda trial: trial.seconds)
         needed = 0.0
         for part in ladders.values():
             # Every step of the ladder as if cost grew at its steepest: an upper bound.
@@ -185,7 +185,7 @@ class _Search:
 
     def _climb(self, name: str, part: Ladder) -> None:
         # Time is expected to grow as step ^ power; `steepest` until two fits have been timed.
-        best, power, like = Found(tuple(self.trials)).best, part.steepest, self._recent()
+        best, power, like = SearchOutcome(tuple(self.trials)).best, part.steepest, self._recent()
         for step in part.ladder[1:]:
             growth = (step / best.values[name]) ** power
             if not self._fits(like, growth):
@@ -204,7 +204,7 @@ class _Search:
         ranges = {name: part for name, part in self.space.items() if isinstance(part, Range)}
         generator = np.random.default_rng(seed)
         while ranges and self._fits(self._recent()):
-            best = Found(tuple(self.trials)).best
+            best = SearchOutcome(tuple(self.trials)).best
             self._try(
                 best.values
                 | {name: near(best.values[name], part, generator) for name, part in ranges.items()}

@@ -9,10 +9,10 @@ from typing import Any
 from training.evaluation.intervals import Difference
 from training.markdown import difference, table
 from training.tuning.blend_weights import LearnedWeights
-from training.tuning.search import Found, OnTrial, Trial
+from training.tuning.search import OnTrial, SearchOutcome, Trial
 
 
-def save_trials(name: str, found: Found, shipped: float, verdict: Difference, folder: Path) -> None:
+def save_trials(name: str, found: SearchOutcome, shipped: float, verdict: Difference, folder: Path) -> None:
     """Write trials.json, trials.md and trials.png."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
@@ -37,7 +37,7 @@ def save_weights(learned: LearnedWeights, folder: Path, log_trial: OnTrial | Non
             log_trial(Trial(number, dict(found.weights), found.accuracy, 0.0))
 
 
-def as_table(found: Found) -> str:
+def as_table(found: SearchOutcome) -> str:
     """The trials as a Markdown table, in order; the best one is bold."""
     keys = list(found.trials[0].values)
     rows = []
@@ -58,7 +58,7 @@ def verdict_line(verdict: Difference, trials: int) -> str:
     )
 
 
-def search_line(found: Found, shipped: float, verdict: Difference, folder: Path) -> str:
+def search_line(found: SearchOutcome, shipped: float, verdict: Difference, folder: Path) -> str:
     """A finished search in a few lines."""
     return (
         f"Shipped {shipped:.4f}, best {found.best.score:.4f} (trial {found.best.number} of "

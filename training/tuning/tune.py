@@ -19,7 +19,7 @@ from training.data.snapshot import read_snapshot
 from training.data.split import SplitError
 from training.data.workspace import Workspace, locked, open_workspace
 from training.errors import TrainingError
-from training.evaluation.intervals import CONFIDENCE, Difference, compare, shared
+from training.evaluation.intervals import CONFIDENCE, Difference, bonferroni, compare
 from training.evaluation.ranking import accuracy, rank
 from training.evaluation.windows import Window, open_windows
 from training.models.blend import BLEND
@@ -32,7 +32,7 @@ from training.release.bundle import git_commit
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 from training.tuning.blend_weights import LearnedWeights, Objective, learn_weights, mean_of_folds
-from training.tuning.search import Budget, Found, OnTrial, Trial, Values, progress, search
+from training.tuning.search import Budget, OnTrial, SearchOutcome, Trial, Values, progress, search
 from training.tuning.search_history import blend_line, save_trials, save_weights, search_line
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ COMPARED = 50
 class Tuned:
     """A finished search, and whether its best values are better than the shipped ones."""
 
-    found: Found
+    found: SearchOutcome
     shipped: float
     """Score of the values of params.yaml; where a ladder is searched trial 0 stands at its foot instead."""
     verdict: Difference
@@ -100,7 +100,7 @@ def tune(
     best, before = gains[found.best.number], gains[0]
     if found.trials[0].values.items() - shipped.model_dump().items():
         before = [_gains(name, shipped, window, params) for window in windows]
-    samples, confidence = params.evaluation.bootstrap_samples, shared(CONFIDENCE, len(found.trials) - 1)
+    samples, confidence = params.evaluation.bootstrap_samples, bonferroni(CONFIDENCE, len(found.trials) - 1)
     verdict = compare(np.concatenate(best), np.concatenate(before), samples, params.seed, confidence)
     return Tuned(found, mean_of_folds(before), verdict)
 

@@ -18,18 +18,18 @@ from serving.api.fields import MAX_QUERY, MAX_SHOWN
 from serving.api.v1.event_in import EventWord
 from serving.api.v1.fields import Body, Id
 from serving.api.v1.item import RecommendedItem
-from serving.api.v1.pages import opened
+from serving.api.v1.pages import read_page
 from serving.conditions.reading import LONGEST
-from serving.lists.wanted import (
+from serving.lists.list_requests import (
     By,
+    ItemsListRequest,
+    ListRequest,
+    RerankListRequest,
+    SearchListRequest,
     SessionEvent,
-    Wanted,
-    WantedForUser,
-    WantedOrder,
-    WantedSearch,
-    WantedSimilar,
-    WantedTrending,
-    WantedWithItems,
+    SimilarListRequest,
+    TrendingListRequest,
+    UserListRequest,
 )
 
 MOST_ITEMS = 1000
@@ -102,7 +102,7 @@ class ListBody(Body):
         if not isinstance(body, dict) or body.get("page") is None:
             return handler(body)
         try:
-            request, earlier = opened(cls.LIST, body)
+            request, earlier = read_page(cls.LIST, body)
         except PydanticCustomError as error:
             at_fault = InitErrorDetails(type=error, loc=("page",), input=body["page"])
             raise ValidationError.from_exception_data(cls.__name__, [at_fault]) from error
@@ -114,7 +114,7 @@ class ListBody(Body):
         """The fields that its next page has."""
         return self.model_dump(exclude={"page"}, exclude_defaults=True)
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
         raise NotImplementedError
 
@@ -147,12 +147,12 @@ class RecommendBody(ListBody):
             raise PydanticCustomError("two_ways", "item_ids stand alone: without user_id and session")
         return self
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
         if self.item_ids:
             items = tuple(self.item_ids)
-            return WantedWithItems(**self._common(), item_ids=items, diversity=self.diversity)
-        return WantedForUser(
+            return ItemsListRequest(**self._common(), item_ids=items, diversity=self.diversity)
+        return UserListRequest(
             **self._common(),
             user_id=self.user_id,
             session=tuple(each.event() for each in self.session),
@@ -173,9 +173,9 @@ class SimilarBody(ListBody):
         "text; `title`",
     )
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
-        return WantedSimilar(**self._common(), item_id=self.item_id, by=self.by)
+        return SimilarListRequest(**self._common(), item_id=self.item_id, by=self.by)
 
 
 class SearchBody(ListBody):
@@ -189,9 +189,9 @@ class SearchBody(ListBody):
     )
     facets: list[FieldName] = Field(default_factory=list, max_length=MOST_FACETS)
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
-        return WantedSearch(
+        return SearchListRequest(
             **self._common(), query=self.query, sort=self.sort, facets=tuple(dict.fromkeys(self.facets))
         )
 
@@ -212,9 +212,9 @@ class TrendingBody(ListBody):
         "count less",
     )
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
-        return WantedTrending(**self._common(), category=self.category, hours=self.hours)
+        return TrendingListRequest(**self._common(), category=self.category, hours=self.hours)
 
 
 class RerankBody(Body):
@@ -226,9 +226,9 @@ class RerankBody(Body):
     explain: bool = Field(default=False, description="add `columns` to every item")
     shown: int | None = Field(default=None, ge=0, le=MAX_SHOWN)
 
-    def wanted(self) -> Wanted:
+    def list_request(self) -> ListRequest:
         """As lists read it."""
-        return WantedOrder(
+        return RerankListRequest(
             n=len(self.item_ids),
             item_ids=tuple(dict.fromkeys(self.item_ids)),
             user_id=self.user_id,

@@ -26,7 +26,13 @@ from serving.api.v1.list_bodies import (
 from serving.api.v1.pages import next_page
 from serving.api.v1.problems import documented
 from serving.conditions.tree import FilterError
-from serving.lists.wanted import Answered, Wanted, WantedForUser, WantedOrder, WantedSearch
+from serving.lists.list_requests import (
+    ListRequest,
+    ListResponse,
+    RerankListRequest,
+    SearchListRequest,
+    UserListRequest,
+)
 from serving.request_context import current_request
 from serving.types import Ranked, Reason
 
@@ -107,7 +113,7 @@ async def trending(plane: Plane, body: Trending) -> Response:
 async def rerank(plane: Plane, body: Rerank) -> Response:
     """Every item that is sent comes back: in `items`, best first, or named in `unknown_items` or
     `withdrawn_items`."""
-    made = await _made(plane, await _in_own_words(plane, body.wanted()), body.shown)
+    made = await _made(plane, await _in_own_words(plane, body.list_request()), body.shown)
     return answer(
         _shape(plane, made, None)
         | {"unknown_items": made.unknown_items, "withdrawn_items": made.withdrawn_items}
@@ -115,28 +121,28 @@ async def rerank(plane: Plane, body: Rerank) -> Response:
 
 
 async def _list(plane: PlaneProtocol, body: ListBody) -> Response:
-    wanted = await _in_own_words(plane, body.wanted())
-    made = await _made(plane, wanted, body.shown)
+    list_request = await _in_own_words(plane, body.list_request())
+    made = await _made(plane, list_request, body.shown)
     following = None
-    if len(made.items) == wanted.n:
-        following = next_page(body.LIST, body.first_request(), wanted.earlier_pages, made.items)
+    if len(made.items) == list_request.n:
+        following = next_page(body.LIST, body.first_request(), list_request.earlier_pages, made.items)
     shape = _shape(plane, made, following)
     if made.unknown_items:
         shape["unknown_items"] = made.unknown_items
-    if isinstance(wanted, WantedSearch):
+    if isinstance(list_request, SearchListRequest):
         shape |= {"total": made.total, "facets": {name: _facet(each) for name, each in made.facets.items()}}
     return answer(shape)
 
 
-async def _in_own_words(plane: PlaneProtocol, wanted: Wanted) -> Wanted:
+async def _in_own_words(plane: PlaneProtocol, list_request: ListRequest) -> ListRequest:
     """The same, with what the shop's words for the events of its session count as."""
-    if not isinstance(wanted, WantedForUser | WantedOrder):
-        return wanted
-    if all(each.item_id is None or each.event_type in _PLAIN for each in wanted.session):
-        return wanted
+    if not isinstance(list_request, UserListRequest | RerankListRequest):
+        return list_request
+    if all(each.item_id is None or each.event_type in _PLAIN for each in list_request.session):
+        return list_request
     words = await plane.event_words()
     session = []
-    for index, each in enumerate(wanted.session):
+    for index, each in enumerate(list_request.session):
         meaning = words.meaning(each.event_type, each.value)
         if meaning is None:
             reason = "is not defined: PUT /v1/event-types says what it counts as"
@@ -146,20 +152,20 @@ async def _in_own_words(plane: PlaneProtocol, wanted: Wanted) -> Wanted:
                 422, "invalid", "is a search: it needs a query, and no item", f"session.{index}.type"
             )
         session.append(replace(each, event_type=meaning.event_type, weight=meaning.weight))
-    return replace(wanted, session=tuple(session))
+    return replace(list_request, session=tuple(session))
 
 
-async def _made(plane: PlaneProtocol, wanted: Wanted, shown: int | None) -> Answered:
+async def _made(plane: PlaneProtocol, list_request: ListRequest, shown: int | None) -> ListResponse:
     request = current_request.get()
     if request is not None:
         request.credited, request.shown = True, shown
     try:
-        return await plane.lists.answer(wanted)
+        return await plane.lists.answer(list_request)
     except FilterError as error:
         raise ApiError(422, "invalid_filter", str(error), error.source) from error
 
 
-def _shape(plane: PlaneProtocol, made: Answered, following: str | None) -> dict[str, Any]:
+def _shape(plane: PlaneProtocol, made: ListResponse, following: str | None) -> dict[str, Any]:
     request = current_request.get()
     shape: dict[str, Any] = {
         "recommendation_id": None if request is None else str(request.answer_id),

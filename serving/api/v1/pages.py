@@ -15,7 +15,7 @@ import orjson
 from pydantic_core import PydanticCustomError
 
 from serving.catalogue.catalogue import identity_of
-from serving.lists.wanted import KEY_BITS, page_key
+from serving.lists.list_requests import KEY_BITS, page_key
 from serving.types import Ranked
 
 VALID_SECONDS = 30 * 60
@@ -49,7 +49,7 @@ def next_page(
     return urlsafe_b64encode(compress(len(head).to_bytes(4) + head + packed)).decode().rstrip("=")
 
 
-def opened(name: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[int]]:
+def read_page(name: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[int]]:
     """The fields of a page's request, and `page_key` of each item that was shown before it.
 
     Raises PydanticCustomError for a token that is none, is of another list, or is too old.

@@ -8,12 +8,12 @@ from serving.steps.table import Table
 from serving.types import Scores
 
 
-def push_down_disliked(context: Context, table: Table) -> Table:
+def penalise_disliked(context: Context, table: Table) -> Table:
     """The candidates in the order of their scores less the penalty, which is a column of its own."""
     if not len(context.history.disliked):
         return table
     vectors = context.index.vectors
-    pushed = push_down(
+    pushed = penalised(
         table.score,
         vectors.gather(table.rows),
         vectors.gather(context.history.disliked),
@@ -24,7 +24,7 @@ def push_down_disliked(context: Context, table: Table) -> Table:
     return pushed_table.take(np.argsort(-pushed, kind="stable"))
 
 
-def push_down(
+def penalised(
     scores: Scores, vectors: NDArray[np.float32], disliked: NDArray[np.float32], penalty: float
 ) -> Scores:
     """Scores less the penalty for nearness to what the user disliked.

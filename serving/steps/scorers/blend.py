@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import contrast, scaled
+from serving.steps.scores import above_lowest, scaled_to_best
 from serving.steps.table import SEARCH, Table, numbered
 from serving.types import Mask, Rows, Scores
 from training.models.blend import FEW_INTERACTIONS, weights_by_model
@@ -20,9 +20,11 @@ def home_blend(context: Context, table: Table) -> Table:
     shares = context.params.blend
     models = weighted_models(context, table)
     # Summed first, then contrasted: what all models say of every item alike is no opinion.
-    clicked = scaled(contrast(table.total(models), table.allowed)) if models else table.column("")
+    clicked = scaled_to_best(above_lowest(table.total(models), table.allowed)) if models else table.column("")
     # The best search, not their sum: somebody who looks for two things wants items for either.
-    searched = scaled(table.highest(numbered(SEARCH, age) for age in range(len(context.user.searches))))
+    searched = scaled_to_best(
+        table.highest(numbered(SEARCH, age) for age in range(len(context.user.searches)))
+    )
     score = np.float32(shares.clicked) * clicked + np.float32(shares.search) * searched
     if not (score[table.allowed] > 0).any():
         return table.scored(table.column(""), {})
@@ -43,7 +45,7 @@ def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
     found = {}
     for name, weight in weights_by_model(context.weights, _new_items(context, table.rows)).items():
         if name in table.sources:
-            found[name] = table.scaled(name) * np.asarray(weight, dtype=np.float32)
+            found[name] = table.standardised(name) * np.asarray(weight, dtype=np.float32)
     if not any(values.any() for name, values in found.items() if name != "popularity"):
         found.pop("popularity", None)
     return found

@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import scaled
+from serving.steps.scores import scaled_to_best
 from serving.steps.table import INTEREST, Table, numbered
 from serving.types import Scores
 
@@ -13,21 +13,21 @@ HYBRID = ("cf", "embeddings")
 def hybrid_score(context: Context, table: Table) -> Table:
     """The two models, each over its scale, by the weights of the request; as a share of the best."""
     parts = _hybrid_parts(context, table)
-    return table.scored(scaled(table.total(parts)), parts)
+    return table.scored(scaled_to_best(table.total(parts)), parts)
 
 
 def cold_start_score(context: Context, table: Table) -> Table:
     """Interests and popularity, and the models by the share that few events have: events / cold_below."""
     parts = _hybrid_parts(context, table)
-    # A sum in standard deviations; as shares of the best it can be mixed with the cold scores.
-    warm = scaled(table.total(parts))
+    # A sum in standard deviations; as shares of the best it can be interpolated with the cold scores.
+    warm = scaled_to_best(table.total(parts))
     cold = cold_scores(
         best_interest(context, table),
         # Lists take scores above 0: an item without any popularity comes last rather than not at all.
         table.column("popularity") + np.float32(1e-6),
         context.params.ranking.interest_share,
     )
-    warm, cold = mixed(warm, cold, context.history.events, context.params.blend.cold_below)
+    warm, cold = interpolated(warm, cold, context.history.events, context.params.blend.cold_below)
     return table.scored(cold + warm, {**parts, "warm": warm, "cold": cold})
 
 
@@ -42,16 +42,16 @@ def cold_scores(interests: Scores, popularity: Scores, interest_share: float) ->
     Without a fitting interest it is popularity alone.
     """
     if not interests.any():
-        return scaled(popularity)
+        return scaled_to_best(popularity)
     share = np.float32(interest_share)
-    return share * scaled(interests) + (1 - share) * scaled(popularity)
+    return share * scaled_to_best(interests) + (1 - share) * scaled_to_best(popularity)
 
 
-def mixed(warm: Scores, cold: Scores, events: int, cold_below: int) -> tuple[Scores, Scores]:
+def interpolated(warm: Scores, cold: Scores, events: int, cold_below: int) -> tuple[Scores, Scores]:
     """What the models and the cold start give; the models' share is events / cold_below, 0 while silent.
 
     >>> warm, cold = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
-    >>> [part.round(2).tolist() for part in mixed(warm, cold, events=1, cold_below=4)]
+    >>> [part.round(2).tolist() for part in interpolated(warm, cold, events=1, cold_below=4)]
     [[0.25, 0.0], [0.0, 0.75]]
     """
     share = np.float32(min(events / cold_below, 1.0) if warm.any() else 0.0)
@@ -60,7 +60,7 @@ def mixed(warm: Scores, cold: Scores, events: int, cold_below: int) -> tuple[Sco
 
 def _hybrid_parts(context: Context, table: Table) -> dict[str, Scores]:
     return {
-        name: table.scaled(name) * np.float32(context.shares[name])
+        name: table.standardised(name) * np.float32(context.shares[name])
         for name in HYBRID
         if context.shares.get(name)
     }

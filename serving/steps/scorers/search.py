@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import scaled
+from serving.steps.scores import scaled_to_best
 from serving.steps.table import Table
 from serving.types import Mask, Scores
 from training.params.ranking import SearchParams
@@ -65,4 +65,4 @@ def _worded(words: Scores, params: SearchParams) -> Scores:
 
 
 def _meant(meaning: Scores, params: SearchParams) -> Scores:
-    return np.float32(params.semantic) * scaled(meaning)
+    return np.float32(params.semantic) * scaled_to_best(meaning)

@@ -4,10 +4,10 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.history import History
-from serving.steps.nearness import direction, near, nearest
+from serving.steps.similarity import direction, near, nearest
 from serving.steps.table import Column
 from serving.types import Mask
-from training.models.core.opinions import Direction, mean_direction
+from training.models.core.rounding import Direction, mean_direction
 
 
 def near_history(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -32,7 +32,7 @@ def near_item(context: Context, allowed: Mask) -> dict[str, Column]:
     }
 
 
-def meant_alike(context: Context, allowed: Mask) -> dict[str, Column]:
+def similar_embeddings(context: Context, allowed: Mask) -> dict[str, Column]:
     """As many items near the one that is asked about as a blend of sources needs."""
     return {"embeddings": near(context, direction(context.index.vectors.get(context.item)), allowed)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.scores import spread
+from serving.steps.scores import scatter
 from serving.steps.table import NO_OPINION, Column
 from serving.types import Mask
 from training.models.blend import FEW_INTERACTIONS
@@ -23,7 +23,7 @@ def similar_titles(context: Context, allowed: Mask) -> dict[str, Column]:
         )
         return {"tfidf": Column(cosines, rows)}
     indexes, cosines = bundle.models.tfidf.row(bundle.index(context.item))
-    scores = spread(np.asarray(cosines), bundle.rows[indexes], context.n_rows)
+    scores = scatter(np.asarray(cosines), bundle.rows[indexes], context.n_rows)
     # The bundle's neighbours that were edited since are compared by their text of now, below.
     scores[changed] = 0
     live_rows, live_cosines = titles.similar(context.item, changed, context.identity)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.nearness import direction, near, nearest
 from serving.steps.scorers.search import fuse
+from serving.steps.similarity import direction, near, nearest
 from serving.steps.table import INTEREST, SEARCH, Column, numbered
 from serving.text.lexical import LexicalHits
 from serving.types import Mask, Scores, Vector

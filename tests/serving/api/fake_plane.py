@@ -28,7 +28,13 @@ from serving.errors import (
     UserExistsError,
     UserNotFoundError,
 )
-from serving.lists.wanted import Answered, Wanted, WantedSearch, WantedSimilar, page_key
+from serving.lists.list_requests import (
+    ListRequest,
+    ListResponse,
+    SearchListRequest,
+    SimilarListRequest,
+    page_key,
+)
 from serving.request_context import current_request
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, Reason, SearchResult
 from training.params import load_params
@@ -174,14 +180,14 @@ class FakePlane:
         matching = [entry for entry in listed if query.lower() in entry.item.name.lower()]
         return SearchResult(matching) if matching else SearchResult(listed, "no_search_matches")
 
-    async def answer(self, wanted: Wanted) -> Answered:
-        if isinstance(wanted, WantedSimilar):
+    async def answer(self, wanted: ListRequest) -> ListResponse:
+        if isinstance(wanted, SimilarListRequest):
             self._found(wanted.item_id)
         every = self._ranked(len(self.items), None, explain=wanted.explain)
         earlier = wanted.earlier_pages
         kept = [each for each in every if page_key(identity_of(each.item.item_id)) not in earlier]
-        searched = isinstance(wanted, WantedSearch)
-        return Answered(kept[: wanted.n], total=len(every) if searched else None)
+        searched = isinstance(wanted, SearchListRequest)
+        return ListResponse(kept[: wanted.n], total=len(every) if searched else None)
 
     async def hybrid(
         self,

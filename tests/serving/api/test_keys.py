@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from database.settings import Settings
-from serving.api.auth import ExposureRefusedError, asked_host, refuse_exposure
+from serving.api.auth import ExposureRefusedError, bind_host, refuse_exposure
 
 KEYED = {"api_keys": "first-key, second-key"}
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
@@ -107,7 +107,7 @@ def test_listening_beyond_loopback_needs_keys_or_force(host: str, values: Any, r
 def test_the_address_of_the_command_line_counts_too(
     arguments: list[str], environment: dict[str, str], host: str | None
 ) -> None:
-    assert asked_host(arguments, environment) == host
+    assert bind_host(arguments, environment) == host
     if host is not None:
         with pytest.raises(ExposureRefusedError, match=host):
             refuse_exposure(settings_of(), host)

@@ -79,4 +79,4 @@ async def test_whatever_a_bundle_raises_it_is_refused(
             deploy(f"bad{number}", seed=1)
             await plane.settle()
         assert plane.bundle_id == "first"
-    assert len(plane._parts.deployed.refused) >= 1
+    assert len(plane._components.deployed.refused) >= 1

@@ -211,7 +211,7 @@ async def test_each_refusal_is_followed_by_a_longer_wait(plane: LivePlane, deplo
     waits = []
     for _ in range(10):
         await plane.settle()
-        refusal = plane._parts.deployed.refused[1]
+        refusal = plane._components.deployed.refused[1]
         waits.append((refusal.retry_at - refusal.refused_at).total_seconds())
         clock.now = refusal.retry_at
     assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1200, 1200]

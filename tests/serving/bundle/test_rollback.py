@@ -13,7 +13,7 @@ from database.rollback import OvertakenError, RollbackError
 from database.settings import Settings, get_settings
 from serving.api import deployments as router
 from serving.api.airflow_runs import AirflowUnavailableError
-from serving.bundle.rollback import take_back
+from serving.bundle.rollback import roll_back_bundle
 from serving.errors import DatabaseUnavailableError
 from training.models.bundle import Watermark, write_manifest
 
@@ -40,21 +40,21 @@ def store(tmp_path: Path, connection: Connection) -> Path:
 
 
 async def test_the_bundle_before_serves_again_once(store: Path, connection: Connection) -> None:
-    now, left = await take_back(get_settings(), "fewer clicks", locate=store.joinpath)
+    now, left = await roll_back_bundle(get_settings(), "fewer clicks", locate=store.joinpath)
 
     assert (now.bundle_id, left.bundle_id) == ("one", "two")
     serving = deployments.current(connection)
     assert serving is not None
     assert (serving.bundle_id, serving.reason) == ("one", "rollback: fewer clicks")
     with pytest.raises(RollbackError, match="no earlier bundle"):
-        await take_back(get_settings(), "again", locate=store.joinpath)
+        await roll_back_bundle(get_settings(), "again", locate=store.joinpath)
 
 
 async def test_a_damaged_bundle_is_not_gone_back_to(store: Path, connection: Connection) -> None:
     (store / "one" / "items.npy").write_bytes(b"rot")
 
     with pytest.raises(RollbackError, match="incomplete in the store"):
-        await take_back(get_settings(), "fewer clicks", locate=store.joinpath)
+        await roll_back_bundle(get_settings(), "fewer clicks", locate=store.joinpath)
 
     serving = deployments.current(connection)
     assert serving is not None
@@ -63,12 +63,12 @@ async def test_a_damaged_bundle_is_not_gone_back_to(store: Path, connection: Con
 
 async def test_only_the_bundle_named_is_taken_back(store: Path, connection: Connection) -> None:
     with pytest.raises(OvertakenError, match="bundle two is in service, not one"):
-        await take_back(get_settings(), "it was one that was bad", "one", store.joinpath)
+        await roll_back_bundle(get_settings(), "it was one that was bad", "one", store.joinpath)
 
-    now, _ = await take_back(get_settings(), "fewer clicks", "two", store.joinpath)
+    now, _ = await roll_back_bundle(get_settings(), "fewer clicks", "two", store.joinpath)
     assert now.bundle_id == "one"
     with pytest.raises(OvertakenError):
-        await take_back(get_settings(), "the same request again", "two", store.joinpath)
+        await roll_back_bundle(get_settings(), "the same request again", "two", store.joinpath)
 
 
 class Airflow:
@@ -97,7 +97,7 @@ async def posted(airflow: Airflow, **body: str) -> httpx.Response:
 async def test_the_endpoint_has_the_aliases_follow(
     store: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch, reachable: bool
 ) -> None:
-    monkeypatch.setattr(take_back, "__defaults__", (None, store.joinpath))
+    monkeypatch.setattr(roll_back_bundle, "__defaults__", (None, store.joinpath))
     airflow = Airflow(reachable)
     answer = await posted(airflow, reason="fewer clicks", bundle="two")
     assert (answer.status_code, answer.json()["bundle"]) == (200, "one")
@@ -116,4 +116,4 @@ async def test_without_a_database_it_is_unavailable(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, database_url=f"postgresql://nobody@/none?host={tmp_path}")
 
     with pytest.raises(DatabaseUnavailableError):
-        await take_back(settings, "why", locate=tmp_path.joinpath)
+        await roll_back_bundle(settings, "why", locate=tmp_path.joinpath)

@@ -120,7 +120,7 @@ async def test_a_read_that_waits_while_the_feed_is_closed_is_answered_as_stale(
     reading = asyncio.create_task(stale_read(plane))
     while not gate.begun:
         await asyncio.sleep(0.01)
-    await plane._parts.feed.close()
+    await plane._components.feed.close()
     assert await reading
 
 
@@ -130,10 +130,10 @@ async def test_an_older_change_does_not_undo_a_newer_one(plane: LivePlane, pool:
         older = await items.get_item(conn, "TEA0000000")
     assert older is not None and older.title == "teapot"
     await plane.update_item("TEA0000000", {"title": "samovar"})
-    plane._parts.index.apply([older])
+    plane._components.index.apply([older])
     item = await plane.get_item("TEA0000000")
     assert item is not None and item.title == "samovar"
     assert (await plane.lists.search("samovar", 1)).results[0].item.item_id == "TEA0000000"
     await plane.delete_item("TEA0000000")
-    plane._parts.index.apply([older])
+    plane._components.index.apply([older])
     assert await plane.get_item("TEA0000000") is None

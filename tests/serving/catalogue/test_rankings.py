@@ -196,7 +196,7 @@ def test_one_edit_sorts_nothing_anew(edited: int, number: float, what: str) -> N
 
 async def test_items_that_come_in_while_a_home_page_is_made_fail_no_request(plane: LivePlane) -> None:
     """A file of new items is applied between any two steps of a request."""
-    catalogue = plane._parts.index.catalogue
+    catalogue = plane._components.index.catalogue
     changed = int(catalogue.column("change_seq").max())
 
     async def apply() -> None:

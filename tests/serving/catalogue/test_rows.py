@@ -75,11 +75,11 @@ async def test_after_a_swap_new_items_take_the_rows_of_deleted_ones_and_lists_ar
     for number in range(5):
         await plane.delete_item(f"OLD{number}")
     await plane.delete_item("TEA0000000")  # the bundle holds it
-    before = plane._parts.index.catalogue.n_rows
+    before = plane._components.index.catalogue.n_rows
     deploy("b", seed=1)
     await plane.settle()
     await make("NEW")
-    assert plane._parts.index.catalogue.n_rows == before
+    assert plane._components.index.catalogue.n_rows == before
     found = (await plane.lists.search("lantern", 10)).results
     assert {each.item.item_id for each in found} == {f"NEW{number}" for number in range(5)}
     assert await plane.get_item("OLD0") is None and await plane.get_item("TEA0000000") is None
@@ -103,7 +103,7 @@ async def test_a_worker_with_dead_rows_answers_as_one_without(
         await old.delete_item(f"OLD{number}")
     await old.record_interaction(InteractionDraft(user_id="ann", event_type="like", item_id=shop[0]))
     young = await open_plane()
-    rows = [plane._parts.index.catalogue.n_rows for plane in (old, young)]
+    rows = [plane._components.index.catalogue.n_rows for plane in (old, young)]
     assert rows == [21, 18]
     one, other = [
         (await plane.lists.home("ann", 6, lists=["personalized"], explain=True)).personalized

@@ -264,12 +264,12 @@ async def test_a_shadow_whose_rows_went_to_other_items_is_left_out(
     click = InteractionDraft(user_id="v01", event_type="product_click", item_id="NEW0000001")
     await plane.record_interaction(click)
     await plane.lists.home("v01", 5)
-    catalogue, placed = plane._parts.index.catalogue, plane._parts.deployed.bundle
+    catalogue, placed = plane._components.index.catalogue, plane._components.deployed.bundle
     assert placed is not None
     row = catalogue.remove("NEW0000001", catalogue.changed_at("NEW0000001") + 1)
     catalogue.give_back([placed.rows])  # before the shadow's turn
     assert catalogue.put(Item("NEW0000002", "product", "kettle"), catalogue.changed_at("TEA0000000")) == row
-    await plane._parts.exposure.close()
+    await plane._components.exposure.close()
     rows = await logged(pool, "endpoint = 'home.personalized'", 1)
     assert [row["arm"] for row in rows] == ["shown"]
 
@@ -337,8 +337,10 @@ async def test_a_bundle_that_no_list_is_made_with_is_let_go(
     start("old-or-new", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
     deploy("second", seed=1)
     await plane.settle()
-    first = ref(plane._parts.arms.policy(Assignment("old-or-new", Arm("old", 0.5, bundle_id="first"))).bundle)
-    second = ref(plane._parts.deployed.bundle)
+    first = ref(
+        plane._components.arms.policy(Assignment("old-or-new", Arm("old", 0.5, bundle_id="first"))).bundle
+    )
+    second = ref(plane._components.deployed.bundle)
     for user_id in USERS:
         await plane.lists.home(user_id, 5)
     with psycopg2.connect(database.dsn) as conn:
@@ -355,7 +357,7 @@ async def test_a_bundle_that_no_list_is_made_with_is_let_go(
         assert first() is None and second() is None
     finally:
         gc.unfreeze()
-    assert [each.bundle_id for each in plane._parts.deployed._placed] == ["third"]
+    assert [each.bundle_id for each in plane._components.deployed._placed] == ["third"]
 
 
 async def test_the_rankings_of_many_arms_are_kept_from_list_to_list(
@@ -370,7 +372,7 @@ async def test_the_rankings_of_many_arms_are_kept_from_list_to_list(
     arms = [Arm("now", 0.5), *(Arm(tag, 0.1, bundle_id=tag) for tag in others)]
     start("many", arms)
     await plane.settle()
-    policies = [plane._parts.arms.policy(Assignment("many", arm)) for arm in arms]
+    policies = [plane._components.arms.policy(Assignment("many", arm)) for arm in arms]
     assert len({policy.bundle_id for policy in policies}) == len(arms)
     before, after = ([plane.lists.context(policy, 5).rankings for policy in policies] for _ in range(2))
     assert all(one is other for one, other in zip(before, after, strict=True))

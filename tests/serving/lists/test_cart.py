@@ -32,7 +32,7 @@ async def test_what_is_bought_with_the_cart_comes_first(plane: LivePlane, deploy
 async def test_what_two_items_say_together_names_both(plane: LivePlane, deploy: Any) -> None:
     deploy()
     await plane.settle()
-    bundle = plane._parts.arms.policy(NO_EXPERIMENT).bundle
+    bundle = plane._components.arms.policy(NO_EXPERIMENT).bundle
     assert bundle is not None
     tea, cosy, spade = (bundle.bundle.items.index(each) for each in (TEA[0], TEA[1], GARDEN[0]))
     numbers = (np.array([number], dtype=np.float32) for number in (0.1, 0.75, 30.0, 0.0))
@@ -100,7 +100,7 @@ async def test_what_is_bought_with_the_cart_as_often_as_by_chance_is_not_in_by_r
 ) -> None:
     deploy()
     await plane.settle()
-    bundle = plane._parts.arms.policy(NO_EXPERIMENT).bundle
+    bundle = plane._components.arms.policy(NO_EXPERIMENT).bundle
     assert bundle is not None
     rules, best = bundle.models.fpgrowth, bundle.bundle.items.index(TEA[5])
     lift = np.where(rules.indices == best, np.float32(1.1), rules.lift)

@@ -56,12 +56,12 @@ async def test_no_worker_remembers_a_deleted_user_while_the_database_is_away(
         assert await models(other, user) == {"als"}
     await one.delete_user("ann", whoever)
     await other.catch_up()
-    other._parts.database.available = False
+    other._components.database.available = False
     try:
         assert await models(other, "bob") == {"als"}
         assert "als" not in await models(other, "ann")
     finally:
-        other._parts.database.available = True
+        other._components.database.available = True
 
 
 @pytest.mark.parametrize("device", [None, "device-1"])
@@ -80,11 +80,11 @@ async def test_a_user_is_forgotten_with_the_visitor_that_they_were(
     assert await one.merge_users("u01", "ann") == 3
     await one.delete_user("ann", whoever)
     await other.catch_up()
-    other._parts.database.available = False
+    other._components.database.available = False
     try:
         assert "als" not in await models(other, "u01")
     finally:
-        other._parts.database.available = True
+        other._components.database.available = True
     for worker in (one, other, await open_plane()):
         assert "als" not in await models(worker, "u01")  # whom the bundle knows
 
@@ -103,7 +103,7 @@ async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
         await plane.lists.home(name, 4, lists=("personalized",))
         await plane.merge_users(name, name.replace("visitor", "user"))
         await plane.lists.home(name.replace("visitor", "user"), 4, lists=("personalized",))
-    await plane._parts.exposure.impressions.close()
+    await plane._components.exposure.impressions.close()
     rows = await pool.fetch(
         "select user_id, array_agg(distinct arm) as arms from impression_lists group by 1"
     )
@@ -116,7 +116,7 @@ async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
 
 
 async def read(plane: LivePlane, user_id: str) -> tuple[State, UserEvents]:
-    async with plane._parts.database.connection("reading") as conn:
+    async with plane._components.database.connection("reading") as conn:
         return await read_request(conn, user_id, 100)
 
 
@@ -139,9 +139,9 @@ async def test_a_read_from_before_a_deletion_is_not_remembered_after_it(
         held.setattr("serving.catalogue.feed.read_request", overtaken)
         await plane.lists.for_user_als("ann", 4)
     assert await models(plane, "bob") == {"als"}
-    plane._parts.database.available = False
+    plane._components.database.available = False
     try:
         assert await models(plane, "bob") == {"als"}
         assert "als" not in await models(plane, "ann")
     finally:
-        plane._parts.database.available = True
+        plane._components.database.available = True

@@ -38,7 +38,7 @@ SOURCES = {
     "near_history_by_share": ("embeddings",),
     "near_item": ("embeddings",),
     "near_query": ("embeddings",),
-    "meant_alike": ("embeddings",),
+    "similar_embeddings": ("embeddings",),
     "near_price": ("price",),
     "bought_together": ("fpgrowth",),
     "learned_popularity": ("popularity",),
@@ -51,7 +51,7 @@ SOURCES = {
 }
 """What the documentation calls the columns of a source, where that is not its own name."""
 
-RERANKERS = {"push_down_disliked": "dislikes", "spread_out": "maximal marginal relevance"}
+RERANKERS = {"penalise_disliked": "dislikes", "diversify": "maximal marginal relevance"}
 FILTERS = {"unseen": "seen", "not_itself": "the item itself", "in_category": "category"}
 
 

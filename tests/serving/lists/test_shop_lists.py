@@ -13,16 +13,16 @@ from serving.catalogue.catalogue import identity_of
 from serving.catalogue.drafts import ItemDraft
 from serving.conditions.tree import FilterError
 from serving.errors import ItemNotFoundError
-from serving.lists.wanted import (
-    Answered,
+from serving.lists.list_requests import (
+    ItemsListRequest,
+    ListRequest,
+    ListResponse,
+    RerankListRequest,
+    SearchListRequest,
     SessionEvent,
-    Wanted,
-    WantedForUser,
-    WantedOrder,
-    WantedSearch,
-    WantedSimilar,
-    WantedTrending,
-    WantedWithItems,
+    SimilarListRequest,
+    TrendingListRequest,
+    UserListRequest,
     page_key,
 )
 from serving.plane import LivePlane
@@ -33,7 +33,7 @@ TEA = [f"TEA000000{number}" for number in range(6)]
 GARDEN = [f"GAR000000{number}" for number in range(6)]
 
 
-def ids(made: Answered) -> list[str]:
+def ids(made: ListResponse) -> list[str]:
     return [each.item.item_id for each in made.items]
 
 
@@ -43,7 +43,7 @@ async def ready(plane: LivePlane, deploy: Any) -> LivePlane:
     return plane
 
 
-async def all_pages(plane: LivePlane, wanted: Wanted) -> list[list[str]]:
+async def all_pages(plane: LivePlane, wanted: ListRequest) -> list[list[str]]:
     """The ids of every page, as a client reads them one after the other."""
     pages: list[list[str]] = []
     shown: frozenset[int] = frozenset()
@@ -61,10 +61,10 @@ async def test_whoever_nothing_is_known_of_gets_a_list(plane: LivePlane, deploy:
     if trained:
         await ready(plane, deploy)
     for wanted in (
-        WantedForUser(n=5),
-        WantedForUser(n=5, user_id="8a6e0804-2bd0-4672-b79d-d97027f9071a"),
-        WantedForUser(n=5, session=(SessionEvent("elsewhere"),)),
-        WantedWithItems(n=5, item_ids=("elsewhere",)),
+        UserListRequest(n=5),
+        UserListRequest(n=5, user_id="8a6e0804-2bd0-4672-b79d-d97027f9071a"),
+        UserListRequest(n=5, session=(SessionEvent("elsewhere"),)),
+        ItemsListRequest(n=5, item_ids=("elsewhere",)),
     ):
         made = await plane.lists.answer(wanted)
         assert len(made.items) == 5, wanted
@@ -74,12 +74,14 @@ async def test_whoever_nothing_is_known_of_gets_a_list(plane: LivePlane, deploy:
 
 async def test_a_session_in_the_request_is_all_it_needs(plane: LivePlane, deploy: Any) -> None:
     await ready(plane, deploy)
-    wanted = WantedForUser(n=4, session=(SessionEvent(GARDEN[0]), SessionEvent(TEA[0]), SessionEvent(TEA[1])))
+    wanted = UserListRequest(
+        n=4, session=(SessionEvent(GARDEN[0]), SessionEvent(TEA[0]), SessionEvent(TEA[1]))
+    )
     made = await plane.lists.answer(wanted)
     assert {each.item.category for each in made.items[:2]} <= {"tea", "garden"}
     assert not set(ids(made)) & {TEA[0], TEA[1], GARDEN[0]}
     searched = await plane.lists.answer(
-        WantedForUser(n=3, session=(SessionEvent(None, "search_query", "hose"),))
+        UserListRequest(n=3, session=(SessionEvent(None, "search_query", "hose"),))
     )
     assert searched.items[0].item.title == "garden hose"
 
@@ -89,9 +91,9 @@ async def test_a_session_adds_to_what_is_stored(plane: LivePlane, deploy: Any, p
     async with pool.acquire() as conn:
         await record(conn, user_id="new", event_type="click", item_id=TEA[0])
     session = (SessionEvent(TEA[1], "skip"),)
-    made = await plane.lists.answer(WantedForUser(n=18, user_id="new", session=session))
+    made = await plane.lists.answer(UserListRequest(n=18, user_id="new", session=session))
     assert not set(ids(made)) & set(TEA[:2]) and len(made.items) == 16
-    everything = await plane.lists.answer(WantedForUser(n=18, user_id="new", include_seen=True))
+    everything = await plane.lists.answer(UserListRequest(n=18, user_id="new", include_seen=True))
     assert len(everything.items) == 18
 
 
@@ -105,34 +107,34 @@ async def test_a_filter_leaves_a_full_list(
     cheap = 'price < 8 and category in ["garden", "office"]'
     expected = {f"{name}000000{number}" for name in ("GAR", "OFF") for number in range(3)}
     for wanted in (
-        WantedForUser(n=6, user_id="u", filter=cheap),
-        WantedForUser(n=6, filter=cheap),
-        WantedForUser(n=6, session=(SessionEvent(TEA[0]),), filter=cheap),
-        WantedWithItems(n=6, item_ids=(TEA[0],), filter=cheap),
-        WantedTrending(n=6, filter=cheap),
-        WantedSearch(n=6, filter=cheap),
+        UserListRequest(n=6, user_id="u", filter=cheap),
+        UserListRequest(n=6, filter=cheap),
+        UserListRequest(n=6, session=(SessionEvent(TEA[0]),), filter=cheap),
+        ItemsListRequest(n=6, item_ids=(TEA[0],), filter=cheap),
+        TrendingListRequest(n=6, filter=cheap),
+        SearchListRequest(n=6, filter=cheap),
     ):
         assert set(ids(await plane.lists.answer(wanted))) == expected, wanted
-    excluded = await plane.lists.answer(WantedForUser(n=6, filter=cheap, exclude=("GAR0000000", "none")))
+    excluded = await plane.lists.answer(UserListRequest(n=6, filter=cheap, exclude=("GAR0000000", "none")))
     assert set(ids(excluded)) == expected - {"GAR0000000"}
     with pytest.raises(FilterError, match="no item has a field 'prise'"):
-        await plane.lists.answer(WantedForUser(n=6, filter="prise < 8"))
+        await plane.lists.answer(UserListRequest(n=6, filter="prise < 8"))
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        WantedForUser(n=4),
-        WantedForUser(n=4, user_id="u", session=(SessionEvent(TEA[0]),), diversity=0.7),
-        WantedWithItems(n=4, item_ids=(TEA[0],)),
-        WantedTrending(n=4),
-        WantedSearch(n=4, filter="price > 5"),
-        WantedSearch(n=4, query="tea"),
-        WantedSearch(n=4, query="tea", sort="-price"),
+        UserListRequest(n=4),
+        UserListRequest(n=4, user_id="u", session=(SessionEvent(TEA[0]),), diversity=0.7),
+        ItemsListRequest(n=4, item_ids=(TEA[0],)),
+        TrendingListRequest(n=4),
+        SearchListRequest(n=4, filter="price > 5"),
+        SearchListRequest(n=4, query="tea"),
+        SearchListRequest(n=4, query="tea", sort="-price"),
     ],
 )
 async def test_pages_repeat_nothing_and_end(
-    plane: LivePlane, deploy: Any, pool: asyncpg.Pool, wanted: Wanted
+    plane: LivePlane, deploy: Any, pool: asyncpg.Pool, wanted: ListRequest
 ) -> None:
     await ready(plane, deploy)
     first = ids(await plane.lists.answer(wanted))
@@ -140,7 +142,7 @@ async def test_pages_repeat_nothing_and_end(
     long = ids(await plane.lists.answer(replace(wanted, n=100)))
     pages = [each for page in await all_pages(plane, wanted) for each in page]
     assert len(set(pages)) == len(pages) and set(pages) == set(long)
-    if isinstance(wanted, WantedSearch):
+    if isinstance(wanted, SearchListRequest):
         assert pages == long
     # What is added and clicked meanwhile moves others, and brings none back.
     await plane.create_item(ItemDraft(kind="product", title="tea kettle", item_id="KET", price=9.5))
@@ -151,30 +153,30 @@ async def test_pages_repeat_nothing_and_end(
 
 
 async def test_search_counts_all_that_it_finds(plane: LivePlane) -> None:
-    made = await plane.lists.answer(WantedSearch(n=2, query="tea", facets=("category", "price")))
+    made = await plane.lists.answer(SearchListRequest(n=2, query="tea", facets=("category", "price")))
     assert len(made.items) == 2 and made.total is not None and made.total >= 6
     (tea, *_) = made.facets["category"].values
     assert (tea.value, tea.count) == ("tea", 6)
     assert (made.facets["price"].least, made.facets["price"].most) == (5.0, 10.0)
     earlier = frozenset(page_key(identity_of(each)) for each in ids(made))
-    following = await plane.lists.answer(WantedSearch(n=2, query="tea", earlier_pages=earlier))
+    following = await plane.lists.answer(SearchListRequest(n=2, query="tea", earlier_pages=earlier))
     assert following.total == made.total
-    nothing = await plane.lists.answer(WantedSearch(n=2, query="zzzz qqqq"))
+    nothing = await plane.lists.answer(SearchListRequest(n=2, query="zzzz qqqq"))
     assert (ids(nothing), nothing.total) == ([], 0)
 
 
 async def test_search_is_put_in_order_by_a_field(plane: LivePlane) -> None:
     await plane.create_item(ItemDraft(kind="product", title="tea pet", item_id="PET"))
     dear = await plane.lists.answer(
-        WantedSearch(n=100, query="tea", sort="-price", filter='category = "tea"')
+        SearchListRequest(n=100, query="tea", sort="-price", filter='category = "tea"')
     )
     prices = [each.item.price for each in dear.items]
     assert prices == sorted(prices, reverse=True) and len(prices) == 6  # type: ignore[type-var]
-    every = await plane.lists.answer(WantedSearch(n=100, sort="price"))
+    every = await plane.lists.answer(SearchListRequest(n=100, sort="price"))
     assert every.items[0].item.price == 5.0 and ids(every)[-1] == "PET"
     for sort, said in (("colour", "no item has"), ("category", "have an order")):
         with pytest.raises(FilterError, match=said) as raised:
-            await plane.lists.answer(WantedSearch(n=1, sort=sort))
+            await plane.lists.answer(SearchListRequest(n=1, sort=sort))
         assert raised.value.source == "sort"
 
 
@@ -182,11 +184,11 @@ async def test_similar_by_each_way(plane: LivePlane, deploy: Any) -> None:
     await plane.create_item(ItemDraft(kind="product", title="tea samovar", item_id="NEW0", price=7.0))
     await plane.create_item(ItemDraft(kind="product", title="什", item_id="NEW1"))
     for item_id in (TEA[0], "NEW0"):  # before any training
-        assert len(ids(await plane.lists.answer(WantedSimilar(n=3, item_id=item_id, by="people")))) == 3
+        assert len(ids(await plane.lists.answer(SimilarListRequest(n=3, item_id=item_id, by="people")))) == 3
     await ready(plane, deploy)
 
     async def like(item_id: str, by: Any) -> list[Ranked]:
-        return list((await plane.lists.answer(WantedSimilar(n=3, item_id=item_id, by=by))).items)
+        return list((await plane.lists.answer(SimilarListRequest(n=3, item_id=item_id, by=by))).items)
 
     for by in ("people", "meaning", "title", "bought_together"):
         assert {each.item.category for each in await like(TEA[0], by)} == {"tea"}, by
@@ -205,13 +207,13 @@ async def test_a_trend_of_some_hours(plane: LivePlane, pool: asyncpg.Pool, clock
             for number in range(events):
                 at = clock() - timedelta(hours=hours, seconds=number)
                 await record(conn, user_id="u", event_type="click", item_id=item_id, occurred_at=at)
-    day = await plane.lists.answer(WantedTrending(n=5, hours=24))
+    day = await plane.lists.answer(TrendingListRequest(n=5, hours=24))
     assert ids(day) == [TEA[2], GARDEN[3]]
     assert day.items[0].reason == "trending: 3 events in the last 24 hours"
-    assert ids(await plane.lists.answer(WantedTrending(n=5, hours=48)))[0] == TEA[0]
-    assert ids(await plane.lists.answer(WantedTrending(n=5, hours=24, category="garden"))) == [GARDEN[3]]
-    assert ids(await plane.lists.answer(WantedTrending(n=5, category="none"))) == []
-    assert len(ids(await plane.lists.answer(WantedTrending(n=5, category="tea")))) == 5
+    assert ids(await plane.lists.answer(TrendingListRequest(n=5, hours=48)))[0] == TEA[0]
+    assert ids(await plane.lists.answer(TrendingListRequest(n=5, hours=24, category="garden"))) == [GARDEN[3]]
+    assert ids(await plane.lists.answer(TrendingListRequest(n=5, category="none"))) == []
+    assert len(ids(await plane.lists.answer(TrendingListRequest(n=5, category="tea")))) == 5
 
 
 async def test_rerank_gives_back_all_that_it_was_sent(plane: LivePlane, deploy: Any) -> None:
@@ -219,7 +221,7 @@ async def test_rerank_gives_back_all_that_it_was_sent(plane: LivePlane, deploy: 
     await plane.update_item(TEA[5], {"available": False})
     sent = (GARDEN[0], "none", TEA[5], GARDEN[1], TEA[1], TEA[0])
     for session in ((), (SessionEvent(TEA[0]), SessionEvent(TEA[2]))):
-        made = await plane.lists.answer(WantedOrder(n=6, item_ids=sent, session=session))
+        made = await plane.lists.answer(RerankListRequest(n=6, item_ids=sent, session=session))
         assert sorted(ids(made)) == sorted([GARDEN[0], GARDEN[1], TEA[1], TEA[0]])
         assert (made.unknown_items, made.withdrawn_items) == (("none",), (TEA[5],))
     assert set(ids(made)[:2]) <= set(TEA)
@@ -230,9 +232,9 @@ async def test_more_variety_is_more_variety(plane: LivePlane, deploy: Any) -> No
 
     async def spread(diversity: float) -> float:
         session = (SessionEvent(TEA[0]), SessionEvent(GARDEN[0]))
-        made = await plane.lists.answer(WantedForUser(n=6, session=session, diversity=diversity))
-        rows = [plane._parts.index.catalogue.row(each) for each in ids(made)]
-        vectors = plane._parts.index.vectors.gather(np.array(rows, dtype=np.int32))
+        made = await plane.lists.answer(UserListRequest(n=6, session=session, diversity=diversity))
+        rows = [plane._components.index.catalogue.row(each) for each in ids(made)]
+        vectors = plane._components.index.vectors.gather(np.array(rows, dtype=np.int32))
         return float((vectors @ vectors.T).sum())
 
     assert await spread(1.0) <= await spread(0.5) <= await spread(0.0)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps.scores import contrast, scaled, spread, top
+from serving.steps.scores import above_lowest, scaled_to_best, scatter, top
 
 
 def floats(*values: float) -> np.ndarray:
@@ -12,17 +12,17 @@ def floats(*values: float) -> np.ndarray:
 
 
 def test_scaling_keeps_order_and_drops_what_is_negative() -> None:
-    assert scaled(floats(-1, 2, 4)).tolist() == [0.0, 0.5, 1.0]
-    assert scaled(floats(0, -3)).tolist() == [0.0, 0.0]
+    assert scaled_to_best(floats(-1, 2, 4)).tolist() == [0.0, 0.5, 1.0]
+    assert scaled_to_best(floats(0, -3)).tolist() == [0.0, 0.0]
 
 
 def test_spreading_drops_rows_that_are_not_known() -> None:
-    assert spread(floats(1, 2), np.array([-1, 2], dtype=np.int32), 3).tolist() == [0, 0, 2]
+    assert scatter(floats(1, 2), np.array([-1, 2], dtype=np.int32), 3).tolist() == [0, 0, 2]
 
 
 def test_contrast_is_above_the_least_of_what_is_allowed() -> None:
     allowed = np.array([True, True, False])
-    assert contrast(floats(3, 1, -5), allowed).tolist() == [2, 0, 0]
+    assert above_lowest(floats(3, 1, -5), allowed).tolist() == [2, 0, 0]
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=40), st.integers(-1, 45), st.randoms())
@@ -40,9 +40,9 @@ def test_the_top_is_that_of_a_plain_sort_in_whatever_order_the_rows_stand(
 def test_what_all_have_in_common_says_nothing_nor_does_rounding() -> None:
     common = np.full(200, 0.1, dtype=np.float32)
     common[::3] = np.nextafter(common[::3], np.float32(1))
-    assert not contrast(common, np.ones(200, dtype=bool)).any()
+    assert not above_lowest(common, np.ones(200, dtype=bool)).any()
     common[7] += 1e-3
     common[8] = -5.0
     allowed = np.arange(200) != 8
-    assert np.flatnonzero(contrast(common, allowed)).tolist() == [7]
-    assert not contrast(common, np.zeros(200, dtype=bool)).any()
+    assert np.flatnonzero(above_lowest(common, allowed)).tolist() == [7]
+    assert not above_lowest(common, np.zeros(200, dtype=bool)).any()

@@ -36,7 +36,7 @@ def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole()
     made = gather(columns, np.ones(6, dtype=np.bool_), allowed, IDS, 2)
     assert made.rows.tolist() == [0, 2, 5] and made.allowed.all()
     assert made.column("a").tolist() == [3, 2, 0] and made.column("b").tolist() == [0, 0, 4]
-    assert made.scaled("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
+    assert made.standardised("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
 
 
 @given(
@@ -64,4 +64,4 @@ def test_rows_without_an_item_change_nothing(each: int | None) -> None:
         may, candidates = np.flatnonzero(found.allowed), np.flatnonzero(made.allowed)
         assert found.identity[may].tolist() == made.identity[candidates].tolist()
         for name in columns:
-            assert found.scaled(name)[may].tolist() == made.scaled(name)[candidates].tolist()
+            assert found.standardised(name)[may].tolist() == made.standardised(name)[candidates].tolist()

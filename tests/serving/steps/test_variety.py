@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import identity_of
-from serving.steps.variety import day_seed, lots, sample_diverse
+from serving.steps.variety import day_seed, random_keys, sample_diverse
 
 IDS = np.array([identity_of(f"item{number}") for number in range(200)], dtype=np.uint64)
 
@@ -17,7 +17,7 @@ def draw(seed: int, kept: np.ndarray, k: int = 10) -> list[int]:
     """Places of k of the kept items, all alike but for their two groups, of which the first was shown."""
     groups = (np.arange(200) // 100).astype(np.int32)[kept]
     popularity, shown = np.ones(len(kept), dtype=np.float32), np.zeros(20, dtype=np.int32)
-    places, _ = sample_diverse(groups, popularity, shown, lots(seed, IDS[kept]), k=k)
+    places, _ = sample_diverse(groups, popularity, shown, random_keys(seed, IDS[kept]), k=k)
     return [int(place) for place in kept[places]]
 
 
@@ -54,7 +54,7 @@ def test_a_click_moves_its_group_as_a_whole(
     popularity = np.resize(np.array(popular, dtype=np.float32), 200)
 
     def drawn(kept: np.ndarray, shown: list[int]) -> list[int]:
-        chance = lots(seed, IDS[kept])
+        chance = random_keys(seed, IDS[kept])
         seen_groups = np.array(shown, dtype=np.int32)
         places, _ = sample_diverse(groups[kept], popularity[kept], seen_groups, chance, k=len(kept))
         return [int(place) for place in kept[places]]
@@ -73,7 +73,7 @@ def test_a_click_moves_its_group_as_a_whole(
 
 @given(st.integers(0, 2**64 - 1))
 def test_lots_are_uniform_numbers_between_0_and_1(seed: int) -> None:
-    drawn = lots(seed, IDS)
+    drawn = random_keys(seed, IDS)
     assert ((drawn > 0) & (drawn < 1)).all() and len(np.unique(drawn)) == 200
     assert abs(drawn.mean() - 0.5) < 0.12
 
@@ -82,7 +82,9 @@ def test_lots_are_uniform_numbers_between_0_and_1(seed: int) -> None:
 def test_a_weight_that_cannot_be_drawn_by_is_refused(popularity: float) -> None:
     two = np.zeros(2, dtype=np.int32)
     with pytest.raises(ValueError, match="popularity"):
-        sample_diverse(two, np.array([1, popularity], dtype=np.float32), two[:0], lots(1, IDS[:2]), k=1)
+        sample_diverse(
+            two, np.array([1, popularity], dtype=np.float32), two[:0], random_keys(1, IDS[:2]), k=1
+        )
 
 
 def test_the_day_and_the_user_make_the_seed() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.text.terms import fold, meant, normalised, phrase, terms, words
+from serving.text.terms import fold, normalised, phrase, terms, without_stop_words, words
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 """Lone surrogates, NUL and unassigned characters included."""
@@ -88,7 +88,7 @@ def test_any_text_has_words_and_terms(text: str) -> None:
     found = words(text)
     assert all(found) and all(terms(text))
     assert bool(phrase(text)) == bool(found)
-    meant(text)
+    without_stop_words(text)
 
 
 @given(ANY_TEXT)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation.intervals import around, compare, compare_coverage, estimate_means
+from training.evaluation.intervals import compare, compare_coverage, estimate_means, jackknife_interval
 from training.evaluation.ranking import of_all_lists
 from training.models.core.types import IntArray
 
@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 def test_left_out_one_by_one_a_mean_has_its_textbook_error() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, 400)
-    found = around(values.mean(), (values.sum() - values) / 399)
+    found = jackknife_interval(values.mean(), (values.sum() - values) / 399)
     assert found.high - found.value == pytest.approx(1.96 * values.std(ddof=1) / 20)
     assert found.value - found.low == pytest.approx(found.high - found.value)
 

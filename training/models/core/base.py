@@ -42,7 +42,7 @@ class Model(ABC):
 
     A score of exactly zero means "no opinion": such items are never recommended. An unknown user,
     or an empty history, therefore gets an empty list (from popularity: the popular items). A score that is
-    nothing but rounding is no opinion: models whose terms can cancel make it zero (`opinions`).
+    nothing but rounding is no opinion: models whose terms can cancel make it zero (`zero_rounding`).
     """
 
     name: ClassVar[str]

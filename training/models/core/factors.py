@@ -7,7 +7,7 @@ import numpy as np
 
 from training.models.core.base import Model, Query, top_k
 from training.models.core.data import Strength, transform, transform_matrix
-from training.models.core.opinions import STORED, opinions
+from training.models.core.rounding import STORED, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
 
@@ -64,12 +64,12 @@ class FactorModel(Model):
 
     def scores_of(self, vector: FloatArray) -> FloatArray:
         """Scores of all items for user factors (float32[d]), stored or folded in; float32[n_items]."""
-        return opinions(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
+        return zero_rounding(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
 
     def score_batch(self, histories: Csr) -> FloatArray:
         vectors = self.fold_in_batch(transform_matrix(histories, self.strength))
         lengths: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return opinions(vectors @ self.item_factors.T, lengths * self._norms, self._terms)
+        return zero_rounding(vectors @ self.item_factors.T, lengths * self._norms, self._terms)
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
@@ -77,7 +77,7 @@ class FactorModel(Model):
         cosines *= self._inverse_norms[item]
         # Zero is "no opinion", so an item is never its own neighbour.
         cosines[item] = 0.0
-        return top_k(opinions(cosines, 1.0, self._terms), k)
+        return top_k(zero_rounding(cosines, 1.0, self._terms), k)
 
     def without_users(self) -> Self:
         nobody = self.user_factors[:0]

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from training.models.core.base import Model, Query, top_k
 from training.models.core.data import Strength, transform, transform_matrix
-from training.models.core.opinions import STORED, opinions
+from training.models.core.rounding import STORED, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import BoolArray, Csr, FloatArray, IntArray
 
@@ -78,7 +78,7 @@ class NeighbourModel(Model):
             return scores
         # Added in float64: the rounding of the terms themselves is all.
         sizes: FloatArray = np.bincount(columns, np.abs(parts), self.n_items).astype(np.float32)
-        return opinions(scores, sizes, STORED + 1)
+        return zero_rounding(scores, sizes, STORED + 1)
 
     def score_batch(self, histories: Csr) -> FloatArray:
         read, matrix = transform_matrix(histories, self.strength), self.matrix
@@ -86,7 +86,7 @@ class NeighbourModel(Model):
         if not self._cancels:
             return scores
         longest = int(np.diff(histories.indptr).max(initial=0))
-        return opinions(scores, (read @ abs(matrix)).toarray(), longest + STORED)
+        return zero_rounding(scores, (read @ abs(matrix)).toarray(), longest + STORED)
 
     def contributions(self, query: Query, items: IntArray) -> FloatArray:
         given = np.zeros((len(items), len(query.items)), dtype=np.float32)

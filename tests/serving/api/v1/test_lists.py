@@ -18,7 +18,7 @@ from client import Shortlist
 from database.settings import REPOSITORY, Settings
 from serving.api.v1 import pages
 from serving.catalogue.catalogue import identity_of
-from serving.lists.wanted import page_key
+from serving.lists.list_requests import page_key
 from serving.types import Item, Ranked, Reason
 from tests.serving.api.v1.test_problems import the_problem
 
@@ -114,7 +114,7 @@ def test_a_token_holds_the_request_and_what_was_shown(user_id: str, shown: list[
     request = {"user_id": user_id, "n": len(shown)}
     token = pages.next_page("recommend", request, [], [ranked(each) for each in shown])
     assert token is not None
-    found, keys = pages.opened("recommend", {"page": token, "n": 7})
+    found, keys = pages.read_page("recommend", {"page": token, "n": 7})
     assert found == {"user_id": user_id, "n": 7}
     assert keys == {page_key(identity_of(each)) for each in shown}
 
@@ -124,21 +124,21 @@ def test_a_token_holds_the_request_and_what_was_shown(user_id: str, shown: list[
 def test_no_token_breaks_the_service(data: bytes, valid: bool) -> None:
     token = urlsafe_b64encode(compress(data) if valid else data).decode()
     with pytest.raises(PydanticCustomError):
-        pages.opened("recommend", {"page": token})
+        pages.read_page("recommend", {"page": token})
 
 
 def test_a_page_is_of_one_list_and_of_half_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     token = pages.next_page("recommend", {}, [], [])
     with pytest.raises(PydanticCustomError, match="a page of /v1/recommend"):
-        pages.opened("search", {"page": token})
+        pages.read_page("search", {"page": token})
     with pytest.raises(PydanticCustomError, match="'filter' can't come with it"):
-        pages.opened("recommend", {"page": token, "filter": "price < 3"})
+        pages.read_page("recommend", {"page": token, "filter": "price < 3"})
     now = time()
     monkeypatch.setattr(pages, "time", lambda: now + pages.VALID_SECONDS - 60)
-    pages.opened("recommend", {"page": token})
+    pages.read_page("recommend", {"page": token})
     monkeypatch.setattr(pages, "time", lambda: now + pages.VALID_SECONDS + 60)
     with pytest.raises(PydanticCustomError, match="expired"):
-        pages.opened("recommend", {"page": token})
+        pages.read_page("recommend", {"page": token})
 
 
 async def test_lists_are_reads(served: Any) -> None:

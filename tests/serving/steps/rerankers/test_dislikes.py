@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving.steps.rerankers.dislikes import push_down
+from serving.steps.rerankers.dislikes import penalised
 
 
 def floats(*values: float) -> np.ndarray:
@@ -12,6 +12,6 @@ def floats(*values: float) -> np.ndarray:
 
 def test_dislikes_push_down_what_is_near_and_nothing_else() -> None:
     vectors = np.eye(3, dtype=np.float32)
-    pushed = push_down(floats(1.0, 0.9, 0.8), vectors, vectors[:1], 0.5)
+    pushed = penalised(floats(1.0, 0.9, 0.8), vectors, vectors[:1], 0.5)
     assert pushed == pytest.approx([0.5, 0.9, 0.8])
-    assert push_down(floats(1.0), vectors[:1], vectors[:0], 0.5).tolist() == [1.0]
+    assert penalised(floats(1.0), vectors[:1], vectors[:0], 0.5).tolist() == [1.0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving.steps.scorers.cold_start import cold_scores, mixed
+from serving.steps.scorers.cold_start import cold_scores, interpolated
 
 
 def floats(*values: float) -> np.ndarray:
@@ -18,7 +18,7 @@ def test_interests_and_popularity_share_a_cold_list() -> None:
 
 def test_history_takes_over_with_each_event() -> None:
     cold, warm = floats(1, 0), floats(0, 1)
-    total = {events: np.sum(mixed(warm, cold, events, 5), axis=0).tolist() for events in (0, 2, 9)}
+    total = {events: np.sum(interpolated(warm, cold, events, 5), axis=0).tolist() for events in (0, 2, 9)}
     assert total[0] == [1, 0] and total[9] == [0, 1]
     assert total[2] == pytest.approx([0.6, 0.4])
-    assert np.sum(mixed(floats(0, 0), cold, 4, 5), axis=0).tolist() == [1, 0]
+    assert np.sum(interpolated(floats(0, 0), cold, 4, 5), axis=0).tolist() == [1, 0]

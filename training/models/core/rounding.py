@@ -32,13 +32,13 @@ STORED = 2
 """Roundings on top of a product's own: each of the two vectors was rounded when it became float32."""
 
 
-def rounding(terms: int) -> float:
+def rounding_bound(terms: int) -> float:
     """What rounding can make of a float32 sum of `terms` products, as a share of the products' sizes."""
     errors = min(float(terms), SPREAD * sqrt(terms)) * UNIT
     return errors / (1.0 - errors)
 
 
-def opinions(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> FloatArray:
+def zero_rounding(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> FloatArray:
     """The scores, changed in place: zero ("no opinion") where they are nothing but rounding.
 
     Args:
@@ -46,10 +46,10 @@ def opinions(scores: FloatArray, magnitude: FloatArray | float, terms: int) -> F
         magnitude: what bounds the sum of the products' sizes of each score; broadcast to the scores' shape.
         terms: products that a score is the sum of, and roundings that went into them (`STORED`).
     """
-    return cleared(scores, np.float32(rounding(terms)) * magnitude)
+    return zero_below(scores, np.float32(rounding_bound(terms)) * magnitude)
 
 
-def cleared(scores: FloatArray, noise: NDArray[np.floating[Any]] | np.floating[Any] | float) -> FloatArray:
+def zero_below(scores: FloatArray, noise: NDArray[np.floating[Any]] | np.floating[Any] | float) -> FloatArray:
     """The scores, changed in place: zero where they are no larger than `noise`, broadcast to their shape."""
     scores[np.abs(scores) <= noise] = 0.0
     return scores
@@ -66,10 +66,10 @@ class Direction:
     terms: int = 0
     """Roundings that went into the sum."""
 
-    def opinions(self, cosines: FloatArray) -> FloatArray:
+    def zero_rounding(self, cosines: FloatArray) -> FloatArray:
         """Cosines with stored vectors (float32, any shape), changed in place: zero where only rounding."""
-        noise = rounding(len(self.vector) + STORED) + self.stretch * rounding(self.terms)
-        return cleared(cosines, np.float32(noise))
+        noise = rounding_bound(len(self.vector) + STORED) + self.stretch * rounding_bound(self.terms)
+        return zero_below(cosines, np.float32(noise))
 
 
 def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None:
@@ -83,7 +83,7 @@ def mean_direction(weights: FloatArray, vectors: FloatArray) -> Direction | None
     # A zero vector adds neither to the sum nor to its rounding.
     added = weights[vectors.any(axis=1)]
     length, parts, terms = float(np.linalg.norm(total)), float(added.sum()), len(added) + STORED
-    if length <= rounding(terms) * parts:
+    if length <= rounding_bound(terms) * parts:
         return None
     unit: FloatArray = (total / np.float32(length)).astype(np.float32)
     # What rounding made of the sum is a larger share of it, the more of the parts went.

@@ -5,7 +5,7 @@ import numpy as np
 from serving.steps.context import Context
 from serving.steps.table import NO_OPINION, Column
 from serving.types import Mask, Scores, Vector
-from training.models.core.opinions import Direction
+from training.models.core.rounding import Direction
 
 
 def direction(vector: Vector | None) -> Direction | None:
@@ -35,9 +35,9 @@ def nearest(context: Context, towards: Direction | None, count: int, allowed: Ma
         rows = column.best(count, allowed, context.identity)
         return Column(column.values[rows], rows)
     rows, cosines = vectors.search(towards.vector, count, allowed)
-    return Column(towards.opinions(cosines), rows)
+    return Column(towards.zero_rounding(cosines), rows)
 
 
 def _cosines(context: Context, towards: Direction) -> Scores:
     """The cosine of every row, float32[n_rows]; 0 where it is only rounding."""
-    return towards.opinions(context.index.vectors.cosines(towards.vector, context.n_rows))
+    return towards.zero_rounding(context.index.vectors.cosines(towards.vector, context.n_rows))

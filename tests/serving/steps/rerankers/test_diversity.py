@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serving.steps.rerankers.spread import mmr
+from serving.steps.rerankers.diversity import mmr
 
 
 def floats(*values: float) -> np.ndarray:

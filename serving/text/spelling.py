@@ -25,8 +25,8 @@ class _Candidates:
     """With their distance, nearest first."""
 
 
-class Guesses:
-    """Guesses from the words of an index, for words that none of the rows in question has.
+class SpellingCorrections:
+    """SpellingCorrections from the words of an index, for words that none of the rows in question has.
 
     Words are compared without accents. Numbers, and whatever else has a digit, are neither guessed nor a
     guess: the number next to an article's is another article. Pairs of characters of scripts without spaces

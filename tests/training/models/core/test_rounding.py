@@ -14,7 +14,7 @@ from training.models.als import Als
 from training.models.core.base import Config, Query, top_k
 from training.models.core.data import TrainingData
 from training.models.core.factors import FactorModel
-from training.models.core.opinions import SPREAD, STORED, UNIT, opinions, rounding
+from training.models.core.rounding import SPREAD, STORED, UNIT, rounding_bound, zero_rounding
 from training.models.core.types import Csr, DoubleArray, FloatArray
 from training.models.core.vocabulary import Vocabulary
 from training.models.ease import Ease
@@ -71,7 +71,7 @@ def test_no_list_holds_an_item_whose_exact_score_is_zero(
         model = model_of(kind, np.ascontiguousarray(factors[:, order]), user[order])
         items, _ = top_k(model.scores_of(model.user_factors[0]), 12)
         assert all(true[item] != 0 for item in items)
-        noise = rounding(len(user) + STORED) * np.linalg.norm(factors, axis=1) * np.linalg.norm(user)
+        noise = rounding_bound(len(user) + STORED) * np.linalg.norm(factors, axis=1) * np.linalg.norm(user)
         sure = [item for item in range(12) if abs(float(true[item])) > 2.5 * noise[item]]
         assert set(items.tolist()) >= set(sure)
 
@@ -81,7 +81,7 @@ def test_no_list_holds_an_item_whose_exact_score_is_zero(
 def test_a_sum_in_any_order_is_within_the_bound(generator: np.random.Generator, terms: int) -> None:
     one, other = generator.standard_normal((2, terms)).astype(np.float32)
     true = float(np.dot(one.astype(np.float64), other.astype(np.float64)))
-    bound = rounding(terms) * float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    bound = rounding_bound(terms) * float(np.linalg.norm(one)) * float(np.linalg.norm(other))
     for _ in range(ORDERS):
         order = generator.permutation(terms)
         one_by_one = np.cumsum(one[order] * other[order], dtype=np.float32)[-1]
@@ -90,17 +90,17 @@ def test_a_sum_in_any_order_is_within_the_bound(generator: np.random.Generator, 
 
 
 def test_the_bound_is_the_worst_of_short_sums_and_the_likely_one_of_long() -> None:
-    assert rounding(1) == pytest.approx(UNIT)
-    assert rounding(10) == pytest.approx(10 * UNIT, rel=1e-5)
-    assert rounding(10_000) == pytest.approx(SPREAD * 100 * UNIT, rel=1e-3)
-    assert rounding(0) == 0.0
+    assert rounding_bound(1) == pytest.approx(UNIT)
+    assert rounding_bound(10) == pytest.approx(10 * UNIT, rel=1e-5)
+    assert rounding_bound(10_000) == pytest.approx(SPREAD * 100 * UNIT, rel=1e-3)
+    assert rounding_bound(0) == 0.0
 
 
 def test_it_is_each_score_by_its_own_size() -> None:
     scores = np.array([[1e-9, -1e-9, 1e-3], [1e-9, 0.0, -1e-3]], dtype=np.float32)
-    cleared = opinions(scores, np.array([[1.0, 1e-6, 1.0]], dtype=np.float32), 8)
+    cleared = zero_rounding(scores, np.array([[1.0, 1e-6, 1.0]], dtype=np.float32), 8)
     np.testing.assert_allclose(cleared, [[0, -1e-9, 1e-3], [0, 0, -1e-3]], rtol=1e-6)
-    assert not opinions(np.zeros(3, dtype=np.float32), 0.0, 8).any()
+    assert not zero_rounding(np.zeros(3, dtype=np.float32), 0.0, 8).any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -108,7 +108,7 @@ def test_it_is_each_score_by_its_own_size() -> None:
 def test_a_tiny_real_opinion_is_kept(generator: np.random.Generator) -> None:
     user, factors, _ = vectors_with_zeros(generator, 8, 16)
     length = float(np.linalg.norm(user))
-    noise = rounding(len(user) + STORED)
+    noise = rounding_bound(len(user) + STORED)
     factors[0] += (20 * noise * np.linalg.norm(factors[0]) / length) * user
     model = model_of(Als, factors, user)
     items, scores = top_k(model.scores_of(model.user_factors[0]), 8)
@@ -261,5 +261,5 @@ def test_the_two_filters_of_gfcf_may_cancel() -> None:
 
 
 def test_what_is_cleared_takes_no_place_in_a_list() -> None:
-    scores = opinions(np.array([-2.0, 1e-9, 1.0, -1e-9], dtype=np.float32), 1.0, 8)
+    scores = zero_rounding(np.array([-2.0, 1e-9, 1.0, -1e-9], dtype=np.float32), 1.0, 8)
     assert top_k(scores, 3)[0].tolist() == [2, 0]

@@ -8,16 +8,16 @@ from serving.steps.table import Table
 from serving.types import Scores
 
 
-def spread_out(context: Context, table: Table) -> Table:
+def diversify(context: Context, table: Table) -> Table:
     """The candidates in an order in which neighbours in meaning do not stand together."""
     asked = context.diversity
     relevance = context.params.ranking.relevance if asked is None else 1 - asked
     return table.take(mmr(table.score, context.index.vectors.gather(table.rows), context.length, relevance))
 
 
-def spread_if_asked(context: Context, table: Table) -> Table:
+def diversify_if_asked(context: Context, table: Table) -> Table:
     """The same, for requests that say how much variety they want."""
-    return table if context.diversity is None else spread_out(context, table)
+    return table if context.diversity is None else diversify(context, table)
 
 
 def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) -> NDArray[np.int64]:

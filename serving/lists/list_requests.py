@@ -10,7 +10,7 @@ By = Literal["people", "meaning", "title", "bought_together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ListRequest:
     """What every list may be asked."""
 
     n: int
@@ -36,7 +36,7 @@ class SessionEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedForUser(Wanted):
+class UserListRequest(ListRequest):
     """Items for a user, for a visitor's session, for both, or for anybody."""
 
     user_id: str | None = None
@@ -46,7 +46,7 @@ class WantedForUser(Wanted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedWithItems(Wanted):
+class ItemsListRequest(ListRequest):
     """Items that go with several others, such as those of a cart."""
 
     item_ids: tuple[str, ...]
@@ -54,7 +54,7 @@ class WantedWithItems(Wanted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedSimilar(Wanted):
+class SimilarListRequest(ListRequest):
     """Items like one item."""
 
     item_id: str
@@ -62,7 +62,7 @@ class WantedSimilar(Wanted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedSearch(Wanted):
+class SearchListRequest(ListRequest):
     """Items for a query; without one, all that the filter lets through."""
 
     query: str | None = None
@@ -73,7 +73,7 @@ class WantedSearch(Wanted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedTrending(Wanted):
+class TrendingListRequest(ListRequest):
     """What many users choose just now."""
 
     category: str | None = None
@@ -82,7 +82,7 @@ class WantedTrending(Wanted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedOrder(Wanted):
+class RerankListRequest(ListRequest):
     """The caller's own items in the order that is best for a user."""
 
     item_ids: tuple[str, ...]
@@ -108,7 +108,7 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ListResponse:
     """A list, and what there is to say of it."""
 
     items: Sequence[Ranked]

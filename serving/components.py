@@ -18,7 +18,7 @@ from serving.vectors.encoder_thread import LiveEncoder
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """Put together by `LivePlane.open`."""
 
     database: LiveDatabase
