@@ -1,19 +1,27 @@
 """A list is made in the order in which its recipe reads."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from database.settings import REPOSITORY
 from serving.catalogue.drafts import InteractionDraft
-from serving.lists.recipes import PERSONALIZED
+from serving.experiments.running import NO_EXPERIMENT
+from serving.lists import executor, recipes
+from serving.lists.recipes import PERSONALIZED, Recipe
 from serving.plane import LivePlane
-from serving.steps import selection
+from serving.steps import filters, selection
 from tests.serving.worker import Deployer
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
+
+
+RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, Recipe)}
+CALLERS = {executor.__file__, filters.__file__}
 
 
 def file_of(step: Any) -> str:
@@ -55,6 +63,53 @@ async def test_a_home_request_goes_through_the_files_of_its_steps_in_order_each_
         sys.setprofile(None)
     assert home.personalized
     assert visited == files
+
+
+def code_of(step: Any) -> CodeType:
+    """The code of a step: of a function, or of what calling an object runs."""
+    code: CodeType = getattr(step, "__code__", None) or type(step).__call__.__code__
+    return code
+
+
+def entered(codes: Sequence[CodeType], make: Callable[[], object]) -> list[CodeType]:
+    """Which of these the executor calls while a list is made, in order."""
+    found: list[CodeType] = []
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        caller = frame.f_back
+        if event == "call" and frame.f_code in codes and caller and caller.f_code.co_filename in CALLERS:
+            found.append(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        make()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+async def test_every_list_takes_the_steps_of_its_recipe_in_order_each_once(
+    shop: list[str], deploy: Deployer, open_plane: OpenPlane
+) -> None:
+    plane = await opened(deploy, open_plane)
+    lists, components = plane.lists, plane._components
+    vector = await components.encoder.encode("tea")
+    user = await lists._user(await lists._events("ann"), "ann", searches=True)
+    context = lists.context(
+        components.arms.policy(NO_EXPERIMENT),
+        5,
+        user=user,
+        item=components.index.catalogue.row("TEA0000001"),
+        query="tea",
+        vector=vector,
+        shares={"cf": 0.5, "embeddings": 0.5},
+    )
+    for name, recipe in RECIPES.items():
+        # What stands in for a list or fills it up is a recipe of its own, and looked at as such.
+        alone = replace(recipe, fallback=None, fill=None)
+        steps = [*alone.filters, *alone.sources, alone.scorer, selection.best, *alone.rerankers]
+        codes = [code_of(step) for step in [*steps, alone.labels, alone.reasons]]
+        assert entered(codes, partial(executor.make_list, alone, context)) == codes, name
 
 
 async def test_a_users_id_enters_few_files(shop: list[str], deploy: Deployer, open_plane: OpenPlane) -> None:
