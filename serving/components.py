@@ -1,8 +1,14 @@
-"""What a plane is made of."""
+"""What a plane is made of, and how that is put together."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
+import asyncpg
+
+from database.settings import REPOSITORY
 from serving.bundle.deployed import Deployed
+from serving.bundle.loading import Locate
 from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
@@ -12,14 +18,21 @@ from serving.catalogue.writes import Writes
 from serving.database_pool import LiveDatabase
 from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
+from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import RunningExperiments
+from serving.text.synonyms import Synonyms
+from serving.types import Clock
 from serving.vectors.background import BackgroundVectors
+from serving.vectors.encoder_process import SOCKET, load_encoder
 from serving.vectors.encoder_thread import LiveEncoder
+from serving.vectors.shared_encoder import SharedEncoder
+from training.models.core.encoder import TextEncoder
+from training.params import Params
 
 
 @dataclass(frozen=True)
 class Components:
-    """Put together by `LivePlane.open`."""
+    """One of each, for one worker."""
 
     database: LiveDatabase
     index: LiveIndex
@@ -34,3 +47,38 @@ class Components:
     experiments: RunningExperiments
     arms: Arms
     exposure: Exposure
+
+
+def assemble(
+    pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock
+) -> Components:
+    """The components, not yet opened."""
+    database = LiveDatabase(pool)
+    made_by = (model.name, model.dimension)
+    synonyms = Synonyms(REPOSITORY / Path(params.search.synonyms))
+    index = LiveIndex(model.name, model.dimension, synonyms, params.search)
+    deployed = Deployed(database, index, locate, made_by, clock)
+    encoder = LiveEncoder(model)
+    vectors = BackgroundVectors(database, encoder)
+    return Components(
+        database=database,
+        index=index,
+        encoder=encoder,
+        deployed=deployed,
+        feed=ChangeFeed(database, index, deployed),
+        writes=Writes(database, encoder),
+        item_writes=ItemWrites(database, encoder, vectors),
+        vectors=vectors,
+        event_writes=EventWrites(database, params.event_types),
+        user_writes=UserWrites(database),
+        experiments=RunningExperiments(pool, params.experiments.poll_seconds),
+        arms=Arms(deployed, params, clock),
+        exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
+    )
+
+
+def reach_encoder(params: Params) -> TextEncoder:
+    """The embedding model in its process; in this one where nobody started another."""
+    socket = os.environ.get(SOCKET)
+    model = params.embeddings.model
+    return load_encoder(model) if socket is None else SharedEncoder(model, Path(socket))

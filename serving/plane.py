@@ -6,10 +6,8 @@ Every write returns after its commit, and the worker that wrote has then applied
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +17,9 @@ from database.attributes import AttributeConflictError
 from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
-from database.settings import REPOSITORY
 from database.state import Counts, read_counts
 from database.training_failures import TrainingOutcome, fetch_last_outcome
 from database.users import UserRow
-from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate, bento_folder
 from serving.catalogue.drafts import (
     InteractionDraft,
@@ -32,29 +28,14 @@ from serving.catalogue.drafts import (
     UserChanges,
     UserDraft,
 )
-from serving.catalogue.event_writes import EventWrites
-from serving.catalogue.feed import ChangeFeed
-from serving.catalogue.index import LiveIndex
-from serving.catalogue.item_writes import ItemWrites, Make
+from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
-from serving.catalogue.user_writes import UserWrites
-from serving.catalogue.writes import Writes
-from serving.components import Components
-from serving.database_pool import LiveDatabase
+from serving.components import Components, assemble, reach_encoder
 from serving.errors import DatabaseUnavailableError
-from serving.experiments.arms import Arms
-from serving.experiments.exposure import Exposure
-from serving.experiments.impression_log import ImpressionLog
-from serving.experiments.running import RunningExperiments
 from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
-from serving.text.synonyms import Synonyms
-from serving.types import Item, Vector
-from serving.vectors.background import BackgroundVectors
-from serving.vectors.encoder_process import SOCKET, load_encoder
-from serving.vectors.encoder_thread import LiveEncoder
-from serving.vectors.shared_encoder import SharedEncoder
+from serving.types import Clock, Item, Vector
 from training.models.core.encoder import TextEncoder
 from training.params import Params
 
@@ -62,8 +43,6 @@ logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
 _COUNTED_FOR = timedelta(seconds=10)
-
-Clock = Callable[[], datetime]
 
 
 class LivePlane:
@@ -97,8 +76,8 @@ class LivePlane:
         Tests pass a small `encoder`, where bundles are (`locate`), and what time it is (`clock`).
         Raises DatabaseUnavailableError; EncoderError when the embedding model is not on this machine.
         """
-        model = encoder if encoder is not None else await asyncio.to_thread(_reach_encoder, params)
-        plane = cls(_assemble(pool, params, model, locate, clock), params, clock)
+        model = encoder if encoder is not None else await asyncio.to_thread(reach_encoder, params)
+        plane = cls(assemble(pool, params, model, locate, clock), params, clock)
         components = plane._components
         await components.encoder.open()
         await components.feed.open()
@@ -354,38 +333,3 @@ class LivePlane:
             bundle_seconds=None if deployed is None else (now - deployed).total_seconds(),
             trending_seconds=None if computed is None else (now - computed).total_seconds(),
         )
-
-
-def _assemble(
-    pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock
-) -> Components:
-    """The components, not yet opened."""
-    database = LiveDatabase(pool)
-    made_by = (model.name, model.dimension)
-    synonyms = Synonyms(REPOSITORY / Path(params.search.synonyms))
-    index = LiveIndex(model.name, model.dimension, synonyms, params.search)
-    deployed = Deployed(database, index, locate, made_by, clock)
-    encoder = LiveEncoder(model)
-    vectors = BackgroundVectors(database, encoder)
-    return Components(
-        database=database,
-        index=index,
-        encoder=encoder,
-        deployed=deployed,
-        feed=ChangeFeed(database, index, deployed),
-        writes=Writes(database, encoder),
-        item_writes=ItemWrites(database, encoder, vectors),
-        vectors=vectors,
-        event_writes=EventWrites(database, params.event_types),
-        user_writes=UserWrites(database),
-        experiments=RunningExperiments(pool, params.experiments.poll_seconds),
-        arms=Arms(deployed, params, clock),
-        exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
-    )
-
-
-def _reach_encoder(params: Params) -> TextEncoder:
-    """The embedding model in its process; in this one where nobody started another."""
-    socket = os.environ.get(SOCKET)
-    model = params.embeddings.model
-    return load_encoder(model) if socket is None else SharedEncoder(model, Path(socket))

@@ -1,6 +1,6 @@
 """What the service's functions take and give: arrays, items, and items placed in a list with their reason."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,9 @@ Scores = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Vector = NDArray[np.float32]
 """float32[d], the meaning of one text or item."""
+
+Clock = Callable[[], datetime]
+"""What time it is, in UTC; tests set it."""
 
 KINDS = ("product", "content", "article")
 """Kinds of items; their position is the kind's code in arrays."""

@@ -14,6 +14,7 @@ from serving.catalogue.index import LiveIndex
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import BundleRefusedError, DatabaseUnavailableError
 from serving.observe.list_metrics import list_metrics
+from serving.types import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Deployed:
         index: LiveIndex,
         locate: Locate,
         encoder: tuple[str, int],
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         """`encoder` is the name and dimension of what makes the live vectors."""
         self._database = database

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from serving.bundle.deployed import Deployed
 from serving.bundle.loading import PlacedBundle
 from serving.errors import BundleRefusedError
 from serving.experiments.running import Assignment
+from serving.types import Clock
 from training.params import Params
 from training.params.changes import rename_old_keys
 
@@ -70,7 +71,7 @@ class RefusedArm:
 class Arms:
     """Bundles that arms name, loaded while their experiment runs; the blends of arms, checked once."""
 
-    def __init__(self, deployed: Deployed, params: Params, clock: Callable[[], datetime]) -> None:
+    def __init__(self, deployed: Deployed, params: Params, clock: Clock) -> None:
         self._deployed = deployed
         self._params = params
         self._clock = clock

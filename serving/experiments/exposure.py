@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from database.impressions import ImpressionRow, SharedList
 from serving.experiments.arms import Policy
@@ -13,6 +12,7 @@ from serving.experiments.sampling import Quota, in_sample
 from serving.lists.executor import MadeList
 from serving.observe.list_metrics import list_metrics
 from serving.request_context import Request, current_request
+from serving.types import Clock
 from training.params import Params
 
 _SHARED = "shared"
@@ -31,7 +31,7 @@ class Logging:
 class Exposure:
     """One per worker. Nothing here waits for the database, or fails a request."""
 
-    def __init__(self, impressions: ImpressionLog, params: Params, clock: Callable[[], datetime]) -> None:
+    def __init__(self, impressions: ImpressionLog, params: Params, clock: Clock) -> None:
         self.impressions = impressions
         self._shadows = Shadows(params.experiments.shadows_at_once)
         self._params = params.impressions

@@ -24,7 +24,7 @@ from serving.request_context import current_request
 from serving.steps.context import Context, Exploration, Texts, User
 from serving.steps.history import History, build_history, queries_of
 from serving.text.terms import without_stop_words
-from serving.types import HOME_LISTS, HomeLists, Kinds, Ranked, Rows, SearchResult, Vector
+from serving.types import HOME_LISTS, Clock, HomeLists, Kinds, Ranked, Rows, SearchResult, Vector
 from training.params import Params
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Recommender:
     `explain` its items carry the columns that put them there.
     """
 
-    def __init__(self, components: Components, params: Params, clock: Callable[[], datetime]) -> None:
+    def __init__(self, components: Components, params: Params, clock: Clock) -> None:
         self._components = components
         self._params = params
         self._clock = clock

@@ -39,7 +39,7 @@ from serving.lists.recommender import Recommender, basket_history
 from serving.steps.context import NOBODY, Context, Recent, Sort, User
 from serving.steps.history import grouped
 from serving.steps.table import NO_ROWS
-from serving.types import Mask, Rows
+from serving.types import Clock, Mask, Rows
 from training.params import Params
 
 FACET_VALUES = 100
@@ -63,7 +63,7 @@ class ShopLists(Recommender):
     Each raises FilterError for a filter that does not fit the catalogue.
     """
 
-    def __init__(self, components: Components, params: Params, clock: Callable[[], datetime]) -> None:
+    def __init__(self, components: Components, params: Params, clock: Clock) -> None:
         super().__init__(components, params, clock)
         self._masks = Masks(components.index.catalogue)
         self._trends: OrderedDict[int, tuple[datetime, Sequence[Trending]]] = OrderedDict()

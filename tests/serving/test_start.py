@@ -30,13 +30,13 @@ LOADED = """
 import json, sys
 from dataclasses import fields
 from serving.bundle.loading import Models, bento_folder
-from serving.plane import _reach_encoder
+from serving.components import reach_encoder
 from serving.service import Shortlist
 from training.models.registry import algorithm
 from training.params import load_params
 
 Shortlist.inner()
-encoder = _reach_encoder(load_params())
+encoder = reach_encoder(load_params())
 for each in fields(Models):
     algorithm(each.name)
 try:
