@@ -1,4 +1,4 @@
 """How a list is made: recipes as data, and the one executor that runs them.
 
-Others use `executor`, `shop_lists` and `wanted`.
+Others use `executor`, `list_requests` and `shop_lists`.
 """

@@ -15,7 +15,7 @@ import numpy as np
 from serving.catalogue.catalogue import identity_of
 from serving.lists.executor import MadeList
 from serving.steps.context import Context
-from serving.steps.variety import day_seed, lots
+from serving.steps.variety import day_seed, random_keys
 from serving.text.terms import fold, phrase, terms, words
 from serving.types import Item
 from tests.worlds.shop import NOW, Vector
@@ -159,7 +159,7 @@ class Plain:
             each: (popularity[each] + 0.05) / (1 + times[groups[each]]) / sizes[groups[each]] for each in pool
         }
         seed = day_seed(self.ask.user.user_id, self.ask.user.day)
-        chances = lots(seed, np.array([identity_of(each) for each in pool], dtype=np.uint64)).tolist()
+        chances = random_keys(seed, np.array([identity_of(each) for each in pool], dtype=np.uint64)).tolist()
         most = max(weights.values(), default=1.0)
         keys = {each: chance ** (most / weights[each]) for each, chance in zip(pool, chances, strict=True)}
         return dict(sorted(keys.items(), key=lambda each: -each[1])[:count])
