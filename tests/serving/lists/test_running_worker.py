@@ -108,9 +108,9 @@ async def test_changes_that_could_not_be_read_are_read_by_the_next_request(
     async with pool.acquire() as conn:
         await items.update_item(conn, "TEA0000001", {"title": "trampoline"}, None)
     await worker.lists.catch_up()
-    assert not broken and worker._parts.feed.behind
+    assert not broken and worker._components.feed.behind
     async with asyncio.timeout(60):  # the database is not asked again at once
-        while not worker._parts.database.available or worker._parts.feed.behind:
+        while not worker._components.database.available or worker._components.feed.behind:
             await asyncio.sleep(0.02)
             await worker.lists.catch_up()
     found = await worker.lists.search("trampoline", 3)
