@@ -70,6 +70,7 @@ def read_snapshot(files: dict[str, Path], params: MonitoringParams, seed: int) -
     generator = np.random.default_rng(seed)
     facts = pa.Table.from_batches(_facts(files["items.parquet"]), _FACTS)
     total = pq.read_metadata(files["embeddings.parquet"]).num_rows
+    # Sorted, as the file is read once from its beginning to its end.
     chosen = np.sort(generator.permutation(total)[: params.embedding_rows])
     return Catalogue(
         categories=_counts(facts[columns.CATEGORY]),
