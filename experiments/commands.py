@@ -21,7 +21,7 @@ from experiments.off_policy import OffPolicy
 from experiments.outcomes import OutcomeReading
 from experiments.reading import ArmReading, read_all
 from experiments.statistics import SampleRatio
-from training.params import load_params
+from training.params import ParamsError, load_params
 from training.params.ranking import BlendParams
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     required=True,
     help="name=SHARE,bundle=…,epsilon=…,blend.cf=…,blend.weights=tuned,blend.tuned.als=…",
 )
-@errors_as_messages(DatabaseError, ValueError)
+@errors_as_messages(DatabaseError, ParamsError, ValueError)
 def start(experiment_id: str, kind: Any, arms: tuple[str, ...]) -> None:
     """Start an experiment; its first arm is the control. Workers follow within seconds."""
     blend = load_params().blend
@@ -100,7 +100,7 @@ def list_all() -> None:
 @main.command()
 @click.argument("experiment_id")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@errors_as_messages(DatabaseError)
+@errors_as_messages(DatabaseError, ParamsError)
 def read(experiment_id: str, as_json: bool) -> None:
     """Show each arm's click rate, outcomes and verdict so far; valid however often it is read."""
     params = load_params().experiments

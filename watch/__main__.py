@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from database.command_line import errors_as_messages
 from database.connection import connect
 from database.list_outcomes import ListOutcomes, list_outcomes
 from database.monitoring import guard_events
 from experiments.reading import click_rate
+from training.errors import TrainingError
 from training.params import load_params
 from watch.guard_power import GuardPower, guard_power
 
@@ -22,6 +24,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--events", default=5, show_default=True, help="Number of decisions to show.")
+@errors_as_messages(TrainingError)
 def guard(events: int) -> None:
     """Show the smallest drop that the guard finds in this shop, and its latest decisions."""
     params = load_params()
@@ -40,6 +43,7 @@ def guard(events: int) -> None:
 @main.command()
 @click.option("--hours", default=1.0, show_default=True, help="How long before --until.")
 @click.option("--until", type=click.DateTime(), default=None, help="End of the period, in UTC; now.")
+@errors_as_messages(TrainingError)
 def lists(hours: float, until: datetime | None) -> None:
     """Show what the lists of a period have brought: clicks, purchases, revenue."""
     now = datetime.now(UTC)

@@ -21,6 +21,7 @@ from database.command_line import errors_as_messages
 from database.connection import connect
 from database.deployments import current, find_manifest
 from database.embeddings import index_items
+from database.errors import DatabaseError
 from database.export import count
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
@@ -341,7 +342,7 @@ BEFORE = ("ingest", "index", "snapshot")
     metavar="REASON",
     help="Deploy the bundle even if checks of the gate fail; the reason is stored with the decision.",
 )
-@errors_as_messages(StoppedError)
+@errors_as_messages(TrainingError, DatabaseError)
 def main(names: tuple[str, ...], *, until: str, force: bool, accept: str | None) -> None:
     """Run steps of the daily training: the named ones, or all up to --until."""
     logging.basicConfig(
