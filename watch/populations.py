@@ -55,14 +55,18 @@ class Catalogue:
 def snapshot_files(workspace: Workspace, md5: str) -> dict[str, Path]:
     """Files of the snapshot with DVC's hash `md5`, by name, out of DVC's cache.
 
-    Raises ReferenceMissingError when the cache does not hold it.
+    Raises ReferenceMissingError when the cache does not hold it, or not all of it.
     """
     cache = workspace.root / ".dvc" / "cache" / "files" / "md5"
     listing = cache / md5[:2] / md5[2:]
-    if not listing.is_file():
-        raise ReferenceMissingError(f"snapshot {md5} is not in {cache}")
-    entries = json.loads(listing.read_text())
-    return {entry["relpath"]: cache / entry["md5"][:2] / entry["md5"][2:] for entry in entries}
+    entries = json.loads(listing.read_text()) if listing.is_file() else []
+    files = {entry["relpath"]: cache / entry["md5"][:2] / entry["md5"][2:] for entry in entries}
+    if not files or not all(file.is_file() for file in files.values()):
+        raise ReferenceMissingError(
+            f"snapshot {md5} of the bundle in service is not in {cache}: fetch it from a DVC remote, or "
+            "start daily_training with force, whose bundle has a snapshot of its own"
+        )
+    return files
 
 
 def read_snapshot(files: dict[str, Path], params: MonitoringParams, seed: int) -> Catalogue:

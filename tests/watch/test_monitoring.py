@@ -20,7 +20,7 @@ from training.params import load_params
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 from watch import monitoring
-from watch.populations import ReferenceMissingError, read_weeks
+from watch.populations import ReferenceMissingError, read_weeks, snapshot_files
 
 LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -142,6 +142,15 @@ def test_a_snapshot_that_is_gone_is_an_error(workspace: Workspace, connection: C
     connection.commit()
     with pytest.raises(ReferenceMissingError):
         monitoring.measure_drift(START)
+
+
+def test_a_snapshot_that_was_deleted_in_part_is_an_error_with_what_to_do(
+    workspace: Workspace, connection: Connection, tmp_path: Path
+) -> None:
+    md5 = put_in_cache(connection, workspace, tmp_path / "snapshot")
+    snapshot_files(workspace, md5)["embeddings.parquet"].unlink()
+    with pytest.raises(ReferenceMissingError, match="start daily_training with force"):
+        snapshot_files(workspace, md5)
 
 
 def test_partitions_are_made_ahead(workspace: Workspace, database: object) -> None:

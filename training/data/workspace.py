@@ -159,14 +159,19 @@ def locked(workspace: Workspace, *, shared: bool = False, wait: bool = True) -> 
 def replaced(folder: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `folder` when the block succeeds.
 
-    A run that fails leaves the old content, and readers that mapped the old files keep them.
+    A run that fails leaves the old content and nothing else, as the disk may be full; readers that mapped the
+    old files keep them.
     """
     draft = folder.with_name(f".{folder.name}.draft")
     old = folder.with_name(f".{folder.name}.old")
     for path in (draft, old):
         shutil.rmtree(path, ignore_errors=True)
     draft.mkdir(parents=True)
-    yield draft
+    try:
+        yield draft
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     if folder.exists():
         folder.rename(old)
     draft.rename(folder)

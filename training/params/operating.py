@@ -97,9 +97,9 @@ class MonitoringParams(Config):
     max_trending_age_hours: float = Field(gt=0)
     max_probe_ms: float = Field(gt=0)
     report_days: int = Field(ge=1)
-    training_deadline_hours: float = Field(default=4.0, gt=0)
+    training_deadline_hours: float = Field(default=4.0, gt=0, le=168)
     """A nightly training that is not over so long after it was queued is told of."""
-    hourly_deadline_minutes: float = Field(default=30.0, gt=0)
+    hourly_deadline_minutes: float = Field(default=30.0, gt=0, le=10_080)
     """The same for the hourly runs."""
 
     @property
@@ -137,7 +137,7 @@ class RetentionParams(Config):
     bundles: int = Field(ge=1)
     snapshots_days: int = Field(ge=1)
     impressions_days: int = Field(ge=1)
-    interactions_days: int | None
+    interactions_days: int | None = Field(ge=1)
     """None keeps every interaction."""
     logs_days: int = Field(ge=1)
     """Of Airflow's tasks."""

@@ -26,7 +26,7 @@ from database.export import count
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
 from database.training_failures import record_failure
-from training.data.snapshot import commit_pipeline, read_snapshot, read_watermark, take_snapshot
+from training.data.snapshot import DESCRIPTION, commit_pipeline, read_snapshot, read_watermark, take_snapshot
 from training.data.workspace import Workspace, check_holds, locked, open_workspace
 from training.errors import TrainingError
 from training.models.bundle import read_manifest
@@ -141,10 +141,15 @@ def _mark_failed(run: Run, name: str, error: Exception) -> None:
 
 
 def _require_own_data(run: Run, name: str) -> None:
-    """Refuse a task of a run whose snapshot another run has replaced: it would work on that one's data.
+    """Refuse a task whose snapshot is gone, or was replaced by another run: it would work on that one's data.
 
     Raises StoppedError, which says whose data is there and what to do, when it is another's.
     """
+    if not (run.workspace.snapshot / DESCRIPTION).exists():
+        raise StoppedError(
+            f"task {name} finds no snapshot in {run.workspace.snapshot}: run `snapshot` again, with all that "
+            "follows"
+        )
     owner = run.workspace.owner.read_text() if run.workspace.owner.exists() else run.run_id
     if run.run_id not in (None, owner):
         raise StoppedError(

@@ -1,5 +1,6 @@
 """A workspace of one's own: what is missing is made, or said at once."""
 
+import errno
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from database.settings import REPOSITORY, Settings
 from tests.conftest import SlowPlane
 from training.data.snapshot import run_dvc
-from training.data.workspace import NEEDED, check_holds, open_workspace
+from training.data.workspace import NEEDED, check_holds, open_workspace, replaced
 from training.pipeline.steps import run_steps
 from training.release import bundle
 
@@ -59,3 +60,16 @@ def test_a_path_that_cannot_be_read_hides_git_and_nothing_more(monkeypatch: pyte
 
     monkeypatch.setattr(subprocess, "run", refused)
     assert bundle.git_commit() == "unknown"
+
+
+def test_a_full_disk_leaves_the_old_files_and_no_half_written_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    (folder / "old").write_text("whole")
+    with pytest.raises(OSError, match="No space"), replaced(folder) as draft:
+        (draft / "new").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "prepared",
+        "prepared/old",
+    ]

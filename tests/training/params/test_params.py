@@ -1,5 +1,6 @@
 """params.yaml: the one in the repository is valid, and mistakes in one are named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,25 @@ def test_a_serving_weight_changes_nothing_of_what_is_learned(tmp_path: Path) -> 
         load_params(edited(tmp_path, "  max_smoke_ms: 50", "  max_smoke_ms: 60")).digest() == whole.digest()
     )
     assert load_params(edited(tmp_path, "  factors: 50", "  factors: 51")).digest() != whole.digest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        (
+            "interactions_days: null",
+            "interactions_days: 0",
+            "retention.interactions_days",
+        ),  # deletes everything
+        ("interactions_days: null", "interactions_days: -30", "retention.interactions_days"),
+        (
+            "hourly_deadline_minutes: 30",
+            "hourly_deadline_minutes: .inf",
+            "monitoring.hourly_deadline_minutes",
+        ),
+        ("training_deadline_hours: 4", "training_deadline_hours: 0", "monitoring.training_deadline_hours"),
+    ],
+)
+def test_a_value_that_would_do_harm_is_refused_by_name(tmp_path: Path, old: str, new: str, key: str) -> None:
+    with pytest.raises(ParamsError, match=re.escape(key)):
+        load_params(edited(tmp_path, old, new))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -306,6 +307,16 @@ def test_a_task_of_a_run_whose_data_was_replaced_refuses_and_says_by_whom(slow_p
         run_steps(["prepare"], run_id="scheduled__tuesday")
     with connect() as conn:
         assert last_outcome(conn) is None, "a refusal to mix runs is no failed training"
+
+
+def test_a_task_whose_snapshot_was_deleted_by_hand_says_what_to_do(
+    checkout: Workspace, slow_plane: Any
+) -> None:
+    run_steps(["snapshot"])
+    shutil.rmtree(checkout.snapshot)
+    with pytest.raises(StoppedError, match=r"prepare finds no snapshot in .*run `snapshot` again"):
+        run_steps(["prepare"])
+    run_steps(["snapshot", "prepare"])
 
 
 def test_only_an_accepted_bundle_is_promoted(checkout: Workspace, deployed: str) -> None:
