@@ -1,7 +1,7 @@
 # All commands. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast coverage test-kernels check bench lock locked fresh rollback replay clean
+.PHONY: help install up train down status test test-fast coverage test-kernels check bench lock locked fresh rollback replay clean
 
 # Compiled code is kept, whatever the environment says: to compile it again is most of a process's start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,6 +18,9 @@ install: ## virtual environment with the locked packages (the other targets do t
 
 up: install ## start everything, train the first bundle, print the addresses; Ctrl-C stops (DETACH=1: leave it running; SAMPLE=0: start empty)
 	@exec $(PY) -m operations up $(if $(DETACH),--detach) $(if $(filter 0,$(SAMPLE)),--no-sample)
+
+train: install ## train now on what is in the database, follow it, show what came of it (FORCE=1: although nothing is new; WEIGHTS=0: keep the blend's weights)
+	@exec $(PY) -m operations train $(if $(FORCE),--force) $(if $(filter 0,$(WEIGHTS)),--no-weights)
 
 down: ## stop everything that `make up` started, and nothing else
 	@if $(PY) -c 'import circus, click, psutil' 2>/dev/null; then exec $(PY) -m operations down; else echo "Nothing is installed, so nothing was running."; fi

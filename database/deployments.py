@@ -84,6 +84,13 @@ def activate(
     return deployment
 
 
+def snapshots_served(conn: Connection) -> frozenset[str]:
+    """DVC's hashes of the snapshots that deployed bundles were learned from."""
+    with conn.cursor() as cursor:
+        cursor.execute("select distinct manifest->>'snapshot_hash' from deployments")
+        return frozenset(row[0] for row in cursor.fetchall() if row[0])
+
+
 def current(conn: Connection) -> Deployment | None:
     """The deployment that serves; None before the first."""
     return _one(conn, "where deployment_id = (select deployment_id from change_state)")

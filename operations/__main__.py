@@ -42,6 +42,28 @@ def up(detach: bool, sample: bool) -> None:
 
 
 @main.command()
+@click.option("--force", is_flag=True, help="Train although nothing is new since the bundle in service.")
+@click.option(
+    "--weights/--no-weights",
+    default=True,
+    help="Learn the blend's weights if they never were on this data.",
+)
+def train(force: bool, weights: bool) -> None:
+    """Train now: follow the daily run task by task, then show what came of it."""
+    from operations.answer import BundleRefusedError
+    from operations.retrain import interrupted, run
+
+    try:
+        run(get_settings(), force=force, weights=weights)
+    except (OperationsError, BundleRefusedError) as error:
+        click.echo(f"make train: {error}.", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo(interrupted(get_settings()), err=True)
+        sys.exit(INTERRUPTED)
+
+
+@main.command()
 def down() -> None:
     """Stop everything that this installation's `up` started, and nothing else."""
     count = Supervisor(layout(get_settings())).stop()

@@ -1,4 +1,4 @@
-"""The first training: started through Airflow, with progress task by task."""
+"""A run of a DAG: started through Airflow, with progress task by task."""
 
 import threading
 import time
@@ -53,22 +53,26 @@ def gate_reasons(settings: Settings) -> list[str]:
     ]
 
 
-def start_run(api: AirflowApi, dag_id: str, *, force: bool = False) -> str:
+def start_run(api: AirflowApi, dag_id: str, *, force: bool = False, note: str = "make up") -> str:
     """Id of the run to follow: one left unfinished by an earlier start, or a new one.
 
-    A forced run is always new; it trains even if nothing has changed.
+    A forced run is always new; it trains even if nothing has changed. `note` is the command, for Airflow.
     """
     if force:
-        return api.trigger(dag_id, "make up", {"force": True})
-    return api.unfinished_run(dag_id) or api.trigger(dag_id, "make up", {})
+        return api.trigger(dag_id, note, {"force": True})
+    return api.unfinished_run(dag_id) or api.trigger(dag_id, note, {})
 
 
-def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool = False) -> None:
+def run_to_end(
+    platform: Platform, api: AirflowApi, dag_id: str, *, force: bool = False, note: str = "make up"
+) -> None:
     """Run a DAG through Airflow and show its progress; with `force`, even if nothing has changed.
+
+    `note` is the command that asks for it.
 
     Raises RunFailedError if it does not succeed, and AbortedError if the start is cancelled.
     """
-    run_id = start_run(api, dag_id, force=force)
+    run_id = start_run(api, dag_id, force=force, note=note)
     platform.report.line(f"{dag_id} started in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":
@@ -76,7 +80,7 @@ def run_to_end(platform: Platform, api: AirflowApi, dag_id: str, *, force: bool 
         logs = platform.place.logs / "airflow" / f"dag_id={dag_id}" / f"run_id={run_id}"
         raise RunFailedError(
             f"{dag_id} failed in {', '.join(why) or 'no task (it timed out or was stopped)'}",
-            f"See {logs}, fix the cause, then run `make up` again",
+            f"See {logs}, fix the cause, then run `{note}` again",
             frozenset(outcome.failed),
         )
 

@@ -137,7 +137,7 @@ def _show_empty(platform: Platform) -> None:
     platform.report.plain(
         "The database is empty. Load your files with `python -m database.ingest load PATH` (see the README),"
     )
-    platform.report.plain("then start daily_training in Airflow.")
+    platform.report.plain("then `make train`.")
 
 
 def _show_answer(platform: Platform) -> None:

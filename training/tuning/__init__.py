@@ -1,1 +1,4 @@
-"""Hyperparameter search, blend weights, and the benchmark on a pair of files."""
+"""Hyperparameter search, blend weights, and the benchmark on a pair of files.
+
+Others use `search_history`.
+"""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from training.evaluation.intervals import Difference
 from training.markdown import difference, table
 from training.tuning.blend_weights import LearnedWeights
 from training.tuning.search import OnTrial, SearchOutcome, Trial
+
+WEIGHTS_FILE = "weights.json"
 
 
 def save_trials(name: str, found: SearchOutcome, shipped: float, verdict: Difference, folder: Path) -> None:
@@ -28,13 +30,42 @@ def save_trials(name: str, found: SearchOutcome, shipped: float, verdict: Differ
     draw_search(name, [trial.score for trial in found.trials], shipped, folder / "trials.png")
 
 
-def save_weights(learned: LearnedWeights, folder: Path, log_trial: OnTrial | None) -> None:
-    """Write weights.json; where each search of weights ended is logged as a trial."""
+@dataclass(frozen=True)
+class WeightsSearch:
+    """The latest search of the blend's weights in a workspace."""
+
+    snapshot: str
+    """DVC's hash of the snapshot that it was made on; empty in searches of 0.1.0."""
+    weights: Mapping[str, float]
+    """The best that it found, whether or not they are in use."""
+    verdict: Mapping[str, Any] | None
+    """Fields of `Difference`: those weights less the ones in use then. None if there were none."""
+
+
+def save_weights(learned: LearnedWeights, folder: Path, snapshot: str, log_trial: OnTrial | None) -> None:
+    """Write weights.json; where each search of weights ended is logged as a trial.
+
+    Args:
+        learned: what was found.
+        folder: of the file.
+        snapshot: DVC's hash of the snapshot that it was found on.
+        log_trial: logs a trial.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "weights.json").write_text(json.dumps(asdict(learned), indent=1) + "\n")
+    content = {"snapshot": snapshot, **asdict(learned)}
+    (folder / WEIGHTS_FILE).write_text(json.dumps(content, indent=1) + "\n")
     if log_trial is not None:
         for number, found in enumerate(learned.searches):
             log_trial(Trial(number, dict(found.weights), found.accuracy, 0.0))
+
+
+def load_weights_search(folder: Path) -> WeightsSearch | None:
+    """What `save_weights` wrote into the folder last; None if there was no search yet."""
+    file = folder / WEIGHTS_FILE
+    if not file.exists():
+        return None
+    content = json.loads(file.read_text())
+    return WeightsSearch(content.get("snapshot", ""), content["weights"], content["verdict"])
 
 
 def as_table(found: SearchOutcome) -> str:

@@ -200,7 +200,7 @@ def main(
             learned = tune_blend(windows, params)
             values = dict(learned.weights)
             preferred = learned.preferred
-            save_weights(learned, folder, log_trial)
+            save_weights(learned, folder, _searched_on(workspace), log_trial)
             click.echo(blend_line(learned))
         else:
             budget = Budget(trials, minutes * 60.0 if minutes else None)
@@ -213,6 +213,11 @@ def main(
             _write(workspace, params, section, values, preferred=preferred)
         if upload is not None:
             upload(folder)
+
+
+def _searched_on(workspace: Workspace) -> str:
+    """DVC's hash of the workspace's snapshot; empty where only what was prepared of it is there."""
+    return read_snapshot(workspace).md5 if workspace.snapshot_pointer.exists() else ""
 
 
 class ParamsEditedError(TrainingError):
@@ -241,7 +246,7 @@ def relearn_blend() -> bool:
     folder = workspace.data / "tuning" / BLEND
     with tracked_search(workspace, params, BLEND, settings) as (log_trial, upload):
         learned = tune_blend(windows, params)
-        save_weights(learned, folder, log_trial)
+        save_weights(learned, folder, _searched_on(workspace), log_trial)
         logger.info("%s", blend_line(learned))
         upload(folder)
     _write(workspace, params, (BLEND, "tuned"), dict(learned.weights), preferred=learned.preferred)
