@@ -1,7 +1,7 @@
 """The lists of /v1: what to send, and how to read the response. Both clients have a method for each.
 
-Every list takes a `filter` (`price < 20 and labels in ["new"]`), ids to `exclude`, and `explain`. `next_page`
-reads the page after it.
+Every list takes a `filter` (`price < 20 and labels in ["new"]`), ids to `exclude`, `variants` (whether
+several of one item may be in it) and `explain`. `next_page` reads the page after it.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,11 @@ def recommend(
     exclude: Sequence[str] = (),
     diversity: float | None = None,
     include_seen: bool = False,
+    variants: bool = False,
     explain: bool = False,
 ) -> Call[types.ItemList]:
     """Items for a user, a session or the items of a cart; without any of them, popular items."""
-    body = _body(n, filter, exclude, explain, user_id=user_id, diversity=diversity)
+    body = _body(n, filter, exclude, explain, variants=variants, user_id=user_id, diversity=diversity)
     lists = _some(session=session, item_ids=item_ids)
     return _post("recommend", body | lists | ({"include_seen": True} if include_seen else {}))
 
@@ -39,10 +40,11 @@ def similar_to(
     n: int | None = None,
     filter: str | None = None,
     exclude: Sequence[str] = (),
+    variants: bool = False,
     explain: bool = False,
 ) -> Call[types.ItemList]:
     """Similar items: by people, by baskets, by meaning or by title. Raises NotFound."""
-    return _post("similar", _body(n, filter, exclude, explain, item_id=item_id, by=by))
+    return _post("similar", _body(n, filter, exclude, explain, variants=variants, item_id=item_id, by=by))
 
 
 def search_items(
@@ -53,10 +55,11 @@ def search_items(
     exclude: Sequence[str] = (),
     sort: str | None = None,
     facets: Sequence[str] = (),
+    variants: bool = False,
     explain: bool = False,
 ) -> Call[types.FoundItems]:
     """Items for a query, or all that the filter lets through; `total` and `facets` count all of them."""
-    body = _body(n, filter, exclude, explain, query=query, sort=sort)
+    body = _body(n, filter, exclude, explain, variants=variants, query=query, sort=sort)
     return Call("POST", "/v1/search", _whole, body=body | _some(facets=facets))
 
 
@@ -67,10 +70,13 @@ def trending(
     n: int | None = None,
     filter: str | None = None,
     exclude: Sequence[str] = (),
+    variants: bool = False,
     explain: bool = False,
 ) -> Call[types.ItemList]:
     """What many users choose just now, or in the last `hours`."""
-    return _post("trending", _body(n, filter, exclude, explain, hours=hours, category=category))
+    return _post(
+        "trending", _body(n, filter, exclude, explain, variants=variants, hours=hours, category=category)
+    )
 
 
 def rerank(
@@ -99,11 +105,14 @@ def _body(
     filter: str | None,
     exclude: Sequence[str],
     explain: bool,
+    *,
+    variants: bool = False,
     **values: Any,
 ) -> dict[str, Any]:
     given = {"n": n, "filter": filter, **values}
     body = {name: value for name, value in given.items() if value is not None}
-    return body | _some(exclude=exclude) | ({"explain": True} if explain else {})
+    asked = {"explain": explain, "variants": variants}
+    return body | _some(exclude=exclude) | {name: True for name, said in asked.items() if said}
 
 
 def _some(**values: Sequence[Any]) -> dict[str, Any]:

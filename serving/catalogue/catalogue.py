@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from serving.catalogue.fields import FieldColumns
 from serving.catalogue.id_order import IdOrder
+from serving.catalogue.variants import Parents
 from serving.types import KINDS, Item, Kinds, Mask
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -31,6 +32,7 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "change_seq": ("int64", 0),
     "changed": ("int64", 0),
     "identity": ("uint64", 0),
+    "variants": ("uint64", 0),
 }
 _STAMPS = frozenset({"change_seq", "changed"})
 """Columns that say when an item changed, not how."""
@@ -55,7 +57,8 @@ class Catalogue:
     `listed` bool (alive and not withdrawn, see `at`), `price` float64 (NaN unknown), `discount`, `rating`
     float32 (NaN unknown), `rating_count` int64, `change_seq` int64 (the sequence number of the item's last
     change), `changed` int64 (the `columns_revision` of its last change), `identity` uint64 (a hash of the
-    item's id: rows differ between workers, this does not).
+    item's id: rows differ between workers, this does not), `variants` uint64 (a hash that an item has
+    in common with its variants alone).
     """
 
     def __init__(self) -> None:
@@ -70,6 +73,7 @@ class Catalogue:
         self._articles: dict[int, int] = {}
         self._categories: list[str] = []
         self._category_codes: dict[str, int] = {}
+        self._parents = Parents()
         self._now = -np.inf
         self._next_change = -np.inf
         self.given_back = 0
@@ -124,7 +128,8 @@ class Catalogue:
         """Add an item or replace the one of the same id; gives its row."""
         row = self.reserve(item.item_id)
         self._forget_article(row)
-        self._items[row] = item
+        old, self._items[row] = self._items[row], item
+        self._regroup(None if old is None else self._parents.remove(old), self._parents.add(item))
         if item.article_id is not None:
             self._articles[item.article_id] = row
         values = {
@@ -141,6 +146,7 @@ class Catalogue:
             "rating": np.nan if item.rating is None else item.rating,
             "rating_count": item.rating_count or 0,
             "change_seq": change_seq,
+            "variants": identity_of(self._parents.group_of(item)),
         }
         before = {name: self._columns[name][row] for name in _COLUMNS}
         self.n_live += not before["alive"]
@@ -163,7 +169,8 @@ class Catalogue:
         if row is None:
             return None
         self._forget_article(row)
-        self._items[row] = None
+        old, self._items[row] = self._items[row], None
+        self._regroup(None if old is None else self._parents.remove(old))
         self.n_live -= int(self._columns["alive"][row])
         self.fields.clear(row)
         self._columns["alive"][row] = self._columns["listed"][row] = False
@@ -286,6 +293,15 @@ class Catalogue:
             if (before != self._columns["listed"][rows]).any():
                 self._count()
         self._now = now
+
+    def _regroup(self, *parents: str | None) -> None:
+        """Bring `variants` of items up to date that others have begun, or ceased, to name as their parent."""
+        for item_id in parents:
+            item = None if item_id is None else self.get(item_id)
+            if item is not None:
+                self._columns["variants"][self._rows[item.item_id]] = identity_of(
+                    self._parents.group_of(item)
+                )
 
     def _count(self, row: int | None = None) -> None:
         """Count a change of the columns, of one row or (None) of `listed` alone."""

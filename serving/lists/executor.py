@@ -9,7 +9,7 @@ from serving.lists.recipes import Recipe
 from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
-from serving.steps.filters import allowed_rows
+from serving.steps.filters import allowed_rows, not_itself, unseen
 from serving.steps.sources import Source
 from serving.steps.table import NO_ROWS, Column, Table, gather
 from serving.types import Mask, Ranked, Rows
@@ -56,7 +56,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length
-        table = selection.best(table, wanted, recipe.eligible)
+        table = selection.best(table, wanted, recipe.eligible, _variants(recipe, context))
     for rerank in recipe.rerankers:
         with timed(_name(rerank)):
             table = rerank(context, table)
@@ -64,6 +64,18 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
         made = make_list(recipe.fallback, context)
         return replace(made, name=recipe.name, fallback=recipe.fallback_reason or made.fallback)
     return _fill(recipe, context, replace(_select(recipe, context, table), found=found))
+
+
+def _variants(recipe: Recipe, context: Context) -> selection.OneOfVariants | None:
+    """Whose variants are left out: where an item may not be in the list, its variants may not either."""
+    if not context.one_of_variants:
+        return None
+    without = [context.no_variants_of]
+    if unseen in recipe.filters and context.hide_seen:
+        without.append(context.history.seen)
+    if not_itself in recipe.filters:
+        without.append(np.array([context.item], dtype=np.int32))
+    return selection.OneOfVariants(context.index.catalogue.column("variants"), np.concatenate(without))
 
 
 def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str, Column]:

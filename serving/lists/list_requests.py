@@ -21,6 +21,8 @@ class ListRequest:
     earlier_pages: frozenset[int] = frozenset()
     """`page_key` of each item that they showed."""
     explain: bool = False
+    variants: bool = False
+    """Whether several variants of an item may be in it."""
 
 
 @dataclass(frozen=True, slots=True)

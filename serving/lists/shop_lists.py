@@ -130,7 +130,12 @@ class ShopLists(Recommender):
         recipe = recipes.LISTING if list_request.query is None else recipes.SEARCH_PAGES
         made = self._for_anyone(recipe, list_request, sort=sort, **asked)
         counted = {name: self._facet(field, made.found) for name, field in facets}
-        return replace(self._answered(made), total=len(made.found), facets=counted)
+        total = len(made.found) if list_request.variants else self._without_variants(made.found)
+        return replace(self._answered(made), total=total, facets=counted)
+
+    def _without_variants(self, found: Rows) -> int:
+        """How many items there are, those that are variants of one another counted once."""
+        return len(np.unique(self._components.index.catalogue.column("variants")[found]))
 
     async def _trending(self, list_request: TrendingListRequest) -> ListResponse:
         await self.catch_up()
@@ -144,6 +149,7 @@ class ShopLists(Recommender):
         )
 
     async def _in_order(self, list_request: RerankListRequest) -> ListResponse:
+        list_request = replace(list_request, variants=True)
         user = await self._visitor(list_request.user_id, list_request.session)
         catalogue = self._components.index.catalogue
         recipe = recipes.POPULAR_ON_V1 if user is NOBODY else recipes.RERANK
@@ -221,12 +227,11 @@ class ShopLists(Recommender):
         if list_request.filter is not None:
             mask = self._masks.mask(list_request.filter)
             permitted = mask if permitted is None else permitted & mask
-        exclude, earlier = (
-            self._rows(list_request.exclude)[0],
-            self._rows_of_pages(list_request.earlier_pages),
-        )
+        exclude = self._rows(list_request.exclude)[0]
+        pages = self._rows_of_pages(list_request.earlier_pages)
+        earlier = pages if whole else NO_ROWS
         if not whole:
-            exclude, earlier = np.concatenate([exclude, earlier]), NO_ROWS
+            exclude = np.concatenate([exclude, pages])
         return self.context(
             policy,
             list_request.n,
@@ -234,6 +239,8 @@ class ShopLists(Recommender):
             permitted=permitted,
             exclude=exclude,
             earlier_pages=earlier,
+            one_of_variants=not list_request.variants,
+            no_variants_of=pages,
             **asked,
         )
 

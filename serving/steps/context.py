@@ -119,6 +119,10 @@ class Context:
     """bool[n_rows], what the request's own filter lets through; None: everything."""
     earlier_pages: Rows = field(default_factory=lambda: NO_ROWS)
     """Rows of their items: of a list that is cut into pages, they count and are not in it again."""
+    one_of_variants: bool = False
+    """Whether at most one of an item's variants is in the list."""
+    no_variants_of: Rows = field(default_factory=lambda: NO_ROWS)
+    """With that, rows whose variants are left out too: of earlier pages, or of the list's first part."""
     diversity: float | None = None
     """How much variety the request wants, 0..1; None: what the params say."""
     sort: Sort | None = None
@@ -185,5 +189,9 @@ class Context:
         return self.index.catalogue.item(row)
 
     def excluding(self, rows: Rows) -> "Context":
-        """The same, without these rows."""
-        return replace(self, exclude=np.concatenate([self.exclude, rows]).astype(np.int32))
+        """The same, without these rows, and without their variants where one of them is enough."""
+        return replace(
+            self,
+            exclude=np.concatenate([self.exclude, rows]).astype(np.int32),
+            no_variants_of=np.concatenate([self.no_variants_of, rows]).astype(np.int32),
+        )

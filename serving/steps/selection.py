@@ -9,18 +9,52 @@ import numpy as np
 from serving.steps.context import Exploration
 from serving.steps.scores import top
 from serving.steps.table import Table
+from serving.types import Identities, Rows
 
 Eligible = Literal["positive", "scored", "all"]
 """What a candidate needs: a score above 0, any score but 0, or nothing."""
 
 
-def best(table: Table, count: int, eligible: Eligible) -> Table:
-    """The best `count` candidates that may be in the list, best first; equals by their identity."""
+@dataclass(frozen=True, slots=True, eq=False)
+class OneOfVariants:
+    """At most one of an item's variants is in the list."""
+
+    groups: Identities
+    """uint64[n_rows], the same for an item and its variants."""
+    without: Rows
+    """int32[m], catalogue rows that no item of the list is a variant of."""
+
+    def choose(self, rows: Rows, count: int) -> list[int]:
+        """Places of the first `count` rows that are no variants of one another."""
+        taken = set(self.groups[self.without].tolist())
+        chosen = []
+        for place, group in enumerate(self.groups[rows].tolist()):
+            if group not in taken:
+                taken.add(group)
+                chosen.append(place)
+                if len(chosen) == count:
+                    break
+        return chosen
+
+
+def best(table: Table, count: int, eligible: Eligible, variants: OneOfVariants | None = None) -> Table:
+    """The best `count` candidates that may be in the list, best first; equals by their identity.
+
+    With `variants`, the best of each item's variants.
+    """
     kept = table.allowed
     if eligible != "all":
         kept = kept & (table.score > 0 if eligible == "positive" else table.score != 0)
     places = np.flatnonzero(kept)
-    return table.take(places[top(table.score[places], table.identity[places], count)])
+    if variants is None:
+        return table.take(places[top(table.score[places], table.identity[places], count)])
+    asked = 2 * count
+    while True:
+        in_order = places[top(table.score[places], table.identity[places], asked)]
+        chosen = variants.choose(table.rows[in_order], count)
+        if len(chosen) == count or asked >= len(places):
+            return table.take(in_order[chosen])
+        asked *= 4
 
 
 @dataclass(frozen=True, slots=True)

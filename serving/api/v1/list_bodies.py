@@ -88,6 +88,10 @@ class ListBody(Body):
     )
     exclude: list[Id] = Field(default_factory=list, max_length=MOST_EXCLUDED, description="ids to leave out")
     explain: bool = Field(default=False, description="add `columns` to every item")
+    variants: bool = Field(
+        default=False,
+        description="also several variants of one item: of one title, or with one `variant_of` attribute",
+    )
     shown: int | None = Field(
         default=None, ge=0, le=MAX_SHOWN, description="how many items the page shows at first: see /docs"
     )
@@ -125,6 +129,7 @@ class ListBody(Body):
             "exclude": tuple(self.exclude),
             "earlier_pages": self._earlier_pages,
             "explain": self.explain,
+            "variants": self.variants,
         }
 
 
@@ -234,6 +239,7 @@ class RerankBody(Body):
             user_id=self.user_id,
             session=tuple(each.event() for each in self.session),
             explain=self.explain,
+            variants=True,
         )
 
 
@@ -278,5 +284,5 @@ class FacetOut(BaseModel):
 class SearchOut(ListOut):
     """A page of what is found."""
 
-    total: int = Field(description="items on all pages")
+    total: int = Field(description="items on all pages; facets count their variants too")
     facets: dict[str, FacetOut]

@@ -238,3 +238,49 @@ async def test_more_variety_is_more_variety(plane: LivePlane, deploy: Any) -> No
         return float((vectors @ vectors.T).sum())
 
     assert await spread(1.0) <= await spread(0.5) <= await spread(0.0)
+
+
+async def test_one_of_an_items_variants_is_in_a_list(
+    plane: LivePlane, deploy: Any, pool: asyncpg.Pool
+) -> None:
+    """By title or by `variant_of`; who has bought one is shown no other; all of them where that is asked."""
+    await ready(plane, deploy)
+    shirts = [f"SHIRT-{size}" for size in "SML"]
+    for item_id in shirts:
+        await plane.create_item(
+            ItemDraft(kind="product", item_id=item_id, title="quilted shirt", category="tea")
+        )
+    caps = ["CAP-RED", "CAP-BLUE"]
+    for item_id in caps:
+        title = f"quilted {item_id}"
+        await plane.create_item(ItemDraft(kind="product", item_id=item_id, title=title, category="tea"))
+    async with pool.acquire() as conn, conn.transaction():
+        seq = await conn.fetchval(
+            "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
+        )
+        await conn.execute(
+            "update items set attributes = $1, change_seq = $2 where item_id = any($3)",
+            *('{"variant_of": "CAP"}', seq, caps),
+        )
+    both = WantedSearch(n=20, query="quilted")
+    for found in (await plane.lists.answer(both), await plane.lists.answer(replace(both, query=None, n=50))):
+        assert len(set(ids(found)) & set(shirts)) == len(set(ids(found)) & set(caps)) == 1
+        assert found.total == len(found.items)
+    pages = await all_pages(plane, replace(both, n=1))
+    assert [len(page) for page in pages] == [1, 1]
+    everything = await plane.lists.answer(replace(both, variants=True))
+    assert set(ids(everything)) == {*shirts, *caps} and everything.total == 5
+
+    for similar in ("meaning", "title"):
+        made = await plane.lists.answer(WantedSimilar(n=20, item_id=shirts[0], by=similar))
+        assert not set(ids(made)) & set(shirts), similar
+    alike = await plane.lists.answer(WantedSimilar(n=20, item_id=shirts[0], by="title", variants=True))
+    assert set(ids(alike)) >= set(shirts[1:])
+
+    async with pool.acquire() as conn:
+        await record(conn, user_id="buyer", event_type="purchase", item_id=shirts[1])
+    for_buyer = WantedForUser(n=50, user_id="buyer")
+    assert not set(ids(await plane.lists.answer(for_buyer))) & set(shirts)
+    assert set(ids(await plane.lists.answer(replace(for_buyer, variants=True)))) >= {shirts[0], shirts[2]}
+    ordered = await plane.lists.answer(WantedOrder(n=3, item_ids=tuple(shirts), user_id="buyer"))
+    assert set(ids(ordered)) == set(shirts), "the caller's own items all come back"

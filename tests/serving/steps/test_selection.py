@@ -5,9 +5,11 @@ from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from serving.steps.context import Exploration
-from serving.steps.selection import best, explore
+from serving.steps.selection import OneOfVariants, best, explore
 from serving.steps.table import Table
 
 
@@ -52,3 +54,21 @@ def test_without_epsilon_the_best_are_shown() -> None:
     assert (list(found.places), found.propensities) == ([0, 1, 2], (1.0, 1.0, 1.0))
     assert list(explore(0, 3, Exploration(0.5, 5, Random(1))).places) == []
     assert len(explore(2, 3, Exploration(0.5, 5, Random(1))).places) == 2
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(-1, 9)), min_size=1, max_size=30), st.data())
+def test_the_best_of_each_group_is_chosen_and_none_of_a_group_that_is_left_out(
+    candidates: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    groups = np.array([group for group, _ in candidates], dtype=np.uint64)
+    without = data.draw(st.lists(st.integers(0, len(candidates) - 1), max_size=2))
+    count = data.draw(st.integers(1, 10))
+    scored = table(*(score for _, score in candidates))
+    chosen = best(scored, count, "positive", OneOfVariants(groups, np.array(without, dtype=np.int32)))
+    taken, expected = {candidates[row][0] for row in without}, []
+    for row in best(scored, len(candidates), "positive").rows.tolist():
+        if candidates[row][0] not in taken:
+            taken.add(candidates[row][0])
+            expected.append(row)
+    assert chosen.rows.tolist() == expected[:count]

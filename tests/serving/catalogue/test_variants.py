@@ -1,0 +1,60 @@
+"""Variants of one another have one value in common, after any edits, that no other item has."""
+
+from dataclasses import replace
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.catalogue.catalogue import Catalogue
+from serving.types import Item
+
+IDS = ("shirt", "shirt-m", "shirt-l", "cup", "cup-red")
+ITEMS = st.builds(
+    lambda item_id, title, parent, kind: Item(
+        item_id=item_id, kind=kind, title=title, attributes={} if parent is None else {"variant_of": parent}
+    ),
+    st.sampled_from(IDS),
+    st.sampled_from([None, "Shirt", " shirt ", "Cup", "cup"]),
+    st.sampled_from([None, "shirt", "cup", "no item"]),
+    st.sampled_from(["product", "content"]),
+)
+
+
+def related(one: Item, other: Item, items: dict[str, Item]) -> bool:
+    """By definition: the same parent, where an item that others name is its own; else the same title."""
+
+    def parent(item: Item) -> object:
+        named = {each.attributes.get("variant_of") for each in items.values()}
+        return item.attributes.get("variant_of") or (item.item_id if item.item_id in named else None)
+
+    if parent(one) is not None or parent(other) is not None:
+        return parent(one) == parent(other)
+    titles = [(item.kind, " ".join((item.title or "").lower().split())) for item in (one, other)]
+    return titles[0] == titles[1] and bool(titles[0][1])
+
+
+@settings(max_examples=50)
+@given(st.lists(st.one_of(ITEMS, st.sampled_from(IDS)), max_size=12))
+def test_any_edits_leave_what_the_items_say(edits: list[Item | str]) -> None:
+    catalogue, items = Catalogue(), dict[str, Item]()
+    for number, edit in enumerate(edits):
+        if isinstance(edit, str):
+            catalogue.remove(edit, number)
+            items.pop(edit, None)
+        else:
+            catalogue.put(edit, number)
+            items[edit.item_id] = edit
+    groups = catalogue.column("variants")
+    for one, other in combinations(items.values(), 2):
+        same = groups[catalogue.row(one.item_id)] == groups[catalogue.row(other.item_id)]
+        assert same == related(one, other, items), (one, other)
+
+
+def test_a_number_names_a_parent_as_its_text_does() -> None:
+    catalogue, plain = Catalogue(), Item(item_id="17", kind="product", title="Lamp")
+    rows = [
+        catalogue.put(plain, 1),
+        catalogue.put(replace(plain, item_id="18", title="Lamp, red", attributes={"variant_of": 17}), 2),
+    ]
+    assert len(set(catalogue.column("variants")[rows].tolist())) == 1
