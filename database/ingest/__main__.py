@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.command_line import errors_as_messages
 from database.connection import connect
 from database.errors import DatabaseError
+from database.event_words import EventType
 from database.ingest import (
     ADAPTERS,
     SAMPLE,
@@ -31,6 +33,7 @@ from database.ingest.inbox import detect
 from database.ingest.preview import preview
 from database.ingest.query import queried
 from database.ingest.rejected import count_rejected, export_rejected, first_rejected
+from database.ingest.run import stored_words
 from database.settings import get_settings
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -85,6 +88,7 @@ def sample(path: Path, encode: bool) -> None:
 @reading
 def inbox(folder: Path | None, encode: bool, options: Options) -> None:
     """Load what lies in the inbox; exit 1 when a file failed."""
+    options = _with_configured_words(options)
     with _translated() as conn:
         deliveries = ingest_inbox(
             conn, folder or get_settings().inbox, encoder=_encoder(encode), options=options
@@ -147,12 +151,14 @@ def _command(name: str | None) -> click.Command:
         options: Options,
     ) -> None:
         failed = False
+        options = _with_configured_words(options)
         for path in _sources(paths, url, query):
             with _refusing():
                 adapter = ADAPTERS[name] if name else detect(path, ADAPTERS.values(), options)
                 if dry_run:
+                    known = replace(options, stored_words=_words_by_api())
                     click.echo(f"{path.name}, as {adapter.name}:")
-                    click.echo("\n".join(preview(adapter, path, options).lines()))
+                    click.echo("\n".join(preview(adapter, path, known).lines()))
                     continue
             with _translated() as conn:
                 report = ingest_file(
@@ -219,14 +225,40 @@ def _translated() -> Iterator[Connection]:
         raise click.ClickException(f"the database is unavailable: {str(error).splitlines()[0]}") from error
 
 
+def _registered(group: str) -> Any | None:
+    """What an installed package registers as `default` in an entry point's group; None without one."""
+    found = [entry for entry in entry_points(group=group) if entry.name == "default"]
+    return found[0].load() if found else None
+
+
+def _with_configured_words(options: Options) -> Options:
+    """The options with the words for events that params.yaml defines."""
+    configured = _registered("shortlist.event_types")
+    try:
+        return options if configured is None else replace(options, configured_words=configured())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _words_by_api() -> tuple[EventType, ...]:
+    """The words that were defined by API; none, and said, where the database can't be asked."""
+    try:
+        with connect() as conn:
+            return stored_words(conn)
+    except psycopg2.Error as error:
+        reason = str(error).splitlines()[0]
+        click.echo(f"event types that were defined by API are not known: {reason}", err=True)
+        return ()
+
+
 def _encoder(wanted: bool) -> TextEncoder | None:
     """The encoder that an installed package registers as `default` in the group `shortlist.encoder`."""
     if not wanted:
         return None
-    found = [entry for entry in entry_points(group="shortlist.encoder") if entry.name == "default"]
-    if not found:
+    make = _registered("shortlist.encoder")
+    if make is None:
         raise click.ClickException("no encoder is installed; run without --encode")
-    made: TextEncoder = found[0].load()()
+    made: TextEncoder = make()
     return made
 
 

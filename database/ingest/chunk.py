@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -30,10 +30,12 @@ INTERACTION_COLUMNS = (
     "natural_key",
     "event_name",
     "weight",
+    "price",
 )
 """`natural_key` is the text whose MD5 makes the same event of two files one row; `user_id` null is an
 anonymous event; `occurred_at` is UTC. `event_name` is the source's own word for the event and `weight` what
-that weighs in place of its type, null where there is none; a source without such words leaves both out."""
+that weighs in place of its type, null where there is none, and `price` what a piece cost; a source without
+such columns leaves them out."""
 
 REJECTED_COLUMNS = ("line", "reason", "raw")
 TAG_SEPARATOR = "\x1f"
@@ -53,6 +55,9 @@ class WrongFormatError(IngestError):
     def __init__(self, message: str, lacking: float = math.inf) -> None:
         super().__init__(message)
         self.lacking = lacking
+
+
+ValueMeaning = Literal["quantity", "price", "rating", "ignore"]
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,18 @@ class Options:
     """What all rows of a log are that has no such column."""
     day_first: bool | None = None
     """How to read 03/04/2024; None: as the other times of the column show."""
+    configured_words: tuple[EventType, ...] = ()
+    """Words for events that params.yaml defines, and what they count as."""
+    stored_words: tuple[EventType, ...] = ()
+    """Those that were defined by API."""
     words: tuple[EventType, ...] = ()
-    """Words for events beside the default ones, and what they count as."""
+    """Those that the command defines."""
+    value: ValueMeaning | None = None
+    """What the column `value` of a log holds; None: what it means for each type of event."""
+
+    def all_words(self) -> tuple[EventType, ...]:
+        """The words beside the default ones; of several definitions the last counts."""
+        return (*self.configured_words, *self.stored_words, *self.words)
 
 
 DEFAULT = Options()

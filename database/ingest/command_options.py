@@ -4,12 +4,12 @@ import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from database.event_words import DEFAULTS, NOTHING, EventType, EventWords
-from database.ingest.chunk import Options
+from database.ingest.chunk import Options, ValueMeaning
 from database.ingest.names import USUAL
 
 
@@ -28,6 +28,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         event_type: str | None,
         day_first: bool | None,
         words: tuple[EventType, ...],
+        value: ValueMeaning | None,
         **others: Any,
     ) -> None:
         options = Options(
@@ -40,6 +41,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
             event_type=event_type,
             day_first=day_first,
             words=words,
+            value=value,
         )
         command(options=options, **others)
 
@@ -136,6 +138,12 @@ _OPTIONS = (
         multiple=True,
         callback=_words,
         help="What a word for an event counts as, as in --event gekauft=purchase; may be repeated.",
+    ),
+    click.option(
+        "--value",
+        type=click.Choice(get_args(ValueMeaning)),
+        help="What the column value of a log holds. [default: of purchases the quantity, of view_time "
+        "seconds, of ratings stars, of feedback 1, 0 or -1]",
     ),
     click.option(
         "--day-first/--month-first",

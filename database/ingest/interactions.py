@@ -9,7 +9,7 @@ quantity and a view's seconds are not negative.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ import pandas as pd
 
 from database.event_types import EVENT_TYPES
 from database.event_words import DEFAULTS, EventWords
-from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options
+from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, ValueMeaning
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
+from database.ingest.log_values import ValuesSeen, split_value
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import plain_name, resolve
 
@@ -50,6 +51,7 @@ _ABOUT = {
     "value is negative": "value",
     "value is out of range": "value",
 }
+_NUMBERED_GUEST = "customer 0 of an order: a guest"
 _GUEST = "no user: kept as an anonymous event of its session"
 
 
@@ -63,6 +65,10 @@ class _Reading:
     weeks: int
     keyed: frozenset[str]
     """The optional columns that the keys of its events are made of."""
+    guests: bool
+    """Whether the user 0 is nobody: in the orders of a shop system whose customers are numbered."""
+    meaning: ValueMeaning | None
+    values: ValuesSeen = field(default_factory=ValuesSeen)
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
@@ -79,6 +85,8 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
         return _chunk(frame, lines, progress, reading, how)
 
     yield from rows.chunks(reading.plan, to_chunk)
+    if options.value is None:
+        yield Chunk(0, 1.0, notes=reading.values.notes())
 
 
 def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:
@@ -103,7 +111,7 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     if lacking:
         advice = "--event-type purchase" if "event_type" in lacking else ""
         raise missing(path, names, lacking, of=len(_NEEDED), kind="interactions", advice=advice)
-    words = EventWords([*DEFAULTS, *options.words])
+    words = EventWords([*DEFAULTS, *options.all_words()])
     notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
     rated = frozenset(name for name, each in words.types.items() if each.counts_as == "rating")
     told = replace(_TOLD, rating_words=rated)
@@ -114,7 +122,9 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     # A log with our names has the keys that it always had, whatever other columns are read by now.
     ours = {name for name in ("value", "query", "session_id") if name in names}
     keyed = frozenset(ours if set(_NEEDED) <= set(names) else ("value", "query", "session_id"))
-    return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed)
+    theirs = dict(zip(naming.ours, names, strict=True))
+    guests = plain_name(theirs.get("user_id", "")) == "customerid" and "session_id" in there
+    return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed, guests, options.value)
 
 
 def _chunk(
@@ -153,6 +163,11 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
         return numbers(frame[name], name, nulled, comma=name in how.comma)
 
     table = pd.DataFrame({name: text(name) for name in _TEXTS})
+    if reading.guests:
+        nobody = table["user_id"] == "0"
+        table["user_id"] = table["user_id"].mask(nobody)
+        if nobody.any():
+            nulled[_NUMBERED_GUEST] += int(nobody.sum())
     words = table["event_type"].str.lower()
     if "event_type" not in frame and reading.event_type is not None:
         words = pd.Series(reading.event_type, index=frame.index, dtype="str")
@@ -162,8 +177,12 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
     table["event_word"] = words
     table["event_type"], table["weight"] = _meanings(words, value.fillna(stars), reading.words)
     stated = value
+    reading.values.look(value, table["event_type"])
+    value, price = split_value(value, table["event_type"], reading.meaning)
     value = value.mask((table["event_type"] == "purchase") & quantity.notna(), quantity)
     value = value.fillna(stars.where(table["event_type"] == "rating"))
+    if price is not None:
+        table["price"] = price
     table["event_name"] = words.where(words != table["event_type"])
     table["value"] = value
     table["stars"] = rescaled(value, how.scale, FIVE_STARS)

@@ -119,20 +119,20 @@ on conflict (item_id) do update set {", ".join(f"{name} = {value}" for name, val
 
 _INTERACTIONS = """
 insert into interactions
-    (user_id, item_id, event_type, event_name, weight, query, value, session_id, occurred_at, source,
+    (user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at, source,
     dedup_key)
-select user_id, item_id, event_type, event_name, weight, query, value, session_id, occurred_at, %(source)s,
-    md5(natural_key)::uuid
+select user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at,
+    %(source)s, md5(natural_key)::uuid
 from staged_interactions
 on conflict (dedup_key, occurred_at) do nothing
 """
 
 _REPEATED = """
 insert into interactions
-    (user_id, item_id, event_type, event_name, weight, query, value, session_id, occurred_at, source,
+    (user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at, source,
     dedup_key)
-select user_id, item_id, event_type, event_name, weight, query, value, session_id, occurred_at, %(source)s,
-    md5(natural_key || '#' || nth)::uuid
+select user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at,
+    %(source)s, md5(natural_key || '#' || nth)::uuid
 from (
     select s.*, row_number() over (partition by natural_key order by line) as nth
     from staged_interactions s

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from database.ingest.chunk import Adapter, Options
+from database.ingest.log_values import MEANINGS
 from database.ingest.report import most
 
 _ROWS = 10
@@ -41,6 +42,8 @@ class Preview:
         for reason, count in most(self.reasons):
             found += [f"    {count:>13,}  {reason}", *(f"{'':19}{row}" for row in self.refused[reason])]
         found += [f"  left empty {count:>9,}  {reason}" for reason, count in most(self.nulled)]
+        if "value" in self.first:
+            found.append(f"  {MEANINGS}")
         return [*found, "Nothing was written."]
 
 

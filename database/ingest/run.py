@@ -54,11 +54,11 @@ class TextEncoder(Protocol):
         """float32[n, dimension], each row of length 1."""
 
 
-def _defined(conn: Connection) -> list[EventType]:
+def stored_words(conn: Connection) -> tuple[EventType, ...]:
     """The words for events that were defined by API."""
     with conn.cursor() as cursor:
         cursor.execute("select name, counts_as, weight from event_types order by name")
-        types = [EventType(*row) for row in cursor.fetchall()]
+        types = tuple(EventType(*row) for row in cursor.fetchall())
     conn.commit()
     return types
 
@@ -95,7 +95,7 @@ def ingest_file(
     WrongFormatError before anything is written, IngestError for a file that is damaged, or that is to be
     moved otherwise than earlier ones were.
     """
-    options = replace(options, words=(*_defined(conn), *options.words))
+    options = replace(options, stored_words=stored_words(conn))
     adapter.check(path, options)
     started = datetime.now(UTC)
     digest = sha256(path)

@@ -26,7 +26,7 @@ create temporary table staged_items (line bigint, item_id text, kind text, title
     discount_ratio real, hidden boolean, available boolean, as_of timestamptz, attributes text);
 create temporary table staged_interactions (line bigint, user_id text, item_id text, event_type text,
     query text, value real, session_id text, occurred_at timestamptz, natural_key text,
-    event_name text, weight real);
+    event_name text, weight real, price double precision);
 create temporary table staged_rejected (line bigint, reason text, raw text);
 create temporary table staged_vectors (text_hash text, vector bytea);
 create index on staged_vectors (text_hash);

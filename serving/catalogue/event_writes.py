@@ -9,6 +9,7 @@ from database.event_words import DEFAULTS, EventType, EventWords
 from database.interactions import DedupConflictError
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import KeyReusedError
+from training.params.event_types import event_types_of
 from training.params.learning import EventTypeParams
 
 
@@ -17,7 +18,7 @@ class EventWrites:
 
     def __init__(self, database: LiveDatabase, defined: Mapping[str, EventTypeParams]) -> None:
         self._database = database
-        self._defined = [EventType(name, each.counts_as, each.weight) for name, each in defined.items()]
+        self._defined = event_types_of(defined)
 
     async def words(self) -> EventWords:
         """The words that are defined now: by default, in params.yaml, and by API, which has the last word."""

@@ -5,7 +5,8 @@ Keys that 0.1.0 did not have may be missing in an installation's file: they alon
 A model's section is that model's own config class, so a hyperparameter is declared once, in the model's
 file. The other sections stand by subject in the files beside this one.
 
-Others use `changes`, `edit`, `encoder`, `experiments`, `learning`, `operating`, `ranking` and `spaces`.
+Others use `changes`, `edit`, `encoder`, `event_types`, `experiments`, `learning`, `operating`, `ranking` and
+`spaces`.
 """
 
 import hashlib

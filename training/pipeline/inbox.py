@@ -12,13 +12,16 @@ def ingest_inbox(settings: Settings) -> int:
     """Ingest the files of the inbox; returns how many there were. One that fails moves to failed/."""
     from database import ingest
     from training.params.encoder import default_encoder
+    from training.params.event_types import configured_event_types
+
+    options = ingest.Options(configured_words=configured_event_types())
 
     settings.inbox.mkdir(parents=True, exist_ok=True)
     if not any(path.is_file() for path in settings.inbox.iterdir()):
         logger.info("The inbox %s is empty.", settings.inbox)
         return 0
     with connect(settings) as conn:
-        deliveries = ingest.ingest_inbox(conn, settings.inbox, encoder=default_encoder())
+        deliveries = ingest.ingest_inbox(conn, settings.inbox, encoder=default_encoder(), options=options)
     for delivery in deliveries:
         if delivery.error is not None:
             logger.error("%s failed: %s", delivery.source.name, delivery.error)

@@ -1,0 +1,68 @@
+"""What the column `value` of a log holds: told by an option, or looked at while the rows are read."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from database.ingest.chunk import ValueMeaning
+
+MEANINGS = (
+    "value: the quantity of a purchase, seconds of a view_time, stars of a rating, 1, 0 or -1 of a feedback; "
+    "of other events it is kept and counts for nothing (--value says what else it is)"
+)
+_MEANT = frozenset({"purchase", "view_time", "rating", "feedback"})
+_PRICED = 0.5
+"""Share of the purchases' values above which hundredths are those of money: few things are sold so."""
+
+
+def split_value(
+    value: pd.Series, kind: pd.Series, meaning: ValueMeaning | None
+) -> tuple[pd.Series, pd.Series | None]:
+    """The values that count, float64, and what a piece cost if that is what they are.
+
+    Args:
+        value: float64, as the file has it.
+        kind: type of each event.
+        meaning: what an option says; None: what the value means for each type.
+    """
+    if meaning is None:
+        return value, None
+    kept = {"quantity": "purchase", "rating": "rating"}.get(meaning, "")
+    return value.where(kind == kept), value if meaning == "price" else None
+
+
+@dataclass
+class ValuesSeen:
+    """Counts the values that can't be what the column means."""
+
+    _purchases: int = 0
+    _priced: int = 0
+    _price: float | None = None
+    _unread: dict[str, float] = field(default_factory=dict)
+
+    def look(self, value: pd.Series, kind: pd.Series) -> None:
+        """Look at some rows: their values, and what each counts as."""
+        bought = value[(kind == "purchase") & value.notna()]
+        cents = bought[(bought % 1 != 0) & np.isclose(bought * 100, (bought * 100).round(), atol=1e-6)]
+        self._purchases += len(bought)
+        self._priced += len(cents)
+        if self._price is None and len(cents):
+            self._price = float(cents.iloc[0])
+        for name, part in value[value.abs() > 1].groupby(kind):
+            if name not in _MEANT:
+                self._unread.setdefault(str(name), float(part.iloc[0]))
+
+    def notes(self) -> tuple[str, ...]:
+        """What to ask about the file, each once."""
+        found = []
+        if self._priced > _PRICED * self._purchases:
+            found.append(
+                f"value: most purchases have one such as {self._price:g}, which looks like a price and is "
+                "read as a quantity; say --value price, or --value quantity if it is one"
+            )
+        found += [
+            f"value: {name} has values such as {example:g}, which count for nothing (--value ignore)"
+            for name, example in sorted(self._unread.items())
+        ]
+        return tuple(found)
