@@ -108,6 +108,10 @@ def _learn_weights(platform: Platform, api: AirflowApi) -> bool:
         "The blend's weights were never learned on this data: learning them now (WEIGHTS=0 leaves them)"
     )
     train.run_to_end(platform, api, WEEKLY, note=AGAIN)
+    if not learned_on_this_data(platform.settings, workspace):
+        platform.report.line(
+            "The history is too short to learn weights on (`split` in params.yaml): the blend keeps its own"
+        )
     return workspace.params_file.read_bytes() != before
 
 
