@@ -48,6 +48,9 @@ WRITTEN = (*CONTENT, *LISTING)
 PRICES = ("price", "original_price", "discount_ratio")
 """They are one statement: whoever gives a price says at once whether it is a reduced one."""
 
+VARIANT_OF = "variant_of"
+"""The attribute that makes items variants of one another: all that have it in common, and whom it names."""
+
 ROUNDED = 0.015
 """By how much a stated discount ratio may differ from the one that its two prices give."""
 

@@ -74,12 +74,31 @@ def is_parquet(path: Path) -> bool:
     return starts_with(path, _PARQUET)
 
 
-def parquet_columns(path: Path) -> list[str]:
-    """Column names of a Parquet file. Raises WrongFormatError when it is damaged."""
+def is_flat_parquet(path: Path) -> bool:
+    """Whether the file is Parquet whose columns hold values, or lists of them, but no objects.
+
+    Raises:
+        WrongFormatError: it is damaged.
+    """
+    return is_parquet(path) and not any(_holds_objects(each.type) for each in _schema(path))
+
+
+def _holds_objects(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _holds_objects(kind.value_type)
+    return bool(pa.types.is_struct(kind) or pa.types.is_map(kind))
+
+
+def _schema(path: Path) -> pa.Schema:
     try:
-        return list(pq.read_schema(path).names)
+        return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise WrongFormatError(f"{path}: not a readable Parquet file") from error
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Column names of a Parquet file. Raises WrongFormatError when it is damaged."""
+    return list(_schema(path).names)
 
 
 def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -5,12 +5,16 @@
 commas in a column without one), `image_url`, `link`, `rating` (0 to 5), `rating_count`, `price`,
 `original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` (or `published`, `status`,
 `visibility`) and `available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't be
-had is in no list. Other columns are not read. A number that makes no sense is left empty and counted. A row
-without a title whose item was there before adds a variant or a picture to it.
+had is in no list. `variant_of` (Google's `item_group_id`, WooCommerce's `Parent`, Shopify's `Handle` where that
+is not the id) makes variants of items that have it in common; one without a title has that of the first of them.
+Other columns are not read. A number that makes no sense is left empty and counted. A row without a title
+whose item was there before adds a variant or a picture to it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -39,18 +43,20 @@ from database.ingest.fields import (
 )
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
-from database.items import CONTENT
+from database.items import CONTENT, VARIANT_OF
 
 _NEEDED = ("item_id", "title")
 _AVAILABLE = ("available", "availability", "in_stock")
 """Names of the one column; the first that says something counts."""
 _HIDING = ("hidden", "published", "status", "visibility")
-_READ = ("item_id", *CONTENT, "base_price", "categories", *_HIDING, *_AVAILABLE)
+_READ = ("item_id", *CONTENT, "base_price", "categories", *_HIDING, *_AVAILABLE, "variant_of")
 _UNPUBLISHED = ("draft", "archived", "inactive", "disabled", "private", "pending", "trash", "hidden")
 _PUBLISHED = ("active", "publish", "published", "enabled", "visible")
 _LIST = r"\{.*\}|\[.*\]"  # of PostgreSQL, of JSON
 _LIST_MARKS = r"^[{\[]|[}\]]$|\""
 _MORE_PICTURES = r"\s*[|,]\s*https?://.*$"
+_OF_WOOCOMMERCE = {"parent", "sku", "regularprice"}
+"""Columns of its products; a column `parent` of another catalogue may be that of a category."""
 _LONGEST_ID = 64
 _LONGEST_DESCRIPTION = 8000
 _ABOUT = {"kind is not product or content": "kind"}
@@ -66,6 +72,15 @@ _TOLD = Columns(
 )
 
 
+@dataclass
+class _Known:
+    """What the rows before say: whose title is known, the titles of parents, and ids by article number."""
+
+    titled: set[str] = field(default_factory=set)
+    titles: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+
+
 def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormatError unless the file has the needed columns, and is no log of interactions."""
     _plan(path, columns(path, options), options)
@@ -73,12 +88,12 @@ def check(path: Path, options: Options = DEFAULT) -> None:
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     """Chunks of items; `weeks` is not used, a catalogue has no times."""
-    titled: set[str] = set()
+    known = _Known()
     rows = open_rows(path, options)
     plan = _plan(path, rows.names, options)
 
     def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
-        return _chunk(frame, lines, progress, how, titled)
+        return _chunk(frame, lines, progress, how, known)
 
     yield from rows.chunks(plan, to_chunk)
 
@@ -90,6 +105,8 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
     sale = next((plain[name] for name in SALE_PRICES if name in plain), None)
     if sale is not None and "price" in plain and "price" not in stated:
         stated |= {"price": sale, "base_price": plain["price"]}
+    if plain.keys() >= _OF_WOOCOMMERCE and "variant_of" not in {*names, *stated}:
+        stated |= {"variant_of": plain["parent"]}
     naming = resolve(names, _READ, stated, OF_ITEMS)
     if "type" in plain and not {"category", "categories"} & set(naming.ours):
         naming = resolve(names, _READ, stated | {"category": plain["type"]}, OF_ITEMS)
@@ -101,14 +118,12 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
     return Plan(naming, _TOLD)
 
 
-def _chunk(
-    frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions, titled: set[str]
-) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions, before: _Known) -> Chunk:
     nulled: Counter[str] = Counter()
-    items = _items(frame, lines, nulled, how)
+    items = _items(frame, lines, nulled, how, before)
     known = items["title"].notna().groupby(items["item_id"], dropna=False).cummax()
-    known |= items["item_id"].isin(titled)
-    titled.update(items["item_id"][known & items["item_id"].notna()])
+    known |= items["item_id"].isin(before.titled)
+    before.titled.update(items["item_id"][known & items["item_id"].notna()])
     reason = pd.Series(None, index=items.index, dtype="str")
     reason = reason.mask(~items["kind"].isin(("product", "content")), "kind is not product or content")
     reason = reason.mask(~known, "no title")
@@ -123,7 +138,26 @@ def _chunk(
     )
 
 
-def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Conventions) -> pd.DataFrame:
+def _parents(table: pd.DataFrame, frame: pd.DataFrame, before: _Known) -> pd.Series:
+    """What each item is a variant of, by id where its article number was named; titles are filled in."""
+    parent = table["variant_of"].str.replace(r"^id:\s*", "", regex=True)
+    if parent.isna().all():
+        return parent
+    numbers = next((name for name in frame if plain_name(name) == "sku"), None)
+    if numbers is not None and numbers not in ("item_id", "variant_of"):
+        pairs = zip(clean(frame[numbers]), table["item_id"], strict=True)
+        before.ids.update((sku, item_id) for sku, item_id in pairs if pd.notna(sku) and pd.notna(item_id))
+        parent = parent.map(lambda each: before.ids.get(each, each), na_action="ignore")
+    for each, title in zip(parent, table["title"], strict=True):
+        if pd.notna(each) and pd.notna(title):
+            before.titles.setdefault(each, title)
+    table["title"] = table["title"].fillna(parent.map(before.titles.get, na_action="ignore"))
+    return parent
+
+
+def _items(
+    frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Conventions, before: _Known
+) -> pd.DataFrame:
     empty = pd.Series(None, index=frame.index, dtype="str")
     table = pd.DataFrame(
         {
@@ -141,6 +175,7 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
     for name in ("title", "category", "sub_category", "tags", "description"):
         table[name] = unmarked(table[name])
     _split_paths(table, how)
+    parent = _parents(table, frame, before)
 
     def number(name: str) -> pd.Series:
         return numbers(table[name], name, nulled, comma=name in how.comma)
@@ -168,7 +203,7 @@ def _items(frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Con
         image_url=table["image_url"].str.replace(_MORE_PICTURES, "", regex=True),
         available=available,
         as_of=None,
-        attributes=None,
+        attributes=[None if pd.isna(each) else json.dumps({VARIANT_OF: each}) for each in parent],
     )[list(ITEM_COLUMNS)]
 
 

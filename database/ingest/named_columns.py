@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_frame
 from database.ingest.conventions import Columns, Conventions, Learner
-from database.ingest.files import is_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
+from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.names import Naming, nearest
 from database.ingest.tables import Table, open_table, table_columns
 
@@ -38,7 +38,7 @@ class Plan:
 
 def columns(path: Path, options: Options) -> list[str]:
     """Names of the file's columns, in its order."""
-    return parquet_columns(path) if is_parquet(path) else table_columns(path, options)
+    return parquet_columns(path) if is_flat_parquet(path) else table_columns(path, options)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Rows:
 
 def open_rows(path: Path, options: Options) -> Rows:
     """The rows of a file; `options` say what it does not tell."""
-    if is_parquet(path):
+    if is_flat_parquet(path):
         return Rows(parquet_columns(path), lambda plan, to_chunk: _parquet(path, plan, to_chunk, options))
     table = open_table(path, options)
     return Rows(table.names, lambda plan, to_chunk: _table(table, plan, to_chunk, options))

@@ -83,6 +83,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
         *("booktitle", "articlename"),
     ),
     "kind": ("kind",),
+    "variant_of": ("variantof", "itemgroupid", "handle"),
     "description": (
         *("description", "productdescription", "detaildesc", "desc", "bodyhtml", "body", "longdescription"),
         *("shortdescription", "abstract", "summary", "text"),

@@ -1,4 +1,4 @@
-"""Files of objects as rows of fields: JSON lines, JSON documents and XML feeds.
+"""Files of objects as rows of fields: JSON lines, JSON documents, XML feeds, Parquet with nested columns.
 
 A nested object's fields are named with a point ("customer.id"). An object that has a list of objects under a
 name such as "items" (an order its lines, a session its events) is a row for each of them, with its own
@@ -10,9 +10,13 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from database.ingest.chunk import IngestError, WrongFormatError
 from database.ingest.decoding import bytes_of, ending_on_damage, text_of
@@ -30,6 +34,7 @@ _SAYING = ("src", "url", "href", "name", "title")
 _RECORDS = {"item", "entry", "product", "offer", "shopitem", "article", "row", "record", "event"}
 """Elements of XML that are rows."""
 _BLOCK = 1 << 20
+_PARQUET_ROWS = 2000
 _DEEPEST = 8
 _SKIPPED = re.compile(r"[ \t\r\n,\ufeff]*")
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
@@ -87,6 +92,25 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
         )
 
 
+def parquet_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
+    """Rows of Parquet whose columns hold objects: (number from 1, fields, progress 0..1).
+
+    Raises:
+        IngestError: it is damaged.
+    """
+    number, done = 0, 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                for value in batch.to_pylist():
+                    for row in rows_of(value):
+                        number += 1
+                        yield number, row, done / file.metadata.num_rows
+                    done += 1
+    except (pa.ArrowException, OSError) as error:
+        raise IngestError(f"{path}: damaged Parquet: {error}") from error
+
+
 def rows_of(value: Mapping[str, Any]) -> list[Row]:
     """An object's rows of fields.
 
@@ -140,7 +164,9 @@ def _text(field: Any) -> str | None:
     if isinstance(field, list):
         texts = [_said(each) for each in field]
         return "|".join(text for text in texts if text) or None
-    return json.dumps(field, ensure_ascii=False)
+    if isinstance(field, datetime | date):
+        return field.isoformat()
+    return json.dumps(field, ensure_ascii=False, default=str)
 
 
 def _said(value: Any) -> str | None:

@@ -1,4 +1,5 @@
-"""Files of a shop's own making as tables of texts: CSV, JSON, XML, spreadsheets, told apart by content."""
+"""Files of a shop's own making as tables of texts, told apart by content: CSV, JSON, XML, spreadsheets, and
+Parquet of objects."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -9,8 +10,8 @@ from typing import Any
 from database.ingest.chunk import Options, WrongFormatError
 from database.ingest.csv_records import Broken
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
-from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, refuse_twins
-from database.ingest.objects import Row, json_rows, xml_rows
+from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, is_parquet, refuse_twins
+from database.ingest.objects import Row, json_rows, parquet_rows, xml_rows
 from database.ingest.sheets import is_sheet, sheet_rows
 
 _LOOK = 50  # rows that a check looks at
@@ -37,8 +38,8 @@ def table_columns(path: Path, options: Options) -> list[str]:
     with refusing_damage(path):
         if form == "sheet":
             return _sheet(path, options).names
-        rows = itertools.islice(xml_rows(path) if form == "xml" else json_rows(path, None), _LOOK)
-        names = _names(row for _, row, _ in rows)
+        read = {"xml": xml_rows, "parquet": parquet_rows}.get(form, lambda path: json_rows(path, None))
+        names = _names(row for _, row, _ in itertools.islice(read(path), _LOOK))
     if not names:
         raise WrongFormatError(f"{path}: no rows with fields in this {form.upper()}")
     return names
@@ -54,6 +55,8 @@ def open_table(path: Path, options: Options) -> Table:
         return _sheet(path, options)
     if form == "xml":
         return _objects(lambda: xml_rows(path), "XML", ())
+    if form == "parquet":
+        return _objects(lambda: parquet_rows(path), "Parquet of objects", ())
     encoding = text_encoding(path, options.encoding)
     notes = encoding_notes(encoding)
     if form == "json":
@@ -64,6 +67,8 @@ def open_table(path: Path, options: Options) -> Table:
 def _form(path: Path) -> str:
     if is_sheet(path):
         return "sheet"
+    if is_parquet(path):
+        return "parquet"
     with refusing_damage(path), bytes_of(path) as (stream, _):
         beginning = stream.peek(64)[:64].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")
     return {b"{": "json", b"[": "json", b"<": "xml"}.get(beginning[:1], "csv")

@@ -2,10 +2,8 @@
 
 from collections import Counter
 
+from database.items import VARIANT_OF
 from serving.types import Item
-
-VARIANT_OF = "variant_of"
-"""The attribute whose items are variants of the item, or of whatever else, that it names."""
 
 
 def parent_of(item: Item) -> str | None:

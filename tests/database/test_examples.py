@@ -14,9 +14,9 @@ def fill(database: Database, *statements: str) -> Examples:
 
 
 ITEMS = """
-    insert into items (item_id, title, hidden) values
-        ('i/1', 'Blue Teapot 2 l', null), ('hidden', 'Everyone had it', true), ('bare', null, null),
-        ('quiet', 'Nobody had it', null)
+    insert into items (item_id, title, hidden, change_seq) values
+        ('i/1', 'Blue Teapot 2 l', null, 1), ('hidden', 'Everyone had it', true, 1), ('bare', null, null, 1),
+        ('quiet', 'Nobody had it', null, 1)
 """
 EVENTS = """
     insert into interactions (user_id, item_id, event_type, occurred_at, source) values

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from database.ingest import ADAPTERS, Options, WrongFormatError
@@ -289,3 +291,73 @@ def test_what_is_no_table_is_refused(text: str, told: str, tmp_path: Path) -> No
     (tmp_path / "a").write_text(text)
     with pytest.raises(Exception, match=told):
         ADAPTERS["interactions"].check(tmp_path / "a", Options())
+
+
+def test_google_analytics_as_parquet_is_what_it_is_as_json(tmp_path: Path) -> None:
+    """BigQuery writes both; a parameter's value is one of several fields, of which the others are null."""
+
+    def parameter(key: str, **value: object) -> dict[str, object]:
+        empty = dict.fromkeys(("string_value", "int_value", "float_value", "double_value"))
+        return {"key": key, "value": empty | value}
+
+    row = {
+        "event_date": "20240501",
+        "event_timestamp": 1714560000123456,
+        "event_name": "add_to_cart",
+        "user_pseudo_id": "12.34",
+        "event_params": [parameter("ga_session_id", int_value=99), parameter("page", string_value="Cart")],
+        "device": {"category": "mobile"},
+        "items": [{"item_id": "T1", "item_name": "Tea", "quantity": 2}, {"item_id": "T2", "quantity": None}],
+    }
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "events.parquet")
+    (tmp_path / "events.json").write_text(json.dumps(row))
+    packed, plain = (loaded(tmp_path / f"events.{form}") for form in ("parquet", "json"))
+    columns = ["user_id", "item_id", "event_type", "event_name", "session_id", "value", "occurred_at"]
+    pd.testing.assert_frame_equal(packed.interactions[columns], plain.interactions[columns])
+    assert packed.interactions["session_id"].tolist() == ["99", "99"]
+    assert packed.interactions["item_id"].tolist() == ["T1", "T2"]
+
+
+def variants(made: Made) -> dict[str, tuple[str, str | None]]:
+    """Title of each item, and what it is a variant of."""
+    rows = zip(made.items["item_id"], made.items["title"], made.items["attributes"], strict=True)
+    return {
+        item_id: (title, None if pd.isna(more) else json.loads(more)["variant_of"])
+        for item_id, title, more in rows
+    }
+
+
+def test_shopifys_variants_are_items_of_one_handle_where_orders_name_them(tmp_path: Path) -> None:
+    text = (
+        "Handle,Title,Variant SKU,Option1 Value,Variant Price\n"
+        "shirt,Shirt,SH-S,S,20\nshirt,,SH-M,M,20\ncup,Cup,CUP,,5\n"
+    )
+    (tmp_path / "products.csv").write_text(text)
+    made = loaded(tmp_path / "products.csv", Options(columns={"item_id": "Variant SKU"}))
+    assert variants(made) == {
+        "SH-S": ("Shirt", "shirt"),
+        "SH-M": ("Shirt", "shirt"),
+        "CUP": ("Cup", "cup"),
+    }
+    by_handle = loaded(tmp_path / "products.csv").items
+    assert set(by_handle["item_id"]) == {"shirt", "cup"} and by_handle["attributes"].isna().all()
+
+
+def test_woocommerces_variations_name_their_parent_by_id_or_article_number(tmp_path: Path) -> None:
+    text = (
+        "ID,Type,SKU,Name,Published,Regular price,Parent\n"
+        "1,variable,hood,Hoodie,1,,\n2,variation,hood-b,Hoodie - Blue,1,40,hood\n"
+        "3,variable,,Cap,1,,\n4,variation,,Cap - Red,1,9,id:3\n5,simple,mug,Mug,1,5,\n"
+    )
+    (tmp_path / "wc-products.csv").write_text(text)
+    found = variants(loaded(tmp_path / "wc-products.csv"))
+    assert {item_id: parent for item_id, (_, parent) in found.items()} == {
+        **{"1": None, "3": None, "5": None},
+        **{"2": "1", "4": "3"},
+    }
+
+
+def test_googles_item_groups_are_variants(tmp_path: Path) -> None:
+    text = "id\ttitle\tprice\titem_group_id\nA\tShoe 41\t50 EUR\tshoe\nB\tShoe 42\t50 EUR\tshoe\n"
+    (tmp_path / "feed.tsv").write_text(text)
+    assert {parent for _, parent in variants(loaded(tmp_path / "feed.tsv")).values()} == {"shoe"}
