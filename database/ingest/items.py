@@ -1,14 +1,14 @@
 """The catalogue of any shop: tables of texts or Parquet with the columns below, or usual names for them.
 
 `item_id` and `title` are needed; `kind` (product, which is the default, or content), `description`,
-`category` (or a path such as "Home > Kitchen"), `categories`, `sub_category`, `tags` (separated by "|", or by
-commas in a column without one), `image_url`, `link`, `rating` (0 to 5), `rating_count`, `price`,
+`category` (or a path such as "Home > Kitchen"), `categories`, `sub_category`, `tags` (separated by "|", or
+by commas in a column without one), `image_url`, `link`, `rating` (0 to 5), `rating_count`, `price`,
 `original_price` and `discount_ratio` (0 to 1) may be there, and `hidden` (or `published`, `status`,
-`visibility`) and `available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't be
-had is in no list. `variant_of` (Google's `item_group_id`, WooCommerce's `Parent`, Shopify's `Handle` where it is
-not the id) makes variants of items that have it in common; one without a title has that of the first of
-them. Other columns are not read. A number that makes no sense is left empty and counted. A row without a title
-whose item was there before adds a variant or a picture to it.
+`visibility`) and `available` (or `availability`, `in_stock`: see `flags`): an item that is hidden or can't
+be had is in no list. `variant_of` (Google's `item_group_id`, WooCommerce's `Parent`, Shopify's `Handle`
+where it is not the id) makes variants of items that have it in common; one without a title has that of the
+first of them. Other columns are not read. A number that makes no sense is left empty and counted. A row
+without a title whose item was there before adds a variant or a picture to it.
 """
 
 import json
