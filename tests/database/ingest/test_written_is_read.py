@@ -1,6 +1,7 @@
 """Generated tables, written in every form that the platform reads: what is loaded is what was written.
 
-SHORTLIST_CASES=100000 draws as many tables; there are 10 rows in one.
+SHORTLIST_CASES=100000 draws as many tables; there are up to 10 rows in one. Beside them there are long tables,
+one in each form: 12,000 rows, of which each is loaded as it was written or refused.
 """
 
 import csv
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
@@ -375,6 +377,86 @@ def test_items_are_what_was_written(table: Table) -> None:
 @given(logs())
 def test_interactions_are_what_was_written(table: Table) -> None:
     check("interactions", table)
+
+
+LONG_FORMS = [
+    *(
+        Form(
+            "csv",
+            encoding if encoding in LETTERS else "unicode",
+            encoding,
+            delimiter,
+            line_end == "\r",
+            line_end,
+        )
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252")
+        for delimiter, line_end in ((",", "\n"), (";", "\r\n"), ("\t", "\r"), ("|", "\n"))
+    ),
+    *(Form(kind, "unicode", quote_all=wrapped) for kind in ("jsonl", "json") for wrapped in (False, True)),
+    Form("xml", "xml"),
+    Form("parquet", "unicode"),
+    Form("csv", "unicode", packed=True),
+    Form("csv", "unicode", quote_all=True),
+]
+LONG_ROWS = 500
+
+
+def long_log(random: Random, form: Form) -> Table:
+    """A log of LONG_ROWS rows: texts with every character that could mislead, amounts, times in all forms."""
+    comma = random.random() < 0.5
+
+    def column(make: Callable[[], Any], empty: float) -> list[Any]:
+        return [None if random.random() < empty else make() for _ in range(LONG_ROWS)]
+
+    def text() -> str:
+        return "x" + "".join(random.choices(LETTERS[form.letters], k=random.randrange(12)))
+
+    def amount() -> str:
+        whole, _, rest = f"{random.randrange(1, 10**9) / 100:.2f}".partition(".")
+        mark, point = (".", ",") if comma else (",", ".")
+        grouped = f"{int(whole):,}".replace(",", random.choice(["", mark]))
+        return f"{grouped}{point}{rest}"
+
+    def moment() -> datetime:
+        return datetime(1996, 1, 1, tzinfo=UTC) + timedelta(
+            milliseconds=random.randrange(29 * 365 * 86_400_000)
+        )
+
+    users, sessions = column(text, 0.1), column(lambda: random.randrange(1, 2**50), 0.1)
+    items, kinds = (
+        column(text, 0.05),
+        column(lambda: random.choice(["purchase", "View_Time", "click", "stare"]), 0),
+    )
+    values, moments = column(amount, 0.2), column(moment, 0)
+    columns = {
+        "user_id": users,
+        "item_id": items,
+        "event_type": kinds,
+        "timestamp": [random.choice(TIME_TEXTS)(each) for each in moments],
+        "value": values,
+        "session_id": sessions,
+    }
+    meant: list[dict[str, Any] | None] = [
+        None
+        if (user is None and session is None) or item is None or kind == "stare"
+        else {
+            "user_id": tidy(user),
+            "item_id": tidy(item),
+            "event_type": kind.lower(),
+            "occurred_at": when,
+            "value": None if value is None else float(re.sub(r"\D", "", value)) / 100,
+            "session_id": None if session is None else str(session),
+        }
+        for user, session, item, kind, value, when in zip(
+            users, sessions, items, kinds, values, moments, strict=True
+        )
+    ]
+    return Table(form, columns, {}, meant, Options(decimal_comma=comma))
+
+
+@pytest.mark.parametrize("place", range(len(LONG_FORMS)))
+def test_each_row_of_a_long_log_is_what_was_written(place: int) -> None:
+    check("interactions", long_log(Random(place), LONG_FORMS[place]))
 
 
 @settings(max_examples=10, suppress_health_check=list(HealthCheck))
