@@ -1,7 +1,7 @@
 """Generated tables, written in every form that the platform reads: what is loaded is what was written.
 
-SHORTLIST_CASES=100000 draws as many tables; there are up to 10 rows in one. Beside them there are long tables,
-one in each form: 12,000 rows, of which each is loaded as it was written or refused.
+SHORTLIST_CASES=100000 draws as many tables; there are up to 10 rows in one. Beside them there are long tables
+in each form: 12,000 rows, of which each is loaded as it was written or refused.
 """
 
 import csv
