@@ -52,6 +52,8 @@ _ABOUT = {
     "value is out of range": "value",
 }
 _NUMBERED_GUEST = "customer 0 of an order: a guest"
+_LINES = ("lineitemname", "lineitemsku")
+"""Columns of Shopify's orders, whose number is their `Name`."""
 _GUEST = "no user: kept as an anonymous event of its session"
 
 
@@ -67,6 +69,8 @@ class _Reading:
     """The optional columns that the keys of its events are made of."""
     guests: bool
     """Whether the user 0 is nobody: in the orders of a shop system whose customers are numbered."""
+    buyers: dict[str, str] | None
+    """Who each order is of, where its first line alone says so, as in Shopify's; None in other files."""
     meaning: ValueMeaning | None
     values: ValuesSeen = field(default_factory=ValuesSeen)
 
@@ -96,6 +100,9 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     plain = {plain_name(name): name for name in names}
     if {"date", "time"} <= plain.keys() and "timestamp" not in {*names, *columns_of}:
         columns_of |= {"timestamp": plain["date"], "clock": plain["time"]}
+    by_order = "name" in plain and not plain.keys().isdisjoint(_LINES)
+    if by_order and "session_id" not in {*names, *columns_of}:
+        columns_of |= {"session_id": plain["name"]}
     wanted = list(_WANTED)
     if stated is not None and "event_type" not in {*names, *columns_of}:
         wanted.remove("event_type")
@@ -124,7 +131,8 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     keyed = frozenset(ours if set(_NEEDED) <= set(names) else ("value", "query", "session_id"))
     theirs = dict(zip(naming.ours, names, strict=True))
     guests = plain_name(theirs.get("user_id", "")) == "customerid" and "session_id" in there
-    return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed, guests, options.value)
+    buyers = dict[str, str]() if by_order else None
+    return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed, guests, buyers, options.value)
 
 
 def _chunk(
@@ -168,6 +176,11 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
         table["user_id"] = table["user_id"].mask(nobody)
         if nobody.any():
             nulled[_NUMBERED_GUEST] += int(nobody.sum())
+    if reading.buyers is not None:
+        first = table.dropna(subset=["user_id", "session_id"]).drop_duplicates("session_id")
+        reading.buyers.update(zip(first["session_id"], first["user_id"], strict=True))
+        of_order = table["session_id"].map(reading.buyers.get, na_action="ignore")
+        table["user_id"] = table["user_id"].fillna(of_order.astype("str"))
     words = table["event_type"].str.lower()
     if "event_type" not in frame and reading.event_type is not None:
         words = pd.Series(reading.event_type, index=frame.index, dtype="str")

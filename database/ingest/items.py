@@ -55,6 +55,8 @@ _PUBLISHED = ("active", "publish", "published", "enabled", "visible")
 _LIST = r"\{.*\}|\[.*\]"  # of PostgreSQL, of JSON
 _LIST_MARKS = r"^[{\[]|[}\]]$|\""
 _MORE_PICTURES = r"\s*[|,]\s*https?://.*$"
+_OF_PARENT = ("title", "description", "category", "sub_category", "tags", "image_url", "link", *_HIDING)
+"""What a shop says in the first row of a product for all of its variants."""
 _OF_WOOCOMMERCE = {"parent", "sku", "regularprice"}
 """Columns of its products; a column `parent` of another catalogue may be that of a category."""
 _LONGEST_ID = 64
@@ -74,10 +76,11 @@ _TOLD = Columns(
 
 @dataclass
 class _Known:
-    """What the rows before say: whose title is known, the titles of parents, and ids by article number."""
+    """What the rows before say: whose title is known, of what parents, and ids by article number."""
 
     titled: set[str] = field(default_factory=set)
-    titles: dict[str, str] = field(default_factory=dict)
+    parents: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    """What the first variant of a parent says in the columns of `_OF_PARENT`."""
     ids: dict[str, str] = field(default_factory=dict)
 
 
@@ -139,7 +142,10 @@ def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventi
 
 
 def _parents(table: pd.DataFrame, frame: pd.DataFrame, before: _Known) -> pd.Series:
-    """What each item is a variant of, by id where its article number was named; titles are filled in."""
+    """What each item is a variant of, by id where its article number was named.
+
+    A row without a title is one more variant of a parent that stood above, and has what that says of all.
+    """
     parent = table["variant_of"].str.replace(r"^id:\s*", "", regex=True)
     if parent.isna().all():
         return parent
@@ -148,10 +154,13 @@ def _parents(table: pd.DataFrame, frame: pd.DataFrame, before: _Known) -> pd.Ser
         pairs = zip(clean(frame[numbers]), table["item_id"], strict=True)
         before.ids.update((sku, item_id) for sku, item_id in pairs if pd.notna(sku) and pd.notna(item_id))
         parent = parent.map(lambda each: before.ids.get(each, each), na_action="ignore")
-    for each, title in zip(parent, table["title"], strict=True):
-        if pd.notna(each) and pd.notna(title):
-            before.titles.setdefault(each, title)
-    table["title"] = table["title"].fillna(parent.map(before.titles.get, na_action="ignore"))
+    untitled = table["title"].isna() & parent.notna()
+    firsts = table[parent.notna() & ~untitled].assign(parent=parent).drop_duplicates("parent")
+    for each, *said in firsts[["parent", *_OF_PARENT]].itertuples(index=False, name=None):
+        before.parents.setdefault(each, tuple(said))
+    told = parent[untitled].map(before.parents.get, na_action="ignore").dropna()
+    for place, name in enumerate(_OF_PARENT):
+        table[name] = table[name].fillna(told.map(lambda said, place=place: said[place]).astype("str"))
     return parent
 
 

@@ -11,7 +11,7 @@ from database.ingest.chunk import Options, WrongFormatError
 from database.ingest.csv_records import Broken
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
 from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, is_parquet, refuse_twins
-from database.ingest.objects import Row, json_rows, parquet_rows, xml_rows
+from database.ingest.objects import OUTER, Row, json_rows, parquet_rows, xml_rows
 from database.ingest.sheets import is_sheet, sheet_rows
 
 _LOOK = 50  # rows that a check looks at
@@ -39,7 +39,7 @@ def table_columns(path: Path, options: Options) -> list[str]:
         if form == "sheet":
             return _sheet(path, options).names
         read = {"xml": xml_rows, "parquet": parquet_rows}.get(form, lambda path: json_rows(path, None))
-        names = _names(row for _, row, _ in itertools.islice(read(path), _LOOK))
+        names = _fields(row for _, row, _ in itertools.islice(read(path), _LOOK)).names
     if not names:
         raise WrongFormatError(f"{path}: no rows with fields in this {form.upper()}")
     return names
@@ -74,17 +74,38 @@ def _form(path: Path) -> str:
     return {b"{": "json", b"[": "json", b"<": "xml"}.get(beginning[:1], "csv")
 
 
-def _names(rows: Iterator[Row | str]) -> list[str]:
+@dataclass(frozen=True)
+class _Fields:
+    """The fields that rows of objects have.
+
+    `shared` are those that an object without rows in it has as its own, and other objects around their rows:
+    of an event that names no items, say. They are columns of what is around a row alone.
+    """
+
+    names: list[str]
+    shared: frozenset[str]
+
+    def of(self, row: Row) -> list[str | None]:
+        """The row's values, in the order of `names`."""
+        own = {f"{OUTER}{name}": row[name] for name in self.shared & row.keys()}
+        found = {**own, **row} if own else row
+        return [found.get(name) for name in self.names]
+
+
+def _fields(rows: Iterator[Row | str]) -> _Fields:
     names: dict[str, None] = {}
+    alone, inside = set[str](), set[str]()
     for row in rows:
         if not isinstance(row, str):
             names.update(dict.fromkeys(row))
-    return [*names]
+            (inside if any(name.startswith(OUTER) for name in row) else alone).update(row)
+    shared = frozenset(name for name in alone - inside if f"{OUTER}{name}" in inside)
+    return _Fields([name for name in names if name not in shared], shared)
 
 
 def _objects(rows: _Rows, form: str, notes: tuple[str, ...]) -> Table:
     """A table of all fields that any object has."""
-    names = _names(row for _, row, _ in rows())
+    known = _fields(row for _, row, _ in rows())
 
     def batches() -> Iterator[Batch]:
         progress = 0.0
@@ -96,11 +117,11 @@ def _objects(rows: _Rows, form: str, notes: tuple[str, ...]) -> Table:
                 if isinstance(row, str):
                     yield number, Broken(NO_OBJECT, row)
                 else:
-                    yield number, [row.get(name) for name in names]
+                    yield number, known.of(row)
 
         return batched(fields(), lambda: progress)
 
-    return Table(names, (f"read as {form}", *notes), batches)
+    return Table(known.names, (f"read as {form}", *notes), batches)
 
 
 def _sheet(path: Path, options: Options) -> Table:

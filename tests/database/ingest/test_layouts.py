@@ -329,8 +329,8 @@ def variants(made: Made) -> dict[str, tuple[str, str | None]]:
 
 def test_shopifys_variants_are_items_of_one_handle_where_orders_name_them(tmp_path: Path) -> None:
     text = (
-        "Handle,Title,Variant SKU,Option1 Value,Variant Price\n"
-        "shirt,Shirt,SH-S,S,20\nshirt,,SH-M,M,20\ncup,Cup,CUP,,5\n"
+        "Handle,Title,Type,Published,Variant SKU,Option1 Value,Variant Price\n"
+        "shirt,Shirt,Clothes,false,SH-S,S,20\nshirt,,,,SH-M,M,21\ncup,Cup,,true,CUP,,5\n"
     )
     (tmp_path / "products.csv").write_text(text)
     made = loaded(tmp_path / "products.csv", Options(columns={"item_id": "Variant SKU"}))
@@ -339,6 +339,8 @@ def test_shopifys_variants_are_items_of_one_handle_where_orders_name_them(tmp_pa
         "SH-M": ("Shirt", "shirt"),
         "CUP": ("Cup", "cup"),
     }
+    medium = made.item("SH-M")
+    assert (medium["category"], medium["hidden"], medium["price"]) == ("Clothes", "true", 21.0)
     by_handle = loaded(tmp_path / "products.csv").items
     assert set(by_handle["item_id"]) == {"shirt", "cup"} and by_handle["attributes"].isna().all()
 
@@ -361,3 +363,41 @@ def test_googles_item_groups_are_variants(tmp_path: Path) -> None:
     text = "id\ttitle\tprice\titem_group_id\nA\tShoe 41\t50 EUR\tshoe\nB\tShoe 42\t50 EUR\tshoe\n"
     (tmp_path / "feed.tsv").write_text(text)
     assert {parent for _, parent in variants(loaded(tmp_path / "feed.tsv")).values()} == {"shoe"}
+
+
+def test_every_line_of_shopifys_order_is_of_who_its_first_line_names(tmp_path: Path) -> None:
+    text = (
+        "Name,Email,Paid at,Created at,Lineitem quantity,Lineitem name,Lineitem sku\n"
+        "#1,ann@x.org,2024-05-01 10:00:00 +0100,2024-05-01 10:00:00 +0100,2,Shirt,SH-S\n"
+        "#1,,,2024-05-01 10:00:00 +0100,1,Cup,CUP\n#2,,,2024-05-02 10:00:00 +0100,1,Cup,CUP\n"
+    )
+    (tmp_path / "orders.csv").write_text(text)
+    made = loaded(tmp_path / "orders.csv", Options(event_type="purchase"))
+    users = [None if pd.isna(user) else user for user in made.interactions["user_id"]]
+    assert users == ["ann@x.org", "ann@x.org", None] and made.refused() == []
+    assert made.interactions["session_id"].tolist() == ["#1", "#1", "#2"]
+
+
+def test_events_without_items_stand_beside_those_with_some(tmp_path: Path) -> None:
+    """Most of Analytics' events name no item; those of the others are read all the same, and searches are."""
+    around = {"event_timestamp": "1714560000123456", "user_pseudo_id": "7.1"}
+    lines = [
+        around | {"event_name": "page_view", "items": []},
+        around | {"event_name": "view_item", "items": [{"item_id": "T1"}]},
+        around
+        | {
+            "event_name": "view_search_results",
+            "event_params": [{"key": "search_term", "value": {"string_value": "tea"}}],
+        },
+    ]
+    (tmp_path / "events.json").write_text("\n".join(map(json.dumps, lines)))
+    made = loaded(tmp_path / "events.json")
+    found = [
+        tuple(None if pd.isna(cell) else cell for cell in row)
+        for row in made.interactions[["user_id", "item_id", "event_type", "query"]]
+        .astype("object")
+        .to_numpy()
+        .tolist()
+    ]
+    assert found == [("7.1", "T1", "click", None), ("7.1", None, "search_query", "tea")]
+    assert made.refused() == [(1, "no item id")]
