@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, IngestError, Options, WrongFormatError, ingest_file
+from database.ingest import ADAPTERS, Options, WrongFormatError, ingest_file
 from database.ingest.chunk import TAG_SEPARATOR
 from tests.database.ingest.reading import read_file
 
@@ -98,11 +98,13 @@ def test_parquet_with_lists_decimals_and_categories(tmp_path: Path) -> None:
     assert (made.item("7")["price"], made.item("8")["tags"], made.item("8")["price"]) == (2.5, None, None)
 
 
-def test_parquet_with_a_column_that_is_no_value(connection: Connection, tmp_path: Path) -> None:
+def test_parquet_with_an_object_for_a_value_names_its_fields(tmp_path: Path) -> None:
     frame = pd.DataFrame({"item_id": ["7"], "title": [{"de": "Lampe"}]})
     frame.to_parquet(tmp_path / "items.parquet")
-    with pytest.raises(IngestError, match="the column title has the type struct"):
-        ingest_file(connection, ITEMS, tmp_path / "items.parquet")
+    with pytest.raises(WrongFormat, match=r"no column title; .*--map title=title.de"):
+        ITEMS.check(tmp_path / "items.parquet", Options())
+    read = read_file("items", tmp_path / "items.parquet", Options(columns={"title": "title.de"}))
+    assert read.item("7")["title"] == "Lampe"
 
 
 def test_other_files_are_refused_by_name_of_the_column(tmp_path: Path) -> None:
