@@ -149,7 +149,7 @@ def _parents(table: pd.DataFrame, frame: pd.DataFrame, before: _Known) -> pd.Ser
     parent = table["variant_of"].str.replace(r"^id:\s*", "", regex=True)
     if parent.isna().all():
         return parent
-    numbers = next((name for name in frame if plain_name(name) == "sku"), None)
+    numbers = next((name for name in frame if plain_name(str(name)) == "sku"), None)
     if numbers is not None and numbers not in ("item_id", "variant_of"):
         pairs = zip(clean(frame[numbers]), table["item_id"], strict=True)
         before.ids.update((sku, item_id) for sku, item_id in pairs if pd.notna(sku) and pd.notna(item_id))
@@ -212,7 +212,11 @@ def _items(
         image_url=table["image_url"].str.replace(_MORE_PICTURES, "", regex=True),
         available=available,
         as_of=None,
-        attributes=[None if pd.isna(each) else json.dumps({VARIANT_OF: each}) for each in parent],
+        attributes=pd.Series(
+            [None if pd.isna(each) else json.dumps({VARIANT_OF: each}) for each in parent],
+            index=frame.index,
+            dtype="str",
+        ),
     )[list(ITEM_COLUMNS)]
 
 

@@ -38,8 +38,11 @@ def table_columns(path: Path, options: Options) -> list[str]:
     with refusing_damage(path):
         if form == "sheet":
             return _sheet(path, options).names
-        read = {"xml": xml_rows, "parquet": parquet_rows}.get(form, lambda path: json_rows(path, None))
-        names = _fields(row for _, row, _ in itertools.islice(read(path), _LOOK)).names
+        if form == "xml":
+            rows = xml_rows(path)
+        else:
+            rows = parquet_rows(path) if form == "parquet" else json_rows(path, None)
+        names = _fields(row for _, row, _ in itertools.islice(rows, _LOOK)).names
     if not names:
         raise WrongFormatError(f"{path}: no rows with fields in this {form.upper()}")
     return names

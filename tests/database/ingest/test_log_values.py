@@ -64,7 +64,7 @@ def test_quantities_are_not_asked_about(tmp_path: Path, values: str) -> None:
 def test_the_same_events_are_the_same_whatever_the_value_is_called(tmp_path: Path) -> None:
     """A file that is loaded again with the right option adds nothing."""
     keys = [
-        set(read(tmp_path, LOG, Options(value=meaning)).interactions["natural_key"][:3])  # type: ignore[arg-type]
+        set(read(tmp_path, LOG, Options(value=meaning)).interactions["natural_key"][:3])
         for meaning in (None, "price", "ignore")
     ]
     assert keys[0] == keys[1] == keys[2]
