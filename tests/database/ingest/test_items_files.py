@@ -101,7 +101,7 @@ def test_parquet_with_lists_decimals_and_categories(tmp_path: Path) -> None:
 def test_parquet_with_an_object_for_a_value_names_its_fields(tmp_path: Path) -> None:
     frame = pd.DataFrame({"item_id": ["7"], "title": [{"de": "Lampe"}]})
     frame.to_parquet(tmp_path / "items.parquet")
-    with pytest.raises(WrongFormat, match=r"no column title; .*--map title=title.de"):
+    with pytest.raises(WrongFormatError, match=r"no column title; .*--map title=title.de"):
         ITEMS.check(tmp_path / "items.parquet", Options())
     read = read_file("items", tmp_path / "items.parquet", Options(columns={"title": "title.de"}))
     assert read.item("7")["title"] == "Lampe"

@@ -262,7 +262,7 @@ async def test_one_of_an_items_variants_is_in_a_list(
             "update items set attributes = $1, change_seq = $2 where item_id = any($3)",
             *('{"variant_of": "CAP"}', seq, caps),
         )
-    both = WantedSearch(n=20, query="quilted")
+    both = SearchListRequest(n=20, query="quilted")
     for found in (await plane.lists.answer(both), await plane.lists.answer(replace(both, query=None, n=50))):
         assert len(set(ids(found)) & set(shirts)) == len(set(ids(found)) & set(caps)) == 1
         assert found.total == len(found.items)
@@ -272,15 +272,15 @@ async def test_one_of_an_items_variants_is_in_a_list(
     assert set(ids(everything)) == {*shirts, *caps} and everything.total == 5
 
     for similar in ("meaning", "title"):
-        made = await plane.lists.answer(WantedSimilar(n=20, item_id=shirts[0], by=similar))
+        made = await plane.lists.answer(SimilarListRequest(n=20, item_id=shirts[0], by=similar))
         assert not set(ids(made)) & set(shirts), similar
-    alike = await plane.lists.answer(WantedSimilar(n=20, item_id=shirts[0], by="title", variants=True))
+    alike = await plane.lists.answer(SimilarListRequest(n=20, item_id=shirts[0], by="title", variants=True))
     assert set(ids(alike)) >= set(shirts[1:])
 
     async with pool.acquire() as conn:
         await record(conn, user_id="buyer", event_type="purchase", item_id=shirts[1])
-    for_buyer = WantedForUser(n=50, user_id="buyer")
+    for_buyer = UserListRequest(n=50, user_id="buyer")
     assert not set(ids(await plane.lists.answer(for_buyer))) & set(shirts)
     assert set(ids(await plane.lists.answer(replace(for_buyer, variants=True)))) >= {shirts[0], shirts[2]}
-    ordered = await plane.lists.answer(WantedOrder(n=3, item_ids=tuple(shirts), user_id="buyer"))
+    ordered = await plane.lists.answer(RerankListRequest(n=3, item_ids=tuple(shirts), user_id="buyer"))
     assert set(ids(ordered)) == set(shirts), "the caller's own items all come back"
