@@ -68,7 +68,8 @@ def _merge_into(entry: Any, parts: Sequence[Any], parameters: Mapping[str, Any])
         if isinstance(mostly, Mapping):
             mostly = parameters[mostly["$PARAMETER"]]
         judged = entry.result["element_count"] - entry.result.get("missing_count", 0)
-        entry.success = entry.result["unexpected_count"] <= (1.0 - mostly) * judged
+        # As a ratio, as Great Expectations does: 1 of 10 is within mostly .9, and 1 > (1 - .9) * 10.
+        entry.success = not judged or (judged - entry.result["unexpected_count"]) / judged >= mostly
 
 
 def _row_wise(details: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

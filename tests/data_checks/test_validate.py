@@ -246,6 +246,35 @@ def test_interactions_that_are_read_in_parts_give_the_report_of_the_whole_table(
     assert documented(tmp_path / "7") == documented(tmp_path / "1000")
 
 
+def test_most_rows_of_all_parts_together_may_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = tmp_path / "suites"
+    suites.mkdir()
+    positive = {"column": "value", "min_value": 0, "mostly": {"$PARAMETER": "max_unknown_share"}}
+    suite = {
+        "name": "own",
+        "table": "interactions",
+        "expectations": [{"type": "expect_column_values_to_be_between", "kwargs": positive}],
+    }
+    (suites / "own.json").write_text(json.dumps(suite))
+    monkeypatch.setattr("data_checks.validate.SUITES", suites)
+    monkeypatch.setattr("data_checks.frames.PART", 3)
+    rows = [
+        {
+            "interaction_id": number,
+            "event_type": "click",
+            "value": -1.0 if number == 0 else 1.0,
+            "occurred_at": NOW,
+        }
+        for number in range(10)
+    ]
+    write_snapshot(tmp_path / "snapshot", good_items(), rows)
+    limits = Limits(unknown=0.9, deleted=0.5, min_rows=100)
+    assert not validate(tmp_path / "snapshot", tmp_path / "validation", limits).failures
+    limits = Limits(unknown=0.91, deleted=0.5, min_rows=100)
+    with pytest.raises(DataCheckError, match="1 unexpected"):
+        validate(tmp_path / "snapshot", tmp_path / "validation", limits)
+
+
 def test_a_suite_with_more_than_rows_to_judge_sees_the_whole_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
