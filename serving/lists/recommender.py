@@ -18,8 +18,9 @@ from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
 from serving.lists.executor import MadeList, make_list
-from serving.lists.home import make_home
+from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
+from serving.lists.remembered import MadeOf, RememberedLists
 from serving.request_context import current_request
 from serving.steps.context import Context, Exploration, Texts, User
 from serving.steps.history import History, build_history, queries_of
@@ -45,6 +46,9 @@ class Recommender:
         self._params = params
         self._clock = clock
         self._rankings: dict[PlacedBundle | None, Rankings] = {}
+        self.remembered = RememberedLists[Home](_own_items)
+        """Home pages of users."""
+        self._forgotten = 0
         self._random = random.Random()
 
     async def home(
@@ -66,15 +70,44 @@ class Recommender:
         since = self._clock() - timedelta(days=policy.params.blend.stale_days)
         await self._rank(policy, values="best_value" in lists)
         user = await self._user(events, user_id, since, searches=True, kinds=kinds)
-        home = self._for_user(
-            user,
-            assignment,
-            lambda policy: make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists),
-            lambda made: made.logged(),
-        )
+        key = (user_id, limit, kinds, frozenset(lists), explain)
+        recent = len(events.since(since))
+
+        def make(policy: Policy) -> Home:
+            def anew() -> Home:
+                return make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists)
+
+            # What is explored is drawn each time anew, and of a stranger there is nothing to remember.
+            if policy.epsilon > 0 or not events.latest:
+                return anew()
+            made_of = MadeOf(events, recent, self._state(policy, user))
+            return self.remembered.get((*key, policy.arm), made_of, anew)
+
+        home = self._for_user(user, assignment, make, lambda made: made.logged())
         return HomeLists(
             **{name: made.items for name, made in home.rows.items()},
             top_categories={name: made.items for name, made in home.top_categories.items()},
+        )
+
+    def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
+        """What a user's lists depend on beside their events: they are the same while this is."""
+        catalogue, deployed = self._components.index.catalogue, self._components.deployed.bundle
+        catalogue.at(self._clock())
+        forgotten = len(self._components.feed.forgotten)
+        if forgotten != self._forgotten:  # a deleted user's lists go with them
+            self.remembered.clear()
+            self._forgotten = forgotten
+        return (
+            user.day,
+            # What a search means comes later than its words while the embedding model is busy.
+            tuple(vector is not None for _, vector in user.searches),
+            catalogue.revision,
+            self._components.feed.trending.version,
+            policy.bundle_id,
+            # Vectors of other arms' items too come from the deployed bundle.
+            None if deployed is None else deployed.bundle_id,
+            policy.params,
+            policy.weighs,
         )
 
     async def for_user_als(
@@ -353,6 +386,11 @@ class Recommender:
         if vector is None and request is not None:
             request.words_only = True
         return vector
+
+
+def _own_items(home: Home) -> int:
+    """How many items of a home page are of this user's lists alone."""
+    return sum(len(made.items) for made in home.rows.values() if not made.shared)
 
 
 def basket_history(rows: Rows) -> History:

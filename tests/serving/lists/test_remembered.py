@@ -1,0 +1,134 @@
+"""A user's lists are made once, and anew as soon as anything that they are made of has changed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from database.state import UserEvents
+from serving.catalogue.drafts import InteractionDraft
+from serving.lists import home, recommender
+from serving.lists.remembered import MadeOf, RememberedLists
+from serving.plane import LivePlane
+from tests.serving.worker import Clock
+
+OpenPlane = Callable[[], Awaitable[LivePlane]]
+
+
+async def click(plane: LivePlane, user_id: str, item_id: str, event_type: str = "product_click") -> None:
+    await plane.record_interaction(
+        InteractionDraft(user_id=user_id, event_type=event_type, item_id=item_id, value=None)
+    )
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whose home pages were made, one by one."""
+    users: list[str] = []
+    make = home.make_home
+
+    def noted(context: Any, lists: Any) -> Any:
+        users.append(context.user.user_id)
+        return make(context, lists)
+
+    monkeypatch.setattr(recommender, "make_home", noted)
+    return users
+
+
+async def test_lists_are_made_once_until_something_changes(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, clock: Clock, made: list[str]
+) -> None:
+    deploy()
+    plane, other = await open_plane(), await open_plane()
+    await click(plane, "ann", "TEA0000000")
+    await click(plane, "bea", "GAR0000000")
+
+    async def click_elsewhere() -> None:
+        await click(other, "ann", "OFF0000001")
+
+    async def edit() -> None:
+        await other.update_item("TEA0000001", {"title": "tea cosy, knitted"})
+
+    async def hide() -> None:
+        await other.update_item("TEA0000002", {"hidden": True})
+
+    async def deploy_another() -> None:
+        deploy("second", seed=1)
+        await plane.lists.catch_up()
+        await plane.settle()
+
+    async def tomorrow() -> None:
+        clock.now += timedelta(days=1)
+
+    async def a_month_later() -> None:
+        clock.now += timedelta(days=40)
+
+    for change in (click_elsewhere, edit, hide, deploy_another, tomorrow, a_month_later):
+        before = await plane.lists.home("ann", 6)
+        count = len(made)
+        assert await plane.lists.home("ann", 6) == before
+        assert len(made) == count, change
+        await change()
+        after = await plane.lists.home("ann", 6)
+        assert made[count:] == ["ann"], change
+        plane.lists.remembered.clear()
+        assert await plane.lists.home("ann", 6) == after
+
+
+async def test_another_users_click_and_another_request_leave_them_alone(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, made: list[str]
+) -> None:
+    deploy()
+    plane = await open_plane()
+    await click(plane, "ann", "TEA0000000")
+    few, many = await plane.lists.home("ann", 3), await plane.lists.home("ann", 6)
+    assert (len(few.personalized), len(many.personalized)) == (3, 6)
+    await click(plane, "bea", "GAR0000000")
+    assert await plane.lists.home("ann", 3) == few
+    assert await plane.lists.home("ann", 6) == many
+    assert made == ["ann", "ann"]
+
+
+async def test_nothing_is_remembered_of_strangers_and_of_deleted_users(
+    shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> None:
+    deploy()
+    plane = await open_plane()
+    await plane.lists.home("nobody", 6)
+    assert plane.lists.remembered.nbytes == 0
+    await click(plane, "ann", "TEA0000000")
+    await plane.lists.home("ann", 6)
+    assert plane.lists.remembered.nbytes > 0
+    await plane.delete_user("ann", lambda _: None)
+    await click(plane, "bea", "TEA0000000")
+    await plane.lists.home("bea", 6)
+    kept = plane.lists.remembered.nbytes
+    plane.lists.remembered.clear()
+    await plane.lists.home("bea", 6)
+    assert plane.lists.remembered.nbytes == kept
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), max_size=60))
+def test_the_latest_are_kept_and_what_is_given_was_made_of_the_same(asked: list[tuple[int, int]]) -> None:
+    one = MadeOf(UserEvents(), 0, ())
+    of = {0: one, 1: replace(one, recent=1)}
+    remembered = RememberedLists[tuple[int, int]](lambda _: 1, 5 * (1_000 + UserEvents().nbytes))
+    calls: list[tuple[int, int]] = []
+    plain: dict[int, int] = {}
+    for user, version in asked:
+        count, value = len(calls), (user, version)
+
+        def make(value: tuple[int, int] = value) -> tuple[int, int]:
+            calls.append(value)
+            return value
+
+        assert remembered.get(user, of[version], make) == value
+        assert (len(calls) == count) == (plain.pop(user, None) == version)
+        plain[user] = version
+        if len(plain) > 5:
+            del plain[next(iter(plain))]
+        assert remembered.nbytes == len(plain) * (1_000 + UserEvents().nbytes)
