@@ -58,12 +58,14 @@ def _vectorise(data: TrainingData) -> Csr:
 
 def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
     """The best of each row of words @ words.T, the diagonal left out; of equal ones the lower items."""
+    from sklearn.utils.sparsefuncs import sparse_matmul_to_dense
+
     n_items = words.shape[0]
     height, others = max(1, BLOCK_ENTRIES // max(1, n_items)), words.T.tocsr()
     blocks = []
     for start in range(0, max(n_items, 1), height):
         # Laid out flat, a block's entries come in order; those of a sparse product would have to be sorted.
-        block = (words[start : start + height] @ others).toarray()
+        block = sparse_matmul_to_dense(words[start : start + height], others)
         np.fill_diagonal(block[:, start:], 0)
         row, column = np.divmod(np.flatnonzero(block > config.min_similarity), max(n_items, 1))
         found = sparse.csr_array((block[row, column], (row, column)), shape=block.shape)

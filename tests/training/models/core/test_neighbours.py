@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from training.models import ease, gfcf, itemknn, tfidf
@@ -124,6 +126,17 @@ def test_tfidf_knows_the_sub_category_from_the_name() -> None:
 def test_tfidf_of_items_without_words_has_no_opinion() -> None:
     model = tfidf.fit(words("", "", ""), tfidf.TfidfConfig(neighbours=3, min_similarity=0.01), 0)
     assert len(model.data) == 0
+
+
+@given(seed=st.integers(0, 2**20), count=st.integers(1, 8))
+def test_what_is_kept_of_each_row_is_what_sorting_it_keeps(seed: int, count: int) -> None:
+    draw = np.random.default_rng(seed)
+    values = draw.integers(-3, 4, size=draw.integers(1, 30, size=2)) * draw.choice([1.0, 0.1, 1e-30])
+    kept = keep_top(sparse.csr_array(values.astype(np.float32)), count).toarray()
+    for row, found in zip(values.astype(np.float32), kept, strict=True):
+        best = sorted(np.flatnonzero(row), key=lambda column: (-abs(row[column]), column))[:count]
+        assert np.flatnonzero(found).tolist() == sorted(best)
+        assert (found[best] == row[best]).all()
 
 
 def test_keeping_the_largest_entries_of_each_row() -> None:
