@@ -152,7 +152,9 @@ def gather(
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
     scales = {name: partial(column.scale, live) for name, column in columns.items()}
     if each is None:
-        return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, dense, scales)
+        # A bundle scores items that were deleted since, too: none may be the best that others are a share of.
+        known = {name: np.where(live, values, np.float32(0)) for name, values in dense.items()}
+        return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, known, scales)
     brought = [column.best(each, allowed, identity) for column in columns.values()]
     # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)

@@ -65,3 +65,11 @@ def test_rows_without_an_item_change_nothing(each: int | None) -> None:
         assert found.identity[may].tolist() == made.identity[candidates].tolist()
         for name in columns:
             assert found.standardised(name)[may].tolist() == made.standardised(name)[candidates].tolist()
+
+
+def test_a_deleted_item_that_a_bundle_still_scores_is_no_measure_of_others() -> None:
+    live = np.array([True, False, True])
+    scores = np.array([0.5, 9.0, 0.25], dtype=np.float32)
+    identity = np.arange(3, dtype=np.uint64)
+    table = gather({"nmf": Column(scores)}, live, live, identity, None)
+    assert table.column("nmf").tolist() == [0.5, 0.0, 0.25]
