@@ -34,8 +34,8 @@ _COLUMNS: dict[str, tuple[str, float]] = {
     "identity": ("uint64", 0),
     "variants": ("uint64", 0),
 }
-_STAMPS = frozenset({"change_seq", "changed"})
-"""Columns that say when an item changed, not how."""
+_NOT_COUNTED = frozenset({"change_seq", "changed", "variants"})
+"""Columns from which no ranking is made: when an item changed, and what it is a variant of."""
 
 
 def identity_of(item_id: str) -> int:
@@ -83,7 +83,7 @@ class Catalogue:
         self.revision = 0
         """Counts the changes: what is derived from the items is good while this stays."""
         self.columns_revision = 0
-        """Counts the changes of the columns, save `change_seq`: an edit of a text alone is none."""
+        """Counts the changes of the columns that rankings are made of: an edit of a text alone is none."""
 
     @property
     def n_rows(self) -> int:
@@ -156,7 +156,9 @@ class Catalogue:
         self._columns["listed"][row] = self._is_listed(slice(row, row + 1))[0]
         self._next_change = min(self._next_change, self._changes_after(slice(row, row + 1)))
         if not before["alive"] or any(
-            not _same(old, self._columns[name][row]) for name, old in before.items() if name not in _STAMPS
+            not _same(old, self._columns[name][row])
+            for name, old in before.items()
+            if name not in _NOT_COUNTED
         ):
             self._count(row)
         else:
