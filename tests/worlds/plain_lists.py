@@ -226,6 +226,11 @@ class Plain:
             each: 1.0 if each in named else score * (0.98 if named else 1.0) for each, score in found.items()
         }
 
+    def knows(self, text: str) -> bool:
+        """Whether listed items have every word of a text: others are guessed, which is not done here."""
+        held = {term for each in self.listed() for term in self.documents.get(each, ())}
+        return set(phrase(text)) <= held
+
     @cached_property
     def documents(self) -> dict[str, dict[str, float]]:
         """The words of each item, with the boosts of the fields that they stand in."""
@@ -240,15 +245,18 @@ class Plain:
                 documents[each] = document
         return documents
 
-    def search(self, query: str, vector: Vector | None, allowed: Sequence[str]) -> Scores:
+    def search(self, query: str, vector: Vector | None, allowed: Sequence[str], count: int = 0) -> Scores:
         """lexical × words ^ focus + semantic × cosine / best cosine, of cosines from min_similarity on."""
         params = self.ask.params.search
         worded = {
             each: params.lexical * score**params.focus for each, score in self.word_scores(query).items()
         }
         near = only(self.near(vector), allowed)
-        count = max(params.candidates, self.ask.n)
-        meant = {each: near[each] for each in best(near, count) if near[each] >= params.min_similarity}
+        meant = {
+            each: near[each]
+            for each in best(near, max(params.candidates, count))
+            if near[each] >= params.min_similarity
+        }
         return total([worded, scaled(meant, params.semantic)])
 
     # The lists
@@ -527,6 +535,7 @@ def agree_reordered(plain: Plain, made: MadeList, wanted: Scores, *, spread: boo
     top = max((maybe[each] for each in pool), default=0.0)
     relevance = params.relevance if plain.ask.diversity is None else 1 - plain.ask.diversity
     relevance = relevance if spread else 1.0
+    doubt = 2 * NEAR + 2 * near / max(top, 1e-12)  # a pushed best item makes all shares of it less exact
     taken: list[str] = []
     for item in made.items:
         assert abs(item.score - maybe[item.item.item_id]) <= near, (item, maybe[item.item.item_id])
@@ -536,7 +545,8 @@ def agree_reordered(plain: Plain, made: MadeList, wanted: Scores, *, spread: boo
             return relevance * maybe[each] / max(top, 1e-12) - (1 - relevance) * max(close, 0.0)
 
         own = marginal(item.item.item_id)
-        assert all(own >= marginal(each) - 2 * NEAR for each in sure if each not in taken)
+        better = {each for each in sure if marginal(each) > own + doubt} - {*taken, item.item.item_id}
+        assert not better, (item, better)
         taken.append(item.item.item_id)
 
 

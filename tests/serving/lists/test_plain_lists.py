@@ -1,5 +1,7 @@
 """Every list is what docs/ranking.md says, on small shops as they are: compared with slow, plain loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -39,6 +41,11 @@ def asks(draw: st.DrawFn) -> Ask:
     n, kinds = draw(LENGTHS), draw(KINDS)
     made = world(which[0], which[1], bundle=which[2])
     asked = made.context(n, kinds=kinds, user=user(made, **of_user))
+    plain = Plain(made, asked)
+    who = asked.user
+    searches = [each for each in who.searches if plain.knows(each[0])]
+    interests = [each for each in who.interests if plain.knows(each[0])]
+    asked = replace(asked, user=replace(who, searches=searches, interests=interests))
     return Ask(made, asked, f"{which}, {of_user}, n={n}, kinds={kinds}")
 
 
@@ -112,23 +119,6 @@ def test_the_als_list(ask: Ask, hide_seen: bool) -> None:
         assert not found.items or found.fallback == "popular"
 
 
-@given(
-    asks(),
-    st.sampled_from(
-        [{"cf": 0.5, "embeddings": 0.5}, {"cf": 0.8, "embeddings": 0.2}, {"cf": 1.0}, {"embeddings": 1.0}, {}]
-    ),
-)
-@settings(max_examples=25)
-def test_the_hybrid_list(ask: Ask, shares: dict[str, float]) -> None:
-    made, asked = ask.made, ask.asked
-    asked = made.context(asked.n, kinds=asked.kinds, user=asked.user, shares=shares)
-    plain = Plain(made, asked)
-    agree_reordered(plain, make_list(recipes.COLD_START, asked), plain.cold(), spread=True)
-    wanted = only(plain.hybrid(), plain.allowed(unseen=True))
-    if any(score > 1e-4 for score in wanted.values()):
-        agree_reordered(plain, make_list(recipes.HYBRID, asked), wanted, spread=True)
-
-
 @given(asks(), st.integers(0, 10_000))
 @settings(max_examples=25)
 def test_what_is_like_an_item(ask: Ask, place: int) -> None:
@@ -153,18 +143,11 @@ def test_what_is_like_an_item(ask: Ask, place: int) -> None:
 def test_searches(ask: Ask, seed: int) -> None:
     made, asked = ask.made, ask.asked
     ((query, vector),) = texts(seed, 1)
-    known = {term for document in Plain(made, asked).documents.values() for term in document}
-    kept = " ".join(word for word in query.split() if word in known)
-    searched = made.context(asked.n, kinds=asked.kinds, query=kept, vector=vector)
+    searched = made.context(asked.n, kinds=asked.kinds, query=query, vector=vector)
     plain = Plain(made, searched)
-    documents = plain.documents
-    if not kept or not any(
-        word in documents.get(each, {}) for each in plain.listed() for word in kept.split()
-    ):
-        return
-    if not all(any(word in documents.get(each, {}) for each in plain.listed()) for word in kept.split()):
+    if not plain.knows(query):
         return  # a word that no listed item has is guessed: tests/serving/text
-    wanted = only(plain.search(kept, vector, plain.allowed()), plain.allowed())
+    wanted = only(plain.search(query, vector, plain.allowed(), asked.n), plain.allowed())
     agree(make_list(recipes.SEARCH, searched), wanted, asked.n)
     found = make_list(recipes.SEARCH_PAGES, searched)
     agree(found, wanted, asked.n)
