@@ -60,8 +60,7 @@ def result_line(request: ExampleRequest, address: str, key: str | None) -> str |
 
     The original APIs refuse ids that are not of their form; /v1 takes any.
 
-    Raises:
-        httpx.HTTPError: the service does not respond.
+    Raises httpx.HTTPError when the service does not respond.
     """
     headers = {} if key is None else {"X-API-Key": key}
     method = "GET" if request.body is None else "POST"

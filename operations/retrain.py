@@ -33,10 +33,8 @@ def run(
             and train once more if they are better.
         reporter: where to print.
 
-    Raises:
-        StartError: the platform does not run.
-        RunFailedError: a run failed; if the gate refused the bundle, the models' table is printed before.
-        BundleRefusedError: the service can't load the new bundle.
+    Raises StartError when the platform does not run, RunFailedError when a run failed (if the gate refused
+    the bundle, the models' table is printed before), and BundleRefusedError when the service can't load it.
     """
     platform = Platform(settings, reporter or Reporter())
     try:

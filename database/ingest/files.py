@@ -77,8 +77,7 @@ def is_parquet(path: Path) -> bool:
 def is_flat_parquet(path: Path) -> bool:
     """Whether the file is Parquet whose columns hold values, or lists of them, but no objects.
 
-    Raises:
-        WrongFormatError: it is damaged.
+    Raises WrongFormatError when it is damaged.
     """
     return is_parquet(path) and not any(_holds_objects(each.type) for each in _schema(path))
 

@@ -95,8 +95,7 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
 def parquet_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
     """Rows of Parquet whose columns hold objects: (number from 1, fields, progress 0..1).
 
-    Raises:
-        IngestError: it is damaged.
+    Raises IngestError when it is damaged.
     """
     number, done = 0, 0
     try:

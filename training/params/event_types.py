@@ -17,8 +17,7 @@ def event_types_of(section: Mapping[str, EventTypeParams]) -> tuple[EventType, .
 def configured_event_types(path: Path | None = None) -> tuple[EventType, ...]:
     """Those of params.yaml. Entry point `shortlist.event_types` of those who ingest logs.
 
-    Raises:
-        ValueError: the file can't be used.
+    Raises ValueError when the file can't be used.
     """
     try:
         params = load_params(path or get_settings().workspace / "params.yaml")
