@@ -119,6 +119,23 @@ def test_the_als_list(ask: Ask, hide_seen: bool) -> None:
         assert not found.items or found.fallback == "popular"
 
 
+@given(
+    asks(),
+    st.sampled_from(
+        [{"cf": 0.5, "embeddings": 0.5}, {"cf": 0.8, "embeddings": 0.2}, {"cf": 1.0}, {"embeddings": 1.0}, {}]
+    ),
+)
+@settings(max_examples=25)
+def test_the_hybrid_list(ask: Ask, shares: dict[str, float]) -> None:
+    made, asked = ask.made, ask.asked
+    asked = made.context(asked.n, kinds=asked.kinds, user=asked.user, shares=shares)
+    plain = Plain(made, asked)
+    agree_reordered(plain, make_list(recipes.COLD_START, asked), plain.cold(), spread=True)
+    wanted = only(plain.hybrid(), plain.allowed(unseen=True))
+    if any(score > 1e-4 for score in wanted.values()):
+        agree_reordered(plain, make_list(recipes.HYBRID, asked), wanted, spread=True)
+
+
 @given(asks(), st.integers(0, 10_000))
 @settings(max_examples=25)
 def test_what_is_like_an_item(ask: Ask, place: int) -> None:
