@@ -13,7 +13,7 @@ _REQUEST = """
     select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as, i.*
     from change_state s left join users u on u.user_id = $1 left join lateral (
         select interaction_id, event_type, item_id, query, value, session_id, occurred_at, weight
-        from interactions where user_id = $1 and occurred_at <= now()
+        from interactions where {events} and occurred_at <= now()
         order by occurred_at desc, interaction_id desc limit $2
     ) i on true
 """
@@ -25,9 +25,16 @@ _GROUPS = """
         (array_agg(interaction_id order by occurred_at desc, interaction_id desc))[1] as latest_id,
         (case event_type when 'rating' then value when 'feedback' then sign(value) end)::float8 as opinion,
         weight
-    from interactions where user_id = $1 and item_id is not null and occurred_at <= now()
+    from interactions where {events} and item_id is not null and occurred_at <= now()
     group by item_id, event_type, opinion, weight
 """
+
+_BY_USER = "user_id = $1"
+_BY_VISITOR = "anonymous_id = $1 and user_id is null"
+_WHOSE = [
+    (_REQUEST.format(events=events), _GROUPS.format(events=events)) for events in (_BY_USER, _BY_VISITOR)
+]
+"""Statements for the events of a user, and for those of a visitor of that id."""
 
 _ROW_BYTES = 340
 """An interaction's or a group's object, number, time, value and type."""
@@ -118,11 +125,15 @@ async def read_state(conn: asyncpg.Connection) -> State:
 async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int) -> tuple[State, UserEvents]:
     """The state and the user's `limit` latest interactions, in one round trip.
 
-    A user with more has a second one: what they did with each item ever, summed up.
+    A user with more has a second one: what they did with each item ever, summed up. An id that no event names
+    as its user is a visitor's: events of nobody known that name it are read, in another round trip.
     """
     if user_id is None:
         return await read_state(conn), UserEvents()
-    rows = await conn.fetch(_REQUEST, user_id, limit)
+    for statements in _WHOSE:
+        rows = await conn.fetch(statements[0], user_id, limit)
+        if rows[0]["interaction_id"] is not None:
+            break
     *of_state, assigned_as = tuple(rows[0])[:5]
     state = State(*of_state)
     latest = [
@@ -130,7 +141,7 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     ]
     if len(latest) < limit:
         return state, UserEvents(tuple(latest), assigned_as=assigned_as)
-    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(_GROUPS, user_id, FULL_VIEW_SECONDS)]
+    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statements[1], user_id, FULL_VIEW_SECONDS)]
     return state, UserEvents(tuple(latest), tuple(groups), assigned_as)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from database.interactions import DedupConflictError, Recorded, recent, record
 from database.state import State, UserEvents, read_counts, read_request, read_state
+from database.user_merge import merge_users
 from database.users import get_user, insert_user, update_user
 from serving.steps.history import grouped
 
@@ -62,6 +63,26 @@ async def test_a_request_without_history_still_reads_the_state(
 ) -> None:
     async with pool.acquire() as conn:
         assert await read_request(conn, user_id, 10) == (await read_state(conn), UserEvents())
+
+
+async def test_a_visitors_events_are_read_by_their_id_until_a_user_has_them(
+    pool: asyncpg.Pool,
+) -> None:
+    async with pool.acquire() as conn:
+        for number, anonymous_id in enumerate(("v1", "v1", "v2")):
+            await conn.execute(
+                """insert into interactions (anonymous_id, event_type, item_id, occurred_at, source)
+                values ($1, 'click', $2, $3, 'api')""",
+                *(anonymous_id, f"I{number}", NOW - timedelta(minutes=number)),
+            )
+        _, events = await read_request(conn, "v1", 10)
+        assert [row.item_id for row in events.latest] == ["I0", "I1"]
+        _, events = await read_request(conn, "v1", 1)
+        assert {group.item_id for group in events.groups} == {"I0", "I1"}
+        await merge_users(conn, "v1", "ann")
+        assert (await read_request(conn, "v1", 10))[1] == UserEvents()
+        assert [row.item_id for row in (await read_request(conn, "ann", 10))[1].latest] == ["I0", "I1"]
+        assert [row.item_id for row in (await read_request(conn, "v2", 10))[1].latest] == ["I2"]
 
 
 async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Pool) -> None:
