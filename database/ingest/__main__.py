@@ -36,6 +36,7 @@ from database.ingest.rejected import count_rejected, export_rejected, first_reje
 from database.ingest.run import stored_words
 from database.settings import get_settings
 
+_LONGEST_SHOWN = 300  # characters of a rejected row; the export has all
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, path_type=Path)
 _HELP = {
@@ -118,7 +119,8 @@ def rejected(file: str | None, export: Path | None, limit: int) -> None:
     for reason, count in counts:
         click.echo(f"{count:>13,}  {reason}")
     for name, line, reason, raw in rows:
-        click.echo(f"{name}:{line}: {reason}: {raw}")
+        text = raw if len(raw) <= _LONGEST_SHOWN else f"{raw[:_LONGEST_SHOWN]}..."
+        click.echo(f"{name}:{line}: {reason}: {text}")
     if not counts:
         click.echo("No rows were rejected." if file is None else f"No rows of {source} were rejected.")
 

@@ -72,7 +72,7 @@ def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) 
             return adapter
     least = min((error.lacking for error in refusals), default=math.inf)
     reasons = [str(error).removeprefix(f"{path}: ") for error in refusals if error.lacking == least]
-    told = reasons[-1:] if least == math.inf else reasons
+    told = reasons[-1:] if least == math.inf else list(dict.fromkeys(reasons))
     raise WrongFormatError(f"{path}: unknown file format: {'; '.join(told)}")
 
 

@@ -20,7 +20,7 @@ from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, ValueMeaning
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
-from database.ingest.log_values import ValuesSeen, split_value
+from database.ingest.log_values import ValuesSeen, WordsSeen, split_value
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import plain_name, resolve
 
@@ -73,6 +73,7 @@ class _Reading:
     """Who each order is of, where its first line alone says so, as in Shopify's; None in other files."""
     meaning: ValueMeaning | None
     values: ValuesSeen = field(default_factory=ValuesSeen)
+    events: WordsSeen = field(default_factory=WordsSeen)
 
 
 def check(path: Path, options: Options = DEFAULT) -> None:
@@ -89,8 +90,8 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
         return _chunk(frame, lines, progress, reading, how)
 
     yield from rows.chunks(reading.plan, to_chunk)
-    if options.value is None:
-        yield Chunk(0, 1.0, notes=reading.values.notes())
+    asked = reading.values.notes() if options.value is None else ()
+    yield Chunk(0, 1.0, notes=(*reading.events.notes(), *asked))
 
 
 def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:
@@ -197,6 +198,7 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
     if price is not None:
         table["price"] = price
     table["event_name"] = words.where(words != table["event_type"])
+    reading.events.look(table)
     table["value"] = value
     table["stars"] = rescaled(value, how.scale, FIVE_STARS)
     table["occurred_at"] = moments(_with_clock(frame), how.day_first, short_years=how.short_years)

@@ -1,4 +1,4 @@
-"""What the column `value` of a log holds: told by an option, or looked at while the rows are read."""
+"""What the values and the words for events of a log stand for: looked at while the rows are read."""
 
 from dataclasses import dataclass, field
 
@@ -66,3 +66,27 @@ class ValuesSeen:
             for name, example in sorted(self._unread.items())
         ]
         return tuple(found)
+
+
+@dataclass
+class WordsSeen:
+    """Notes what a file's words for events count as, where that isn't the platform's type of the name."""
+
+    _types: dict[str, set[str]] = field(default_factory=dict)
+
+    def look(self, table: pd.DataFrame) -> None:
+        """Look at some rows, by their columns event_name, event_type and weight."""
+        named = table.loc[table["event_name"].notna(), ["event_name", "event_type", "weight"]]
+        for name, kind, weight in named.drop_duplicates().itertuples(index=False, name=None):
+            if pd.notna(kind):
+                meant = (
+                    "nothing" if weight == 0 else kind if pd.isna(weight) else f"{kind} of weight {weight:g}"
+                )
+                self._types.setdefault(name, set()).add(meant)
+
+    def notes(self) -> tuple[str, ...]:
+        """All words in one line; none without such words."""
+        told = [
+            f"{name} counts as {' or '.join(sorted(meant))}" for name, meant in sorted(self._types.items())
+        ]
+        return (f"event types: {', '.join(told)}",) if told else ()

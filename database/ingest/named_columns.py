@@ -73,6 +73,8 @@ def missing(
     path: Path, names: Sequence[str], lacking: Sequence[str], *, of: int, kind: str, advice: str = ""
 ) -> WrongFormatError:
     """Why a file is refused that lacks columns, of so many needed ones: which, what is there, what may do."""
+    if not names:
+        return WrongFormatError(f"{path}: the file is empty", 0.0)
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
     if _looks_like_data(names):

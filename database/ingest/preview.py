@@ -2,13 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from database.ingest.chunk import Adapter, Options
+from database.ingest.chunk import TAG_SEPARATOR, Adapter, Options
 from database.ingest.log_values import MEANINGS
 from database.ingest.report import most
+from database.ingest.run import age_notes
 
 _ROWS = 10
 _OF_LOGS = (
@@ -31,12 +33,15 @@ class Preview:
     reasons: Counter[str] = field(default_factory=Counter)
     refused: dict[str, list[str]] = field(default_factory=dict)
     first: pd.DataFrame = field(default_factory=pd.DataFrame)
+    last_event: datetime | None = None
 
     def lines(self) -> list[str]:
         """The preview in words."""
         found = [f"  {note}" for note in self.notes]
         if len(self.first):
-            text = self.first.to_string(index=False, na_rep="", max_colwidth=_WIDEST)
+            text = self.first.replace(TAG_SEPARATOR, ", ", regex=True).to_string(
+                index=False, na_rep="", max_colwidth=_WIDEST
+            )
             found += ["", f"the first {len(self.first)} rows:", *text.splitlines(), ""]
         found += [f"{self.rows:,} rows read: {self.usable:,} usable, {self.rows - self.usable:,} rejected"]
         for reason, count in most(self.reasons):
@@ -44,6 +49,7 @@ class Preview:
         found += [f"  left empty {count:>9,}  {reason}" for reason, count in most(self.nulled)]
         if "value" in self.first:
             found.append(f"  {MEANINGS}")
+        found += [f"  {note}" for note in age_notes(self.last_event, datetime.now(UTC))]
         return [*found, "Nothing was written."]
 
 
@@ -61,6 +67,9 @@ def preview(adapter: Adapter, path: Path, options: Options) -> Preview:
         found.nulled.update(chunk.nulled)
         if rows is not None:
             found.usable += len(rows)
+            if "occurred_at" in rows and len(rows):
+                last = rows["occurred_at"].max().to_pydatetime()
+                found.last_event = max(last, found.last_event or last)
             if len(found.first) < _ROWS and len(rows):
                 shown = _OF_LOGS if adapter.loads == "interactions" else _OF_ITEMS
                 kept = rows[[name for name in shown if name in rows]].head(_ROWS - len(found.first))

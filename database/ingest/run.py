@@ -195,13 +195,17 @@ def _move_to(conn: Connection, now: datetime) -> int:
     return weeks
 
 
+def age_notes(last: datetime | None, now: datetime) -> list[str]:
+    """What to say of a log whose last event is of then; nothing of a recent one, or without any event."""
+    return [_OLD.format(last)] if last is not None and now - last > _LONG_AGO else []
+
+
 def _look_at_age(conn: Connection, path: Path, now: datetime, counts: Counts, *, shift_to_now: bool) -> None:
     """Say that a log is old. Raises IngestError if it was to be moved, and earlier files were not."""
     last = _last_event(conn)
     if last is not None and shift_to_now and now - last >= timedelta(weeks=1):
         raise IngestError(f"{path}: earlier files were loaded with their own times, and stay so")
-    if last is not None and now - last > _LONG_AGO:
-        counts.notes.append(_OLD.format(last))
+    counts.notes += age_notes(last, now)
 
 
 def _merge_items(

@@ -205,6 +205,36 @@ def test_a_log_of_the_past_says_so(connection: Connection, query: Query, tmp_pat
     assert query("select count(*) from interactions") == [(1,)]
 
 
+def test_a_dry_run_says_so_before_it_is_too_late(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("user_id,item_id,event_type,timestamp\nann,I1,click,2019-03-04\n")
+    told = CliRunner().invoke(main, ["load", str(tmp_path / "old.csv"), "--dry-run"]).output
+    assert "the last event is of 2019-03-04" in told and "--shift-to-now" in told
+
+
+def test_a_dry_run_shows_tags_apart(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "goods.csv").write_text("item_id,title,tags\nI1,Cup,red|small\n")
+    assert "red, small" in CliRunner().invoke(main, ["load", str(tmp_path), "--dry-run"]).output
+
+
+def test_an_empty_file_is_called_so(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("")
+    result = CliRunner().invoke(main, ["load", str(tmp_path)])
+    assert (result.exit_code, result.output.endswith("unknown file format: the file is empty\n")) == (2, True)
+
+
+def test_a_long_rejected_row_is_shown_in_part_and_exported_whole(
+    connection: Connection, tmp_path: Path
+) -> None:
+    row = f"ann,{'x' * 5000},click,2024-05-06"
+    (tmp_path / "b.csv").write_text(f"user_id,item_id,event_type,timestamp\n{row}\n{CSV.splitlines()[1]}\n")
+    run = CliRunner().invoke
+    run(main, ["interactions", str(tmp_path / "b.csv")])
+    shown = run(main, ["rejected"]).output.splitlines()[-1]
+    assert shown.endswith("xxx...") and len(shown) < 400
+    run(main, ["rejected", "--export", str(tmp_path / "out.csv")])
+    assert row in (tmp_path / "out.csv").read_text()
+
+
 def test_words_that_were_defined_by_api_hold_in_files(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:

@@ -77,6 +77,18 @@ def test_a_dry_run_says_what_a_value_is(tmp_path: Path) -> None:
     assert any("the quantity of a purchase" in line for line in said)
 
 
+def test_what_words_of_others_count_as_is_printed(tmp_path: Path) -> None:
+    kinds = ("view", "Add to cart", "view", "impression", "purchase", "stare")
+    rows = [f"u,i{place},{kind},2024-05-01" for place, kind in enumerate(kinds)]
+    made = read(tmp_path, "\n".join(["user_id,item_id,event_type,timestamp", *rows]))
+    assert made.notes == (
+        "event types: add to cart counts as click of weight 3, impression counts as nothing, "
+        "view counts as click",
+    )
+    own = read(tmp_path, "\n".join(["user_id,item_id,event_type,timestamp", rows[4]]))
+    assert own.notes == ()
+
+
 def test_a_word_counts_as_the_last_definition_says(tmp_path: Path) -> None:
     text = "user_id,item_id,event_type,timestamp\nu,i,taste,2024-05-01\n"
     assert read(tmp_path, text).refused() == [(2, "unknown event type")]
