@@ -35,7 +35,7 @@ RUN = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
 dag = {d.dag_id: d for d in DagBag(sys.argv[1]).dags.values()}[sys.argv[2]]
-dag.deadline = None  # Airflow 3.3.2 fails at the end of `test` with one: github.com/apache/airflow/issues/73428
+dag.deadline = None  # Airflow 3.3.2 fails at its end with one: github.com/apache/airflow/issues/73428
 run = dag.test(run_conf=json.loads(sys.argv[3]) if len(sys.argv) > 3 else None)
 states = {t.task_id: str(t.state) for t in run.get_task_instances()}
 print("RESULT", json.dumps({"state": str(run.state), "tasks": states}))
