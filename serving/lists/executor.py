@@ -40,13 +40,25 @@ class MadeList:
 
 def make_list(recipe: Recipe, context: Context) -> MadeList:
     """Run a recipe. An empty list has nothing to show, not even as a fallback."""
+    each = max(5 * context.params.ranking.candidates, context.n)
+    candidates = None if context.small or recipe.whole else each
+    variants = _variants(recipe, context)
     with timed("filters"):
         allowed = allowed_rows(context, recipe.filters)
+        if variants is not None and not recipe.whole:
+            variants.take_out(allowed)
     columns = _ask(recipe.sources, context, allowed)
-    each = max(5 * context.params.ranking.candidates, context.n)
     least = context.length if recipe.eligible == "all" else 0
-    candidates = None if context.small or recipe.whole else each
-    table = gather(columns, context.live, allowed, context.identity, candidates, least=least)
+    table = gather(
+        columns,
+        context.live,
+        allowed,
+        context.identity,
+        candidates,
+        least=least,
+        variants=context.variants,
+        different=context.length,
+    )
     with timed(_name(recipe.scorer)):
         table = recipe.scorer(context, table)
     found = NO_ROWS
@@ -56,7 +68,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length
-        table = selection.best(table, wanted, recipe.eligible, _variants(recipe, context))
+        table = selection.best(table, wanted, recipe.eligible, variants)
     for rerank in recipe.rerankers:
         with timed(_name(rerank)):
             table = rerank(context, table)
@@ -68,14 +80,14 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
 
 def _variants(recipe: Recipe, context: Context) -> selection.OneOfVariants | None:
     """Whose variants are left out: where an item may not be in the list, its variants may not either."""
-    if not context.one_of_variants:
+    if context.variants is None:
         return None
     without = [context.no_variants_of]
     if unseen in recipe.filters and context.hide_seen:
         without.append(context.history.seen)
     if not_itself in recipe.filters:
         without.append(np.array([context.item], dtype=np.int32))
-    return selection.OneOfVariants(context.index.catalogue.column("variants"), np.concatenate(without))
+    return selection.OneOfVariants(context.variants, np.concatenate(without))
 
 
 def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str, Column]:

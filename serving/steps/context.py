@@ -158,6 +158,14 @@ class Context:
         return identity
 
     @property
+    def variants(self) -> Identities | None:
+        """uint64[n_rows], the same for variants of one another, where one of them is enough; else None."""
+        if not self.one_of_variants:
+            return None
+        variants: Identities = self.index.catalogue.column("variants")
+        return variants
+
+    @property
     def length(self) -> int:
         """How many candidates are put in order: more than are shown where the list is explored."""
         return self.n if self.exploration is None else max(self.n, self.exploration.pool)

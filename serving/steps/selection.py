@@ -9,7 +9,7 @@ import numpy as np
 from serving.steps.context import Exploration
 from serving.steps.scores import top
 from serving.steps.table import Table
-from serving.types import Identities, Rows
+from serving.types import Identities, Mask, Rows
 
 Eligible = Literal["positive", "scored", "all"]
 """What a candidate needs: a score above 0, any score but 0, or nothing."""
@@ -23,6 +23,15 @@ class OneOfVariants:
     """uint64[n_rows], the same for an item and its variants."""
     without: Rows
     """int32[m], catalogue rows that no item of the list is a variant of."""
+
+    def take_out(self, allowed: Mask) -> None:
+        """Take what the list may hold no variants of, and its variants, out of bool[n_rows], in place."""
+        without = self.groups[self.without]
+        # Hashes: by their last bits nearly all that are no variants are seen at once.
+        maybe = np.zeros(1 << 16, dtype=np.bool_)
+        maybe[without & np.uint64(0xFFFF)] = True
+        rows = np.flatnonzero(maybe[self.groups & np.uint64(0xFFFF)])
+        allowed[rows[np.isin(self.groups[rows], without)]] = False
 
     def choose(self, rows: Rows, count: int) -> list[int]:
         """Places of the first `count` rows that are no variants of one another."""

@@ -3,9 +3,12 @@
 import numpy as np
 
 from serving.steps.context import Context
-from serving.steps.table import NO_OPINION, Column
+from serving.steps.table import NO_OPINION, Column, are_different
 from serving.types import Mask, Scores, Vector
 from training.models.core.rounding import Direction
+
+_MOST_NEAREST = 20_000
+"""Variants of one another that are looked through for others: a search for more of them takes long."""
 
 
 def direction(vector: Vector | None) -> Direction | None:
@@ -25,17 +28,24 @@ def near(context: Context, towards: Direction | None, allowed: Mask) -> Column:
 
 
 def nearest(context: Context, towards: Direction | None, count: int, allowed: Mask) -> Column:
-    """Cosines of the `count` allowed rows (bool[n_rows]) that are nearest to a direction."""
+    """Cosines of the `count` allowed rows (bool[n_rows]) that are nearest to a direction.
+
+    There are more where these are variants of one another, and one of them is enough.
+    """
     if towards is None:
         return NO_OPINION
     vectors = context.index.vectors
     if context.small:
         # Exact: below WHOLE_CATALOGUE one product is quicker than the index, and no neighbour is missed.
         column = Column(_cosines(context, towards))
-        rows = column.best(count, allowed, context.identity)
+        rows = column.best(count, allowed, context.identity, context.variants, context.length)
         return Column(column.values[rows], rows)
-    rows, cosines = vectors.search(towards.vector, count, allowed)
-    return Column(towards.zero_rounding(cosines), rows)
+    while True:
+        rows, cosines = vectors.search(towards.vector, count, allowed)
+        all_found = len(rows) < count or count >= _MOST_NEAREST
+        if all_found or are_different(rows, context.variants, context.length):
+            return Column(towards.zero_rounding(cosines), rows)
+        count *= 4
 
 
 def _cosines(context: Context, towards: Direction) -> Scores:

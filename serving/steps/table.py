@@ -35,17 +35,30 @@ class Column:
         values[self.rows] = self.values
         return values
 
-    def best(self, count: int, allowed: Mask, identity: Identities) -> Rows:
-        """The `count` best of the allowed rows (bool[n_rows]) that it has an opinion on, int32[<=count].
+    def best(
+        self,
+        count: int,
+        allowed: Mask,
+        identity: Identities,
+        variants: Identities | None = None,
+        different: int = 0,
+    ) -> Rows:
+        """The `count` best of the allowed rows (bool[n_rows]) that it has an opinion on, int32[m].
 
         Args:
             identity: uint64[n_rows], by which equals are put in order.
+            variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
+            different: there are more than `count`, until so many of them are no variants of one another.
         """
         own = allowed if self.rows is None else allowed[self.rows]
         # 0 is no opinion, and would otherwise win over what the source speaks against.
         places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)
         rows = places if self.rows is None else self.rows[places]
-        return rows[top(self.values[places], identity[rows], count)]
+        while True:
+            found = rows[top(self.values[places], identity[rows], count)]
+            if count >= len(rows) or are_different(found, variants, different):
+                return found
+            count *= 4
 
     def scale(self, live: Mask) -> float:
         """What a blend divides by: `scale_of` the values of the live items (bool[n_rows])."""
@@ -120,6 +133,11 @@ class Table:
         )
 
 
+def are_different(rows: Rows, variants: Identities | None, count: int) -> bool:
+    """Whether there are `count` items among the rows that are no variants (uint64[n_rows]) of one another."""
+    return variants is None or len(np.unique(variants[rows])) >= count
+
+
 def numbered(name: str, place: int) -> str:
     """The name of the column of one search or interest among several."""
     return f"{name} {place + 1}"
@@ -133,6 +151,8 @@ def gather(
     each: int | None,
     *,
     least: int = 0,
+    variants: Identities | None = None,
+    different: int = 0,
 ) -> Table:
     """Candidates from what the sources say.
 
@@ -147,6 +167,8 @@ def gather(
         each: how many a source brings to a large catalogue's table; None where every row is in it.
         least: how many a large one's has at least, if so many are allowed: by identity where the sources have
             no opinion.
+        variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
+        different: a source brings more, until so many of them are no variants of one another.
     """
     n_rows = len(allowed)
     dense = {name: column.dense(n_rows) for name, column in columns.items()}
@@ -155,7 +177,7 @@ def gather(
         # A bundle scores items that were deleted since, too: none may be the best that others are a share of.
         known = {name: np.where(live, values, np.float32(0)) for name, values in dense.items()}
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, known, scales)
-    brought = [column.best(each, allowed, identity) for column in columns.values()]
+    brought = [column.best(each, allowed, identity, variants, different) for column in columns.values()]
     # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     if len(rows) < least:

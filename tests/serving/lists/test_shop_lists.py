@@ -284,3 +284,39 @@ async def test_one_of_an_items_variants_is_in_a_list(
     assert set(ids(await plane.lists.answer(replace(for_buyer, variants=True)))) >= {shirts[0], shirts[2]}
     ordered = await plane.lists.answer(RerankListRequest(n=3, item_ids=tuple(shirts), user_id="buyer"))
     assert set(ids(ordered)) == set(shirts), "the caller's own items all come back"
+
+
+@pytest.mark.parametrize("size", [3, 40])
+async def test_variants_hide_no_other_items(
+    plane: LivePlane, deploy: Any, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Where a source brings its best alone, all may be variants of one another or of earlier pages."""
+    for place, name in enumerate(("shirt", "cap", "scarf", "glove")):
+        for number in range(size):
+            ratings = 1000 * (9 - place) + number
+            await plane.create_item(
+                ItemDraft(
+                    kind="product",
+                    item_id=f"{name}-{number}",
+                    title=f"wool {name}",
+                    category="wool",
+                    rating_count=ratings,
+                    rating=4.0,
+                )
+            )
+    await ready(plane, deploy)
+    ranking = plane.lists._params.ranking.model_copy(update={"candidates": 2})
+    monkeypatch.setattr(plane.lists, "_params", plane.lists._params.model_copy(update={"ranking": ranking}))
+    monkeypatch.setattr(plane.lists._components.arms, "_params", plane.lists._params)
+    for wanted in (
+        UserListRequest(n=3),
+        TrendingListRequest(n=3),
+        SimilarListRequest(n=3, item_id="shirt-0", by="meaning"),
+    ):
+        monkeypatch.setattr(context, "WHOLE_CATALOGUE", 20_000)
+        expected = await all_pages(plane, wanted)
+        assert all(len(page) == 3 for page in expected[:-1])
+        names = {each.split("-")[0] for page in expected for each in page}
+        assert names >= {"shirt", "cap", "scarf", "glove"} - {getattr(wanted, "item_id", "-").split("-")[0]}
+        monkeypatch.setattr(context, "WHOLE_CATALOGUE", 0)
+        assert await all_pages(plane, wanted) == expected
