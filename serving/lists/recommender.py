@@ -48,7 +48,7 @@ class Recommender:
         self._rankings: dict[PlacedBundle | None, Rankings] = {}
         self.remembered = RememberedLists[Home](_own_items)
         """Home pages of users."""
-        self._forgotten = 0
+        self._remembered_at: tuple[object, ...] = ()
         self._random = random.Random()
 
     async def home(
@@ -93,19 +93,21 @@ class Recommender:
         """What a user's lists depend on beside their events: they are the same while this is."""
         catalogue, deployed = self._components.index.catalogue, self._components.deployed.bundle
         catalogue.at(self._clock())
-        forgotten = len(self._components.feed.forgotten)
-        if forgotten != self._forgotten:  # a deleted user's lists go with them
+        trending, forgotten = self._components.feed.trending.version, len(self._components.feed.forgotten)
+        deployed_id = None if deployed is None else deployed.bundle_id
+        moment = catalogue.revision, trending, deployed_id, forgotten
+        # No earlier page is good any more: each would keep in memory what it had in common with others, and
+        # its items as they were. A deleted user's page goes with them.
+        if moment != self._remembered_at:
             self.remembered.clear()
-            self._forgotten = forgotten
+            self._remembered_at = moment
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.
             tuple(vector is not None for _, vector in user.searches),
-            catalogue.revision,
-            self._components.feed.trending.version,
+            # Of the deployed bundle: vectors of other arms' items too come from it.
+            moment,
             policy.bundle_id,
-            # Vectors of other arms' items too come from the deployed bundle.
-            None if deployed is None else deployed.bundle_id,
             policy.params,
             policy.weighs,
         )

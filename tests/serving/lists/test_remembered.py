@@ -112,6 +112,21 @@ async def test_nothing_is_remembered_of_strangers_and_of_deleted_users(
     assert plane.lists.remembered.nbytes == kept
 
 
+async def test_nothing_of_before_a_change_is_kept(
+    shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> None:
+    """It is good for nobody, and would hold what all users' pages had in common then."""
+    deploy()
+    plane = await open_plane()
+    await click(plane, "ann", "TEA0000000")
+    await click(plane, "bea", "TEA0000000")
+    await plane.lists.home("ann", 6)
+    kept = plane.lists.remembered.nbytes
+    await plane.update_item("OFF0000001", {"title": "paper clips, 100"})
+    await plane.lists.home("bea", 6)
+    assert 0 < plane.lists.remembered.nbytes < 1.5 * kept
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), max_size=60))
 def test_the_latest_are_kept_and_what_is_given_was_made_of_the_same(asked: list[tuple[int, int]]) -> None:
     one = MadeOf(UserEvents(), 0, ())
