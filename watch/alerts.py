@@ -2,8 +2,8 @@
 
 import json
 import logging
+from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from database.settings import get_settings
@@ -65,9 +65,10 @@ def _post(event: dict[str, Any]) -> None:
     url = get_settings().webhook_url
     if url is None:
         return
-    request = Request(url, json.dumps(event).encode(), {"Content-Type": "application/json"})
     try:
+        request = Request(url, json.dumps(event).encode(), {"Content-Type": "application/json"})
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
             logger.info("The webhook responded with status %d.", response.status)
-    except (URLError, TimeoutError) as reason:
+    except (OSError, HTTPException, ValueError) as reason:
+        # Of the network; of an answer that is none; of an address that is none.
         logger.error("Posting to the webhook %s failed: %s", url, reason)

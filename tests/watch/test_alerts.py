@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -133,3 +134,42 @@ def test_a_webhook_that_is_down_is_logged(
 
     assert "daily_training.gate failed after all retries in run run-1: boom" in caplog.text
     assert "Posting to the webhook http://127.0.0.1:9/ failed" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [b"", b"no HTTP at all\r\n", b"HTTP/1.0 500 Down\r\n\r\n"])
+def test_a_webhook_that_gives_no_answer_is_logged(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer_once() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        get_settings.cache_clear()
+        with caplog.at_level(logging.ERROR):
+            post_failure("daily_training", "gate", "run-1", "boom", 3)
+        thread.join()
+    get_settings.cache_clear()
+
+    assert "Posting to the webhook" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["hooks.example.com/alerts", "http://127.0.0.1:port/", "http://127.0.0.1:9/a b", "http://hook/ü"],
+)
+def test_an_address_that_is_none_is_logged(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SHORTLIST_WEBHOOK_URL", address)
+    get_settings.cache_clear()
+    with caplog.at_level(logging.ERROR):
+        post_failure("daily_training", "gate", "run-1", "boom", 3)
+    get_settings.cache_clear()
+
+    assert f"Posting to the webhook {address} failed" in caplog.text
