@@ -7,11 +7,15 @@ as many equations as it has pairs, and rows of equally many are solved together.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray
+
+Floats = NDArray[np.floating[Any]]
 
 CLASS_WIDTH = 1.25
 """Ratio between the regularisations of neighbouring classes."""
@@ -24,6 +28,9 @@ _BLOCK = 1 << 16
 """Vectors whose Gram matrix is summed in float32; the sums of blocks are added in float64."""
 _PAIRS = 1 << 15
 """Pairs that are solved together: their vectors stay in the processor's cache."""
+_STRONG = 1e4
+"""Rows with a confidence above it are solved in float64: in float32 the equations of items that are alike are
+then the same one."""
 _LEAST = 1e-7
 """Eigenvalues of a Gram matrix below so much of the largest are rounding, float32's."""
 
@@ -110,7 +117,13 @@ class HalfRound:
             entries = self.confidence.indptr[members][:, None] + np.arange(pairs)
             chosen = turned[place_of[self.confidence.indices[entries]]]
             penalised = diagonal + self.penalties[members][:, None]
-            rows[members] = _exact(chosen, self.confidence.data[entries], penalised) @ turn.T
+            confidence = self.confidence.data[entries]
+            strong = (confidence > _STRONG).any(axis=1)
+            found = np.empty_like(penalised)
+            found[~strong] = _exact(chosen[~strong], confidence[~strong], penalised[~strong])
+            wide = (part[strong].astype(np.float64) for part in (chosen, confidence, penalised))
+            found[strong] = _exact(*wide)
+            rows[members] = found @ turn.T
 
     def loss(self, rows: FloatArray, penalty: float, threads: int) -> float:
         """What ALS minimises, over the sum of all confidences (those of unobserved pairs are 1).
@@ -148,27 +161,27 @@ def _alike(counts: IntArray) -> Iterator[tuple[IntArray, int]]:
             yield members[start : start + height], pairs
 
 
-def _exact(chosen: FloatArray, confidence: FloatArray, diagonal: FloatArray) -> FloatArray:
-    """The minimum of rows of k pairs each, where the Gram matrix is diagonal: float32[n, d].
+def _exact(chosen: Floats, confidence: Floats, diagonal: Floats) -> Floats:
+    """The minimum of rows of k pairs each, where the Gram matrix is diagonal, [n, d] of the arguments' type.
 
     Hu, Koren and Volinsky 2008, eq. 4, by the push-through identity: x = D^-1 Y' (I + E Y D^-1 Y')^-1 c.
 
     Args:
-        chosen: float32[n, k, d], Y, the vectors of each row's pairs.
-        confidence: float32[n, k], c; E has c - 1 on its diagonal.
-        diagonal: float32[n, d], D, with the row's regularisation.
+        chosen: float32 or float64[n, k, d], Y, the vectors of each row's pairs.
+        confidence: [n, k], c; E has c - 1 on its diagonal.
+        diagonal: [n, d], D, with the row's regularisation.
     """
     scaled = chosen / diagonal[:, None, :]
     if chosen.shape[1] == 1:
         # One equation: four of five users of review data.
         products = np.einsum("nd,nd->n", scaled[:, 0], chosen[:, 0])[:, None]
-        alone: FloatArray = scaled[:, 0] * (confidence / (1.0 + (confidence - 1.0) * products))
+        alone: Floats = scaled[:, 0] * (confidence / (1.0 + (confidence - 1.0) * products))
         return alone
     system = (confidence - 1.0)[:, :, None] * np.matmul(scaled, chosen.transpose(0, 2, 1))
     place = np.arange(chosen.shape[1])
     system[:, place, place] += 1.0
     weights = np.linalg.solve(system, confidence[:, :, None])
-    solved: FloatArray = np.matmul(weights.transpose(0, 2, 1), scaled)[:, 0]
+    solved: Floats = np.matmul(weights.transpose(0, 2, 1), scaled)[:, 0]
     return solved
 
 

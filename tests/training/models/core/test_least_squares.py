@@ -85,3 +85,14 @@ def test_no_regularisation_and_vectors_of_few_directions_give_finite_vectors() -
         found = np.ones((20, FACTORS), dtype=np.float32)
         HalfRound(pairs, vectors, np.zeros(20, dtype=np.float32)).solve(found, 3, 1)
         assert np.isfinite(found).all()
+
+
+def test_items_that_are_alike_and_counted_a_thousand_million_times_are_one_equation() -> None:
+    """In float32 the two equations of such a row are the same one, and the solver ended the fit."""
+    _, side, _ = shop(4, 1, 20)
+    twins = Side(np.repeat(side.vectors[:1], 20, axis=0))
+    pairs = with_int32(np.vstack([np.eye(20)[:3].sum(axis=0), np.eye(20)[5:9].sum(axis=0) * 1e9]))
+    pairs.data = pairs.data.astype(np.float32)
+    found = np.zeros((2, FACTORS), dtype=np.float32)
+    HalfRound(pairs, twins, np.ones(2, dtype=np.float32)).solve(found, 3, 1)
+    np.testing.assert_allclose((found @ twins.vectors.T)[1], 1.0, rtol=1e-3)
