@@ -136,6 +136,16 @@ def test_the_hybrid_list(ask: Ask, shares: dict[str, float]) -> None:
         agree_reordered(plain, make_list(recipes.HYBRID, asked), wanted, spread=True)
 
 
+@given(asks(), st.sampled_from([(0.5, 0.5), (0.8, 0.2), (1.0, 0.0), (0.0, 1.0)]))
+@settings(max_examples=25)
+def test_the_list_of_a_cold_start(ask: Ask, shares: tuple[float, float]) -> None:
+    made, asked = ask.made, ask.asked
+    weighed = dict(zip(("cf", "embeddings"), shares, strict=True))
+    asked = made.context(asked.n, kinds=asked.kinds, user=asked.user, shares=weighed)
+    plain = Plain(made, asked)
+    agree_reordered(plain, make_list(recipes.COLD_START, asked), plain.cold(), spread=True)
+
+
 @given(asks(), st.integers(0, 10_000))
 @settings(max_examples=25)
 def test_what_is_like_an_item(ask: Ask, place: int) -> None:

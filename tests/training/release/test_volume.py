@@ -40,3 +40,20 @@ counts = st.integers(0, 10_000)
 def test_the_same_snapshot_lost_nothing(items: int, users: int, events: dict[str, int]) -> None:
     volume = Volume(items, users, sum(events.values()), events)
     assert lost(volume, volume) == []
+
+
+def test_all_that_may_go_can_go_and_one_row_more_is_named() -> None:
+    assert lost(Volume(450, 200, 5_000, {"purchase": 1_000, "click": 4_000})) == []
+    found = lost(Volume(449, 199, 4_999, {"purchase": 999, "click": 4_000}))
+    assert [each.split(" instead")[0] for each in found] == [
+        "449 items",
+        "199 users",
+        "4,999 interactions",
+        "999 purchase events",
+    ]
+
+
+def test_a_type_of_one_event_in_a_hundred_is_judged_and_a_rarer_one_is_not() -> None:
+    for likes, named in ((100, ["0 like events instead of 100"]), (99, [])):
+        before = Volume(900, 400, 10_000, {"click": 10_000 - likes, "like": likes})
+        assert lost(Volume(900, 400, 10_000, {"click": 10_000}), before) == named
