@@ -1,5 +1,7 @@
 """Intervals and verdicts: right on textbook numbers, and right under peeking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,17 @@ def test_users_who_differ_widen_the_interval() -> None:
     assert extreme.wilson(0.95)[1] > alike.wilson(0.95)[1]
 
 
+def test_the_interval_of_a_rate_is_that_of_the_independent_items_that_it_is_worth() -> None:
+    """Five users of fifty clicked on all: a variance as of 49 independent items, however it comes about."""
+    alike = rate(np.full(50, 20), np.full(50, 2))
+    extreme = rate(np.full(50, 20), np.repeat([20, 0], [5, 45]))
+    sampled = replace(alike, independent=49.0)
+    assert sampled.wilson(0.95) == pytest.approx(extreme.wilson(0.95))
+    smooth = 100.5 / 1001
+    assert sampled.variance == pytest.approx(smooth * (1 - smooth) / 49)
+    assert alike.variance == pytest.approx(smooth * (1 - smooth) / 1000)
+
+
 def test_no_clicks_is_not_certainty() -> None:
     assert independent(1000, 0).variance > 0
 
@@ -43,6 +56,15 @@ def test_a_clear_difference_is_found_and_named() -> None:
     assert worse.verdict == "worse"
     early = compare(independent(50, 0), independent(50, 50), alpha=0.05, scale=0.01, min_users=100)
     assert early.verdict == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("control", "other", "verdict"),
+    [(99, 5000, "undecided"), (5000, 99, "undecided"), (100, 5000, "better"), (5000, 100, "better")],
+)
+def test_too_few_users_on_either_side_say_nothing(control: int, other: int, verdict: str) -> None:
+    found = compare(independent(control, 0), independent(other, other), alpha=0.05, scale=0.5, min_users=100)
+    assert found.verdict == verdict
 
 
 def test_interval_and_p_value_agree() -> None:
