@@ -90,7 +90,7 @@ class Envelope:
                     headers.append((b"x-words-only", b"true"))
                 if request.ignored:
                     headers.append((HEADER.lower().encode(), header_of(request.ignored)))
-                if next(self._answers) % ANSWERS_A_CONNECTION == 0:
+                if status < 400 and next(self._answers) % ANSWERS_A_CONNECTION == 0:
                     headers.append((b"connection", b"close"))
                 message["headers"] = headers
             await send(message)

@@ -50,7 +50,8 @@ class ChangeFeed:
         self._histories: OrderedDict[str, tuple[UserEvents, int]] = OrderedDict()
         """Events of users, and the memory that each takes, in bytes."""
         self._remembered = 0
-        self._forgotten_id = 0
+        self.forgotten_id = 0
+        """How many ids this worker had to forget so far, one that came again counted again."""
         self.forgotten: set[str] = set()
         """Ids of deleted users, and of visitors that they were, of whom a bundle may still know."""
         self.trending = TrendingScores()
@@ -90,7 +91,7 @@ class ChangeFeed:
         try:
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 state, events = await read_request(conn, user_id, limit)
-            if state.forgotten_id >= self._forgotten_id:  # else they may have been deleted meanwhile
+            if state.forgotten_id >= self.forgotten_id:  # else they may have been deleted meanwhile
                 self._remember(user_id, events)
             await self._catch_up(state)
         except DatabaseUnavailableError:
@@ -125,7 +126,7 @@ class ChangeFeed:
 
     async def _catch_up(self, state: State) -> None:
         self.known = max(self.known, state.catalogue_seq)
-        if state.forgotten_id > self._forgotten_id:
+        if state.forgotten_id > self.forgotten_id:
             async with self._database.connection("reading who was deleted", Lane.ANSWER) as conn:
                 await self._forget(conn, state)
         if self._behind(state):
@@ -182,11 +183,11 @@ class ChangeFeed:
 
     async def _forget(self, conn: asyncpg.Connection, state: State) -> None:
         """Forget the users who were deleted since the last time."""
-        gone = await forgotten_users(conn, self._forgotten_id)
+        gone = await forgotten_users(conn, self.forgotten_id)
         for user_id in gone:
             self._remembered -= self._histories.pop(user_id, (_NOTHING, 0))[1]
         self.forgotten.update(gone)
-        self._forgotten_id = max(self._forgotten_id, state.forgotten_id)
+        self.forgotten_id = max(self.forgotten_id, state.forgotten_id)
 
     def _remember(self, user_id: str, events: UserEvents) -> None:
         """For when the database is away: the users seen last, as many as there is room for."""

@@ -71,14 +71,17 @@ class Recommender:
         await self._rank(policy, values="best_value" in lists)
         user = await self._user(events, user_id, since, searches=True, kinds=kinds)
         key = (user_id, limit, kinds, frozenset(lists), explain)
-        recent = len(events.since(since))
+        recent, revision = len(events.since(since)), self._components.index.catalogue.revision
 
         def make(policy: Policy) -> Home:
             def anew() -> Home:
                 return make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists)
 
-            # What is explored is drawn each time anew, and of a stranger there is nothing to remember.
-            if policy.epsilon > 0 or not events.latest:
+            # What is explored is drawn each time anew, and of a stranger there is nothing to remember; nor of
+            # who was deleted meanwhile. A shadow's lists are made later, of rows as they were before.
+            feed, catalogue = self._components.feed, self._components.index.catalogue
+            fresh = catalogue.revision == revision and user_id not in feed.forgotten
+            if policy.epsilon > 0 or not events.latest or not fresh:
                 return anew()
             made_of = MadeOf(events, recent, self._state(policy, user))
             return self.remembered.get((*key, policy.arm), made_of, anew)
@@ -93,9 +96,8 @@ class Recommender:
         """What a user's lists depend on beside their events: they are the same while this is."""
         catalogue, deployed = self._components.index.catalogue, self._components.deployed.bundle
         catalogue.at(self._clock())
-        trending, forgotten = self._components.feed.trending.version, len(self._components.feed.forgotten)
-        deployed_id = None if deployed is None else deployed.bundle_id
-        moment = catalogue.revision, trending, deployed_id, forgotten
+        feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
+        moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id
         # No earlier page is good any more: each would keep in memory what it had in common with others, and
         # its items as they were. A deleted user's page goes with them.
         if moment != self._remembered_at:
