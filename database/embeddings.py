@@ -12,7 +12,7 @@ from psycopg2.extras import execute_values
 logger = logging.getLogger(__name__)
 
 BATCH = 512
-"""Texts whose vectors are stored in one transaction: what a crash makes the next run do again."""
+"""Vectors stored in one transaction: what a crash makes the next run do again."""
 _BYTES = 4
 """Of a number in a vector."""
 
@@ -25,6 +25,7 @@ class Unindexed:
     text: str
     vector: bytes | None
     """float32 little-endian, where another item of the same text has one already."""
+    item_ids: tuple[str, ...]
 
 
 def index_items(
@@ -42,7 +43,7 @@ def index_items(
         conn: has no transaction open.
         model: what the vectors are of.
         encode: texts → float32[n, dimension]; only called when there is something to encode.
-        batch: texts of one transaction.
+        batch: items of one transaction.
     """
     stored = 0
     while texts := unindexed(conn, model, batch):
@@ -62,30 +63,35 @@ def _vectors(texts: Sequence[Unindexed], encode: Callable[[list[str]], NDArray[n
 
 
 def unindexed(conn: Connection, model: str, limit: int) -> list[Unindexed]:
-    """Texts of items without a vector of `model` for them; bare and deleted items need none."""
+    """Texts of the first `limit` items without a vector of `model` for them; bare and deleted ones need none."""
     with conn.cursor() as cursor:
+        # The texts are made of these few alone, and a vector of the same text is looked up by the index.
         cursor.execute(
             """with missing as (
-                select i.text_hash,
-                    min(embedding_text(title, category, sub_category, tags, description)) as text
+                select i.item_id, i.text_hash, title, category, sub_category, tags, description
                 from items i left join embeddings e on e.item_id = i.item_id
                 where i.deleted_at is null and i.text_hash is not null
                     and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> %(model)s)
-                group by i.text_hash order by i.text_hash limit %(limit)s
+                order by i.item_id limit %(limit)s
+            ), texts as (
+                select text_hash, array_agg(item_id order by item_id) as item_ids,
+                    min(embedding_text(title, category, sub_category, tags, description)) as text
+                from missing group by text_hash
             )
-            select distinct on (m.text_hash) m.text_hash, m.text, e.vector
-            from missing m left join embeddings e on e.text_hash = m.text_hash and e.model = %(model)s
-            order by m.text_hash""",
+            select text_hash, text, item_ids, (
+                select vector from embeddings e
+                where e.text_hash = t.text_hash and e.model = %(model)s limit 1
+            ) from texts t order by item_ids[1]""",
             {"model": model, "limit": limit},
         )
         return [
-            Unindexed(text_hash, text, None if vector is None else bytes(vector))
-            for text_hash, text, vector in cursor.fetchall()
+            Unindexed(text_hash, text, None if vector is None else bytes(vector), tuple(item_ids))
+            for text_hash, text, item_ids, vector in cursor.fetchall()
         ]
 
 
 def store(conn: Connection, model: str, texts: Sequence[Unindexed], vectors: Sequence[bytes]) -> int:
-    """Store the vector of each text for all items that have it, and announce them in the change feed.
+    """Store the vector of each text for its items, and announce them in the change feed.
 
     Items whose text has changed meanwhile are left out: they are found as unindexed again. Returns for how
     many items vectors were stored; the caller commits. Raises ValueError when there are not as many vectors
@@ -100,19 +106,17 @@ def store(conn: Connection, model: str, texts: Sequence[Unindexed], vectors: Seq
         stored = execute_values(
             cursor,
             """insert into embeddings (item_id, model, dimension, text_hash, vector)
-            select i.item_id, v.model, v.dimension, v.text_hash, v.vector
-            from (values %s) v (model, dimension, text_hash, vector)
-            join items i on i.text_hash = v.text_hash and i.deleted_at is null
-            left join embeddings e on e.item_id = i.item_id
-            where e.item_id is null or e.text_hash <> i.text_hash or e.model <> v.model
+            select v.item_id, v.model, v.dimension, v.text_hash, v.vector
+            from (values %s) v (item_id, model, dimension, text_hash, vector)
+            join items i on i.item_id = v.item_id and i.text_hash = v.text_hash and i.deleted_at is null
             on conflict (item_id) do update set model = excluded.model, dimension = excluded.dimension,
                 text_hash = excluded.text_hash, vector = excluded.vector, updated_at = now()
             returning item_id""",
             [
-                (model, len(vector) // _BYTES, text.text_hash, vector)
+                (item_id, model, len(vector) // _BYTES, text.text_hash, vector)
                 for text, vector in zip(texts, vectors, strict=True)
+                for item_id in text.item_ids
             ],
-            page_size=len(texts),
             fetch=True,
         )
         ids = [row[0] for row in stored]

@@ -164,7 +164,7 @@ async def test_missing_and_stale_vectors_are_found_and_mended(pool: asyncpg.Pool
         await update_item(conn, "LAMP000003", {"title": "Blue lamp"}, None)
     known = np.array([0.6, 0.8], "<f4").tobytes()
     with connect() as sync:
-        found = sorted(unindexed(sync, "tiny", 10), key=lambda text: text.text)
+        found = sorted(unindexed(sync, "tiny", 10), key=lambda each: each.text)
         assert [(text.text[:4], text.vector) for text in found] == [("Blue", None), ("Red ", known)]
         assert len(unindexed(sync, "other", 10)) == 2
         assert store(sync, "tiny", found, [np.ones(2, "<f4").tobytes(), known]) == 2
