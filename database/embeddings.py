@@ -63,7 +63,7 @@ def _vectors(texts: Sequence[Unindexed], encode: Callable[[list[str]], NDArray[n
 
 
 def unindexed(conn: Connection, model: str, limit: int) -> list[Unindexed]:
-    """Texts of the first `limit` items without a vector of `model` for them; bare and deleted ones need none."""
+    """Texts of the first `limit` items without a vector of `model`; bare and deleted ones need none."""
     with conn.cursor() as cursor:
         # The texts are made of these few alone, and a vector of the same text is looked up by the index.
         cursor.execute(
