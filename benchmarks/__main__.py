@@ -4,8 +4,9 @@ import logging
 
 import click
 
-from benchmarks import filtered_lists, ingest, service, training
+from benchmarks import filtered_lists, ingest, service
 from benchmarks.random_operations.run import run as run_random_operations
+from benchmarks.speed.run import run as compare_with_libraries
 
 
 @click.group(invoke_without_command=True)
@@ -15,14 +16,15 @@ def main(context: click.Context) -> None:
     logging.basicConfig(level=logging.WARNING)
     service.unwind_on_sigterm()
     if context.invoked_subcommand is None:
-        for each in (training.run, ingest.run, service.run):
-            each()
+        context.invoke(compare_with_libraries)
+        ingest.run()
+        service.run()
 
 
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
 main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
 main.command("lists", help="Lists of /v1 with and without filters, of 100,000 items.")(filtered_lists.run)
-main.command("training", help="ALS and bare implicit.")(training.run)
+main.add_command(compare_with_libraries, "speed")
 
 
 @main.command("random")

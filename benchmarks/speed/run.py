@@ -1,4 +1,4 @@
-"""`python -m benchmarks.speed`: how fast we are, and how fast what people would use instead."""
+"""`python -m benchmarks speed`: how fast we are, and how fast what people would use instead."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ BENCHMARKS = {each.name: each for each in (*factors.BENCHMARKS, *neighbours.BENC
 @click.option(
     "--page", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Write the tables there."
 )
-def main(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page: Path | None) -> None:
+def run(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page: Path | None) -> None:
     """Run the named benchmarks, or all of them."""
     chosen = [BENCHMARKS[name] for name in names or BENCHMARKS]
     done = []
@@ -36,7 +36,3 @@ def main(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page
     click.echo(f"\n{text}")
     if page is not None:
         write_section(page, text)
-
-
-if __name__ == "__main__":
-    main()
