@@ -32,7 +32,7 @@ BUNDLE_ID = "shortlist.bundle"
 _LOADER = "training.pyfunc"
 _REQUIREMENTS = ("mlflow", "numpy", "scipy", "pydantic", "faiss-cpu", "pandas")
 """What the loader and the models import; a version asks for the releases that it was made with."""
-_CODE = ("__init__.py", "pyfunc.py", "models")
+_CODE = ("__init__.py", "errors.py", "pyfunc.py", "models")
 """The part of the package `training` that a version needs to be loaded."""
 _CONTENT = "shortlist.content"
 _LONGEST_CARD = 5000
