@@ -1,11 +1,15 @@
 """Settings of an installation in a temporary folder, on ports that nobody uses."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from database.settings import REPOSITORY, Settings
+from operations.environment import layout
+from operations.supervisor import Supervisor
 from tests.ports import free_ports
 from training.data.workspace import NEEDED
 
@@ -29,3 +33,26 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         mlflow_port=mlflow,
         service_port=service,
     )
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables of commands on the installation."""
+    return {
+        **os.environ,
+        "SHORTLIST_HOME": str(settings.home),
+        "SHORTLIST_WORKSPACE": str(settings.workspace),
+        "SHORTLIST_INBOX": str(settings.inbox),
+        "SHORTLIST_AIRFLOW_PORT": str(settings.airflow_port),
+        "SHORTLIST_MLFLOW_PORT": str(settings.mlflow_port),
+        "SHORTLIST_SERVICE_PORT": str(settings.service_port),
+        "SHORTLIST_SERVICE_WORKERS": "1",
+    }
+
+
+@pytest.fixture
+def supervisor(settings: Settings) -> Iterator[Supervisor]:
+    """The platform's supervisor; whatever the test leaves running is ended."""
+    found = Supervisor(layout(settings))
+    yield found
+    found.stop()

@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -14,7 +13,6 @@ from random import Random
 import pytest
 
 from database.settings import REPOSITORY, Settings
-from operations.environment import layout
 from operations.supervisor import Supervisor
 
 pytestmark = pytest.mark.platform
@@ -24,27 +22,10 @@ DAYS, USERS, ITEMS = 50, 80, 40
 
 
 @pytest.fixture
-def environment(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(REPOSITORY),
-        "SHORTLIST_HOME": str(settings.home),
-        "SHORTLIST_WORKSPACE": str(settings.workspace),
-        "SHORTLIST_INBOX": str(settings.inbox),
-        "SHORTLIST_AIRFLOW_PORT": str(settings.airflow_port),
-        "SHORTLIST_MLFLOW_PORT": str(settings.mlflow_port),
-        "SHORTLIST_SERVICE_PORT": str(settings.service_port),
-        "SHORTLIST_SERVICE_WORKERS": "1",
-    }
-
-
-@pytest.fixture
-def supervisor(settings: Settings) -> Iterator[Supervisor]:
-    """The platform's supervisor; whatever the test leaves running is ended."""
-    found = Supervisor(layout(settings))
-    yield found
-    found.stop()
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """The page's `python` is this one, which finds the checkout from any folder."""
+    path = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    return environment | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
 
 
 def item(number: int) -> str:

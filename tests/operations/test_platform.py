@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -15,33 +15,10 @@ import pytest
 from database.data_directory import binary
 from database.embedded import accepts_connections
 from database.settings import REPOSITORY, Settings
-from operations.environment import layout
 from operations.supervisor import Supervisor
 
 pytestmark = pytest.mark.platform
 KILLED = ("service", "mlflow", "postgres")
-
-
-@pytest.fixture
-def environment(settings: Settings) -> dict[str, str]:
-    return {
-        **os.environ,
-        "SHORTLIST_HOME": str(settings.home),
-        "SHORTLIST_WORKSPACE": str(settings.workspace),
-        "SHORTLIST_INBOX": str(settings.inbox),
-        "SHORTLIST_AIRFLOW_PORT": str(settings.airflow_port),
-        "SHORTLIST_MLFLOW_PORT": str(settings.mlflow_port),
-        "SHORTLIST_SERVICE_PORT": str(settings.service_port),
-        "SHORTLIST_SERVICE_WORKERS": "1",
-    }
-
-
-@pytest.fixture
-def supervisor(settings: Settings) -> Iterator[Supervisor]:
-    """The platform's supervisor; whatever the test leaves running is ended."""
-    found = Supervisor(layout(settings))
-    yield found
-    found.stop()
 
 
 def operations(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
