@@ -4,20 +4,9 @@ import re
 from pathlib import Path
 
 from database.settings import REPOSITORY
+from tests.test_imports import ROOMS
 
-FOLDERS = (
-    "benchmarks",
-    "client",
-    "dags",
-    "data_checks",
-    "database",
-    "experiments",
-    "operations",
-    "serving",
-    "training",
-    "watch",
-)
-SOURCES = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ROOMS for path in (REPOSITORY / folder).rglob("*.py"))
 
 
 def _found(pattern: str) -> list[Path]:
