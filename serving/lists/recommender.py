@@ -48,7 +48,6 @@ class Recommender:
         self._rankings: dict[PlacedBundle | None, Rankings] = {}
         self.remembered = RememberedLists[Home](_own_items)
         """Home pages of users."""
-        self._remembered_at: tuple[object, ...] = ()
         self._random = random.Random()
 
     async def home(
@@ -98,11 +97,7 @@ class Recommender:
         catalogue.at(self._clock())
         feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
         moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id
-        # No earlier page is good any more: each would keep in memory what it had in common with others, and
-        # its items as they were. A deleted user's page goes with them.
-        if moment != self._remembered_at:
-            self.remembered.clear()
-            self._remembered_at = moment
+        self.remembered.keep_only(moment)
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.

@@ -34,8 +34,19 @@ class RememberedLists(Generic[T]):
         self._size = size
         self._most = most_bytes
         self._made: OrderedDict[Hashable, tuple[MadeOf, T, int]] = OrderedDict()
+        self._moment: Hashable = None
         self.nbytes = 0
         """What is kept, estimated."""
+
+    def keep_only(self, moment: Hashable) -> None:
+        """Forget what was made at another moment than this, by which all lists of a worker are made.
+
+        Each would keep in memory what it had in common with others, and its items as they were. A deleted
+        user's lists go with them.
+        """
+        if moment != self._moment:
+            self.clear()
+            self._moment = moment
 
     def get(self, key: Hashable, made_of: MadeOf, make: Callable[[], T]) -> T:
         """What was made under this key of the same things; else what `make` gives."""

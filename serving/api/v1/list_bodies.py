@@ -239,7 +239,6 @@ class RerankBody(Body):
             user_id=self.user_id,
             session=tuple(each.event() for each in self.session),
             explain=self.explain,
-            variants=True,
         )
 
 
