@@ -61,10 +61,13 @@ class Side:
         `implicit` sums the Gram matrix of what it gets: what is missing of the whole comes as d vectors that
         no row has a pair with.
         """
-        vectors = self.vectors[used]
-        spectrum, basis = np.linalg.eigh(gram - Side(vectors).gram())
-        rest = np.sqrt(np.maximum(spectrum, 0.0))[:, None] * basis.T
-        return np.concatenate([vectors, rest.astype(np.float32)])
+        count, factors = len(used), self.vectors.shape[1]
+        # Written into place: of all users the vectors are gigabytes, and copied once.
+        vectors = np.empty((count + factors, factors), dtype=np.float32)
+        np.take(self.vectors, used, axis=0, out=vectors[:count], mode="clip")
+        spectrum, basis = np.linalg.eigh(gram - Side(vectors[:count]).gram())
+        vectors[count:] = np.sqrt(np.maximum(spectrum, 0.0))[:, None] * basis.T
+        return vectors
 
 
 @dataclass(frozen=True)
