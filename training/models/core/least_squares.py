@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray
+from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray
 
 Floats = NDArray[np.floating[Any]]
 
@@ -26,6 +26,8 @@ this takes pairs^2 * d and less overhead."""
 
 _BLOCK = 1 << 16
 """Vectors whose Gram matrix is summed in float32; the sums of blocks are added in float64."""
+_MOST = 0.4
+"""Share of the vectors above which a class takes all of them, though the library sums their Gram matrix."""
 _PAIRS = 1 << 15
 """Pairs that are solved together: their vectors stay in the processor's cache."""
 _STRONG = 1e4
@@ -69,6 +71,12 @@ class Side:
         vectors[count:] = np.sqrt(np.maximum(spectrum, 0.0))[:, None] * basis.T
         return vectors
 
+    def all_completed(self, gram: DoubleArray) -> FloatArray:
+        """All the vectors, and what is missing of `gram` if they stand for several rows: float32[m (+ d), d]."""
+        if self.times is None:
+            return self.vectors
+        return self.completed(np.arange(len(self.vectors), dtype=np.int32), gram)
+
 
 @dataclass(frozen=True)
 class HalfRound:
@@ -94,15 +102,30 @@ class HalfRound:
         gram = self.others.gram()
         rows[counts == 0] = 0.0
         self._solve_few(rows, counts, gram)
-        many = counts > FEW_PAIRS
+        self._improve_many(rows, counts > FEW_PAIRS, gram, (steps, threads))
+
+    def _improve_many(
+        self, rows: FloatArray, many: BoolArray, gram: DoubleArray, run: tuple[int, int]
+    ) -> None:
+        """Improve the rows of many pairs (bool[n]), a class of one penalty at a time."""
+        everything = None
+        place_of = np.zeros(len(self.others.vectors), dtype=np.int32)
         for penalty in np.unique(self.penalties[many]):
             members = np.flatnonzero(many & (self.penalties == penalty)).astype(np.int32)
             pairs = self.confidence[members]
-            used = np.unique(pairs.indices)
-            vectors = self.others.completed(used, gram)
+            used = _distinct(pairs.indices, len(place_of))
+            if len(used) > _MOST * len(place_of):
+                # Copied once for all classes, where each would copy most of them.
+                if everything is None:
+                    everything = self.others.all_completed(gram)
+                vectors = everything
+            else:
+                vectors = self.others.completed(used, gram)
+                place_of[used] = np.arange(len(used), dtype=np.int32)
+                pairs.indices = place_of[pairs.indices]
             # Fancy indexing copies: the library writes into the copy, which is then put back.
             part = rows[members]
-            _improve(_within(pairs, used, len(vectors)), part, vectors, float(penalty), (steps, threads))
+            _improve(pairs, part, vectors, float(penalty), run)
             rows[members] = part
 
     def _solve_few(self, rows: FloatArray, counts: IntArray, gram: DoubleArray) -> None:
@@ -112,10 +135,11 @@ class HalfRound:
         least = max(spectrum[-1] * _LEAST, np.finfo(np.float32).tiny)
         turn, diagonal = basis.astype(np.float32), np.maximum(spectrum, least).astype(np.float32)
         # Only what they need is turned, each vector once.
-        used = np.unique(self.confidence.indices[np.repeat(counts <= FEW_PAIRS, counts)])
+        of_few = self.confidence.indices[np.repeat(counts <= FEW_PAIRS, counts)]
+        used = _distinct(of_few, len(self.others.vectors))
         turned = self.others.vectors[used] @ turn
         place_of = np.zeros(len(self.others.vectors), dtype=np.int32)
-        place_of[used] = np.arange(len(used))
+        place_of[used] = np.arange(len(used), dtype=np.int32)
         for members, pairs in _alike(counts):
             entries = self.confidence.indptr[members][:, None] + np.arange(pairs)
             chosen = turned[place_of[self.confidence.indices[entries]]]
@@ -141,9 +165,8 @@ class HalfRound:
         from implicit.cpu._als import calculate_loss
 
         vectors, times = self.others.vectors, self.others.times
-        everything = np.arange(len(vectors), dtype=np.int32)
-        completed = self.others.completed(everything, self.others.gram())
-        pairs = _within(self.confidence, everything, len(completed))
+        completed = self.others.all_completed(self.others.gram())
+        pairs = _of_width(self.confidence, len(completed))
         observed = float(pairs.data.sum(dtype=np.float64)) - pairs.nnz
         loss = calculate_loss(pairs, rows, completed, 0.0, num_threads=threads)
         loss *= observed + len(rows) * len(completed)
@@ -192,14 +215,21 @@ def _improve(pairs: Csr, rows: FloatArray, vectors: FloatArray, penalty: float, 
     from implicit.cpu._als import least_squares_cg
 
     steps, threads = run
+    pairs = _of_width(pairs, len(vectors))
     least_squares_cg(pairs, rows, vectors, penalty, num_threads=threads, cg_steps=steps)
 
 
-def _within(confidence: Csr, used: IntArray, width: int) -> Csr:
-    """The same pairs, whose columns are numbered by their places in `used`: in order, and all there."""
-    indices = np.searchsorted(used, confidence.indices).astype(np.int32)
-    indptr = confidence.indptr.astype(np.int32)
-    return sparse.csr_array((confidence.data, indices, indptr), shape=(confidence.shape[0], width))
+def _of_width(pairs: Csr, width: int) -> Csr:
+    """The same pairs, with int32 indexes, in a matrix of so many columns."""
+    indptr = pairs.indptr.astype(np.int32)
+    return sparse.csr_array((pairs.data, pairs.indices, indptr), shape=(pairs.shape[0], width))
+
+
+def _distinct(indices: IntArray, count: int) -> IntArray:
+    """The numbers below `count` that occur, in order: int32[k]. Without a sort, since they occur many times."""
+    seen = np.zeros(count, dtype=np.bool_)
+    seen[indices] = True
+    return np.flatnonzero(seen).astype(np.int32)
 
 
 def penalties_of(counts: IntArray, mean: float, regularization: float, power: float) -> FloatArray:
