@@ -72,7 +72,7 @@ class Side:
         return vectors
 
     def all_completed(self, gram: DoubleArray) -> FloatArray:
-        """All the vectors, and what is missing of `gram` if they stand for several rows: float32[m (+ d), d]."""
+        """All the vectors, and what of `gram` they lack if they stand for several rows: float32[m (+ d), d]."""
         if self.times is None:
             return self.vectors
         return self.completed(np.arange(len(self.vectors), dtype=np.int32), gram)
@@ -226,7 +226,7 @@ def _of_width(pairs: Csr, width: int) -> Csr:
 
 
 def _distinct(indices: IntArray, count: int) -> IntArray:
-    """The numbers below `count` that occur, in order: int32[k]. Without a sort, since they occur many times."""
+    """The numbers below `count` that occur, in order: int32[k]. No sort, since they occur many times."""
     seen = np.zeros(count, dtype=np.bool_)
     seen[indices] = True
     return np.flatnonzero(seen).astype(np.int32)
