@@ -72,7 +72,7 @@ class Side:
         return vectors
 
     def all_completed(self, gram: DoubleArray) -> FloatArray:
-        """All the vectors, and what of `gram` they lack if they stand for several rows: float32[m (+ d), d]."""
+        """All vectors, and what of `gram` they lack if they stand for several rows: float32[m (+ d), d]."""
         if self.times is None:
             return self.vectors
         return self.completed(np.arange(len(self.vectors), dtype=np.int32), gram)
