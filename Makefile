@@ -1,7 +1,7 @@
 # All commands. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install up train down status test test-fast coverage test-kernels check bench lock locked fresh rollback replay clean
+.PHONY: help install up train down status test test-fast coverage mutants test-kernels check bench lock locked fresh rollback replay clean
 
 # Compiled code is kept, whatever the environment says: to compile it again is most of a process's start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +41,12 @@ test-fast: install ## the fast tests: no server, nothing slow
 coverage: install ## which lines and branches the last `make test` left out
 	@$(PY) -m coverage report
 
+# Goes on where the last one stopped. Not in CI: an hour of two processes, by night.
+MINUTES ?= 60
+mutants: install ## plant small bugs in the pure rooms, and tell which the tests do not notice (MINUTES=60, then again goes on)
+	@nice -n 19 timeout --signal=INT $(MINUTES)m .venv/bin/mutmut run --max-children $(WORKERS) || test $$? -eq 124
+	@$(PY) -m tests.mutation_table
+
 # Kernels that every x86 processor of the last ten years can run, and those for AVX-512 where there is one (what
 # OpenBLAS names Zen are Haswell's); on others it keeps its own.
 KERNELS := "Haswell 4" "Sandybridge 1" "Nehalem 2" $(if $(shell grep -m1 -ow avx512bw /proc/cpuinfo 2>/dev/null),"SkylakeX 2")
@@ -75,4 +81,4 @@ fresh: install ## try `make up` in a minimal Debian, as root: with your pip sett
 	@$(PY) -m operations.fresh $(if $(SUITE),--suite $(SUITE))
 
 clean: ## remove the virtual environment and caches; data, models and settings stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage mutants

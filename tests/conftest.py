@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -62,6 +62,14 @@ hypothesis_settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize="CI" in os.environ,
+)
+# For `make mutants`: the first example that fails is enough, and a mutant always gets the same examples.
+hypothesis_settings.register_profile(
+    "mutants",
+    hypothesis_settings.get_profile("shortlist"),
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
 )
 hypothesis_settings.load_profile("shortlist")
 
