@@ -22,7 +22,7 @@ from database.export import (
     export_snapshot,
 )
 from database.interactions import record
-from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash
+from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash, update_item
 from database.users import insert_user
 
 TITLE = 'A "quoted",\nlong title'
@@ -82,6 +82,22 @@ async def test_interactions_with_unknown_and_deleted_items_are_left_out_and_coun
         "unknown": LeftOut(3, 2, 0.4, ["GHOST", "A-GHOST"]),
         "deleted": LeftOut(1, 1, 0.2, ["I3"]),
     }
+
+
+async def test_the_vector_of_an_older_text_and_of_a_deleted_item_is_left_out(
+    pool: asyncpg.Pool, connection: Connection, tmp_path: Path
+) -> None:
+    await fill(pool)
+    one = np.array([1, 0], np.float32)
+    async with pool.acquire() as conn:
+        for item_id in ("I4", "I5"):
+            vector = Embedding("tiny", text_hash(item_id), one)
+            await insert_item(conn, item_id, ItemContent(kind="product", title=item_id), vector)
+        await update_item(conn, "I4", {"title": "a new text"}, None)
+        await delete_item(conn, "I5")
+    exported = export_snapshot(connection, tmp_path)
+    vectors = pq.read_table(tmp_path / "embeddings.parquet").to_pylist()
+    assert [row["item_id"] for row in vectors] == ["I1"] and exported.rows["embeddings"] == 1
 
 
 async def test_the_same_data_gives_the_same_bytes(

@@ -7,13 +7,13 @@ a list that the service made with it: floats of another width may settle a near 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from serving.catalogue.catalogue import identity_of
-from serving.lists.executor import MadeList
+from serving.lists.executor import FALLBACK_MODELS, MadeList
 from serving.steps.context import Context
 from serving.steps.variety import day_seed, random_keys
 from serving.text.terms import fold, phrase, terms, words
@@ -67,7 +67,12 @@ class Plain:
         out = seen | set(self.ids(self.ask.exclude.tolist()))
         if not itself:
             out.add(self.world.item_id(self.ask.item))
-        return [item_id for item_id in self.listed() if item_id not in out]
+        permitted = self.ask.permitted
+        return [
+            item_id
+            for item_id in self.listed()
+            if item_id not in out and (permitted is None or permitted[self.world.row(item_id)])
+        ]
 
     # What the sources say
 
@@ -408,6 +413,40 @@ class Plain:
         parts = [weighted(hybrid, warmth), weighted(cold, 1 - warmth)]
         return only(total(parts), self.allowed(unseen=True))
 
+    def bought_with(self) -> Scores:
+        """Of rules with a lift from 1.2 on: confidence × lift ^ power of those from one item of the cart;
+        of those from two, what the better one of their items alone does not tell."""
+        placed = self.world.placed
+        if placed is None:
+            return {}
+        rules, ids = placed.models.fpgrowth, placed.loaded.item_ids
+        power = float(rules.scalars["lift_power"])
+        found: Scores = {}
+        for first, item_id in enumerate(ids):
+            if item_id not in self.weights:
+                continue
+            for place in range(rules.indptr[first], rules.indptr[first + 1]):
+                if rules.lift[place] >= 1.2:
+                    other, told = ids[rules.indices[place]], rules.data[place]
+                    found[other] = found.get(other, 0.0) + float(told * rules.lift[place] ** power)
+        more = rules.larger
+        for place, (one, two) in enumerate(more.antecedents.tolist()):
+            if ids[one] in self.weights and ids[two] in self.weights and more.lift[place] >= 1.2:
+                other, told = ids[more.consequents[place]], more.confidence[place] - more.shorter[place]
+                found[other] = found.get(other, 0.0) + float(told * more.lift[place] ** power)
+        return only(found, self.allowed(unseen=True))
+
+    def cart(self) -> list[tuple[Scores, str]]:
+        """What a cart's list is filled up from, in turn, and what an item of each needs."""
+        rules, people = self.bought_with(), self.als()
+        near = only(self.to_history(), self.allowed(unseen=True))
+        shown = best(rules, self.ask.n)
+        meant = people if set(people) - set(shown) else near
+        return [(rules, "positive"), (meant, "positive"), (self.popular_unseen(), "all")]
+
+    def popular_unseen(self) -> Scores:
+        return only(self.popular, self.allowed(unseen=True))
+
     def similar_titles(self) -> Scores:
         """The bundle's neighbours that have not changed, and live comparisons with those that have."""
         asked, placed = self.world.item_id(self.ask.item), self.world.placed
@@ -515,6 +554,19 @@ def agree(made: MadeList, wanted: Scores, n: int, *, worthy: str = "positive") -
         assert max(left_out) <= wanted[shown[-1]] + near
 
 
+def agree_in_turn(made: MadeList, parts: Sequence[tuple[Scores, str]], n: int) -> None:
+    """A list is the best of the first part, filled up with those of the next that are not in it yet."""
+    taken: list[str] = []
+    for number, (wanted, worthy) in enumerate(parts):
+        rest = {each: score for each, score in wanted.items() if each not in taken}
+        last = number == len(parts) - 1
+        own = [each for each in made.items[len(taken) :] if last or each.model not in FALLBACK_MODELS]
+        own = own if last else own[: sum(score > 0 for score in rest.values())]
+        agree(replace(made, items=own), rest, n - len(taken), worthy=worthy)
+        taken += [each.item.item_id for each in own]
+    assert len(made.items) == len(taken)
+
+
 def agree_reordered(plain: Plain, made: MadeList, wanted: Scores, *, spread: bool) -> None:
     """A list is one that dislikes and, if `spread`, maximal marginal relevance make of what is wanted.
 
@@ -526,7 +578,8 @@ def agree_reordered(plain: Plain, made: MadeList, wanted: Scores, *, spread: boo
     pool = best(wanted, max(params.candidates, 2 * n))
     last = min((wanted[each] for each in pool), default=0.0)
     maybe = {each: pushed(plain, wanted, each) for each, score in wanted.items() if score >= last - near}
-    sure = {each for each in pool if wanted[each] > last + near or len(pool) == len(maybe)}
+    every = len(pool) == len(maybe)
+    sure = {each for each in pool if wanted[each] > (near if every else last + near)}
     shown = [item.item.item_id for item in made.items]
     assert len(set(shown)) == len(shown) and set(shown) <= set(maybe)
     assert len(shown) == min(n, len(pool)) or abs(len(shown) - len(pool)) <= sum(

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from serving.lists import recipes
 from serving.lists.executor import make_list
 from serving.lists.home import make_home
+from serving.lists.recommender import basket_history
 from serving.steps import context as contexts
-from serving.steps.context import Context
-from tests.worlds.plain_lists import Plain, agree, agree_reordered, only
+from serving.steps.context import Context, User
+from tests.worlds.plain_lists import Plain, agree, agree_in_turn, agree_reordered, only
 from tests.worlds.world import World, changed_params, texts, user, world
 
 KINDS = st.sampled_from([None, frozenset({"product"}), frozenset({"article", "content"})])
@@ -144,6 +145,56 @@ def test_the_list_of_a_cold_start(ask: Ask, shares: tuple[float, float]) -> None
     asked = made.context(asked.n, kinds=asked.kinds, user=asked.user, shares=weighed)
     plain = Plain(made, asked)
     agree_reordered(plain, make_list(recipes.COLD_START, asked), plain.cold(), spread=True)
+
+
+def narrowed(made: World, asked: Context, seed: int) -> Context:
+    """The same list with what /v1 adds to a request: a filter, items to leave out, more or less variety."""
+    random = np.random.default_rng(seed)
+    live = np.flatnonzero(made.index.catalogue.column("alive")).astype(np.int32)
+    return replace(
+        asked,
+        permitted=None if seed % 3 == 0 else random.random(asked.n_rows) < 0.6,
+        exclude=random.choice(live, 3, replace=False),
+        diversity=None if seed % 2 else float(random.choice([0.0, 0.4, 1.0])),
+    )
+
+
+@given(asks(), st.integers(0, 100))
+@settings(max_examples=25)
+def test_lists_with_a_filter_exclusions_and_variety(ask: Ask, seed: int) -> None:
+    made, asked = ask.made, narrowed(ask.made, ask.asked, seed)
+    plain = Plain(made, asked)
+    personal, cold = make_list(recipes.PERSONALIZED, asked), make_list(recipes.COLD_START, asked)
+    agree_reordered(plain, personal, plain.personalized(), spread=True)
+    agree_reordered(plain, cold, plain.cold(), spread=True)
+    agree(make_list(recipes.POPULAR, asked), plain.popular_unseen(), asked.n, worthy="all")
+
+
+@given(asks(), st.integers(0, 100))
+@settings(max_examples=25)
+def test_what_is_recommended_is_filled_up_with_popular_items(ask: Ask, seed: int) -> None:
+    made, asked = ask.made, replace(narrowed(ask.made, ask.asked, seed), diversity=None)
+    found = make_list(recipes.RECOMMEND, asked)
+    first = make_list(recipes.PERSONALIZED, asked)
+    filled = bool(first.items)
+    first = first if filled else make_list(recipes.COLD_START, asked)
+    assert [each.item for each in found.items[: len(first.items)]] == [each.item for each in first.items]
+    rest = replace(found, items=found.items[len(first.items) :])
+    if filled:
+        others = Plain(made, asked.excluding(first.rows)).popular_unseen()
+        agree(rest, others, asked.n - len(first.items), worthy="all")
+    else:
+        assert not rest.items
+
+
+@given(asks(), st.lists(st.integers(0, 10_000), min_size=1, max_size=4), st.integers(0, 100))
+@settings(max_examples=25)
+def test_the_list_of_a_cart(ask: Ask, places: list[int], seed: int) -> None:
+    made = ask.made
+    live = np.flatnonzero(made.index.catalogue.column("alive")).astype(np.int32)
+    rows = np.unique(live[np.array(places) % len(live)])
+    asked = replace(narrowed(made, ask.asked, seed), user=User(history=basket_history(rows)))
+    agree_in_turn(make_list(recipes.CART, asked), Plain(made, asked).cart(), asked.n)
 
 
 @given(asks(), st.integers(0, 10_000))
