@@ -1,5 +1,6 @@
 """Two workers on a real PostgreSQL, a small shop, and bundles fitted on it in a second."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -136,6 +137,14 @@ async def open_plane(
 async def plane(shop: list[str], open_plane: OpenPlane) -> LivePlane:
     """A worker on the shop, without any bundle."""
     return await open_plane()
+
+
+async def logged(plane: LivePlane) -> None:
+    """Wait until every list that was shown, or made in a shadow, is in the database or refused by it."""
+    exposure = plane._components.exposure
+    async with asyncio.timeout(120):
+        while exposure._shadows._tasks or exposure.impressions.waiting:
+            await asyncio.sleep(0.02)
 
 
 @dataclass(frozen=True)

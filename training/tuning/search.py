@@ -107,7 +107,10 @@ class _Search:
     after: After
     starts: Sequence[Values]
     trials: list[Trial] = field(default_factory=list)
-    begun: float = field(default_factory=time.monotonic)
+    begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begun = time.monotonic()
 
     def run(self, shipped: Values, startup: int, seed: int) -> SearchOutcome:
         ladders = {name: part for name, part in self.space.items() if isinstance(part, Ladder)}

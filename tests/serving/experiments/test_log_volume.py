@@ -1,6 +1,5 @@
 """What is logged of an answer is small, whoever asks, and still says what was shown to whom."""
 
-import asyncio
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -16,20 +15,15 @@ from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.experiments.sampling import in_sample
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
-from tests.serving.worker import Clock
+from tests.serving.worker import Clock, logged
 
 CLICKS = Attribution(("click",), timedelta(hours=1))
 
 
-async def all_lists(pool: asyncpg.Pool, table: str = "logged_lists") -> list[asyncpg.Record]:
-    """What is logged, once no more comes."""
-    rows: list[asyncpg.Record] = []
-    for _ in range(40):
-        await asyncio.sleep(0.5)
-        found = await pool.fetch(f"select * from {table} order by list_id")
-        if len(found) == len(rows):
-            break
-        rows = list(found)
+async def all_lists(plane: LivePlane, pool: asyncpg.Pool) -> list[asyncpg.Record]:
+    """What is logged of the lists so far."""
+    await logged(plane)
+    rows: list[asyncpg.Record] = await pool.fetch("select * from logged_lists order by list_id")
     return rows
 
 
@@ -56,7 +50,7 @@ async def test_shared_lists_are_stored_once_and_seen_by_everybody(
     for user in users:
         ask(user)
         home = await plane.lists.home(user, 5)
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     assert await pool.fetchval("select count(*) from shared_lists") == 2 + len(home.top_categories)
     assert await pool.fetchval("select count(*) from impression_lists") == 8 * 3
     of_user = [row for row in rows if row["user_id"] == "u7"]
@@ -82,7 +76,7 @@ async def test_shared_lists_that_change_are_stored_again_and_old_answers_keep_th
     ask("ann")
     after = (await plane.lists.home("ann", 5, lists=["trending"])).trending
     assert before != after
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     assert [row["item_ids"] for row in rows] == [
         [each.item.item_id for each in made] for made in (before, after)
     ]
@@ -98,7 +92,7 @@ async def test_of_users_nobody_knows_a_sample_is_logged_for_clients_without_a_ke
         await plane.lists.home(user, 5, lists=["trending"])
     ask(outside[0])
     await plane.lists.home(outside[0], 5, lists=["trending"])
-    weights = {row["user_id"]: row["weight"] for row in await all_lists(pool)}
+    weights = {row["user_id"]: row["weight"] for row in await all_lists(plane, pool)}
     assert weights == {"ann": 1.0} | dict.fromkeys(inside, 10.0) | {outside[0]: 1.0}
 
 
@@ -112,7 +106,7 @@ async def test_the_click_rate_of_a_sample_is_that_of_all(
     for user in (*new, *old):
         ask(user, stranger="203.0.113.9")
         made = await plane.lists.home(user, 5, lists=["trending"])
-    await all_lists(pool)
+    await all_lists(plane, pool)
     for user in new[::3]:
         first = made.trending[0].item.item_id
         await plane.record_interaction(InteractionDraft(user_id=user, event_type="click", item_id=first))
@@ -136,7 +130,7 @@ async def test_who_is_in_an_experiment_is_logged_in_full_shadow_and_all(
     for user in users:
         ask(user, stranger="203.0.113.9")
         await plane.lists.hybrid(user, 3)
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     assert Counter((row["shown"], row["weight"]) for row in rows) == {(True, 1.0): 5, (False, 1.0): 5}
     assert len({row["answer_id"] for row in rows}) == 5
 
@@ -151,14 +145,14 @@ async def test_a_stranger_has_so_many_lists_a_minute_and_keeps_whole_answers(
     ask("ann", stranger="203.0.113.10")
     await plane.lists.home("ann", 2)
     lists = 4 + len(home.top_categories)
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     answers = Counter(row["answer_id"] for row in rows)
     assert set(answers.values()) == {lists}
     assert len(answers) == -(-600 // lists) + 1
     clock.advance(1 / 24)
     ask("ann", stranger="203.0.113.9")
     await plane.lists.home("ann", 2)
-    assert len(await all_lists(pool)) == len(rows) + lists
+    assert len(await all_lists(plane, pool)) == len(rows) + lists
 
 
 async def test_a_list_without_a_user_is_logged_as_far_as_it_is_seen(
@@ -168,7 +162,7 @@ async def test_a_list_without_a_user_is_logged_as_far_as_it_is_seen(
     found = (await plane.lists.search("tea", 18)).results
     current_request.set(Request("r", shown=2, answer_id=uuid4()))
     await plane.lists.search("tea", 18)
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     assert [len(row["item_ids"]) for row in rows] == [6, 2]
     assert rows[0]["item_ids"] == [each.item.item_id for each in found[:6]]
 
@@ -187,6 +181,6 @@ async def test_a_holdback_does_not_make_strangers_fill_the_log(
     for user in (*inside, *outside):
         ask(user, stranger="203.0.113.9")
         await plane.lists.hybrid(user, 3)
-    rows = await all_lists(pool)
+    rows = await all_lists(plane, pool)
     assert {row["user_id"]: row["weight"] for row in rows} == dict.fromkeys(inside, 10.0)
     assert {row["experiment_id"] for row in rows} == {"holdback-1"}

@@ -106,15 +106,19 @@ async def test_a_worker_follows_starts_and_stops(connection: Connection) -> None
 
 async def test_a_worker_keeps_what_it_knew_while_the_database_is_away() -> None:
     class Gone:
+        asked = 0
+
         def acquire(self) -> None:
+            self.asked += 1
             raise OSError("gone")
 
-    running = RunningExperiments(Gone(), poll_seconds=0.01)
+    gone = Gone()
+    running = RunningExperiments(gone, poll_seconds=0.01)
     running.running = (SPLIT,)
     with pytest.raises(OSError):
         await running.open()
     running._task = asyncio.create_task(running._follow())
-    await asyncio.sleep(0.05)
+    await _until(lambda: gone.asked > 3)
     assert running.assign("ann").experiment_id == "split" and not running._task.done()
     await running.close()
 

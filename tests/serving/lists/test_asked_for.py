@@ -1,6 +1,5 @@
 """Lists that are not asked for are not made, and what a page does not show does not count as shown."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 from serving.types import HOME_LISTS
-from tests.serving.worker import Clock
+from tests.serving.worker import Clock, logged
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 CLICKS = Attribution(("click",), timedelta(hours=1))
@@ -30,16 +29,11 @@ async def users(plane: LivePlane, count: int) -> list[str]:
     return names
 
 
-async def settled(pool: asyncpg.Pool, condition: str = "true") -> list[asyncpg.Record]:
-    """The logged lists, once no more come."""
-    rows: list[asyncpg.Record] = []
-    async with asyncio.timeout(10):
-        while True:
-            await asyncio.sleep(0.5)
-            found = await pool.fetch(f"select * from logged_lists where {condition} order by list_id")
-            if found and len(found) == len(rows):
-                return list(found)
-            rows = list(found)
+async def settled(plane: LivePlane, pool: asyncpg.Pool) -> list[asyncpg.Record]:
+    """What is logged of the lists so far."""
+    await logged(plane)
+    rows: list[asyncpg.Record] = await pool.fetch("select * from logged_lists order by list_id")
+    return rows
 
 
 @pytest.mark.parametrize("asked", [["personalized"], ["trending", "top_categories"], ["diverse_picks"]])
@@ -49,7 +43,7 @@ async def test_only_the_lists_that_are_asked_for_are_made_and_logged(
     (user,) = await users(plane, 1)
     home = await plane.lists.home(user, 3, lists=asked)
     assert {name for name in HOME_LISTS if getattr(home, name)} == set(asked)
-    assert {row["endpoint"] for row in await settled(pool)} == {f"home.{name}" for name in asked}
+    assert {row["endpoint"] for row in await settled(plane, pool)} == {f"home.{name}" for name in asked}
 
 
 async def test_a_list_is_the_same_whether_asked_for_alone_or_with_all(plane: LivePlane) -> None:
@@ -66,7 +60,7 @@ async def test_sixty_asked_for_by_ten_users_are_not_all_seen(
     for name in names:
         await plane.lists.home(name, 60)
     categories = 3
-    await settled(pool)
+    await settled(plane, pool)
     since, until = clock.now - timedelta(hours=1), clock.now + timedelta(hours=1)
     with psycopg2.connect(database.dsn) as conn:
         rate = shown_clicks(conn, None, since, until, CLICKS)
@@ -83,7 +77,7 @@ async def test_the_client_tells_how_many_its_page_shows(plane: LivePlane, pool: 
     for shown in (4, 0):
         current_request.set(Request(f"r{shown}", shown=shown))
         await plane.lists.home(user, 10, lists=["trending"])
-    rows = await settled(pool)
+    rows = await settled(plane, pool)
     assert [(row["request_id"], row["seen"], row["shown"]) for row in rows] == [
         ("r4", 4, True),
         ("r0", 0, False),
