@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from database.online import LoggedSlot
 from database.outcomes import DISLIKES, PURCHASE_RATE, REVENUE, Moments
-from experiments.off_policy import estimate
-from experiments.outcomes import compare_outcomes, cuped, harmed
+from experiments.off_policy import estimate, few_events
+from experiments.outcomes import MIN_ACTIVE, compare_outcomes, cuped, harmed
 from experiments.statistics import Rate, SequentialTest, always_valid
 
 CLIP = 50.0
@@ -59,6 +59,16 @@ def test_the_off_policy_estimate_is_the_sum_that_its_description_writes(slots: l
         assert 0 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
 
 
+def test_the_interval_of_what_was_shown_is_the_exact_one_of_its_clicks_on_either_side() -> None:
+    """A user for each place, all of them shown for certain: few clicks have a longer way up than down."""
+    slots = [LoggedSlot(f"user{number}", 1.0, 1.0, float(number < 3)) for number in range(200)]
+    found = estimate(slots, CLIP, 0.95)
+    assert found is not None and found.low is not None and found.high is not None
+    low, high = few_events(3 / 200, 200, 0.95)
+    assert found.low == pytest.approx(low, rel=0.02) and found.high == pytest.approx(high, rel=0.02)
+    assert found.high - found.value > 1.5 * (found.value - found.low)
+
+
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 4)), min_size=1, max_size=20))
 def test_the_variance_of_a_click_rate_is_that_of_users(users: list[tuple[int, int]]) -> None:
     """The linearised ratio's, over users; no less than that of as many independent items."""
@@ -95,6 +105,8 @@ def moments(
 
 TEST = SequentialTest(alpha=0.05, scale=0.1, min_users=100)
 BEFORE = (1.0, 2.0, 1.0)
+QUIET = (0.0, 0.0, 0.0)
+"""Nobody did anything in the days before."""
 
 
 def test_what_users_did_before_is_taken_off_by_its_slope_within_the_arms() -> None:
@@ -110,14 +122,13 @@ def test_what_users_did_before_is_taken_off_by_its_slope_within_the_arms() -> No
 
 def test_each_outcome_has_its_third_of_the_chance_of_a_false_alarm() -> None:
     """A difference that would be shown with all of alpha is not shown with a third of it."""
-    quiet = (0.0, 0.0, 0.0)
-    control = moments(1000, 500, 1.0, 1.0, quiet)
+    control = moments(1000, 500, 1.0, 1.0, QUIET)
     value = next(
         step / 1000
         for step in range(1000)
         if always_valid(step / 1000, 2.0 / 1000, alpha=TEST.alpha, scale=TEST.scale).verdict == "better"
     )
-    other = moments(1000, 500, 1.0 + value, 1.0, quiet)
+    other = moments(1000, 500, 1.0 + value, 1.0, QUIET)
     found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE].difference
     third = always_valid(other.mean - control.mean, 2.0 / 1000, alpha=TEST.alpha / 3, scale=TEST.scale)
     assert found == third and found.verdict == "undecided"
@@ -131,7 +142,7 @@ def test_too_few_users_or_buyers_on_either_side_say_nothing(
     users: tuple[int, int], active: tuple[int, int]
 ) -> None:
     control, other = (
-        moments(n, a, mean, 0.1, BEFORE) for n, a, mean in zip(users, active, (1.0, 9.0), strict=True)
+        moments(n, a, mean, 0.1, QUIET) for n, a, mean in zip(users, active, (1.0, 9.0), strict=True)
     )
     found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE].difference
     assert found is not None and (found.verdict, found.low, found.high, found.p_value) == (
@@ -140,6 +151,13 @@ def test_too_few_users_or_buyers_on_either_side_say_nothing(
         inf,
         1.0,
     )
+    assert (found.value, MIN_ACTIVE, TEST.min_users) == (8.0, 30, 100)
+
+
+def test_just_enough_users_and_buyers_on_both_sides_say_something() -> None:
+    control, other = (moments(100, 30, mean, 0.1, QUIET) for mean in (1.0, 9.0))
+    found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE].difference
+    assert found is not None and found.verdict == "better"
 
 
 def test_fewer_dislikes_are_better_and_more_are_harm() -> None:

@@ -48,3 +48,10 @@ def test_a_bundle_of_an_earlier_version_is_known_by_its_manifest() -> None:
     assert why(28, {"ndcg@10": 0.1}) is None
     assert "nothing was held out" in str(why(28, {})), "its history was too short: it has seen everything"
     assert "have seen" in str(why(14, {"ndcg@10": 0.1}))
+
+
+def test_an_earlier_version_held_out_its_days_and_not_a_second_more() -> None:
+    tonight = by_time(101, 28)
+    found = facts_of(manifest(28, {"ndcg@10": 0.1}), {}, tonight, 20)
+    assert (found.start, found.end) == (73 * DAY + 1, 101 * DAY), "the last of 28 whole days is 101"
+    assert (found.start, found.end) == (tonight.start, tonight.end)
