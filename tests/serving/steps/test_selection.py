@@ -72,3 +72,13 @@ def test_the_best_of_each_group_is_chosen_and_none_of_a_group_that_is_left_out(
             taken.add(candidates[row][0])
             expected.append(row)
     assert chosen.rows.tolist() == expected[:count]
+
+
+def test_an_item_of_many_variants_leaves_no_list_short() -> None:
+    """However many of them stand before the others."""
+    groups = np.array([0] * 60 + [1, 1, 2, 3], dtype=np.uint64)
+    scored = table(*range(200, 136, -1))
+    chosen = best(scored, 3, "positive", OneOfVariants(groups, np.zeros(0, dtype=np.int32)))
+    assert chosen.rows.tolist() == [0, 60, 62]
+    every = best(scored, 9, "positive", OneOfVariants(groups, np.zeros(0, dtype=np.int32)))
+    assert every.rows.tolist() == [0, 60, 62, 63]
