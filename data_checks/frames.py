@@ -1,7 +1,4 @@
-"""The tables under test as pandas frames, read from a snapshot's Parquet files.
-
-The interactions are read in parts, each table else whole.
-"""
+"""The tables under test as pandas frames, read from a snapshot's Parquet files in parts."""
 
 import json
 import logging
@@ -14,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from data_checks.reading import read_parts
+from data_checks.repeated import repeated_numbers, repeated_texts
+from data_checks.vectors import measured_vectors
+
 logger = logging.getLogger(__name__)
 
 _DAY = 86_400_000_000
 """Microseconds."""
 PART = 1 << 20
 """Interactions checked at a time."""
+TEXTS_PART = 1 << 18
+"""Items, users or vectors checked at a time: their ids are texts, no categories."""
 USUAL_DAYS = 28
 """Days before the newest one that say what a usual day is."""
 
@@ -75,94 +78,49 @@ def read_frames(
         wanted = words.get(table, frozenset()).union(needed)
         return [name for name in pq.read_schema(snapshot / f"{table}.parquet").names if name in wanted]
 
-    items = pq.read_table(snapshot / "items.parquet", columns=named("items", "item_id"))
-    users = pq.read_table(snapshot / "users.parquet", columns=named("users"))
-    interactions = snapshot / "interactions.parquet"
+    items, interactions = snapshot / "items.parquet", snapshot / "interactions.parquet"
     columns = named("interactions", "interaction_id", "item_id")
+    known = pq.read_table(items, columns=["item_id"]).column(0)
     return {
-        "items": [items.to_pandas()],
-        "users": [users.to_pandas()],
-        "interactions": _interactions(interactions, columns, items.column("item_id")),
-        "embeddings": [_embeddings(snapshot / "embeddings.parquet")],
+        "items": _with_repeated(items, named("items", "item_id"), "item_id"),
+        "users": _with_repeated(snapshot / "users.parquet", named("users", "user_id"), "user_id"),
+        "interactions": _interactions(interactions, columns, known),
+        "embeddings": measured_vectors(snapshot / "embeddings.parquet", TEXTS_PART),
         "left_out": [_left_out(description, limits)],
         "volume": [_volume(interactions, datetime.fromisoformat(description["as_of"]))],
     }
 
 
-def _interactions(path: Path, columns: list[str], items: Any) -> Iterator[Any]:
-    """The interactions, at most PART rows at a time and at least one frame.
-
-    Ids and words are categories. `item_known` says whether the row has no item or one of `items`;
-    `id_repeated` whether its id stands in the table more than once.
-    """
-    import pyarrow as pa
+def _with_repeated(path: Path, columns: list[str], key: str) -> Iterator[Any]:
+    """A table, at most TEXTS_PART rows at a time; `id_repeated` says whether the key comes more than once."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    repeated = _repeated_ids(path)
-    with pq.ParquetFile(path, read_dictionary=["item_id", "event_type"]) as file:
-        empty = file.schema_arrow.empty_table().select(columns)
-        batches = file.iter_batches(batch_size=PART, columns=columns) if file.metadata.num_rows else ()
-        for part in (pa.Table.from_batches([batch]) for batch in batches) if batches else (empty,):
-            ids = part.column("item_id")
-            known = pc.or_(pc.is_null(ids), pc.is_in(ids.cast(items.type), value_set=items))
-            again = pc.is_in(part.column("interaction_id"), value_set=repeated)
-            yield part.append_column("item_known", known).append_column("id_repeated", again).to_pandas()
+    repeated = repeated_texts(path, [key])
+    for part in read_parts(path, columns, TEXTS_PART):
+        again = pc.is_in(part.column(key).cast(repeated.type), value_set=repeated)
+        yield part.append_column("id_repeated", again).to_pandas()
 
 
-def _repeated_ids(path: Path) -> Any:
-    """int64: ids of more than one interaction. All ids are in memory for it, 8 bytes a row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _interactions(path: Path, columns: list[str], items: Any) -> Iterator[Any]:
+    """The interactions, at most PART rows at a time. Ids and words are categories.
 
-    ids = np.empty(pq.read_metadata(path).num_rows, dtype=np.int64)
-    rows = 0
-    for part in _column(path, "interaction_id"):
-        ids[rows : rows + len(part)] = part
-        rows += len(part)
-    ids = ids[:rows]
-    ids.sort()
-    return pa.array(np.unique(ids[1:][ids[1:] == ids[:-1]]), pa.int64())
+    `item_known` says whether the row has no item or one of `items`; `id_repeated` whether its id stands in
+    the table more than once.
+    """
+    import pyarrow.compute as pc
+
+    repeated = repeated_numbers(path, "interaction_id")
+    for part in read_parts(path, columns, PART, categories=("item_id", "event_type")):
+        ids = part.column("item_id")
+        known = pc.or_(pc.is_null(ids), pc.is_in(ids.cast(items.type), value_set=items))
+        again = pc.is_in(part.column("interaction_id"), value_set=repeated)
+        yield part.append_column("item_known", known).append_column("id_repeated", again).to_pandas()
 
 
 def _column(path: Path, name: str) -> Iterator[Any]:
-    """A column of whole numbers or times (microseconds) in batches, without its nulls: int64[n]."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=PART, columns=[name]):
-            yield batch.column(0).drop_null().cast("int64").to_numpy()
-
-
-def _embeddings(path: Path) -> Any:
-    """Of each vector what the suite looks at, read in batches: the vectors themselves are never in memory."""
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    parts = []
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=10_000, columns=["item_id", "model", "vector"]):
-        vectors = [np.frombuffer(vector or b"", dtype="<f4") for vector in batch.column("vector").to_pylist()]
-        with np.errstate(over="ignore", invalid="ignore"):
-            norms = [float(np.linalg.norm(vector.astype(np.float64))) for vector in vectors]
-        parts.append(
-            pd.DataFrame(
-                {
-                    "item_id": batch.column("item_id").to_pylist(),
-                    "model": batch.column("model").to_pylist(),
-                    "dimension": [len(vector) for vector in vectors],
-                    "norm": norms,
-                    "finite": [bool(np.isfinite(vector).all()) for vector in vectors],
-                }
-            )
-        )
-    columns = ["item_id", "model", "dimension", "norm", "finite"]
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    by_model = frame.groupby("model", dropna=False)
-    frame["dimension_difference"] = frame["dimension"] - by_model["dimension"].transform("median").round()
-    usual = by_model["norm"].transform("median")
-    # A model whose usual vector is zero has no directions at all: 0, not NaN, which would not be judged.
-    frame["relative_norm"] = (frame["norm"] / usual.where(usual > 0.0)).fillna(0.0)
-    return frame
+    """A column of whole numbers or times (microseconds) in parts, without its nulls: int64[n]."""
+    for part in read_parts(path, [name], PART):
+        yield part.column(0).drop_null().cast("int64").to_numpy()
 
 
 def _volume(interactions: Path, as_of: datetime) -> Any:
