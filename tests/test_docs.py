@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from database.settings import REPOSITORY, Settings
+from training.params import Params
 
 PAGES = sorted(
     [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("**/*.md")]
@@ -83,3 +84,10 @@ def test_the_settings_of_the_pages_the_example_and_the_code_are_the_same() -> No
         assert fields <= named, f"{page} lacks {sorted(fields - named)}"
         unknown = named - fields - MARKERS
         assert not unknown, f"{page} names {sorted(unknown)}, which nothing reads"
+
+
+def test_the_table_of_when_params_take_effect_has_every_section() -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    table = page.split("## When a change of params.yaml takes effect")[1].split("\n## ")[0]
+    first_cells = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
+    assert set(Params.model_fields) <= {name.split(".")[0] for name in re.findall(r"`([\w.]+)`", first_cells)}

@@ -16,6 +16,7 @@ from pydantic import Field
 from scipy import sparse
 
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
+from training.models.core.bounds import MOST_FACTORS, MOST_POWER, MOST_ROUNDS
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.least_squares import HalfRound, Side, mean_pairs, penalties_of, with_int32
@@ -33,21 +34,21 @@ FINAL_STEPS = 10
 class AlsConfig(Config):
     """Section `als`."""
 
-    factors: int
+    factors: int = Field(ge=1, le=MOST_FACTORS)
     """Length of the vectors."""
-    regularization: float
+    regularization: float = Field(ge=0)
     """Weight of the squared length of the vectors in the loss."""
     regularization_scale: Literal["relative", "absolute"]
     """relative: regularization is times the root mean square length of the items' columns of confidences
     (`column_length`), so one value holds for small and large histories, and below 1 something of each is
     left; absolute: it is taken as it is."""
-    alpha: float
+    alpha: float = Field(ge=0)
     """How much more an observed pair counts for each unit of strength."""
-    regularization_power: float = Field(ge=0)
+    regularization_power: float = Field(ge=0, le=MOST_POWER)
     """A row of n pairs is regularised by (n / mean n) ^ regularization_power times as much (to the nearest
     power of CLASS_WIDTH): 0 is the same for all; 1 is the loss of explicit ALS (Zhou et al. 2008; for
     implicit data Rendle et al. 2022)."""
-    iterations: int
+    iterations: int = Field(ge=1, le=MOST_ROUNDS)
     """Rounds of solving for users, then for items."""
     strength: Strength
     """How the strength of a pair is read: linear, log1p or binary."""

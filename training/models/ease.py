@@ -31,12 +31,12 @@ twice as many."""
 class EaseConfig(Config):
     """Section `ease`."""
 
-    l2: float
+    l2: float = Field(gt=0)
     """Added to the diagonal of the Gram matrix."""
     max_items: int = Field(ge=1, le=46_000)
     """Of a larger catalogue only so many items, those with the most users, are solved for: the dense matrix
     takes 4 bytes x items squared, the time grows with their cube. LAPACK's 32-bit indexes end at 46,340."""
-    neighbours: int
+    neighbours: int = Field(ge=1)
     """Weights kept for each item in the served form."""
     strength: Strength
     """How the strength of a pair is read: linear, log1p or binary."""

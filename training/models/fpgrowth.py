@@ -14,6 +14,7 @@ from pydantic import Field
 from scipy import sparse
 
 from training.models.core.base import Algorithm, Config, Query
+from training.models.core.bounds import MOST_POWER
 from training.models.core.data import TrainingData
 from training.models.core.itemsets import LargerRules, larger_rules
 from training.models.core.neighbours import BLOCK, NeighbourModel, keep_top
@@ -27,15 +28,15 @@ TELLING_LIFT = 1.2
 class FpGrowthConfig(Config):
     """Section `fpgrowth`."""
 
-    min_support_baskets: int
+    min_support_baskets: int = Field(ge=1)
     """A pair, or a set of three, must stand in at least so many baskets."""
-    min_confidence: float
+    min_confidence: float = Field(ge=0, le=1)
     """A rule must hold in at least this share of the antecedent's baskets."""
-    max_basket: int
+    max_basket: int = Field(ge=1)
     """A larger basket is cut to so many items, drawn by the seed: pairs grow with its square."""
-    max_rules_per_item: int
+    max_rules_per_item: int = Field(ge=1)
     """Rules kept for each antecedent, the most confident."""
-    lift_power: float = Field(ge=0)
+    lift_power: float = Field(ge=0, le=MOST_POWER)
     """A rule adds confidence * lift ^ lift_power to a score: 0 is the confidence alone, which favours what
     is popular anyway; the higher, the more a rule must tell beyond that."""
 

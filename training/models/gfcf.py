@@ -14,6 +14,7 @@ from pydantic import Field
 from scipy import sparse
 
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
+from training.models.core.bounds import MOST_FACTORS
 from training.models.core.data import Strength, TrainingData, positive_power, transform, transform_matrix
 from training.models.core.neighbours import NeighbourModel, top_products
 from training.models.core.rounding import STORED, rounding_bound, zero_below, zero_rounding
@@ -27,7 +28,7 @@ POWER_ITERATIONS = 6
 class GfCfConfig(Config):
     """Section `gfcf`."""
 
-    rank: int = Field(ge=1)
+    rank: int = Field(ge=1, le=MOST_FACTORS)
     """Singular vectors of the ideal low-pass filter."""
     low_pass: float = Field(ge=0)
     """Weight of the ideal low-pass filter against the linear one."""

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config
 from training.models.core.data import Strength, TrainingData, transform_matrix
@@ -13,9 +14,9 @@ from training.models.core.types import FloatArray, IntArray, Report
 class ItemKnnConfig(Config):
     """Section `itemknn`."""
 
-    neighbours: int
+    neighbours: int = Field(ge=1)
     """Neighbours kept for each item."""
-    shrink: float
+    shrink: float = Field(ge=0)
     """Added to the denominator: similarities that rest on few users count less."""
     strength: Strength
     """How the strength of a pair is read: linear, log1p or binary."""

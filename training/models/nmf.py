@@ -13,8 +13,10 @@ nights were better or worse by luck, and a lucky one kept its successors out of 
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
+from training.models.core.bounds import MOST_FACTORS, MOST_ROUNDS
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.types import Csr, FloatArray, IntArray, Report
@@ -26,11 +28,11 @@ FOLD_IN_SWEEPS = 30
 class NmfConfig(Config):
     """Section `nmf`."""
 
-    factors: int
+    factors: int = Field(ge=1, le=MOST_FACTORS)
     """Number of topics."""
-    iterations: int
+    iterations: int = Field(ge=1, le=MOST_ROUNDS)
     """Rounds over all factors of users and of items."""
-    l2: float
+    l2: float = Field(ge=0)
     """Weight of the squared length of the vectors in the loss, times the root mean square length of the
     items' columns of strengths (`column_length`): one value holds for small and large histories, and below 1
     something of each is left."""
@@ -122,6 +124,8 @@ def _start(matrix: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray
     least = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / factors) / 2
     users = np.full((n_users, factors), least, dtype=np.float32)
     items = np.full((n_items, factors), least, dtype=np.float32)
+    if not matrix.nnz:
+        return users, items
     left, values, right = randomized_svd(matrix, min(factors, n_users, n_items), random_state=seed)
     for factor, value in enumerate(values):
         parts = [

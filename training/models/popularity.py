@@ -3,6 +3,7 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
 from training.models.core.base import Algorithm, Config, Model, Query
@@ -16,7 +17,7 @@ DAY = 86_400
 class PopularityConfig(Config):
     """Section `popularity`."""
 
-    window_days: int
+    window_days: int = Field(ge=0)
     """Only events of the last so many days count; older ones break ties. 0: all of them count."""
 
 

@@ -4,6 +4,7 @@ import re
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
 from training.models.core.base import Algorithm, Config
@@ -20,9 +21,9 @@ _WORD = re.compile(r"\b\w+\b")
 class TfidfConfig(Config):
     """Section `tfidf`."""
 
-    neighbours: int
+    neighbours: int = Field(ge=1)
     """Neighbours kept for each item."""
-    min_similarity: float
+    min_similarity: float = Field(ge=0, le=1)
     """Neighbours below this cosine are dropped."""
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from pydantic import ValidationError, create_model
+from pydantic import Field, ValidationError, create_model
 
 from database.settings import get_settings
 from training.errors import TrainingError
+from training.models.blend import BLEND, NEW_ITEMS
 from training.models.core.base import Config
 from training.models.embeddings import EmbeddingsConfig
-from training.models.registry import REGISTRY, algorithm
+from training.models.registry import REGISTRY, algorithm, names
 from training.models.trending import TrendingConfig
 from training.params.changes import edits_needed, rename_old_keys
 from training.params.experiments import ExperimentsParams, ImpressionsParams
@@ -32,6 +33,7 @@ from training.params.learning import (
     TuneParams,
 )
 from training.params.operating import (
+    METRICS,
     DataCheckParams,
     GateParams,
     GuardParams,
@@ -80,7 +82,7 @@ _NOT_LEARNED = (
 class Params(_ModelSections):
     """The whole of params.yaml: the sections below, and one of each model of the registry."""
 
-    seed: int
+    seed: int = Field(ge=0)
     interactions: InteractionsParams
     event_types: dict[str, EventTypeParams] = {}  # noqa: RUF012
     """By name: a word, or a word with a condition on the event's value, such as `read>=3`."""
@@ -149,7 +151,28 @@ def load_params(path: Path | None = None, *, rename: bool = False) -> Params:
         raise ParamsError(path, "; ".join([*renamed, *_problems(error)])) from error
     if renamed and not rename:
         raise ParamsError(path, "; ".join(renamed))
+    if missing := _names_without_meaning(params):
+        raise ParamsError(path, "; ".join(missing))
     return params
+
+
+def _names_without_meaning(params: Params) -> list[str]:
+    """What a section names and nothing computes: the gate would find it out at the end of a night."""
+    compared = {BLEND, *names(scope="bundle"), *names(scope="evaluation")}
+    named = {
+        "gate.judged": (params.gate.judged, compared),
+        "gate.baseline": ((params.gate.baseline,), compared),
+        "blend.tuned": (tuple(params.blend.tuned), {NEW_ITEMS, *names(scope="bundle")}),
+        "gate.metric": (
+            (params.gate.metric,),
+            {f"{metric}@{cutoff}" for metric in METRICS for cutoff in params.evaluation.cutoffs},
+        ),
+    }
+    return [
+        f"{key}: {', '.join(unknown)} is none of {', '.join(sorted(known))}"
+        for key, (given, known) in named.items()
+        if (unknown := [name for name in given if name not in known])
+    ]
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from database.event_types import EventType
 from training.models.core.base import Config
@@ -61,7 +61,7 @@ class SplitParams(Config):
 class EvaluationParams(Config):
     """Section `evaluation`: how rankings are evaluated."""
 
-    cutoffs: tuple[int, ...] = Field(min_length=1)
+    cutoffs: tuple[PositiveInt, ...] = Field(min_length=1)
     bootstrap_samples: int = Field(ge=100)
     batch_users: int = Field(ge=1)
     """Users scored at once: memory is 4 bytes x users x items."""

@@ -31,6 +31,10 @@ class DataCheckParams(Config):
     what is free need not be enough."""
 
 
+METRICS = ("recall", "hit_rate", "ndcg", "map", "mrr")
+"""What may be judged by: the keys of `training.evaluation.ranking.ACCURACY`."""
+
+
 class GateParams(Config):
     """Section `gate`: what a bundle must reach before it may serve."""
 
@@ -39,10 +43,10 @@ class GateParams(Config):
     baseline: str
     """What the first bundle is compared with."""
     metric: str
-    """Metric of the comparisons, such as ndcg@10."""
+    """Metric of the comparisons, such as ndcg@10: one of METRICS at one of `evaluation.cutoffs`."""
     confidence: float = Field(gt=0, lt=1)
     """Of the comparisons of all judged models and of users without history together."""
-    min_test_users: int
+    min_test_users: int = Field(ge=0)
     """Under this many test users accuracy and coverage are not judged."""
     min_gain_over_baseline: float
     """Where there is no champion to compare with: the blend's mean gain must be above this."""
@@ -53,7 +57,7 @@ class GateParams(Config):
     `memory_days` together."""
     memory_days: float = Field(default=28, gt=0)
     """How long ago a champion may have come into service to be one that small losses are added up from."""
-    min_coverage_ratio: float
+    min_coverage_ratio: float = Field(ge=0)
     """Rejected when the blend's coverage is shown to be below so many times the champion's."""
     min_cold_difference: float
     """Rejected when users without history are shown to be served worse by more."""
@@ -61,11 +65,11 @@ class GateParams(Config):
     """Largest share of the items, users, interactions, or interactions of a type that may be gone."""
     max_share_drop: float = Field(default=0.8, gt=0, le=1)
     """By how much of itself an event type's share of the interactions may fall."""
-    min_index_recall: float
-    max_size_mb: float
-    max_smoke_ms: float
+    min_index_recall: float = Field(ge=0, le=1)
+    max_size_mb: float = Field(gt=0)
+    max_smoke_ms: float = Field(gt=0)
     """P95 of one list from the loaded bundle."""
-    smoke_queries: int
+    smoke_queries: int = Field(ge=1)
 
     @property
     def compared(self) -> tuple[str, ...]:

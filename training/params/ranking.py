@@ -13,14 +13,14 @@ from training.models.registry import REGISTRY
 class BlendParams(Config):
     """Section `blend`: how models' scores are combined."""
 
-    clicked: float
-    search: float
-    diverse: float
-    embeddings: float
-    cf: float
-    cold_below: int
+    clicked: float = Field(ge=0)
+    search: float = Field(ge=0)
+    diverse: float = Field(ge=0)
+    embeddings: float = Field(ge=0)
+    cf: float = Field(ge=0)
+    cold_below: int = Field(ge=0)
     """Under this many interactions a user is cold."""
-    stale_days: int
+    stale_days: int = Field(ge=0)
     weights: Literal["original", "tuned"]
     """How home weighs the models that speak for what a user clicked: equally, or by `tuned`."""
     tuned: dict[str, float]
@@ -51,13 +51,13 @@ class FieldBoosts(Config):
 class SearchParams(Config):
     """Section `search`."""
 
-    lexical: float
-    semantic: float
+    lexical: float = Field(ge=0)
+    semantic: float = Field(ge=0)
     focus: float = Field(gt=0)
     """Power of the share of a query's words that an item has: above 1, few of them count little."""
-    min_similarity: float
+    min_similarity: float = Field(ge=-1, le=1)
     """A cosine below this is no match."""
-    candidates: int
+    candidates: int = Field(ge=1)
     """Nearest vectors that are fused with the words' matches."""
     synonyms: str
     """Path of the synonyms file, relative to the checkout."""
@@ -73,15 +73,15 @@ class SearchParams(Config):
 class RankingParams(Config):
     """Section `ranking`: the service's reordering of the blend."""
 
-    history_events: int
-    candidates: int
-    recent_queries: int
-    query_decay: float
-    dislike_penalty: float
-    interest_share: float
-    relevance: float
-    value_prior_ratings: float
-    value_popularity: float
+    history_events: int = Field(ge=1)
+    candidates: int = Field(ge=1)
+    recent_queries: int = Field(ge=0)
+    query_decay: float = Field(ge=0, le=1)
+    dislike_penalty: float = Field(ge=0)
+    interest_share: float = Field(ge=0, le=1)
+    relevance: float = Field(ge=0, le=1)
+    value_prior_ratings: float = Field(ge=0)
+    value_popularity: float = Field(ge=0, le=1)
     value_cheapness: float = Field(ge=0, le=1)
     """Saving of the cheapest item of its group, where no discount is known."""
-    top_categories: int
+    top_categories: int = Field(ge=1)

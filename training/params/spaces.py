@@ -27,6 +27,12 @@ class Range(Config):
     high: float
     scale: Literal["linear", "log"]
 
+    @model_validator(mode="after")
+    def _holds_numbers(self) -> Self:
+        if self.low > self.high or (self.scale == "log" and self.low <= 0):
+            raise ValueError("low must not be above high, and above 0 on a logarithmic scale")
+        return self
+
 
 class Ladder(Config):
     """Ascending values of what a fit's cost grows with: searched at the first, then climbed while it pays."""

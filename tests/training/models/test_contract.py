@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import sparse
 
 from training.models.core.base import Config, Model, Query
+from training.models.core.bounds import LARGEST
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
 from training.models.core.types import FloatArray
@@ -147,3 +149,20 @@ class TestContract:
             config.model_validate({**known, "colour": "red"})
         with pytest.raises(ValueError, match="required"):
             config.model_validate({})
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_any_number_that_its_config_takes_gives_a_model(
+    name: str, checkerboard: TrainingData, configs: dict[str, Config]
+) -> None:
+    """What is out of range is refused when params.yaml is read: no night ends by a number in it."""
+    usual = configs[name].model_dump()
+    for key in [key for key, value in usual.items() if isinstance(value, int | float)]:
+        for number in (0, 0.5, 1, 50, LARGEST):
+            try:
+                config = type(configs[name]).model_validate(usual | {key: number})
+            except ValidationError:
+                continue
+            model = fit_model(name, checkerboard, config, SEED)
+            scores = model.scores(query_of(checkerboard, 1))
+            assert np.isfinite(scores).all(), (key, number)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from training.models.core.bounds import largest_of, numbers_in
 from training.models.core.storage import Arrays, read_model, write_model
 from training.models.core.types import Csr, FloatArray, IntArray
 
@@ -20,9 +21,21 @@ NO_SCORES = np.zeros(0, dtype=np.float32)
 
 
 class Config(BaseModel):
-    """A model's section of params.yaml. Its fields have no defaults: the file is their only home."""
+    """A model's section of params.yaml. Its fields have no defaults: the file is their only home.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    No number is infinite, or larger than an integer of PostgreSQL; no time is longer than a hundred years,
+    which any date can be moved by. The unit of a time is the last word of its field's name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _can_be_counted_with(cls, value: Any, info: ValidationInfo) -> Any:
+        largest = largest_of(str(info.field_name))
+        if not all(-largest <= number <= largest for number in numbers_in(value)):
+            raise ValueError(f"a number here may be at most {largest:,}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
