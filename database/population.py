@@ -1,5 +1,6 @@
 """What catalogue, interactions and vectors look like now: counts and samples to compare with a snapshot's."""
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.export import LEARNABLE
 
 WEEK = 7
+FETCHED = 10_000
+"""Rows that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,20 @@ class InteractionWeeks:
 
 
 def catalogue_facts(conn: Connection, sample: int) -> CatalogueFacts:
-    """Read the catalogue; at most `sample` items for prices and texts, the same ones each time."""
+    """Read the catalogue; prices and texts of at most `sample` items each, drawn by a hash of their ids.
+
+    The same catalogue gives the same sample; where no more than `sample` have a price or text, all are read.
+    """
     live = "from items where deleted_at is null and title is not null"
     with conn.cursor() as cursor:
         cursor.execute(f"select coalesce(category, ''), count(*) {live} group by 1")
         categories = {str(category): int(count) for category, count in cursor.fetchall()}
-        cursor.execute(
-            f"""select price, length(title) + coalesce(length(description), 0) {live}
-            order by md5(item_id) limit %s""",
-            (sample,),
-        )
-        rows = cursor.fetchall()
-    prices = [float(price) for price, _ in rows if price is not None]
-    return CatalogueFacts(categories, prices, [float(length) for _, length in rows])
+        drawn = "order by md5(item_id) limit %s"
+        cursor.execute(f"select price {live} and price is not null {drawn}", (sample,))
+        prices = [float(price) for (price,) in cursor.fetchall()]
+        length = "length(title) + coalesce(length(description), 0)"
+        cursor.execute(f"select {length} {live} {drawn}", (sample,))
+        return CatalogueFacts(categories, prices, [float(found) for (found,) in cursor.fetchall()])
 
 
 def latest_interaction(conn: Connection, now: datetime) -> datetime | None:
@@ -76,11 +80,6 @@ def interaction_weeks(conn: Connection, end: datetime, most: int) -> Interaction
         for event, number, count in cursor.fetchall():
             days.setdefault(str(event), [0] * (WEEK * most))[number] = int(count)
         cursor.execute(
-            f"select item_id, {day} / {WEEK}, count(*) {within} and item_id is not null group by 1, 2", values
-        )
-        for item, week, count in cursor.fetchall():
-            items[week][str(item)] = int(count)
-        cursor.execute(
             f"""select week, events, count(*) from (
                 select {day} / {WEEK} as week, count(*) as events {within} and user_id is not null
                 group by user_id, 1
@@ -89,6 +88,14 @@ def interaction_weeks(conn: Connection, end: datetime, most: int) -> Interaction
         )
         for week, events, users in cursor.fetchall():
             activity[week][int(events)] = int(users)
+    with conn.cursor(name="items_of_weeks") as cursor:
+        # An item is in most weeks: its id is kept once, and the rows come a few at a time.
+        cursor.itersize = FETCHED
+        cursor.execute(
+            f"select item_id, {day} / {WEEK}, count(*) {within} and item_id is not null group by 1, 2", values
+        )
+        for item, week, count in cursor:
+            items[week][sys.intern(item)] = int(count)
     first = min((next(n for n, count in enumerate(each) if count) for each in days.values()), default=None)
     skipped = most if first is None else -(-first // WEEK)
     days = {event: counts[WEEK * skipped :] for event, counts in days.items()}
@@ -96,7 +103,7 @@ def interaction_weeks(conn: Connection, end: datetime, most: int) -> Interaction
 
 
 def sampled_vectors(conn: Connection, sample: int) -> list[bytes]:
-    """Vectors (float32, little-endian) of at most `sample` live items."""
+    """Vectors (float32, little-endian) of at most `sample` live items, drawn by a hash of their ids."""
     with conn.cursor() as cursor:
         cursor.execute(
             """select e.vector from embeddings e join items i using (item_id)
