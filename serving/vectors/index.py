@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.types import Mask, Rows, Vector
+from training.models.core.vector_index import RERANKED
 
 EXACT_BELOW = 20_000
 """Allowed vectors up to which all are compared: an inverted list may hold none of a few among many."""
+
+_ENOUGH = 0.75
+"""Share of them that must be allowed in a search of all vectors, so that there are still some to spare."""
+
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -134,20 +140,36 @@ class VectorIndex:
     def _search_base(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         if self._base is None:
             return _nothing()
-        valid = self._base_valid & allowed[self._base.rows]
-        count = min(k, int(valid.sum()))
-        if count == 0:
-            return _nothing()
+        places = self._search_unfiltered(self._base, query, k, allowed)
+        if places is None:
+            places = self._search_filtered(self._base, query, k, allowed)
+        cosines = (self._base.vectors[places] @ query).astype(np.float32)
+        best = _nearest(cosines, k)
+        return self._base.rows[places[best]], cosines[best]
+
+    def _search_unfiltered(self, base: VectorBase, query: Vector, k: int, allowed: Mask) -> Places | None:
+        """Places of candidates for the k nearest; None where too few of the nearest of all are allowed.
+
+        Most lists allow nearly everything: a mask over all vectors would take longer than the search.
+        """
+        if not hasattr(base.index, "nprobe"):  # an exact index compares all of them anyway
+            return None
+        nearest: Places = base.index.search(query.reshape(1, -1), RERANKED * k)[1][0]
+        nearest = nearest[nearest >= 0]
+        kept = nearest[self._base_valid[nearest] & allowed[base.rows[nearest]]]
+        return kept if len(kept) >= RERANKED * k * _ENOUGH else None
+
+    def _search_filtered(self, base: VectorBase, query: Vector, k: int, allowed: Mask) -> Places:
+        """Places of candidates for the k nearest among the allowed vectors, int64[m]."""
+        valid = self._base_valid & allowed[base.rows]
         places = np.flatnonzero(valid)
+        count = min(k, len(places))
         if len(places) > EXACT_BELOW:
-            parameters = _parameters(self._base.index, valid, len(places))
-            # Twice as many, since its codes are rounded: the vectors themselves decide among them.
-            nearest = self._base.index.search(query.reshape(1, -1), 2 * count, params=parameters)[1][0]
+            parameters = _parameters(base.index, valid, len(places))
+            nearest = base.index.search(query.reshape(1, -1), RERANKED * count, params=parameters)[1][0]
             if (nearest[:count] >= 0).all():  # else the lists that were read held too few
                 places = nearest[nearest >= 0]
-        cosines = (self._base.vectors[places] @ query).astype(np.float32)
-        best = _nearest(cosines, count)
-        return self._base.rows[places[best]], cosines[best]
+        return places
 
     def _search_overlay(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         count = len(self._slots)

@@ -18,8 +18,17 @@ from training.models.core.rounding import (
 )
 from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
-from training.models.core.vector_index import IndexReport, build_index, evaluate_index, open_index, save_index
+from training.models.core.vector_index import (
+    IndexReport,
+    build_index,
+    evaluate_index,
+    nearest,
+    open_index,
+    save_index,
+)
 
+SCORED_WHOLE = 100_000
+"""Up to so many items every one is scored for a history, whatever the index."""
 CANDIDATES = 1000
 """Items scored for a query when the catalogue is too large to score whole."""
 INDEX_FILE = "index.faiss"
@@ -31,7 +40,7 @@ class EmbeddingsConfig(Config):
     model: str
     """Name or folder of a sentence-transformers model."""
     flat_below: int = Field(ge=0)
-    """Up to so many vectors the index is exact and every item is scored."""
+    """Up to so many vectors the index is exact."""
     nprobe: int = Field(ge=1)
     """Inverted lists read for each query of a larger index."""
 
@@ -47,7 +56,7 @@ class Embeddings(Model):
         self.scalars = scalars
         self.index = index
         self.n_items = len(vectors)
-        self._whole = self.n_items <= int(scalars["flat_below"])
+        self._whole = self.n_items <= max(int(scalars["flat_below"]), SCORED_WHOLE)
         self._texted = np.asarray(vectors.any(axis=1), dtype=np.float32)
 
     @property
@@ -65,10 +74,9 @@ class Embeddings(Model):
         depth = min(k, self.n_items)
         if depth == 0:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        scores, found = self.index.search(profile.vector[None, :], depth)
-        # FAISS pads with -1 where inverted lists hold too few; a cosine at or below zero is no likeness.
-        near = (found[0] >= 0) & (profile.zero_rounding(scores[0]) > 0)
-        return found[0][near].astype(np.int32), scores[0][near]
+        items, cosines = nearest(self.index, self.vectors, profile.vector, depth)
+        near = profile.zero_rounding(cosines) > 0  # at or below zero is no likeness
+        return items[near], cosines[near]
 
     def scores(self, query: Query) -> FloatArray:
         profile = self.profile(query)

@@ -71,3 +71,49 @@ def test_the_nearest_of_a_kind_are_found_whatever_is_asked(
 
 def test_a_kind_that_is_compared_whole_is_smaller_than_one_that_is_not() -> None:
     assert COUNTS["content"] < EXACT_BELOW < COUNTS["article"]
+
+
+@pytest.fixture(scope="module")
+def long_vectors() -> Vectors:
+    """In clusters, and of so many dimensions that the index holds codes of them."""
+    random = np.random.default_rng(4)
+    topics = random.normal(size=(400, 128))
+    return unit(
+        topics[random.integers(400, size=EXACT_BELOW + 4000)] + random.normal(size=(EXACT_BELOW + 4000, 128))
+    )
+
+
+@pytest.fixture(scope="module")
+def long_index(long_vectors: Vectors) -> VectorIndex:
+    count = len(long_vectors)
+    rows = np.random.default_rng(5).permutation(count).astype(np.int32)
+    base = VectorBase(
+        long_vectors, build_index(long_vectors, 1000, PROBES, 42), rows, np.ones(count, dtype=np.bool_)
+    )
+    return VectorIndex(128, base)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [1.0, 0.97, 0.8, 0.3, 0.01], ids=str)
+def test_what_is_not_allowed_is_never_found_and_what_is_left_is(
+    long_index: VectorIndex, long_vectors: Vectors, share: float
+) -> None:
+    base = long_index._base
+    assert base is not None
+    random = np.random.default_rng(6)
+    allowed = random.random(len(long_vectors)) < share
+    edited = random.choice(len(long_vectors), 40, replace=False)
+    for place in edited.tolist():
+        long_index.remove(int(base.rows[place]))
+    exact = np.zeros(len(long_vectors), dtype=np.float32)
+    recalls = []
+    for place in edited.tolist():
+        query = long_vectors[place]
+        exact[base.rows] = long_vectors @ query
+        left = allowed.copy()
+        left[base.rows[edited]] = False
+        rows, cosines = long_index.search(query, NEAREST, allowed)
+        assert left[rows].all()
+        assert cosines == pytest.approx(exact[rows], abs=1e-5)
+        recalls.append(float((cosines >= np.sort(exact[left])[-NEAREST] - 1e-6).mean()))
+    assert np.mean(recalls) >= 0.9

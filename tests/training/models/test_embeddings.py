@@ -7,7 +7,14 @@ from scipy import sparse
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
 from training.models.core.types import FloatArray
-from training.models.core.vector_index import build_index, centroids, evaluate_index, open_index, save_index
+from training.models.core.vector_index import (
+    build_index,
+    centroids,
+    evaluate_index,
+    nearest,
+    open_index,
+    save_index,
+)
 from training.models.core.vocabulary import Vocabulary
 from training.models.embeddings import Embeddings, EmbeddingsConfig, fit
 
@@ -39,6 +46,23 @@ def test_a_large_index_is_inverted_lists_and_its_recall_is_measured(vectors: Flo
     assert whole.kind == few.kind == "ivf_sq8"
     assert whole.recall_at_10 > 0.95
     assert few.recall_at_10 < whole.recall_at_10
+
+
+def test_a_large_index_of_long_vectors_is_of_codes_that_the_vectors_correct() -> None:
+    generator = np.random.default_rng(3)
+    clusters = generator.normal(size=(150, 128)).astype(np.float32)
+    drawn = clusters[generator.integers(150, size=4000)] + generator.normal(size=(4000, 128))
+    vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    index = build_index(vectors, flat_below=100, nprobe=1000, seed=0)
+    report = evaluate_index(index, vectors, seed=0)
+    assert report.kind == "ivf_pq4"
+    assert report.recall_at_10 > 0.95
+    rows, cosines = nearest(index, vectors, vectors[7], 10)
+    assert rows[0] == 7
+    np.testing.assert_allclose(cosines, vectors[rows] @ vectors[7], rtol=1e-5)
+    assert (np.diff(cosines) <= 0).all()
+    again = build_index(vectors, flat_below=100, nprobe=1000, seed=0)
+    np.testing.assert_array_equal(again.search(vectors[:5], 10)[1], index.search(vectors[:5], 10)[1])
 
 
 def test_the_number_of_lists_follows_the_size() -> None:
