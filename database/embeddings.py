@@ -1,18 +1,39 @@
 """Vectors of items: which are missing or of an older text, and storing many at once."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
+from database.locks import VECTORS
+
 logger = logging.getLogger(__name__)
 
 BATCH = 512
 """Vectors stored in one transaction: what a crash makes the next run do again."""
+# The texts are made of these few alone, and a vector of the same text is looked up by the index.
+_UNINDEXED = """
+    with missing as (
+        select i.item_id, i.text_hash, title, category, sub_category, tags, description
+        from items i left join embeddings e on e.item_id = i.item_id
+        where i.deleted_at is null and i.text_hash is not null
+            and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> {model}) {which}
+    ), texts as (
+        select text_hash, array_agg(item_id order by item_id) as item_ids,
+            min(embedding_text(title, category, sub_category, tags, description)) as text
+        from missing group by text_hash
+    )
+    select text_hash, text, item_ids, (
+        select vector from embeddings e where e.text_hash = t.text_hash and e.model = {model} limit 1
+    ) from texts t order by item_ids[1]
+"""
 _BYTES = 4
 """Of a number in a vector."""
 
@@ -37,7 +58,7 @@ def index_items(
     """Store a vector of `model` for every item whose text has none; returns how many were stored.
 
     Items of one text share its vector: it is encoded once. Commits after each batch: what is done stays done
-    when it is stopped, and the live plane sees it.
+    when it is stopped, and the live plane sees it, whose workers leave the rest to this meanwhile.
 
     Args:
         conn: has no transaction open.
@@ -46,13 +67,34 @@ def index_items(
         batch: items of one transaction.
     """
     stored = 0
-    while texts := unindexed(conn, model, batch):
-        conn.commit()  # encoding takes long: no transaction stays open meanwhile
-        stored += store(conn, model, texts, _vectors(texts, encode))
-        conn.commit()
-    conn.commit()
+    with _alone(conn):
+        while texts := unindexed(conn, model, batch):
+            conn.commit()  # encoding takes long: no transaction stays open meanwhile
+            stored += store(conn, model, texts, _vectors(texts, encode))
+            conn.commit()
     logger.info("Stored vectors of %d items (%s).", stored, model)
     return stored
+
+
+@contextmanager
+def _alone(conn: Connection) -> Iterator[None]:
+    """Have the service's workers make no vectors for the block; what is uncommitted at its end is undone."""
+    with conn.cursor() as cursor:
+        cursor.execute("select pg_advisory_lock(%s)", (VECTORS,))
+    conn.commit()
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.rollback()
+            with conn.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s)", (VECTORS,))
+            conn.commit()
+
+
+async def alone_at_vectors(conn: asyncpg.Connection) -> bool:
+    """Whether nobody else makes vectors until the transaction under way ends: then others wait."""
+    return bool(await conn.fetchval("select pg_try_advisory_xact_lock($1)", VECTORS))
 
 
 def _vectors(texts: Sequence[Unindexed], encode: Callable[[list[str]], NDArray[np.float32]]) -> list[bytes]:
@@ -64,30 +106,21 @@ def _vectors(texts: Sequence[Unindexed], encode: Callable[[list[str]], NDArray[n
 
 def unindexed(conn: Connection, model: str, limit: int) -> list[Unindexed]:
     """Texts of the first `limit` items without a vector of `model`; bare and deleted ones need none."""
+    statement = _UNINDEXED.format(model="%(model)s", which="order by i.item_id limit %(limit)s")
     with conn.cursor() as cursor:
-        # The texts are made of these few alone, and a vector of the same text is looked up by the index.
-        cursor.execute(
-            """with missing as (
-                select i.item_id, i.text_hash, title, category, sub_category, tags, description
-                from items i left join embeddings e on e.item_id = i.item_id
-                where i.deleted_at is null and i.text_hash is not null
-                    and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> %(model)s)
-                order by i.item_id limit %(limit)s
-            ), texts as (
-                select text_hash, array_agg(item_id order by item_id) as item_ids,
-                    min(embedding_text(title, category, sub_category, tags, description)) as text
-                from missing group by text_hash
-            )
-            select text_hash, text, item_ids, (
-                select vector from embeddings e
-                where e.text_hash = t.text_hash and e.model = %(model)s limit 1
-            ) from texts t order by item_ids[1]""",
-            {"model": model, "limit": limit},
-        )
-        return [
-            Unindexed(text_hash, text, None if vector is None else bytes(vector), tuple(item_ids))
-            for text_hash, text, item_ids, vector in cursor.fetchall()
-        ]
+        cursor.execute(statement, {"model": model, "limit": limit})
+        return [_unindexed(row) for row in cursor.fetchall()]
+
+
+async def unindexed_among(conn: asyncpg.Connection, item_ids: Sequence[str], model: str) -> list[Unindexed]:
+    """Texts of those of the items that have no vector of `model`; bare and deleted ones need none."""
+    statement = _UNINDEXED.format(model="$1", which="and i.item_id = any($2)")
+    return [_unindexed(tuple(row)) for row in await conn.fetch(statement, model, list(item_ids))]
+
+
+def _unindexed(row: tuple[Any, ...]) -> Unindexed:
+    text_hash, text, item_ids, vector = row
+    return Unindexed(text_hash, text, None if vector is None else bytes(vector), tuple(item_ids))
 
 
 def store(conn: Connection, model: str, texts: Sequence[Unindexed], vectors: Sequence[bytes]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from database.attributes import AttributeConflictError, read_types, settle, store_types
 from database.errors import DatabaseError
-from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish, get_items
+from database.items import WRITTEN, Embedding, ItemRow, delete_item, finish
 
 COLUMNS = (*WRITTEN, "categories", "stock", "dated_at", "attributes")
 """What a whole item says."""
@@ -100,18 +100,6 @@ async def _settle_types(
             conflicts[index] = conflict
     await store_types(conn, {name: kind for name, kind in known.items() if name not in before})
     return conflicts
-
-
-async def without_vector(conn: asyncpg.Connection, item_ids: Sequence[str], model: str) -> list[ItemRow]:
-    """Those of the items that need a vector of `model` for their present text."""
-    found = await conn.fetch(
-        """select i.item_id from items i left join embeddings e using (item_id)
-        where i.item_id = any($1) and i.deleted_at is null and i.text_hash is not null
-            and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> $2) order by i.item_id""",
-        list(item_ids),
-        model,
-    )
-    return await get_items(conn, [record["item_id"] for record in found])
 
 
 async def store_vectors(conn: asyncpg.Connection, vectors: Mapping[str, Embedding], dimension: int) -> int:

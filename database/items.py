@@ -173,12 +173,6 @@ async def get_item(conn: asyncpg.Connection, item_id: str) -> ItemRow | None:
     return None if record is None else _row(record)
 
 
-async def get_items(conn: asyncpg.Connection, item_ids: Sequence[str]) -> list[ItemRow]:
-    """The items that have these ids, deleted or not, in order of id."""
-    records = await conn.fetch(f"{_SELECT} where i.item_id = any($1) order by i.item_id", list(item_ids))
-    return [_row(record) for record in records]
-
-
 async def get_article(conn: asyncpg.Connection, article_id: int) -> ItemRow | None:
     """The item of an article's number, deleted or not; None when there is none."""
     record = await conn.fetchrow(f"{_SELECT} where i.article_id = $1", article_id)

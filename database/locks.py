@@ -10,6 +10,7 @@ TRENDING = 7_302_601_003
 PROMOTION = 7_302_601_004
 INGESTION = 7_302_601_006
 DATABASES = 7_302_601_007
+VECTORS = 7_302_601_008
 
 DDL_TIMEOUT = "2s"
 """How long a change of the schema waits for a lock: whoever comes after it waits in the same queue."""

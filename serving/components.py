@@ -9,6 +9,7 @@ import asyncpg
 from database.settings import REPOSITORY
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import Locate
+from serving.catalogue.background_vectors import BackgroundVectors
 from serving.catalogue.event_writes import EventWrites
 from serving.catalogue.feed import ChangeFeed
 from serving.catalogue.index import LiveIndex
@@ -22,7 +23,6 @@ from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import RunningExperiments
 from serving.text.synonyms import Synonyms
 from serving.types import Clock
-from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_process import SOCKET, load_encoder
 from serving.vectors.encoder_thread import LiveEncoder
 from serving.vectors.shared_encoder import SharedEncoder
@@ -59,16 +59,16 @@ def assemble(
     index = LiveIndex(model.name, model.dimension, synonyms, params.search)
     deployed = Deployed(database, index, locate, made_by, clock)
     encoder = LiveEncoder(model)
-    vectors = BackgroundVectors(database, encoder)
+    feed = ChangeFeed(database, index, deployed)
     return Components(
         database=database,
         index=index,
         encoder=encoder,
         deployed=deployed,
-        feed=ChangeFeed(database, index, deployed),
+        feed=feed,
         writes=Writes(database, encoder),
-        item_writes=ItemWrites(database, encoder, vectors),
-        vectors=vectors,
+        item_writes=ItemWrites(database, encoder),
+        vectors=BackgroundVectors(database, encoder, index, feed),
         event_writes=EventWrites(database, params.event_types),
         user_writes=UserWrites(database),
         experiments=RunningExperiments(pool, params.experiments.poll_seconds),

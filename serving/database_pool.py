@@ -35,14 +35,16 @@ class Lane(Enum):
     EVENT = "event"
     CATALOGUE = "catalogue"
     """Writes of items, which wait for each other on the row of the catalogue's number."""
+    VECTORS = "vectors"
+    """Vectors that are made in the background: its transaction is open while they are."""
     FOLLOW = "follow"
     """What no request waits for, or not to its end: changes, scores, bundles. Each statement has a limit."""
 
     @property
     def seconds(self) -> float | None:
         """How long a block may take, the wait for a connection included; None is no limit."""
-        limits = {Lane.ANSWER: 0.75, Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0, Lane.FOLLOW: None}
-        return limits[self]
+        limits = {Lane.ANSWER: 0.75, Lane.READ: 2.0, Lane.EVENT: 5.0, Lane.CATALOGUE: 5.0}
+        return limits.get(self)
 
 
 class LiveDatabase:
@@ -51,7 +53,7 @@ class LiveDatabase:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         # Besides the lanes, the log of impressions, the experiments and the probe have a connection each.
-        spare = pool.get_max_size() - 9
+        spare = pool.get_max_size() - 10
         sizes = {Lane.ANSWER: max(1, spare), Lane.READ: 2, Lane.EVENT: 2} if spare > 0 else {}
         self._free = {lane: asyncio.Semaphore(sizes.get(lane, 1)) for lane in Lane}
         self._probe: asyncio.Task[None] | None = None

@@ -83,6 +83,7 @@ class LivePlane:
         await components.feed.open()
         await components.experiments.open()
         components.exposure.impressions.open()
+        components.vectors.open()
         plane._polling = asyncio.create_task(plane._poll())
         logger.info("ready: %d items, bundle %s", components.index.catalogue.n_rows, plane.bundle_id)
         return plane

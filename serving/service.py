@@ -29,7 +29,7 @@ from training.params import load_params
 
 logger = logging.getLogger(__name__)
 
-_CONNECTIONS = (3, 12)
+_CONNECTIONS = (3, 13)
 """Connections that a worker keeps, and at most has."""
 _DATABASE_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0

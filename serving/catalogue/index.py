@@ -13,7 +13,7 @@ from serving.catalogue.catalogue import Catalogue
 from serving.text.lexical import LexicalIndex
 from serving.text.synonyms import Synonyms
 from serving.text.titles import NameIndex
-from serving.types import NO_ATTRIBUTES, Item
+from serving.types import NO_ATTRIBUTES, Item, Mask
 from serving.vectors.index import VectorBase, VectorIndex
 from training.params.ranking import SearchParams
 
@@ -43,6 +43,12 @@ class LiveIndex:
                 self._put(row)
             else:
                 self._remove(row)
+
+    def without_vector(self) -> Mask:
+        """bool[n_rows]: live items with a title that have no vector of the encoder's."""
+        held = self.vectors.held(self.catalogue.n_rows)
+        lacking: Mask = self.catalogue.mask(None) & self.catalogue.column("titled") & ~held
+        return lacking
 
     def rebase(self, base: VectorBase | None, watermark: int) -> None:
         """Put a bundle's vectors under the index; what changed after its watermark stays on top of them."""

@@ -12,7 +12,6 @@ from serving.catalogue.writes import ATTEMPTS
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import EditConflictError, ItemNotFoundError
 from serving.types import Item
-from serving.vectors.background import BackgroundVectors
 from serving.vectors.encoder_thread import LiveEncoder
 
 Make = Callable[[ItemRow | None], Mapping[str, Any]]
@@ -22,10 +21,9 @@ Make = Callable[[ItemRow | None], Mapping[str, Any]]
 class ItemWrites:
     """Each method returns after its commit, and raises DatabaseUnavailableError when nothing was stored."""
 
-    def __init__(self, database: LiveDatabase, encoder: LiveEncoder, vectors: BackgroundVectors) -> None:
+    def __init__(self, database: LiveDatabase, encoder: LiveEncoder) -> None:
         self._database = database
         self._encoder = encoder
-        self._vectors = vectors
 
     async def replace(self, item_id: str, make: Make) -> tuple[Item, bool]:
         """Store what `make` says, with its vector; gives the item and whether it is new.
@@ -65,12 +63,10 @@ class ItemWrites:
     ) -> tuple[dict[str, bool], dict[int, AttributeConflictError]]:
         """Store whole items; whether each stored id is new, and the rows left out, by index.
 
-        Their vectors follow: until then words find them, and meaning does not.
+        Their vectors follow (`background_vectors`): until then words find them, and meaning does not.
         """
         async with self._database.connection("storing items", Lane.CATALOGUE) as conn:
-            stored, conflicts = await item_writes.replace_items(conn, rows)
-        self._vectors.make(list(stored))
-        return stored, conflicts
+            return await item_writes.replace_items(conn, rows)
 
     async def _read(self, item_id: str) -> tuple[ItemRow | None, ItemRow | None]:
         """The item as stored, and the same if it is not deleted."""

@@ -26,6 +26,7 @@ def describe(components: Components, counts: Counts | None) -> dict[str, Any]:
             "model": components.encoder.name,
             "encoder": "ready" if components.encoder.available else "unavailable",
             "vectors_since_bundle": index.vectors.overlaid,
+            "items_without_vector": components.vectors.left,
         },
         "models": {} if placed is None else _models(placed),
         "bundle": _bundle(placed, deployed),

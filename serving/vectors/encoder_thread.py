@@ -44,6 +44,7 @@ class LiveEncoder:
         self._known: OrderedDict[str, Vector] = OrderedDict()
         self._waiting: dict[str, asyncio.Future[Vector]] = {}
         self._drain: asyncio.Task[None] | None = None
+        self._asking = asyncio.Lock()
         self._asked_at: float | None = None
         self._there = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -116,6 +117,22 @@ class LiveEncoder:
         except (TimeoutError, EncoderUnavailableError):
             return None
 
+    async def encode_behind_others(self, texts: Sequence[str]) -> list[Vector | Exception]:
+        """A vector of each of a few texts, or the model's error, once nobody else waits for the model.
+
+        Others wait for these, too, while they are encoded, and they are not remembered. Raises
+        EncoderUnavailableError at once while the model is not there.
+        """
+        while self._drain is not None and not self._drain.done():
+            await asyncio.wait([self._drain])
+        if not self._there.is_set():
+            raise EncoderUnavailableError("the embedding model is not there")
+        try:
+            return await self._ask(texts)
+        except EncoderUnavailableError:
+            self._lost()
+            raise
+
     def _asked_for(self) -> float:
         """Seconds since the question that the model has not answered yet; 0 without one."""
         return 0.0 if self._asked_at is None else monotonic() - self._asked_at
@@ -154,11 +171,12 @@ class LiveEncoder:
 
     async def _ask(self, texts: Sequence[str]) -> list[Vector | Exception]:
         loop = asyncio.get_running_loop()
-        self._asked_at = monotonic()
-        try:
-            return await loop.run_in_executor(self._thread, self._encode_batch, texts)
-        finally:
-            self._asked_at = None
+        async with self._asking:
+            self._asked_at = monotonic()
+            try:
+                return await loop.run_in_executor(self._thread, self._encode_batch, texts)
+            finally:
+                self._asked_at = None
 
     def _lost(self) -> None:
         """The model is not there: look until it is again."""

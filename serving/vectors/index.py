@@ -57,6 +57,14 @@ class VectorIndex:
         base = 0 if self._base is None else int((self._base_valid & allowed[self._base.rows]).sum())
         return base + int(allowed[self._overlay_rows[: len(self._slots)]].sum())
 
+    def held(self, n_rows: int) -> Mask:
+        """bool[n_rows], which of the catalogue's rows have a vector."""
+        held: Mask = np.zeros(n_rows, dtype=np.bool_)
+        if self._base is not None:
+            held[self._base.rows[self._base_valid]] = True
+        held[self._overlay_rows[: len(self._slots)]] = True
+        return held
+
     @property
     def overlaid(self) -> int:
         """How many vectors are in the overlay."""

@@ -36,7 +36,7 @@ async def proxy(database: Any) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def slow_pool(proxy: Proxy) -> AsyncIterator[asyncpg.Pool]:
     settings = Settings(_env_file=None, database_url=proxy.dsn)
-    pool = await create_pool(1, 12, settings)
+    pool = await create_pool(1, 13, settings)
     yield pool
     pool.terminate()
     await asyncio.sleep(0.05)

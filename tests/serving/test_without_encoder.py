@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from database import interactions
 from database.item_writes import COLUMNS
+from serving.catalogue import background_vectors
 from serving.catalogue.drafts import ItemDraft
 from serving.errors import EncoderUnavailableError
 from serving.lists import recommender
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
-from serving.vectors import background, encoder_thread
+from serving.vectors import encoder_thread
 from tests.serving.words import BagOfWords
 from tests.serving.worker import Deployer
 from training.params import Params
@@ -131,7 +132,7 @@ async def test_an_edit_without_a_new_text_needs_no_model(plane: LivePlane) -> No
 async def test_vectors_of_a_batch_follow_when_the_model_is_there(
     plane: LivePlane, model: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(background_vectors, "_RETRY_SECONDS", 0.02)
     monkeypatch.setattr(encoder_thread.LiveEncoder.encode, "__defaults__", (0.05,))
     stored, conflicts = await plane.replace_items([whole_product("NEW0000002", "garden bench")])
     assert stored == {"NEW0000002": True} and not conflicts

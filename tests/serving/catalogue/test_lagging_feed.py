@@ -8,12 +8,13 @@ import asyncpg
 import pytest
 
 from database import items
-from database.items import ItemContent
+from database.items import Embedding, ItemContent, text_hash
 from serving.catalogue import feed
 from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFoundError
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
+from tests.serving.words import BagOfWords
 
 PATIENCE = 0.5
 REQUESTS = 40
@@ -47,9 +48,11 @@ def gate(plane: LivePlane, monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 
 async def ingest(pool: asyncpg.Pool, *ids: str) -> None:
+    """With their vectors: else these would follow, as a change of their own."""
+    vector = Embedding(BagOfWords.name, text_hash("a lamp"), BagOfWords().encode(["a lamp"])[0])
     async with pool.acquire() as conn:
         for item_id in ids:
-            await items.insert_item(conn, item_id, ItemContent(kind="product", title="a lamp"), None)
+            await items.insert_item(conn, item_id, ItemContent(kind="product", title="a lamp"), vector)
 
 
 async def stale_read(plane: LivePlane) -> bool:

@@ -1,6 +1,7 @@
 """One text that the model can't read fails alone."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,4 +74,33 @@ async def test_a_batch_that_comes_back_too_short_leaves_nobody_waiting() -> None
     async with asyncio.timeout(10):
         found = await asyncio.gather(*(encoder.encode("x" * n) for n in (1, 2, 3)))
     assert [vector[0] for vector in found] == [1, 2, 3]
+    await encoder.close()
+
+
+class Slow(Strict):
+    """An encoder that notes the order of what it is given, and waits at its first question."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.order += texts
+        self.begun.set()
+        self.goes_on.wait(60)
+        return super().encode(texts)
+
+
+async def test_whoever_waits_for_a_text_goes_before_what_is_done_in_the_background() -> None:
+    model = Slow()
+    encoder = LiveEncoder(model, batch=1)
+    first = asyncio.create_task(encoder.encode("first"))
+    await asyncio.to_thread(model.begun.wait, 60)
+    behind = asyncio.create_task(encoder.encode_behind_others(["behind"]))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(encoder.encode(text)) for text in ("second", "third")]
+    await asyncio.sleep(0)
+    model.goes_on.set()
+    await asyncio.gather(first, behind, *others)
+    assert model.order == ["first", "second", "third", "behind"]
     await encoder.close()

@@ -1,0 +1,130 @@
+"""Vectors of items that came without one, by file or in a batch: made in the background, by one worker."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic
+
+import asyncpg
+import numpy as np
+
+from database.embeddings import Unindexed, alone_at_vectors, unindexed_among
+from database.item_writes import store_vectors
+from database.items import Embedding
+from serving.catalogue.feed import ChangeFeed
+from serving.catalogue.index import LiveIndex
+from serving.database_pool import Lane, LiveDatabase
+from serving.errors import DatabaseUnavailableError, EncoderUnavailableError
+from serving.types import Vector
+from serving.vectors.encoder_thread import LiveEncoder
+
+logger = logging.getLogger(__name__)
+
+_STORED_AT_ONCE = 64
+_ENCODED_AT_ONCE = 4
+"""So many texts a query may have to wait for."""
+_LOOKS_EVERY = 0.5
+_RETRY_SECONDS = 2.0
+_REPORT_SECONDS = 60.0
+_REFUSALS = 10_000
+
+
+class BackgroundVectors:
+    """Gives a vector to every item of the index that has a title and none.
+
+    What is to do is read from the index, so it is bounded by it, and goes on where a worker that was killed
+    left off. Whatever a step does is in one transaction, whose lock no other worker and no training run has:
+    it ends with the connection.
+    """
+
+    def __init__(
+        self, database: LiveDatabase, encoder: LiveEncoder, index: LiveIndex, feed: ChangeFeed
+    ) -> None:
+        self._database = database
+        self._encoder = encoder
+        self._index = index
+        self._feed = feed
+        self._task: asyncio.Task[None] | None = None
+        self._done_at = -1
+        """The change up to which nothing was left to do."""
+        self._refused: set[str] = set()
+        """Hashes of texts that the model can't read."""
+
+    @property
+    def left(self) -> int:
+        """Items that have not got their vector yet."""
+        return int(self._index.without_vector().sum())
+
+    def open(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Give up: what is left is done after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            pause = _LOOKS_EVERY
+            try:
+                if self._feed.applied != self._done_at:
+                    await self._give_all(self._feed.applied)
+            except (DatabaseUnavailableError, EncoderUnavailableError) as error:
+                logger.info("%d items wait for their vectors: %s", self.left, error)
+                pause = _RETRY_SECONDS
+            except Exception:  # the boundary of a task that nobody waits for
+                logger.exception("%d items wait for their vectors", self.left)
+                pause = _RETRY_SECONDS
+            await asyncio.sleep(pause)
+
+    async def _give_all(self, applied: int) -> None:
+        """One round over the items without a vector as of a change, given up where another is at it."""
+        missing = [
+            self._index.catalogue.id_of(row) for row in np.flatnonzero(self._index.without_vector()).tolist()
+        ]
+        stored, told_at = 0, monotonic()
+        for start in range(0, len(missing), _STORED_AT_ONCE):
+            async with self._database.connection("making vectors", Lane.VECTORS) as conn, conn.transaction():
+                if not await alone_at_vectors(conn):
+                    return
+                stored += await self._give(conn, missing[start : start + _STORED_AT_ONCE])
+            if monotonic() > told_at + _REPORT_SECONDS:
+                told_at = monotonic()
+                logger.info("vectors of %d items made, %d left", stored, self.left)
+        if stored:
+            logger.info("vectors of %d items made in the background", stored)
+        self._done_at = applied
+
+    async def _give(self, conn: asyncpg.Connection, item_ids: Sequence[str]) -> int:
+        """Store the vectors of those that need one; for how many. Equal texts are encoded once."""
+        texts = await unindexed_among(conn, item_ids, self._encoder.name)
+        vectors = await self._vectors([text for text in texts if text.text_hash not in self._refused])
+        made = {
+            item_id: Embedding(self._encoder.name, text.text_hash, vectors[text.text_hash])
+            for text in texts
+            if text.text_hash in vectors
+            for item_id in text.item_ids
+        }
+        return await store_vectors(conn, made, self._encoder.dimension) if made else 0
+
+    async def _vectors(self, texts: Sequence[Unindexed]) -> dict[str, Vector]:
+        """The vector of each text, by its hash: the one that there is, or else a new one."""
+        found = {
+            text.text_hash: np.frombuffer(text.vector, dtype="<f4")
+            for text in texts
+            if text.vector is not None
+        }
+        new = [text for text in texts if text.vector is None]
+        for start in range(0, len(new), _ENCODED_AT_ONCE):
+            part = new[start : start + _ENCODED_AT_ONCE]
+            made = await self._encoder.encode_behind_others([text.text for text in part])
+            for text, vector in zip(part, made, strict=True):
+                if isinstance(vector, Exception):
+                    logger.error("items %s get no vector: %s", ", ".join(text.item_ids[:5]), vector)
+                    if len(self._refused) < _REFUSALS:
+                        self._refused.add(text.text_hash)
+                else:
+                    found[text.text_hash] = vector
+        return found

@@ -1,0 +1,160 @@
+"""Items that come without a vector get one: each text once, by one worker at a time, after a kill too."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import asyncpg
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from database.locks import VECTORS
+from serving.catalogue import background_vectors
+from serving.plane import LivePlane
+from tests.serving.words import BagOfWords
+from training.params import Params
+
+
+class Counting(BagOfWords):
+    """Notes each text it is given; a text that ends in "bad" it can't read; stops when told to."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.at_most: int | None = None
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.asked.update(texts)
+        if self.at_most is not None and self.asked.total() >= self.at_most:
+            self.goes_on.wait(60)
+        if any(text.endswith("bad") for text in texts):
+            raise ValueError("half a character")
+        return super().encode(texts)
+
+
+Start = Callable[[Counting], Awaitable[LivePlane]]
+
+
+@pytest.fixture
+async def start(
+    pool: asyncpg.Pool, small_params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Start]:
+    """Starts a worker with this encoder."""
+    monkeypatch.setattr(background_vectors, "_LOOKS_EVERY", 0.02)
+    monkeypatch.setattr(background_vectors, "_STORED_AT_ONCE", 8)
+    planes: list[LivePlane] = []
+
+    async def open_one(encoder: Counting) -> LivePlane:
+        planes.append(
+            await LivePlane.open(pool, small_params, encoder=encoder, locate=lambda tag: tmp_path / tag)
+        )
+        return planes[-1]
+
+    yield open_one
+    for plane in planes:
+        await plane.close()
+
+
+async def ingest(pool: asyncpg.Pool, titles: Sequence[str], prefix: str = "I") -> None:
+    """As a file without --encode leaves its items."""
+    async with pool.acquire() as conn, conn.transaction():
+        seq = await conn.fetchval(
+            "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
+        )
+        await conn.executemany(
+            "insert into items (item_id, kind, title, change_seq) values ($1, 'product', $2, $3)",
+            [(f"{prefix}{number:04}", title, seq) for number, title in enumerate(titles)],
+        )
+
+
+async def reaches(number: int, count: Callable[[], Awaitable[int]]) -> None:
+    async with asyncio.timeout(60):
+        while await count() != number:
+            await asyncio.sleep(0.02)
+
+
+def stored(pool: asyncpg.Pool) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        return int(await pool.fetchval("select count(*) from embeddings"))
+
+    return count
+
+
+def left(plane: LivePlane) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        await plane.catch_up()
+        return int((await plane.status())["similarity_search"]["items_without_vector"])
+
+    return count
+
+
+async def test_ingested_items_are_found_by_meaning_without_anybodys_doing(
+    pool: asyncpg.Pool, start: Start
+) -> None:
+    encoder = Counting()
+    plane = await start(encoder)
+    await ingest(pool, [f"lamp {number % 10}" for number in range(40)])
+    await reaches(40, stored(pool))
+    await reaches(0, left(plane))
+    assert sorted(encoder.asked.values()) == [1] * 10  # equal texts once
+    nearest = await plane.lists.semantic_search("lamp 3", 4)
+    assert {each.item.title for each in nearest} == {"lamp 3"}
+
+
+async def test_two_workers_encode_no_text_twice(pool: asyncpg.Pool, start: Start) -> None:
+    await ingest(pool, [f"chair {number}" for number in range(60)])
+    one, other = Counting(), Counting()
+    planes = [await start(one), await start(other)]
+    await reaches(60, stored(pool))
+    for plane in planes:
+        await reaches(0, left(plane))
+    assert set((one.asked + other.asked).values()) == {1}
+
+
+async def test_after_a_kill_the_next_worker_goes_on(pool: asyncpg.Pool, start: Start) -> None:
+    await ingest(pool, [f"table {number}" for number in range(40)])
+    first = Counting()
+    first.at_most = 20
+    first.goes_on.clear()
+    plane = await start(first)
+    await reaches(16, stored(pool))
+    assert await left(plane)() == 24
+    closing = asyncio.create_task(plane.close())
+    first.goes_on.set()
+    await closing
+    assert await stored(pool)() == 16
+    second = Counting()
+    await start(second)
+    await reaches(40, stored(pool))
+    assert second.asked.total() == 24
+
+
+async def test_workers_leave_it_to_a_training_run(pool: asyncpg.Pool, start: Start) -> None:
+    encoder = Counting()
+    plane = await start(encoder)
+    async with pool.acquire() as conn:
+        await conn.fetchval("select pg_advisory_lock($1)", VECTORS)
+        await ingest(pool, ["vase", "vase", "bowl"])
+        await reaches(3, left(plane))
+        await asyncio.sleep(0.2)
+        assert not encoder.asked
+        await conn.fetchval("select pg_advisory_unlock($1)", VECTORS)
+    await reaches(0, left(plane))
+
+
+async def test_a_text_that_can_not_be_read_is_asked_for_once_and_holds_up_no_other(
+    pool: asyncpg.Pool, start: Start
+) -> None:
+    encoder = Counting()
+    plane = await start(encoder)
+    await ingest(pool, ["a bad", *(f"cup {number}" for number in range(20))])
+    await reaches(1, left(plane))
+    asked = encoder.asked["a bad"]
+    await ingest(pool, ["jug"], prefix="L")
+    await reaches(21, stored(pool))
+    await reaches(1, left(plane))
+    assert encoder.asked["a bad"] == asked
