@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
@@ -33,6 +32,7 @@ from serving.api.airflow_runs import Airflow
 from serving.api.allowed_hosts import AllowedHosts
 from serving.api.auth import ADMINISTRATION, is_private, is_read, key_list, refuse_exposure
 from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
+from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
 from serving.api.unknown_fields import HEADER, fields_by_route, note_unknown_fields
@@ -133,17 +133,7 @@ def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneP
         )
     ]
     layers.append(Middleware(AllowedHosts, settings=settings))
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if origins:
-        layers.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=origins,
-                allow_methods=["*"],
-                allow_headers=["*"],
-                expose_headers=_EXPOSED,
-            )
-        )
+    layers.append(Middleware(Origins, settings=settings, exposed=_EXPOSED))
     if settings.rate_limit_per_minute:
         layers.append(Middleware(RateLimit, settings=settings))
     if key_list(settings):

@@ -1,0 +1,66 @@
+"""Origins whose pages may call the service, changed while it runs."""
+
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from database.settings import Settings
+from serving.api import origins
+from serving.api.origins import Origins
+
+ONE, OTHER = "https://one.example", "https://other.example"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+@pytest.fixture
+def client(file: Path, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """A service that no page of another origin may call, and that looks at its file at each request."""
+    monkeypatch.setattr(origins, "_LOOKS_EVERY", -1.0)
+    monkeypatch.delenv("SHORTLIST_CORS_ORIGINS", raising=False)
+    layer = Middleware(Origins, settings=Settings(_env_file=None), exposed=["ETag"], file=file)
+    app = Starlette(routes=[Route("/", lambda request: PlainTextResponse("ok"))], middleware=[layer])
+    started = TestClient(app, base_url="http://localhost")
+    started.get("/")  # only now are the layers made
+    return started
+
+
+def allowed(client: TestClient, origin: str) -> bool:
+    answer = client.get("/", headers={"Origin": origin})
+    assert answer.text == "ok"
+    return answer.headers.get("Access-Control-Allow-Origin") in {origin, "*"}
+
+
+def test_a_changed_setting_holds_without_a_restart(client: TestClient, file: Path) -> None:
+    assert not allowed(client, ONE)
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}\n")
+    assert allowed(client, ONE) and not allowed(client, OTHER)
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}, {OTHER}\n")
+    assert allowed(client, ONE) and allowed(client, OTHER)
+    file.write_text("SHORTLIST_CORS_ORIGINS=*\n")
+    assert allowed(client, "https://any.example")
+    file.unlink()
+    assert not allowed(client, ONE)
+
+
+def test_a_file_that_can_not_be_read_changes_nothing(client: TestClient, file: Path) -> None:
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}\n")
+    assert allowed(client, ONE)
+    file.write_text("SHORTLIST_SERVICE_PORT=no number\nSHORTLIST_CORS_ORIGINS=\n")
+    assert allowed(client, ONE)
+
+
+def test_the_environment_goes_before_the_file(
+    client: TestClient, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORTLIST_CORS_ORIGINS", OTHER)
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}\n")
+    assert allowed(client, OTHER) and not allowed(client, ONE)
