@@ -9,13 +9,10 @@ import asyncpg
 from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 
 _FIELDS = "catalogue_seq, trending_version, deployment_id, forgotten_id"
-_REQUEST = """
-    select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as, i.*
-    from change_state s left join users u on u.user_id = $1 left join lateral (
-        select interaction_id, event_type, item_id, query, value, session_id, occurred_at, weight
-        from interactions where {events} and occurred_at <= now()
-        order by occurred_at desc, interaction_id desc limit $2
-    ) i on true
+_LATEST = """
+    select interaction_id, event_type, item_id, query, value, session_id, occurred_at, weight
+    from interactions where {events} and occurred_at <= now()
+    order by occurred_at desc, interaction_id desc limit $2
 """
 _GROUPS = """
     select item_id, event_type, count(*) as events, count(value) as valued,
@@ -31,10 +28,17 @@ _GROUPS = """
 
 _BY_USER = "user_id = $1"
 _BY_VISITOR = "anonymous_id = $1 and user_id is null"
-_WHOSE = [
-    (_REQUEST.format(events=events), _GROUPS.format(events=events)) for events in (_BY_USER, _BY_VISITOR)
-]
-"""Statements for the events of a user, and for those of a visitor of that id."""
+_REQUEST = f"""
+    with own as materialized ({_LATEST.format(events=_BY_USER)}), found as (
+        select *, false as of_visitor from own
+        union all
+        (select *, true from ({_LATEST.format(events=_BY_VISITOR + " and not exists (select from own)")}) v)
+    )
+    select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as, i.*
+    from change_state s left join users u on u.user_id = $1 left join found i on true
+    order by i.occurred_at desc, i.interaction_id desc
+"""
+"""The events of a user, or, where there is none, those of a visitor of that id."""
 
 _ROW_BYTES = 340
 """An interaction's or a group's object, number, time, value and type."""
@@ -126,22 +130,22 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     """The state and the user's `limit` latest interactions, in one round trip.
 
     A user with more has a second one: what they did with each item ever, summed up. An id that no event names
-    as its user is a visitor's: events of nobody known that name it are read, in another round trip.
+    as its user is a visitor's: events of nobody known that name it are read.
     """
     if user_id is None:
         return await read_state(conn), UserEvents()
-    for statements in _WHOSE:
-        rows = await conn.fetch(statements[0], user_id, limit)
-        if rows[0]["interaction_id"] is not None:
-            break
+    rows = await conn.fetch(_REQUEST, user_id, limit)
     *of_state, assigned_as = tuple(rows[0])[:5]
     state = State(*of_state)
     latest = [
-        InteractionRow(row[5], user_id, *tuple(row)[6:]) for row in rows if row["interaction_id"] is not None
+        InteractionRow(row[5], user_id, *tuple(row)[6:-1])
+        for row in rows
+        if row["interaction_id"] is not None
     ]
     if len(latest) < limit:
         return state, UserEvents(tuple(latest), assigned_as=assigned_as)
-    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statements[1], user_id, FULL_VIEW_SECONDS)]
+    statement = _GROUPS.format(events=_BY_VISITOR if rows[0]["of_visitor"] else _BY_USER)
+    groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statement, user_id, FULL_VIEW_SECONDS)]
     return state, UserEvents(tuple(latest), tuple(groups), assigned_as)
 
 

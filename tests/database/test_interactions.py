@@ -85,6 +85,21 @@ async def test_a_visitors_events_are_read_by_their_id_until_a_user_has_them(
         assert [row.item_id for row in (await read_request(conn, "v2", 10))[1].latest] == ["I2"]
 
 
+@pytest.mark.parametrize("who", ["ann", "v1", "nobody"])
+async def test_what_a_request_needs_is_read_by_one_statement(pool: asyncpg.Pool, who: str) -> None:
+    statements = []
+    async with pool.acquire() as conn:
+        await record(conn, user_id="ann", event_type="click", item_id="I1")
+        await conn.execute(
+            """insert into interactions (anonymous_id, event_type, item_id, occurred_at, source)
+            values ('v1', 'click', 'I2', now(), 'api'), ('ann', 'click', 'I3', now(), 'api')"""
+        )
+        with conn.query_logger(lambda each: statements.append(each.query)):
+            _, events = await read_request(conn, who, 10)
+    assert len(statements) == 1
+    assert [row.item_id for row in events.latest] == {"ann": ["I1"], "v1": ["I2"], "nobody": []}[who]
+
+
 async def test_the_same_event_sent_twice_at_once_is_stored_once(pool: asyncpg.Pool) -> None:
     key = uuid4()
 
