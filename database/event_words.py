@@ -78,7 +78,9 @@ class _Condition:
 class EventWords:
     """Every word that is defined; a later definition of a name takes the place of an earlier one."""
 
-    def __init__(self, types: Iterable[EventType]) -> None:
+    def __init__(self, types: Iterable[EventType], version: str | None = None) -> None:
+        """`version` is that of the definitions by API among them, as `database.events` reads it."""
+        self.version = version
         self.types = {each.name: each for each in types}
         self._plain: dict[str, Meaning] = {}
         self._conditions: dict[str, list[_Condition]] = {}

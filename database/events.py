@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.errors import DatabaseError
 from database.event_words import EventType
 from database.interactions import DedupConflictError
 from database.partitions import INTERACTIONS, ensure_partitions_async, is_missing
@@ -19,7 +20,8 @@ _PAGE_KEYS = UUID("0c0f8d57-3a2e-4b8e-9d3f-6e0f2f1a7c55")
 """Namespace of those whose events pages log."""
 _LOCKS = 32
 """Locks that the keys share: each writer holds those of its keys, in order."""
-_INSERT = """
+_VERSION = "(select coalesce(md5(string_agg(t::text, '|' order by t.name)), '') from event_types t)"
+_INSERT = f"""
     insert into interactions (user_id, anonymous_id, session_id, item_id, event_type, event_name, weight,
         query, value, quantity, price, occurred_at, context, recommendation_id, dedup_key, source)
     select user_id, anonymous_id, session_id, item_id, event_type, event_name, weight,
@@ -28,6 +30,7 @@ _INSERT = """
     from jsonb_to_recordset($1::jsonb) as e (user_id text, anonymous_id text, session_id text, item_id text,
         event_type text, event_name text, weight real, query text, value real, quantity real, price float8,
         occurred_at timestamptz, context jsonb, recommendation_id text, dedup_key uuid)
+    where $2::text is null or $2 = {_VERSION}
 """
 _USERS = """
     insert into users (user_id) select distinct user_id from unnest($1::text[]) u (user_id) order by user_id
@@ -43,10 +46,14 @@ def key_of(key: str, *, from_page: bool = False) -> UUID:
     return uuid5(_PAGE_KEYS if from_page else _KEYS, key)
 
 
-async def read_event_types(conn: asyncpg.Connection) -> list[EventType]:
-    """The words that were defined by API, in order of name."""
-    rows = await conn.fetch("select name, counts_as, weight from event_types order by name")
-    return [EventType(**dict(row)) for row in rows]
+class EventTypesChangedError(DatabaseError):
+    """The words that events were read by are no longer those that are defined."""
+
+
+async def read_event_types(conn: asyncpg.Connection) -> tuple[list[EventType], str]:
+    """The words that were defined by API, in order of name, and the version that these definitions are."""
+    rows = await conn.fetch(f"select name, counts_as, weight, {_VERSION} from event_types order by name")
+    return [EventType(*tuple(row)[:3]) for row in rows], rows[0][3] if rows else ""
 
 
 async def write_event_types(conn: asyncpg.Connection, types: Sequence[EventType]) -> None:
@@ -64,6 +71,7 @@ async def store_events(
     rows: Sequence[Mapping[str, Any]],
     *,
     once: tuple[UUID, str, str] | None = None,
+    types_version: str | None = None,
 ) -> str | None:
     """Store events in one transaction, and the users they name; all of them are on disk when this returns.
 
@@ -71,19 +79,21 @@ async def store_events(
         conn: has no transaction under way.
         rows: the columns of `interactions` by name, as JSON has them; `dedup_key` is an event's key, or None.
             An event replaces the one of its key; of a key that comes twice the last one stays.
+        types_version: of the event types that the rows were read by; None: whatever they are.
         once: key, fingerprint and answer of the request. When the key is known nothing is stored.
 
     Returns the answer that was stored with the key, if it is known. Raises DedupConflictError when the key
-    stands for a request of another fingerprint.
+    stands for a request of another fingerprint, EventTypesChangedError when `types_version` is not the
+    present one.
     """
     try:
-        return await _store(conn, rows, once)
+        return await _store(conn, rows, once, types_version)
     except asyncpg.CheckViolationError as error:
         if not is_missing(error):
             raise
     for moment in sorted({_month(row["occurred_at"]) for row in rows if row["occurred_at"]}):
         await ensure_partitions_async(conn, INTERACTIONS, moment, moment)
-    return await _store(conn, rows, once)
+    return await _store(conn, rows, once, types_version)
 
 
 def _month(moment: str) -> datetime:
@@ -91,7 +101,10 @@ def _month(moment: str) -> datetime:
 
 
 async def _store(
-    conn: asyncpg.Connection, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+    conn: asyncpg.Connection,
+    rows: Sequence[Mapping[str, Any]],
+    once: tuple[UUID, str, str] | None,
+    types_version: str | None,
 ) -> str | None:
     keyed = {row["dedup_key"]: row for row in rows if row["dedup_key"] is not None}
     last = [row for row in rows if row["dedup_key"] is None or keyed[row["dedup_key"]] is row]
@@ -102,7 +115,9 @@ async def _store(
             await _lock(conn, [UUID(key) for key in keyed])
             await conn.execute("delete from interactions where dedup_key = any($1::uuid[])", list(keyed))
         await conn.execute(_USERS, [row["user_id"] for row in last if row["user_id"] is not None])
-        await conn.execute(_INSERT, json.dumps([dict(row) for row in last]))
+        status = await conn.execute(_INSERT, json.dumps([dict(row) for row in last]), types_version)
+        if last and status == "INSERT 0 0":
+            raise EventTypesChangedError(types_version)
     return None
 
 

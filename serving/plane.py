@@ -243,18 +243,22 @@ class LivePlane:
         """The words for events that are defined now. Raises DatabaseUnavailableError."""
         return await self._components.event_writes.words()
 
+    async def remembered_event_words(self) -> EventWords:
+        """The words for events as this worker last read them: see EventWrites."""
+        return await self._components.event_writes.remembered_words()
+
     async def define_event_types(self, types: Sequence[EventType]) -> EventWords:
         """Define a shop's words for events. Raises DatabaseUnavailableError."""
         return await self._components.event_writes.define(types)
 
     async def record_events(
-        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None, version: str | None
     ) -> str | None:
-        """Store events of /v1: see `database.events.store_events`.
+        """Store events of /v1 that were read by the words of a version: see `database.events.store_events`.
 
-        Raises KeyReusedError, DatabaseUnavailableError.
+        Raises EventTypesChangedError, KeyReusedError, DatabaseUnavailableError.
         """
-        return await self._components.event_writes.record(rows, once)
+        return await self._components.event_writes.record(rows, once, version)
 
     async def undo_event(self, key: str) -> bool:
         """Delete the event of a key; whether there was one. Raises DatabaseUnavailableError."""

@@ -19,12 +19,18 @@ class EventWrites:
     def __init__(self, database: LiveDatabase, defined: Mapping[str, EventTypeParams]) -> None:
         self._database = database
         self._defined = event_types_of(defined)
+        self._read: EventWords | None = None
 
     async def words(self) -> EventWords:
         """The words that are defined now: by default, in params.yaml, and by API, which has the last word."""
         async with self._database.connection("reading the event types") as conn:
-            by_api = await events.read_event_types(conn)
-        return EventWords([*DEFAULTS, *self._defined, *by_api])
+            by_api, version = await events.read_event_types(conn)
+        self._read = EventWords([*DEFAULTS, *self._defined, *by_api], version)
+        return self._read
+
+    async def remembered_words(self) -> EventWords:
+        """The words as they were last read: `record` says when there are others by now."""
+        return await self.words() if self._read is None else self._read
 
     async def define(self, types: Sequence[EventType]) -> EventWords:
         """Define these words by API, and no others; how they all stand then."""
@@ -33,12 +39,15 @@ class EventWrites:
         return EventWords([*DEFAULTS, *self._defined, *types])
 
     async def record(
-        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None
+        self, rows: Sequence[Mapping[str, Any]], once: tuple[UUID, str, str] | None, version: str | None
     ) -> str | None:
-        """Store events: see `database.events.store_events`. Raises KeyReusedError."""
+        """Store events that were read by the words of a version: see `database.events.store_events`.
+
+        Raises KeyReusedError; EventTypesChangedError when other words are defined by now.
+        """
         try:
             async with self._database.connection("recording events", Lane.EVENT) as conn:
-                return await events.store_events(conn, rows, once=once)
+                return await events.store_events(conn, rows, once=once, types_version=version)
         except DedupConflictError as error:
             raise KeyReusedError from error
 

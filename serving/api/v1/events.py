@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Any
+from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Body, Path, Query, Request
@@ -11,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from database.event_words import EventType, EventWords, parse_name
+from database.events import EventTypesChangedError
 from serving.api.errors import ApiError, error_answer
 from serving.api.idempotency import IdempotencyKey
 from serving.api.responses import JSON, answer
@@ -110,8 +112,25 @@ async def log_events(
     text/plain). 200: all of them are on disk; 207: `errors` names the rows that are not, the others are. With
     Idempotency-Key a request that comes again stores nothing and gets the first one's answer."""
     rows = await read_rows(request, EventIn)
-    words = await plane.event_words()
+    words = await plane.remembered_event_words()
+    try:
+        return await _log(plane, request, key, rows, words, sure=False)
+    except EventTypesChangedError:
+        words = await plane.event_words()
+    return await _log(plane, request, key, rows, words, sure=True)
+
+
+async def _log(
+    plane: Plane, request: Request, key: UUID | None, rows: Rows[EventIn], words: EventWords, *, sure: bool
+) -> Response:
+    """Store the rows by these words, and answer.
+
+    Raises EventTypesChangedError when other words may be defined by now, before a row is refused or stored by
+    these, unless they were just read: then it is `sure`.
+    """
     values, refused = _values(rows, words)
+    if len(refused) > len(rows.bad) and not sure:
+        raise EventTypesChangedError(words.version)
     if rows.single and refused:
         [problems] = refused.values()
         detail = "; ".join(f"{each.field or 'body'}: {each.detail}" for each in problems)
@@ -128,7 +147,8 @@ async def log_events(
     if key is not None:
         fingerprint = blake2b(await request.body(), digest_size=16).hexdigest()
         once = (key, fingerprint, orjson.dumps(body).decode())
-    earlier = await plane.record_events(values, once) if values else None
+    version = None if sure else words.version
+    earlier = await plane.record_events(values, once, version) if values else None
     status = 207 if (orjson.loads(earlier)["refused"] if earlier else refused) else 200
     return answer(body, status) if earlier is None else Response(earlier, status, media_type=JSON)
 

@@ -271,6 +271,7 @@ class FakePlane:
     async def event_words(self) -> EventWords:
         return EventWords(DEFAULTS)
 
+    remembered_event_words = event_words
     define_event_types = record_events = undo_event = replace_item
     replace_user = delete_user = merge_users = replace_item
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from database import events
 from database.connection import connect
 from database.settings import Settings
 from tests.serving.api.v1.checks import refused
 
 Workers = tuple[httpx.Client, httpx.Client]
+_read_event_types = events.read_event_types
 OLD = "1950-01-01T00:00Z"
 EMPTY = {"stored": 0, "refused": 0, "errors": []}
 
@@ -203,6 +205,33 @@ def test_a_shops_words_hold_on_every_worker(workers: Workers, live_settings: Set
         one.put("/v1/event-types", json={"event_types": [{"name": "a", "counts_as": "love"}]}),
         "event_types.0.counts_as",
     )
+
+
+def test_words_are_read_again_only_when_they_have_changed(
+    workers: Workers, live_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And then before the next event is stored or refused, on every worker."""
+    one, other = workers
+    reads = []
+
+    async def counted(conn: Any) -> Any:
+        reads.append(conn)
+        return await _read_event_types(conn)
+
+    monkeypatch.setattr(events, "read_event_types", counted)
+    user = str(uuid4())
+    event = {"type": "savour", "user_id": user, "item_id": "w"}
+    refused(other.post("/v1/events", json=event), "type")
+    for weight in (1.5, 2.5, 3.5):
+        defined = {"event_types": [{"name": "savour", "counts_as": "like", "weight": weight}]}
+        one.put("/v1/event-types", json=defined)
+        reads.clear()
+        for client in (other, one, other, one):
+            assert client.post("/v1/events", json=event).status_code == 200
+        assert len(reads) == 2
+    found = [row["weight"] for row in stored(live_settings, user_id=user)]
+    assert sorted(found) == [1.5] * 4 + [2.5] * 4 + [3.5] * 4
+    one.put("/v1/event-types", json={"event_types": []})
 
 
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=128).filter(
