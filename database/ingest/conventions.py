@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from database.ingest.chunk import Options
 from database.ingest.fields import NULL_WORDS, SLASHED, number_shape, numbers
+from database.ingest.typed_numbers import settled
 
 FIVE_STARS = (1.0, 5.0)
 _WHOLE = r"^\s*([+-]?(0|[1-9]\d*)(\.0*)?|[+-]?[1-9](\.\d+)?[eE]\+\d\d)?\s*$"
@@ -44,6 +45,11 @@ class Columns:
     times: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     """Texts that hold several values, separated by "|", or else by commas."""
+
+    @property
+    def numbers(self) -> set[str]:
+        """Those that hold numbers."""
+        return {*self.amounts, self.ratings}
 
     @property
     def telling(self) -> set[str]:
@@ -218,7 +224,7 @@ class Learner:
         return [f"{name}: {unclear} is read as {value:g}; with --decimal {other} it is read the other way"]
 
     def _scale(self, comma: bool) -> tuple[float, float] | None:
-        texts = pd.Series(list(self._ratings), dtype="str")
+        texts = settled(pd.Series(list(self._ratings), dtype="str"), comma=comma)
         counts = pd.Series(list(self._ratings.values()), dtype="int64")
         values = numbers(texts, "rating", Counter(), comma=comma)
         known = values.notna()

@@ -3,7 +3,7 @@
 A nested object's fields are named with a point ("customer.id"). An object that has a list of objects under a
 name such as "items" (an order its lines, a session its events) is a row for each of them, with its own
 fields repeated as "outer.…"; other lists of objects are one field. Numbers keep the text that they are
-written in.
+written in, and that they are numbers.
 """
 
 import itertools
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from database.ingest.chunk import IngestError, WrongFormatError
 from database.ingest.decoding import bytes_of, ending_on_damage, text_of
+from database.ingest.typed_numbers import TypedNumber
 
 Row = dict[str, str | None]
 
@@ -33,11 +34,12 @@ _SAYING = ("src", "url", "href", "name", "title")
 """The field that says most of an object which is one of several values: of a picture, of a category."""
 _RECORDS = {"item", "entry", "product", "offer", "shopitem", "article", "row", "record", "event"}
 """Elements of XML that are rows."""
+_AGAIN = "write or download the file again"
 _BLOCK = 1 << 20
 _PARQUET_ROWS = 2000
 _DEEPEST = 8
 _SKIPPED = re.compile(r"[ \t\r\n,\ufeff]*")
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
+_DECODER = json.JSONDecoder(parse_float=TypedNumber, parse_int=str)
 
 
 def json_rows(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str, float]]:
@@ -85,11 +87,10 @@ def xml_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
                         yield number, _element_row(element), position()
                         element.clear()
         except ElementTree.ParseError as error:
-            raise IngestError(f"{path}: damaged XML: {error}") from error
+            raise IngestError(f"{path}: damaged XML: {error}; {_AGAIN}") from error
     if not number:
-        raise WrongFormatError(
-            f"{path}: XML without items, products or the like; its elements are {', '.join([*seen][:12])}"
-        )
+        told = f"XML without items, products or the like; its elements are {', '.join([*seen][:12])}"
+        raise WrongFormatError(f"{path}: {told}; each row must be an element such as <item>")
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
@@ -107,7 +108,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
                         yield number, row, done / file.metadata.num_rows
                     done += 1
     except (pa.ArrowException, OSError) as error:
-        raise IngestError(f"{path}: damaged Parquet: {error}") from error
+        raise IngestError(f"{path}: damaged Parquet: {error}; {_AGAIN}") from error
 
 
 def rows_of(value: Mapping[str, Any]) -> list[Row]:
@@ -165,6 +166,8 @@ def _text(field: Any) -> str | None:
         return "|".join(text for text in texts if text) or None
     if isinstance(field, datetime | date):
         return field.isoformat()
+    if isinstance(field, float):
+        return TypedNumber(json.dumps(field))
     return json.dumps(field, ensure_ascii=False, default=str)
 
 
@@ -240,14 +243,14 @@ def _documents(path: Path, text: str, stream: IO[str]) -> Iterator[Any]:
                 value, end = _DECODER.raw_decode(text, at)
             except (json.JSONDecodeError, RecursionError) as error:
                 if ended:
-                    raise IngestError(f"{path}: damaged JSON: {error}") from error
+                    raise IngestError(f"{path}: damaged JSON: {error}; {_AGAIN}") from error
         if end > at and (ended or end < len(text)):
             yield value
             at, size = end, _BLOCK
             continue
         if ended:
             if opened:
-                raise IngestError(f"{path}: damaged JSON: the list does not end")
+                raise IngestError(f"{path}: damaged JSON: the list does not end; {_AGAIN}")
             return
         block = stream.read(size)
         ended, text, at, size = not block, text[at:] + block, 0, 2 * size
