@@ -169,6 +169,7 @@ def _command(name: str | None) -> click.Command:
                     path,
                     encoder=_encoder(encode),
                     shift_to_now=shift_to_now,
+                    ask=True,
                     options=options,
                 )
             _tell(report)

@@ -42,6 +42,10 @@ TAG_SEPARATOR = "\x1f"
 _LONGEST_RAW = 10_000
 
 
+LOAD_ANY = "python -m database.ingest load FILE finds out what a file is"
+"""What to do where a file is of another kind than the command's."""
+
+
 class IngestError(DatabaseError):
     """A file can't be ingested; nothing of it is in the database. The message is one clear line."""
 
@@ -86,6 +90,8 @@ class Options:
     """Those that were defined by API."""
     words: tuple[EventType, ...] = ()
     """Those that the command defines."""
+    sheet: str | None = None
+    """Name of the sheet of a workbook; None: its first."""
     value: ValueMeaning | None = None
     """What the column `value` of a log holds; None: what it means for each type of event."""
 
@@ -102,7 +108,8 @@ class Chunk:
     """Some rows of a file. `progress` is how much of the file is read by now, 0..1.
 
     `nulled` counts fields that were left empty because their text made no sense, by reason. `notes` says
-    how the file was read, where that could have been done in another way.
+    how the file was read, where that could have been done in another way; `questions` are those of it that
+    whoever loads the file should answer first.
     """
 
     rows: int
@@ -112,6 +119,7 @@ class Chunk:
     rejected: pd.DataFrame | None = None
     nulled: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
 
 class Read(Protocol):

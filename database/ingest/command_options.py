@@ -28,6 +28,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         event_type: str | None,
         day_first: bool | None,
         words: tuple[EventType, ...],
+        sheet: str | None,
         value: ValueMeaning | None,
         **others: Any,
     ) -> None:
@@ -41,6 +42,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
             event_type=event_type,
             day_first=day_first,
             words=words,
+            sheet=sheet,
             value=value,
         )
         command(options=options, **others)
@@ -139,6 +141,7 @@ _OPTIONS = (
         callback=_words,
         help="What a word for an event counts as, as in --event gekauft=purchase; may be repeated.",
     ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook. [default: its first]"),
     click.option(
         "--value",
         type=click.Choice(get_args(ValueMeaning)),

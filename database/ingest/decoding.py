@@ -24,6 +24,8 @@ _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError)
+_AGAIN = "write or download the file again"
+_NAME_IT = "save it as UTF-8, or name its encoding by --encoding"
 _BLOCK = 1 << 20
 _MOST_NAMED = 10
 _MARKS = (
@@ -39,7 +41,7 @@ def starts_with(path: Path, magic: bytes) -> bool:
         with path.open("rb") as stream:
             return stream.read(len(magic)) == magic
     except OSError as error:
-        raise WrongFormatError(f"{path}: {error.strerror}") from error
+        raise WrongFormatError(f"{path}: {error.strerror}; may this user read it?") from error
 
 
 def text_encoding(path: Path, stated: str | None = None) -> str:
@@ -85,7 +87,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise WrongFormatError(f"{path}: not readable: {error}") from error
+        raise WrongFormatError(f"{path}: not readable: {error}; {_AGAIN}") from error
 
 
 @contextmanager
@@ -94,9 +96,10 @@ def ending_on_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise IngestError(f"{path}: damaged file: {error}") from error
+        raise IngestError(f"{path}: damaged file: {error}; {_AGAIN}") from error
     except UnicodeError as error:
-        raise IngestError(f"{path}: not in the encoding that it is read in: {error}") from error
+        told = f"not in the encoding that it is read in: {error}"
+        raise IngestError(f"{path}: {told}; name the right one by --encoding") from error
 
 
 def is_zip(path: Path) -> bool:
@@ -110,7 +113,7 @@ def zip_members(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return [name for name in archive.namelist() if not name.endswith("/")]
     except (zipfile.BadZipFile, OSError) as error:
-        raise WrongFormatError(f"{path}: not a readable zip: {error}") from error
+        raise WrongFormatError(f"{path}: not a readable zip: {error}; {_AGAIN}") from error
 
 
 @contextmanager
@@ -174,9 +177,9 @@ def _single_bytes(path: Path, stream: IO[bytes]) -> str:
             try:
                 line.decode("cp1252")
             except UnicodeDecodeError as unknown:
-                raise IngestError(_mixed(path, number, line[unknown.start])) from unknown
+                raise IngestError(f"{_mixed(path, number, line[unknown.start])}; {_NAME_IT}") from unknown
         if utf8 and first is not None:
-            raise IngestError(f"{_mixed(path, *first)}, while line {utf8} is UTF-8")
+            raise IngestError(f"{_mixed(path, *first)}, while line {utf8} is UTF-8; {_NAME_IT}")
     return "cp1252"
 
 

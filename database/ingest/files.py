@@ -22,9 +22,11 @@ from database.ingest.csv_records import DELIMITERS, Broken, csv_records, csv_row
 from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
 
 _PARQUET = b"PAR1"
+_AGAIN = "write or download the file again"
 BATCH = 50_000
 _LONGEST_HEADER = 1_000_000
 _STATED_DELIMITER = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)  # what Excel writes before the header
+_DELIMITERS_IN_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
 NO_OBJECT = "not a JSON object"
 _LOOK = 20  # lines that a check looks at
 
@@ -92,7 +94,7 @@ def _schema(path: Path) -> pa.Schema:
     try:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
-        raise WrongFormatError(f"{path}: not a readable Parquet file") from error
+        raise WrongFormatError(f"{path}: not a readable Parquet file: {error}; {_AGAIN}") from error
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -105,9 +107,9 @@ def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path) as source:
             for batch in source.iter_batches(batch_size=2 * BATCH, columns=columns):
-                yield _plain(batch)
+                yield _plain(path, batch)
     except (pa.ArrowException, OSError) as error:
-        raise IngestError(f"{path}: damaged Parquet file: {error}") from error
+        raise IngestError(f"{path}: damaged Parquet file: {error}; {_AGAIN}") from error
 
 
 def parquet_frames(
@@ -128,16 +130,16 @@ def _rows(path: Path) -> int:
     try:
         return int(pq.read_metadata(path).num_rows)
     except (pa.ArrowException, OSError) as error:
-        raise IngestError(f"{path}: damaged Parquet file: {error}") from error
+        raise IngestError(f"{path}: damaged Parquet file: {error}; {_AGAIN}") from error
 
 
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _plain(path: Path, batch: pa.RecordBatch) -> pa.RecordBatch:
     """Every kind of text as one, dictionaries as what they stand for, lists of texts joined by "|"."""
-    columns = [_plain_column(*pair) for pair in zip(batch.schema.names, batch.columns, strict=True)]
+    columns = [_plain_column(path, *pair) for pair in zip(batch.schema.names, batch.columns, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def _plain_column(name: str, column: pa.Array) -> pa.Array:
+def _plain_column(path: Path, name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
@@ -145,7 +147,8 @@ def _plain_column(name: str, column: pa.Array) -> pa.Array:
         rows = column.cast(pa.list_(pa.string())).to_pylist()
         return pa.array([row and "|".join(filter(None, row)) for row in rows], pa.string())
     if pa.types.is_nested(kind):
-        raise IngestError(f"the column {name} has the type {kind}, which can't be read")
+        told = f"the column {name} has the type {kind}, which can't be read"
+        raise IngestError(f"{path}: {told}; write it as text or numbers, or under another name")
     if pa.types.is_decimal(kind):
         return column.cast(pa.float64())
     tests = (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary)
@@ -168,6 +171,14 @@ def csv_header(path: Path, options: Options = DEFAULT, encoding: str | None = No
     return _header(path, options, encoding).names
 
 
+def csv_form(path: Path, options: Options = DEFAULT) -> str:
+    """What separates a CSV file's fields, in words, and its encoding if that is unusual."""
+    mark = _header(path, options).delimiter
+    with refusing_damage(path), text_of(path) as (stream, _):
+        encoding = "" if stream.encoding.startswith("utf-8") else f", {stream.encoding.upper()}"
+    return _DELIMITERS_IN_WORDS.get(mark, f'"{mark}"') + encoding
+
+
 def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None) -> _Header:
     damage = refusing_damage(path) if encoding is None else ending_on_damage(path)
     with damage, text_of(path, encoding) as (stream, _):
@@ -184,7 +195,7 @@ def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None)
         try:
             names = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
-            raise WrongFormatError(f"{path}: not a CSV file: {error}") from error
+            raise WrongFormatError(f"{path}: not a CSV file: {error}; {_AGAIN}") from error
         lines = skipped + reader.line_num
     refuse_twins(path, names)
     return _Header(names, delimiter, lines)
@@ -194,7 +205,8 @@ def refuse_twins(path: Path, names: list[str]) -> None:
     """Raise WrongFormatError if two columns have the same name."""
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        raise WrongFormatError(f"{path}: more than one column is called {', '.join(twice)}")
+        told = f"more than one column is called {', '.join(twice)}"
+        raise WrongFormatError(f"{path}: {told}; rename all but one of them in the file")
 
 
 def _fitting(line: str, delimiter: str, width: int) -> str:
@@ -248,7 +260,7 @@ def first_objects(path: Path) -> list[dict[str, Any]]:
             if len(found) == _LOOK:
                 break
     if not found:
-        raise WrongFormatError(f"{path}: empty")
+        raise WrongFormatError(f"{path}: the file is empty", 0.0)
     return found
 
 

@@ -12,7 +12,7 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import DEFAULT, Adapter, IngestError, Options, WrongFormatError
+from database.ingest.chunk import DEFAULT, LOAD_ANY, Adapter, IngestError, Options, WrongFormatError
 from database.ingest.report import Report
 from database.ingest.run import TextEncoder, ingest_file
 
@@ -72,6 +72,7 @@ def detect(path: Path, adapters: Iterable[Adapter], options: Options = DEFAULT) 
             return adapter
     least = min((error.lacking for error in refusals), default=math.inf)
     reasons = [str(error).removeprefix(f"{path}: ") for error in refusals if error.lacking == least]
+    reasons = [reason.removesuffix(f"; {LOAD_ANY}") for reason in reasons]
     told = reasons[-1:] if least == math.inf else list(dict.fromkeys(reasons))
     raise WrongFormatError(f"{path}: unknown file format: {'; '.join(told)}")
 

@@ -23,6 +23,7 @@ from database.ingest.fields import EARLIEST, clean, joined, moments, named, numb
 from database.ingest.log_values import ValuesSeen, WordsSeen, split_value
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.names import plain_name, resolve
+from database.ingest.objects import OUTER
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _VALUES = ("value", "quantity", "stars")
@@ -54,6 +55,8 @@ _ABOUT = {
 _NUMBERED_GUEST = "customer 0 of an order: a guest"
 _LINES = ("lineitemname", "lineitemsku")
 """Columns of Shopify's orders, whose number is their `Name`."""
+_AROUND_ID = f"{OUTER}id"
+"""Of an order or a visit around its lines, where the user has a field of their own."""
 _GUEST = "no user: kept as an anonymous event of its session"
 
 
@@ -90,8 +93,9 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
         return _chunk(frame, lines, progress, reading, how)
 
     yield from rows.chunks(reading.plan, to_chunk)
-    asked = reading.values.notes() if options.value is None else ()
-    yield Chunk(0, 1.0, notes=(*reading.events.notes(), *asked))
+    if options.value is None:
+        yield Chunk(0, 1.0, notes=reading.values.notes(), questions=reading.values.questions())
+    yield Chunk(0, 1.0, notes=reading.events.notes())
 
 
 def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Reading:
@@ -108,6 +112,9 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     if stated is not None and "event_type" not in {*names, *columns_of}:
         wanted.remove("event_type")
     naming = resolve(names, wanted, columns_of)
+    if "session_id" not in naming.ours and "user_id" in naming.ours and _AROUND_ID in names:
+        columns_of |= {"session_id": _AROUND_ID}
+        naming = resolve(names, wanted, columns_of)
     there = set(naming.ours)
     if stated is None and "event_type" not in there and "stars" in there:
         stated = "rating"
@@ -118,7 +125,7 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
         lacking.remove("event_type")
     if lacking:
         advice = "--event-type purchase" if "event_type" in lacking else ""
-        raise missing(path, names, lacking, of=len(_NEEDED), kind="interactions", advice=advice)
+        raise missing(path, names, lacking, options, of=len(_NEEDED), kind="interactions", advice=advice)
     words = EventWords([*DEFAULTS, *options.all_words()])
     notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
     rated = frozenset(name for name, each in words.types.items() if each.counts_as == "rating")

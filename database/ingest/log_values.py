@@ -53,19 +53,21 @@ class ValuesSeen:
             if name not in _MEANT:
                 self._unread.setdefault(str(name), float(part.iloc[0]))
 
+    def questions(self) -> tuple[str, ...]:
+        """What to ask about the file before it is loaded."""
+        if self._priced <= _PRICED * self._purchases:
+            return ()
+        return (
+            f"value: most purchases have one such as {self._price:g}, which looks like a price and is "
+            "read as a quantity; say --value price, or --value quantity if it is one",
+        )
+
     def notes(self) -> tuple[str, ...]:
-        """What to ask about the file, each once."""
-        found = []
-        if self._priced > _PRICED * self._purchases:
-            found.append(
-                f"value: most purchases have one such as {self._price:g}, which looks like a price and is "
-                "read as a quantity; say --value price, or --value quantity if it is one"
-            )
-        found += [
+        """What to say of values that count for nothing."""
+        return tuple(
             f"value: {name} has values such as {example:g}, which count for nothing (--value ignore)"
             for name, example in sorted(self._unread.items())
-        ]
-        return tuple(found)
+        )
 
 
 @dataclass

@@ -17,6 +17,7 @@ import pandas as pd
 from database.ingest.chunk import (
     DEFAULT,
     ITEM_COLUMNS,
+    LOAD_ANY,
     TAG_SEPARATOR,
     Adapter,
     Chunk,
@@ -38,10 +39,11 @@ _LONGEST_DESCRIPTION = 8000
 def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormatError unless the first lines describe products."""
     if is_parquet(path):
-        raise WrongFormatError(f"{path}: not Amazon metadata: a Parquet file, not JSON lines")
+        raise WrongFormatError(f"{path}: not Amazon metadata: a Parquet file, not JSON lines; {LOAD_ANY}")
     names = {name for value in first_objects(path) for name in value}
     if not (names & _ITEM and names & _TELLING) or names & _USER:
-        raise WrongFormatError(f"{path}: not Amazon metadata: its fields are {', '.join(sorted(names)[:12])}")
+        told = f"not Amazon metadata: its fields are {', '.join(sorted(names)[:12])}"
+        raise WrongFormatError(f"{path}: {told}; {LOAD_ANY}")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:

@@ -4,6 +4,7 @@ A file is gone through twice: once to learn how it writes numbers, times, ids an
 The fields of a table of texts wait in a temporary file meanwhile.
 """
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_fra
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.names import Naming, nearest
-from database.ingest.tables import Table, open_table, table_columns
+from database.ingest.tables import Table, form_in_words, open_table, table_columns
+from database.ingest.typed_numbers import marked, settled
 
 ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
@@ -70,19 +72,33 @@ def refuse_unknown(path: Path, names: Sequence[str], wanted: Sequence[str], opti
 
 
 def missing(
-    path: Path, names: Sequence[str], lacking: Sequence[str], *, of: int, kind: str, advice: str = ""
+    path: Path,
+    names: Sequence[str],
+    lacking: Sequence[str],
+    options: Options,
+    *,
+    of: int,
+    kind: str,
+    advice: str = "",
 ) -> WrongFormatError:
     """Why a file is refused that lacks columns, of so many needed ones: which, what is there, what may do."""
     if not names:
-        return WrongFormatError(f"{path}: the file is empty", 0.0)
+        return WrongFormatError(
+            f"{path}: the file is empty; a first row with the columns' names is needed", 0.0
+        )
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
     if _looks_like_data(names):
         advice = "the first row looks like data: name the columns by --header user_id,item_id,..."
     elif guesses:
-        advice = " ".join([f"python -m database.ingest {kind} {path.name}", *guesses, advice])
+        stated = [f"--map {our}={theirs}" for our, theirs in options.columns.items() if our not in lacking]
+        command = f"python -m database.ingest {kind} {shlex.quote(path.name)}"
+        stated += [f"--event-type {options.event_type}"] if options.event_type else []
+        stated += [f"--sheet {options.sheet}"] if options.sheet else []
+        advice = " ".join([command, *map(_quoted, (*stated, *guesses)), advice])
     hint = f"; try: {advice}".rstrip() if advice else ""
-    told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}{hint}"
+    looks = f"it looks like {form_in_words(path, options)}"
+    told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}; {looks}{hint}"
     return WrongFormatError(f"{path}: {told}", len(lacking) / of)
 
 
@@ -116,6 +132,8 @@ def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Ite
             for rows in reader:
                 frame = rows.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
                 lines = frame.pop(_LINE).to_list()
+                for name in plan.told.numbers & set(frame):
+                    frame[name] = settled(frame[name], comma=name in conventions.comma)
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
@@ -137,15 +155,24 @@ def _parquet(path: Path, plan: Plan, to_chunk: ToChunk, options: Options) -> Ite
 def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner) -> Iterator[Chunk]:
     """Write a table's fields to the spool and learn from them; gives the lines that are no row."""
     schema = pa.schema([*((name, pa.string()) for name in names), (_LINE, pa.int64())])
+    numbers = learner.columns.numbers
     with pa.ipc.new_stream(spool, schema) as writer:
         for batch in table.batches():
             if batch.values:
-                fields = [pa.array(column, pa.string()) for column in zip(*batch.values, strict=True)]
+                fields = [
+                    pa.array(marked(column) if name in numbers else column, pa.string())
+                    for name, column in zip(names, zip(*batch.values, strict=True), strict=True)
+                ]
                 rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
                 writer.write_batch(rows)
                 learner.look(rows)
             bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
             yield Chunk(len(bad), batch.progress / 2, rejected=bad)
+
+
+def _quoted(option: str) -> str:
+    flag, _, pair = option.partition(" ")
+    return f"{flag} {shlex.quote(pair)}"
 
 
 def _looks_like_data(names: Sequence[str]) -> bool:

@@ -29,6 +29,7 @@ class Preview:
     rows: int = 0
     usable: int = 0
     notes: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
     nulled: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     refused: dict[str, list[str]] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Preview:
         if "value" in self.first:
             found.append(f"  {MEANINGS}")
         found += [f"  {note}" for note in age_notes(self.last_event, datetime.now(UTC))]
+        found += [f"It would be refused until this is answered: {question}" for question in self.questions]
         return [*found, "Nothing was written."]
 
 
@@ -64,6 +66,7 @@ def preview(adapter: Adapter, path: Path, options: Options) -> Preview:
         rows = chunk.interactions if adapter.loads == "interactions" else chunk.items
         found.rows += chunk.rows
         found.notes += chunk.notes
+        found.questions += chunk.questions
         found.nulled.update(chunk.nulled)
         if rows is not None:
             found.usable += len(rows)

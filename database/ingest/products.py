@@ -15,6 +15,7 @@ import pandas as pd
 from database.ingest.chunk import (
     DEFAULT,
     ITEM_COLUMNS,
+    LOAD_ANY,
     Adapter,
     Chunk,
     Options,
@@ -41,10 +42,11 @@ _NEEDED = {
 def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormatError unless the file is CSV with the nine columns."""
     if is_parquet(path):
-        raise WrongFormatError(f"{path}: not Amazon products: a Parquet file, not CSV")
+        raise WrongFormatError(f"{path}: not Amazon products: a Parquet file, not CSV; {LOAD_ANY}")
     missing = _NEEDED - set(csv_header(path))
     if missing:
-        raise WrongFormatError(f"{path}: not Amazon products: no column {', '.join(sorted(missing))}")
+        told = f"not Amazon products: no column {', '.join(sorted(missing))}"
+        raise WrongFormatError(f"{path}: {told}; {LOAD_ANY}")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:

@@ -35,5 +35,6 @@ def queried(url: str, query: str) -> Iterator[Path]:
                 statement = query.strip().removesuffix(";")
                 cursor.copy_expert(f"copy ({statement}\n) to stdout with (format csv, header)", target)
         except psycopg2.Error as error:
-            raise IngestError(f"the query: {str(error).strip().splitlines()[0]}") from error
+            told = str(error).strip().splitlines()[0]
+            raise IngestError(f"the query: {told}; try it with psql, under the same URL") from error
         yield path

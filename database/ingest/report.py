@@ -43,8 +43,10 @@ class Report:
 
     @property
     def failure(self) -> str | None:
-        """Why the run counts as failed: the commonest reason, when every row was refused; None otherwise."""
-        if self.rows_rejected < self.rows_read or not self.rows_read:
+        """Why the run counts as failed: no rows at all, or every row refused, with the commonest reason."""
+        if not self.rows_read:
+            return f"{self.source}: there are no rows in it but its header: nothing was loaded"
+        if self.rows_rejected < self.rows_read:
             return None
         reason = most(self.reasons)[0][0]
         return f"{self.source}: none of {self.rows_read:,} rows could be loaded: {self._told(reason)}"
@@ -86,13 +88,14 @@ class Counts:
     nulled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     seen: dict[str, Counter[str]] = field(default_factory=dict)
+    questions: list[str] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
         """The fields of a report that are told in words."""
         return {
             "reasons": dict(self.reasons),
             "nulled": dict(self.nulled),
-            "notes": tuple(self.notes),
+            "notes": (*self.notes, *self.questions),
             "seen": {reason: dict(values.most_common(_SHOWN)) for reason, values in self.seen.items()},
         }
 

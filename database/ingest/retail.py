@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from database.ingest.chunk import (
     DEFAULT,
     ITEM_COLUMNS,
+    LOAD_ANY,
     Adapter,
     Chunk,
     Options,
@@ -44,10 +45,11 @@ _NO_TITLE = {"Unknown", "?", "??", "???"}
 def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormatError unless the file is Parquet with one year's columns."""
     if not is_parquet(path):
-        raise WrongFormatError(f"{path}: not Online Retail: not a Parquet file")
+        raise WrongFormatError(f"{path}: not Online Retail: not a Parquet file; {LOAD_ANY}")
     columns = parquet_columns(path)
     if not any(set(names) <= set(columns) for names in _YEARS):
-        raise WrongFormatError(f"{path}: not Online Retail: its columns are {', '.join(columns)}")
+        told = f"not Online Retail: its columns are {', '.join(columns)}"
+        raise WrongFormatError(f"{path}: {told}; {LOAD_ANY}")
 
 
 def last_time(path: Path) -> datetime:
@@ -59,7 +61,7 @@ def last_time(path: Path) -> datetime:
     latest = [_times(frame["InvoiceDate"]).max() for frame, _, _ in frames]
     known = [time for time in latest if pd.notna(time)]
     if not known:
-        raise WrongFormatError(f"{path}: no invoice line with a time")
+        raise WrongFormatError(f"{path}: no invoice line with a time; {LOAD_ANY}")
     latest_known: pd.Timestamp = max(known)
     return latest_known.tz_localize("UTC").to_pydatetime()
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, WrongFormatError, rejected_frame
+from database.ingest.chunk import DEFAULT, LOAD_ANY, Adapter, Chunk, Options, WrongFormatError, rejected_frame
 from database.ingest.decoding import encoding_notes, text_encoding
 from database.ingest.fields import ASIN, clean, joined, named, shifted, times
 from database.ingest.files import Batch, first_objects, is_parquet, object_batches
@@ -26,11 +26,12 @@ _TIME = ("timestamp", "unixReviewTime")
 def check(path: Path, options: Options = DEFAULT) -> None:
     """Raise WrongFormatError unless the first lines are reviews."""
     if is_parquet(path):
-        raise WrongFormatError(f"{path}: not Amazon reviews: a Parquet file, not JSON lines")
+        raise WrongFormatError(f"{path}: not Amazon reviews: a Parquet file, not JSON lines; {LOAD_ANY}")
     first = first_objects(path)[0]
     for names in (_USER, _ITEM, _STARS, _TIME):
         if not set(names) & set(first):
-            raise WrongFormatError(f"{path}: not Amazon reviews: no field {' or '.join(names)}")
+            told = f"not Amazon reviews: no field {' or '.join(names)}"
+            raise WrongFormatError(f"{path}: {told}; {LOAD_ANY}")
 
 
 def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:

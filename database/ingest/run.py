@@ -83,6 +83,7 @@ def ingest_file(
     encoder: TextEncoder | None = None,
     shift_weeks: int | None = None,
     shift_to_now: bool = False,
+    ask: bool = False,
     options: Options = DEFAULT,
 ) -> Report:
     """Load one file; commits on `conn`, which must have no transaction under way.
@@ -91,9 +92,9 @@ def ingest_file(
     with an encoder together with their vectors, so that others can write in between; interactions and the
     report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
     so that overlapping ones meet; with `shift_to_now`, the first file so that its last event is of the past
-    week. `options` say how to read what the file does not tell. Runs wait for each other. Raises
-    WrongFormatError before anything is written, IngestError for a file that is damaged, or that is to be
-    moved otherwise than earlier ones were.
+    week. `options` say how to read what the file does not tell; with `ask`, a file is refused of which they
+    leave a question open. Runs wait for each other. Raises WrongFormatError before anything is written,
+    IngestError for a file that is damaged, asks, or is to be moved otherwise than earlier ones were.
     """
     options = replace(options, stored_words=stored_words(conn))
     adapter.check(path, options)
@@ -103,6 +104,8 @@ def ingest_file(
         known = recorded_shift(conn, adapter)
         weeks = shift_weeks if shift_weeks is not None else known or 0
         counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
+        if ask and counts.questions:
+            raise IngestError(f"{path}: {'; '.join(counts.questions)}. Nothing was written.")
         if shift_to_now and known is None:
             weeks = _move_to(conn, started)
         elif not weeks:
@@ -142,7 +145,8 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except psycopg2.DataError as error:
-        raise IngestError(f"{path}: a value that can't be stored: {str(error).splitlines()[0]}") from error
+        told = f"a value that can't be stored: {str(error).splitlines()[0]}"
+        raise IngestError(f"{path}: {told}; correct or leave out that row") from error
 
 
 @contextmanager
@@ -171,6 +175,7 @@ def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -
         counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
         counts.nulled.update(chunk.nulled)
         counts.notes += chunk.notes
+        counts.questions += chunk.questions
         if chunk.rejected is not None:
             counts.add_rejected(chunk.rejected)
         progress.at("reading", chunk.progress, counts.read)
@@ -204,7 +209,8 @@ def _look_at_age(conn: Connection, path: Path, now: datetime, counts: Counts, *,
     """Say that a log is old. Raises IngestError if it was to be moved, and earlier files were not."""
     last = _last_event(conn)
     if last is not None and shift_to_now and now - last >= timedelta(weeks=1):
-        raise IngestError(f"{path}: earlier files were loaded with their own times, and stay so")
+        told = "earlier files were loaded with their own times, and stay so"
+        raise IngestError(f"{path}: {told}; load it without --shift-to-now")
     counts.notes += age_notes(last, now)
 
 

@@ -1,4 +1,4 @@
-"""Spreadsheets (xlsx, xls, ods): the first sheet as rows of texts."""
+"""Spreadsheets (xlsx, xls, ods): a sheet as rows of texts."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -9,6 +9,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from database.ingest.chunk import WrongFormatError
 from database.ingest.decoding import is_zip, starts_with, zip_members
+from database.ingest.typed_numbers import TypedNumber
 
 _OLD = b"\xd0\xcf\x11\xe0"  # xls
 
@@ -20,18 +21,31 @@ def is_sheet(path: Path) -> bool:
     return is_zip(path) and any(name in {"xl/workbook.xml", "content.xml"} for name in zip_members(path))
 
 
-def sheet_rows(path: Path) -> tuple[str, Iterator[list[str | None]]]:
-    """Name of the first sheet, and its rows from the first that isn't empty.
+def sheet_rows(path: Path, name: str | None) -> tuple[str, str, Iterator[list[str | None]]]:
+    """The sheet of that name, or the first: its name, what to say of it, and its rows.
 
-    Raises WrongFormatError when it can't be read, or is empty.
+    Raises WrongFormatError when it can't be read, or there is none of that name.
     """
     try:
         book = CalamineWorkbook.from_path(path)
-        sheet = book.get_sheet_by_index(0)
-    except (CalamineError, OSError) as error:
-        raise WrongFormatError(f"{path}: not a readable spreadsheet: {error}") from error
+        names = list(book.sheet_names)
+        if name is not None and name not in names:
+            raise WrongFormatError(f"{path}: no sheet {name}; its sheets are {', '.join(names)}")
+        read = names[0] if name is None else name
+        sheet = book.get_sheet_by_name(read)
+    except (CalamineError, OSError, IndexError) as error:
+        again = "save it again, or as CSV"
+        raise WrongFormatError(f"{path}: not a readable spreadsheet: {error}; {again}") from error
     rows = ([_text(value) for value in row] for row in sheet.iter_rows())
-    return book.sheet_names[0], rows
+    return read, _in_words(read, names), rows
+
+
+def _in_words(read: str, names: list[str]) -> str:
+    if len(names) == 1:
+        return f"the sheet {read} is read"
+    others = ", ".join(name for name in names if name != read)
+    place = f"sheet {names.index(read) + 1} of {len(names)}"
+    return f"{place} is read: {read}; --sheet NAME reads another: {others}"
 
 
 def _text(value: Any) -> str | None:
@@ -41,4 +55,6 @@ def _text(value: Any) -> str | None:
         return str(int(value))  # a spreadsheet has no other numbers than fractions
     if isinstance(value, datetime | date | time):
         return value.isoformat()
+    if isinstance(value, float):
+        return TypedNumber(value)
     return str(value) or None

@@ -10,7 +10,16 @@ from typing import Any
 from database.ingest.chunk import Options, WrongFormatError
 from database.ingest.csv_records import Broken
 from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, text_encoding
-from database.ingest.files import NO_OBJECT, Batch, batched, csv_batches, csv_header, is_parquet, refuse_twins
+from database.ingest.files import (
+    NO_OBJECT,
+    Batch,
+    batched,
+    csv_batches,
+    csv_form,
+    csv_header,
+    is_parquet,
+    refuse_twins,
+)
 from database.ingest.objects import OUTER, Row, json_rows, parquet_rows, xml_rows
 from database.ingest.sheets import is_sheet, sheet_rows
 
@@ -44,7 +53,9 @@ def table_columns(path: Path, options: Options) -> list[str]:
             rows = parquet_rows(path) if form == "parquet" else json_rows(path, None)
         names = _fields(row for _, row, _ in itertools.islice(rows, _LOOK)).names
     if not names:
-        raise WrongFormatError(f"{path}: no rows with fields in this {form.upper()}")
+        raise WrongFormatError(
+            f"{path}: no rows with fields in this {form.upper()}; each row must be an object"
+        )
     return names
 
 
@@ -65,6 +76,14 @@ def open_table(path: Path, options: Options) -> Table:
     if form == "json":
         return _objects(lambda: json_rows(path, encoding), "JSON", notes)
     return Table(csv_header(path, options, encoding), notes, lambda: csv_batches(path, encoding, options))
+
+
+def form_in_words(path: Path, options: Options) -> str:
+    """What the file looks like: "text separated by semicolons, UTF-16", "JSON", "an XML feed"."""
+    form = _form(path)
+    if form != "csv":
+        return {"sheet": "a spreadsheet", "parquet": "Parquet", "json": "JSON", "xml": "an XML feed"}[form]
+    return f"text separated by {csv_form(path, options)}"
 
 
 def _form(path: Path) -> str:
@@ -128,7 +147,7 @@ def _objects(rows: _Rows, form: str, notes: tuple[str, ...]) -> Table:
 
 
 def _sheet(path: Path, options: Options) -> Table:
-    sheet, rows = sheet_rows(path)
+    sheet, told, rows = sheet_rows(path, options.sheet)
     numbered = ((number, row) for number, row in enumerate(rows, start=1) if any(row))
     if options.header:
         names = list(options.header)
@@ -137,8 +156,8 @@ def _sheet(path: Path, options: Options) -> Table:
     while names and not names[-1]:
         names.pop()
     if not names:
-        raise WrongFormatError(f"{path}: the sheet {sheet} is empty")
+        raise WrongFormatError(f"{path}: the sheet {sheet} is empty ({told})", 0.0)
     refuse_twins(path, names)
 
     fields = ((number, [*row[: len(names)], *[None] * (len(names) - len(row))]) for number, row in numbered)
-    return Table(names, (f"the sheet {sheet} is read",), lambda: batched(fields, lambda: 0.5))
+    return Table(names, (told,), lambda: batched(fields, lambda: 0.5))

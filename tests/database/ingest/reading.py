@@ -1,9 +1,12 @@
 """Reading a file without a database: what its adapter makes of it."""
 
+import zipfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import pandas as pd
 
@@ -20,6 +23,7 @@ class Made:
     rejected: pd.DataFrame
     nulled: Counter[str]
     notes: tuple[str, ...]
+    questions: tuple[str, ...]
 
     def item(self, item_id: str) -> dict[str, Any]:
         """One item, null as None."""
@@ -47,4 +51,55 @@ def read_file(adapter: str, path: Path, options: Options | None = None) -> Made:
         rejected=joined("rejected"),
         nulled=sum((chunk.nulled for chunk in chunks), Counter()),
         notes=tuple(note for chunk in chunks for note in chunk.notes),
+        questions=tuple(question for chunk in chunks for question in chunk.questions),
     )
+
+
+_OFFICE = "http://schemas.openxmlformats.org"
+_MAIN, _RELATIONS = f"{_OFFICE}/spreadsheetml/2006/main", f"{_OFFICE}/officeDocument/2006/relationships"
+_PACKAGE = f"{_OFFICE}/package/2006"
+
+
+def write_book(path: Path, sheets: Mapping[str, Sequence[Sequence[object]]]) -> Path:
+    """A workbook (xlsx) of sheets, by name, of rows of texts and numbers."""
+    names, relations = "", ""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (name, rows) in enumerate(sheets.items(), start=1):
+            names += f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="r{number}"/>'
+            target = f'Type="{_RELATIONS}/worksheet" Target="worksheets/{number}.xml"'
+            relations += f'<Relationship Id="r{number}" {target}/>'
+            cells = ""
+            for place, row in enumerate(rows, start=1):
+                fields = "".join(_cell(place, column, value) for column, value in enumerate(row))
+                cells += f'<row r="{place}">{fields}</row>'
+            archive.writestr(
+                f"xl/worksheets/{number}.xml",
+                f'<worksheet xmlns="{_MAIN}"><sheetData>{cells}</sheetData></worksheet>',
+            )
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{names}</sheets></workbook>',
+        )
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships xmlns="{_PACKAGE}/relationships">{relations}</Relationships>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r1" '
+            f'Type="{_RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" '
+            'ContentType="application/xml"/><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
+        )
+    return path
+
+
+def _cell(row: int, column: int, value: object) -> str:
+    place = f"{chr(ord('A') + column)}{row}"
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
+    return f'<c r="{place}"><v>{value}</v></c>'

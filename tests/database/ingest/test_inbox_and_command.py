@@ -128,12 +128,21 @@ def test_a_file_of_which_nothing_can_be_used_is_a_failure(
 
 
 def test_a_file_that_says_nothing_new_is_done(connection: Connection, tmp_path: Path) -> None:
-    for name, text in (("a.csv", CSV), ("b.csv", CSV), ("c.csv", CSV.splitlines()[0])):
-        (tmp_path / name).write_text(text)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(CSV)
     deliveries = ingest_inbox(connection, tmp_path, settle_seconds=0)
     assert [(delivery.moved_to.parent.name, delivery.error) for delivery in deliveries] == [
         ("done", None)
-    ] * 3
+    ] * 2
+
+
+def test_a_file_without_rows_is_a_failure(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(CSV.splitlines()[0])
+    told = "c.csv: there are no rows in it but its header: nothing was loaded"
+    result = CliRunner().invoke(main, ["interactions", str(tmp_path / "c.csv")])
+    assert (result.exit_code, told in result.output) == (1, True)
+    (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert (delivery.moved_to, delivery.error) == (tmp_path / "failed/c.csv", told)
 
 
 def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path: Path) -> None:
@@ -219,7 +228,7 @@ def test_a_dry_run_shows_tags_apart(connection: Connection, tmp_path: Path) -> N
 def test_an_empty_file_is_called_so(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "none.csv").write_text("")
     result = CliRunner().invoke(main, ["load", str(tmp_path)])
-    assert (result.exit_code, result.output.endswith("unknown file format: the file is empty\n")) == (2, True)
+    assert (result.exit_code, "unknown file format: the file is empty;" in result.output) == (2, True)
 
 
 def test_a_long_rejected_row_is_shown_in_part_and_exported_whole(
@@ -271,7 +280,8 @@ def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: 
     (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;4\n")
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     told = (
-        "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; try: "
-        "python -m database.ingest interactions b.csv --map user_id=COLUMN --map timestamp=COLUMN"
+        "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; it looks like text "
+        "separated by semicolons; try: python -m database.ingest interactions b.csv --map user_id=COLUMN "
+        "--map timestamp=COLUMN"
     )
     assert (result.exit_code, told in result.output) == (2, True)

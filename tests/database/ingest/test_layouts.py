@@ -13,7 +13,7 @@ import pytest
 
 from database.ingest import ADAPTERS, Options, WrongFormatError
 from database.ingest.inbox import detect
-from tests.database.ingest.reading import Made, read_file
+from tests.database.ingest.reading import Made, read_file, write_book
 
 
 def loaded(path: Path, options: Options | None = None) -> Made:
@@ -224,37 +224,26 @@ def test_packed_files(tmp_path: Path) -> None:
         loaded(tmp_path / "two.zip")
 
 
-SHEET = """<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>
-<row r="1"><c r="A1" t="inlineStr"><is><t>SKU</t></is></c><c r="B1" t="inlineStr"><is><t>Name</t></is></c>
-<c r="C1" t="inlineStr"><is><t>Price</t></is></c></row>
-<row r="2"><c r="A2"><v>17850</v></c><c r="B2" t="inlineStr"><is><t>Cup</t></is></c>
-<c r="C2"><v>3.5</v></c></row>
-</sheetData></worksheet>"""
-SHEET_PARTS = {
-    "[Content_Types].xml": """<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
-<Default Extension="xml" ContentType="application/xml"/>
-<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>""",
-    "_rels/.rels": """<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
-<Relationship Id="r1" Target="xl/workbook.xml"
-Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"/></Relationships>""",
-    "xl/workbook.xml": """<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">
-<sheets><sheet name="Goods" sheetId="1" r:id="r1"/></sheets></workbook>""",
-    "xl/_rels/workbook.xml.rels": """<Relationships
-xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1"
-Target="worksheets/sheet1.xml"
-Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"/></Relationships>""",
-    "xl/worksheets/sheet1.xml": SHEET,
-}
-
-
 def test_a_spreadsheet(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "goods.xlsx", "w") as archive:
-        for name, text in SHEET_PARTS.items():
-            archive.writestr(name, text)
-    made = loaded(tmp_path / "goods.xlsx")
+    goods = [["SKU", "Name", "Price"], [17850, "Cup", 3.5]]
+    made = loaded(write_book(tmp_path / "goods.xlsx", {"Goods": goods}))
     assert (made.item("17850")["title"], made.item("17850")["price"]) == ("Cup", 3.5)
     assert "the sheet Goods is read" in made.notes
+
+
+def test_a_workbook_of_several_sheets(tmp_path: Path) -> None:
+    sheets: dict[str, list[list[object]]] = {
+        "Goods": [["SKU", "Name"], [17850, "Cup"]],
+        "Old goods": [["SKU", "Name"], [17851, "Pan"]],
+        "Notes": [["nothing"]],
+    }
+    book = write_book(tmp_path / "goods.xlsx", sheets)
+    made = loaded(book)
+    assert made.item("17850")["title"] == "Cup"
+    assert "sheet 1 of 3 is read: Goods; --sheet NAME reads another: Old goods, Notes" in made.notes
+    assert loaded(book, Options(sheet="Old goods")).item("17851")["title"] == "Pan"
+    with pytest.raises(WrongFormatError, match="no sheet Orders; its sheets are Goods, Old goods, Notes"):
+        ADAPTERS["items"].check(book, Options(sheet="Orders"))
 
 
 def test_times_that_are_not_known_or_impossible(tmp_path: Path) -> None:
@@ -401,3 +390,28 @@ def test_events_without_items_stand_beside_those_with_some(tmp_path: Path) -> No
     ]
     assert found == [("7.1", "T1", "click", None), ("7.1", None, "search_query", "tea")]
     assert made.refused() == [(1, "no item id")]
+
+
+def test_the_number_of_an_order_around_its_lines_is_their_session(tmp_path: Path) -> None:
+    orders = [
+        {
+            "id": number,
+            "created_at": "2024-05-01T10:00:00Z",
+            "customer": {"id": f"c{number % 2}"},
+            "line_items": [{"id": 10 * number + line, "sku": sku} for line, sku in enumerate("AB")],
+        }
+        for number in (1, 2, 3)
+    ]
+    (tmp_path / "orders.json").write_text(json.dumps({"orders": orders}))
+    made = read_file("interactions", tmp_path / "orders.json", Options(event_type="purchase"))
+    rows = made.interactions[["user_id", "session_id", "item_id"]].to_numpy().tolist()
+    assert rows == [[f"c{number % 2}", str(number), sku] for number in (1, 2, 3) for sku in "AB"]
+    assert "session_id is read from outer.id" in made.notes
+
+
+def test_the_id_around_events_without_a_user_is_no_session(tmp_path: Path) -> None:
+    """It may be that of the user."""
+    visits = [{"id": "u7", "events": [{"sku": "A", "event": "view", "time": "2024-05-01"}]}]
+    (tmp_path / "visits.json").write_text(json.dumps(visits))
+    with pytest.raises(WrongFormatError, match="--map user_id"):
+        ADAPTERS["interactions"].check(tmp_path / "visits.json", Options())

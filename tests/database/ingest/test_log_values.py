@@ -1,15 +1,21 @@
 """What the column `value` of a log holds: read by type of event, as an option says, or asked about."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.event_words import EventType
-from database.ingest import ADAPTERS, Options
+from database.ingest import ADAPTERS, Options, ingest_inbox
+from database.ingest.__main__ import main
 from database.ingest.preview import preview
 from tests.database.ingest.reading import Made, read_file
 
+Query = Callable[[str], list[tuple[Any, ...]]]
 LOG = """user_id,item_id,event_type,timestamp,value
 u1,i1,purchase,2024-05-01,19.99
 u1,i2,purchase,2024-05-01,249
@@ -31,10 +37,32 @@ def column(made: Made, name: str) -> list[float | None]:
 
 
 def test_what_looks_like_a_price_is_asked_about_once(tmp_path: Path) -> None:
-    asked = [note for note in read(tmp_path, LOG).notes if "--value" in note]
-    assert len(asked) == 2
-    assert "such as 19.99" in asked[0] and "--value price" in asked[0]
-    assert "like has values such as 37" in asked[1]
+    made = read(tmp_path, LOG)
+    (asked,) = made.questions
+    assert "such as 19.99" in asked and "--value price" in asked
+    assert [note for note in made.notes if "like has values such as 37" in note]
+
+
+def test_it_is_asked_before_anything_is_loaded(connection: Connection, query: Query, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    dry = CliRunner().invoke(main, ["load", str(path), "--dry-run"])
+    assert dry.exit_code == 0 and "refused until this is answered: value: most purchases" in dry.output
+    asked = CliRunner().invoke(main, ["load", str(path)])
+    assert asked.exit_code == 1 and "log.csv: value: most purchases" in asked.output
+    assert "--value price" in asked.output and "Nothing was written" in asked.output
+    for table in ("interactions", "items", "users", "ingest_runs"):
+        assert query(f"select count(*) from {table}") == [(0,)]
+    answered = CliRunner().invoke(main, ["load", str(path), "--value", "price"])
+    assert answered.exit_code == 0, answered.output
+    assert query("select count(*) from interactions") == [(4,)]  # the rating has no stars then
+
+
+def test_an_inbox_which_nobody_can_ask_goes_on_and_says_so(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert delivery.error is None and delivery.report is not None
+    assert [note for note in delivery.report.notes if "--value price" in note]
 
 
 @pytest.mark.parametrize(
@@ -51,14 +79,14 @@ def test_the_option_says_what_it_is_and_nothing_is_asked(
 ) -> None:
     made = read(tmp_path, LOG, Options(value=meaning))  # type: ignore[arg-type]
     assert column(made, "value") == values and column(made, "price") == prices
-    assert not [note for note in made.notes if "--value" in note]
+    assert not made.questions and not [note for note in made.notes if "--value" in note]
 
 
 @pytest.mark.parametrize("values", ["1,2,3", "0.512,1.203,2", ",,"])
 def test_quantities_are_not_asked_about(tmp_path: Path, values: str) -> None:
     rows = [f"u,i{place},purchase,2024-05-01,{value}" for place, value in enumerate(values.split(","))]
     made = read(tmp_path, "\n".join(["user_id,item_id,event_type,timestamp,value", *rows]))
-    assert not [note for note in made.notes if "--value" in note]
+    assert not made.questions and not [note for note in made.notes if "--value" in note]
 
 
 def test_the_same_events_are_the_same_whatever_the_value_is_called(tmp_path: Path) -> None:

@@ -1,0 +1,177 @@
+"""A file that is refused: the message names the file, what was seen in it, and what to do."""
+
+import gzip
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from database.ingest import ADAPTERS, Options
+from database.ingest.chunk import DEFAULT, IngestError
+from database.ingest.inbox import detect
+from tests.database.ingest.reading import write_book
+
+Write = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, by which adapter it is read (None: by the one that knows it), what it says and advises."""
+
+    name: str
+    write: Write
+    seen: str
+    advice: str
+    adapter: str | None = None
+    options: Options = DEFAULT
+
+
+def text(content: str, encoding: str = "utf-8") -> Write:
+    return lambda path: path.write_text(content, encoding)
+
+
+def raw(content: bytes) -> Write:
+    return lambda path: path.write_bytes(content)
+
+
+def parquet(columns: dict[str, list[object]]) -> Write:
+    return lambda path: pd.DataFrame(columns).to_parquet(path)
+
+
+def unreadable_column(path: Path) -> None:
+    pairs = pa.FixedSizeListArray.from_arrays(pa.array(["a", "b"]), 2)
+    table = {"user_id": ["u"], "item_id": pairs, "event_type": ["click"], "timestamp": ["2024-05-01"]}
+    pq.write_table(pa.table(table), path)
+
+
+def book(path: Path) -> None:
+    write_book(path, {"Empty": [], "Goods": [["SKU", "Name"], ["A", "Cup"]]})
+
+
+def two_files(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+
+
+LOG = "user_id,item_id,event_type,timestamp\nu,i,click,2024-05-01\n"
+RENAMED = "customer_nr;product_code;what;time\n1;2;view;2024-05-01\n"
+LOAD = "python -m database.ingest load FILE"
+CASES = [
+    Case(
+        "a log.csv",
+        text(RENAMED),
+        "customer_nr, product_code, what, time; it looks like text separated by semicolons",
+        "ingest interactions 'a log.csv' --map user_id=customer_nr --map item_id=product_code",
+        "interactions",
+    ),
+    Case(
+        "stated.csv",
+        text(RENAMED),
+        "no column item_id",
+        "--map user_id=customer_nr --map item_id=product_code --event-type purchase",
+        "interactions",
+        Options(columns={"user_id": "customer_nr"}),
+    ),
+    Case("tabs.tsv", text("a\tb\n1\t2\n", "utf-16"), "separated by tabs, UTF-16", "--map", "items"),
+    Case(
+        "list.json",
+        text('[{"who": "u", "what": "i"}]'),
+        "it looks like JSON",
+        "--map user_id",
+        "interactions",
+    ),
+    Case("ratings.dat", text("1::31::5::978300760\n"), "double colons", "--header user_id,item_id,..."),
+    Case(
+        "map.csv",
+        text(LOG),
+        "no column Kunde",
+        "its columns are user_id",
+        "interactions",
+        Options(columns={"user_id": "Kunde"}),
+    ),
+    Case(
+        "log.csv",
+        text(LOG.replace("event_type", "title")),
+        "it has a column of users",
+        "ingest interactions log.csv",
+        "items",
+    ),
+    Case("empty.csv", text(""), "the file is empty", "names is needed", "interactions"),
+    Case("twice.csv", text("a,b,a\n"), "more than one column is called a", "rename"),
+    Case("cut.json", text('[{"user": 1}, {"user"'), "damaged JSON", "write or download"),
+    Case("open.json", text('[{"user": 1},'), "the list does not end", "write or download"),
+    Case("none.json", text("[]"), "no rows with fields in this JSON", "must be an object"),
+    Case("cut.xml", text("<feed><item><id>1</id>"), "damaged XML", "write or download"),
+    Case("page.html", text("<html><p>no</p></html>"), "its elements are html, p", "such as <item>"),
+    Case(
+        "cut.csv.gz",
+        raw(gzip.compress(LOG.encode() * 99)[:60]),
+        "damaged|not readable",
+        "download",
+    ),
+    Case("cut.zip", raw(b"PK\x03\x04nothing"), "not a readable zip", "write or download"),
+    Case("two.zip", two_files, r"a zip of 2 files \(a.csv, b.csv\)", "unpack it and load each"),
+    Case("cut.parquet", raw(b"PAR1nothing"), "not a readable Parquet file", "write or download"),
+    Case(
+        "odd.parquet",
+        unreadable_column,
+        "the column item_id has the type fixed_size_list",
+        "write it as text",
+        "interactions",
+    ),
+    Case(
+        "mixed.csv",
+        raw(LOG.encode() + "ü,i,click,2024-05-01\n".encode() + b"\xfc,i,click,2024-05-01\n"),
+        "line 4 has the byte 0xFC",
+        "--encoding",
+        "interactions",
+    ),
+    Case(
+        "stated.txt",
+        raw(LOG.encode() + b"\xfc,i,click,2024-05-01\n"),
+        "not in the encoding",
+        "--encoding",
+        "interactions",
+        Options(encoding="utf-8"),
+    ),
+    Case("book.xlsx", book, "the sheet Empty is empty", "--sheet NAME reads another: Goods", "items"),
+    Case(
+        "book2.xlsx", book, "no sheet Orders", "its sheets are Empty, Goods", "items", Options(sheet="Orders")
+    ),
+    Case("old.xls", raw(b"\xd0\xcf\x11\xe0nothing"), "not a readable spreadsheet", "as CSV", "items"),
+    *(
+        Case(f"{adapter}.csv", text(LOG), "not (Amazon|Online Retail|one JSON)", LOAD, adapter)
+        for adapter in ("products", "retail")
+    ),
+    *(
+        Case(f"{adapter}.json", text('{"a": 1}\n'), "not Amazon", LOAD, adapter)
+        for adapter in ("reviews", "metadata")
+    ),
+    *(
+        Case(f"{adapter}.parquet", parquet({"a": [1]}), "not (Amazon|Online Retail)", LOAD, adapter)
+        for adapter in ("products", "reviews", "metadata", "retail")
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_refusal_names_the_file_what_was_seen_and_what_to_do(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / case.name
+    case.write(path)
+    with pytest.raises(IngestError) as refused:
+        adapter = (
+            detect(path, ADAPTERS.values(), case.options) if case.adapter is None else ADAPTERS[case.adapter]
+        )
+        adapter.check(path, case.options)
+        list(adapter.read(path, 0, case.options))
+    message = str(refused.value)
+    assert case.name in message and "\n" not in message
+    assert re.search(case.seen, message), message
+    assert case.advice in message or re.search(case.advice, message), message
