@@ -225,7 +225,7 @@ def test_packed_files(tmp_path: Path) -> None:
 
 
 def test_a_spreadsheet(tmp_path: Path) -> None:
-    goods = [["SKU", "Name", "Price"], [17850, "Cup", 3.5]]
+    goods: list[list[object]] = [["SKU", "Name", "Price"], [17850, "Cup", 3.5]]
     made = loaded(write_book(tmp_path / "goods.xlsx", {"Goods": goods}))
     assert (made.item("17850")["title"], made.item("17850")["price"]) == ("Cup", 3.5)
     assert "the sheet Goods is read" in made.notes

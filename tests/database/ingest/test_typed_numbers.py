@@ -58,7 +58,12 @@ def test_ratings_as_numbers_beside_texts_are_of_one_scale(tmp_path: Path) -> Non
 
 
 def test_numbers_of_a_sheet_stay_what_they_are_beside_texts(tmp_path: Path) -> None:
-    rows = [["SKU", "Name", "Price"], ["A", "Cup", "3,50"], ["B", "Pan", 123.456], ["C", "Tea", "1.234,00"]]
+    rows: list[list[object]] = [
+        ["SKU", "Name", "Price"],
+        ["A", "Cup", "3,50"],
+        ["B", "Pan", 123.456],
+        ["C", "Tea", "1.234,00"],
+    ]
     path = write_book(tmp_path / "goods.xlsx", {"Goods": rows})
     assert read_file("items", path).items["price"].tolist() == [3.5, 123.456, 1234.0]
 
