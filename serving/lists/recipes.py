@@ -243,7 +243,10 @@ SEARCH = Recipe(
 POPULAR_ON_V1 = replace(POPULAR, name="recommend", rerankers=(diversify_if_asked,))
 
 RECOMMEND = replace(
-    PERSONALIZED, name="recommend", fallback=replace(COLD_START, name="recommend"), fill=POPULAR_ON_V1
+    PERSONALIZED,
+    name="recommend",
+    fallback=replace(COLD_START, name="recommend", fill=POPULAR_ON_V1),
+    fill=POPULAR_ON_V1,
 )
 
 BASKET = replace(CART, name="recommend.items", rerankers=(diversify_if_asked,), fill=LIKED_WITH_A_BASKET)
