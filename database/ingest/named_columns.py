@@ -18,7 +18,7 @@ import pyarrow as pa
 from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_frame
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
-from database.ingest.names import Naming, nearest
+from database.ingest.names import USUAL, Naming, nearest, plain_name
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
 from database.ingest.typed_numbers import marked, settled
 
@@ -26,6 +26,7 @@ ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
 
 _MOST_NAMED = 20
+_HEADERS = {"items": "item_id,title", "interactions": "user_id,item_id"}
 _LINE = "\x1fline"  # no column of a file is called so
 
 
@@ -89,7 +90,10 @@ def missing(
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
     if _looks_like_data(names):
-        advice = "the first row looks like data: name the columns by --header user_id,item_id,..."
+        named = f"--header {_HEADERS[kind]}"
+        advice = (
+            f"the first row looks like data: name the {len(names)} columns, in their order, by {named},..."
+        )
     elif guesses:
         stated = [f"--map {our}={theirs}" for our, theirs in options.columns.items() if our not in lacking]
         command = f"python -m database.ingest {kind} {shlex.quote(path.name)}"
@@ -176,5 +180,7 @@ def _quoted(option: str) -> str:
 
 
 def _looks_like_data(names: Sequence[str]) -> bool:
-    """Whether a first row holds no names: several numbers in it."""
-    return sum(name.replace(".", "", 1).replace("-", "", 2).isdigit() for name in names) >= 2
+    """Whether a first row holds no names: several numbers in it, or one and no name that is usual."""
+    numbers = sum(name.replace(".", "", 1).replace("-", "", 2).isdigit() for name in names)
+    usual = {name for known in USUAL.values() for name in known}
+    return numbers > bool(usual & {plain_name(name) for name in names})

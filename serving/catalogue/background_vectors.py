@@ -89,6 +89,8 @@ class BackgroundVectors:
             async with self._database.connection("making vectors", Lane.VECTORS) as conn, conn.transaction():
                 if not await alone_at_vectors(conn):
                     return
+                if not start:
+                    logger.info("%d items without a vector get one in the background", len(missing))
                 stored += await self._give(conn, missing[start : start + _STORED_AT_ONCE])
             if monotonic() > told_at + _REPORT_SECONDS:
                 told_at = monotonic()

@@ -124,7 +124,9 @@ def test_rows_that_all_are_purchases(tmp_path: Path) -> None:
 def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
     rows = [["1", "1193", "5", "978300760"], ["1", "661", "3", "978302109"]]
     (tmp_path / "ratings.dat").write_text("".join(f"{mark.join(row)}\n" for row in rows))
-    with pytest.raises(WrongFormatError, match="looks like data: name the columns by --header"):
+    with pytest.raises(
+        WrongFormatError, match="looks like data: name the 4 columns, in their order, by --header"
+    ):
         detect(tmp_path / "ratings.dat", [ADAPTERS["interactions"]])
     made = loaded(tmp_path / "ratings.dat", Options(header=("user_id", "item_id", "rating", "timestamp")))
     assert events(made) == [("1", "1193", "rating", None, 5.0), ("1", "661", "rating", None, 3.0)]

@@ -89,6 +89,12 @@ CASES = [
     ),
     Case("ratings.dat", text("1::31::5::978300760\n"), "double colons", "--header user_id,item_id,..."),
     Case(
+        "movies.dat",
+        text("1::Toy Story (1995)::Animation|Comedy\n"),
+        "the first row looks like data: name the 3 columns",
+        "--header item_id,title,...",
+    ),
+    Case(
         "map.csv",
         text(LOG),
         "no column Kunde",
