@@ -23,6 +23,25 @@ def test_a_night_of_thirty_million_interactions_fits_into_16_gb(params: Params) 
     assert memory.FITTED_AT_ONCE == FITTED_AT_ONCE
 
 
+@pytest.mark.parametrize(
+    ("rows", "step", "measured"),
+    [
+        (1_000_000, "validate", 0.48e9),
+        (3_000_000, "validate", 0.66e9),
+        (10_000_000, "validate", 0.83e9),
+        (30_000_000, "validate", 1.23e9),
+        (3_000_000, "prepare", 0.71e9),
+        (30_000_000, "prepare", 3.71e9),
+    ],
+)
+def test_the_forecast_lies_above_what_was_measured(
+    params: Params, rows: int, step: str, measured: float
+) -> None:
+    """`python -m benchmarks.memory --rows ROWS`: peaks of the steps' processes."""
+    counts = Counts(interactions=rows, users=rows // 15, items=rows // 100)
+    assert measured < memory.forecast(counts, params).steps[step] < 2 * measured
+
+
 def test_more_data_and_larger_models_need_more(params: Params) -> None:
     small = Counts(interactions=1000, users=100, items=50)
     found = memory.forecast(small, params).peak

@@ -1,11 +1,14 @@
 """Half rounds of ALS: each row at the minimum of its own loss, and the loss as it is defined."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from training.models.core import least_squares
 from training.models.core.least_squares import FEW_PAIRS, HalfRound, Side, with_int32
 from training.models.core.types import Csr
 
@@ -76,6 +79,36 @@ def test_the_loss_is_that_of_every_pair(seed: int, penalty: float) -> None:
     weights = np.where(confidence > 0, confidence - 1, 0).sum() + 12 * side.times.sum()
     found = HalfRound(pairs, side, penalties).loss(rows, penalty, 1)
     assert found == pytest.approx(loss / weights, rel=1e-3)
+
+
+def test_vectors_that_have_room_are_not_copied_though_nearly_all_are_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two million users the copy was a gigabyte."""
+    users, factors, items = 4000, 128, 4
+    monkeypatch.setattr(least_squares, "_BLOCK", 256)
+    draw = np.random.default_rng(5)
+    room = np.zeros((users + factors, factors), dtype=np.float32)
+    room[:users] = draw.normal(size=(users, factors)) / 10
+    vectors, times = room[:users], draw.integers(1, 4, users).astype(np.int32)
+    chosen = np.concatenate([np.flatnonzero(draw.random(users) < 0.6) for _ in range(items)]).astype(np.int32)
+    starts = [0, *(np.flatnonzero(np.diff(chosen) < 0) + 1), len(chosen)]
+    ones = np.full(len(chosen), 3.0, dtype=np.float32)
+    pairs = sparse.csr_array((ones, chosen, np.array(starts, dtype=np.int32)), shape=(items, users))
+    found, peaks = [], []
+    for side in (Side(vectors, times), Side(vectors, times, room)):
+        rows = np.zeros((items, factors), dtype=np.float32)
+        half = HalfRound(pairs, side, np.ones(items, dtype=np.float32))
+        half.solve(rows, 1, 1)  # imports are done, and counted in neither
+        tracemalloc.start()
+        half.solve(rows, CONVERGED, 1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        found.append((rows, half.loss(rows, 1.0, 1)))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-3, atol=1e-4)
+    assert found[1][1] == pytest.approx(found[0][1], rel=1e-4)
+    assert peaks[1] < vectors.nbytes < peaks[0] + vectors.nbytes / 4
+    assert peaks[1] < peaks[0] - vectors.nbytes / 2
 
 
 def test_no_regularisation_and_vectors_of_few_directions_give_finite_vectors() -> None:
