@@ -29,7 +29,7 @@ def take_back(conn: Connection) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's own
-def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
+def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow_and_no_hand(
     connection: Connection, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
@@ -45,6 +45,13 @@ def test_the_aliases_follow_a_rollback_that_did_not_ask_mlflow(
     mirror_registry()
     deploy(connection, "m1")
     deploy(connection, "m2")
+    mirror_registry()
+    assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": second, "previous": first}
+
+    tracker.client.set_registered_model_alias(
+        registry.name_of(BUNDLE), "champion", first
+    )  # in its UI, by hand
+    tracker.client.delete_registered_model_alias(registry.name_of(BUNDLE), "previous")
     mirror_registry()
     assert registry.aliases(registry.name_of(BUNDLE)) == {"champion": second, "previous": first}
 
