@@ -89,7 +89,7 @@ def carts(folder: Path) -> None:
 
 def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str, float]]) -> str:
     """All tables as Markdown; the first of the blends is what is compared with all others."""
-    holdout = open_holdout(prepared, params.split)
+    holdout = open_holdout(prepared, params.split, params.seed)
     test, k = holdout.test, params.evaluation.cutoffs[0]
     fitted = fit_all(list(REGISTRY), prepared, holdout, params)
     found = evaluate_all(fitted, blends, test, params)

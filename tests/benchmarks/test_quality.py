@@ -73,7 +73,7 @@ def test_the_report_holds_every_model_and_compares_the_blend_with_each(
 
 
 def test_the_last_place_may_go_to_an_item_little_is_known_of(prepared: Prepared, params: Params) -> None:
-    holdout = open_holdout(prepared, params.split)
+    holdout = open_holdout(prepared, params.split, params.seed)
     data, test = holdout.training_data(prepared), holdout.test
     names = ("nmf", "popularity", "tfidf", "ease")
     models: dict[str, Model] = {n: fit_model(n, data, getattr(params, n), params.seed) for n in names}

@@ -66,8 +66,11 @@ class Holdout:
         return prepared.training_data(self.learned, self.cut)
 
 
-def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
-    """Split the events; where nothing can be held out, everything is learned from and nobody is tested."""
+def open_holdout(prepared: Prepared, params: SplitParams, seed: int) -> Holdout:
+    """Split the events; where nothing can be held out, everything is learned from and nobody is tested.
+
+    Of more than `max_test_users` users some are tested, drawn by the seed: the same for every model of a run.
+    """
     events = prepared.events
     cut = None
     try:
@@ -83,7 +86,7 @@ def open_holdout(prepared: Prepared, params: SplitParams) -> Holdout:
     shape = (len(prepared.users), len(prepared.items))
     seen = net_strengths(events.user[learned], events.item[learned], events.weight[learned], shape)
     truth = truth_of(events, held_out, seen) if held_out.any() else sparse.csr_array(shape, dtype=np.float32)
-    test = TestSet.build(seen, truth, prepared.vectors)
+    test = TestSet.build(seen, truth, prepared.vectors).sample(params.max_test_users, seed)
     slices, end = test.user_slices(), int(events.time.max(initial=0))
     users, warm = (int(slices[name].sum()) for name in ("all", "warm_users"))
     return Holdout(learned, cut, test, HoldoutFacts(params.protocol, cut, end, users, warm))

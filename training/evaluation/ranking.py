@@ -73,13 +73,13 @@ class TestSet:
         return replace(self, histories=self.histories[users], truth=self.truth[users])
 
     def sample(self, limit: int, seed: int) -> "TestSet":
-        """At most `limit` of the users, drawn by the seed; without the vectors."""
+        """At most `limit` of the users, drawn by the seed."""
         n_users = self.histories.shape[0]
         if n_users <= limit:
             return self
         # Sorted: users stay in the order of the snapshot, whatever was drawn.
         chosen = np.sort(np.random.default_rng(seed).permutation(n_users)[:limit])
-        return replace(self.of(chosen), vectors=None)
+        return self.of(chosen)
 
     def user_slices(self) -> dict[str, BoolArray]:
         """Users by what was known of them, each bool[u]."""

@@ -56,6 +56,8 @@ class SplitParams(Config):
     protocol: Literal["time", "leave_last_out"]
     validation_days: int = Field(ge=0)
     test_days: int = Field(ge=1)
+    max_test_users: int = Field(default=20_000, ge=100)
+    """Of more users so many are tested, drawn by the seed: each is scored on every item by each model."""
 
 
 class EvaluationParams(Config):

@@ -82,7 +82,7 @@ def compare_with_champion(
     the report says so.
     """
     manifest = read_manifest(workspace.bundle)
-    holdout = open_holdout(Prepared.load(workspace.prepared), params.split)
+    holdout = open_holdout(Prepared.load(workspace.prepared), params.split, params.seed)
     volume = read_volume(workspace.snapshot)
     theirs: dict[str, Evaluation] = {}
     error_text, reason, measured = None, None, False

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from tests.training.pipeline.small_shop import shop
+from training.evaluation.holdout import open_holdout
 from training.evaluation.ranking import TestSet, evaluate, rank
 from training.models.core.types import Csr, FloatArray
+from training.params import load_params
 
 
 class Fixed:
@@ -138,3 +141,21 @@ def test_users_ranked_in_batches_get_the_lists_that_they_get_at_once() -> None:
     histories = sparse.random_array((1000, 200), density=0.05, rng=generator, dtype=np.float32).tocsr()
     at_once = rank(FromHistory(), histories, 20, batch_users=1000)
     np.testing.assert_array_equal(rank(FromHistory(), histories, 20, batch_users=7), at_once)
+
+
+def test_of_many_users_the_same_few_are_tested_by_every_model() -> None:
+    split = load_params().split.model_copy(update={"validation_days": 2, "test_days": 2})
+    everybody = open_holdout(shop(), split, 1)
+    assert everybody.facts.users > 20
+    few = split.model_copy(update={"max_test_users": 20})
+    first, again, other = (open_holdout(shop(), few, seed) for seed in (1, 1, 2))
+    for holdout in (first, again, other):
+        assert holdout.facts.users == holdout.test.histories.shape[0] == holdout.test.truth.shape[0] == 20
+        assert holdout.facts.warm_users == int(holdout.warm.sum())
+        # What is learned from, and what is known of items, does not depend on who is tested.
+        assert holdout.learned.tolist() == everybody.learned.tolist()
+        assert holdout.test.item_users.tolist() == everybody.test.item_users.tolist()
+        assert holdout.test.vectors is not None
+    assert (first.test.truth != again.test.truth).nnz == 0
+    assert (first.test.histories != again.test.histories).nnz == 0
+    assert (first.test.truth != other.test.truth).nnz > 0

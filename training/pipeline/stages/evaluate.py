@@ -22,7 +22,7 @@ def evaluate_all(workspace: Workspace, params: Params) -> None:
 def evaluate_rankers(workspace: Workspace, params: Params) -> tuple[str, ...]:
     """Write the metrics of each ranker that has no stage of its own: what the gate judges by; their names."""
     prepared = Prepared.load(workspace.prepared)
-    holdout = open_holdout(prepared, params.split)
+    holdout = open_holdout(prepared, params.split, params.seed)
     data = holdout.training_data(prepared)
     rankers: dict[str, Ranker] = {
         name: fit_model(name, data, params.model(name), params.seed) for name in names(scope="evaluation")

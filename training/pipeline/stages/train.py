@@ -12,7 +12,7 @@ from training.params import Params
 def train(name: str, workspace: Workspace, params: Params) -> None:
     """Write the model `name` to `data/candidates` and `data/models`, its metrics to `data/evaluation`."""
     prepared = Prepared.load(workspace.prepared)
-    holdout = open_holdout(prepared, params.split)
+    holdout = open_holdout(prepared, params.split, params.seed)
     config, seed = params.model(name), params.seed
     curve: list[dict[str, float]] = []
 
