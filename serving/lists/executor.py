@@ -1,18 +1,16 @@
 """The one way in which a list is made: a recipe's steps, in order, over one table of candidates."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from serving.lists.recipes import Recipe
+from serving.lists.retrieval import retrieve, timed_step, variants_left_out
 from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
-from serving.steps.filters import allowed_rows, not_itself, unseen
-from serving.steps.sources import Source
-from serving.steps.table import NO_ROWS, Column, Table, gather
-from serving.types import Mask, Ranked, Rows
+from serving.steps.table import NO_ROWS, Table
+from serving.types import Ranked, Rows
 
 FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
 """Models that say nothing of the user: a user's list of these alone is a fallback."""
@@ -40,62 +38,22 @@ class MadeList:
 
 def make_list(recipe: Recipe, context: Context) -> MadeList:
     """Run a recipe. An empty list has nothing to show, not even as a fallback."""
-    each = max(5 * context.params.ranking.candidates, context.n)
-    candidates = None if context.small or recipe.whole else each
-    variants = _variants(recipe, context)
-    with timed("filters"):
-        allowed = allowed_rows(context, recipe.filters)
-        if variants is not None and not recipe.whole:
-            variants.take_out(allowed)
-    columns = _ask(recipe.sources, context, allowed)
-    least = context.length if recipe.eligible == "all" else 0
-    table = gather(
-        columns,
-        context.live,
-        allowed,
-        context.identity,
-        candidates,
-        least=least,
-        variants=context.variants,
-        different=context.length,
-    )
-    with timed(_name(recipe.scorer)):
-        table = recipe.scorer(context, table)
-    found = NO_ROWS
-    if recipe.whole:
-        found = table.rows[table.allowed & (table.score > 0)]
-        table = table.take(np.flatnonzero(~np.isin(table.rows, context.earlier_pages)))
+    variants = variants_left_out(recipe, context)
+    table, found = retrieve(recipe, context, variants)
+    if not recipe.whole:
+        with timed_step(recipe.scorer):
+            table = recipe.scorer(context, table)
     with timed("best"):
         reordered = max(context.params.ranking.candidates, 2 * context.length)
         wanted = reordered if recipe.rerankers else context.length
         table = selection.best(table, wanted, recipe.eligible, variants)
     for rerank in recipe.rerankers:
-        with timed(_name(rerank)):
+        with timed_step(rerank):
             table = rerank(context, table)
     if not len(table) and recipe.fallback is not None:
         made = make_list(recipe.fallback, context)
         return replace(made, name=recipe.name, fallback=recipe.fallback_reason or made.fallback)
     return _fill(recipe, context, replace(_select(recipe, context, table), found=found))
-
-
-def _variants(recipe: Recipe, context: Context) -> selection.OneOfVariants | None:
-    """Whose variants are left out: where an item may not be in the list, its variants may not either."""
-    if context.variants is None:
-        return None
-    without = [context.no_variants_of]
-    if unseen in recipe.filters and context.hide_seen:
-        without.append(context.history.seen)
-    if not_itself in recipe.filters:
-        without.append(np.array([context.item], dtype=np.int32))
-    return selection.OneOfVariants(context.variants, np.concatenate(without))
-
-
-def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
-    for source in sources:
-        with timed(_name(source)):
-            columns.update(source(context, allowed))
-    return columns
 
 
 def _select(recipe: Recipe, context: Context, table: Table) -> MadeList:
@@ -134,7 +92,3 @@ def _columns(table: Table, place: int) -> dict[str, dict[str, float]]:
         "sources": {name: float(values[place]) for name, values in table.sources.items()},
         "steps": {name: float(values[place]) for name, values in table.steps.items()},
     }
-
-
-def _name(step: object) -> str:
-    return getattr(step, "__name__", None) or type(step).__name__.lower()

@@ -3,8 +3,9 @@
 import numpy as np
 
 from serving.steps.context import Context
+from serving.steps.scales import scale_of_column
 from serving.steps.table import NO_OPINION, Column, are_different
-from serving.types import Mask, Scores, Vector
+from serving.types import Mask, Rows, Scores, Vector
 from training.models.core.rounding import Direction
 
 _MOST_NEAREST = 20_000
@@ -17,14 +18,24 @@ def direction(vector: Vector | None) -> Direction | None:
 
 
 def near(context: Context, towards: Direction | None, allowed: Mask) -> Column:
-    """Cosines above rounding with a direction: of all rows in a small catalogue, else of the nearest."""
+    """Cosines above rounding with a direction: of all rows in a small catalogue, else of the nearest and of
+    those that are asked about."""
     if towards is None:
         return NO_OPINION
     if context.small:
-        return Column(np.maximum(_cosines(context, towards), np.float32(0)))
+        cosines = np.maximum(_cosines(context, towards), np.float32(0))
+        return Column(cosines, scale=scale_of_column(context, cosines, None))
     # Five times as many as are put in order: other sources and filters leave room for items of this one.
     found = nearest(context, towards, 5 * context.params.ranking.candidates, allowed)
-    return Column(np.maximum(found.values, np.float32(0)), found.rows)
+    cosines = np.maximum(found.values, np.float32(0))
+    deviation = None if context.bundle is None else context.bundle.models.embeddings.deviation(towards)
+
+    def exact(rows: Rows) -> Scores:
+        of_rows = towards.zero_rounding(context.index.vectors.cosines_of(towards.vector, rows))
+        return np.maximum(of_rows, np.float32(0))
+
+    scale = scale_of_column(context, cosines, found.rows, deviation)
+    return Column(cosines, found.rows, scale=scale, exact=exact)
 
 
 def nearest(context: Context, towards: Direction | None, count: int, allowed: Mask) -> Column:

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.scores import top
 from serving.types import Identities, Mask, Rows, Scores
-from training.models.blend import scale_of
 
 SEARCH, INTEREST = "search", "interest"
 """Columns of which there may be several: see `numbered`."""
@@ -26,6 +24,22 @@ class Column:
     """float32[m]"""
     rows: Rows | None = None
     """int32[m], the catalogue rows of the values, each once; other rows have 0. None: values of every row."""
+    places: Rows | None = None
+    """int32[p], the place of each catalogue row below p among the values, -1 for none."""
+    scale: float = 1.0
+    """What a blend divides by: the standard deviation over all items. 1 for a source of no blend."""
+    exact: Callable[[Rows], Scores] | None = None
+    """The values of any rows, of a source whose `values` are those of its best alone."""
+
+    def at(self, rows: Rows, n_rows: int) -> Scores:
+        """The values of some catalogue rows, float32[len(rows)]."""
+        if self.exact is not None:
+            return self.exact(rows)
+        if self.places is None or not len(self.values):
+            return self.dense(n_rows)[rows]
+        known = rows < len(self.places)
+        places = np.where(known, self.places[np.where(known, rows, 0)], -1)
+        return np.where(places >= 0, self.values[places], np.float32(0))
 
     def dense(self, n_rows: int) -> Scores:
         """The value of every catalogue row, float32[n_rows]."""
@@ -60,11 +74,6 @@ class Column:
                 return found
             count *= 4
 
-    def scale(self, live: Mask) -> float:
-        """What a blend divides by: `scale_of` the values of the live items (bool[n_rows])."""
-        own = live if self.rows is None else live[self.rows]
-        return scale_of(self.values[own], int(np.count_nonzero(live)))
-
 
 NO_OPINION = Column(NO_SCORES, NO_ROWS)
 """Of a source that can say nothing of what is asked."""
@@ -82,9 +91,8 @@ class Table:
     """bool[c], which of them may be in the list: the others count in the scale of a column alone."""
     sources: Mapping[str, Scores]
     """What each source says, float32[c]."""
-    scales: Mapping[str, Callable[[], float]]
-    """What a blend divides each source by: its standard deviation over all live items. Computed for those
-    who ask: it takes a look at every row."""
+    scales: Mapping[str, float]
+    """What a blend divides each source by."""
     score: Scores = field(default_factory=lambda: NO_SCORES)
     """float32[c]; above 0 for a candidate that something speaks for."""
     steps: Mapping[str, Scores] = field(default_factory=dict)
@@ -114,7 +122,7 @@ class Table:
 
     def standardised(self, name: str) -> Scores:
         """A source's column over its scale, float32[c]."""
-        return self.column(name) / np.float32(self.scales[name]() if name in self.scales else 1.0)
+        return self.column(name) / np.float32(self.scales.get(name, 1.0))
 
     def scored(self, score: Scores, steps: Mapping[str, Scores]) -> "Table":
         """With a score and what its parts, or a step after it, gave."""
@@ -171,18 +179,19 @@ def gather(
         different: a source brings more, until so many of them are no variants of one another.
     """
     n_rows = len(allowed)
-    dense = {name: column.dense(n_rows) for name, column in columns.items()}
-    scales = {name: partial(column.scale, live) for name, column in columns.items()}
+    scales = {name: column.scale for name, column in columns.items()}
     if each is None:
         # A bundle scores items that were deleted since, too: none may be the best that others are a share of.
-        known = {name: np.where(live, values, np.float32(0)) for name, values in dense.items()}
+        known = {
+            name: np.where(live, column.dense(n_rows), np.float32(0)) for name, column in columns.items()
+        }
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, known, scales)
     brought = [column.best(each, allowed, identity, variants, different) for column in columns.values()]
     # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     if len(rows) < least:
         rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows)))
-    found = {name: values[rows] for name, values in dense.items()}
+    found = {name: column.at(rows, n_rows) for name, column in columns.items()}
     return Table(rows, identity[rows], allowed[rows], found, scales)
 
 

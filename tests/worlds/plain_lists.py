@@ -15,6 +15,7 @@ import numpy as np
 from serving.catalogue.catalogue import identity_of
 from serving.lists.executor import FALLBACK_MODELS, MadeList
 from serving.steps.context import Context
+from serving.steps.table import Column
 from serving.steps.variety import day_seed, random_keys
 from serving.text.terms import fold, phrase, terms, words
 from serving.types import Item
@@ -616,3 +617,17 @@ def cosine(plain: Plain, one: str, other: str) -> float:
     if one not in vectors or other not in vectors:
         return 0.0
     return float(vectors[one].astype(float) @ vectors[other].astype(float))
+
+
+def said(made: World, column: Column) -> Scores:
+    """What a source's column says of the live items, by their ids; 0 is left out."""
+    values = column.dense(made.index.catalogue.n_rows)
+    live = np.flatnonzero(made.index.catalogue.column("alive") & (values != 0))
+    return {made.item_id(row): float(values[row]) for row in live.tolist()}
+
+
+def alike(found: Scores, wanted: Scores) -> bool:
+    """Whether both say the same, but for float32: what is as small as its rounding may be 0."""
+    most = max(map(abs, wanted.values()), default=0.0)
+    ids = found.keys() | wanted.keys()
+    return all(abs(found.get(each, 0.0) - wanted.get(each, 0.0)) <= NEAR * max(most, 1e-9) for each in ids)

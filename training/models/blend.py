@@ -49,7 +49,16 @@ def scale_of(scores: FloatArray, n_items: int) -> float:
     exact = scores.astype(np.float64)
     mean = exact.sum() / max(n_items, 1)
     spread = np.sqrt(max((exact @ exact) / max(n_items, 1) - mean * mean, 0.0))
-    scale = max(float(spread), LEAST_SPREAD * float(np.abs(exact).max(initial=0.0)))
+    return scale_from(float(spread), float(np.abs(exact).max(initial=0.0)))
+
+
+def scale_from(deviation: float, largest: float) -> float:
+    """The same, from the scores' standard deviation and the largest of their sizes.
+
+    >>> scale_from(0.0, 2.0), scale_from(0.5, 2.0), scale_from(0.0, 0.0)
+    (0.002, 0.5, 1.0)
+    """
+    scale = max(deviation, LEAST_SPREAD * largest)
     return scale if scale > 0.0 else 1.0
 
 

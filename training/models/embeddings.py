@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from training.models.core.base import Algorithm, Config, Model, Query
+from training.models.core.covariance import covariance_of, deviation_along
 from training.models.core.data import TrainingData, transform, transform_matrix
 from training.models.core.rounding import (
     STORED,
@@ -50,9 +51,20 @@ class Embeddings(Model):
 
     name: ClassVar[str] = "embeddings"
 
-    def __init__(self, vectors: FloatArray, scalars: dict[str, Any], index: Any) -> None:
-        """Keep the vectors, float32[n_items, d], L2-normalised (zero: no text), and their index."""
+    def __init__(
+        self,
+        vectors: FloatArray,
+        scalars: dict[str, Any],
+        index: Any,
+        covariance: FloatArray | None = None,
+    ) -> None:
+        """Keep the vectors, float32[n_items, d], L2-normalised (zero: no text), and their index.
+
+        `covariance` is float32[d, d], that of the vectors; None, as in bundles that were stored without it:
+        computed here.
+        """
         self.vectors = vectors
+        self.covariance = covariance_of(vectors) if covariance is None else covariance
         self.scalars = scalars
         self.index = index
         self.n_items = len(vectors)
@@ -68,6 +80,10 @@ class Embeddings(Model):
         """Where the query's history points; None for an empty one, and for one whose vectors cancel."""
         # log1p: the tenth purchase of a thing says less of a taste than the first.
         return mean_direction(transform(query.weights, "log1p"), self.vectors[query.items])
+
+    def deviation(self, profile: Direction) -> float:
+        """Standard deviation of all items' cosines with a direction."""
+        return deviation_along(self.covariance, profile.vector)
 
     def search(self, profile: Direction, k: int) -> tuple[IntArray, FloatArray]:
         """The k items (int32[<=k]) nearest to a direction, and their cosines, all above zero."""
@@ -111,7 +127,7 @@ class Embeddings(Model):
         return items[others][:k], cosines[others][:k]
 
     def arrays(self) -> Arrays:
-        return {"vectors": self.vectors}
+        return {"vectors": self.vectors, "covariance": self.covariance}
 
     def settings(self) -> dict[str, Any]:
         return self.scalars
@@ -136,7 +152,8 @@ class Embeddings(Model):
         arrays, settings = read_model(directory, cls.name)
         if not (directory / INDEX_FILE).is_file():
             raise ModelFileError(directory, f"{INDEX_FILE} is missing")
-        return cls(arrays["vectors"], settings, open_index(directory / INDEX_FILE, settings["nprobe"]))
+        index = open_index(directory / INDEX_FILE, settings["nprobe"])
+        return cls(arrays["vectors"], settings, index, arrays.get("covariance"))
 
 
 def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report | None = None) -> Embeddings:
@@ -144,6 +161,8 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
 
     Raises ValueError when no item has a vector.
     """
+    from threadpoolctl import threadpool_limits
+
     if data.vectors is None:
         raise ValueError("no item has a vector: run the step `index` first")
     index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
@@ -156,7 +175,9 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
         "nprobe": config.nprobe,
         "index": {"kind": found.kind, "vectors": found.vectors, "recall_at_10": found.recall_at_10},
     }
-    return Embeddings(data.vectors, scalars, index)
+    # BLAS shares its work out by the number of threads, and the last bits with it: one gives the same always.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return Embeddings(data.vectors, scalars, index)
 
 
 ALGORITHM = Algorithm(

@@ -33,9 +33,13 @@ class Popularity(Model):
         self.n_items = len(recent)
         # The fraction is below 1: counts of all time order only items with equally many recent users.
         self._scores: FloatArray = (recent + all_time / (1.0 + all_time.max(initial=0.0))).astype(np.float32)
+        self._deviation = float(self._scores.std(dtype=np.float64)) if self.n_items else 0.0
 
     def scores(self, query: Query) -> FloatArray:
         return self._scores
+
+    def scores_and_deviation(self, query: Query) -> tuple[FloatArray, float | None]:
+        return self._scores, self._deviation
 
     def score_batch(self, histories: Csr) -> FloatArray:
         return np.repeat(self._scores[None, :], histories.shape[0], axis=0)

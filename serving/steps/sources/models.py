@@ -3,6 +3,7 @@
 import numpy as np
 
 from serving.steps.context import Context
+from serving.steps.scales import scale_of_column
 from serving.steps.table import NO_OPINION, Column
 from serving.types import Mask
 from training.models.blend import CONTENT_MODEL, NEW_ITEMS
@@ -40,14 +41,16 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
         return {"als": _column(context, "als", query)}
     model = bundle.models.als
     vector = model.user_factors[model.user_rows[context.user.trained]]
-    return {"als": Column(model.scores_of(vector), bundle.rows)}
+    return {"als": Column(model.scores_of(vector), bundle.rows, bundle.dense)}
 
 
 def _column(context: Context, name: str, query: Query) -> Column:
     model = None if context.bundle is None else context.bundle.bundle.models.get(name)
     if context.bundle is None or model is None or not len(query.items):
         return NO_OPINION
-    return Column(model.scores(query), context.bundle.rows)
+    scores, deviation = model.scores_and_deviation(query)
+    rows, places = context.bundle.rows, context.bundle.dense
+    return Column(scores, rows, places, scale_of_column(context, scores, rows, deviation))
 
 
 def _titles(context: Context, query: Query) -> Column:
@@ -76,4 +79,4 @@ def _titles(context: Context, query: Query) -> Column:
         near = cosines >= least
         # log1p, as in the model whose column this completes.
         scores[rows[near]] += cosines[near] * np.log1p(weight)
-    return Column(scores)
+    return Column(scores, scale=scale_of_column(context, scores, None))

@@ -3,8 +3,10 @@
 import numpy as np
 
 from serving.steps.context import Context
+from serving.steps.scales import scale_of_column
 from serving.steps.table import NO_OPINION, Column
 from serving.types import Mask
+from training.models.core.base import Query
 
 
 def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -34,4 +36,7 @@ def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
         return {}
     if context.bundle is None:
         return {"popularity": NO_OPINION}
-    return {"popularity": Column(context.bundle.loaded.popularity, context.bundle.rows)}
+    bundle = context.bundle
+    scores, deviation = bundle.models.popularity.scores_and_deviation(Query())
+    scale = scale_of_column(context, scores, bundle.rows, deviation)
+    return {"popularity": Column(scores, bundle.rows, bundle.dense, scale)}

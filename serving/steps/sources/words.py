@@ -7,7 +7,7 @@ from serving.steps.scorers.search import fuse
 from serving.steps.similarity import direction, near, nearest
 from serving.steps.table import INTEREST, SEARCH, Column, numbered
 from serving.text.lexical import LexicalHits
-from serving.types import Mask, Scores, Vector
+from serving.types import Mask, Rows, Scores, Vector
 
 
 def words(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -35,7 +35,7 @@ def past_searches(context: Context, allowed: Mask) -> dict[str, Column]:
 def interests(context: Context, allowed: Mask) -> dict[str, Column]:
     """How well each item fits each interest, 0..1: half by words, half by meaning."""
     return {
-        numbered(INTEREST, place): Column(_interest_scores(context, text, vector, allowed))
+        numbered(INTEREST, place): _interest(context, text, vector, allowed)
         for place, (text, vector) in enumerate(context.user.interests)
     }
 
@@ -52,11 +52,15 @@ def word_matches(context: Context, text: str) -> LexicalHits:
     return context.matched[asked]
 
 
-def _interest_scores(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Scores:
-    hits = word_matches(context, text).scores
-    # Half each: there are no data to learn from which of the two fits an interest better.
-    found: Scores = 0.5 * hits + 0.5 * near(context, direction(vector), allowed).dense(context.n_rows)
-    return found
+def _interest(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Column:
+    hits, meant = word_matches(context, text).scores, near(context, direction(vector), allowed)
+
+    def exact(rows: Rows) -> Scores:
+        # Half each: there are no data to learn from which of the two fits an interest better.
+        found: Scores = 0.5 * hits[rows] + 0.5 * meant.at(rows, context.n_rows)
+        return found
+
+    return Column(0.5 * hits + 0.5 * meant.dense(context.n_rows), exact=exact)
 
 
 def _search_scores(context: Context, query: str, vector: Vector | None, allowed: Mask) -> Scores:

@@ -11,7 +11,7 @@ from typing import Any
 from database.settings import REPOSITORY
 from serving.catalogue.drafts import InteractionDraft
 from serving.experiments.running import NO_EXPERIMENT
-from serving.lists import executor, recipes
+from serving.lists import executor, recipes, retrieval
 from serving.lists.recipes import PERSONALIZED, Recipe
 from serving.plane import LivePlane
 from serving.steps import filters, selection
@@ -21,7 +21,7 @@ OpenPlane = Callable[[], Awaitable[LivePlane]]
 
 
 RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, Recipe)}
-CALLERS = {executor.__file__, filters.__file__}
+CALLERS = {retrieval.__file__, executor.__file__, filters.__file__}
 
 
 def file_of(step: Any) -> str:

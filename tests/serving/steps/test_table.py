@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.steps.table import Column, gather
-from training.models.blend import normalise
+from training.models.blend import normalise, scale_of
 
 IDS = np.arange(6, dtype=np.uint64)
 
@@ -32,23 +32,25 @@ def test_in_a_small_catalogue_every_row_is_a_candidate() -> None:
 def test_in_a_large_one_each_source_brings_its_best_and_is_scaled_by_the_whole() -> None:
     scores = floats(3, 9, 2, 1, 0, 0)
     allowed = np.array([True, False, True, True, True, True])
-    columns = {"a": Column(scores), "b": Column(floats(4, 7), np.array([5, 1], np.int32))}
+    scale = scale_of(scores, 6)
+    columns = {"a": Column(scores, scale=scale), "b": Column(floats(4, 7), np.array([5, 1], np.int32))}
     made = gather(columns, np.ones(6, dtype=np.bool_), allowed, IDS, 2)
     assert made.rows.tolist() == [0, 2, 5] and made.allowed.all()
     assert made.column("a").tolist() == [3, 2, 0] and made.column("b").tolist() == [0, 0, 4]
     assert made.standardised("a") == pytest.approx(normalise(scores)[[0, 2, 5]])
 
 
-@given(
-    st.lists(st.sampled_from([0.0, 1.0, 2.5, 1e-6]), max_size=6),
-    st.integers(0, 50),
-)
-def test_the_scale_of_a_few_values_is_that_of_the_whole_catalogue(values: list[float], others: int) -> None:
-    scores, rows = floats(*values), np.arange(len(values), dtype=np.int32)
-    column, n_rows = Column(scores, rows), len(values) + others
-    live, dense = np.ones(n_rows, dtype=np.bool_), column.dense(n_rows)
-    assert column.scale(live) == pytest.approx(Column(dense).scale(live), rel=1e-5)
-    assert dense / np.float32(column.scale(live)) == pytest.approx(normalise(dense), rel=1e-5)
+@given(st.lists(st.integers(0, 9), unique=True, max_size=9), st.lists(st.integers(0, 9)))
+def test_values_are_looked_up_by_the_places_of_rows_as_in_a_dense_column(
+    own: list[int], asked: list[int]
+) -> None:
+    rows, values = np.array(own, dtype=np.int32), np.arange(1, len(own) + 1).astype(np.float32)
+    places = np.full(max(own, default=0) + 1, -1, dtype=np.int32)
+    places[rows] = np.arange(len(own))
+    wanted = np.array(asked, dtype=np.int32)
+    expected = Column(values, rows).dense(10)[wanted].tolist()
+    assert Column(values, rows, places).at(wanted, 10).tolist() == expected
+    assert Column(values, rows).at(wanted, 10).tolist() == expected
 
 
 @pytest.mark.parametrize("each", [2, None])
@@ -64,7 +66,7 @@ def test_rows_without_an_item_change_nothing(each: int | None) -> None:
         may, candidates = np.flatnonzero(found.allowed), np.flatnonzero(made.allowed)
         assert found.identity[may].tolist() == made.identity[candidates].tolist()
         for name in columns:
-            assert found.standardised(name)[may].tolist() == made.standardised(name)[candidates].tolist()
+            assert found.column(name)[may].tolist() == made.column(name)[candidates].tolist()
 
 
 def test_a_deleted_item_that_a_bundle_still_scores_is_no_measure_of_others() -> None:

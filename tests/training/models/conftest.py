@@ -7,6 +7,7 @@ from scipy import sparse
 from training.models.als import AlsConfig
 from training.models.core.base import Config
 from training.models.core.data import Catalogue, Events, TrainingData
+from training.models.core.types import FloatArray
 from training.models.core.vocabulary import Vocabulary
 from training.models.ease import EaseConfig
 from training.models.embeddings import EmbeddingsConfig
@@ -76,3 +77,23 @@ def checkerboard() -> TrainingData:
         ),
         vectors=vectors,
     )
+
+
+@pytest.fixture(scope="session")
+def random_pairs() -> TrainingData:
+    """80 users and 25 items, of whose pairs a fifth are interactions, by chance."""
+    dense = (np.random.default_rng(3).random((80, 25)) < 0.2).astype(np.float32)
+    return TrainingData(
+        Vocabulary.build(f"{i:02d}" for i in range(25)),
+        Vocabulary.build(f"{i:02d}" for i in range(80)),
+        sparse.csr_array(dense),
+    )
+
+
+@pytest.fixture(scope="session")
+def vectors() -> FloatArray:
+    """2,000 vectors in 100 clusters."""
+    generator = np.random.default_rng(0)
+    found = np.repeat(generator.normal(size=(100, 32)), 20, axis=0) + 0.2 * generator.normal(size=(2000, 32))
+    unit: FloatArray = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    return unit

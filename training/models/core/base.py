@@ -82,6 +82,11 @@ class Model(ABC):
     def restore(cls, arrays: Arrays, settings: dict[str, Any]) -> Self:
         """The model that `arrays` and `settings` came from."""
 
+    def scores_and_deviation(self, query: Query) -> tuple[FloatArray, float | None]:
+        """The scores, and their standard deviation over all items by what is stored; None if that is not
+        known without a look at the scores."""
+        return self.scores(query), None
+
     def contributions(self, query: Query, items: IntArray) -> FloatArray | None:
         """What each item of the history gives to each score, float32[len(items), len(query.items)].
 

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from training.models.core.base import Model, Query, top_k
+from training.models.core.covariance import covariance_from, deviation_along
 from training.models.core.data import Strength, transform, transform_matrix
 from training.models.core.rounding import STORED, zero_rounding
 from training.models.core.storage import Arrays
@@ -44,6 +45,7 @@ class FactorModel(Model):
         self._norms = norms
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
         self._terms = item_factors.shape[1] + STORED
+        self._covariance = self._covariance_of_items()
 
     @abstractmethod
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
@@ -61,6 +63,19 @@ class FactorModel(Model):
 
     def scores(self, query: Query) -> FloatArray:
         return self.scores_of(self.user_vector(query))
+
+    def scores_and_deviation(self, query: Query) -> tuple[FloatArray, float | None]:
+        vector = self.user_vector(query)
+        return self.scores_of(vector), deviation_along(self._covariance, vector)
+
+    def _covariance_of_items(self) -> FloatArray:
+        """Of the items' factors, float32[d, d]: from the stored Gram matrix, less its regularisation."""
+        gram = self.gram.astype(np.float64)
+        # The diagonal sums up to the squared lengths of all items and d times the regularisation.
+        squares = float(np.dot(self._norms, self._norms.astype(np.float64)))
+        added = (np.trace(gram) - squares) / max(len(gram), 1)
+        total = self.item_factors.sum(axis=0, dtype=np.float64)
+        return covariance_from(gram - added * np.eye(len(gram)), total, self.n_items)
 
     def scores_of(self, vector: FloatArray) -> FloatArray:
         """Scores of all items for user factors (float32[d]), stored or folded in; float32[n_items]."""

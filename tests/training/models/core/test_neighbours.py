@@ -1,98 +1,14 @@
-"""TF-IDF, item-kNN and EASE against their dense definitions."""
+"""Lists of neighbours: TF-IDF against its dense definition, and what is kept of each row."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from training.models import ease, gfcf, itemknn, tfidf
+from training.models import tfidf
 from training.models.core.data import Catalogue, TrainingData
 from training.models.core.neighbours import keep_top
 from training.models.core.vocabulary import Vocabulary
-
-
-@pytest.fixture(scope="module")
-def data() -> TrainingData:
-    dense = (np.random.default_rng(3).random((80, 25)) < 0.2).astype(np.float32)
-    return TrainingData(
-        Vocabulary.build(f"{i:02d}" for i in range(25)),
-        Vocabulary.build(f"{i:02d}" for i in range(80)),
-        sparse.csr_array(dense),
-    )
-
-
-def test_item_knn_is_the_shrunk_cosine(data: TrainingData) -> None:
-    model = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=25, shrink=5.0, strength="binary"), 0)
-    dense = data.interactions.toarray()
-    common = dense.T @ dense
-    norms = np.sqrt(np.diag(common))
-    expected = common / (np.outer(norms, norms) + 5.0)
-    np.fill_diagonal(expected, 0.0)
-    np.testing.assert_allclose(model.matrix.toarray(), expected, rtol=1e-5)
-
-
-def test_item_knn_keeps_the_nearest(data: TrainingData) -> None:
-    whole = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=25, shrink=0.0, strength="binary"), 0)
-    short = itemknn.fit(data, itemknn.ItemKnnConfig(neighbours=3, shrink=0.0, strength="binary"), 0)
-    for item in range(25):
-        best, similarity = whole.similar(item, 3)
-        assert short.similar(item, 10)[0].tolist() == best.tolist()
-        assert (np.diff(similarity) <= 0).all()
-
-
-def test_ease_is_its_closed_form(data: TrainingData) -> None:
-    dense = data.interactions.toarray().astype(np.float64)
-    inverse = np.linalg.inv(dense.T @ dense + 10.0 * np.eye(25))
-    expected = inverse / -np.diag(inverse)
-    np.fill_diagonal(expected, 0.0)
-    np.testing.assert_allclose(ease.weights(data.interactions, 10.0), expected, atol=1e-4)
-
-
-def test_ease_of_a_large_catalogue_knows_the_items_with_the_most_users(data: TrainingData) -> None:
-    users = np.bincount(data.interactions.indices, minlength=25)
-    head = np.sort(np.argsort(-users, kind="stable")[:10])
-    part = ease.fit(data, ease.EaseConfig(l2=1.0, max_items=10, neighbours=25, strength="binary"), 0)
-    found = part.matrix.toarray()
-    np.testing.assert_allclose(
-        found[np.ix_(head, head)], ease.weights(data.interactions[:, head], 1.0), rtol=1e-5
-    )
-    others = np.setdiff1d(np.arange(25), head)
-    assert not found[others].any() and not found[:, others].any()
-
-
-def test_ease_fills_and_mirrors_its_buffer_block_by_block(
-    data: TrainingData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = ease.fit(data, ease.EaseConfig(l2=3.0, max_items=99, neighbours=12, strength="binary"), 0)
-    monkeypatch.setattr(ease, "BLOCK", 7)
-    blocks = ease.fit(data, ease.EaseConfig(l2=3.0, max_items=99, neighbours=12, strength="binary"), 0)
-    np.testing.assert_allclose(blocks.matrix.toarray(), whole.matrix.toarray(), rtol=1e-5)
-
-
-def test_gfcf_is_the_sum_of_its_two_filters(data: TrainingData) -> None:
-    config = gfcf.GfCfConfig(
-        rank=6, low_pass=0.3, user_power=0.5, item_power=0.4, neighbours=25, strength="binary"
-    )
-    dense = data.interactions.toarray().astype(np.float64)
-    users, items = np.maximum(dense.sum(axis=1), 1.0), dense.sum(axis=0)
-    graph = dense / users[:, None] ** 0.5 / items**0.4
-    vectors = np.linalg.svd(graph)[2][:6].T
-    linear = graph.T @ graph
-    np.fill_diagonal(linear, 0.0)
-    expected = dense @ linear
-    expected += 0.3 * dense @ np.diag(items**-0.4) @ vectors @ vectors.T @ np.diag(items**0.4)
-    model = gfcf.fit(data, config, 0)
-    np.testing.assert_allclose(model.score_batch(data.interactions), expected, rtol=1e-2, atol=1e-2)
-
-
-def test_the_served_form_of_ease_loses_little(data: TrainingData) -> None:
-    histories = data.interactions
-    whole = ease.fit(data, ease.EaseConfig(l2=5.0, max_items=99, neighbours=25, strength="binary"), 0)
-    short = ease.fit(data, ease.EaseConfig(l2=5.0, max_items=99, neighbours=15, strength="binary"), 0)
-    one, other = whole.score_batch(histories), short.score_batch(histories)
-    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.95
-    assert len(short.data) < len(whole.data) * 0.65
 
 
 def words(*titles: str, subs: tuple[str, ...] | None = None) -> TrainingData:

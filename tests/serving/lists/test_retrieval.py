@@ -1,0 +1,134 @@
+"""Above a stated size, what a list is made of after its sources does not grow with the catalogue."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.lists import recipes
+from serving.lists.executor import make_list
+from serving.lists.recipes import Recipe
+from serving.lists.retrieval import retrieve
+from serving.steps import context as contexts
+from serving.steps.context import Context, Recent
+from serving.steps.table import Table
+from tests.worlds.world import World, texts, user, world
+
+RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, Recipe)}
+LARGE = 100
+"""Live items above which a catalogue counts as large in these tests; the worlds have 150 and 2,000."""
+
+
+@pytest.fixture(autouse=True)
+def a_low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contexts, "WHOLE_CATALOGUE", LARGE)
+
+
+def asked(made: World, seed: int = 1, **wanted: Any) -> Context:
+    """A list of somebody who has liked, disliked and searched things; it can be made by every recipe."""
+    ((query, vector),) = texts(4, 1)
+    live = np.flatnonzero(made.index.catalogue.column("alive"))
+    rows = live[:40].astype(np.int32)
+    return made.context(
+        5,
+        user=user(made, seed, events=30, searches=2, interests=2),
+        item=int(live[3]),
+        query=query,
+        vector=vector,
+        shares={"cf": 0.5, "embeddings": 0.5},
+        recent=Recent(3, rows, np.arange(1, 41, dtype=np.float32), dict.fromkeys(rows.tolist(), 1)),
+        **wanted,
+    )
+
+
+def noting(recipe: Recipe, seen: list[Table]) -> Recipe:
+    """The recipe, each of whose steps after the sources notes the table that it gets."""
+
+    def noted(step: Callable[..., Any]) -> Callable[..., Any]:
+        def noting_step(context: Context, table: Table, *rest: Any) -> Any:
+            seen.append(table)
+            return step(context, table, *rest)
+
+        return noting_step
+
+    scorer = recipe.scorer if recipe.whole else noted(recipe.scorer)
+    return replace(
+        recipe,
+        scorer=scorer,
+        rerankers=tuple(noted(each) for each in recipe.rerankers),
+        labels=noted(recipe.labels),
+        reasons=noted(recipe.reasons),
+        fallback=None,
+        fill=None,
+    )
+
+
+def lengths(table: Table) -> set[int]:
+    """How long the arrays of a table are."""
+    found: list[Sequence[Any]] = []
+    for each in fields(table):
+        value = getattr(table, each.name)
+        found += value.values() if each.name in ("sources", "steps") else []
+        found += [value] if isinstance(value, np.ndarray) and (each.name != "score" or len(value)) else []
+    return {len(each) for each in found}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("variants", [False, True], ids=["every variant", "one of variants"])
+def test_no_step_after_the_sources_gets_more_than_the_pool(name: str, variants: bool) -> None:
+    for made in (world(0, "small"), world(0, "large")):
+        context = asked(made, one_of_variants=variants)
+        each = max(5 * context.params.ranking.candidates, context.n)
+        seen: list[Table] = []
+        make_list(noting(RECIPES[name], seen), context)
+        assert seen or not len(retrieve(RECIPES[name], context, None)[0])
+        for table in seen:
+            pool = each * max(1, len(table.sources)) + context.length
+            assert lengths(table) == {len(table)} and len(table) <= pool, (len(table), pool)
+            assert all(isinstance(scale, float) for scale in table.scales.values())
+
+
+BLENDED = ("als", "nmf", "ease", "tfidf", "embeddings", "popularity", "cf")
+
+
+@pytest.mark.parametrize("name", ["PERSONALIZED", "HYBRID", "COLD_START", "SIMILAR_TO_NEW_ITEM"])
+def test_a_candidate_is_scored_as_it_is_where_every_item_is_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world(0, "large")
+    # Variety is drawn among the candidates, and so many nearest count for a search in any catalogue.
+    for seed in (1, 2, 3):
+        context = asked(made, seed)
+        pooled, _ = retrieve(RECIPES[name], context, None)
+        with monkeypatch.context() as patch:
+            patch.setattr(contexts, "WHOLE_CATALOGUE", 20_000)
+            whole, _ = retrieve(RECIPES[name], context, None)
+        assert len(pooled) < len(whole)
+        assert pooled.sources.keys() == whole.sources.keys()
+        for column, values in pooled.sources.items():
+            wanted = whole.sources[column][pooled.rows]
+            assert np.allclose(values, wanted, atol=1e-5), column
+        for column in pooled.sources.keys() & BLENDED:
+            # The bundle's items are not quite the live ones: some were deleted, others are new.
+            ratio = pooled.scales[column] / whole.scales[column]
+            assert 0.8 < ratio < 1.25, (column, ratio)
+
+
+@pytest.mark.parametrize("name", ["SEARCH_PAGES", "LISTING"])
+def test_a_list_in_pages_counts_everything_and_shows_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world(0, "large")
+    for variants in (False, True):
+        context = asked(made, one_of_variants=variants)
+        pages = []
+        for limit in (LARGE, 20_000):
+            monkeypatch.setattr(contexts, "WHOLE_CATALOGUE", limit)
+            first = make_list(RECIPES[name], context)
+            later = replace(context, earlier_pages=first.rows, no_variants_of=first.rows)
+            second = make_list(RECIPES[name], later)
+            assert not set(first.rows.tolist()) & set(second.rows.tolist())
+            pages.append([(first.rows.tolist(), second.rows.tolist()), sorted(first.found.tolist())])
+        assert pages[0] == pages[1]

@@ -1,0 +1,49 @@
+"""What the guard would find in a shop, before any bundle is worse.
+
+That the stated power is what a simulation finds: test_automatic_rollback_in_the_long_run.py.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from database.settings import REPOSITORY
+from experiments.statistics import Rate
+from training.params import load_params
+from watch.guard_power import guard_power
+
+LIMITS = load_params(REPOSITORY / "params.yaml").guard
+
+
+def shop_of(users: int, share: float = 0.05) -> Rate:
+    """Each user was shown six items, of which this share was clicked."""
+    shown, clicked = 6 * users, round(6 * users * share)
+    return Rate(users, shown, clicked, clicked, 6 * clicked, 36 * users)
+
+
+@given(st.integers(LIMITS.min_users, 10**6), st.floats(0.01, 0.5), st.floats(1.5, 20))
+@settings(max_examples=50)
+def test_more_users_show_smaller_drops(users: int, share: float, more: float) -> None:
+    few, many = (
+        guard_power(shop_of(users, share), LIMITS),
+        guard_power(shop_of(int(users * more), share), LIMITS),
+    )
+    assert 0 < many.days <= few.days <= 1 and 0 < many.first_week <= few.first_week <= 1
+    if few.holdback is not None:
+        assert many.holdback is not None and many.holdback <= few.holdback
+        assert few.held == round(LIMITS.holdback_share * users)
+    else:
+        assert few.held == 0
+
+
+def test_too_few_users_for_a_holdback_or_for_anything() -> None:
+    held = LIMITS.min_users / LIMITS.holdback_share
+    assert guard_power(shop_of(int(held * 0.9)), LIMITS).holdback is None
+    assert guard_power(shop_of(int(held * 1.1)), LIMITS).holdback is not None
+    for few in (shop_of(LIMITS.min_users - 1), shop_of(10_000, share=0.0)):
+        found = guard_power(few, LIMITS)
+        assert (found.held, found.holdback, found.days, found.first_week) == (0, None, 1.0, 1.0)
+
+
+def test_a_shop_without_a_holdback_has_none() -> None:
+    off = LIMITS.model_copy(update={"holdback_share": 0.0})
+    assert guard_power(shop_of(100_000), off).holdback is None
