@@ -10,7 +10,7 @@ import click
 
 from database.event_words import DEFAULTS, NOTHING, EventType, EventWords
 from database.ingest.chunk import Options, ValueMeaning
-from database.ingest.names import USUAL
+from database.ingest.column_names import USUAL
 
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:

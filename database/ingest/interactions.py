@@ -18,11 +18,11 @@ import pandas as pd
 from database.event_types import EVENT_TYPES
 from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, ValueMeaning
+from database.ingest.column_names import plain_name, resolve
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
 from database.ingest.log_values import ValuesSeen, WordsSeen, split_value
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
-from database.ingest.names import plain_name, resolve
 from database.ingest.objects import OUTER
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
@@ -159,7 +159,7 @@ def _chunk(
         len(frame),
         progress,
         interactions=kept.assign(occurred_at=shifted(kept["occurred_at"], reading.weeks)),
-        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): reading.plan.told.ratings}),
+        rejected=refused(frame, lines, reason, {**_ABOUT, in_words(how.scale): reading.plan.columns.ratings}),
         nulled=nulled,
     )
 

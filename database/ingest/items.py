@@ -28,6 +28,7 @@ from database.ingest.chunk import (
     Options,
     WrongFormatError,
 )
+from database.ingest.column_names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
 from database.ingest.fields import (
     MOST_RATINGS,
@@ -42,7 +43,6 @@ from database.ingest.fields import (
     within,
 )
 from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
-from database.ingest.names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
 from database.items import CONTENT, VARIANT_OF
 
 _NEEDED = ("item_id", "title")

@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 
 from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_frame
+from database.ingest.column_names import USUAL, Naming, nearest, plain_name
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
-from database.ingest.names import USUAL, Naming, nearest, plain_name
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
 from database.ingest.typed_numbers import marked, settled
 
@@ -35,7 +35,7 @@ class Plan:
     """Which of a file's columns is which of ours, what ours hold, and what else was decided."""
 
     naming: Naming
-    told: Columns
+    columns: Columns
     notes: tuple[str, ...] = ()
 
 
@@ -124,7 +124,7 @@ def refused(
 
 
 def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
-    learner = Learner(plan.told, options)
+    learner = Learner(plan.columns, options)
     yield Chunk(0, 0.0, notes=(*table.notes, *plan.naming.notes, *plan.notes))
     with tempfile.TemporaryFile() as spool:
         yield from _spooled(table, plan.naming.ours, spool, learner)
@@ -136,21 +136,21 @@ def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Ite
             for rows in reader:
                 frame = rows.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
                 lines = frame.pop(_LINE).to_list()
-                for name in plan.told.numbers & set(frame):
+                for name in plan.columns.numbers & set(frame):
                     frame[name] = settled(frame[name], comma=name in conventions.comma)
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
 
 
 def _parquet(path: Path, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
     ours = dict(zip(parquet_columns(path), plan.naming.ours, strict=True))
-    told = plan.told
-    learner = Learner(told, options)
-    kept = [name for name, our in ours.items() if our in told.read]
-    for rows in parquet_rows(path, [name for name in kept if ours[name] in told.telling]):
+    ours_hold = plan.columns
+    learner = Learner(ours_hold, options)
+    kept = [name for name, our in ours.items() if our in ours_hold.read]
+    for rows in parquet_rows(path, [name for name in kept if ours[name] in ours_hold.telling]):
         learner.look(rows.rename_columns([ours[name] for name in rows.schema.names]))
     conventions = learner.conclude()
     yield Chunk(0, 0.0, notes=(*plan.naming.notes, *plan.notes, *conventions.notes))
-    texts = {name for name in kept if ours[name] in told.texts}
+    texts = {name for name in kept if ours[name] in ours_hold.texts}
     for frame, first, progress in parquet_frames(path, kept, texts):
         lines = list(range(first, first + len(frame)))
         yield to_chunk(frame.rename(columns=ours), lines, progress, conventions)

@@ -90,8 +90,8 @@ class Counts:
     seen: dict[str, Counter[str]] = field(default_factory=dict)
     questions: list[str] = field(default_factory=list)
 
-    def told(self) -> dict[str, Any]:
-        """The fields of a report that are told in words."""
+    def detail(self) -> dict[str, Any]:
+        """The fields of a report that say why: reasons, notes, and what stood there."""
         return {
             "reasons": dict(self.reasons),
             "nulled": dict(self.nulled),

@@ -131,7 +131,7 @@ def ingest_file(
             vectors=vectors,
             shift_weeks=weeks,
             seconds=(datetime.now(UTC) - started).total_seconds(),
-            **counts.told(),
+            **counts.detail(),
         )
         _record(conn, report, started)
         conn.commit()

@@ -67,7 +67,7 @@ class Loaded:
     present: Mask
     """Which items have a vector."""
     popularity: NDArray[np.float32]
-    taste: Rows
+    top_factor: Rows
     """Each item's strongest NMF factor, -1 for none: what stands in for a category that is unknown."""
     weights: Mapping[str, float]
     """Of the models in home's blend, as the gate judged them with this bundle (`blend.tuned`)."""
@@ -178,7 +178,7 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
         item_ids=bundle.items.decode(np.arange(len(bundle.items), dtype=np.int32)),
         present=np.any(vectors != 0, axis=1).astype(np.bool_),
         popularity=models.popularity.scores(Query()),
-        taste=strongest_factor(models.nmf.item_factors),
+        top_factor=strongest_factor(models.nmf.item_factors),
         weights=bundle.manifest.params["blend"]["tuned"],
     )
 

@@ -47,7 +47,7 @@ class Rankings:
         self.events = self._signals.events
         """int32[n_rows], events of the trending window."""
         self.groups = self._signals.groups
-        """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
+        """int32[n_rows], what variety is counted by: the category, else the NMF factor, else the kind."""
         self.popularity = combined_popularity(self._signals)
         """float64[n_rows], 0..1: trending first, then the bundle's popularity, then the number of ratings."""
         self.weights = self._signals.trend if self._signals.trend.any() else self.popularity

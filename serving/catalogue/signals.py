@@ -39,12 +39,12 @@ class Signals:
     """int32[n_rows], events of the trending window."""
     learned: Doubles
     """float64[n_rows], the bundle's popularity."""
-    taste: NDArray[np.int32]
-    """int32[n_rows], the bundle's taste of the item, -1 for none."""
+    top_factor: NDArray[np.int32]
+    """int32[n_rows], the item's strongest factor of the bundle's NMF, -1 for none."""
     ratings: Doubles
     """float64[n_rows], log(1 + number of ratings); 0 for what is not live."""
     groups: NDArray[np.int32]
-    """int32[n_rows], what variety is counted by: the category, else the item's taste, else its kind."""
+    """int32[n_rows], what variety is counted by: the category, else the NMF factor, else the kind."""
 
 
 def read_signals(
@@ -67,7 +67,7 @@ def read_signals(
         trend=extended(before.trend, n_rows, 0),
         events=extended(before.events, n_rows, 0),
         learned=extended(before.learned, n_rows, 0),
-        taste=extended(before.taste, n_rows, -1),
+        top_factor=extended(before.top_factor, n_rows, -1),
         ratings=extended(before.ratings, n_rows, 0),
         groups=extended(before.groups, n_rows, 0),
     )
@@ -76,7 +76,7 @@ def read_signals(
         score, events = trending.scores.get(catalogue.id_of(row), (0.0, 0)) if alive[row] else (0.0, 0)
         signals.trend[row], signals.events[row] = max(score, 0.0), events
     signals.ratings[changed] = _ratings(catalogue, changed)
-    signals.groups[changed] = _groups(catalogue, signals.taste, changed)
+    signals.groups[changed] = _groups(catalogue, signals.top_factor, changed)
     return signals
 
 
@@ -93,7 +93,7 @@ def combined_popularity(signals: Signals) -> Doubles:
 def _read_all(catalogue: Catalogue, trending: TrendingScores, placed: PlacedBundle | None) -> Signals:
     n_rows = catalogue.n_rows
     trend, learned = np.zeros(n_rows), np.zeros(n_rows)
-    events, taste = np.zeros(n_rows, dtype=np.int32), np.full(n_rows, -1, dtype=np.int32)
+    events, top_factor = np.zeros(n_rows, dtype=np.int32), np.full(n_rows, -1, dtype=np.int32)
     rows = np.array([catalogue.row(item_id) for item_id in trending.scores], dtype=np.int32)
     live = rows >= 0
     if live.any():
@@ -101,7 +101,7 @@ def _read_all(catalogue: Catalogue, trending: TrendingScores, placed: PlacedBund
         trend[rows[live]] = np.maximum(np.array(scores, dtype=np.float64)[live], 0.0)
         events[rows[live]] = np.array(counts, dtype=np.int32)[live]
     if placed is not None:
-        learned[placed.rows], taste[placed.rows] = placed.loaded.popularity, placed.loaded.taste
+        learned[placed.rows], top_factor[placed.rows] = placed.loaded.popularity, placed.loaded.top_factor
     everything = np.arange(n_rows, dtype=np.int32)
     return Signals(
         trending,
@@ -110,9 +110,9 @@ def _read_all(catalogue: Catalogue, trending: TrendingScores, placed: PlacedBund
         trend,
         events,
         learned,
-        taste,
+        top_factor,
         _ratings(catalogue, everything),
-        _groups(catalogue, taste, everything),
+        _groups(catalogue, top_factor, everything),
     )
 
 
@@ -121,8 +121,9 @@ def _ratings(catalogue: Catalogue, rows: Rows) -> Doubles:
     return np.log1p(counts.astype(np.float64))
 
 
-def _groups(catalogue: Catalogue, taste: NDArray[np.int32], rows: Rows) -> NDArray[np.int32]:
-    category, kind, taste = catalogue.column("category")[rows], catalogue.column("kind")[rows], taste[rows]
-    without = np.where(taste >= 0, -100 - taste, -10 - kind)
+def _groups(catalogue: Catalogue, top_factor: NDArray[np.int32], rows: Rows) -> NDArray[np.int32]:
+    category, kind = catalogue.column("category")[rows], catalogue.column("kind")[rows]
+    factor = top_factor[rows]
+    without = np.where(factor >= 0, -100 - factor, -10 - kind)
     groups: NDArray[np.int32] = np.where(category >= 0, category, without).astype(np.int32)
     return groups

@@ -71,27 +71,27 @@ def build_history(
 ) -> History:
     """Sum up what a user did. `row_of` gives an item's row, -1 for one that is not live.
 
-    Tastes come from the latest events since `since`; what was seen, and what is disliked, from all events.
+    What is liked comes from the latest events since `since`; what was seen and disliked, from all.
     The latest explicit opinion (a like, a rating, feedback) decides the sign: clicks do not outvote it.
     """
     recent = events.since(since)
     groups = events.groups or grouped(events.latest)
     weights, stars = params.weights.model_dump(), params.neutral_stars
-    tastes: dict[str, float] = {}
+    lately: dict[str, float] = {}
     for event in recent:
         if event.item_id is not None:
             weight = event_weight(event.event_type, event.value, weights, stars, event.weight)
-            tastes[event.item_id] = tastes.get(event.item_id, 0.0) + weight
+            lately[event.item_id] = lately.get(event.item_id, 0.0) + weight
     ever: dict[str, float] = {}
     for group in groups:
         ever[group.item_id] = ever.get(group.item_id, 0.0) + group_weight(group, weights, stars)
     for item_id, opinion in _opinions(groups, weights, stars).items():
-        for sums in (tastes, ever):
+        for sums in (lately, ever):
             # The sum has the other sign, or is rounding: the opinion takes its place.
             if sums.get(item_id, opinion) * np.sign(opinion) <= NOTHING:
                 sums[item_id] = opinion
     rows = {item_id: row for item_id in ever if (row := row_of(item_id)) >= 0}
-    liked = {rows[item_id]: total for item_id, total in tastes.items() if total > NOTHING and item_id in rows}
+    liked = {rows[item_id]: total for item_id, total in lately.items() if total > NOTHING and item_id in rows}
     disliked = [rows[item_id] for item_id, total in ever.items() if total < -NOTHING and item_id in rows]
     latest: dict[int, str] = {}
     for event in events.latest:

@@ -96,7 +96,7 @@ def sample_diverse(
     if not (popularity >= 0).all() or not np.isfinite(popularity).all():
         raise ValueError("popularity is to be 0 or more")
     lowest = min(int(groups.min()), int(seen_groups.min(initial=0)))
-    # Groups may be negative (tastes and kinds); bincount counts from 0.
+    # Groups may be negative (factors and kinds); bincount counts from 0.
     own = groups - lowest
     sizes = np.bincount(own)
     # Longer than `sizes` where a seen group has no item in the pool: its count is not asked for.

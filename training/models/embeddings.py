@@ -78,7 +78,7 @@ class Embeddings(Model):
 
     def profile(self, query: Query) -> Direction | None:
         """Where the query's history points; None for an empty one, and for one whose vectors cancel."""
-        # log1p: the tenth purchase of a thing says less of a taste than the first.
+        # log1p: the tenth purchase of a thing says less of what is liked than the first.
         return mean_direction(transform(query.weights, "log1p"), self.vectors[query.items])
 
     def deviation(self, profile: Direction) -> float:

@@ -47,5 +47,5 @@ def profile(context: Context, history: History) -> Direction | None:
 
     None without any, and where their vectors cancel: what is left is then rounding.
     """
-    # log1p, as in the model: the tenth purchase of a thing says less of a taste than the first.
+    # log1p, as in the model: the tenth purchase of a thing says less of what is liked than the first.
     return mean_direction(np.log1p(history.weights), context.index.vectors.gather(history.liked))
