@@ -1,31 +1,28 @@
 """The lists that consumers ask for: who asks, by which recipe, and what of it is logged as shown."""
 
-import asyncio
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 
-from database.state import UserEvents
-from serving.bundle.loading import PlacedBundle
-from serving.catalogue.rankings import Rankings, stamp
+from serving.catalogue.rankings import Rankings
 from serving.components import Components
 from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
+from serving.lists.current_rankings import CurrentRankings
 from serving.lists.executor import MadeList, make_list
 from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
 from serving.lists.remembered import MadeOf, RememberedLists
-from serving.request_context import current_request
-from serving.steps.context import Context, Exploration, Texts, User
-from serving.steps.history import History, build_history, queries_of
-from serving.text.terms import without_stop_words
-from serving.types import HOME_LISTS, Clock, HomeLists, Kinds, Ranked, Rows, SearchResult, Vector
+from serving.lists.users import UserReader
+from serving.steps.context import Context, Exploration, User
+from serving.steps.history import History
+from serving.types import HOME_LISTS, Clock, HomeLists, Kinds, Ranked, Rows, SearchResult
 from training.params import Params
 
 T = TypeVar("T")
@@ -45,7 +42,8 @@ class Recommender:
         self._components = components
         self._params = params
         self._clock = clock
-        self._rankings: dict[PlacedBundle | None, Rankings] = {}
+        self._users = UserReader(components, params, clock)
+        self._rankings = CurrentRankings(components, clock)
         self.remembered = RememberedLists[Home](_own_items)
         """Home pages of users."""
         self._random = random.Random()
@@ -63,12 +61,12 @@ class Recommender:
 
         Only those named in `lists` are made and logged; the others are empty.
         """
-        events = await self._events(user_id)
+        events = await self._users.events(user_id)
         assignment = self._components.experiments.assign(events.assigned_as or user_id)
         policy = self._components.arms.policy(assignment)
         since = self._clock() - timedelta(days=policy.params.blend.stale_days)
-        await self._rank(policy, values="best_value" in lists)
-        user = await self._user(events, user_id, since, searches=True, kinds=kinds)
+        await self._rankings.prepare(policy, values="best_value" in lists)
+        user = await self._users.user(events, user_id, since, searches=True, kinds=kinds)
         key = (user_id, limit, kinds, frozenset(lists), explain)
         recent, revision = len(events.since(since)), self._components.index.catalogue.revision
 
@@ -119,7 +117,7 @@ class Recommender:
         explain: bool = False,
     ) -> list[Ranked]:
         """ALS with the user's history folded in; for one it can say nothing of: popular items."""
-        user = await self._user(await self._events(user_id), user_id)
+        user = await self._users.user(await self._users.events(user_id), user_id)
 
         def make(policy: Policy) -> MadeList:
             context = self.context(
@@ -144,9 +142,9 @@ class Recommender:
 
         With one of the two switched off the other has the whole weight; with both off it is the cold list.
         """
-        events = await self._events(user_id)
+        events = await self._users.events(user_id)
         cold = len(events.latest) < self._params.blend.cold_below
-        user = await self._user(events, user_id, interests=cold, kinds=kinds)
+        user = await self._users.user(events, user_id, interests=cold, kinds=kinds)
         used = {"cf": use_cf, "embeddings": use_embeddings}
 
         def make(policy: Policy) -> MadeList:
@@ -224,9 +222,9 @@ class Recommender:
         self, query: str, limit: int, kinds: Kinds = None, *, explain: bool = False
     ) -> SearchResult:
         """Words and meaning fused; trending items and the reason when nothing matches."""
-        vector = await self._vector(query)
+        vector = await self._users.vector(query)
         await self.catch_up()
-        await self._guess([query], kinds)
+        await self._users.guess([query], kinds)
         made = self._for_all(recipes.SEARCH, limit, kinds, query=query, vector=vector, explain=explain)
         return SearchResult(made.items, made.fallback)
 
@@ -248,7 +246,7 @@ class Recommender:
         return Context(
             index=self._components.index,
             bundle=policy.bundle,
-            rankings=self._current_rankings(policy),
+            rankings=self._rankings.by(policy),
             params=policy.params,
             weights=policy.model_weights,
             n=n,
@@ -259,7 +257,7 @@ class Recommender:
 
     def rankings(self) -> Rankings:
         """The lists that are the same for every user, from the deployed bundle."""
-        return self._current_rankings(self._components.arms.policy(NO_EXPERIMENT))
+        return self._rankings.by(self._components.arms.policy(NO_EXPERIMENT))
 
     def _one_for_user(self, user: User, make: Callable[[Policy], MadeList]) -> list[Ranked]:
         assignment = self._components.experiments.assign(user.assigned_as or user.user_id)
@@ -298,38 +296,6 @@ class Recommender:
         self._components.exposure.show(policy, None, [made])
         return made
 
-    async def _rank(self, policy: Policy, *, values: bool) -> None:
-        """Compute what an edit has made old, before it is needed and with others let in between.
-
-        Tens of milliseconds at 250,000 items. What is edited meanwhile is seen to when the list is made.
-        """
-        known = self._rankings.get(policy.bundle)
-        if self._current_rankings(policy) is not known:
-            await asyncio.sleep(0)
-        # Those of before the wait are good for nothing where there are more items now.
-        if values and self._current_rankings(policy).compute_values():
-            await asyncio.sleep(0)
-
-    async def _guess(self, texts: Iterable[str], kinds: Kinds) -> None:
-        """Look for what unknown words may stand for, with others let in after each of them."""
-        index = self._components.index
-        for text in texts:
-            for word in index.lexical.unknown(text, index.catalogue.listed(kinds)):
-                index.lexical.guess(word)
-                await asyncio.sleep(0)
-
-    def _current_rankings(self, policy: Policy) -> Rankings:
-        catalogue, trending = self._components.index.catalogue, self._components.feed.trending
-        catalogue.at(self._clock())
-        found = self._rankings.get(policy.bundle)
-        if found is None or found.stamp != stamp(catalogue, trending):
-            found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking, found)
-            self._rankings[policy.bundle] = found
-        # What is kept of a bundle keeps it in memory, and its items' rows from being given back.
-        for gone in self._rankings.keys() - self._components.arms.bundles():
-            del self._rankings[gone]
-        return found
-
     def _exploration(self, policy: Policy) -> Exploration | None:
         if policy.epsilon <= 0:
             return None
@@ -340,51 +306,6 @@ class Recommender:
         if row < 0:
             raise ItemNotFoundError(item_id)
         return row
-
-    async def _events(self, user_id: str) -> UserEvents:
-        return await self._components.feed.user_events(user_id, self._params.ranking.history_events)
-
-    async def _user(
-        self,
-        events: UserEvents,
-        user_id: str,
-        since: datetime | None = None,
-        *,
-        searches: bool = False,
-        interests: bool = False,
-        kinds: Kinds = None,
-    ) -> User:
-        """What is known of a user; their searches and interests are made ready for items of these kinds."""
-        count = self._params.ranking.recent_queries if searches else 0
-        asked = await self._encoded(queries_of(events.since(since))[:count])
-        declared = await self._encoded(await self._components.writes.interests(user_id) if interests else ())
-        await self._guess([text for text, _ in (*asked, *declared)], kinds)
-        # The last thing, with no wait after it: rows that it holds are those of the context made next.
-        row = self._components.index.catalogue.row
-        history = build_history(events, row, self._params.interactions, since)
-        day = self._clock().date()
-        return User(
-            user_id,
-            history,
-            asked,
-            declared,
-            day,
-            known=bool(events.latest),
-            assigned_as=events.assigned_as,
-        )
-
-    async def _encoded(self, texts: Sequence[str]) -> Texts:
-        if not texts:
-            return ()
-        return list(zip(texts, await asyncio.gather(*map(self._vector, texts)), strict=True))
-
-    async def _vector(self, text: str) -> Vector | None:
-        """What a text means; None, and the answer says so, while the embedding model is not there."""
-        vector = await self._components.encoder.encode_soon(without_stop_words(text))
-        request = current_request.get()
-        if vector is None and request is not None:
-            request.words_only = True
-        return vector
 
 
 def _own_items(home: Home) -> int:

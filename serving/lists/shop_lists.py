@@ -121,10 +121,10 @@ class ShopLists(Recommender):
     async def _search(self, list_request: SearchListRequest) -> ListResponse:
         asked: dict[str, Any] = {}
         if list_request.query is not None:
-            vector = await self._vector(list_request.query)
+            vector = await self._users.vector(list_request.query)
             asked = {"query": list_request.query, "vector": vector}
         await self.catch_up()
-        await self._guess([] if list_request.query is None else [list_request.query], None)
+        await self._users.guess([] if list_request.query is None else [list_request.query], None)
         sort = None if list_request.sort is None else self._sort(list_request.sort)
         facets = [(name, self._field(name, "facets")) for name in list_request.facets]
         recipe = recipes.LISTING if list_request.query is None else recipes.SEARCH_PAGES
@@ -176,12 +176,13 @@ class ShopLists(Recommender):
         if user_id is None:
             await self.catch_up()
         else:
-            stored = await self._events(user_id)
+            stored = await self._users.events(user_id)
         events = self._with_session(stored, session)
         cold = len(events.latest) < self._params.blend.cold_below
         policy = self._components.arms.policy(NO_EXPERIMENT)
-        await self._rank(policy, values=False)
-        user = await self._user(events, user_id or "", searches=True, interests=cold and user_id is not None)
+        await self._rankings.prepare(policy, values=False)
+        interests = cold and user_id is not None
+        user = await self._users.user(events, user_id or "", searches=True, interests=interests)
         return replace(user, known=bool(stored.latest))
 
     def _with_session(self, stored: UserEvents, session: Sequence[SessionEvent]) -> UserEvents:

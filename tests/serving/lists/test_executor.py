@@ -94,7 +94,7 @@ async def test_every_list_takes_the_steps_of_its_recipe_in_order_each_once(
     plane = await opened(deploy, open_plane)
     lists, components = plane.lists, plane._components
     vector = await components.encoder.encode("tea")
-    user = await lists._user(await lists._events("ann"), "ann", searches=True)
+    user = await lists._users.user(await lists._users.events("ann"), "ann", searches=True)
     context = lists.context(
         components.arms.policy(NO_EXPERIMENT),
         5,

@@ -1,6 +1,6 @@
 """Above a stated size, what a list is made of after its sources does not grow with the catalogue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sized
 from dataclasses import fields, replace
 from typing import Any
 
@@ -67,7 +67,7 @@ def noting(recipe: Recipe, seen: list[Table]) -> Recipe:
 
 def lengths(table: Table) -> set[int]:
     """How long the arrays of a table are."""
-    found: list[Sequence[Any]] = []
+    found: list[Sized] = []
     for each in fields(table):
         value = getattr(table, each.name)
         found += value.values() if each.name in ("sources", "steps") else []

@@ -1,0 +1,79 @@
+"""Who asks for a list: a user's events, searches and interests, read and made ready for the steps."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from database.state import UserEvents
+from serving.components import Components
+from serving.request_context import current_request
+from serving.steps.context import Texts, User
+from serving.steps.history import build_history, queries_of
+from serving.text.terms import without_stop_words
+from serving.types import Clock, Kinds, Vector
+from training.params import Params
+
+
+class UserReader:
+    """Reads what is known of who asks."""
+
+    def __init__(self, components: Components, params: Params, clock: Clock) -> None:
+        self._components = components
+        self._params = params
+        self._clock = clock
+
+    async def events(self, user_id: str) -> UserEvents:
+        """The user's latest events, with the state of the database: the worker has caught up with it then."""
+        return await self._components.feed.user_events(user_id, self._params.ranking.history_events)
+
+    async def user(
+        self,
+        events: UserEvents,
+        user_id: str,
+        since: datetime | None = None,
+        *,
+        searches: bool = False,
+        interests: bool = False,
+        kinds: Kinds = None,
+    ) -> User:
+        """What is known of a user; their searches and interests are made ready for items of these kinds."""
+        count = self._params.ranking.recent_queries if searches else 0
+        asked = await self._with_vectors(queries_of(events.since(since))[:count])
+        declared = await self._with_vectors(
+            await self._components.writes.interests(user_id) if interests else ()
+        )
+        await self.guess([text for text, _ in (*asked, *declared)], kinds)
+        # The last thing, with no wait after it: rows that it holds are those of the context made next.
+        row = self._components.index.catalogue.row
+        history = build_history(events, row, self._params.interactions, since)
+        day = self._clock().date()
+        return User(
+            user_id,
+            history,
+            asked,
+            declared,
+            day,
+            known=bool(events.latest),
+            assigned_as=events.assigned_as,
+        )
+
+    async def vector(self, text: str) -> Vector | None:
+        """What a text means; None, and the answer says so, while the embedding model is not there."""
+        vector = await self._components.encoder.encode_soon(without_stop_words(text))
+        request = current_request.get()
+        if vector is None and request is not None:
+            request.words_only = True
+        return vector
+
+    async def guess(self, texts: Iterable[str], kinds: Kinds) -> None:
+        """Look for what unknown words may stand for, with others let in after each of them."""
+        index = self._components.index
+        for text in texts:
+            for word in index.lexical.unknown(text, index.catalogue.listed(kinds)):
+                index.lexical.guess(word)
+                await asyncio.sleep(0)
+
+    async def _with_vectors(self, texts: Sequence[str]) -> Texts:
+        if not texts:
+            return ()
+        return list(zip(texts, await asyncio.gather(*map(self.vector, texts)), strict=True))
