@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from benchmarks import filtered_lists, ingest, service
+from benchmarks import counted_lists, filtered_lists, ingest, service
 from benchmarks.random_operations.run import run as run_random_operations
 from benchmarks.speed.run import run as compare_with_libraries
 
@@ -24,6 +24,7 @@ def main(context: click.Context) -> None:
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
 main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
 main.command("lists", help="Lists of /v1 with and without filters, of 100,000 items.")(filtered_lists.run)
+main.command("counted", help="Lists that count and sort everything, by size.")(counted_lists.run)
 main.add_command(compare_with_libraries, "speed")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from database.settings import REPOSITORY
 from tests.training.pipeline.small_shop import shop
 from training.data.split import DAY
 from training.data.workspace import Workspace
@@ -20,13 +21,17 @@ from training.evaluation.holdout import (
     save_evaluation,
 )
 from training.models.core.types import Csr, FloatArray
-from training.params.learning import EvaluationParams, SplitParams
+from training.params import load_params
+from training.params.learning import SplitParams
 
-EVALUATION = EvaluationParams.model_construct(cutoffs=(1, 5), bootstrap_samples=50, batch_users=16)
+PARAMS = load_params(REPOSITORY / "params.yaml")
+EVALUATION = PARAMS.evaluation.model_copy(
+    update={"cutoffs": (1, 5), "bootstrap_samples": 50, "batch_users": 16}
+)
 
 
 def by_time(days: int) -> SplitParams:
-    return SplitParams.model_construct(protocol="time", validation_days=2, test_days=days)
+    return PARAMS.split.model_copy(update={"protocol": "time", "validation_days": 2, "test_days": days})
 
 
 class Oracle:

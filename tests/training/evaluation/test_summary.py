@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from database.settings import REPOSITORY
 from tests.training.evaluation.test_plots import measured
 from training.data.workspace import Workspace
 from training.evaluation.summary import summarise
-from training.params.learning import EvaluationParams
-from training.params.operating import GateParams
+from training.params import load_params
 
-GATE = GateParams.model_construct(baseline="popularity", metric="ndcg@10")
-EVALUATION = EvaluationParams.model_construct(cutoffs=(10,), bootstrap_samples=200)
+PARAMS = load_params(REPOSITORY / "params.yaml")
+GATE = PARAMS.gate.model_copy(update={"baseline": "popularity", "metric": "ndcg@10"})
+EVALUATION = PARAMS.evaluation.model_copy(update={"cutoffs": (10,), "bootstrap_samples": 200})
 
 
 def workspace_of(folder: Path, values: dict[str, np.ndarray], warm: np.ndarray) -> Workspace:
@@ -24,7 +26,8 @@ def workspace_of(folder: Path, values: dict[str, np.ndarray], warm: np.ndarray) 
         own.mkdir(parents=True)
         content = measured(float(each.mean()), cold=10) | {"headline": {"ndcg@10": float(each.mean())}}
         (own / "metrics.json").write_text(json.dumps(content))
-        np.savez(own / "per_user.npz", **{"warm": warm, "ndcg@10": each})
+        arrays: dict[str, Any] = {"warm": warm, "ndcg@10": each}
+        np.savez(own / "per_user.npz", **arrays)
     return found
 
 

@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from database.settings import REPOSITORY
 from tests.training.pipeline.small_shop import shop
 from training.data.prepared import Prepared
 from training.data.split import DAY, SplitError
 from training.evaluation.windows import open_windows
+from training.params import load_params
 from training.params.learning import SplitParams, TuneParams
+
+PARAMS = load_params(REPOSITORY / "params.yaml")
 
 
 def days(first: int, end: int) -> Prepared:
@@ -26,11 +30,13 @@ def days(first: int, end: int) -> Prepared:
 
 
 def split_of(protocol: str, validation: int, test: int) -> SplitParams:
-    return SplitParams.model_construct(protocol=protocol, validation_days=validation, test_days=test)
+    return PARAMS.split.model_copy(
+        update={"protocol": protocol, "validation_days": validation, "test_days": test}
+    )
 
 
 def tune_of(windows: int, users: int = 1000) -> TuneParams:
-    return TuneParams.model_construct(windows=windows, max_users=users)
+    return PARAMS.tune.model_copy(update={"windows": windows, "max_users": users})
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 6))

@@ -31,7 +31,12 @@ def test_the_strongest_is_the_largest_and_the_earlier_of_equals(given_by: list[l
 
 def test_of_home_it_is_a_model_only_where_the_clicked_items_give_most() -> None:
     table = table_of({"als": [1, 0, 0], "nmf": [0, 1, 0]})
-    steps = {"als": [3, 1, 0], "nmf": [1, 2, 0], "clicked": [0.5, 0.5, 0], "search": [0, 0, 0.3]}
+    steps: dict[str, list[float]] = {
+        "als": [3, 1, 0],
+        "nmf": [1, 2, 0],
+        "clicked": [0.5, 0.5, 0],
+        "search": [0, 0, 0.3],
+    }
     table = replace(table, steps={name: floats(*values) for name, values in steps.items()})
     assert labels.of_home(world(0).context(), table) == ["als", "nmf", "search"]
 
@@ -40,7 +45,7 @@ def test_of_a_cold_start() -> None:
     made = world(0)
     asked = made.context(user=replace(user(made, 1), interests=tuple(texts(1, 1))), shares={"cf": 0.5})
     table = table_of({"interest 1": [0, 0.4, 0]})
-    steps = {"cf": [1, 0, 0], "warm": [0.9, 0.1, 0.1], "cold": [0.1, 0.8, 0.8]}
+    steps: dict[str, list[float]] = {"cf": [1, 0, 0], "warm": [0.9, 0.1, 0.1], "cold": [0.1, 0.8, 0.8]}
     table = replace(table, steps={name: floats(*values) for name, values in steps.items()})
     assert labels.of_cold_start(asked, table) == ["cf", "interests", "popular"]
 

@@ -12,7 +12,7 @@ def test_text_decides_and_the_price_joins_nothing_that_reads_otherwise() -> None
     columns = {"embeddings": [0.8, 0.2, 0.8, 0], "tfidf": [0.1, 0.8, 0, 0], "price": [1.0, 0.5, 0.2, 1.0]}
     scored = text_and_price(asked, table_of(columns))
     assert scored.score == pytest.approx([0.72 + 0.1, 0.72 + 0.05, 0.72 + 0.02, 0])
-    assert sum(scored.steps.values()) == pytest.approx(scored.score)  # type: ignore[arg-type]
+    assert sum(scored.steps.values()) == pytest.approx(scored.score)
 
 
 def test_without_any_text_the_price_alone_counts() -> None:
