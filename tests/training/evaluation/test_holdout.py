@@ -48,7 +48,7 @@ class Oracle:
 
 def test_nothing_that_is_learned_from_is_later_than_the_test() -> None:
     prepared = shop()
-    holdout = open_holdout(prepared, by_time(2))
+    holdout = open_holdout(prepared, by_time(2), 1)
     assert holdout.cut is not None
     assert (
         prepared.events.time[holdout.learned].max()
@@ -66,14 +66,14 @@ def test_nothing_that_is_learned_from_is_later_than_the_test() -> None:
 def test_where_nothing_can_be_held_out_everything_is_learned_from_and_nobody_tested() -> None:
     whole = shop()
     first = replace(whole, events=whole.events.where(whole.events.time < DAY))
-    holdout = open_holdout(first, by_time(2))
+    holdout = open_holdout(first, by_time(2), 1)
     assert holdout.learned.all() and holdout.cut is None and holdout.facts.users == 0
     found = evaluate_ranker(Oracle(holdout.test.truth), holdout, EVALUATION, 1)
     assert headline(found) == {}
 
 
 def test_who_knows_the_answers_has_the_best_metrics_and_they_are_kept_by_user(tmp_path: Path) -> None:
-    holdout = open_holdout(shop(), by_time(2))
+    holdout = open_holdout(shop(), by_time(2), 1)
     evaluation = evaluate_ranker(Oracle(holdout.test.truth), holdout, EVALUATION, 1)
     flat = headline(evaluation)
     assert flat["ndcg@5"] == pytest.approx(1.0) and flat["ndcg@5 cold_users"] == pytest.approx(1.0)
