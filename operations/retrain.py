@@ -19,6 +19,10 @@ DAILY, WEEKLY = "daily_training", "weekly_blend"
 AGAIN = "make train"
 
 
+class BundleNotAcceptedError(RunFailedError):
+    """The gate refused the bundle: nothing is broken, and it may be another with other weights."""
+
+
 def run(
     settings: Settings, *, force: bool = False, weights: bool = True, reporter: Reporter | None = None
 ) -> None:
@@ -40,12 +44,19 @@ def run(
     try:
         with AirflowApi(settings) as api:
             _require_running(api)
-            _train(platform, api, force=force)
-            _show_outcome(platform)
+            refused = None
+            try:
+                _train(platform, api, force=force)
+                _show_outcome(platform)
+            except BundleNotAcceptedError as error:
+                platform.report.line(str(error))
+                refused = error
             if weights and _learn_weights(platform, api):
                 platform.report.line("Training once more, with the weights that were learned")
                 _train(platform, api, force=False)
                 _show_outcome(platform)
+            elif refused is not None:
+                raise refused
         _show_examples(platform)
     except httpx.HTTPError as error:
         remedy = f"See the logs in {platform.place.logs}, then run `{AGAIN}` again"
@@ -66,14 +77,17 @@ def _require_running(api: AirflowApi) -> None:
 
 
 def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:
-    """One daily training; if the gate refuses the bundle, the models' table is printed all the same."""
+    """One daily training; if the gate refuses the bundle, the models' table is printed all the same.
+
+    Raises BundleNotAcceptedError then, RunFailedError when something else failed.
+    """
     before = train.deployed_bundle(platform.settings)
     try:
         train.run_to_end(platform, api, DAILY, force=force, note=AGAIN)
     except RunFailedError as error:
         if error.tasks == {train.GATE}:
             _show_outcome(platform)
-            raise RunFailedError(_refusal(platform, before), error.fix, error.tasks) from error
+            raise BundleNotAcceptedError(_refusal(platform, before), _remedy(before), error.tasks) from error
         raise
     after = train.deployed_bundle(platform.settings)
     if after is None:
@@ -91,6 +105,11 @@ def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:
 def _refusal(platform: Platform, serving: str | None) -> str:
     stays = f"bundle {serving} stays in service" if serving else "no bundle is in service"
     return f"The gate refused the new bundle ({'; '.join(train.gate_reasons(platform.settings))}); {stays}"
+
+
+def _remedy(serving: str | None) -> str:
+    lists = "" if serving else "Until a bundle passes, lists are made of popular items, texts and events. "
+    return f"{lists}More events may do, or other params (docs/evaluation.md); then run `{AGAIN}` again"
 
 
 def _learn_weights(platform: Platform, api: AirflowApi) -> bool:

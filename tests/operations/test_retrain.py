@@ -132,9 +132,24 @@ def test_a_bundle_that_the_gate_refuses_is_shown_with_its_figures_and_fails(
 ) -> None:
     refused = RunFailedError("daily_training failed in gate", "See the log", frozenset({"gate"}))
     shop = Shop(monkeypatch, tmp_path, [refused], weights=None)
-    with pytest.raises(RunFailedError, match=r"refused .*accuracy: worse.*no bundle is in service.*the log"):
+    with pytest.raises(
+        RunFailedError, match=r"refused .*accuracy: worse.*no bundle is in service.*More events"
+    ):
         shop.train()
     assert "THE TABLE" in shop.told.getvalue()
+
+
+def test_a_first_bundle_that_is_refused_gets_another_chance_with_weights_of_this_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refused = RunFailedError("daily_training failed in gate", "See the log", frozenset({"gate"}))
+    shop = Shop(monkeypatch, tmp_path, [refused, "two"], weights="new")
+    said = shop.train()
+    assert [dag for dag, _ in shop.ran] == ["daily_training", "weekly_blend", "daily_training"]
+    assert "refused the new bundle" in said and "The service uses bundle two" in said
+    again = Shop(monkeypatch, tmp_path, [refused], weights="old")
+    with pytest.raises(RunFailedError, match="refused"):
+        again.train()
 
 
 def test_weights_that_can_not_be_learned_do_not_hide_what_was_trained(
