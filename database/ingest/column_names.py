@@ -116,6 +116,14 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 }
 """Names that columns usually have, for each of ours, without case, spaces and marks; the best first."""
 
+_GERMAN: Mapping[str, tuple[str, ...]] = {
+    "user_id": ("kundennr", "kundennummer", "kundenid", "kunde", "nutzer", "benutzer"),
+    "item_id": ("artikelnr", "artikelnummer", "artikelid", "artikel", "produktnr", "produktid"),
+    "timestamp": ("datum", "bestelldatum", "kaufdatum", "rechnungsdatum", "zeit", "zeitpunkt"),
+    "title": ("bezeichnung", "artikelbezeichnung", "artikelname", "produktname", "titel"),
+}
+"""Names that are proposed for the columns that a file needs, and not read unasked."""
+
 _OWN_IDS = USUAL["item_id"]
 _FIRM = _OWN_IDS.index("sku")
 OF_ITEMS = {**USUAL, "item_id": ("handle", *_OWN_IDS[:_FIRM], "id", "gid", *_OWN_IDS[_FIRM:])}
@@ -197,10 +205,12 @@ def resolve(
 
 
 def nearest(our: str, names: Sequence[str]) -> str | None:
-    """The file's column whose name is most like one that ours usually has; None where none is like it."""
+    """The file's column whose name is most like one that ours usually has, in English or German; None where
+    none is like it."""
+    usual = (*USUAL[our], *_GERMAN.get(our, ()))
     best: tuple[float, str] | None = None
     for name in names:
-        match = process.extractOne(plain_name(name), USUAL[our], scorer=fuzz.ratio, score_cutoff=_NEAR)
+        match = process.extractOne(plain_name(name), usual, scorer=fuzz.ratio, score_cutoff=_NEAR)
         if match is not None and (best is None or match[1] > best[0]):
             best = match[1], name
     return None if best is None else best[1]

@@ -281,7 +281,7 @@ def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: 
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     told = (
         "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; it looks like text "
-        "separated by semicolons; try: python -m database.ingest interactions b.csv --map user_id=COLUMN "
-        "--map timestamp=COLUMN"
+        "separated by semicolons; try: python -m database.ingest interactions b.csv --map user_id=Kundennr "
+        "--map timestamp=Zeit"
     )
     assert (result.exit_code, told in result.output) == (2, True)

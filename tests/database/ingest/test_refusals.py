@@ -89,6 +89,12 @@ CASES = [
     ),
     Case("ratings.dat", text("1::31::5::978300760\n"), "double colons", "--header user_id,item_id,..."),
     Case(
+        "bestellungen.csv",
+        text("Bestellnr;Kundennr;Artikelnr;Menge;Bestelldatum\n1;2;3;4;01.05.2024\n"),
+        "no column user_id, item_id",
+        "--map user_id=Kundennr --map item_id=Artikelnr --map timestamp=Bestelldatum --event-type purchase",
+    ),
+    Case(
         "movies.dat",
         text("1::Toy Story (1995)::Animation|Comedy\n"),
         "the first row looks like data: name the 3 columns",
