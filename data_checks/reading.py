@@ -19,7 +19,7 @@ def read_parts(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, read_dictionary=list(categories)) as file:
+    with pq.ParquetFile(path, pre_buffer=False, read_dictionary=list(categories)) as file:
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table().select(list(columns))
             return

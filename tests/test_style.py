@@ -19,3 +19,8 @@ def test_a_modules_logger_is_called_logger() -> None:
 
 def test_a_docstring_says_in_a_sentence_what_is_raised() -> None:
     assert _found(r"^\s*Raises:") == []
+
+
+def test_a_file_that_is_read_in_batches_is_not_buffered_whole_by_pyarrow() -> None:
+    """Its default is to hold the bytes of all columns that are read from the first batch on."""
+    assert _found(r"ParquetFile\((?!.*pre_buffer=False)") == []

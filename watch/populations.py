@@ -111,7 +111,7 @@ def read_weeks(conn: Connection, now: datetime, params: MonitoringParams) -> Int
 def _facts(path: Path) -> Iterator[pa.RecordBatch]:
     """Of each item with a title, what is compared: its category, its price, and how long its texts are."""
     wanted = [columns.TITLE, columns.DESCRIPTION, columns.CATEGORY, columns.PRICE]
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(_BATCH, columns=wanted):
             items = batch.filter(pc.is_valid(batch[columns.TITLE]))
             described = pc.fill_null(pc.utf8_length(items[columns.DESCRIPTION]), 0)
@@ -138,7 +138,7 @@ def _vectors(path: Path, chosen: LongArray) -> list[bytes]:
     """The vectors of some rows (ascending), read in batches: of the others none is kept."""
     found: list[bytes] = []
     start = 0
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(_BATCH, columns=[columns.VECTOR]):
             inside = chosen[(chosen >= start) & (chosen < start + len(batch))] - start
             found += batch.column(columns.VECTOR).take(pa.array(inside)).to_pylist()

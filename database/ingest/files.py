@@ -105,7 +105,7 @@ def parquet_columns(path: Path) -> list[str]:
 def parquet_rows(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Rows of a Parquet file, some at a time. Raises IngestError for a damaged file."""
     try:
-        with pq.ParquetFile(path) as source:
+        with pq.ParquetFile(path, pre_buffer=False) as source:
             for batch in source.iter_batches(batch_size=2 * BATCH, columns=columns):
                 yield _plain(path, batch)
     except (pa.ArrowException, OSError) as error:

@@ -100,7 +100,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Row | str, float]]:
     """
     number, done = 0, 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
                 for value in batch.to_pylist():
                     for row in rows_of(value):

@@ -111,7 +111,7 @@ def _values(vocabulary: Vocabulary) -> Any:
 
 def _batches(path: Path, known: Any, wanted: tuple[str, ...]) -> Iterator[Any]:
     """Tables of the rows with known items, with their places in the column "item"."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         there = file.schema_arrow.names  # a snapshot of 0.1.0 has no weights
         for batch in file.iter_batches(BATCH, columns=[name for name in wanted if name in there]):
             table = pa.Table.from_batches([batch])

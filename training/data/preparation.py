@@ -177,7 +177,7 @@ def _vectors(snapshot: Path, vocabulary: Vocabulary, items: Any, model: str) -> 
 def _stored_vectors(path: Path, model: str) -> Iterator[tuple[str, str, bytes]]:
     """Item, hash of its text, and vector of each row of `model`."""
     wanted = [columns.ITEM_ID, columns.TEXT_HASH, columns.VECTOR]
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(_VECTORS, columns=[columns.MODEL, *wanted]):
             rows = batch.filter(pc.equal(batch.column(columns.MODEL), model))
             yield from zip(*(rows.column(name).to_pylist() for name in wanted), strict=True)
