@@ -152,7 +152,7 @@ def nights() -> list[Night]:
         known = whole.events.time < (first + night) * DAY
         prepared = replace(whole, events=whole.events.where(known))
         split = params.split.model_copy(update={"test_days": 14}) if night >= CHANGED else params.split
-        holdout = open_holdout(prepared, split)
+        holdout = open_holdout(prepared, split, params.seed)
         data = holdout.training_data(prepared)
         models = {
             name: fit_model(name, data, params.model(name), params.seed) for name in ("popularity", "itemknn")
