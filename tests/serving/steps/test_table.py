@@ -75,3 +75,15 @@ def test_a_deleted_item_that_a_bundle_still_scores_is_no_measure_of_others() -> 
     identity = np.arange(3, dtype=np.uint64)
     table = gather({"nmf": Column(scores)}, live, live, identity, None)
     assert table.column("nmf").tolist() == [0.5, 0.0, 0.25]
+
+
+@pytest.mark.parametrize(("least", "rows"), [(0, [3]), (1, [3]), (3, [1, 3, 5]), (9, [0, 1, 2, 3, 5])])
+def test_where_sources_say_too_little_the_lowest_identities_are_candidates(
+    least: int, rows: list[int]
+) -> None:
+    """Rows stand in another order on each worker, identities in one."""
+    identity = np.array([50, 20, 40, 10, 5, 30], dtype=np.uint64)
+    allowed = np.array([True, True, True, True, False, True])
+    columns = {"a": Column(floats(0, 0, 0, 7, 9, 0))}
+    made = gather(columns, np.ones(6, dtype=np.bool_), allowed, identity, 1, least=least)
+    assert made.rows.tolist() == rows and made.allowed.all()
