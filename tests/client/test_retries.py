@@ -209,3 +209,14 @@ def test_exported_names() -> None:
         "ShortlistError",
         "TooManyRequests",
     ]
+
+
+@pytest.mark.parametrize(
+    "undone",
+    [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.PoolTimeout("busy")],
+    ids=repr,
+)
+def test_what_never_left_is_sent_again_even_where_it_may_be_done_once_only(undone: Exception) -> None:
+    shortlist, asked = blocking(undone, httpx.Response(200, json={}))
+    shortlist.create_user("ann")
+    assert len(asked) == 2

@@ -166,3 +166,18 @@ def test_a_long_history_is_read_as_if_it_were_read_whole(events: list[Interactio
             assert row in whole.liked
         if latest < 0:
             assert row in whole.disliked
+
+
+def test_what_is_liked_now_is_not_disliked_for_what_was_long_ago() -> None:
+    skipped = [event("skip", "a", age=1000) for _ in range(9)]
+    found = history(event("product_click", "a"), *skipped, since=NOW - timedelta(days=30))
+    assert (found.liked.tolist(), found.disliked.tolist()) == ([0], [])
+    assert history(*skipped, since=NOW - timedelta(days=30)).disliked.tolist() == [0]
+
+
+def test_an_opinion_stands_where_earlier_ones_cancel_it_exactly() -> None:
+    found = history(event("like", "a"), event("feedback", "a", value=-1.0, age=5))
+    assert WEIGHTS["like"] == WEIGHTS["feedback"]
+    assert (found.liked.tolist(), found.weights.tolist()) == ([0], [WEIGHTS["like"]])
+    turned = history(event("feedback", "a", value=-1.0), event("like", "a", age=5))
+    assert (turned.liked.tolist(), turned.disliked.tolist()) == ([], [0])

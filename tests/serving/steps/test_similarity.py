@@ -9,7 +9,7 @@ from serving.steps import context as contexts
 from serving.steps.similarity import direction, near, nearest
 from serving.steps.table import NO_OPINION
 from tests.worlds.plain_lists import Plain, alike, said
-from tests.worlds.world import texts, world
+from tests.worlds.world import changed_params, texts, world
 
 
 @given(st.integers(0, 60), st.sampled_from([1, 7, 40]))
@@ -38,3 +38,17 @@ def test_nothing_is_near_no_direction() -> None:
     asked = world(0).context()
     assert direction(None) is None
     assert near(asked, None, asked.live) is NO_OPINION and nearest(asked, None, 5, asked.live) is NO_OPINION
+
+
+def test_five_times_as_many_are_brought_as_are_put_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many that filters and other sources leave room: the nearest, and no others."""
+    monkeypatch.setattr(contexts, "WHOLE_CATALOGUE", 0)
+    made = world(0, "small")
+    asked = made.context(params=changed_params(made.params, "ranking", candidates=10))
+    vector = next(iter(made.vectors.values()))
+    brought = near(asked, direction(vector), np.ones(asked.n_rows, dtype=np.bool_))
+    assert brought.rows is not None and len(brought.rows) == 50 < len(made.vectors)
+    cosines = sorted((float(vector @ other) for other in made.vectors.values()), reverse=True)
+    np.testing.assert_allclose(
+        sorted(brought.values.tolist(), reverse=True), np.maximum(cosines[:50], 0), atol=1e-5
+    )

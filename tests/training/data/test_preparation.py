@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from database.export import EMBEDDINGS, INTERACTIONS, ITEMS
 from database.settings import REPOSITORY
+from training.data import preparation
 from training.data.preparation import prepare
 from training.data.prepared import Prepared
 from training.data.split import leave_last_out
@@ -205,3 +206,38 @@ def test_batches_give_what_reading_row_by_row_gives(
     assert [(prepared.items.id(item), int(row)) for item, row in lines] == [
         (key[0], baskets.index(key[1:])) for key in keys
     ]
+
+
+def test_only_vectors_of_the_text_and_encoder_of_now_are_used(
+    tmp_path: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "s", [event("u", "A", "like")])
+    unit = np.eye(3, 4, dtype="<f4")
+    stored = [
+        {"item_id": name, "model": model, "text_hash": text, "vector": unit[place].tobytes()}
+        for place, (name, model, text) in enumerate(
+            [("A", params.embeddings.model, "A"), ("B", params.embeddings.model, "old"), ("C", "other", "C")]
+        )
+    ]
+    pq.write_table(pa.Table.from_pylist(stored, EMBEDDINGS), folder / "embeddings.parquet")
+    encoded: dict[int, str] = {}
+
+    def encode(texts: dict[int, str], model: str) -> tuple[dict[int, Any], int]:
+        encoded.update(texts)
+        return {place: np.full(4, 0.5, np.float32) for place in texts}, 4
+
+    monkeypatch.setattr(preparation, "_encode", encode)
+    prepared = prepare(folder, params.interactions, params.embeddings.model)
+    assert sorted(encoded) == [1, 2]
+    assert prepared.vectors.tolist() == [[1, 0, 0, 0], [0.5] * 4, [0.5] * 4]
+
+
+def test_a_users_basket_ends_with_the_day(tmp_path: Path, params: Params) -> None:
+    """At midnight UTC, whichever day it is: five days are five baskets."""
+    events = [
+        event("u", item, "click", occurred_at=START + timedelta(days=day, seconds=second))
+        for day in range(5)
+        for item, second in (("A", 0), ("B", 86_399))
+    ]
+    prepared = prepare(write(tmp_path / "s", events), params.interactions, params.embeddings.model)
+    assert prepared.basket_row.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]

@@ -209,3 +209,18 @@ def test_no_singular_value_is_needed_to_stay_below_the_largest() -> None:
     alike = sparse.csr_array(2.0 * np.eye(5, dtype=np.float32))
     assert column_length(alike) == pytest.approx(2.0)
     assert column_length(sparse.csr_array((3, 2), dtype=np.float32)) == 1.0
+
+
+def test_an_item_that_nobody_has_is_scored_by_nothing(checkerboard: TrainingData) -> None:
+    """Its random start does not stay in the model, for users or for other items' neighbours."""
+    wider = sparse.csr_array(
+        (checkerboard.interactions.data, checkerboard.interactions.indices, checkerboard.interactions.indptr),
+        shape=(checkerboard.n_users, checkerboard.n_items + 1),
+    )
+    items = Vocabulary.build(
+        [*checkerboard.items.decode(np.arange(checkerboard.n_items, dtype=np.int32)), "~"]
+    )
+    model = fit(
+        replace(checkerboard, items=items, interactions=wider, catalogue=Catalogue((), (), ())), CONFIG, 1
+    )
+    assert not model.item_factors[-1].any() and model.item_factors[:-1].any(axis=1).all()

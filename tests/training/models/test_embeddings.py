@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from training.models import embeddings
+from training.models.core.base import Query
 from training.models.core.data import TrainingData
 from training.models.core.storage import ModelFileError
 from training.models.core.types import FloatArray
@@ -55,3 +57,20 @@ def test_a_missing_index_file_is_named(vectors: FloatArray, tmp_path: Path) -> N
     (tmp_path / "index.faiss").unlink()
     with pytest.raises(ModelFileError, match=r"index\.faiss is missing"):
         Embeddings.load(tmp_path)
+
+
+def test_what_is_excluded_takes_no_place_among_the_nearest(
+    vectors: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only the nearest few of a large catalogue are scored."""
+    monkeypatch.setattr(embeddings, "SCORED_WHOLE", 100)
+    monkeypatch.setattr(embeddings, "CANDIDATES", 5)
+    model = fit(data_of(vectors, 2000), EmbeddingsConfig(model="m", flat_below=100, nprobe=1000), 0)
+    asked = np.array([0], dtype=np.int32)
+    weight = np.ones(1, np.float32)
+    nearest_ten = np.argsort(-(vectors @ vectors[0]), kind="stable")[:10]
+    first = np.flatnonzero(model.scores(Query(asked, weight)))
+    assert set(first) == set(nearest_ten[:5])
+    excluded = np.sort(nearest_ten[:5]).astype(np.int32)
+    others = set(np.flatnonzero(model.scores(Query(asked, weight, exclude=excluded)))) - set(excluded)
+    assert others == set(nearest_ten[5:])

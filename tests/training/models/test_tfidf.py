@@ -62,3 +62,13 @@ def test_one_title_with_a_word_is_enough(configs: dict[str, Config]) -> None:
     model = fit_model("tfidf", data, configs["tfidf"], 1)
     scores = model.scores(Query(np.array([1], dtype=np.int32), np.ones(1, dtype=np.float32)))
     assert scores[2] > 0 and scores[0] == 0
+
+
+def test_a_word_said_three_times_adds_little() -> None:
+    items = Vocabulary.build("ab")
+    catalogue = Catalogue(("tea tea tea cup", "tea cup"), ("", ""), ("", ""))
+    empty = sparse.csr_array((0, 2), dtype=np.float32)
+    rows = tfidf._vectorise(TrainingData(items, Vocabulary.build([]), empty, catalogue=catalogue))
+    often, once = sorted(rows[[0]].data.tolist(), reverse=True)
+    assert often / once == pytest.approx(1 + np.log(3), rel=1e-5)
+    assert rows[[1]].data.tolist() == pytest.approx([0.5**0.5] * 2)
