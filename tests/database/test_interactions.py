@@ -37,6 +37,17 @@ async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
         assert (await read_request(conn, "ann", 10))[1].groups == ()
 
 
+async def test_what_is_dated_in_the_future_is_not_read_before_its_time(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        for item_id, hours in (("past", -1), ("future", 5)):
+            at = datetime.now(UTC) + timedelta(hours=hours)
+            await record(conn, user_id="ann", event_type="click", item_id=item_id, occurred_at=at)
+        for limit in (1, 10):
+            _, events = await read_request(conn, "ann", limit)
+            assert [row.item_id for row in events.latest] == ["past"]
+            assert {group.item_id for group in events.groups} <= {"past"}
+
+
 async def test_a_group_names_its_latest_event_also_of_several_at_one_moment(pool: asyncpg.Pool) -> None:
     ids = []
     async with pool.acquire() as conn:
