@@ -6,10 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
 
 from database.settings import REPOSITORY, Settings
@@ -77,6 +79,18 @@ def without_make(command: str) -> str:
     return last.replace("exec .venv/bin/python", shlex.quote(sys.executable))
 
 
+def eventually_no_item_lacks_its_vector(settings: Settings) -> None:
+    """Nobody asked for vectors: the running service makes them."""
+    give_up = time.monotonic() + 600
+    while True:
+        status = httpx.get(f"http://127.0.0.1:{settings.service_port}/status", timeout=60).json()
+        found = status["similarity_search"]
+        if (found["n_vectors"], found["items_without_vector"]) == (ITEMS, 0):
+            return
+        assert time.monotonic() < give_up, found
+        time.sleep(0.5)
+
+
 def test_every_command_of_the_page_does_what_it_says(
     environment: dict[str, str], supervisor: Supervisor, settings: Settings, tmp_path: Path
 ) -> None:
@@ -109,6 +123,7 @@ def test_every_command_of_the_page_does_what_it_says(
     assert "user_id is read from Customer-ID" in seen and "stared at" in seen
     loaded = run(load)
     assert "40 new" in loaded and "unknown event type" in loaded and "no readable timestamp" in loaded
+    eventually_no_item_lacks_its_vector(settings)
 
     trained = run(train)
     assert "The models on this data" in trained and "The blend against popularity: +" in trained
