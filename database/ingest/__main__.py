@@ -58,9 +58,8 @@ class Refusal(click.ClickException):
 
 def encoded(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option that says whether items get their vectors in the same transaction."""
-    return click.option("--encode/--no-encode", default=False, help="Store the items' vectors with them.")(
-        command
-    )
+    told = "Store the items' vectors with them. [default: the running service makes them in the background]"
+    return click.option("--encode/--no-encode", default=False, help=told)(command)
 
 
 @click.group(help="Load files into the platform's database; the same file again changes nothing.")
