@@ -179,3 +179,19 @@ def test_an_arm_alone_has_the_normal_interval_of_its_mean() -> None:
     (reading,) = compare_outcomes({REVENUE: arm}, {REVENUE: arm}, TEST).values()
     half = NormalDist().inv_cdf(1 - TEST.alpha / 2) * sqrt(9.0 / 400)
     assert (reading.low, reading.high) == pytest.approx((3.0 - half, 3.0 + half))
+
+
+def test_a_reading_says_what_its_arm_did_and_what_the_days_before_removed() -> None:
+    control, other = moments(1000, 500, 1.0, 4.0, BEFORE), moments(400, 200, 9.0, 4.0, BEFORE)
+    found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE]
+    assert (found.users, found.active, found.mean) == (400, 200, 9.0)
+    assert (
+        found.variance_reduction == pytest.approx(cuped(control, other)[2]) and found.variance_reduction > 0
+    )
+    assert found.low < 9.0 < found.high and found.low + found.high == pytest.approx(18.0)
+
+
+def test_where_nothing_varies_nothing_is_said() -> None:
+    control, other = (moments(1000, 500, mean, 0.0, QUIET) for mean in (1.0, 9.0))
+    found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE].difference
+    assert found is not None and (found.verdict, found.low, found.high) == ("undecided", -inf, inf)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.statistics import Rate, compare, sample_ratio
+from experiments.statistics import Difference, Rate, compare, sample_ratio
 
 
 def rate(shown: np.ndarray, clicked: np.ndarray) -> Rate:
@@ -130,3 +130,17 @@ def test_an_arm_that_lost_users_is_seen(users: tuple[int, int]) -> None:
 
 def test_the_ratio_of_nobody_is_no_mismatch() -> None:
     assert sample_ratio((0, 0), (0.5, 0.5), 0.001).p_value == 1
+
+
+def alike(users: int, clicks: int) -> Rate:
+    """Users who each were shown ten items and clicked on so many."""
+    return Rate(users, 10 * users, clicks * users, clicks**2 * users, 10 * clicks * users, 100 * users)
+
+
+@pytest.mark.parametrize("users", [(99, 5000), (5000, 99)])
+def test_too_few_users_on_either_side_leave_the_widest_interval(users: tuple[int, int]) -> None:
+    control, other = (alike(n, clicks) for n, clicks in zip(users, (1, 9), strict=True))
+    found = compare(control, other, alpha=0.05, scale=0.01, min_users=100)
+    assert found == Difference(other.value - control.value, -1.0, 1.0, 1.0, "undecided")
+    rates = [replace(alike(100, clicks), clicked_squared=200 * clicks**2) for clicks in (1, 9)]
+    assert compare(*rates, alpha=0.05, scale=0.01, min_users=100).low != -1.0

@@ -9,7 +9,7 @@ import pytest
 
 from training.evaluation.intervals import Estimate, compare
 from training.params.operating import GateParams
-from training.release.gate import Override, decide, overrule
+from training.release.gate import Check, Decision, Override, decide, overrule
 from training.release.measurements import ChallengerReport, Change, Comparison, CoverageComparison
 
 LIMITS = GateParams(
@@ -277,3 +277,27 @@ def test_an_operator_may_overrule_and_is_recorded() -> None:
     assert overrule(fine, word) == fine
     broken = decide(replace(CHALLENGER, smoke_errors=("als can't be loaded",)), LIMITS)
     assert not overrule(broken, word).accepted
+
+
+def test_a_decision_is_written_for_people_and_for_programs() -> None:
+    checks = (
+        Check("size", True, None, 5.0, "as ever"),
+        Check("volume", False, 0.25, None, "items are missing"),
+    )
+    refused = Decision("b2", "b1", False, checks)
+    assert refused.as_table().splitlines() == [
+        "Bundle b2 is rejected against champion b1.",
+        "",
+        "| check | passed | value | limit | detail |",
+        "|---|---|---|---|---|",
+        "| size | yes |  | 5.0000 | as ever |",
+        "| volume | NO | 0.2500 |  | items are missing |",
+    ]
+    first = replace(refused, champion_id=None, accepted=True, override=Override("a new shop", "ann"))
+    told = first.as_table().splitlines()[0]
+    assert told == "Bundle b2 is accepted against the baseline (no champion yet) by ann: a new shop."
+    kept = first.as_dict()
+    assert kept["reasons"] == ["volume: items are missing"]
+    assert kept["checks"][1] == {"name": "volume", "passed": False, "value": 0.25, "limit": None} | {
+        "detail": "items are missing"
+    }
