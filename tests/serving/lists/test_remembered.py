@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.state import UserEvents
-from serving.catalogue.drafts import InteractionDraft
+from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.lists import home, recommender
 from serving.lists.remembered import MadeOf, RememberedLists
 from serving.plane import LivePlane
@@ -147,3 +147,28 @@ def test_the_latest_are_kept_and_what_is_given_was_made_of_the_same(asked: list[
         if len(plain) > 5:
             del plain[next(iter(plain))]
         assert remembered.nbytes == len(plain) * (1_000 + UserEvents().nbytes)
+
+
+async def test_what_is_remembered_is_of_what_was_asked_for(
+    shop: list[str], open_plane: OpenPlane, deploy: Any
+) -> None:
+    """Each answer is the one of a worker that was asked nothing else before."""
+    deploy()
+    plane = await open_plane()
+    await click(plane, "ann", "TEA0000000")
+    await plane.create_item(ItemDraft(kind="article", item_id="ART0000001", title="how to brew tea"))
+    asked: list[dict[str, Any]] = [
+        {"limit": 6},
+        {"limit": 3},
+        {"limit": 6, "kinds": frozenset({"article"})},
+        {"limit": 6, "lists": ["trending"]},
+        {"limit": 6, "lists": ["trending"], "explain": True},
+    ]
+    found = [await plane.lists.home("ann", **each) for each in asked]
+    for each, home_lists in zip(asked, found, strict=True):
+        plane.lists.remembered.clear()
+        assert await plane.lists.home("ann", **each) == home_lists, each
+        assert await plane.lists.home("ann", **each) == home_lists, each
+    assert [len(each.personalized) for each in found[:2]] == [6, 3] and not found[3].personalized
+    assert {each.item.kind for each in (*found[2].personalized, *found[2].trending)} == {"article"}
+    assert found[3].trending[0].columns is None and found[4].trending[0].columns is not None
