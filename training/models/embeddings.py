@@ -186,4 +186,5 @@ ALGORITHM = Algorithm(
     Embeddings,
     about="Sentence embeddings: items whose texts mean the same.",
     limits="Items without text have no neighbours; user behaviour is ignored.",
+    of_catalogue=True,
 )

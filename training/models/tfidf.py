@@ -80,4 +80,5 @@ ALGORITHM = Algorithm(
     Tfidf,
     about="TF-IDF neighbours: items whose name and sub-category use the same rare words.",
     limits="Items without text have no neighbours; user behaviour is ignored.",
+    of_catalogue=True,
 )

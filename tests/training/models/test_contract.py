@@ -1,5 +1,6 @@
 """What holds for every model of the registry."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,22 @@ def test_any_number_that_its_config_takes_gives_a_model(
             model = fit_model(name, checkerboard, config, SEED)
             scores = model.scores(query_of(checkerboard, 1))
             assert np.isfinite(scores).all(), (key, number)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in sorted(REGISTRY) if algorithm(name).of_catalogue], indirect=True
+)
+def test_a_model_of_the_catalogue_alone_is_the_same_whatever_people_did(
+    name: str, model: Model, checkerboard: TrainingData, configs: dict[str, Config]
+) -> None:
+    """It is fitted once a night, where others are fitted before the test and on everything."""
+    nobody = replace(
+        checkerboard,
+        interactions=sparse.csr_array(checkerboard.interactions.shape, dtype=np.float32),
+        events=checkerboard.events.where(np.zeros(len(checkerboard.events), dtype=bool)),
+        baskets=None,
+    )
+    again = fit_model(name, nobody, configs[name], SEED)
+    assert again.settings() == model.settings()
+    for array, value in model.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[array], value)

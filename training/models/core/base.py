@@ -132,6 +132,8 @@ class Algorithm:
     """One sentence for its card."""
     limits: str
     """What it can't do, for its card."""
+    of_catalogue: bool = False
+    """Whether it learns from the catalogue alone: one fit is that of any part of the interactions."""
 
 
 def exclude(scores: FloatArray, items: IntArray) -> FloatArray:
