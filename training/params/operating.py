@@ -76,6 +76,11 @@ class GateParams(Config):
         """The models whose accuracy is compared: the judged ones, and what serves first."""
         return tuple(dict.fromkeys((BLEND, *self.judged)))
 
+    @property
+    def least_test_users(self) -> int:
+        """`min_test_users`, but one at least: of nobody there is nothing to judge by."""
+        return max(1, self.min_test_users)
+
 
 class MonitoringParams(Config):
     """Section `monitoring`: what drift, age and slowness are too much."""

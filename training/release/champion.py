@@ -79,7 +79,7 @@ def _earlier(
         if blend is None or champion is None or decision.report.get("override"):
             break
         comparison = Comparison(**blend)
-        if comparison.reference <= 0.0 or comparison.users < limits.min_test_users:
+        if comparison.reference <= 0.0 or comparison.users < limits.least_test_users:
             break
         error = standard_error(comparison, limits) / comparison.reference
         found.append(Change(champion, comparison.difference / comparison.reference, error))

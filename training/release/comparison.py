@@ -88,9 +88,9 @@ def compare_with_champion(
     error_text, reason, measured = None, None, False
     if champion is not None:
         facts = facts_of(
-            champion.deployment.manifest, champion.report, holdout.facts, params.gate.min_test_users
+            champion.deployment.manifest, champion.report, holdout.facts, params.gate.least_test_users
         )
-        measured = facts.warm_users >= params.gate.min_test_users
+        measured = facts.warm_users >= params.gate.least_test_users
         reason = incomparable(holdout.facts, facts)
         try:
             stored = _find(settings, champion.deployment)

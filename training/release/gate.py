@@ -136,7 +136,7 @@ def _volume(report: ChallengerReport) -> list[Check]:
 
 def _accuracy(report: ChallengerReport, limits: GateParams) -> list[Check]:
     users = max((c.users for c in report.comparisons if c.challenger == BLEND), default=0)
-    if users < limits.min_test_users:
+    if users < limits.least_test_users:
         return [_unmeasured(report, users, limits)]
     if report.champion_id is None or report.champion_error or report.incomparable:
         return [_against_baseline(report, limits)]
@@ -145,7 +145,7 @@ def _accuracy(report: ChallengerReport, limits: GateParams) -> list[Check]:
 
 def _unmeasured(report: ChallengerReport, users: int, limits: GateParams) -> Check:
     """A champion that was measured stays; one that was not either gives way to what knows more."""
-    few = f"not judged: {users} test users with a history, fewer than {limits.min_test_users}"
+    few = f"not judged: {users} test users with a history, fewer than {limits.least_test_users}"
     stays = report.champion_measured and report.champion_error is None
     detail = f"{few}; the champion was measured, so it stays" if stays else few
     return Check("accuracy", not stays, None, None, detail)
@@ -175,8 +175,8 @@ def _against_champion(report: ChallengerReport, limits: GateParams) -> list[Chec
     checks = []
     for comparison in report.comparisons:
         name, floor = f"accuracy of {comparison.challenger}", limits.min_ndcg_difference
-        if comparison.users < limits.min_test_users:
-            detail = f"not judged: {comparison.users} test users, fewer than {limits.min_test_users}"
+        if comparison.users < limits.least_test_users:
+            detail = f"not judged: {comparison.users} test users, fewer than {limits.least_test_users}"
             checks.append(Check(name, True, None, None, detail))
             continue
         worse, detail = comparison.high < 0.0, _describe(comparison)
@@ -235,8 +235,8 @@ def _coverage(report: ChallengerReport, limits: GateParams) -> list[Check]:
     if report.coverage is None:
         return []
     name, limit, users = f"coverage of {BLEND}", limits.min_coverage_ratio, report.coverage.users
-    if users < limits.min_test_users:
-        detail = f"not judged: {users} test users, fewer than {limits.min_test_users}"
+    if users < limits.least_test_users:
+        detail = f"not judged: {users} test users, fewer than {limits.least_test_users}"
         return [Check(name, True, None, None, detail)]
     mine, theirs = report.coverage.challenger, report.coverage.champion
     if theirs.value <= 0.0:
@@ -261,8 +261,8 @@ def _cold(report: ChallengerReport, limits: GateParams) -> Check:
     found, limit = report.cold, limits.min_cold_difference
     if found is None:
         return Check("cold start", True, None, None, "not judged: no champion to compare with")
-    if found.users < limits.min_test_users:
-        detail = f"not judged: {found.users} users without history, fewer than {limits.min_test_users}"
+    if found.users < limits.least_test_users:
+        detail = f"not judged: {found.users} users without history, fewer than {limits.least_test_users}"
         return Check("cold start", True, None, None, detail)
     return Check("cold start", found.high >= limit, found.difference, limit, _describe(found))
 

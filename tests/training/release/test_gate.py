@@ -171,6 +171,16 @@ def test_what_cannot_be_measured_leaves_a_measured_champion_in_service() -> None
     assert not decide(nobody, LIMITS).accepted
 
 
+def test_nobody_is_too_few_also_where_no_least_number_of_users_is_asked_for() -> None:
+    nobody = replace(CHALLENGER, comparisons=(Comparison("blend", "other", "ndcg@10", 0.0, 0.0, 0.0, 0),))
+    limits = LIMITS.model_copy(update={"min_test_users": 0})
+
+    decision = decide(nobody, limits)
+    assert "0 test users with a history, fewer than 1; the champion was measured" in str(decision.reasons)
+    assert decide(replace(CHALLENGER, comparisons=(compared("blend", 0.001, users=1),)), limits).accepted
+    assert decide(replace(FIRST, comparisons=nobody.comparisons), limits).accepted
+
+
 @pytest.mark.parametrize("report", [FIRST, replace(CHALLENGER, champion_measured=False)])
 def test_a_new_shop_without_test_users_still_gets_its_bundles(report: ChallengerReport) -> None:
     decision = decide(replace(report, comparisons=FEW), LIMITS)
