@@ -158,17 +158,19 @@ def load_params(path: Path | None = None, *, rename: bool = False) -> Params:
 
 def _names_without_meaning(params: Params) -> list[str]:
     """What a section names and nothing computes: the gate would find it out at the end of a night."""
+    weighed = tuple(name for name, weight in params.blend.tuned.items() if weight)
     compared = {BLEND, *names(scope="bundle"), *names(scope="evaluation")}
     named = {
         "gate.judged": (params.gate.judged, compared),
         "gate.baseline": ((params.gate.baseline,), compared),
-        "blend.tuned": (tuple(params.blend.tuned), {NEW_ITEMS, *names(scope="bundle")}),
+        "blend.tuned": (weighed, {NEW_ITEMS, *names(scope="bundle")}),
         "gate.metric": (
             (params.gate.metric,),
             {f"{metric}@{cutoff}" for metric in METRICS for cutoff in params.evaluation.cutoffs},
         ),
     }
-    return [
+    nothing = [] if weighed else ["blend.tuned: no model has a weight, so nothing could be judged"]
+    return nothing + [
         f"{key}: {', '.join(unknown)} is none of {', '.join(sorted(known))}"
         for key, (given, known) in named.items()
         if (unknown := [name for name in given if name not in known])

@@ -111,11 +111,11 @@ def test_any_number_is_refused_by_its_name_or_can_be_counted_with(path: Place, n
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("retention.interactions_days", 10**12, "at most 36,500"),
-        ("retention.snapshots_days", 36_501, "at most 36,500"),
-        ("monitoring.cooldown_hours", 1e12, "at most 876,000"),
-        ("guard.weeks", 10**6, "at most 5,200"),
-        ("experiments.attribution_minutes", 10**12, "at most 52,560,000"),
+        ("retention.interactions_days", 10**12, "at most 100,000"),
+        ("retention.snapshots_days", 100_001, "at most 100,000"),
+        ("monitoring.cooldown_hours", 1e12, "at most 2,400,000"),
+        ("guard.weeks", 10**6, "at most 14,000"),
+        ("experiments.attribution_minutes", 10**12, "at most 144,000,000"),
         ("als.factors", 10**6, "less than or equal to 4096"),
         ("nmf.iterations", 10**9, "less than or equal to 1000"),
         ("seed", -1, "greater than or equal to 0"),
@@ -124,6 +124,8 @@ def test_any_number_is_refused_by_its_name_or_can_be_counted_with(path: Place, n
         ("gate.metric", "ndcg@7", r"ndcg@7 is none of hit_rate@10"),
         ("gate.metric", "accuracy@10", "accuracy@10 is none of"),
         ("blend.tuned", {"als": 1.0, "gru4rec": 1.0}, "gru4rec is none of"),
+        ("blend.tuned", {"als": 0.0, "new_items": 0}, "no model has a weight"),
+        ("blend.tuned", {}, "no model has a weight"),
     ],
 )
 def test_what_may_stand_there_is_said(tmp_path: Path, key: str, value: Any, said: str) -> None:
@@ -132,6 +134,30 @@ def test_what_may_stand_there_is_said(tmp_path: Path, key: str, value: Any, said
     path.write_text(yaml.safe_dump(with_number(tuple(key.split(".")), value)))
     with pytest.raises(ParamsError, match=f"{key}: .*{said}"):
         load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("blend.tuned", {"als": 1.0, "gfcf": 0, "trending": 0.0}),
+        ("blend.tuned", {"als": 1.0, "popularity": -0.1}),
+        ("blend.tuned", {"new_items": 1.0}),
+        ("blend.stale_days", 99_999),
+        ("popularity.window_days", 99_999),
+        ("retention.snapshots_days", 99_999),
+        ("retention.interactions_days", None),
+        ("monitoring.max_bundle_age_hours", 999_999),
+        ("monitoring.cooldown_hours", 1_000_000),
+        ("interactions.weights.skip", 0),
+        ("als.regularization", 1e-6),
+        ("gate.min_test_users", 0),
+    ],
+)
+def test_what_an_installation_may_have_written_still_loads(tmp_path: Path, key: str, value: Any) -> None:
+    """Never, none and nothing: a version that refused them would stop the nights of who wrote them."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(with_number(tuple(key.split(".")), value)))
+    load_params(path)
 
 
 def test_the_metrics_that_may_be_judged_by_are_those_that_are_computed() -> None:

@@ -23,8 +23,8 @@ NO_SCORES = np.zeros(0, dtype=np.float32)
 class Config(BaseModel):
     """A model's section of params.yaml. Its fields have no defaults: the file is their only home.
 
-    No number is infinite, or larger than an integer of PostgreSQL; no time is longer than a hundred years,
-    which any date can be moved by. The unit of a time is the last word of its field's name.
+    No number is infinite, or larger than an integer of PostgreSQL; no time is longer than some 270 years,
+    which any date can be moved back by. The unit of a time is the last word of its field's name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

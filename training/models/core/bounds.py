@@ -5,8 +5,9 @@ from typing import Any
 
 LARGEST = 2**31 - 1
 """Of any number: PostgreSQL's largest integer, and NumPy's of 32 bits."""
-LONGEST = {"days": 36_500, "weeks": 5_200, "hours": 876_000, "minutes": 52_560_000}
-"""Of a time, by the unit that ends its name: a hundred years, by which any date of today can be moved."""
+LONGEST = {"days": 100_000, "weeks": 14_000, "hours": 2_400_000, "minutes": 144_000_000}
+"""Of a time, by the unit that ends its name: some 270 years, by which any date of today can be moved back.
+99,999 days and 999,999 hours are what people write for "never"."""
 MOST_FACTORS = 4096
 """Of a vector for users and items: a fit takes its square in memory, and its cube in time."""
 MOST_ROUNDS = 1000
@@ -20,7 +21,7 @@ def largest_of(name: str) -> int:
     """The largest value of a field, by its name.
 
     >>> largest_of("snapshots_days"), largest_of("weeks"), largest_of("min_users")
-    (36500, 5200, 2147483647)
+    (100000, 14000, 2147483647)
     """
     return LONGEST.get(name.rpartition("_")[2], LARGEST)
 
