@@ -10,6 +10,7 @@ Others use `changes`, `edit`, `encoder`, `event_types`, `experiments`, `learning
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,6 +128,16 @@ class Params(_ModelSections):
 def learned_sections(params: dict[str, Any]) -> dict[str, Any]:
     """The sections, out of those of a manifest, that decide what the models are."""
     return {name: section for name, section in params.items() if name not in _NOT_LEARNED}
+
+
+def params_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The params in a manifest as this version writes them: with today's names, and new keys at their
+    defaults. Where they don't fit this version, with today's names only."""
+    renamed = rename_old_keys(manifest["params"])
+    try:
+        return Params.model_validate(renamed).model_dump(mode="json")
+    except ValidationError:
+        return renamed
 
 
 def load_params(path: Path | None = None, *, rename: bool = False) -> Params:

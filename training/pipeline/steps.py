@@ -31,8 +31,7 @@ from training.data.workspace import Workspace, check_holds, locked, open_workspa
 from training.errors import TrainingError
 from training.models.bundle import read_manifest
 from training.models.registry import names as model_names
-from training.params import Params, learned_sections, load_params
-from training.params.changes import rename_old_keys
+from training.params import Params, learned_sections, load_params, params_of
 from training.pipeline import memory
 from training.pipeline.frozen_params import changed_since, freeze, read_frozen
 from training.pipeline.inbox import ingest_inbox
@@ -227,7 +226,7 @@ def _learned_already(conn: Connection) -> list[dict[str, Any]]:
 
 def _same_inputs(manifest: dict[str, Any], watermark: dict[str, int], params: Params) -> bool:
     """Whether a bundle was learned from this data with these hyperparameters and weights of the blend."""
-    wanted, had = params.model_dump(mode="json"), rename_old_keys(manifest["params"])
+    wanted, had = params.model_dump(mode="json"), params_of(manifest)
     return bool(
         manifest["watermark"] == watermark
         and learned_sections(had) == learned_sections(wanted)

@@ -8,7 +8,7 @@ import pytest
 from database.settings import REPOSITORY
 from training.models.als import AlsConfig
 from training.models.nmf import NmfConfig
-from training.params import ParamsError, load_params
+from training.params import ParamsError, learned_sections, load_params, params_of
 
 REAL = REPOSITORY / "params.yaml"
 
@@ -29,6 +29,17 @@ def test_the_repository_has_the_documents_settings() -> None:
     assert params.interactions.weights.like == 5.0
     assert params.trending.decay_rate == 0.95
     assert params.digest() == load_params(REAL).digest()
+
+
+def test_a_bundle_of_before_a_key_was_learned_by_its_default() -> None:
+    """Else the first night after an update would train again, though nothing is new."""
+    today = load_params(REAL).model_dump(mode="json")
+    split = {key: value for key, value in today["split"].items() if key != "max_test_users"}
+    assert learned_sections(params_of({"params": today | {"split": split}})) == learned_sections(today)
+    changed = today | {"split": split | {"test_days": 7}}
+    assert learned_sections(params_of({"params": changed})) != learned_sections(today)
+    other = {"als": {"factor_count": 3}}
+    assert params_of({"params": other}) == other
 
 
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
