@@ -1,6 +1,7 @@
 """The catalogues compared for drift: of the snapshot that the deployed bundle was trained on, and today's."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -147,6 +148,9 @@ def _vectors(path: Path, chosen: LongArray) -> list[bytes]:
 
 
 def _matrix(vectors: list[bytes]) -> FloatArray:
-    if not vectors:
+    """float32[n, d]; while another encoder's vectors replace the old ones, those of one length only."""
+    lengths = Counter(map(len, vectors))
+    usual = max(lengths, key=lambda length: (lengths[length], length), default=0)
+    if not usual:
         return np.zeros((0, 0), dtype=np.float32)
-    return np.vstack([np.frombuffer(vector, dtype="<f4") for vector in vectors]).astype(np.float32)
+    return np.vstack([np.frombuffer(each, dtype="<f4") for each in vectors if len(each) == usual])
