@@ -1,6 +1,7 @@
 """What every adapter gives the one loading path: chunks of items, interactions and refused rows."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,11 @@ _LONGEST_RAW = 10_000
 
 LOAD_ANY = "python -m database.ingest load FILE finds out what a file is"
 """What to do where a file is of another kind than the command's."""
+
+
+def in_command(path: Path) -> str:
+    """A file's path as a shell command names it, also one that begins with a dash."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 class IngestError(DatabaseError):

@@ -121,6 +121,7 @@ _GERMAN: Mapping[str, tuple[str, ...]] = {
     "item_id": ("artikelnr", "artikelnummer", "artikelid", "artikel", "produktnr", "produktid"),
     "timestamp": ("datum", "bestelldatum", "kaufdatum", "rechnungsdatum", "zeit", "zeitpunkt"),
     "title": ("bezeichnung", "artikelbezeichnung", "artikelname", "produktname", "titel"),
+    "event_type": ("aktion", "ereignis", "ereignistyp", "vorgang"),
 }
 """Names that are proposed for the columns that a file needs, and not read unasked."""
 
@@ -202,6 +203,11 @@ def resolve(
         ours[place] = our
     notes = [f"{our} is read from {names[place]}" for our, place in found.items() if names[place] != our]
     return Naming(ours, tuple(notes))
+
+
+def named_in_german(our: str, names: Sequence[str]) -> str | None:
+    """The file's column of a German name of ours; None without one."""
+    return next((name for name in names if plain_name(name) in _GERMAN.get(our, ())), None)
 
 
 def nearest(our: str, names: Sequence[str]) -> str | None:

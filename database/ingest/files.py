@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormatError
 from database.ingest.csv_records import DELIMITERS, Broken, csv_records, csv_rows, delimiter_of
-from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_of
+from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_encoding, text_of
 
 _PARQUET = b"PAR1"
 _AGAIN = "write or download the file again"
@@ -27,6 +27,7 @@ BATCH = 50_000
 _LONGEST_HEADER = 1_000_000
 _STATED_DELIMITER = re.compile(r"\ufeff?sep=(.)", re.IGNORECASE)  # what Excel writes before the header
 _DELIMITERS_IN_WORDS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
+_UNREADABLE = "\ufffd"
 NO_OBJECT = "not a JSON object"
 _LOOK = 20  # lines that a check looks at
 
@@ -180,6 +181,17 @@ def csv_form(path: Path, options: Options = DEFAULT) -> str:
 
 
 def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None) -> _Header:
+    """The names of a file; where they are no UTF-8, in the encoding that all of it is in."""
+    header = _header_in(path, options, encoding or options.encoding)
+    if encoding is None and any(_UNREADABLE in name for name in header.names):
+        with suppress(IngestError):
+            header = _header_in(path, options, text_encoding(path))
+    if not options.header:
+        refuse_twins(path, header.names)
+    return header
+
+
+def _header_in(path: Path, options: Options, encoding: str | None) -> _Header:
     damage = refusing_damage(path) if encoding is None else ending_on_damage(path)
     with damage, text_of(path, encoding) as (stream, _):
         first = stream.readline(_LONGEST_HEADER)
@@ -197,7 +209,6 @@ def _header(path: Path, options: Options = DEFAULT, encoding: str | None = None)
         except csv.Error as error:
             raise WrongFormatError(f"{path}: not a CSV file: {error}; {_AGAIN}") from error
         lines = skipped + reader.line_num
-    refuse_twins(path, names)
     return _Header(names, delimiter, lines)
 
 

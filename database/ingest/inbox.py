@@ -12,7 +12,15 @@ import orjson
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.adapters import ADAPTERS
-from database.ingest.chunk import DEFAULT, LOAD_ANY, Adapter, IngestError, Options, WrongFormatError
+from database.ingest.chunk import (
+    DEFAULT,
+    LOAD_ANY,
+    Adapter,
+    IngestError,
+    Options,
+    WrongFormatError,
+    in_command,
+)
 from database.ingest.report import Report
 from database.ingest.run import TextEncoder, ingest_file
 
@@ -96,6 +104,8 @@ def _deliver(
     folder = path.parent / ("done" if error is None else "failed")
     folder.mkdir(exist_ok=True)
     target = _free(folder, path.name)
+    if error is not None:  # the command that would load it finds it where it lies then
+        error = error.replace(f" {in_command(path)}", f" {in_command(target)}")
     content: dict[str, Any] = {} if report is None else report.as_dict()
     content |= {} if error is None else {"error": error}
     target.with_name(f"{target.name}.report.json").write_bytes(

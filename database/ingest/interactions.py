@@ -124,8 +124,7 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     if stated is not None and "event_type" in lacking:
         lacking.remove("event_type")
     if lacking:
-        advice = "--event-type purchase" if "event_type" in lacking else ""
-        raise missing(path, names, lacking, options, of=len(_NEEDED), kind="interactions", advice=advice)
+        raise missing(path, names, lacking, options, naming=naming, of=len(_NEEDED), kind="interactions")
     words = EventWords([*DEFAULTS, *options.all_words()])
     notes = (f"all rows are read as {stated}",) if stated is not None and "event_type" not in there else ()
     rated = frozenset(name for name, each in words.types.items() if each.counts_as == "rating")

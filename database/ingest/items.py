@@ -27,6 +27,7 @@ from database.ingest.chunk import (
     Chunk,
     Options,
     WrongFormatError,
+    in_command,
 )
 from database.ingest.column_names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
@@ -115,10 +116,12 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
         naming = resolve(names, _READ, stated | {"category": plain["type"]}, OF_ITEMS)
     lacking = [name for name in _NEEDED if name not in naming.ours]
     if lacking:
-        raise missing(path, names, lacking, options, of=len(_NEEDED), kind="items")
+        raise missing(path, names, lacking, options, naming=naming, of=len(_NEEDED), kind="items")
     if ("item_id" not in names and any(name in plain for name in USUAL["user_id"])) or "user_id" in names:
         told = f"not items: it has a column of users; its columns are {', '.join(names[:12])}"
-        raise WrongFormatError(f"{path}: {told}; try: python -m database.ingest interactions {path.name}")
+        raise WrongFormatError(
+            f"{path}: {told}; try: python -m database.ingest interactions {in_command(path)}"
+        )
     return Plan(naming, _TOLD)
 
 

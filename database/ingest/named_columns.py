@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from database.ingest.chunk import Chunk, Options, WrongFormatError, rejected_frame
-from database.ingest.column_names import USUAL, Naming, nearest, plain_name
+from database.ingest.chunk import Chunk, Options, WrongFormatError, in_command, rejected_frame
+from database.ingest.column_names import USUAL, Naming, named_in_german, nearest, plain_name
 from database.ingest.conventions import Columns, Conventions, Learner
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
@@ -78,9 +78,9 @@ def missing(
     lacking: Sequence[str],
     options: Options,
     *,
+    naming: Naming,
     of: int,
     kind: str,
-    advice: str = "",
 ) -> WrongFormatError:
     """Why a file is refused that lacks columns, of so many needed ones: which, what is there, what may do."""
     if not names:
@@ -88,22 +88,42 @@ def missing(
             f"{path}: the file is empty; a first row with the columns' names is needed", 0.0
         )
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
-    guesses = [f"--map {our}={nearest(our, names) or 'COLUMN'}" for our in lacking if our != "event_type"]
+    free = [name for name, our in zip(names, naming.ours, strict=True) if our not in USUAL]
+    guesses, advice = [], ""
+    for our in lacking:
+        found = named_in_german(our, free) if our == "event_type" else nearest(our, free) or "COLUMN"
+        guesses += [] if found is None else [f"--map {our}={found}"]
+        free = [name for name in free if name != found]
+    if "event_type" in lacking and not any(guess.startswith("--map event_type=") for guess in guesses):
+        guesses.append("--event-type purchase")
     if _looks_like_data(names):
         named = f"--header {_HEADERS[kind]}"
         advice = (
             f"the first row looks like data: name the {len(names)} columns, in their order, by {named},..."
         )
     elif guesses:
-        stated = [f"--map {our}={theirs}" for our, theirs in options.columns.items() if our not in lacking]
-        command = f"python -m database.ingest {kind} {shlex.quote(path.name)}"
-        stated += [f"--event-type {options.event_type}"] if options.event_type else []
-        stated += [f"--sheet {options.sheet}"] if options.sheet else []
-        advice = " ".join([command, *map(_quoted, (*stated, *guesses)), advice])
-    hint = f"; try: {advice}".rstrip() if advice else ""
+        command = f"python -m database.ingest {kind} {in_command(path)}"
+        advice = " ".join([command, *map(_quoted, (*_stated(options, lacking), *guesses))])
+    hint = f"; try: {advice}" if advice else ""
     looks = f"it looks like {form_in_words(path, options)}"
     told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}; {looks}{hint}"
     return WrongFormatError(f"{path}: {told}", len(lacking) / of)
+
+
+def _stated(options: Options, lacking: Sequence[str]) -> list[str]:
+    """What was stated of how to read the file, as options of a command."""
+    found = [f"--map {our}={theirs}" for our, theirs in options.columns.items() if our not in lacking]
+    for name, value in (
+        ("header", ",".join(options.header)),
+        ("event-type", options.event_type),
+        ("sheet", options.sheet),
+        ("encoding", options.encoding),
+        ("value", options.value),
+    ):
+        found += [f"--{name} {value}"] if value else []
+    if options.day_first is not None:
+        found.append("--day-first" if options.day_first else "--month-first")
+    return found
 
 
 def refused(
@@ -175,8 +195,8 @@ def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner)
 
 
 def _quoted(option: str) -> str:
-    flag, _, pair = option.partition(" ")
-    return f"{flag} {shlex.quote(pair)}"
+    flag, space, pair = option.partition(" ")
+    return f"{flag} {shlex.quote(pair)}" if space else flag
 
 
 def _looks_like_data(names: Sequence[str]) -> bool:

@@ -145,6 +145,13 @@ def test_a_file_without_rows_is_a_failure(connection: Connection, tmp_path: Path
     assert (delivery.moved_to, delivery.error) == (tmp_path / "failed/c.csv", told)
 
 
+def test_the_inboxs_command_names_the_file_where_it_lies_then(connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;4\n")
+    (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
+    assert delivery.error is not None
+    assert f"python -m database.ingest interactions {tmp_path / 'failed/b.csv'} --map" in delivery.error
+
+
 def test_a_dry_run_writes_nothing(connection: Connection, query: Query, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("Visitor ID,SKU,event,time\nann,A1,view,2024-05-06\nbob,A1,stare,1\n")
     result = CliRunner().invoke(main, ["load", str(tmp_path), "--dry-run"])
@@ -281,7 +288,7 @@ def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: 
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     told = (
         "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; it looks like text "
-        "separated by semicolons; try: python -m database.ingest interactions b.csv --map user_id=Kundennr "
-        "--map timestamp=Zeit"
+        "separated by semicolons; try: python -m database.ingest interactions "
+        f"{tmp_path / 'b.csv'} --map user_id=Kundennr --map timestamp=Zeit"
     )
     assert (result.exit_code, told in result.output) == (2, True)

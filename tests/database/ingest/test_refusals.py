@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shlex
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
-from database.ingest import ADAPTERS, Options
+from database.ingest import ADAPTERS, Options, __main__
 from database.ingest.chunk import DEFAULT, IngestError
 from database.ingest.inbox import detect
 from tests.database.ingest.reading import write_book
@@ -68,7 +70,7 @@ CASES = [
         "a log.csv",
         text(RENAMED),
         "customer_nr, product_code, what, time; it looks like text separated by semicolons",
-        "ingest interactions 'a log.csv' --map user_id=customer_nr --map item_id=product_code",
+        "a log.csv' --map user_id=customer_nr --map item_id=product_code",
         "interactions",
     ),
     Case(
@@ -112,7 +114,7 @@ CASES = [
         "log.csv",
         text(LOG.replace("event_type", "title")),
         "it has a column of users",
-        "ingest interactions log.csv",
+        "ingest interactions .*/log.csv",
         "items",
     ),
     Case("empty.csv", text(""), "the file is empty", "names is needed", "interactions"),
@@ -187,3 +189,43 @@ def test_a_refusal_names_the_file_what_was_seen_and_what_to_do(case: Case, tmp_p
     assert case.name in message and "\n" not in message
     assert re.search(case.seen, message), message
     assert case.advice in message or re.search(case.advice, message), message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding", "said"),
+    [
+        ("a b's $HOME;.csv", "Kundennr,Artikelnr,Datum\nu,i,2024-05-01\n", "utf-8", ()),
+        ("-x.csv", "Kundennr,Artikelnr,Datum\nu,i,2024-05-01\n", "utf-8", ()),
+        ("umlaut.csv", "Kunde;Nötig;Artikel;Größe;Zeit\nandré;1;i;2;2024-05-01\n", "cp1252", ()),
+        ("`id`.csv", "Kunde (A'B);Artikel $(x);Zeit!\nu;i;2024-05-01\n", "utf-8", ()),
+        ("stated.csv", "Künde;Artikelnr;Zeit\nu;i;2024-05-01\n", "cp1252", ("--map", "user_id=Künde")),
+        ("cp.csv", "K\u017eunde;Artikelnr;Zeit\nu;i;2024-05-01\n", "cp1250", ("--encoding", "cp1250")),
+        ("bare.csv", "u;i;2024-05-01\n", "utf-8", ("--header", "kunde,artikel,datum")),
+        ("action.csv", "Kunde,Artikel,Datum,Aktion\nu,i,2024-05-01,view\n", "utf-8", ()),
+    ],
+)
+def test_the_command_that_a_refusal_prints_loads_the_file(
+    name: str,
+    content: str,
+    encoding: str,
+    said: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(__main__, "_words_by_api", tuple)
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(content, encoding)
+    refusal = CliRunner().invoke(__main__.main, ["interactions", *said, "--dry-run", "--", name])
+    assert refusal.exit_code == 2, refusal.output
+    command = shlex.split(refusal.output.partition("try: ")[2])
+    assert command[:3] == ["python", "-m", "database.ingest"], refusal.output
+    loaded = CliRunner().invoke(__main__.main, [*command[3:], "--dry-run"])
+    assert "1 rows read: 1 usable, 0 rejected" in loaded.output, loaded.output
+    assert ("click" if "Aktion" in content else "purchase") in loaded.output
+
+
+def test_no_column_is_proposed_twice(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_text("Artikelnr,Preis\n1,2\n")
+    with pytest.raises(IngestError, match="--map item_id=Artikelnr --map title=COLUMN"):
+        ADAPTERS["items"].check(path, DEFAULT)
