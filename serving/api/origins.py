@@ -43,7 +43,7 @@ class Origins:
         self._stamp = stamp
         try:
             settings = Settings(_env_file=self._file)
-        except (ValidationError, ValueError) as error:
+        except (OSError, ValidationError, ValueError) as error:
             logger.warning("%s is not readable; origins stay as they were: %s", self._file, error)
             return
         logger.info("pages that may call the service: %s", settings.cors_origins or "none")

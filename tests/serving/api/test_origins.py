@@ -58,6 +58,20 @@ def test_a_file_that_can_not_be_read_changes_nothing(client: TestClient, file: P
     assert allowed(client, ONE)
 
 
+def test_a_file_that_may_not_be_read_fails_no_request(
+    client: TestClient, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}\n")
+    assert allowed(client, ONE)
+
+    def forbidden(**_: object) -> Settings:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(origins, "Settings", forbidden)
+    file.write_text(f"SHORTLIST_CORS_ORIGINS={OTHER}, {ONE}\n")
+    assert allowed(client, ONE) and not allowed(client, OTHER)
+
+
 def test_the_environment_goes_before_the_file(
     client: TestClient, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
