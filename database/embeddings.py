@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -24,7 +25,7 @@ _UNINDEXED = """
         select i.item_id, i.text_hash, title, category, sub_category, tags, description
         from items i left join embeddings e on e.item_id = i.item_id
         where i.deleted_at is null and i.text_hash is not null
-            and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> {model}) {which}
+            and (e.item_id is null or e.text_hash <> i.text_hash or e.model <> {model}{older}) {which}
     ), texts as (
         select text_hash, array_agg(item_id order by item_id) as item_ids,
             min(embedding_text(title, category, sub_category, tags, description)) as text
@@ -106,16 +107,21 @@ def _vectors(texts: Sequence[Unindexed], encode: Callable[[list[str]], NDArray[n
 
 def unindexed(conn: Connection, model: str, limit: int) -> list[Unindexed]:
     """Texts of the first `limit` items without a vector of `model`; bare and deleted ones need none."""
-    statement = _UNINDEXED.format(model="%(model)s", which="order by i.item_id limit %(limit)s")
+    statement = _UNINDEXED.format(model="%(model)s", older="", which="order by i.item_id limit %(limit)s")
     with conn.cursor() as cursor:
         cursor.execute(statement, {"model": model, "limit": limit})
         return [_unindexed(row) for row in cursor.fetchall()]
 
 
-async def unindexed_among(conn: asyncpg.Connection, item_ids: Sequence[str], model: str) -> list[Unindexed]:
-    """Texts of those of the items that have no vector of `model`; bare and deleted ones need none."""
-    statement = _UNINDEXED.format(model="$1", which="and i.item_id = any($2)")
-    return [_unindexed(tuple(row)) for row in await conn.fetch(statement, model, list(item_ids))]
+async def unindexed_among(
+    conn: asyncpg.Connection, item_ids: Sequence[str], model: str, before: datetime
+) -> list[Unindexed]:
+    """Texts of those of the items that have no vector of `model`; bare and deleted ones need none.
+
+    A vector of another model counts if it was stored at or after `before`.
+    """
+    statement = _UNINDEXED.format(model="$1", older=" and e.updated_at < $3", which="and i.item_id = any($2)")
+    return [_unindexed(tuple(row)) for row in await conn.fetch(statement, model, list(item_ids), before)]
 
 
 def _unindexed(row: tuple[Any, ...]) -> Unindexed:

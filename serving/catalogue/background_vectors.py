@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from time import monotonic
 
 import asyncpg
@@ -27,6 +28,7 @@ _LOOKS_EVERY = 0.5
 _RETRY_SECONDS = 2.0
 _REPORT_SECONDS = 60.0
 _REFUSALS = 10_000
+_REFUSALS_TOLD = 100
 
 
 class BackgroundVectors:
@@ -49,6 +51,10 @@ class BackgroundVectors:
         """The change up to which nothing was left to do."""
         self._refused: set[str] = set()
         """Hashes of texts that the model can't read."""
+        self._began: datetime | None = None
+        """By the database's clock. Vectors of another model are replaced if they are older; newer ones are of
+        a training run that has newer params."""
+        self._complaint: str | None = None
 
     @property
     def left(self) -> int:
@@ -71,27 +77,41 @@ class BackgroundVectors:
             try:
                 if self._feed.applied != self._done_at:
                     await self._give_all(self._feed.applied)
+                    self._complaint = None
             except (DatabaseUnavailableError, EncoderUnavailableError) as error:
-                logger.info("%d items wait for their vectors: %s", self.left, error)
+                self._complain(error, logging.INFO)
                 pause = _RETRY_SECONDS
-            except Exception:  # the boundary of a task that nobody waits for
-                logger.exception("%d items wait for their vectors", self.left)
+            except Exception as error:  # noqa: BLE001  the boundary of a task that nobody waits for
+                self._complain(error, logging.ERROR)
                 pause = _RETRY_SECONDS
             await asyncio.sleep(pause)
 
+    def _complain(self, error: Exception, level: int) -> None:
+        """Say why items wait: once, and not at each attempt."""
+        if repr(error) != self._complaint:
+            self._complaint = repr(error)
+            seen = error if level == logging.ERROR else None
+            logger.log(level, "%d items wait for their vectors: %s", self.left, error, exc_info=seen)
+
     async def _give_all(self, applied: int) -> None:
-        """One round over the items without a vector as of a change, given up where another is at it."""
-        missing = [
-            self._index.catalogue.id_of(row) for row in np.flatnonzero(self._index.without_vector()).tolist()
-        ]
+        """One round over the items without a vector as of a change, given up where another is at it.
+
+        Those that the last round could do nothing for are left out until they change.
+        """
+        catalogue = self._index.catalogue
+        changed = catalogue.column("change_seq") > self._done_at
+        missing = np.flatnonzero(self._index.without_vector() & changed)
         stored, told_at = 0, monotonic()
         for start in range(0, len(missing), _STORED_AT_ONCE):
             async with self._database.connection("making vectors", Lane.VECTORS) as conn, conn.transaction():
                 if not await alone_at_vectors(conn):
                     return
+                if self._began is None:
+                    self._began = await conn.fetchval("select now()")
                 if not start:
                     logger.info("%d items without a vector get one in the background", len(missing))
-                stored += await self._give(conn, missing[start : start + _STORED_AT_ONCE])
+                rows = missing[start : start + _STORED_AT_ONCE].tolist()
+                stored += await self._give(conn, [catalogue.id_of(row) for row in rows], self._began)
             if monotonic() > told_at + _REPORT_SECONDS:
                 told_at = monotonic()
                 logger.info("vectors of %d items made, %d left", stored, self.left)
@@ -99,9 +119,9 @@ class BackgroundVectors:
             logger.info("vectors of %d items made in the background", stored)
         self._done_at = applied
 
-    async def _give(self, conn: asyncpg.Connection, item_ids: Sequence[str]) -> int:
+    async def _give(self, conn: asyncpg.Connection, item_ids: Sequence[str], began: datetime) -> int:
         """Store the vectors of those that need one; for how many. Equal texts are encoded once."""
-        texts = await unindexed_among(conn, item_ids, self._encoder.name)
+        texts = await unindexed_among(conn, item_ids, self._encoder.name, began)
         vectors = await self._vectors([text for text in texts if text.text_hash not in self._refused])
         made = {
             item_id: Embedding(self._encoder.name, text.text_hash, vectors[text.text_hash])
@@ -124,7 +144,8 @@ class BackgroundVectors:
             made = await self._encoder.encode_behind_others([text.text for text in part])
             for text, vector in zip(part, made, strict=True):
                 if isinstance(vector, Exception):
-                    logger.error("items %s get no vector: %s", ", ".join(text.item_ids[:5]), vector)
+                    if len(self._refused) < _REFUSALS_TOLD:
+                        logger.error("items %s get no vector: %s", ", ".join(text.item_ids[:5]), vector)
                     if len(self._refused) < _REFUSALS:
                         self._refused.add(text.text_hash)
                 else:

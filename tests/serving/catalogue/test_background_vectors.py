@@ -5,14 +5,17 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from database.embeddings import unindexed_among
 from database.locks import VECTORS
 from serving.catalogue import background_vectors
+from serving.errors import EncoderUnavailableError
 from serving.plane import LivePlane
 from tests.serving.words import BagOfWords
 from training.params import Params
@@ -82,6 +85,35 @@ def stored(pool: asyncpg.Pool) -> Callable[[], Awaitable[int]]:
         return int(await pool.fetchval("select count(*) from embeddings"))
 
     return count
+
+
+def all_of(ids: Sequence[str]) -> Callable[[], Awaitable[int]]:
+    async def count() -> int:
+        return len(set(ids))
+
+    return count
+
+
+async def store(pool: asyncpg.Pool, model: str, prefix: str) -> None:
+    """As a training run whose params name this model leaves the items."""
+    async with pool.acquire() as conn, conn.transaction():
+        seq = await conn.fetchval(
+            "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
+        )
+        await conn.execute(
+            """insert into embeddings (item_id, model, dimension, text_hash, vector)
+            select item_id, $1, 2, text_hash, $2 from items where item_id like $3 || '%'
+            on conflict (item_id) do update set model = excluded.model, dimension = excluded.dimension,
+                vector = excluded.vector, updated_at = now()""",
+            model,
+            bytes(8),
+            prefix,
+        )
+        await conn.execute("update items set change_seq = $1 where item_id like $2 || '%'", seq, prefix)
+
+
+async def models(pool: asyncpg.Pool) -> dict[str, str]:
+    return {row[0]: row[1] for row in await pool.fetch("select item_id, model from embeddings")}
 
 
 def left(plane: LivePlane) -> Callable[[], Awaitable[int]]:
@@ -158,3 +190,59 @@ async def test_a_text_that_can_not_be_read_is_asked_for_once_and_holds_up_no_oth
     await reaches(21, stored(pool))
     await reaches(1, left(plane))
     assert encoder.asked["a bad"] == asked
+
+
+async def test_what_can_not_be_read_is_not_looked_at_at_each_change(
+    pool: asyncpg.Pool, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def noting(conn: asyncpg.Connection, item_ids: Sequence[str], *others: Any) -> list[Any]:
+        asked.extend(item_ids)
+        return await unindexed_among(conn, item_ids, *others)
+
+    monkeypatch.setattr(background_vectors, "unindexed_among", noting)
+    plane = await start(Counting())
+    await ingest(pool, [f"{number} bad" for number in range(20)])
+    await ingest(pool, ["cup"], prefix="L")
+    await reaches(20, left(plane))
+    await reaches(21, all_of(asked))
+    asked.clear()
+    await ingest(pool, ["jug"], prefix="M")
+    await reaches(20, left(plane))
+    await reaches(2, stored(pool))
+    assert set(asked) == {"M0000"}
+
+
+async def test_vectors_of_a_training_run_with_newer_params_stay(pool: asyncpg.Pool, start: Start) -> None:
+    await ingest(pool, ["lamp", "chair"])
+    await store(pool, "old", "I")
+    plane = await start(Counting())
+    await reaches(0, left(plane))
+    assert await models(pool) == {"I0000": Counting().name, "I0001": Counting().name}
+    await store(pool, "new", "I")
+    await ingest(pool, ["vase"], prefix="L")
+    await reaches(2, left(plane))
+    assert await models(pool) == {"I0000": "new", "I0001": "new", "L0000": Counting().name}
+
+
+async def test_that_the_model_is_away_is_said_once(
+    pool: asyncpg.Pool, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(background_vectors, "_RETRY_SECONDS", 0.01)
+    tried = 0
+
+    async def away(*_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise EncoderUnavailableError("it has another model")
+
+    async def attempts() -> int:
+        return min(tried, 5)
+
+    plane = await start(Counting())
+    monkeypatch.setattr(plane._components.encoder, "encode_behind_others", away)
+    with caplog.at_level("INFO"):
+        await ingest(pool, ["lamp"])
+        await reaches(5, attempts)
+    assert caplog.text.count("it has another model") == 1
