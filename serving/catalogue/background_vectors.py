@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from time import monotonic
 
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 _STORED_AT_ONCE = 64
 _ENCODED_AT_ONCE = 4
-"""So many texts a query may have to wait for."""
+"""So many texts a query may have to wait for, or one that is long."""
+_LETTERS_AT_ONCE = 800
 _LOOKS_EVERY = 0.5
 _RETRY_SECONDS = 2.0
 _REPORT_SECONDS = 60.0
@@ -139,8 +140,7 @@ class BackgroundVectors:
             if text.vector is not None
         }
         new = [text for text in texts if text.vector is None]
-        for start in range(0, len(new), _ENCODED_AT_ONCE):
-            part = new[start : start + _ENCODED_AT_ONCE]
+        for part in _few_at_once(new):
             made = await self._encoder.encode_behind_others([text.text for text in part])
             for text, vector in zip(part, made, strict=True):
                 if isinstance(vector, Exception):
@@ -151,3 +151,17 @@ class BackgroundVectors:
                 else:
                     found[text.text_hash] = vector
         return found
+
+
+def _few_at_once(texts: Sequence[Unindexed]) -> Iterator[list[Unindexed]]:
+    """The texts in parts that are encoded soon."""
+    part: list[Unindexed] = []
+    letters = 0
+    for text in texts:
+        letters += len(text.text)
+        if part and (len(part) == _ENCODED_AT_ONCE or letters > _LETTERS_AT_ONCE):
+            yield part
+            part, letters = [], len(text.text)
+        part.append(text)
+    if part:
+        yield part

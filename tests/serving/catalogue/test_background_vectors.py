@@ -26,12 +26,14 @@ class Counting(BagOfWords):
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.at_once: list[list[str]] = []
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.at_most: int | None = None
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.asked.update(texts)
+        self.at_once.append(list(texts))
         if self.at_most is not None and self.asked.total() >= self.at_most:
             self.goes_on.wait(60)
         if any(text.endswith("bad") for text in texts):
@@ -135,6 +137,18 @@ async def test_ingested_items_are_found_by_meaning_without_anybodys_doing(
     assert sorted(encoder.asked.values()) == [1] * 10  # equal texts once
     nearest = await plane.lists.semantic_search("lamp 3", 4)
     assert {each.item.title for each in nearest} == {"lamp 3"}
+
+
+async def test_a_query_waits_for_few_short_texts_or_one_long_one(pool: asyncpg.Pool, start: Start) -> None:
+    encoder = Counting()
+    await start(encoder)
+    await ingest(pool, [f"{number} " + "lamp " * 90 for number in range(8)])
+    await reaches(8, stored(pool))
+    assert {len(texts) for texts in encoder.at_once if texts} == {1}
+    encoder.at_once.clear()
+    await ingest(pool, [f"cup {number}" for number in range(8)], prefix="S")
+    await reaches(16, stored(pool))
+    assert {len(texts) for texts in encoder.at_once if texts} == {4}
 
 
 async def test_two_workers_encode_no_text_twice(pool: asyncpg.Pool, start: Start) -> None:
