@@ -13,7 +13,7 @@ import json
 import logging
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class Replay:
     compared: Mapping[str, "Comparison"] | None
     """model → what both say of the asked; None when the files are the same, or the store lost it."""
     other_files: bool
-    """Whether a file differs that is none of a model's arrays and settings, or one is missing or new."""
+    """Whether a file differs that is none of a model's arrays and settings, or one is missing."""
     commit: str
     """Commit that made the bundle."""
     commit_now: str
@@ -143,7 +143,7 @@ def replay(settings: Settings, bundle_id: str, folder: Path) -> Replay:
         if not agree(entry["metrics"], rebuilt["models"][name]["metrics"])
     )
     models = {f"{folder}{name}" for name in manifest.models for folder in ("", f"{EVALUATION}/")}
-    changed = {name.rpartition("/")[0] for name in different}
+    changed = folders_of(different)
     compared = None
     if stored is not None and different:
         asked = sorted(changed & models | set(manifest.models))
@@ -158,11 +158,28 @@ def replay(settings: Settings, bundle_id: str, folder: Path) -> Replay:
         different=different,
         metrics=metrics,
         compared=compared,
-        other_files=not changed <= models or manifest.files.keys() != rebuilt["files"].keys(),
+        other_files=other_files_differ(models, different, manifest.files.keys() - rebuilt["files"].keys()),
         commit=manifest.git_commit,
         commit_now=git_commit(),
         environment=tuple(compare_environments(manifest.environment, describe_environment())),
     )
+
+
+def folders_of(files: Iterable[str]) -> set[str]:
+    """The folders in which files of a bundle lie, "" for the bundle's own."""
+    return {name.rpartition("/")[0] for name in files}
+
+
+def other_files_differ(models: Set[str], different: Iterable[str], missing: Set[str]) -> bool:
+    """Whether files that say nothing of how models score are different, or any is missing.
+
+    A file that is new in a model's folder is no such: a later version stores more of that model, and whether
+    it is the same is told by what it says.
+
+    >>> [other_files_differ({"als"}, [name], set()) for name in ("als/gram.npy", "items.npy")]
+    [False, True]
+    """
+    return bool(missing) or not folders_of(different) <= models
 
 
 def read_any_manifest(settings: Settings, bundle_id: str) -> Manifest:

@@ -13,7 +13,7 @@ from training.models.core.data import TrainingData
 from training.models.core.types import FloatArray
 from training.models.core.vocabulary import Vocabulary
 from training.models.ease import Ease, EaseConfig
-from training.pipeline.replay import ASKED, Comparison, Replay, agree, compare
+from training.pipeline.replay import ASKED, Comparison, Replay, agree, compare, other_files_differ
 from training.release.environment import compare_environments, describe_environment
 
 CONFIG = EaseConfig(l2=20.0, max_items=1000, neighbours=100, strength="binary")
@@ -110,3 +110,11 @@ def test_metrics_agree_within_what_rounding_makes() -> None:
     assert agree({"recall": 0.2}, {"recall": 0.201})
     assert not agree({"recall": 0.2}, {"recall": 0.21})
     assert not agree({"recall": 0.2}, {"ndcg": 0.2})
+
+
+def test_a_file_that_a_later_version_adds_to_a_model_makes_no_other_bundle() -> None:
+    models = {"embeddings", "evaluation/embeddings"}
+    added = ["embeddings/covariance.npy", "evaluation/embeddings/covariance.npy", "embeddings/model.json"]
+    assert not other_files_differ(models, added, set())
+    assert other_files_differ(models, [*added, "items.npy"], set())
+    assert other_files_differ(models, ["embeddings/vectors.npy"], {"embeddings/vectors.npy"})
