@@ -147,7 +147,10 @@ def save_index(index: Any, path: Path) -> None:
 
 
 def open_index(path: Path, nprobe: int) -> Any:
-    """Open an index memory-mapped, so that workers share its pages."""
+    """Open an index: memory-mapped, so that workers share its pages, save for four-bit codes.
+
+    FAISS reads those into memory: 0.1 GB for a million vectors of 384 dimensions, in each process.
+    """
     import faiss
 
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
