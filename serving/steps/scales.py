@@ -21,9 +21,9 @@ def scale_of_column(
         rows: int32[m], their catalogue rows; None: every row.
         deviation: of all items of the bundle; None where it is not known.
     """
+    if deviation is not None and not context.small:
+        return scale_from(deviation, float(np.abs(values).max(initial=0.0)))
     live = context.live if rows is None else context.live[rows]
     if context.small:
         return scale_of(values[live], context.index.catalogue.n_live)
-    if deviation is not None:
-        return scale_from(deviation, float(np.abs(values).max(initial=0.0)))
     return scale_of(values[live & (values != 0)], context.index.catalogue.n_live)
