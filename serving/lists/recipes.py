@@ -45,6 +45,8 @@ class Recipe:
     rerankers: tuple[Reranker, ...] = ()
     eligible: Eligible = "positive"
     """What an item needs to be in the list."""
+    scores_everything: bool = False
+    """Whether the scorer gives something to an item that no source speaks for, too: it comes last."""
     fallback: Recipe | None = None
     """What stands in for the list when nothing is found."""
     fallback_reason: str | None = None
@@ -169,6 +171,7 @@ COLD_START = Recipe(
     rerankers=(penalise_disliked, diversify),
     labels=labels.of_cold_start,
     reasons=wording.of_user,
+    scores_everything=True,
 )
 
 HYBRID = Recipe(

@@ -38,7 +38,7 @@ def retrieve(
             allowed,
             context.identity,
             None if context.small or recipe.whole else each,
-            least=context.length if recipe.eligible == "all" else 0,
+            least=context.length if recipe.eligible == "all" or recipe.scores_everything else 0,
             variants=context.variants,
             different=context.length,
         )

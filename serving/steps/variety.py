@@ -23,7 +23,8 @@ def variety(context: Context, allowed: Mask) -> dict[str, Column]:
 def daily_sample(context: Context, table: Table) -> Table:
     """A scorer: popular items by lot; groups that the user has seen, or sees beside, have less chance."""
     known = np.concatenate([context.history.seen, context.exclude])
-    places = np.flatnonzero(table.allowed)
+    # In a small catalogue the table holds the items that are not popular enough, too.
+    places = np.flatnonzero(table.allowed & (table.column("popularity") > 0))
     popularity = table.column("popularity")[places]
     seen_groups = context.rankings.groups[known]
     drawn, keys = _draw(context, table.rows[places], popularity, seen_groups, context.n)

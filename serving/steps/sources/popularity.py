@@ -15,9 +15,13 @@ def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
 
 
 def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:
-    """The same, of the most popular items alone: what is drawn from."""
+    """The same, of the most popular items alone: what is drawn from.
+
+    Above 0, since 0 is no opinion: in a new shop nothing is popular yet, and all the same drawn from.
+    """
     rows = context.rankings.most_popular(context.kinds, 5 * context.params.ranking.candidates)
-    return {"popularity": Column(context.rankings.popularity[rows].astype(np.float32), rows)}
+    popularity = context.rankings.popularity[rows].astype(np.float32)
+    return {"popularity": Column(np.maximum(popularity, np.float32(1e-6)), rows)}
 
 
 def trending_now(context: Context, allowed: Mask) -> dict[str, Column]:

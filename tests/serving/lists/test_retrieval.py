@@ -14,6 +14,7 @@ from serving.lists.retrieval import retrieve
 from serving.steps import context as contexts
 from serving.steps.context import Context, Recent
 from serving.steps.table import Table
+from tests.worlds.plain_lists import Plain, agree
 from tests.worlds.world import World, texts, user, world
 
 RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, Recipe)}
@@ -132,3 +133,21 @@ def test_a_list_in_pages_counts_everything_and_shows_the_same(
             assert not set(first.rows.tolist()) & set(second.rows.tolist())
             pages.append([(first.rows.tolist(), second.rows.tolist()), sorted(first.found.tolist())])
         assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("limit", [LARGE, 20_000])
+def test_diverse_picks_are_of_the_most_popular_in_any_catalogue(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contexts, "WHOLE_CATALOGUE", limit)
+    made = world(0, "large")
+    context = made.context(10, user=user(made, 1))
+    agree(make_list(recipes.DIVERSE_PICKS, context), Plain(made, context).diverse_picks(), 10)
+
+
+@pytest.mark.parametrize("name", ["DIVERSE_PICKS", "COLD_START", "HYBRID", "RECOMMEND", "TRENDING"])
+def test_a_large_shop_in_which_nothing_is_popular_yet_shows_items(name: str) -> None:
+    made = world(2, "small", bundle=False)
+    context = made.context(10, shares={"cf": 0.5, "embeddings": 0.5})
+    context.rankings.popularity = np.zeros(context.n_rows)
+    assert len(make_list(RECIPES[name], context).items) == 10
