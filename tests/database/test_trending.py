@@ -1,8 +1,10 @@
 """Trending scores against a plain sum over the events, for logs of every kind."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,13 +14,14 @@ from psycopg2.extras import execute_values
 from database.interactions import FULL_VIEW_SECONDS
 from database.partitions import INTERACTIONS, ensure_partitions
 from database.settings import REPOSITORY
-from database.trending import compute_trending
+from database.trending import compute_trending, recent_trending
 from training.params import load_params
 
 NOW = datetime.now(UTC)
 PARAMS = load_params(REPOSITORY / "params.yaml")
 WEIGHTS = PARAMS.interactions.weights.model_dump()
 DECAY, STEP, WINDOW = 0.5, 24.0, 30
+DELETED = "deleted"
 
 
 class Event(NamedTuple):
@@ -32,13 +35,25 @@ class Event(NamedTuple):
 EVENTS = st.lists(
     st.builds(
         Event,
-        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["a", "b", "c", DELETED]),
         st.sampled_from([*WEIGHTS, "search_query"]),
-        st.sampled_from([-1.0, 0.0, 1.0, 2.5, 5.0, 60.0]),
-        st.sampled_from([0.5, 1.0, 24.0, 240.0, 700.0, 730.0]),
+        st.sampled_from([None, -1.0, 0.0, 1.0, 2.5, 5.0, 60.0]),
+        st.sampled_from([0.0, 0.5, 1.0, 24.0, 240.0, 700.0, 24.0 * WINDOW, 730.0]),
     ),
     max_size=30,
 )
+
+
+def plain_weight(event: Event) -> float:
+    """What an event weighs while it is new."""
+    factor = 1.0
+    if event.event_type == "rating":
+        factor = 0.0 if event.value is None else event.value - PARAMS.interactions.neutral_stars
+    elif event.event_type == "feedback":
+        factor = (event.value or 0.0) and (1.0 if (event.value or 0.0) > 0 else -1.0)
+    elif event.event_type == "view_time" and event.value is not None:
+        factor = min(max(event.value / FULL_VIEW_SECONDS, 0.0), 1.0)
+    return WEIGHTS[event.event_type] * factor
 
 
 def plain_scores(events: list[Event]) -> dict[str, float]:
@@ -46,16 +61,9 @@ def plain_scores(events: list[Event]) -> dict[str, float]:
     sums: dict[str, float] = {}
     sizes: dict[str, float] = {}
     for event in events:
-        if event.hours >= WINDOW * 24 or event.event_type not in WEIGHTS:
+        if event.hours >= WINDOW * 24 or event.event_type not in WEIGHTS or event.item_id == DELETED:
             continue
-        factor = 1.0
-        if event.event_type == "rating":
-            factor = (event.value or 0.0) - PARAMS.interactions.neutral_stars
-        elif event.event_type == "feedback":
-            factor = (event.value or 0.0) and (1.0 if (event.value or 0.0) > 0 else -1.0)
-        elif event.event_type == "view_time" and event.value is not None:
-            factor = min(max(event.value / FULL_VIEW_SECONDS, 0.0), 1.0)
-        weight = WEIGHTS[event.event_type] * factor * DECAY ** (event.hours / STEP)
+        weight = plain_weight(event) * DECAY ** (event.hours / STEP)
         sums[event.item_id] = sums.get(event.item_id, 0.0) + weight
         sizes[event.item_id] = sizes.get(event.item_id, 0.0) + abs(weight)
     return {item_id: total for item_id, total in sums.items() if total > 1e-9 * sizes[item_id]}
@@ -91,6 +99,10 @@ def months(connection: Connection) -> Connection:
     ensure_partitions(connection, INTERACTIONS, NOW - timedelta(days=WINDOW + 2), NOW)
     with connection.cursor() as cursor:
         cursor.execute("insert into users (user_id) values ('u')")
+        cursor.execute(
+            "insert into items (item_id, title, change_seq, deleted_at) values (%s, 'x', 1, now())",
+            (DELETED,),
+        )
     return connection
 
 
@@ -106,3 +118,46 @@ def test_an_item_is_judged_by_its_decayed_events(months: Connection) -> None:
     old_skips = [Event("liked", "skip", None, 600.0)] * 40
     new_likes = [Event("liked", "like", None, 0.5)] * 2
     assert set(computed(months, old_likes + new_skips + old_skips + new_likes)) == {"liked"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_happened_since_a_moment_counts_once_it_is_recorded(
+    months: Connection, pool: asyncpg.Pool, seed: int
+) -> None:
+    """Of every way in which an event lies before, at and after a moment, by when it happened and was stored."""
+    draw = random.Random(seed)
+    since = NOW - timedelta(hours=10)
+    moments = [-48.0, -1.0, 0.0, 1.0, 9.0]  # hours after `since`
+    kinds = [*WEIGHTS, "search_query"]
+    values = [None, -1.0, 0.0, 1.0, 2.5, 5.0, 60.0]
+    expected: dict[str, tuple[float, int]] = {}
+    rows = []
+    for number in range(400):
+        happened, stored = draw.choice(moments), draw.choice(moments)
+        event = Event(f"i{number % 12}", draw.choice(kinds), draw.choice(values), 0.0)
+        rows.append(
+            ("u", *event[:3], since + timedelta(hours=happened), since + timedelta(hours=stored), "t")
+        )
+        if happened >= 0 and stored >= 0 and event.event_type in WEIGHTS:
+            score, count = expected.get(event.item_id, (0.0, 0))
+            expected[event.item_id] = (score + plain_weight(event), count + 1)
+    rows.append(("u", "later", "purchase", None, NOW + timedelta(days=1), NOW, "t"))
+    ensure_partitions(months, INTERACTIONS, NOW, NOW + timedelta(days=1))
+    with months.cursor() as cursor:
+        execute_values(
+            cursor,
+            """insert into interactions
+            (user_id, item_id, event_type, value, occurred_at, recorded_at, source) values %s""",
+            rows,
+        )
+    months.commit()
+    async with pool.acquire() as conn:
+        found = await recent_trending(
+            conn, since, weights=WEIGHTS, neutral_stars=PARAMS.interactions.neutral_stars, limit=5
+        )
+    best = sorted(((-score, item_id) for item_id, (score, _) in expected.items() if score > 1e-9))[:5]
+    assert [each.score for each in found] == pytest.approx([-score for score, _ in best])
+    assert {each.item_id: each.score for each in found} == pytest.approx(
+        {each.item_id: expected[each.item_id][0] for each in found}
+    )
+    assert [each.events for each in found] == [expected[each.item_id][1] for each in found]

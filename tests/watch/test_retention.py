@@ -25,12 +25,15 @@ def stored(number: int) -> StoredBundle:
 
 def test_serving_previous_and_experiments_are_protected(connection: Connection) -> None:
     assert protected_bundles(connection) == set()
-    for name in ("b1", "b2", "b3"):
+    for name in ("gone", "tried", "back", "now", "bad"):
         activate(connection, name, f"shortlist:{name}", {}, "daily training")
-    activate(connection, "b2", "shortlist:b2", {}, "rollback: worse")
-    arms = (Arm("a", 0.5), Arm("b", 0.5, bundle_id="b3"))
+    activate(connection, "now", "shortlist:now", {}, "rollback: worse")
+    assert protected_bundles(connection) == {"now", "bad", "back"}, (
+        "serves, did before, would after a rollback"
+    )
+    arms = (Arm("a", 0.5), Arm("b", 0.5, bundle_id="tried"))
     start_experiment(connection, "e", "ab", arms)
-    assert protected_bundles(connection) == {"b1", "b2", "b3"}
+    assert protected_bundles(connection) == {"now", "bad", "back", "tried"}
 
 
 def test_the_newest_are_kept_beside_the_protected() -> None:
