@@ -55,6 +55,18 @@ async def test_pages_are_kept_while_somebody_was_shown_them(
     assert [row["user_id"] for row in users] == ["ann", "bob", "late"]
 
 
+async def test_of_one_batch_the_latest_day_counts_in_any_order(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    both = [page("ann", PAGE), page("bob", PAGE, -5)]
+    for rows in (both, both[::-1]):
+        async with pool.acquire() as conn:
+            await conn.execute("truncate impression_lists, shared_lists")
+            await write_impressions(conn, rows)
+        assert delete_shared_before(connection, (NOW - timedelta(days=2)).date()) == 0
+        connection.commit()
+
+
 NAMES = st.text(max_size=4)
 LISTS = st.lists(st.builds(SharedList, NAMES, NAMES, st.lists(NAMES, max_size=3).map(tuple)), max_size=3).map(
     tuple

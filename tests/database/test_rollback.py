@@ -58,3 +58,17 @@ def test_tests_of_other_bundles_go_on(connection: Connection) -> None:
     connection.commit()
     back(connection)
     assert get_experiment(connection, "e").stopped_at is None
+
+
+def test_what_led_to_a_rollback_is_stored_with_it_or_neither_is(connection: Connection) -> None:
+    for bundle_id in ("b1", "b2"):
+        deploy(connection, bundle_id)
+
+    def full(conn: Connection) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        rollback.roll_back(connection, "worse", lambda target: True, in_transaction=full)
+    connection.rollback()
+    serving = deployments.current(connection)
+    assert serving is not None and serving.bundle_id == "b2"

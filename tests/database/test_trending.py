@@ -124,7 +124,7 @@ def test_an_item_is_judged_by_its_decayed_events(months: Connection) -> None:
 async def test_what_happened_since_a_moment_counts_once_it_is_recorded(
     months: Connection, pool: asyncpg.Pool, seed: int
 ) -> None:
-    """Of every way in which an event lies before, at and after a moment, by when it happened and was stored."""
+    """Of events before, at and after a moment, by when they happened and by when they were stored."""
     draw = random.Random(seed)
     since = NOW - timedelta(hours=10)
     moments = [-48.0, -1.0, 0.0, 1.0, 9.0]  # hours after `since`

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.events import key_of, store_events
-from database.experiments import Arm, running_experiments, start_experiment
+from database.experiments import Arm, running_experiments, start_experiment, stop_experiment
 from database.impressions import ImpressionRow, write_impressions
 from database.state import read_request, read_state
 from database.user_merge import RegisteredUserError, merge_users
@@ -214,6 +214,47 @@ async def test_a_user_goes_on_in_the_arm_of_the_visitor_whose_lists_become_their
         for _ in range(2):
             await merge_users(conn, by_arm["other"], "ann")
             assert (await read_request(conn, "ann", 1))[1].assigned_as == by_arm["other"]
+    finally:
+        await conn.close()
+
+
+async def test_lists_of_the_same_arm_stay_in_it_and_stopped_tests_bind_nobody(
+    database: "Database", connection: Connection
+) -> None:
+    def listed(user: str, experiment: str, arm: str) -> ImpressionRow:
+        return ImpressionRow(
+            "r", "home.personalized", user, ("a",), None, "b", datetime.now(UTC), experiment, arm
+        )
+
+    start_experiment(connection, "early", "ab", [Arm("one", 0.5), Arm("other", 0.5)])
+    connection.commit()
+    conn = await asyncpg.connect(database.dsn)
+    try:
+        await write_impressions(conn, [listed("ann", "early", "one"), listed("tv", "early", "one")])
+        await write_impressions(conn, [listed("phone", "early", "other")])
+        for visitor in ("tv", "phone"):
+            await merge_users(conn, visitor, "ann")
+        lists = await conn.fetch("select user_id, arm from impression_lists order by arm")
+        assert [tuple(row) for row in lists] == [("ann", "one"), ("ann", "one"), ("ann", None)]
+        stop_experiment(connection, "early", "over")
+        connection.commit()
+        start_experiment(connection, "late", "ab", [Arm("one", 0.5), Arm("other", 0.5)])
+        connection.commit()
+        await conn.execute("update users set assigned_as = null")
+        await write_impressions(conn, [listed("tablet", "late", "one")])
+        await merge_users(conn, "tablet", "ann")
+        assert (await read_request(conn, "ann", 1))[1].assigned_as == "tablet"
+    finally:
+        await conn.close()
+
+
+async def test_events_of_another_user_stay_theirs_though_they_name_the_visitor(database: "Database") -> None:
+    conn = await asyncpg.connect(database.dsn)
+    try:
+        await store_events(conn, [event("bob", "tv", "a"), event(None, "tv", "b"), event("tv", None, "c")])
+        assert await merge_users(conn, "tv", "ann") == 2
+        rows = await conn.fetch("select user_id, item_id from interactions order by item_id")
+        assert [tuple(row) for row in rows] == [("bob", "a"), ("ann", "b"), ("ann", "c")]
     finally:
         await conn.close()
 

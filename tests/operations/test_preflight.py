@@ -54,7 +54,9 @@ def test_a_taken_port_names_its_holder_and_the_setting(settings: Settings) -> No
 
 def test_a_port_of_an_external_server_is_not_ours(settings: Settings) -> None:
     external = settings.model_copy(update={"mlflow_tracking_uri": "http://tracking:5000"})
-    assert "MLflow" not in [name for name, _, _ in preflight.ports(external)]
+    assert [name for name, _, _ in preflight.ports(external)] == ["the service", "Airflow"]
+    external = settings.model_copy(update={"airflow_url": "http://airflow:8080"})
+    assert [name for name, _, _ in preflight.ports(external)] == ["the service", "MLflow"]
 
 
 def test_too_little_disk_is_refused(tmp_path: Path) -> None:

@@ -139,6 +139,18 @@ def test_a_bundle_that_the_gate_refuses_is_shown_with_its_figures_and_fails(
     assert "THE TABLE" in shop.told.getvalue()
 
 
+def test_a_run_that_failed_elsewhere_too_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = RunFailedError(
+        "daily_training failed in gate, report", "See the log", frozenset({"gate", "report"})
+    )
+    shop = Shop(monkeypatch, tmp_path, [broken, "two"], weights="new")
+    with pytest.raises(RunFailedError, match="gate, report"):
+        shop.train()
+    assert [dag for dag, _ in shop.ran] == ["daily_training"]
+
+
 def test_a_first_bundle_that_is_refused_gets_another_chance_with_weights_of_this_data(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
