@@ -73,6 +73,9 @@ async def test_articles_are_numbered(pool: asyncpg.Pool) -> None:
         assert first is not None and second is not None
         assert (first.article_id, first.item_id) == (1, "A000000001")
         assert second.article_id == 2
+        await delete_item(conn, first.item_id)
+        anew = await insert_item(conn, first.item_id, ItemContent(kind="article", title="One again"), None)
+        assert anew is not None and anew.article_id == 1, "who knows it by its number finds it again"
         with pytest.raises(ValueError, match="articles"):
             await insert_item(conn, None, LAMP, None)
 
@@ -150,10 +153,13 @@ async def test_numbers_are_in_the_order_of_commits(pool: asyncpg.Pool) -> None:
 
 async def test_wiping_a_kind_spares_the_others(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as conn:
-        await insert_item(conn, None, ItemContent(kind="article", title="One"), None)
-        await insert_item(conn, "LAMP000001", LAMP, None)
+        of_article = vector_of(embedding_text("One", None, None, (), None))
+        await insert_item(conn, None, ItemContent(kind="article", title="One"), of_article)
+        await insert_item(conn, "LAMP000001", LAMP, vector_of(LAMP_TEXT))
         assert await delete_kind(conn, "article") == 1
         assert (await read_counts(conn)).items == 1
+        kept = await conn.fetch("select item_id from embeddings")
+        assert [row["item_id"] for row in kept] == ["LAMP000001"]
 
 
 async def test_missing_and_stale_vectors_are_found_and_mended(pool: asyncpg.Pool) -> None:

@@ -128,6 +128,29 @@ def test_a_file_without_news_takes_no_number(connection: Connection, query: Quer
     assert query("select catalogue_seq from change_state") == before
 
 
+def test_a_file_never_takes_the_number_of_a_writer_before_it(
+    database: Any, connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    """Who has applied that number would not see the file's items."""
+    with psycopg2.connect(database.dsn) as other, other.cursor() as holding:
+        holding.execute("update change_state set catalogue_seq = catalogue_seq + 1")
+        path = items_file(tmp_path)
+        loading = threading.Thread(target=ingest_file, args=(connection, ADAPTERS["items"], path))
+        loading.start()
+        with psycopg2.connect(database.dsn) as third, third.cursor() as watching:
+            third.autocommit = True
+            waits = 0
+            while not waits and loading.is_alive():
+                watching.execute("select count(*) from pg_locks where not granted")
+                waits = watching.fetchall()[0][0]
+        third.close()
+        other.commit()
+        loading.join()
+    other.close()
+    assert query("select min(change_seq), max(change_seq) from items") == [(2, 1 + ITEMS // 10)]
+    assert query("select catalogue_seq from change_state") == [(1 + ITEMS // 10,)]
+
+
 class Encoder:
     """Vectors of the length of each text."""
 

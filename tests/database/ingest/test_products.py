@@ -150,6 +150,34 @@ def test_an_item_edited_while_it_is_encoded_gets_the_vector_of_its_text(
     assert query("select count(*) from items i join embeddings e using (item_id, text_hash)") == [(3,)]
 
 
+def test_an_item_with_a_vector_that_is_edited_meanwhile_gets_another(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    class Meddling(Letters):
+        def encode(self, texts: list[str]) -> NDArray[np.float32]:
+            if not self.texts:
+                asyncio.run(_describe("B000000002"))
+            return super().encode(texts)
+
+    ingest_file(connection, PRODUCTS, write(tmp_path / "p.csv", RAW), encoder=Letters())
+    changed = write(tmp_path / "q.csv", RAW.replace("Kettle,k", "Blue kettle,k"))
+    ingest_file(connection, PRODUCTS, changed, encoder=Meddling())
+    assert query("select count(*) from items i join embeddings e using (item_id, text_hash)") == [(3,)]
+
+
+def test_another_models_vectors_take_the_place_of_those_of_changed_items(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    class Other(Letters):
+        name = "other"
+
+    ingest_file(connection, PRODUCTS, write(tmp_path / "p.csv", RAW), encoder=Letters())
+    dearer = write(tmp_path / "q.csv", RAW.replace("999.5", "998.5"))
+    report = ingest_file(connection, PRODUCTS, dearer, encoder=Other())
+    assert (report.items_changed, report.vectors) == (1, 1)
+    assert query("select item_id from embeddings where model = 'other'") == [("B000000002",)]
+
+
 def test_a_failing_encoder_leaves_nothing(connection: Connection, query: Query, tmp_path: Path) -> None:
     class Failing(Letters):
         def encode(self, texts: list[str]) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Origins whose pages may call the service, changed while it runs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from database.settings import Settings
 from serving.api import origins
 from serving.api.origins import Origins
 
-ONE, OTHER = "https://one.example", "https://other.example"
+ONE, OTHER, SAME_LENGTH = "https://one.example", "https://other.example", "https://two.example"
 
 
 @pytest.fixture
@@ -49,6 +50,13 @@ def test_a_changed_setting_holds_without_a_restart(client: TestClient, file: Pat
     assert allowed(client, "https://any.example")
     file.unlink()
     assert not allowed(client, ONE)
+
+
+def test_a_change_that_leaves_the_file_as_long_as_it_was_holds_too(client: TestClient, file: Path) -> None:
+    for number, (origin, old) in enumerate(((ONE, SAME_LENGTH), (SAME_LENGTH, ONE))):
+        file.write_text(f"SHORTLIST_CORS_ORIGINS={origin}\n")
+        os.utime(file, (1_000_000 + number, 1_000_000 + number))
+        assert allowed(client, origin) and not allowed(client, old)
 
 
 def test_a_file_that_can_not_be_read_changes_nothing(client: TestClient, file: Path) -> None:

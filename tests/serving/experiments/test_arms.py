@@ -5,7 +5,7 @@ import gc
 import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from serving.experiments.running import Assignment
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 from serving.types import Item
+from tests.serving.worker import Clock
 from training.params import Params, changes
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
@@ -159,9 +160,11 @@ async def test_a_stopped_experiment_leaves_everyone_on_the_deployed_bundle(
 
 
 async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
-    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool, deploy: Any
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool, deploy: Any, clock: Clock
 ) -> None:
-    (deploy.folder / "first" / "als" / "item_factors.npy").write_bytes(b"rubbish")
+    damaged = deploy.folder / "first" / "als" / "item_factors.npy"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"rubbish")
     start("broken", [Arm("new", 0.5), Arm("old", 0.5, bundle_id="first")])
     await workers[1].settle()
     told = (await workers[1].status())["experiments"]
@@ -171,6 +174,11 @@ async def test_users_of_an_arm_whose_bundle_is_corrupt_keep_the_deployed_one(
         assert (await workers[1].lists.home(user_id, 3)).personalized
     rows = await logged(pool, "endpoint = 'home.personalized'", 12)
     assert {(row["arm"], row["bundle_id"]) for row in rows} == {("new", "second"), (None, "second")}
+    damaged.write_bytes(whole)
+    for seconds, refused in ((59, 1), (2, 0)):  # it is tried again after a minute, and no sooner
+        clock.now += timedelta(seconds=seconds)
+        await workers[1].settle()
+        assert len((await workers[1].status())["experiments"]["refused"]) == refused
 
 
 @pytest.mark.parametrize(
@@ -290,6 +298,19 @@ async def test_an_exploring_arm_logs_the_propensities_it_drew_with(
     assert {value for row in rows if row["arm"] == "greedy" for value in row["propensities"]} == {1.0}
 
 
+async def test_of_a_list_longer_than_is_logged_each_item_keeps_its_propensity(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start("explore", [Arm("greedy", 0.5), Arm("bold", 0.5, epsilon=0.9)])
+    await workers[0].settle()
+    exposure = workers[0]._components.exposure
+    monkeypatch.setattr(exposure, "_params", exposure._params.model_copy(update={"positions": 3}))
+    for user_id in USERS:
+        await workers[0].lists.hybrid(user_id, 5)
+    rows = await logged(pool, "endpoint = 'hybrid'", 12)
+    assert {(len(row["item_ids"]), len(row["propensities"])) for row in rows} == {(3, 3)}
+
+
 async def test_lists_that_no_user_asked_for_are_logged_too(
     workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
 ) -> None:
@@ -302,10 +323,11 @@ async def test_lists_that_no_user_asked_for_are_logged_too(
     assert by_endpoint["search"]["user_id"] is None and len(by_endpoint["product"]["item_ids"]) == 4
 
 
-async def test_a_list_of_which_only_headers_go_out_was_not_shown(
-    workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool
+@pytest.mark.parametrize("asked", [{"headers_only": True}, {"shown": 0}])
+async def test_a_list_of_which_nothing_is_on_the_page_was_not_shown(
+    workers: tuple[LivePlane, LivePlane], pool: asyncpg.Pool, asked: dict[str, Any]
 ) -> None:
-    current_request.set(Request("r-head", headers_only=True))
+    current_request.set(Request("r-head", **asked))
     await workers[0].lists.home(USERS[0], 5)
     rows = await logged(pool, "request_id = 'r-head'", 1)
     assert not any(row["shown"] for row in rows)

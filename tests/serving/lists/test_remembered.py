@@ -5,16 +5,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from database.state import UserEvents
+from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.lists import home, recommender
 from serving.lists.remembered import MadeOf, RememberedLists
 from serving.plane import LivePlane
 from tests.serving.worker import Clock
+from training.params import Params
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 
@@ -40,7 +43,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_lists_are_made_once_until_something_changes(
-    shop: list[str], open_plane: OpenPlane, deploy: Any, clock: Clock, made: list[str]
+    shop: list[str],
+    open_plane: OpenPlane,
+    deploy: Any,
+    clock: Clock,
+    made: list[str],
+    database: Any,
+    small_params: Params,
 ) -> None:
     deploy()
     plane, other = await open_plane(), await open_plane()
@@ -67,7 +76,20 @@ async def test_lists_are_made_once_until_something_changes(
     async def a_month_later() -> None:
         clock.now += timedelta(days=40)
 
-    for change in (click_elsewhere, edit, hide, deploy_another, tomorrow, a_month_later):
+    async def trends() -> None:
+        with psycopg2.connect(database.dsn) as conn:
+            compute_trending(
+                conn,
+                clock.now + timedelta(minutes=1),
+                decay_rate=small_params.trending.decay_rate,
+                step_hours=small_params.trending.step_hours,
+                window_days=small_params.trending.window_days,
+                weights=small_params.interactions.weights.model_dump(),
+                neutral_stars=small_params.interactions.neutral_stars,
+            )
+        conn.close()
+
+    for change in (click_elsewhere, trends, edit, hide, deploy_another, tomorrow, a_month_later):
         before = await plane.lists.home("ann", 6)
         count = len(made)
         assert await plane.lists.home("ann", 6) == before
@@ -166,8 +188,7 @@ async def test_what_is_remembered_is_of_what_was_asked_for(
     ]
     found = [await plane.lists.home("ann", **each) for each in asked]
     for each, home_lists in zip(asked, found, strict=True):
-        plane.lists.remembered.clear()
-        assert await plane.lists.home("ann", **each) == home_lists, each
+        assert await (await open_plane()).lists.home("ann", **each) == home_lists, each
         assert await plane.lists.home("ann", **each) == home_lists, each
     assert [len(each.personalized) for each in found[:2]] == [6, 3] and not found[3].personalized
     assert {each.item.kind for each in (*found[2].personalized, *found[2].trending)} == {"article"}
