@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import numpy as np
 import pytest
 
 from database import items
 from database.items import Embedding, ItemContent, text_hash
 from serving.catalogue import feed
 from serving.catalogue.drafts import ItemDraft
-from serving.errors import ItemNotFoundError
+from serving.errors import DatabaseUnavailableError, ItemNotFoundError
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 from tests.serving.words import BagOfWords
@@ -125,6 +126,37 @@ async def test_a_read_that_waits_while_the_feed_is_closed_is_answered_as_stale(
         await asyncio.sleep(0.01)
     await plane._components.feed.close()
     assert await reading
+
+
+async def test_changes_that_were_read_halfway_are_read_again(
+    plane: LivePlane, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaking(*arguments: Any) -> AsyncIterator[Any]:
+        async for rows in _changes(*arguments):
+            yield rows[:1]
+            raise DatabaseUnavailableError("reading the changes")
+
+    await ingest(pool, "LAMP000000", "LAMP000001")
+    catalogue = plane._components.index.catalogue
+    with monkeypatch.context() as broken:
+        broken.setattr(items, "changes", breaking)
+        await plane.catch_up()
+    assert catalogue.get("LAMP000000") is not None and catalogue.get("LAMP000001") is None
+    await plane.catch_up()
+    assert catalogue.get("LAMP000001") is not None
+
+
+async def test_a_vector_of_another_length_is_left_out_and_its_item_is_not(
+    plane: LivePlane, pool: asyncpg.Pool
+) -> None:
+    short = Embedding(BagOfWords.name, text_hash("a lamp"), np.ones(3, dtype=np.float32))
+    async with pool.acquire() as conn:
+        await items.insert_item(conn, "LAMP000000", ItemContent(kind="product", title="a lamp"), short)
+    await plane.catch_up()
+    found = await plane.get_item("LAMP000000")
+    assert found is not None and found.title == "a lamp"
+    row = plane._components.index.catalogue.row("LAMP000000")
+    assert not plane._components.index.vectors.held(row + 1)[row]
 
 
 async def test_an_older_change_does_not_undo_a_newer_one(plane: LivePlane, pool: asyncpg.Pool) -> None:

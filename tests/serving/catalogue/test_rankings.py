@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
@@ -81,7 +81,41 @@ def assert_equal(kept: Rankings, new: Rankings) -> None:
     assert np.array_equal(kept.listing("product", None), new.listing("product", None))
 
 
+LAMPS = [
+    Item(name, "product", "lamp", category=of, price=2.5, discount_ratio=0.1, rating=4.0, rating_count=3)
+    for name, of in (("a", "tea"), ("b", "tea"), ("c", "light"), ("d", "tea"))
+]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"kind": "article"},
+        {"title": None},
+        {"category": "light"},
+        {"price": 9.0},
+        {"discount_ratio": 0.9},
+        {"rating": 1.0},
+        {"rating_count": 300},
+        {"hidden": True},
+        {"available": False},
+    ],
+)
+def test_an_edit_of_one_field_is_followed(edit: dict[str, Any]) -> None:
+    catalogue = Catalogue()
+    for seq, item in enumerate(LAMPS):
+        catalogue.put(item, seq)
+    kept = Rankings(catalogue, TRENDING, None, PARAMS)
+    assert kept.values.any()
+    catalogue.put(replace(LAMPS[1], **edit), len(LAMPS))
+    if kept.stamp != stamp(catalogue, TRENDING):
+        kept = Rankings(catalogue, TRENDING, None, PARAMS, kept)
+    assert_equal(kept, Rankings(catalogue, TRENDING, None, PARAMS))
+
+
 @given(st.lists(ITEMS, max_size=8))
+@example([Item(name, "product", "lamp", category="tea" if name == "b" else "light") for name in "bcd"])
+@example([replace(each, item_id=f"{each.item_id}2", rating_count=None) for each in LAMPS])
 def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
     catalogue = Catalogue()
     for seq, item in enumerate(items):
@@ -100,6 +134,20 @@ def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
 
     order = sorted(shown, key=lambda each: (-popularity(each[1]), identity_of(each[1].item_id)))
     assert made.most_popular(None, 9).tolist() == [row for row, _ in order]
+    of_kind = [(row, item) for row, item in catalogue.live() if item.kind in KINDS]
+    named = any(item.title for _, item in of_kind)
+    of_kind = [(row, item) for row, item in of_kind if not item.hidden and (item.title or not named)]
+    order = sorted(of_kind, key=lambda each: (-popularity(each[1]), identity_of(each[1].item_id)))
+    assert made.most_popular(KINDS, 9).tolist() == [row for row, _ in order]
+    trends = {item.item_id: TRENDING.scores.get(item.item_id, (0.0, 0))[0] for _, item in catalogue.live()}
+    weights: dict[str, list[float]] = {}
+    for row, item in shown:
+        if item.category is not None:
+            weight = trends[item.item_id] if any(trends.values()) else made.popularity[row]
+            weights.setdefault(item.category, []).append(weight)
+    best = sorted(weights, key=lambda name: (-math.fsum(weights[name]), -len(weights[name]), name))
+    names = [name for name, _ in made.top_categories(None)]
+    assert names == (best[: PARAMS.top_categories] or (["Other"] if shown else []))
     assert made.listing(None, None).tolist() == [
         row for row, item in sorted(shown, key=lambda each: each[1].item_id) if item.title
     ]
@@ -137,6 +185,7 @@ def test_workers_whose_rows_differ_agree(items: list[Item], random: Random) -> N
 
 
 @given(st.lists(st.lists(st.text("ab-", min_size=1, max_size=4), max_size=40), max_size=4))
+@example([["b", "a5"], [f"a{number}" for number in range(40)], ["a"]])  # more than are put in one by one
 def test_rows_are_kept_in_order_of_their_ids(deliveries: list[list[str]]) -> None:
     catalogue = Catalogue()
     for seq, delivery in enumerate(deliveries):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import combinations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import Catalogue
@@ -34,8 +34,15 @@ def related(one: Item, other: Item, items: dict[str, Item]) -> bool:
     return titles[0] == titles[1] and bool(titles[0][1])
 
 
+def shirt(item_id: str, parent: str | None = None) -> Item:
+    return Item(item_id, "product", "Shirt", attributes={} if parent is None else {"variant_of": parent})
+
+
 @settings(max_examples=50)
 @given(st.lists(st.one_of(ITEMS, st.sampled_from(IDS)), max_size=12))
+@example([shirt("shirt"), shirt("shirt-l"), shirt("shirt-m", "shirt"), "shirt-m"])  # no longer a parent
+@example([shirt("shirt"), shirt("shirt-l"), shirt("shirt-m", "shirt"), shirt("shirt-m", "cup")])
+@example([shirt("shirt"), shirt("shirt-l"), shirt("shirt-m", "shirt")])
 def test_any_edits_leave_what_the_items_say(edits: list[Item | str]) -> None:
     catalogue, items = Catalogue(), dict[str, Item]()
     for number, edit in enumerate(edits):
