@@ -4,15 +4,17 @@ from datetime import timedelta
 from functools import partial
 
 import asyncpg
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.experiments import Arm, start_experiment
 from database.impressions import write_impressions
 from database.online import arm_clicks
 from database.settings import REPOSITORY
+from experiments import reading as experiment_reading
 from experiments.commands import describe, describe_mismatch
 from experiments.reading import read_experiment
-from experiments.statistics import compare
+from experiments.statistics import SequentialTest, compare
 from tests.database.test_online import CLICKS, NOW, click, shown
 from training.params import load_params
 
@@ -75,9 +77,16 @@ async def test_arms_without_their_shares_of_the_users_have_no_verdict(
 
 
 async def test_each_of_several_arms_has_its_part_of_the_chance_of_a_false_alarm(
-    pool: asyncpg.Pool, connection: Connection
+    pool: asyncpg.Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What would be shown beside one other arm is not shown beside three."""
+    of_outcomes: list[float] = []
+
+    def noted(alpha: float, scale: float, min_users: int) -> SequentialTest:
+        of_outcomes.append(alpha)
+        return SequentialTest(alpha, scale, min_users)
+
+    monkeypatch.setattr(experiment_reading, "SequentialTest", noted)
     arms = {"a": 200, "b": 200, "c": 200, "d": 200}
     start_experiment(connection, "e", "ab", tuple(Arm(name, 0.25) for name in arms))
     connection.commit()
@@ -89,6 +98,7 @@ async def test_each_of_several_arms_has_its_part_of_the_chance_of_a_false_alarm(
         assert judged(alpha=PARAMS.alpha).verdict == "better"
         third = judged(alpha=PARAMS.alpha / 3)
         assert arm.difference == third and third.verdict == "undecided"
+    assert of_outcomes == [PARAMS.alpha / 3] * 3
 
 
 async def test_an_arm_that_wins_clicks_and_loses_buyers_is_worse(

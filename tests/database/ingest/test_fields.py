@@ -1,13 +1,13 @@
 """Texts of files to amounts and times, without a file."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from database.ingest.fields import moments, prices
+from database.ingest.fields import EARLIEST, moments, possible, prices
 
 
 def texts(*values: str) -> pd.Series:
@@ -28,3 +28,11 @@ def test_seconds_milliseconds_and_microseconds_are_one_moment(moment: datetime) 
     seconds = int(moment.timestamp())
     found = moments(texts(str(seconds), str(seconds * 1000), str(seconds * 1_000_000), moment.isoformat()))
     assert found.tolist() == [moment] * 4
+
+
+def test_an_event_may_be_dated_up_to_a_day_ahead() -> None:
+    """A shop whose clock or time zone is wrong by hours keeps its events."""
+    now = datetime.now(UTC)
+    ahead = [now + timedelta(hours=hours) for hours in (-1, 1, 23, 25)]
+    dated = pd.to_datetime(pd.Series([*ahead, EARLIEST, EARLIEST - timedelta(seconds=1)]), utc=True)
+    assert possible(dated).tolist() == [True, True, True, False, True, False]

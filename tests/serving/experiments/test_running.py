@@ -16,6 +16,7 @@ from serving.experiments.running import (
     Assignment,
     RunningExperiments,
     Shadows,
+    _arm_at,
     assign,
     bucket,
 )
@@ -33,6 +34,16 @@ def arm_of(assignment: Assignment) -> str | None:
 
 SPLIT = experiment("split", "ab", Arm("a", 0.7), Arm("b", 0.2), Arm("c", 0.1))
 SHADOW = experiment("shade", "shadow", Arm("now", 1.0), Arm("unseen", 0.25))
+
+
+def test_who_falls_behind_shares_that_add_up_to_less_than_one_is_in_the_last_arm() -> None:
+    arms = [Arm(name, 0.3333333) for name in "abc"]
+    assert [_arm_at(arms, place).name for place in (0.0, 0.3333333, 0.9999998, 0.99999999)] == [
+        "a",
+        "b",
+        "c",
+        "c",
+    ]
 
 
 def test_traffic_is_split_as_asked_and_everyone_stays() -> None:
