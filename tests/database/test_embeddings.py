@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.embeddings import index_items
+from database.embeddings import index_items, store, unindexed
 from training.models.core.types import FloatArray
 
 
@@ -83,3 +83,34 @@ def test_items_of_one_text_share_a_vector_that_is_made_once(connection: Connecti
         from items i join embeddings e using (item_id)""",
     ) == [(32, 4, True)]
     assert run(connection, "select count(*) from items where change_seq = 0") == [(0,)]
+
+
+def test_another_model_makes_all_vectors_anew_and_takes_none_of_the_old_ones(connection: Connection) -> None:
+    run(
+        connection,
+        """insert into items (item_id, kind, title, change_seq)
+        values ('A', 'product', 'lamp', 0), ('B', 'product', 'lamp', 0), ('C', 'product', 'chair', 0)""",
+    )
+    connection.commit()
+    encoder = Counting()
+    assert index_items(connection, "small", encoder.encode) == 3
+    assert index_items(connection, "large", encoder.encode) == 3
+    assert encoder.asked == 4, "each text once by each model"
+    assert run(connection, "select distinct model from embeddings") == [("large",)]
+
+
+def test_what_is_edited_or_deleted_while_it_is_encoded_gets_no_vector_of_before(
+    connection: Connection,
+) -> None:
+    run(
+        connection,
+        """insert into items (item_id, kind, title, change_seq)
+        select n, 'product', 'lamp ' || n, 0 from unnest('{edited,deleted,same}'::text[]) n""",
+    )
+    texts = unindexed(connection, "small", 10)
+    run(connection, "update items set title = 'chair' where item_id = 'edited'")
+    run(connection, "update items set deleted_at = now() where item_id = 'deleted'")
+    vector = np.ones(2, "<f4").tobytes()
+    assert store(connection, "small", texts, [vector] * 3) == 1
+    assert run(connection, "select item_id from embeddings") == [("same",)]
+    assert [each.item_ids for each in unindexed(connection, "small", 10)] == [("edited",)]

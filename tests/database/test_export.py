@@ -22,7 +22,7 @@ from database.export import (
     export_snapshot,
 )
 from database.interactions import record
-from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash, update_item
+from database.items import Embedding, ItemContent, delete_item, insert_item, text_hash
 from database.users import insert_user
 
 TITLE = 'A "quoted",\nlong title'
@@ -93,8 +93,9 @@ async def test_the_vector_of_an_older_text_and_of_a_deleted_item_is_left_out(
         for item_id in ("I4", "I5"):
             vector = Embedding("tiny", text_hash(item_id), one)
             await insert_item(conn, item_id, ItemContent(kind="product", title=item_id), vector)
-        await update_item(conn, "I4", {"title": "a new text"}, None)
-        await delete_item(conn, "I5")
+        # As a file leaves them: an edit and a deletion by API take the vector away.
+        await conn.execute("update items set title = 'a new text' where item_id = 'I4'")
+        await conn.execute("update items set deleted_at = now() where item_id = 'I5'")
     exported = export_snapshot(connection, tmp_path)
     vectors = pq.read_table(tmp_path / "embeddings.parquet").to_pylist()
     assert [row["item_id"] for row in vectors] == ["I1"] and exported.rows["embeddings"] == 1

@@ -154,7 +154,7 @@ async def test_outcomes_are_those_of_a_plain_count(
         for name, measured in plain.items():
             after, before = np.array(measured).T
             moments = found[arm, name]
-            assert (moments.users, moments.active) == (len(after), np.count_nonzero(after))
+            assert (moments.users, moments.active) == (len(after), int(np.count_nonzero(after)))
             assert (moments.mean, moments.mean_before) == pytest.approx((after.mean(), before.mean()))
             covariance = np.cov(after, before)
             assert (moments.variance, moments.variance_before, moments.covariance) == pytest.approx(

@@ -53,7 +53,7 @@ def plain_weight(event: Event) -> float:
         factor = (event.value or 0.0) and (1.0 if (event.value or 0.0) > 0 else -1.0)
     elif event.event_type == "view_time" and event.value is not None:
         factor = min(max(event.value / FULL_VIEW_SECONDS, 0.0), 1.0)
-    return WEIGHTS[event.event_type] * factor
+    return float(WEIGHTS[event.event_type]) * factor
 
 
 def plain_scores(events: list[Event]) -> dict[str, float]:
