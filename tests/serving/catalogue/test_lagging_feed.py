@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
-import numpy as np
 import pytest
 
 from database import items
 from database.items import Embedding, ItemContent, text_hash
 from serving.catalogue import feed
 from serving.catalogue.drafts import ItemDraft
+from serving.catalogue.index import LiveIndex
 from serving.errors import DatabaseUnavailableError, ItemNotFoundError
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
+from serving.text.synonyms import Synonyms
 from tests.serving.words import BagOfWords
+from training.params import Params
 
 PATIENCE = 0.5
 REQUESTS = 40
@@ -146,17 +149,19 @@ async def test_changes_that_were_read_halfway_are_read_again(
     assert catalogue.get("LAMP000001") is not None
 
 
-async def test_a_vector_of_another_length_is_left_out_and_its_item_is_not(
-    plane: LivePlane, pool: asyncpg.Pool
+@pytest.mark.parametrize(("model", "short"), [(BagOfWords.name, True), ("another", False)])
+async def test_a_vector_of_another_length_or_model_is_left_out_and_its_item_is_not(
+    pool: asyncpg.Pool, small_params: Params, tmp_path: Path, model: str, short: bool
 ) -> None:
-    short = Embedding(BagOfWords.name, text_hash("a lamp"), np.ones(3, dtype=np.float32))
+    vector = BagOfWords().encode(["a lamp"])[0]
+    stored = Embedding(model, text_hash("a lamp"), vector[:-1] if short else vector)
     async with pool.acquire() as conn:
-        await items.insert_item(conn, "LAMP000000", ItemContent(kind="product", title="a lamp"), short)
-    await plane.catch_up()
-    found = await plane.get_item("LAMP000000")
-    assert found is not None and found.title == "a lamp"
-    row = plane._components.index.catalogue.row("LAMP000000")
-    assert not plane._components.index.vectors.held(row + 1)[row]
+        row = await items.insert_item(conn, "LAMP000000", ItemContent(kind="product", title="a lamp"), stored)
+    assert row is not None and row.vector is not None
+    index = LiveIndex(BagOfWords.name, len(vector), Synonyms(tmp_path / "none"), small_params.search)
+    index.apply([row])
+    assert index.catalogue.get("LAMP000000") is not None
+    assert index.without_vector().tolist() == [True]
 
 
 async def test_an_older_change_does_not_undo_a_newer_one(plane: LivePlane, pool: asyncpg.Pool) -> None:

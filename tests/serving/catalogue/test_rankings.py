@@ -116,6 +116,7 @@ def test_an_edit_of_one_field_is_followed(edit: dict[str, Any]) -> None:
 @given(st.lists(ITEMS, max_size=8))
 @example([Item(name, "product", "lamp", category="tea" if name == "b" else "light") for name in "bcd"])
 @example([replace(each, item_id=f"{each.item_id}2", rating_count=None) for each in LAMPS])
+@example([LAMPS[0], LAMPS[2], replace(LAMPS[3], category="art", rating_count=None)])  # one has a trend
 def test_rankings_are_what_a_plain_computation_gives(items: list[Item]) -> None:
     catalogue = Catalogue()
     for seq, item in enumerate(items):
