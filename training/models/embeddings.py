@@ -21,8 +21,7 @@ from training.models.core.storage import Arrays, ModelFileError
 from training.models.core.types import Csr, FloatArray, IntArray, Report
 from training.models.core.vector_index import (
     IndexReport,
-    build_index,
-    evaluate_index,
+    build_measured,
     nearest,
     open_index,
     save_index,
@@ -165,8 +164,7 @@ def fit(data: TrainingData, config: EmbeddingsConfig, seed: int, report: Report 
 
     if data.vectors is None:
         raise ValueError("no item has a vector: run the step `index` first")
-    index = build_index(data.vectors, config.flat_below, config.nprobe, seed)
-    found = evaluate_index(index, data.vectors, seed)
+    index, found = build_measured(data.vectors, config.flat_below, config.nprobe, seed)
     if report is not None:
         report(0, {"index_recall_at_10": found.recall_at_10})
     scalars: dict[str, Any] = {

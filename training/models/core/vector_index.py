@@ -18,9 +18,12 @@ _CODE_BITS = 4
 """Of two dimensions: a sixteenth of the bytes of float32. Four, since AVX2 looks up 32 such codes at once:
 Andre, Kermarrec, Le Scouarnec, "Cache locality is not enough", VLDB 2015."""
 
+_ENOUGH = 0.97
+"""Share of the ten nearest that short codes must find: how much they lose depends on the encoder."""
+_SHORT = "ivf_pq4"
 _KINDS = {
     "IndexFlatIP": "flat",
-    "IndexIVFPQFastScan": "ivf_pq4",
+    "IndexIVFPQFastScan": _SHORT,
     "IndexIVFScalarQuantizer": "ivf_sq8",
 }
 
@@ -37,7 +40,9 @@ class IndexReport:
     recall_at_10: float
 
 
-def build_index(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) -> Any:
+def build_index(
+    vectors: FloatArray, flat_below: int, nprobe: int, seed: int, *, short_codes: bool = True
+) -> Any:
     """An inner-product index; an item's number in it is its row.
 
     Args:
@@ -45,16 +50,17 @@ def build_index(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) ->
         flat_below: up to so many vectors the index is exact.
         nprobe: inverted lists read for each query.
         seed: for the training of the lists.
+        short_codes: whether a larger index of long vectors may hold 4-bit codes; else it holds 8-bit ones.
     """
     from threadpoolctl import threadpool_limits
 
     # One thread: the last bits of the centroids do not depend on the machine, and k-means of many small
     # parts keeps the other cores waiting more than it gains by them.
     with threadpool_limits(limits=1):
-        return _build(np.ascontiguousarray(vectors), flat_below, nprobe, seed)
+        return _build(np.ascontiguousarray(vectors), flat_below, nprobe, seed, short_codes)
 
 
-def _build(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) -> Any:
+def _build(vectors: FloatArray, flat_below: int, nprobe: int, seed: int, short_codes: bool) -> Any:
     import faiss
 
     count, dimension = vectors.shape
@@ -64,7 +70,8 @@ def _build(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) -> Any:
     else:
         lists = centroids(count)
         quantiser = faiss.IndexFlatIP(dimension)
-        index = _inverted_lists(quantiser, dimension, lists)
+        short = short_codes and dimension >= _CODES_FROM and dimension % 2 == 0
+        index = _inverted_lists(quantiser, dimension, lists, short)
         index.cp.seed = seed
         # k-means on a sample: more vectors a centroid cost time and hardly move the centroids.
         sample = np.random.default_rng(seed).permutation(count)[: lists * TRAINED_ON]
@@ -74,11 +81,11 @@ def _build(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) -> Any:
     return index
 
 
-def _inverted_lists(quantiser: Any, dimension: int, lists: int) -> Any:
+def _inverted_lists(quantiser: Any, dimension: int, lists: int, short: bool) -> Any:
     import faiss
 
     metric = faiss.METRIC_INNER_PRODUCT
-    if dimension >= _CODES_FROM and dimension % 2 == 0:
+    if short:
         return faiss.IndexIVFPQFastScan(quantiser, dimension, lists, dimension // 2, _CODE_BITS, metric)
     return faiss.IndexIVFScalarQuantizer(quantiser, dimension, lists, faiss.ScalarQuantizer.QT_8bit, metric)
 
@@ -86,6 +93,16 @@ def _inverted_lists(quantiser: Any, dimension: int, lists: int) -> Any:
 def centroids(count: int) -> int:
     """Inverted lists for so many vectors: four times the root, as a power of two."""
     return int(2 ** np.round(np.log2(max(4.0 * np.sqrt(count), 1.0))))
+
+
+def build_measured(vectors: FloatArray, flat_below: int, nprobe: int, seed: int) -> tuple[Any, IndexReport]:
+    """The index of the shortest codes that find enough, and how well it finds. See `build_index`."""
+    index = build_index(vectors, flat_below, nprobe, seed)
+    report = evaluate_index(index, vectors, seed)
+    if report.kind != _SHORT or report.recall_at_10 >= _ENOUGH:
+        return index, report
+    index = build_index(vectors, flat_below, nprobe, seed, short_codes=False)
+    return index, evaluate_index(index, vectors, seed)
 
 
 def evaluate_index(index: Any, vectors: FloatArray, seed: int) -> IndexReport:

@@ -8,6 +8,7 @@ import pytest
 from training.models.core.types import FloatArray
 from training.models.core.vector_index import (
     build_index,
+    build_measured,
     centroids,
     evaluate_index,
     exact,
@@ -46,6 +47,16 @@ def test_a_large_index_of_long_vectors_is_of_codes_that_the_vectors_correct() ->
     assert (np.diff(cosines) <= 0).all()
     again = build_index(vectors, flat_below=100, nprobe=1000, seed=0)
     np.testing.assert_array_equal(again.search(vectors[:5], 10)[1], index.search(vectors[:5], 10)[1])
+
+
+def test_codes_that_find_too_little_give_way_to_longer_ones() -> None:
+    """Nothing is alike: the nearest are hardly nearer than others, and four bits cannot tell."""
+    drawn = np.random.default_rng(5).normal(size=(3000, 128))
+    vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    short = evaluate_index(build_index(vectors, 100, 1000, 0), vectors, 0)
+    _, report = build_measured(vectors, flat_below=100, nprobe=1000, seed=0)
+    assert short.kind == "ivf_pq4" and short.recall_at_10 < 0.97
+    assert report.kind == "ivf_sq8" and report.recall_at_10 > short.recall_at_10
 
 
 def test_the_number_of_lists_follows_the_size() -> None:
