@@ -146,7 +146,7 @@ def _status(name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def told(comparison: Comparison) -> None:
+def print_line(comparison: Comparison) -> None:
     """Print one line of what came of it, as soon as it is known."""
     asked, ours, theirs = comparison.benchmark, comparison.ours.median, comparison.reference.median
     verdict = f"at most {asked.most:g}: {'reached' if comparison.reached else 'missed'}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from benchmarks.speed import factors, neighbours, vectors
-from benchmarks.speed.compare import ROUNDS, compare, grow, told
+from benchmarks.speed.compare import ROUNDS, compare, grow, print_line
 from benchmarks.speed.page import compared, grown, machine, write_section
 
 BENCHMARKS = {each.name: each for each in (*factors.BENCHMARKS, *neighbours.BENCHMARKS, *vectors.BENCHMARKS)}
@@ -29,7 +29,7 @@ def run(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page:
     done = []
     for benchmark in chosen:
         done.append(compare(benchmark, max(1, int(benchmark.size * part)), rounds))
-        told(done[-1])
+        print_line(done[-1])
     text = f"{machine()}; medians of {rounds} rounds.\n\n{compared(done)}"
     if growth:
         text += f"\n\n{grown([(benchmark, grow(benchmark)) for benchmark in chosen])}"

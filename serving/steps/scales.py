@@ -14,7 +14,7 @@ def scale_of_column(
 
     In a small catalogue it is that of the live items' values. In a large one it is what the bundle tells
     without a look at all items (`deviation`); of models that don't (lists of neighbours), that of the few
-    items with an opinion among all.
+    items with a score among all.
 
     Args:
         values: float32[m]; of a source that brings its best alone, those.

@@ -1,8 +1,8 @@
 """Arithmetic on scores.
 
-A score above zero is an opinion. The models' scores and cosines come without those that are only rounding
-(training/models/core/rounding.py), sums of non-negative scores make no new ones, and differences are cleared
-here.
+A score above zero says something for an item. The models' scores and cosines come without those that are
+only rounding (training/models/core/rounding.py), sums of non-negative scores make no new ones, and
+differences are cleared here.
 """
 
 import numpy as np

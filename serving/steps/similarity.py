@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scales import scale_of_column
-from serving.steps.table import NO_OPINION, Column, are_different
+from serving.steps.table import EMPTY_COLUMN, Column, are_different
 from serving.types import Mask, Rows, Scores, Vector
 from training.models.core.rounding import Direction
 
@@ -17,11 +17,11 @@ def direction(vector: Vector | None) -> Direction | None:
     return None if vector is None else Direction(vector)
 
 
-def near(context: Context, towards: Direction | None, allowed: Mask) -> Column:
+def cosines_to(context: Context, towards: Direction | None, allowed: Mask) -> Column:
     """Cosines above rounding with a direction: of all rows in a small catalogue, else of the nearest and of
     those that are asked about."""
     if towards is None:
-        return NO_OPINION
+        return EMPTY_COLUMN
     if context.small:
         cosines = np.maximum(_cosines(context, towards), np.float32(0))
         return Column(cosines, scale=scale_of_column(context, cosines, None))
@@ -44,7 +44,7 @@ def nearest(context: Context, towards: Direction | None, count: int, allowed: Ma
     There are more where these are variants of one another, and one of them is enough.
     """
     if towards is None:
-        return NO_OPINION
+        return EMPTY_COLUMN
     vectors = context.index.vectors
     if context.small:
         # Exact: below WHOLE_CATALOGUE one product is quicker than the index, and no neighbour is missed.

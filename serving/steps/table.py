@@ -18,7 +18,7 @@ NO_SCORES = np.zeros(0, dtype=np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """What one source says of the catalogue; 0 is no opinion."""
+    """What one source says of the catalogue; 0 is no score."""
 
     values: Scores
     """float32[m]"""
@@ -57,7 +57,7 @@ class Column:
         variants: Identities | None = None,
         different: int = 0,
     ) -> Rows:
-        """The `count` best of the allowed rows (bool[n_rows]) that it has an opinion on, int32[m].
+        """The `count` best of the allowed rows (bool[n_rows]) that it has a score for, int32[m].
 
         Args:
             identity: uint64[n_rows], by which equals are put in order.
@@ -65,7 +65,7 @@ class Column:
             different: there are more than `count`, until so many of them are no variants of one another.
         """
         own = allowed if self.rows is None else allowed[self.rows]
-        # 0 is no opinion, and would otherwise win over what the source speaks against.
+        # 0 is no score, and would otherwise win over what the source speaks against.
         places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)
         rows = places if self.rows is None else self.rows[places]
         while True:
@@ -75,7 +75,7 @@ class Column:
             count *= 4
 
 
-NO_OPINION = Column(NO_SCORES, NO_ROWS)
+EMPTY_COLUMN = Column(NO_SCORES, NO_ROWS)
 """Of a source that can say nothing of what is asked."""
 
 
@@ -102,7 +102,7 @@ class Table:
         return len(self.rows)
 
     def column(self, name: str) -> Scores:
-        """A source's column; zeros where it was not asked or had no opinion."""
+        """A source's column; zeros where it was not asked or had no score."""
         found = self.sources.get(name)
         return np.zeros(len(self), dtype=np.float32) if found is None else found
 
@@ -174,7 +174,7 @@ def gather(
         identity: uint64[n_rows], by which equals are put in order.
         each: how many a source brings to a large catalogue's table; None where every row is in it.
         least: how many a large one's has at least, if so many are allowed: by identity where the sources have
-            no opinion.
+            no score.
         variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
         different: a source brings more, until so many of them are no variants of one another.
     """

@@ -10,7 +10,7 @@ from database.settings import REPOSITORY
 
 NUMBERS = {name: value for name, value in vars(locks).items() if isinstance(value, int)}
 CALL = re.compile(r"pg_(?:try_)?advisory_(?:xact_)?(?:un)?lock\w*\(([^()]*)")
-GIVEN = re.compile(r"%s|:key|\{\w+\}|hashtextextended")
+GIVEN = re.compile(r"%s|:key|\$\d|\{\w+\}|hashtextextended")
 """How a number comes into a query: not as digits."""
 REPLACED = {"0001_first.py", "0002_watch.py"}
 """Migrations whose functions a later one drops; what they leave is read from the database."""

@@ -182,15 +182,15 @@ def _alternate(
         penalties_of(np.diff(pairs.indptr), mean_pairs(pairs), penalty, config.regularization_power)
         for pairs in (by_user, by_item)
     ]
-    room = _start(generator, len(first), config.factors)
-    users = room[: len(first)]
+    buffer = _start(generator, len(first), config.factors)
+    users = buffer[: len(first)]
     items = _start(generator, confidence.shape[1], config.factors)[: confidence.shape[1]]
     # An item without a pair has no opinion: its random start would stay, and be scored.
     items[np.diff(by_item.indptr) == 0] = 0.0
     threads = _threads(config, seed)
     for iteration in range(config.iterations):
         HalfRound(by_user, Side(items), penalties[0]).solve(users, STEPS, threads)
-        of_items = HalfRound(by_item, Side(users, times, room), penalties[1])
+        of_items = HalfRound(by_item, Side(users, times, buffer), penalties[1])
         of_items.solve(items, STEPS, threads)
         if report is not None and by_item.nnz:
             # Without the penalties where they differ by row.
@@ -211,12 +211,12 @@ def _threads(config: AlsConfig, seed: int) -> int:
 def _start(generator: np.random.Generator, rows: int, factors: int) -> FloatArray:
     """Small positive vectors, as `implicit` starts: centred on zero, it took ten times the rounds.
 
-    float32[rows + factors, factors], of which the last ones are room for `Side`.
+    float32[rows + factors, factors], of which the last ones are spare rows for `Side`.
     """
-    room = np.zeros((rows + factors, factors), dtype=np.float32)
-    generator.random(out=room[:rows], dtype=np.float32)
-    room *= np.float32(0.01)
-    return room
+    buffer = np.zeros((rows + factors, factors), dtype=np.float32)
+    generator.random(out=buffer[:rows], dtype=np.float32)
+    buffer *= np.float32(0.01)
+    return buffer
 
 
 ALGORITHM = Algorithm(

@@ -15,11 +15,11 @@ PARTS = ("clicked", "search", "diverse")
 def home_blend(context: Context, table: Table) -> Table:
     """blend.clicked × clicked + blend.search × search + blend.diverse × diverse, each a share of its best.
 
-    Without an opinion of the first two the table has none: variety alone makes no list personal.
+    Without a score of the first two the table has none: variety alone makes no list personal.
     """
     shares = context.params.blend
     models = weighted_models(context, table)
-    # Summed first, then contrasted: what all models say of every item alike is no opinion.
+    # Summed first, then contrasted: what all models say of every item alike is no score.
     clicked = scaled_to_best(above_lowest(table.total(models), table.allowed)) if models else table.column("")
     # The best search, not their sum: somebody who looks for two things wants items for either.
     searched = scaled_to_best(

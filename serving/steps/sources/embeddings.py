@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.history import History
-from serving.steps.similarity import direction, near, nearest
+from serving.steps.similarity import cosines_to, direction, nearest
 from serving.steps.table import Column
 from serving.types import Mask
 from training.models.core.rounding import Direction, mean_direction
@@ -12,7 +12,7 @@ from training.models.core.rounding import Direction, mean_direction
 
 def near_history(context: Context, allowed: Mask) -> dict[str, Column]:
     """Items near what the user likes."""
-    return {"embeddings": near(context, profile(context, context.history), allowed)}
+    return {"embeddings": cosines_to(context, profile(context, context.history), allowed)}
 
 
 def near_history_by_weight(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -34,7 +34,7 @@ def near_item(context: Context, allowed: Mask) -> dict[str, Column]:
 
 def similar_embeddings(context: Context, allowed: Mask) -> dict[str, Column]:
     """As many items near the one that is asked about as a blend of sources needs."""
-    return {"embeddings": near(context, direction(context.index.vectors.get(context.item)), allowed)}
+    return {"embeddings": cosines_to(context, direction(context.index.vectors.get(context.item)), allowed)}
 
 
 def near_query(context: Context, allowed: Mask) -> dict[str, Column]:

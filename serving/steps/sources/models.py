@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scales import scale_of_column
-from serving.steps.table import NO_OPINION, Column
+from serving.steps.table import EMPTY_COLUMN, Column
 from serving.types import Mask
 from training.models.blend import CONTENT_MODEL, NEW_ITEMS
 from training.models.core.base import Query
@@ -47,7 +47,7 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
 def _column(context: Context, name: str, query: Query) -> Column:
     model = None if context.bundle is None else context.bundle.bundle.models.get(name)
     if context.bundle is None or model is None or not len(query.items):
-        return NO_OPINION
+        return EMPTY_COLUMN
     scores, deviation = model.scores_and_deviation(query)
     rows, places = context.bundle.rows, context.bundle.dense
     return Column(scores, rows, places, scale_of_column(context, scores, rows, deviation))

@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scales import scale_of_column
-from serving.steps.table import NO_OPINION, Column
+from serving.steps.table import EMPTY_COLUMN, Column
 from serving.types import Mask
 from training.models.core.base import Query
 
@@ -17,7 +17,7 @@ def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
 def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:
     """The same, of the most popular items alone: what is drawn from.
 
-    Above 0, since 0 is no opinion: in a new shop nothing is popular yet, and all the same drawn from.
+    Above 0, since 0 is no score: in a new shop nothing is popular yet, and all the same drawn from.
     """
     rows = context.rankings.most_popular(context.kinds, 5 * context.params.ranking.candidates)
     popularity = context.rankings.popularity[rows].astype(np.float32)
@@ -39,7 +39,7 @@ def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
     if not context.weights.get("popularity"):
         return {}
     if context.bundle is None:
-        return {"popularity": NO_OPINION}
+        return {"popularity": EMPTY_COLUMN}
     bundle = context.bundle
     scores, deviation = bundle.models.popularity.scores_and_deviation(Query())
     scale = scale_of_column(context, scores, bundle.rows, deviation)

@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scores import scatter
-from serving.steps.table import NO_OPINION, Column
+from serving.steps.table import EMPTY_COLUMN, Column
 from serving.types import Mask
 from training.models.blend import FEW_INTERACTIONS
 
@@ -37,7 +37,7 @@ def near_price(context: Context, allowed: Mask) -> dict[str, Column]:
     prices, kinds = catalogue.column("price"), catalogue.column("kind")
     own = prices[context.item]
     if not own > 0:
-        return {"price": NO_OPINION}
+        return {"price": EMPTY_COLUMN}
     comparable = (prices > 0) & (kinds == kinds[context.item])
     known = np.where(comparable, prices, own)
     # The lower price over the higher: 1 for equals, the same for half and double, no scale of money needed.
@@ -53,7 +53,7 @@ def same_people(context: Context, allowed: Mask) -> dict[str, Column]:
     """
     bundle = context.bundle
     if bundle is None or bundle.index(context.item) < 0:
-        return {"als": NO_OPINION}
+        return {"als": EMPTY_COLUMN}
     als = bundle.models.als
     indexes, cosines = als.similar(bundle.index(context.item), als.n_items)
     # n / (n + prior): shrinkage towards 0, as of a mean with a prior worth so many users.

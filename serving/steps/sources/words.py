@@ -4,7 +4,7 @@ import numpy as np
 
 from serving.steps.context import Context
 from serving.steps.scorers.search import fuse
-from serving.steps.similarity import direction, near, nearest
+from serving.steps.similarity import cosines_to, direction, nearest
 from serving.steps.table import INTEREST, SEARCH, Column, numbered
 from serving.text.lexical import LexicalHits
 from serving.types import Mask, Rows, Scores, Vector
@@ -53,7 +53,7 @@ def word_matches(context: Context, text: str) -> LexicalHits:
 
 
 def _interest(context: Context, text: str, vector: Vector | None, allowed: Mask) -> Column:
-    hits, meant = word_matches(context, text).scores, near(context, direction(vector), allowed)
+    hits, meant = word_matches(context, text).scores, cosines_to(context, direction(vector), allowed)
 
     def exact(rows: Rows) -> Scores:
         # Half each: there are no data to learn from which of the two fits an interest better.

@@ -45,7 +45,7 @@ class Side:
     """float32[m, d]"""
     times: IntArray | None = None
     """int32[m], how many rows of the data each vector stands for; None: one."""
-    room: FloatArray | None = None
+    buffer: FloatArray | None = None
     """float32[m + d, d], of which `vectors` are the first m rows: `all_completed` writes behind them then,
     and copies nothing. Of two million users the copy was a gigabyte."""
 
@@ -67,8 +67,8 @@ class Side:
         no row has a pair with.
         """
         count, factors = len(used), self.vectors.shape[1]
-        if self.room is not None and count == len(self.vectors):
-            vectors = self.room
+        if self.buffer is not None and count == len(self.vectors):
+            vectors = self.buffer
         else:
             # Written into place: of many users the vectors are gigabytes, and copied once.
             vectors = np.empty((count + factors, factors), dtype=np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from serving.steps.sources.similar import near_price, same_people, similar_titles
-from serving.steps.table import NO_OPINION
+from serving.steps.table import EMPTY_COLUMN
 from tests.worlds.plain_lists import Plain, alike, only, said
 from tests.worlds.world import World, world
 
@@ -40,4 +40,4 @@ def test_an_item_without_a_price_is_near_none() -> None:
     made = world(0)
     free = [row for row in rows(made, 75) if not made.items[made.item_id(row)].price]
     assert free
-    assert near_price(made.context(item=free[0]), ALLOWED)["price"] is NO_OPINION
+    assert near_price(made.context(item=free[0]), ALLOWED)["price"] is EMPTY_COLUMN

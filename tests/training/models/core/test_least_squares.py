@@ -88,15 +88,15 @@ def test_vectors_that_have_room_are_not_copied_though_nearly_all_are_needed(
     users, factors, items = 4000, 128, 4
     monkeypatch.setattr(least_squares, "_BLOCK", 256)
     draw = np.random.default_rng(5)
-    room = np.zeros((users + factors, factors), dtype=np.float32)
-    room[:users] = draw.normal(size=(users, factors)) / 10
-    vectors, times = room[:users], draw.integers(1, 4, users).astype(np.int32)
+    buffer = np.zeros((users + factors, factors), dtype=np.float32)
+    buffer[:users] = draw.normal(size=(users, factors)) / 10
+    vectors, times = buffer[:users], draw.integers(1, 4, users).astype(np.int32)
     chosen = np.concatenate([np.flatnonzero(draw.random(users) < 0.6) for _ in range(items)]).astype(np.int32)
     starts = [0, *(np.flatnonzero(np.diff(chosen) < 0) + 1), len(chosen)]
     ones = np.full(len(chosen), 3.0, dtype=np.float32)
     pairs = sparse.csr_array((ones, chosen, np.array(starts, dtype=np.int32)), shape=(items, users))
     found, peaks = [], []
-    for side in (Side(vectors, times), Side(vectors, times, room)):
+    for side in (Side(vectors, times), Side(vectors, times, buffer)):
         rows = np.zeros((items, factors), dtype=np.float32)
         half = HalfRound(pairs, side, np.ones(items, dtype=np.float32))
         half.solve(rows, 1, 1)  # imports are done, and counted in neither
