@@ -1,7 +1,7 @@
 """Deployments: which bundle serves, which did before, and the lock that keeps promotions apart."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from psycopg2.extras import Json
 
 from database.errors import DatabaseError
 from database.experiments import end_holdback
-from database.locks import PROMOTION
+from database.locks import PROMOTION, session_lock
 
 _FIELDS = "deployment_id, bundle_id, bundle_tag, manifest::text, reason, deployed_at, previous_id"
 
@@ -45,20 +45,13 @@ def promotion_lock(conn: Connection, wait_seconds: float) -> Iterator[None]:
     """
     with conn.cursor() as cursor:
         cursor.execute("select set_config('lock_timeout', %s, true)", (f"{int(wait_seconds * 1000)}ms",))
+    with ExitStack() as stack:
         try:
-            cursor.execute("select pg_advisory_lock(%s)", (PROMOTION,))
+            stack.enter_context(session_lock(conn, PROMOTION))
         except errors.LockNotAvailable as error:
             conn.rollback()
             raise PromotionBusyError("another promotion is running") from error
-    conn.commit()
-    try:
         yield
-    finally:
-        if not conn.closed:
-            conn.rollback()
-            with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (PROMOTION,))
-            conn.commit()
 
 
 def activate(

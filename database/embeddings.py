@@ -1,8 +1,7 @@
 """Vectors of items: which are missing or of an older text, and storing many at once."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import execute_values
 
-from database.locks import VECTORS
+from database.locks import VECTORS, session_lock
 
 logger = logging.getLogger(__name__)
 
@@ -68,29 +67,13 @@ def index_items(
         batch: items of one transaction.
     """
     stored = 0
-    with _alone(conn):
+    with session_lock(conn, VECTORS):  # the service's workers make no vectors meanwhile
         while texts := unindexed(conn, model, batch):
             conn.commit()  # encoding takes long: no transaction stays open meanwhile
             stored += store(conn, model, texts, _vectors(texts, encode))
             conn.commit()
     logger.info("Stored vectors of %d items (%s).", stored, model)
     return stored
-
-
-@contextmanager
-def _alone(conn: Connection) -> Iterator[None]:
-    """Have the service's workers make no vectors for the block; what is uncommitted at its end is undone."""
-    with conn.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s)", (VECTORS,))
-    conn.commit()
-    try:
-        yield
-    finally:
-        if not conn.closed:
-            conn.rollback()
-            with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (VECTORS,))
-            conn.commit()
 
 
 async def alone_at_vectors(conn: asyncpg.Connection) -> bool:

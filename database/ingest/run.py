@@ -30,7 +30,7 @@ from database.ingest.merge import (
 from database.ingest.progress import Progress
 from database.ingest.report import Counts, Report
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
-from database.locks import INGESTION
+from database.locks import INGESTION, session_lock
 from database.partitions import INTERACTIONS, ensure_partitions
 
 logger = logging.getLogger(__name__)
@@ -152,19 +152,16 @@ def _naming(path: Path) -> Iterator[None]:
 @contextmanager
 def _alone(conn: Connection) -> Iterator[None]:
     """Temporary tables and the ingestion lock for the block; whatever is uncommitted at its end is undone."""
-    with conn.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(%s)", (INGESTION,))
-    create_stage(conn)
-    conn.commit()
-    try:
-        yield
-    finally:
-        if not conn.closed:
-            conn.rollback()
-            drop_stage(conn)
-            with conn.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", (INGESTION,))
-            conn.commit()
+    with session_lock(conn, INGESTION):
+        create_stage(conn)
+        conn.commit()
+        try:
+            yield
+        finally:
+            if not conn.closed:
+                conn.rollback()
+                drop_stage(conn)
+                conn.commit()
 
 
 def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> Counts:
