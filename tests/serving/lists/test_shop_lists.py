@@ -97,6 +97,48 @@ async def test_a_session_adds_to_what_is_stored(plane: LivePlane, deploy: Any, p
     assert len(everything.items) == 18
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+async def test_a_session_counts_as_what_is_stored_a_moment_later(
+    plane: LivePlane, deploy: Any, pool: asyncpg.Pool, clock: Any, seed: int
+) -> None:
+    """Whatever the visitor did, in whichever order: clicks, opinions, skips and searches."""
+    await ready(plane, deploy)
+    random = np.random.default_rng(seed)
+    values = {"rating": 5.0, "feedback": -1.0, "view_time": 12.0}
+    events = []
+    for _ in range(8):
+        event_type = str(random.choice(["click", "like", "skip", "purchase", *values, "search_query"]))
+        if event_type == "search_query":
+            events.append(SessionEvent(None, event_type, str(random.choice(["hose", "tea", "paper tray"]))))
+        else:
+            item_id = str(random.choice([*TEA, *GARDEN]))
+            events.append(SessionEvent(item_id, event_type, None, values.get(event_type)))
+    stored, session = events[: 2 * seed], events[2 * seed :]
+
+    async def store(each: SessionEvent, number: int) -> None:
+        async with pool.acquire() as conn:
+            await record(
+                conn,
+                user_id="ann",
+                event_type=each.event_type,
+                item_id=each.item_id,
+                query=each.query,
+                value=each.value,
+                occurred_at=clock() - timedelta(seconds=60 - number),
+            )
+
+    for number, each in enumerate(stored):
+        await store(each, number)
+    wanted = UserListRequest(n=12, user_id="ann", explain=True)
+    told = await plane.lists.answer(replace(wanted, session=tuple(session)))
+    for number, each in enumerate(session):
+        await store(each, len(stored) + number)
+    kept = await plane.lists.answer(wanted)
+    assert ids(told) == ids(kept)
+    for one, other in zip(told.items, kept.items, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-5) and one.reason == other.reason
+
+
 @pytest.mark.parametrize("whole_catalogue", [0, context.WHOLE_CATALOGUE])
 async def test_a_filter_leaves_a_full_list(
     plane: LivePlane, deploy: Any, monkeypatch: pytest.MonkeyPatch, whole_catalogue: int
@@ -282,6 +324,8 @@ async def test_one_of_an_items_variants_is_in_a_list(
     for_buyer = UserListRequest(n=50, user_id="buyer")
     assert not set(ids(await plane.lists.answer(for_buyer))) & set(shirts)
     assert set(ids(await plane.lists.answer(replace(for_buyer, variants=True)))) >= {shirts[0], shirts[2]}
+    again = ids(await plane.lists.answer(replace(for_buyer, include_seen=True)))
+    assert len(set(again) & set(shirts)) == 1, "where what was bought may be shown, so may its variants"
     ordered = await plane.lists.answer(RerankListRequest(n=3, item_ids=tuple(shirts), user_id="buyer"))
     assert set(ids(ordered)) == set(shirts), "the caller's own items all come back"
 
