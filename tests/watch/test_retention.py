@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.deployments import activate
 from database.experiments import Arm, start_experiment
+from database.settings import get_settings
 from training.data.workspace import Workspace
 from training.release.bundle import StoredBundle
+from watch import retention
 from watch.retention import delete_files, kept_bundles, protected_bundles, prune_cache
 
 NOW = datetime.now(UTC)
@@ -34,6 +37,22 @@ def test_serving_previous_and_experiments_are_protected(connection: Connection) 
     arms = (Arm("a", 0.5), Arm("b", 0.5, bundle_id="tried"))
     start_experiment(connection, "e", "ab", arms)
     assert protected_bundles(connection) == {"now", "bad", "back", "tried"}
+
+
+def test_a_snapshot_is_kept_for_a_bundle_that_serves_though_its_files_are_lost(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database still knows its manifest, so it can be rebuilt."""
+    for name in ("lost", "b3"):
+        activate(connection, name, f"shortlist:{name}", {"snapshot_hash": f"of {name}"}, "daily training")
+    connection.commit()
+    deleted: list[str] = []
+    monkeypatch.setattr(retention, "list_stored", lambda settings: [stored(number) for number in (1, 2, 3)])
+    monkeypatch.setattr(retention, "delete_stored", lambda settings, bundle: deleted.append(bundle.bundle_id))
+    gone, kept, snapshots = retention._prune_store(get_settings(), 2)
+    assert gone == ("b1",) and deleted == ["b1"]
+    assert kept == {"lost", "b2", "b3"}
+    assert snapshots == {"x", "of lost", "of b3"}
 
 
 def test_the_newest_are_kept_beside_the_protected() -> None:

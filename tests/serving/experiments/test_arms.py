@@ -282,6 +282,28 @@ async def test_a_shadow_whose_rows_went_to_other_items_is_left_out(
     assert [row["arm"] for row in rows] == ["shown"]
 
 
+async def test_a_shadows_lists_that_were_made_of_a_history_of_before_a_change_are_not_kept(
+    workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
+) -> None:
+    """An item that the user has seen comes back after the answer: no list that is asked for later has it."""
+    start("shade", [Arm("shown", 1.0), Arm("unseen", 1.0)], "shadow")
+    plane = workers[0]
+    await plane.settle()
+    click = InteractionDraft(user_id="v01", event_type="product_click", item_id="TEA0000002")
+    await plane.record_interaction(click)
+    catalogue = plane._components.index.catalogue
+    item, changed = catalogue.item(catalogue.row("TEA0000001")), catalogue.changed_at("TEA0000001")
+    catalogue.remove("TEA0000001", changed + 1)
+    await plane.lists.home("v01", 5)
+    catalogue.put(item, changed + 2)  # before the shadow's turn
+    unseen = "endpoint = 'home.personalized' and not shown"
+    (early,) = await logged(pool, unseen, 1)
+    assert "TEA0000001" in early["item_ids"], "it was not known as seen while it was away"
+    await plane.lists.home("v01", 5)
+    _, late = await logged(pool, unseen, 2)
+    assert "TEA0000001" not in late["item_ids"]
+
+
 async def test_an_exploring_arm_logs_the_propensities_it_drew_with(
     workers: tuple[LivePlane, LivePlane], start: Any, pool: asyncpg.Pool
 ) -> None:
