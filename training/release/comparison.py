@@ -99,24 +99,14 @@ def compare_with_champion(
         except (BundleError, ModelFileError, OSError, KeyError, ValueError) as error:
             error_text = f"{type(error).__name__}: {error}"
             logger.warning("The champion %s can't be evaluated: %s", champion.bundle_id, error_text)
-    metric, baseline = params.gate.metric, params.gate.baseline
-    comparisons = []
-    for name in params.gate.compared:
-        mine = load_per_user(workspace, name, metric, "warm")
-        if champion is None or error_text is not None or reason is not None:
-            other = load_per_user(workspace, baseline, metric, "warm")
-            comparisons.append(_compare((name, baseline), mine, other, params))
-        else:
-            values = theirs[name].per_user.get(metric) if name in theirs else None
-            other = np.zeros(0) if values is None else values[holdout.warm]
-            comparisons.append(_compare((name, f"champion's {name}"), mine, other, params))
+    against_baseline = champion is None or error_text is not None or reason is not None
     p95, errors = smoke_test(workspace.bundle, params.gate.smoke_queries, params.seed)
     return ChallengerReport(
         bundle_id=manifest.bundle_id,
         champion_id=champion.bundle_id if champion else None,
-        comparisons=tuple(comparisons),
+        comparisons=compare_models(workspace, None if against_baseline else theirs, holdout, params),
         coverage=_coverage(workspace, theirs, holdout, params),
-        cold=_cold(workspace, theirs, holdout, params),
+        cold=compare_cold(workspace, theirs, holdout, params),
         index_recall=_index_recall(workspace),
         size_mb=size_mb(workspace.bundle),
         smoke_p95_ms=p95,
@@ -179,6 +169,27 @@ def _compare(
     return Comparison(*names, metric, result.difference, result.low, result.high, result.users, reference)
 
 
+def compare_models(
+    workspace: Workspace, theirs: Mapping[str, Evaluation] | None, holdout: Holdout, params: ComparisonParams
+) -> tuple[Comparison, ...]:
+    """Each compared model against the champion's of its name, on the users with a history.
+
+    Without anything of `theirs` (None), against tonight's baseline.
+    """
+    metric, baseline = params.gate.metric, params.gate.baseline
+    found = []
+    for name in params.gate.compared:
+        mine = load_per_user(workspace, name, metric, "warm")
+        if theirs is None:
+            other = load_per_user(workspace, baseline, metric, "warm")
+            found.append(_compare((name, baseline), mine, other, params))
+        else:
+            values = theirs[name].per_user.get(metric) if name in theirs else None
+            other = np.zeros(0) if values is None else values[holdout.warm]
+            found.append(_compare((name, f"champion's {name}"), mine, other, params))
+    return tuple(found)
+
+
 def _coverage(
     workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: ComparisonParams
 ) -> CoverageComparison | None:
@@ -200,7 +211,7 @@ def _lost(volume: Volume, champion: Champion | None, limits: GateParams) -> tupl
     return tuple(losses(volume, before, limits.max_volume_drop, limits.max_share_drop))
 
 
-def _cold(
+def compare_cold(
     workspace: Workspace, theirs: Mapping[str, Evaluation], holdout: Holdout, params: ComparisonParams
 ) -> Comparison | None:
     """What users without history get is the baseline: its lists for the same of them, here and there."""
