@@ -7,7 +7,8 @@ import pytest
 from starlette.routing import Match
 
 from database.settings import Settings
-from serving.api.middleware import ANSWERS_A_CONNECTION
+from serving.api import middleware
+from serving.api.middleware import ANSWERS_A_CONNECTION, MAX_DEPTH
 from serving.errors import DatabaseUnavailableError
 
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
@@ -114,6 +115,30 @@ async def test_a_large_body_is_413_by_its_declared_and_by_its_real_length(served
     assert plane.events == []
 
 
+async def test_a_body_of_just_the_largest_size_is_read(served: Any) -> None:
+    http = await served(settings_of(max_body_bytes=2048))
+
+    async def in_parts(size: int) -> Any:
+        for _ in range(size // 64):
+            yield b" " * 64
+
+    for body in (b" " * 2048, in_parts(2048)):
+        assert (await http.post(EVENTS, content=body)).json()["error"]["code"] != "body_too_large"
+    for body in (b" " * 2049, in_parts(2048 + 64)):
+        assert (await http.post(EVENTS, content=body)).json()["error"]["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(("depth", "code"), [(MAX_DEPTH, ""), (MAX_DEPTH + 1, "body_too_deep")])
+@pytest.mark.parametrize("beside", [0, 40])
+async def test_json_is_as_deep_as_it_may_be(
+    http: httpx.AsyncClient, depth: int, code: str, beside: int
+) -> None:
+    """However many others stand beside the deepest."""
+    body = b"[" * (depth - 1) + b"[]," * beside + b"[]" + b"]" * (depth - 1)
+    answer = await http.post(EVENTS, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.json()["error"]["code"] == "body_too_deep") == (code == "body_too_deep")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -154,6 +179,22 @@ async def test_too_many_requests_of_one_address_are_429_and_another_is_free(serv
     assert 0 < int(answers[0].headers["ratelimit-reset"]) <= int(answers[3].headers["ratelimit-reset"]) <= 60
     limited = await http.get("/recommendations/home?user_id=a")
     assert (limited.json()["error"]["code"], limited.headers["retry-after"]) == ("too_many_requests", "20")
+
+
+async def test_of_more_clients_than_are_remembered_the_latest_are_limited(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(middleware, "_MAX_CLIENTS", 2)
+    settings = settings_of(rate_limit_per_minute=1, api_keys="one,two,three")
+    http = await served(settings, "10.0.0.1", new=True)
+
+    async def asks(key: str) -> int:
+        answer = await http.get("/recommendations/home?user_id=a", headers={"X-API-Key": key})
+        return int(answer.status_code)
+
+    assert [await asks(key) for key in ("one", "two", "three")] == [200, 200, 200]
+    assert [await asks(key) for key in ("three", "two")] == [429, 429]
+    assert await asks("one") == 200, "it was forgotten"
 
 
 async def test_loopback_and_no_limit_are_free(served: Any) -> None:

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
@@ -39,7 +39,15 @@ def by_loops(
     return found
 
 
+USUAL = np.repeat(
+    np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 1, 1], [1, 1, 0]], dtype=np.bool_), [6, 1, 1, 1, 1], axis=0
+).repeat(10, axis=0)
+"""Most baskets hold item 2 by itself: who has the two others takes it more often than who has one, and still
+more seldom than anybody."""
+
+
 @settings(deadline=None, max_examples=60)
+@example(USUAL, 2, 0.0)
 @given(
     baskets=st.integers(3, 40).flatmap(lambda rows: arrays(np.bool_, (rows, 7))),
     min_support=st.integers(1, 4),
@@ -72,6 +80,16 @@ def test_the_support_is_raised_where_there_are_too_many_sets(
     monkeypatch.setattr(itemsets, "MAX_TRIANGLES", 10**6)
     monkeypatch.setattr(itemsets, "MAX_PAIRS", 20)
     assert 0 < len(mined(baskets)) < len(every)
+
+
+def test_as_many_sets_as_are_allowed_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among five items that all stand together there are ten sets of three."""
+    baskets = np.random.default_rng(3).random((200, 5)) < 0.4
+    every = mined(baskets)
+    monkeypatch.setattr(itemsets, "MAX_TRIANGLES", 10)
+    assert len(mined(baskets)) == len(every) > 0
+    monkeypatch.setattr(itemsets, "MAX_TRIANGLES", 9)
+    assert len(mined(baskets)) < len(every)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (5, 2), (4, 4)])
