@@ -44,8 +44,7 @@ coverage: install ## which lines and branches the last `make test` left out
 # Goes on where the last one stopped. Not in CI: an hour of two processes, by night.
 MINUTES ?= 60
 mutants: install ## plant small bugs in the pure rooms, and tell which the tests do not notice (MINUTES=60, then again goes on)
-	@nice -n 19 timeout --signal=INT $(MINUTES)m .venv/bin/mutmut run --max-children $(WORKERS) || test $$? -eq 124
-	@$(PY) -m tests.mutation_table
+	@nice -n 19 $(PY) -m tests.mutation_run --minutes $(MINUTES) --processes $(WORKERS)
 
 # Kernels that every x86 processor of the last ten years can run, and those for AVX-512 where there is one (what
 # OpenBLAS names Zen are Haswell's); on others it keeps its own.
