@@ -224,6 +224,8 @@ class Learner:
         return [f"{name}: {unclear} is read as {value:g}; with --decimal {other} it is read the other way"]
 
     def _scale(self, comma: bool) -> tuple[float, float] | None:
+        if not self._ratings:
+            return self.columns.stars
         texts = settled(pd.Series(list(self._ratings), dtype="str"), comma=comma)
         counts = pd.Series(list(self._ratings.values()), dtype="int64")
         values = numbers(texts, "rating", Counter(), comma=comma)

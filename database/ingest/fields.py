@@ -138,12 +138,20 @@ def number_shape(texts: pa.Array) -> tuple[int, int, str | None, str | None]:
     each of those such as 1,399 and 1.399 that can be read both ways.
     """
     marked = pc.filter(texts, pc.match_substring_regex(texts, "[.,]"))
-    words = pd.Series(pd.array(marked.cast(pa.large_string()), dtype="str"))
-    point, comma = (words.str.fullmatch(_whole_amount(kind)).astype(bool) for kind in (_POINT, _COMMA))
-    both = words[point & comma]
-    with_comma = both.str.contains(",", regex=False).astype(bool)
-    thousands, decimals = (next(iter(part), None) for part in (both[with_comma], both[~with_comma]))
-    return int((point & ~comma).sum()), int((comma & ~point).sum()), thousands, decimals
+    point, comma = (
+        pc.match_substring_regex(marked, rf"\A(?:{_whole_amount(kind)})\z") for kind in (_POINT, _COMMA)
+    )
+    both = pc.filter(marked, pc.and_(point, comma))
+    with_comma = pc.match_substring(both, ",")
+    thousands, decimals = (
+        next(iter(pc.filter(both, part)[:1].to_pylist()), None)
+        for part in (with_comma, pc.invert(with_comma))
+    )
+    return _count_true(pc.and_not(point, comma)), _count_true(pc.and_not(comma, point)), thousands, decimals
+
+
+def _count_true(flags: pa.Array) -> int:
+    return int(flags.true_count)
 
 
 def within(column: pd.Series, low: float, high: float, name: str, nulled: Counter[str]) -> pd.Series:

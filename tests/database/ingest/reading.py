@@ -1,16 +1,19 @@
 """Reading a file without a database: what its adapter makes of it."""
 
 import zipfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pandas as pd
+import pytest
 
-from database.ingest import ADAPTERS, Options
+from database.ingest import ADAPTERS, Options, interactions, items
+from database.ingest.chunk import Chunk
+from database.ingest.conventions import Conventions
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,60 @@ def read_file(adapter: str, path: Path, options: Options | None = None) -> Made:
         notes=tuple(note for chunk in chunks for note in chunk.notes),
         questions=tuple(question for chunk in chunks for question in chunk.questions),
     )
+
+
+@dataclass(frozen=True)
+class ReadAlike:
+    """What became of many files' rows, by the number of the file, in the order of its rows.
+
+    `chunks` are what would be stored.
+    """
+
+    rows: Counter[int] = field(default_factory=Counter)
+    kept: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    refused: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+_NAMED = {"interactions": interactions, "items": items}
+_APART = 1000  # more than a file has rows
+
+
+def read_alike(adapter: str, files: Iterable[tuple[Path, Options]]) -> ReadAlike:
+    """Read many small files whose items differ, most of the way together.
+
+    Each is opened, decoded, taken apart and learnt from by itself. The rows of those that are to be read in
+    the same way then are one chunk: what an adapter makes of a row does not depend on the chunk it stands in.
+    """
+    module, made = _NAMED[adapter], ReadAlike()
+    alike: dict[Any, list[tuple[pd.DataFrame, list[int], Any]]] = defaultdict(list)
+
+    def wait(frame: pd.DataFrame, lines: list[int], progress: float, *how: Any) -> Chunk:
+        conventions, reading = sorted(how, key=lambda each: not isinstance(each, Conventions))
+        keys = getattr(reading, "keyed", None), getattr(reading, "guests", None)
+        key = tuple(frame.dtypes.astype("str").items()), replace(conventions, notes=()), keys
+        alike[key].append((frame, [_APART * number + row for row in range(len(frame))], how))
+        return Chunk(len(frame), progress)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_chunk", wait)
+        for number, (path, options) in enumerate(files):
+            for chunk in ADAPTERS[adapter].read(path, 0, options):
+                made.rows[number] += chunk.rows
+                if chunk.rejected is not None:
+                    made.refused[number] += list(chunk.rejected["raw"])
+    for parts in alike.values():
+        frame = pd.concat([part for part, _, _ in parts], ignore_index=True)
+        lines = [line for _, each, _ in parts for line in each]
+        chunk = module._chunk(frame, lines, 1.0, *parts[0][2])
+        made.chunks.append(chunk)
+        rows = chunk.items if adapter == "items" else chunk.interactions
+        assert rows is not None and chunk.rejected is not None
+        for row in rows.to_dict("records"):
+            made.kept[row["line"] // _APART].append({str(name): value for name, value in row.items()})
+        for line, raw in zip(chunk.rejected["line"], chunk.rejected["raw"], strict=True):
+            made.refused[line // _APART].append(raw)
+    return made
 
 
 _OFFICE = "http://schemas.openxmlformats.org"
