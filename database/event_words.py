@@ -45,6 +45,13 @@ DEFAULTS = (
 )
 """Words that everybody has unless they define them anew: shops', Google Analytics', those of public logs."""
 
+
+def meant_by(word: EventType) -> str:
+    """The default word that counts as the same, or the platform's type."""
+    alike = (each.name for each in DEFAULTS if (each.counts_as, each.weight) == (word.counts_as, word.weight))
+    return word.counts_as if word.counts_as == NOTHING else next(alike, word.counts_as)
+
+
 _NAME = re.compile(
     r"(?P<word>[^<>=\s]+(?: [^<>=\s]+)*)(?:\s*(?P<sign>>=|<=|>|<|=)\s*(?P<bound>-?\d+(?:\.\d+)?))?"
 )

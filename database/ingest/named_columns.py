@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from database.event_words import meant_by
 from database.ingest.chunk import Chunk, Options, WrongFormatError, in_command, rejected_frame
 from database.ingest.column_names import USUAL, Naming, named_in_german, nearest, plain_name
 from database.ingest.conventions import Columns, Conventions, Learner
@@ -89,22 +90,28 @@ def missing(
         )
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     free = [name for name, our in zip(names, naming.ours, strict=True) if our not in USUAL]
-    guesses, advice = [], ""
+    guesses, unlike, advice = [], [], ""
     for our in lacking:
-        found = named_in_german(our, free) if our == "event_type" else nearest(our, free) or "COLUMN"
-        guesses += [] if found is None else [f"--map {our}={found}"]
+        found = named_in_german(our, free) if our == "event_type" else nearest(our, free)
+        if found is None and our != "event_type":
+            unlike.append(our)
+        guesses += [f"--map {our}={found or 'COLUMN'}"] if found or our in unlike else []
         free = [name for name in free if name != found]
     if "event_type" in lacking and not any(guess.startswith("--map event_type=") for guess in guesses):
         guesses.append("--event-type purchase")
     if _looks_like_data(names):
         named = f"--header {_HEADERS[kind]}"
-        advice = (
-            f"the first row looks like data: name the {len(names)} columns, in their order, by {named},..."
-        )
+        those = f"name the {len(names)} columns, in their order, by {named},..."
+        advice = f"try: the first row looks like data: {those}"
+    elif len(unlike) > len(free):
+        left = f"only {', '.join(free)}" if free else "none"
+        advice = f"too few columns: for {', '.join(unlike)} there is {left}"
     elif guesses:
         command = f"python -m database.ingest {kind} {in_command(path)}"
-        advice = " ".join([command, *map(_quoted, (*_stated(options, lacking), *guesses))])
-    hint = f"; try: {advice}" if advice else ""
+        # Only a command that loads the file as it stands is said to be worth a try.
+        how = f"say which column is the {' and which the '.join(unlike)}" if unlike else "try"
+        advice = f"{how}: " + " ".join([command, *map(_quoted, (*_stated(options, lacking), *guesses))])
+    hint = f"; {advice}" if advice else ""
     looks = f"it looks like {form_in_words(path, options)}"
     told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}; {looks}{hint}"
     return WrongFormatError(f"{path}: {told}", len(lacking) / of)
@@ -113,17 +120,21 @@ def missing(
 def _stated(options: Options, lacking: Sequence[str]) -> list[str]:
     """What was stated of how to read the file, as options of a command."""
     found = [f"--map {our}={theirs}" for our, theirs in options.columns.items() if our not in lacking]
+    scale = options.rating_scale
     for name, value in (
         ("header", ",".join(options.header)),
         ("event-type", options.event_type),
         ("sheet", options.sheet),
         ("encoding", options.encoding),
         ("value", options.value),
+        ("decimal", "comma" if options.decimal_comma else None),
+        ("rating-scale", scale and f"{scale[0]:g}..{scale[1]:g}"),
     ):
         found += [f"--{name} {value}"] if value else []
+    found += [f"--event {word.name}={meant_by(word)}" for word in options.words]
     if options.day_first is not None:
         found.append("--day-first" if options.day_first else "--month-first")
-    return found
+    return [*found, "--keep-null-words"] if options.keep_null_words else found
 
 
 def refused(
@@ -134,13 +145,15 @@ def refused(
     `about` names the column that a reason is about; what stood there is the further column "seen".
     """
     bad = reason.notna().to_numpy()
-    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in frame[bad].to_numpy()]
-    found = rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reason[bad]), raws)
-    seen = pd.Series(None, index=frame.index, dtype="str")
+    rows, reasons = frame[bad], reason[bad]  # to write times as text takes long, and most rows are good
+    raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in rows.to_numpy()]
+    found = rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reasons), raws)
+    seen = pd.Series(None, index=rows.index, dtype="str")
     for text, name in about.items():
-        if name in frame:
-            seen = seen.mask(reason == text, frame[name].astype("str"))
-    return found.assign(seen=seen[bad].to_numpy())
+        if name in rows:
+            of_reason = reasons == text
+            seen[of_reason] = rows.loc[of_reason, name].astype("str")
+    return found.assign(seen=seen.to_numpy())
 
 
 def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Iterator[Chunk]:
@@ -190,8 +203,9 @@ def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner)
                 rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
                 writer.write_batch(rows)
                 learner.look(rows)
-            bad = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws)
-            yield Chunk(len(bad), batch.progress / 2, rejected=bad)
+            bad = len(batch.bad_lines)
+            told = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws) if bad else None
+            yield Chunk(bad, batch.progress / 2, rejected=told)
 
 
 def _quoted(option: str) -> str:

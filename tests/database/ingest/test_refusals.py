@@ -6,6 +6,7 @@ import shlex
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -86,7 +87,7 @@ CASES = [
         "list.json",
         text('[{"who": "u", "what": "i"}]'),
         "it looks like JSON",
-        "--map user_id",
+        "too few columns: for user_id, item_id, timestamp there is only who, what",
         "interactions",
     ),
     Case("ratings.dat", text("1::31::5::978300760\n"), "double colons", "--header user_id,item_id,..."),
@@ -227,5 +228,45 @@ def test_the_command_that_a_refusal_prints_loads_the_file(
 def test_no_column_is_proposed_twice(tmp_path: Path) -> None:
     path = tmp_path / "names.csv"
     path.write_text("Artikelnr,Preis\n1,2\n")
-    with pytest.raises(IngestError, match="--map item_id=Artikelnr --map title=COLUMN"):
+    with pytest.raises(IngestError, match="--map item_id=Artikelnr --map title=COLUMN") as refused:
         ADAPTERS["items"].check(path, DEFAULT)
+    assert "; say which column is the title: python -m" in str(refused.value)
+    assert "try:" not in str(refused.value)  # as it stands the command would load nothing
+
+
+def test_a_file_without_a_column_to_spare_is_offered_no_command(tmp_path: Path) -> None:
+    path = tmp_path / "ids.csv"
+    path.write_text("Artikelnr\n1\n")
+    with pytest.raises(IngestError, match=r"too few columns: for title there is none$"):
+        ADAPTERS["items"].check(path, DEFAULT)
+
+
+def test_the_command_keeps_all_that_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "_words_by_api", tuple)
+    monkeypatch.chdir(tmp_path)
+    Path("a*[b].csv").write_text("Kunde;Artikelnr;Zeit;Aktion;Wert\nNA;1;3/4/24;in Korb;1,399\n")
+    said = ("--decimal", "comma", "--rating-scale", "0..10", "--keep-null-words", "--day-first")
+    words = ("--event", "in Korb=cart", "--event", "egal=nothing", "--event", "las=view", "--value", "ignore")
+    refusal = CliRunner().invoke(__main__.main, ["interactions", "a*[b].csv", *said, *words, "--dry-run"])
+    command = shlex.split(refusal.output.partition("try: ")[2])
+    pairs = [*pairwise(command)]
+    kept = [("--decimal", "comma"), ("--rating-scale", "0..10"), ("--value", "ignore")]
+    kept += [("--event", "in korb=cart"), ("--event", "egal=nothing"), ("--event", "las=click")]
+    assert set(kept) <= set(pairs), command
+    assert {"--keep-null-words", "--day-first", "a*[b].csv"} <= set(command)
+    loaded = CliRunner().invoke(__main__.main, [*command[3:], "--dry-run"])
+    assert "1 rows read: 1 usable, 0 rejected" in loaded.output, loaded.output
+    assert "NA" in loaded.output and "2024-04-03" in loaded.output, loaded.output
+
+
+def test_what_stood_in_a_refused_row_of_parquet_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    times = pd.to_datetime(["2024-05-01", "1980-01-02", "1970-01-01"], utc=True)
+    pd.DataFrame(
+        {"user_id": "u", "item_id": "i", "event_type": ["a", "click", "click"], "timestamp": times}
+    ).to_parquet(path)
+    (refused,) = [
+        chunk.rejected for chunk in ADAPTERS["interactions"].read(path, 0) if chunk.rejected is not None
+    ]
+    assert list(refused["line"]) == [1, 2, 3]
+    assert list(refused["seen"].dropna()) == ["a", "1980-01-02 00:00:00+00:00"]
