@@ -1,0 +1,113 @@
+"""A year of a grocer's baskets, generated: `python -m benchmarks.grocers_year FOLDER`.
+
+Its shape is that of a published year of real baskets: 1.47 million lines, 92,331 articles of which 17,428
+titles differ (sizes and packings share one), numeric ids, some 2,500 households under UUIDs, and a last day
+long ago. Households buy mostly from a few hundred articles of their own, popular ones more often.
+"""
+
+import uuid
+from pathlib import Path
+from random import Random
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+LINES = 1_470_000
+ITEMS = 92_331
+TITLES = 17_428
+HOUSEHOLDS = 2_500
+BASKET = 9.4  # lines, on average
+FIRST_DAY, DAYS = pd.Timestamp("2024-07-01"), 365
+_OWN = 300  # articles of a household
+_FROM_OWN = 0.7
+
+_GOODS = {
+    "DAIRY": "MILK,YOGURT,BUTTER,CREAM,CHEDDAR CHEESE,COTTAGE CHEESE,EGGS,MARGARINE,SOUR CREAM,CREAM CHEESE",
+    "BAKERY": "WHEAT BREAD,WHITE BREAD,BAGELS,DONUTS,MUFFINS,TORTILLAS,HAMBURGER BUNS,CROISSANTS,PIE,CAKE",
+    "PRODUCE": "BANANAS,APPLES,GRAPES,TOMATOES,LETTUCE,ONIONS,POTATOES,CARROTS,BROCCOLI,BERRIES",
+    "MEAT": "GROUND BEEF,CHICKEN BREAST,BACON,PORK CHOPS,SAUSAGE,HAM,TURKEY,STEAK,MEATBALLS,HOT DOGS",
+    "FROZEN": "PIZZA,ICE CREAM,WAFFLES,FISH STICKS,FRENCH FRIES,DINNER,BURRITOS,PEAS,LASAGNE,PIE CRUST",
+    "GROCERY": "PASTA,RICE,CEREAL,SOUP,BEANS,PEANUT BUTTER,SALSA,CHIPS,CRACKERS,COOKIES,COFFEE,TEA,SODA",
+    "HOUSEHOLD": "DETERGENT,PAPER TOWELS,BATH TISSUE,TRASH BAGS,DISH SOAP,CANDLES,BATTERIES,BLEACH",
+    "COSMETICS": "SHAMPOO,TOOTHPASTE,SOAP,LOTION,DEODORANT,MASCARA,LIPSTICK,RAZORS,VITAMINS,COLD REMEDY",
+}
+_MAKERS = (
+    "ACORN,BLUE HILL,CASA,DELTA,EVERDAY,FARMSIDE,GOLDEN,HARVEST,IVY,JUNIPER,KEEL,LAKEVIEW,MAPLE,NORTH STAR"
+)
+_KINDS = "ORGANIC,LIGHT,CLASSIC,SPICY,SWEET,UNSALTED,LOW FAT,FAMILY,PREMIUM,EXTRA,MINI,ORIGINAL,FRESH,READY"
+
+
+def catalogue(seed: int = 0) -> pd.DataFrame:
+    """ITEMS articles with TITLES titles: ids, titles, departments, sizes and prices."""
+    random, draws = Random(seed), np.random.default_rng(seed)
+    titles = [
+        (f"{maker} {kind} {good}", department)
+        for department, goods in _GOODS.items()
+        for good in goods.split(",")
+        for maker in _MAKERS.split(",")
+        for kind in _KINDS.split(",")
+    ]
+    titles = random.sample([*titles, *((f"{title} 2", department) for title, department in titles)], TITLES)
+    of_item = np.concatenate([np.arange(TITLES), draws.integers(0, TITLES, ITEMS - TITLES)])
+    ids = draws.choice(np.arange(25_000, 18_000_000), ITEMS, replace=False)
+    return pd.DataFrame(
+        {
+            "product_id": ids,
+            "product_name": [titles[place][0] for place in of_item],
+            "department": [titles[place][1] for place in of_item],
+            "package_size": [f"{size} OZ" for size in draws.integers(1, 64, ITEMS)],
+            "price": draws.lognormal(1.1, 0.6, ITEMS).round(2),
+        }
+    )
+
+
+def baskets(item_ids: NDArray[np.int64], seed: int = 0, lines: int = LINES) -> pd.DataFrame:
+    """Lines of baskets, in the order of time."""
+    draws, random = np.random.default_rng(seed + 1), Random(seed + 1)
+    popularity = 1 / np.arange(1, len(item_ids) + 1) ** 0.8
+    popularity /= popularity.sum()
+    own = draws.choice(len(item_ids), (HOUSEHOLDS, _OWN), p=popularity)
+    count = int(lines / BASKET)
+    sizes = draws.geometric(1 / BASKET, count)
+    of_line = np.repeat(np.arange(count), sizes)[:lines]
+    of_line = np.concatenate([of_line, np.full(lines - len(of_line), count - 1)])
+    keen = draws.lognormal(0, 0.8, HOUSEHOLDS)
+    household = draws.choice(HOUSEHOLDS, count, p=keen / keen.sum())
+    seconds = np.sort(draws.integers(0, DAYS * 86_400, count))
+    favourite = np.minimum(draws.geometric(0.015, lines) - 1, _OWN - 1)
+    item = np.where(
+        draws.random(lines) < _FROM_OWN,
+        own[household[of_line], favourite],
+        draws.choice(len(item_ids), lines, p=popularity),
+    )
+    # Every article was bought once at least.
+    item[draws.choice(lines, min(lines, len(item_ids)), replace=False)] = np.arange(len(item_ids))[:lines]
+    names = np.array([str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(HOUSEHOLDS)])
+    times = (FIRST_DAY + pd.to_timedelta(seconds, unit="s")).strftime("%Y-%m-%dT%H:%M:%S")
+    return pd.DataFrame(
+        {
+            "household_id": names[household[of_line]],
+            "basket_id": (31_198_000_000 + np.arange(count))[of_line],
+            "product_id": item_ids[item],
+            "quantity": draws.geometric(0.8, lines),
+            "transaction_timestamp": np.asarray(times)[of_line],
+        }
+    )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", default=0)
+@click.option("--lines", default=LINES, show_default=True)
+def main(folder: Path, seed: int, lines: int) -> None:
+    """Write products.parquet and baskets.parquet into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    items = catalogue(seed)
+    items.to_parquet(folder / "products.parquet")
+    baskets(items["product_id"].to_numpy(), seed, lines).to_parquet(folder / "baskets.parquet")
+
+
+if __name__ == "__main__":
+    main()
