@@ -17,12 +17,12 @@ def main(context: click.Context) -> None:
     service.unwind_on_sigterm()
     if context.invoked_subcommand is None:
         context.invoke(compare_with_libraries)
-        ingest.run()
+        context.invoke(ingest.run)
         service.run()
 
 
 main.command("service", help="The service under BentoML, its bare app, and raw ASGI.")(service.run)
-main.command("ingest", help="Ingestion and bare COPY.")(ingest.run)
+main.add_command(ingest.run, "ingest")
 main.command("lists", help="Lists of /v1 with and without filters, of 100,000 items.")(filtered_lists.run)
 main.command("counted", help="Lists that count and sort everything, by size.")(counted_lists.run)
 main.add_command(compare_with_libraries, "speed")
