@@ -89,7 +89,7 @@ def _timed(conn: Connection, load: Callable[[], None]) -> tuple[float, float]:
     server = psutil.Process(conn.get_backend_pid())
 
     def used() -> float:
-        return sum(psutil.Process().cpu_times()[:2]) + sum(server.cpu_times()[:2])
+        return float(sum(psutil.Process().cpu_times()[:2]) + sum(server.cpu_times()[:2]))
 
     started, before = time.perf_counter(), used()
     load()

@@ -143,9 +143,10 @@ on conflict (dedup_key, occurred_at) do nothing
 """
 _STATES = ["like", "rating", "feedback"]  # said twice, they say nothing new
 
+# In the order of the key, which is built at its end alone: half the time of any order.
 _USERS = """
 insert into users (user_id) select distinct user_id from staged_interactions where user_id is not null
-on conflict do nothing
+order by user_id on conflict do nothing
 """
 
 _UNKNOWN = """
