@@ -11,10 +11,9 @@ from database.command_line import errors_as_messages
 from database.connection import connect
 from database.list_outcomes import ListOutcomes, list_outcomes
 from database.monitoring import guard_events
-from experiments.reading import click_rate
 from training.errors import TrainingError
 from training.params import load_params
-from watch.guard_power import GuardPower, guard_power
+from watch.guard_power import GuardPower, power_of_shop
 
 
 @click.group(help=__doc__)
@@ -28,12 +27,10 @@ def main() -> None:
 def guard(events: int) -> None:
     """Show the smallest drop that the guard finds in this shop, and its latest decisions."""
     params = load_params()
-    now = datetime.now(UTC)
-    since = now - timedelta(days=params.guard.holdback_days)
     with connect() as conn:
-        recent = click_rate(conn, None, since, now, params.experiments.attribution(), clicks_until=now)
+        power = power_of_shop(conn, params, datetime.now(UTC))
         latest = guard_events(conn, events)
-    for line in describe_power(guard_power(recent, params.guard), params.guard.holdback_days):
+    for line in describe_power(power, params.guard.holdback_days):
         click.echo(line)
     for event in latest:
         done = "rolled back" if event.rolled_back else event.verdict

@@ -1,9 +1,14 @@
 """What the guard would find in this shop, by the traffic of its last days: before any bundle is worse."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from math import inf
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from experiments.reading import click_rate
 from experiments.statistics import Rate
+from training.params import Params
 from training.params.operating import GuardParams
 from watch.automatic_rollback import detectable_drop
 
@@ -49,3 +54,10 @@ def guard_power(recent: Rate, limits: GuardParams) -> GuardPower:
         days=detectable_drop((between + limits.day_spread**2) * share, limits),
         first_week=detectable_drop(between + limits.unmatched_spread**2, limits),
     )
+
+
+def power_of_shop(conn: Connection, params: Params, now: datetime) -> GuardPower:
+    """The power by what all bundles showed in the `holdback_days` before `now`."""
+    since = now - timedelta(days=params.guard.holdback_days)
+    recent = click_rate(conn, None, since, now, params.experiments.attribution(), clicks_until=now)
+    return guard_power(recent, params.guard)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from watch.automatic_rollback import roll_back_if_worse
 from watch.drift import find_drift
 from watch.errors import WatchError
 from watch.figures import Figure
+from watch.guard_power import GuardPower, power_of_shop
 from watch.populations import read_catalogue, read_snapshot, read_weeks, snapshot_files
 from watch.retention import prune
 
@@ -80,10 +81,16 @@ def measure_drift(now: datetime | None = None) -> bool:
         figures = find_drift(then, read_catalogue(conn, limits), weeks, limits, params.seed)
         drifted = any(figure.drifted for figure in figures)
         newest = weeks.end.date() - timedelta(days=1)
-        report = {"figures": [asdict(figure) for figure in figures], "newest_day": newest.isoformat()}
+        power = power_of_shop(conn, params, now)
+        report = {
+            "figures": [asdict(figure) for figure in figures],
+            "newest_day": newest.isoformat(),
+            "guard_power": asdict(power),
+        }
         record_drift(conn, serving.bundle_id, drifted, report, now)
         last = last_trigger(conn)
-    write_page(settings, serving.bundle_id, figures, newest, now)
+    page = Page(serving.bundle_id, figures, newest, now, power, params.guard.holdback_days)
+    write_page(settings, page)
     cooling = last is not None and now - last < timedelta(hours=limits.cooldown_hours)
     names = ", ".join(figure.name for figure in figures if figure.drifted) or "nothing"
     logger.info("Drifted: %s%s", names, " (within the cooldown)" if drifted and cooling else "")
@@ -96,27 +103,41 @@ def drift_triggered() -> None:
         mark_triggered(conn)
 
 
-def write_page(
-    settings: Settings, bundle_id: str, figures: list[Figure], newest: date, now: datetime
-) -> Path:
+@dataclass(frozen=True)
+class Page:
+    """What the report's page shows."""
+
+    bundle_id: str
+    figures: list[Figure]
+    newest: date
+    """The newest day that was compared."""
+    now: datetime
+    power: GuardPower
+    power_days: float
+    """Whose traffic the guard's power is of."""
+
+
+def write_page(settings: Settings, page: Page) -> Path:
     """Write the report as a page: one file a report, and `drift.html`, which is the latest."""
     text = jinja2.Template(
         Path(__file__).with_name("drift.html.j2").read_text(),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     ).render(
-        bundle_id=bundle_id,
-        drifted=any(figure.drifted for figure in figures),
-        created_at=f"{now:%Y-%m-%d %H:%M} UTC",
-        newest=newest,
-        figures=figures,
+        bundle_id=page.bundle_id,
+        drifted=any(figure.drifted for figure in page.figures),
+        created_at=f"{page.now:%Y-%m-%d %H:%M} UTC",
+        newest=page.newest,
+        figures=page.figures,
+        power=page.power,
+        power_days=page.power_days,
     )
     folder = settings.home / "monitoring"
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / f"drift-{now:%Y%m%dT%H%M%S}.html"
-    for path in (page, folder / "drift.html"):
+    file = folder / f"drift-{page.now:%Y%m%dT%H%M%S}.html"
+    for path in (file, folder / "drift.html"):
         path.write_text(text)
-    return page
+    return file
 
 
 def check_quality(now: datetime | None = None) -> None:

@@ -90,7 +90,7 @@ async def read(request: Request, plane: Plane, experiment_id: ExperimentId) -> R
     "/monitoring", response_model=dict[str, Any], responses=documented(503), summary="Freshness, drift, guard"
 )
 async def monitoring(request: Request) -> Response:
-    """Freshness, the latest drift report, the guard's latest decisions."""
+    """Freshness, the latest drift report, the guard's latest decisions and the drop that it finds here."""
     return answer(await _asked(request, "reading the monitoring", _watch))
 
 
@@ -140,4 +140,5 @@ def _watch(settings: Settings) -> dict[str, Any]:
             "freshness": asdict(read_freshness(conn)),
             "drift": asdict(drift[0]) if drift else None,
             "guard": [asdict(event) for event in guard_events(conn, 10)],
+            "guard_power": drift[0].report.get("guard_power") if drift else None,
         }

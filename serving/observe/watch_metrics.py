@@ -47,6 +47,16 @@ class MonitoringCollector:
             drifted.add_metric(names, float(figure["drifted"]))
             judged.add_metric(names, float(figure["judged"]))
         yield from (value, threshold, drifted, judged)
+        drop = GaugeMetricFamily(
+            "shortlist_guard_detectable_drop",
+            "Relative drop of the click rate that the guard rolls back in 80 % of cases, by this traffic.",
+            labels=("compared",),
+        )
+        power = self.drift.report.get("guard_power", {}) if self.drift else {}
+        for compared in ("holdback", "days", "first_week"):
+            if power.get(compared) is not None:
+                drop.add_metric((compared,), power[compared])
+        yield drop
         moments = (
             ("shortlist_drift_report_timestamp_seconds", "When drift was last measured.", self._measured_at),
             ("shortlist_guard_rollback_timestamp_seconds", "When the guard last rolled back.", self._back_at),

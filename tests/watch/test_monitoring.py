@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,14 +16,19 @@ from database.deployments import activate
 from database.export import export_snapshot
 from database.monitoring import drift_reports, read_freshness
 from database.settings import REPOSITORY, get_settings
+from experiments.statistics import Rate
 from training.data.workspace import Workspace
 from training.params import load_params
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 from watch import monitoring
+from watch.__main__ import describe_power
+from watch.guard_power import guard_power
+from watch.monitoring import Page
 from watch.populations import ReferenceMissingError, read_weeks, snapshot_files
 
-LIMITS = load_params(REPOSITORY / "params.yaml").monitoring
+PARAMS = load_params(REPOSITORY / "params.yaml")
+LIMITS = PARAMS.monitoring
 START = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -108,11 +114,30 @@ def test_drift_is_measured_told_and_triggers_once(
     assert report.report["newest_day"] == "2026-07-09", "the day of the last interaction has not ended"
     page = (get_settings().home / "monitoring" / "drift.html").read_text()
     assert "Drifted" in page and "category_psi" in page and "b1" in page
+    assert "0 users were shown lists in the last 2 days" in page and "none: too few users or clicks" in page
     connection.rollback()
     monitoring.drift_triggered()
     assert drift_reports(connection, 1)[0].triggered
     assert monitoring.measure_drift(now + timedelta(hours=1)) is False, "the cooldown"
     assert monitoring.measure_drift(now + timedelta(hours=LIMITS.cooldown_hours + 1)) is True
+
+
+def test_the_page_shows_what_the_guard_finds_in_this_shop(workspace: Workspace) -> None:
+    """The same figures as `python -m watch guard`."""
+    now = START + timedelta(days=100)
+    power = guard_power(Rate(4000, 24_000, 1200, 1200, 7200, 144_000), PARAMS.guard)
+    assert power.holdback is not None and max(power.holdback, power.days) < power.first_week < 1
+    page = Page("b1", [], now.date(), now, power, PARAMS.guard.holdback_days)
+    text = monitoring.write_page(get_settings(), page).read_text()
+    assert "4,000 users were shown lists in the last 2 days" in text
+    assert "with a holdback of 400 users" in text and "There is no holdback" not in text
+    for line, drop in zip(
+        describe_power(power, 2)[2:], (power.holdback, power.days, power.first_week), strict=True
+    ):
+        assert f"{drop:.0%}" in line and f">{100 * drop:.0f} %<" in text
+    without = replace(power, held=0, holdback=None)
+    text = monitoring.write_page(get_settings(), replace(page, power=without)).read_text()
+    assert "There is no holdback" in text and "with a holdback of" not in text
 
 
 def test_only_whole_days_count_and_a_silent_one_is_a_day(connection: Connection) -> None:

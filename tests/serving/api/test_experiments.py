@@ -117,6 +117,7 @@ async def test_starting_needs_a_key_and_reading_does_not(client: httpx.AsyncClie
 async def test_what_the_platform_finds_in_itself(client: httpx.AsyncClient) -> None:
     found = (await client.get("/monitoring")).json()
     assert found["drift"] is None and found["guard"] == [] and found["freshness"]["bundle_id"] is None
+    assert found["guard_power"] is None
 
 
 async def test_drift_and_the_guards_rollback_are_metrics(
@@ -125,11 +126,13 @@ async def test_drift_and_the_guards_rollback_are_metrics(
     before = (await client.get("/api/v1/metrics")).text
     assert "\nshortlist_drift_value{" not in before and "shortlist_drift_report_timestamp_seconds" in before
     figure = {"name": "price_ks", "about": "catalogue", "value": 0.4, "threshold": 0.15, "judged": True}
+    power = {"users": 4000, "held": 0, "holdback": None, "days": 0.27, "first_week": 0.61}
     now = datetime(2026, 11, 20, tzinfo=UTC)
     conn = psycopg2.connect(database.dsn)
     with conn:
         for drifted in (False, True):
-            record_drift(conn, "b1", drifted, {"figures": [figure | {"drifted": drifted}]}, now)
+            report = {"figures": [figure | {"drifted": drifted}], "guard_power": power}
+            record_drift(conn, "b1", drifted, report, now)
         record_guard_event(conn, "b1", "b0", "worse", {}, rolled_back=True, decided_at=now)
     conn.close()
     text = (await client.get("/api/v1/metrics")).text
@@ -138,6 +141,9 @@ async def test_drift_and_the_guards_rollback_are_metrics(
     assert f"\nshortlist_drift_threshold{labels} 0.15\n" in text
     assert f"\nshortlist_drift_drifted{labels} 1.0\n" in text
     assert f"\nshortlist_drift_judged{labels} 1.0\n" in text
+    drops = [line for line in text.splitlines() if line.startswith("shortlist_guard_detectable_drop{")]
+    assert [line.split("compared=")[1] for line in drops] == ['"days"} 0.27', '"first_week"} 0.61']
+    assert (await client.get("/monitoring")).json()["guard_power"] == power
     seconds = next(line for line in text.splitlines() if line.startswith("shortlist_drift_report_time"))
     assert float(seconds.split()[1]) == now.timestamp()
     assert "\nshortlist_guard_rollback_timestamp_seconds 1.7" in text
