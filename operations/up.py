@@ -17,6 +17,7 @@ from operations.environment import Layout, layout
 from operations.errors import PreflightError, RunFailedError, StartError
 from operations.platform import DAGS, Platform
 from operations.reporter import Reporter
+from operations.training_runs import training_runs_address
 
 WATCH_SECONDS = 1.0
 
@@ -152,7 +153,7 @@ def _show_answer(platform: Platform) -> None:
 def _show_addresses(platform: Platform) -> None:
     platform.report.plain()
     platform.report.plain(f"  Airflow   {platform.settings.airflow_address}")
-    platform.report.plain(f"  MLflow    {platform.settings.tracking_uri}")
+    platform.report.plain(f"  MLflow    {training_runs_address(platform.settings)}")
     platform.report.plain(f"  service   {platform.service_address}")
     platform.report.plain()
 

@@ -16,6 +16,9 @@ from database.data_directory import binary
 from database.embedded import accepts_connections
 from database.settings import REPOSITORY, Settings
 from operations.supervisor import Supervisor
+from operations.training_runs import training_runs_address
+from training.tracking.lineage import Lineage
+from training.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.platform
 KILLED = ("service", "mlflow", "postgres")
@@ -45,6 +48,27 @@ def answers(address: str) -> bool:
         return False
 
 
+def mlflow_lists_the_training_runs(settings: Settings) -> None:
+    """Whoever follows the address, that of the README too, gets the runs and no other mode of MLflow."""
+    assert training_runs_address(settings) == settings.tracking_uri, "there is none yet"
+    tracker = Tracker(settings)
+    run = tracker.bundle_run(Lineage("0" * 32, "p", "c"))
+    experiment = tracker.client.get_run(run.id).info.experiment_id
+    address = training_runs_address(settings)
+    assert address == f"{settings.tracking_uri}/#/experiments/{experiment}/runs" and answers(address)
+    default = Settings(_env_file=None).model_copy(update={"mlflow_tracking_uri": None, "mlflow_port": 5000})
+    readme = (REPOSITORY / "README.md").read_text()
+    assert f"({default.tracking_uri}/#/experiments/{experiment}/runs)" in readme, (
+        "the first one of a new MLflow"
+    )
+    # The page is made in the browser: it goes by this tag, and by a route that the script must know.
+    kind = tracker.client.get_experiment(experiment).tags["mlflow.experimentKind"]
+    page = httpx.get(address, timeout=30, trust_env=False).text
+    (script,) = re.findall(r'"(static-files/static/js/main\.[^"]+\.js)"', page)
+    code = httpx.get(f"{settings.tracking_uri}/{script}", timeout=60, trust_env=False).text
+    assert f'CUSTOM_MODEL_DEVELOPMENT="{kind}"' in code and '"/experiments/:experimentId/:tabName' in code
+
+
 def test_it_starts_mends_itself_and_leaves_nothing(
     environment: dict[str, str], settings: Settings, supervisor: Supervisor
 ) -> None:
@@ -58,6 +82,8 @@ def test_it_starts_mends_itself_and_leaves_nothing(
     for address in (settings.airflow_address, settings.tracking_uri, str(settings.service_port)):
         assert address in started.stdout
     assert all(answers(address) for address in addresses.values())
+
+    mlflow_lists_the_training_runs(settings)
 
     again = operations(environment, "up", "--detach")
     assert again.returncode == 1
