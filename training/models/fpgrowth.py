@@ -17,7 +17,7 @@ from training.models.core.base import Algorithm, Config, Query
 from training.models.core.bounds import MOST_POWER
 from training.models.core.data import TrainingData
 from training.models.core.itemsets import LargerRules, larger_rules
-from training.models.core.neighbours import BLOCK, NeighbourModel, keep_top
+from training.models.core.neighbours import NeighbourModel, keep_top, row_blocks
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, Report
 
@@ -185,10 +185,10 @@ def pair_counts(baskets: Csr, least: int) -> Csr:
     # int32: float32 counts exactly only up to 2^24 baskets.
     whole = baskets.astype(np.int32)
     items = sparse.csr_array(whole.T)
-    blocks = []
-    for start in range(0, max(items.shape[0], 1), BLOCK):
-        # Whole, the product of a popular catalogue is nearly dense, and most of its pairs are rare.
-        found = (items[start : start + BLOCK] @ whole).tocoo()
+    blocks = [sparse.csr_array((0, items.shape[0]), dtype=np.int32)]
+    for start, end in row_blocks(items, whole):
+        # Most of the pairs are rare, and dropped before the next block is counted.
+        found = (items[start:end] @ whole).tocoo()
         kept = (found.data >= least) & (found.row + start != found.col)
         pairs = (found.data[kept], (found.row[kept], found.col[kept]))
         blocks.append(sparse.csr_array(pairs, shape=found.shape))

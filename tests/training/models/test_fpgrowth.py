@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from training.models import fpgrowth
+from training.models.core import neighbours
 from training.models.core.base import Query, exclude, top_k
 from training.models.core.data import TrainingData
 from training.models.core.itemsets import LargerRules
@@ -122,7 +122,7 @@ def test_lift_makes_a_rule_tell_more_than_what_is_popular_anyway() -> None:
 
 @pytest.mark.parametrize("block", [1, 7, 30, 100])
 def test_pairs_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(fpgrowth, "BLOCK", block)
+    monkeypatch.setattr(neighbours, "BLOCK", block)
     baskets = np.random.default_rng(block).random((200, 30)) < np.linspace(0.02, 0.6, 30)
     expected = baskets.T.astype(int) @ baskets.astype(int)
     expected[(expected < 5) | np.eye(30, dtype=bool)] = 0

@@ -1,6 +1,6 @@
 """The scorer of every model that is a list of neighbours an item: TF-IDF, item-kNN, EASE, rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +13,10 @@ from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
 
 BLOCK = 1024
-"""Rows of an item x item product that are held at a time."""
+"""Most rows of an item x item product that are held at a time."""
+
+ENTRIES = 1 << 23
+"""Most entries of them, as far as rows allow it: some 80 bytes each, while the largest are looked for."""
 
 Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
 """Rows, columns and values of entries to their weights."""
@@ -129,11 +132,9 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
         count: entries kept of each row.
         weigh: makes the entries' weights of their rows, columns and values; None keeps the values.
     """
-    n_items = left.shape[0]
-    blocks = []
-    for start in range(0, max(n_items, 1), BLOCK):
-        # Whole, the product of a popular catalogue is nearly dense: BLOCK rows bound the memory.
-        found = (left[start : start + BLOCK] @ right).tocoo()
+    blocks = [sparse.csr_array((0, right.shape[1]), dtype=np.float32)]
+    for start, end in row_blocks(left, right):
+        found = (left[start:end] @ right).tocoo()
         apart = found.row + start != found.col
         row, column, values = found.row[apart], found.col[apart], found.data[apart]
         if weigh is not None:
@@ -141,6 +142,29 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
         block = sparse.csr_array((values.astype(np.float32), (row, column)), shape=found.shape)
         blocks.append(keep_top(block, count))
     return sparse.vstack(blocks, format="csr")
+
+
+def row_blocks(left: Csr, right: Csr) -> Iterator[tuple[int, int]]:
+    """Spans of rows of left @ right, in order: BLOCK rows each, or those that may hold ENTRIES entries.
+
+    Whole, the product of a popular catalogue is nearly dense. One user of 100,000 items, a crawler, makes as
+    many entries of each of them.
+    """
+    lengths = np.diff(right.indptr).astype(np.float64)
+    # An entry of a row is a pair of what `left` holds there and what `right` holds in that place.
+    most = (
+        np.add.reduceat(np.append(lengths[left.indices], 0.0), left.indptr[:-1])
+        if left.shape[0]
+        else lengths[:0]
+    )
+    most[np.diff(left.indptr) == 0] = 0.0
+    before = np.concatenate([[0.0], np.cumsum(np.minimum(most, right.shape[1]))])
+    start = 0
+    while start < left.shape[0]:
+        end = int(np.searchsorted(before, before[start] + ENTRIES, side="right")) - 1
+        end = min(max(end, start + 1), start + BLOCK, left.shape[0])
+        yield start, end
+        start = end
 
 
 def keep_top(matrix: Csr, count: int) -> Csr:

@@ -1,13 +1,17 @@
 """Lists of neighbours: TF-IDF against its dense definition, and what is kept of each row."""
 
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 from training.models import tfidf
+from training.models.core import neighbours
 from training.models.core.data import Catalogue, TrainingData
-from training.models.core.neighbours import keep_top
+from training.models.core.neighbours import keep_top, row_blocks, top_products
 from training.models.core.vocabulary import Vocabulary
 
 
@@ -58,3 +62,36 @@ def test_what_is_kept_of_each_row_is_what_sorting_it_keeps(seed: int, count: int
 def test_keeping_the_largest_entries_of_each_row() -> None:
     matrix = sparse.csr_array(np.array([[1, -5, 3, 0], [2, 2, 2, 0], [0, 0, 0, 0]], dtype=np.float32))
     assert keep_top(matrix, 2).toarray().tolist() == [[0, -5, 3, 0], [2, 2, 0, 0], [0, 0, 0, 0]]
+
+
+@given(seed=st.integers(0, 2**20), entries=st.integers(1, 60), rows=st.integers(1, 9))
+def test_blocks_hold_no_more_than_they_may_and_every_row_once(seed: int, entries: int, rows: int) -> None:
+    draw = np.random.default_rng(seed)
+    shape = tuple(draw.integers(0, 20, size=2))
+    right = sparse.csr_array((draw.random(shape) < draw.random()).astype(np.float32))
+    left = sparse.csr_array(right.T)
+    whole = top_products(left, right, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "ENTRIES", entries)
+        patch.setattr(neighbours, "BLOCK", rows)
+        blocks = list(row_blocks(left, right))
+        found = top_products(left, right, 3)
+    assert [row for start, end in blocks for row in range(start, end)] == list(range(shape[1]))
+    for start, end in blocks:
+        assert end - start <= rows
+        assert end - start == 1 or (left[start:end] @ right).nnz <= entries
+    assert (found != whole).nnz == 0 and found.shape == whole.shape
+
+
+def test_a_crawler_that_saw_everything_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of 1,024 rows would hold 3 million entries of some 80 bytes each."""
+    items = 3000
+    matrix = sparse.csr_array(np.ones((2, items), dtype=np.float32))
+    by_item = sparse.csr_array(matrix.T)
+    monkeypatch.setattr(neighbours, "ENTRIES", 1 << 17)
+    tracemalloc.start()
+    found = top_products(by_item, matrix, 5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.diff(found.indptr).tolist() == [5] * items
+    assert peak < 20e6
