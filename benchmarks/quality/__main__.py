@@ -18,7 +18,7 @@ import click
 
 from benchmarks.quality.carts import report as carts_report
 from benchmarks.quality.data import make_workspace
-from benchmarks.quality.lists import Reordering, evaluate_all, fit_all, reorder
+from benchmarks.quality.lists import WITH_FALLBACK, Reordering, evaluate_all, fit_all, reorder
 from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
 from database.ingest import ADAPTERS
 from training.data.prepared import Prepared
@@ -96,7 +96,8 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
     models = {name: model for name, (model, _) in fitted.items()}
     sizes = next(iter(found.values())).evaluation.users
     first, weights = next(iter(blends.items()))
-    warm = test.of(test.user_slices()["warm_users"])
+    with_history = test.user_slices()["warm_users"]
+    warm, baseline = test.of(with_history), found[WITH_FALLBACK].lists[with_history, :k]
     settings = [Reordering(0.0, relevance) for relevance in RELEVANCES]
     settings += [Reordering(0.0, 1.0, new_items=True), Reordering(params.blend.diverse, 1.0)]
     settings += [Reordering(params.blend.diverse, params.ranking.relevance)]
@@ -112,8 +113,8 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
             spread_table(found, k),
             f"{first} less each:\n",
             paired_table(found, first, test, params),
-            f"{first} as the home page orders it, users with a history:\n",
-            reordering_table(settings, lists, warm, params),
+            f"{first} as the home page orders it, and the simplest system, users with a history:\n",
+            reordering_table(settings, lists, baseline, warm, params),
         ]
     )
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from training import markdown
 from training.data.prepared import Prepared
 from training.evaluation.intervals import estimate_means
-from training.markdown import table
 from training.models.core.base import Query
 from training.models.core.data import TrainingData
 from training.models.core.types import BoolArray, DoubleArray, FloatArray, IntArray
@@ -36,7 +36,7 @@ class Case:
 
 
 def report(prepared: Prepared, params: Params, seed: int = 7) -> str:
-    """The table as Markdown: hit rate and NDCG at 10, and how far the served ranker is above each."""
+    """The table as Markdown: hit rate and NDCG at 10, and how far the served ranker is above each in both."""
     cut = _start_of_test(prepared)
     data = prepared.training_data(prepared.events.time < cut, cut)
     assert data.baskets is not None
@@ -58,24 +58,26 @@ def report(prepared: Prepared, params: Params, seed: int = 7) -> str:
     known = np.diff(data.baskets.tocsc().indptr) > 0
     cases = draw_cases(prepared, cut, known, seed)
     found = {name: _places(score, cases) for name, score in rankers.items()}
-    served = _gain(next(iter(found.values())))
-    rows = []
-    for name, places in found.items():
-        gains = np.stack([_gain(places), served - _gain(places)], axis=1)
-        own, less = estimate_means(gains, RESAMPLES, seed)
-        rows.append(
-            (
-                name,
-                f"{np.mean(places < K):.4f}",
-                f"{own.value:.4f} [{own.low:.4f}, {own.high:.4f}]",
-                f"{less.value:+.4f} [{less.low:+.4f}, {less.high:+.4f}]",
-            )
-        )
-    head = ("ranker", f"hit rate@{K}", f"NDCG@{K}", "the served one's less this")
+    served = next(iter(found.values()))
+    rows = [(name, *_cells(places, served, seed)) for name, places in found.items()]
+    less = "the served one's less this"
+    head = ("ranker", f"hit rate@{K}", f"{less}, hit rate", f"NDCG@{K}", f"{less}, NDCG")
     return (
         f"{len(cases)} carts of 1 to {LARGEST_CART} items; {data.baskets.shape[0]} baskets to learn from, "
-        f"{len(rules.data)} rules of one item, {len(rules.larger)} of two.\n\n" + table(head, rows)
+        f"{len(rules.data)} rules of one item, {len(rules.larger)} of two.\n\n" + markdown.table(head, rows)
     )
+
+
+def _cells(places: IntArray, served: IntArray, seed: int) -> list[str]:
+    """Hit rate and NDCG of a ranker, each with how far the served one is above it in the same carts."""
+    own, best = [[(where < K).astype(np.float64), _gain(where)] for where in (places, served)]
+    pairs = zip(own, best, strict=True)
+    columns = np.column_stack([column for mine, other in pairs for column in (mine, other - mine)])
+    cells = []
+    for number, found in enumerate(estimate_means(columns, RESAMPLES, seed)):
+        write = markdown.difference if number % 2 else markdown.interval
+        cells.append(write(found.value, found.low, found.high))
+    return cells
 
 
 def draw_cases(prepared: Prepared, cut: int, known: BoolArray, seed: int) -> list[Case]:

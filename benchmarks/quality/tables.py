@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.quality.lists import RankerResult, Reordering
+from benchmarks.quality.lists import WITH_FALLBACK, RankerResult, Reordering
 from training import markdown
 from training.evaluation.intervals import Difference, Estimate, compare, compare_coverage
 from training.evaluation.ranking import ITEMS, TestSet, evaluate
@@ -87,26 +87,39 @@ def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
 
 
 def reordering_table(
-    settings: Sequence[Reordering], lists: Sequence[IntArray], test: TestSet, params: Params
+    settings: Sequence[Reordering],
+    lists: Sequence[IntArray],
+    baseline: IntArray,
+    test: TestSet,
+    params: Params,
 ) -> str:
-    """What each setting costs in NDCG against the first, and what it brings."""
+    """What each setting costs in NDCG against the first, and what it brings; the last row is `baseline`'s.
+
+    Args:
+        settings: of the blend's order.
+        lists: int32[u, k] for each of them.
+        baseline: int32[u, k], what the simplest system shows the same users.
+        test: the users.
+        params: of the evaluation.
+    """
     k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed
-    found = [evaluate(part, test, [k], samples, seed) for part in lists]
+    found = [evaluate(part, test, [k], samples, seed) for part in (*lists, baseline)]
     head = ["`diverse`", "`relevance`", "last place", f"ndcg@{k}", "difference", "verdict"]
     head += [f"diversity@{k}", f"coverage@{k}", f"ndcg@{k} of items under {FEW_INTERACTIONS} interactions"]
+    names = [
+        [str(each.diverse), str(each.relevance), "a new item" if each.new_items else ""] for each in settings
+    ]
     rows = []
-    for setting, numbers in zip(settings, found, strict=True):
+    for name, numbers in zip([*names, [WITH_FALLBACK, "", ""]], found, strict=True):
         cost = compare(numbers.per_user[f"ndcg@{k}"], found[0].per_user[f"ndcg@{k}"], samples, seed)
         rows.append(
             [
-                str(setting.diverse),
-                str(setting.relevance),
-                "a new item" if setting.new_items else "",
-                f"{numbers.metric(f'ndcg@{k}'):.4f}",
+                *name,
+                estimate(numbers.slices["all"][f"ndcg@{k}"]),
                 signed(cost) if numbers is not found[0] else "",
                 cost.verdict if numbers is not found[0] else "",
                 f"{numbers.metric(f'diversity@{k}'):.4f}",
-                f"{numbers.metric(f'coverage@{k}'):.4f}",
+                estimate(numbers.slices["all"][f"coverage@{k}"]),
                 estimate(numbers.slices[ITEMS][f"ndcg@{k}"]),
             ]
         )

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.quality.__main__ import report
 from benchmarks.quality.data import cut
-from benchmarks.quality.lists import Reordering, reorder
+from benchmarks.quality.lists import WITH_FALLBACK, Reordering, reorder
 from database.settings import REPOSITORY
 from training.data.prepared import Prepared
 from training.data.split import DAY
@@ -69,6 +69,7 @@ def test_the_report_holds_every_model_and_compares_the_blend_with_each(
     for name in ("ease", "popularity", "trending", "gfcf", "alike"):
         assert rows.count(name) == 4, f"{name} stands in the tables, by users, and against the blend"
     assert rows.count(BLEND) == 3
+    assert rows.count(WITH_FALLBACK) == 5, "what serves everyone most simply stands in every table"
     assert text.startswith("30 test users, 30 with a history, 0 cold; 40 items, 300 events")
 
 
