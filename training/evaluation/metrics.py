@@ -117,7 +117,7 @@ def diversity(lists: IntArray, vectors: FloatArray, k: int, block: int) -> Doubl
         k: length looked at.
         block: users whose vectors are held at a time.
     """
-    known = np.append(np.abs(vectors).sum(axis=1) > 0, False)
+    known = np.append(vectors.any(axis=1), False)
     result = np.full(len(lists), np.nan)
     for start in range(0, len(lists), block):
         top = lists[start : start + block, :k]

@@ -13,8 +13,11 @@ from training.models.blend import FEW_INTERACTIONS
 from training.models.core.base import top_k
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
-SCORE_BYTES = 256 * 1024 * 1024
-"""Scores held at a time."""
+SCORE_BYTES = 64 * 1024 * 1024
+"""Of a block of scores, users by items. BLOCKS_HELD of them exist while a blend is evaluated."""
+
+BLOCKS_HELD = 9
+"""A part as it is, normalised and weighted, the sum of all, their sizes, and what rounding may be."""
 
 ACCURACY: dict[str, metrics.Accuracy] = {
     "recall": metrics.recall,

@@ -1,8 +1,8 @@
 """What a night needs of memory, by the size of the history, said and judged before anything is done.
 
-Each step is a process. What it takes is a fixed part, and bytes for each interaction, user and item. Those of
-`prepare` and `validate` lie above what `python -m benchmarks.memory` measured on up to 30 million rows;
-a fit's are counted from its arrays, and lie above what ALS took on one million.
+Each step is a process. What it takes is a fixed part, and bytes for each interaction, user and item, which
+lie above what `python -m benchmarks.memory` measured on up to 30 million rows; and the arrays and blocks of
+scores that its models are known to hold.
 """
 
 from contextlib import suppress
@@ -13,9 +13,12 @@ import psutil
 
 from database.export import Counts
 from training.errors import TrainingError
-from training.evaluation.ranking import SCORE_BYTES
+from training.evaluation.ranking import BLOCKS_HELD, SCORE_BYTES
 from training.models.als import AlsConfig
+from training.models.core.neighbours import ENTRIES
 from training.models.ease import EaseConfig
+from training.models.itemknn import ItemKnnConfig
+from training.models.nmf import NmfConfig
 from training.params import Params
 
 GIGABYTE = 1_000_000_000
@@ -27,14 +30,15 @@ PROCESS = 380_000_000
 """Libraries of a step before it has read anything."""
 PART_CHECKED = 200_000_000
 """What `validate` holds of a table at a time, and Great Expectations of it."""
-ROW_PREPARED, ROW_CHECKED, ROW_FITTED = 80, 30, 90
+ROW_PREPARED, ROW_CHECKED, ROW_FITTED = 80, 30, 50
 """Bytes for each interaction in `prepare`, `validate`, and the fit and the evaluation of any model."""
 USER, ITEM = 400, 2_500
 """Bytes for each user (ids, and the look-up of equal histories) and each item (ids, words, its vector of 384
 dimensions)."""
-
-SCORES_HELD = 2
-"""Blocks of scores that an evaluation holds at a time."""
+ENTRY = 80
+"""Bytes for each entry of a product of items while its largest are looked for."""
+KEPT = 16
+"""Bytes for each neighbour that is kept: the blocks, and what they are joined to."""
 
 
 class MemoryShortageError(TrainingError):
@@ -60,27 +64,39 @@ class Forecast:
 
 
 def forecast(counts: Counts, params: Params) -> Forecast:
-    """What a night on so much data needs with these params.
-
-    ALS holds the users' factors once as solved and once as expanded to all users, in float32; EASE one
-    dense matrix over its items, in float32.
-    """
+    """What a night on so much data needs with these params."""
     rows, users, items = counts.interactions, counts.users, counts.items
     common = PROCESS + USER * users + ITEM * items
-    factors = 4 * params.section(AlsConfig).factors
-    solved = min(items, params.section(EaseConfig).max_items)
-    scores = SCORES_HELD * min(SCORE_BYTES, 4 * params.evaluation.batch_users * items)
+    scores = BLOCKS_HELD * min(SCORE_BYTES, 4 * params.evaluation.batch_users * items)
     any_fit = common + ROW_FITTED * rows + scores
-    als = any_fit + factors * (2 * users + items)
-    ease = any_fit + 4 * solved**2
+    most, second = sorted(_of_models(counts, params).values(), reverse=True)[:FITTED_AT_ONCE]
     return Forecast(
         {
             "validate": PROCESS + PART_CHECKED + ROW_CHECKED * rows + ITEM * items,
             "prepare": common + ROW_PREPARED * rows,
-            "fits": als + ease if FITTED_AT_ONCE > 1 else max(als, ease),
-            "evaluate": als,
+            "fits": 2 * any_fit + most + second,
+            # All models of the blend are read, each with its arrays of items.
+            "evaluate": any_fit + ITEM * items,
         }
     )
+
+
+def _of_models(counts: Counts, params: Params) -> dict[str, int]:
+    """Bytes of the arrays that a fit holds beside the data, of those models that need most.
+
+    ALS and NMF hold the users' factors once as solved and once as expanded to all users, in float32; EASE
+    one dense matrix over its items, in float32; item-kNN, and rules alike, a block of a product of items.
+    Baselines and challengers are fitted one after another.
+    """
+    users, items = counts.users, counts.items
+    solved = min(items, params.section(EaseConfig).max_items)
+    product = min(ENTRIES, items * items)
+    itemknn = ENTRY * product + KEPT * params.section(ItemKnnConfig).neighbours * items
+    return {
+        "als": 4 * params.section(AlsConfig).factors * (2 * users + items),
+        "nmf": 4 * params.section(NmfConfig).factors * (2 * users + items),
+        "compared": max(4 * solved**2, itemknn),
+    }
 
 
 def available() -> int:

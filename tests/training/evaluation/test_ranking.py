@@ -1,13 +1,19 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from database.settings import REPOSITORY
 from tests.training.pipeline.small_shop import shop
 from training.evaluation.holdout import open_holdout
-from training.evaluation.ranking import TestSet, evaluate, rank
+from training.evaluation.ranking import BLOCKS_HELD, TestSet, evaluate, rank
+from training.models.blend import FEW_INTERACTIONS, NEW_ITEMS, Blend
+from training.models.core.data import Catalogue, TrainingData, net_strengths
 from training.models.core.types import Csr, FloatArray
+from training.models.core.vocabulary import Vocabulary
+from training.models.registry import fit_model
 from training.params import load_params
 
 
@@ -159,3 +165,31 @@ def test_of_many_users_the_same_few_are_tested_by_every_model() -> None:
     assert (first.test.truth != again.test.truth).nnz == 0
     assert (first.test.histories != again.test.histories).nnz == 0
     assert (first.test.truth != other.test.truth).nnz > 0
+
+
+def test_a_blend_holds_as_many_blocks_of_scores_as_the_forecast_of_memory_counts() -> None:
+    """EASE alone takes more than half: its sums of weights, and their sizes."""
+    users, items, params = 900, 2000, load_params(REPOSITORY / "params.yaml")
+    draw = np.random.default_rng(0)
+    user = np.repeat(np.arange(users, dtype=np.int32), 15)
+    item = (draw.random(len(user)) ** 2 * items).astype(np.int32)
+    vectors = draw.normal(size=(items, 16)).astype(np.float32)
+    titles = tuple(" ".join(f"word{n}" for n in draw.integers(0, 99, 4)) for _ in range(items))
+    data = TrainingData(
+        Vocabulary.build(f"i{n:04d}" for n in range(items)),
+        Vocabulary.build(f"u{n:04d}" for n in range(users)),
+        net_strengths(user, item, np.ones(len(user), dtype=np.float32), (users, items)),
+        catalogue=Catalogue(titles, titles, titles),
+        vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+    )
+    names = [name for name in params.blend.tuned if name != NEW_ITEMS]
+    shorter = {name: params.model(name) for name in names}
+    shorter |= {name: shorter[name].model_copy(update={"iterations": 1}) for name in ("als", "nmf")}
+    models = {name: fit_model(name, data, shorter[name], 1) for name in names}
+    few = np.bincount(data.interactions.indices, minlength=items) < FEW_INTERACTIONS
+    blend = Blend(models, params.blend.tuned, few)
+    tracemalloc.start()
+    blend.score_batch(data.interactions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert BLOCKS_HELD / 2 < peak / (4 * users * items) < BLOCKS_HELD
