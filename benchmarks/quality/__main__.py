@@ -19,7 +19,14 @@ import click
 from benchmarks.quality.carts import report as carts_report
 from benchmarks.quality.data import make_workspace
 from benchmarks.quality.lists import WITH_FALLBACK, Reordering, evaluate_all, fit_all, reorder
-from benchmarks.quality.tables import models_table, paired_table, parts_table, reordering_table, spread_table
+from benchmarks.quality.tables import (
+    models_table,
+    paired_table,
+    pairs_table,
+    parts_table,
+    reordering_table,
+    spread_table,
+)
 from database.ingest import ADAPTERS
 from training.data.prepared import Prepared
 from training.data.workspace import Workspace
@@ -31,6 +38,8 @@ from training.params import Params, load_params
 EQUAL = "blend, equal weights"
 """The models that the shop API's specification names, each with the same weight."""
 ORIGINAL = ("als", "tfidf", "fpgrowth", "embeddings")
+NEAR = (("als", "ease"), ("trending", "popularity"))
+"""Of the best models for users with a history, and of those that serve users without one."""
 RELEVANCES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -113,6 +122,8 @@ def report(prepared: Prepared, params: Params, blends: Mapping[str, Mapping[str,
             spread_table(found, k),
             f"{first} less each:\n",
             paired_table(found, first, test, params),
+            "Models that are near each other:\n",
+            pairs_table(found, NEAR, test, params),
             f"{first} as the home page orders it, and the simplest system, users with a history:\n",
             reordering_table(settings, lists, baseline, warm, params),
         ]

@@ -86,6 +86,22 @@ def paired_table(found: Found, name: str, test: TestSet, params: Params) -> str:
     return markdown.table(head, rows)
 
 
+def pairs_table(found: Found, pairs: Sequence[tuple[str, str]], test: TestSet, params: Params) -> str:
+    """One model less another: NDCG over users with a history, and over those without."""
+    k, samples, seed = params.evaluation.cutoffs[0], params.evaluation.bootstrap_samples, params.seed
+    slices = {part: test.user_slices()[part] for part in PARTS[:2]}
+    head = [f"ndcg@{k} of", "less", *(part.replace("_", " ") for part in slices)]
+    rows = []
+    for one, other in pairs:
+        mine, theirs = (found[name].evaluation.per_user[f"ndcg@{k}"] for name in (one, other))
+        cells = [
+            signed(compare(mine[users], theirs[users], samples, seed)) if users.any() else ""
+            for users in slices.values()
+        ]
+        rows.append([one, other, *cells])
+    return markdown.table(head, rows)
+
+
 def reordering_table(
     settings: Sequence[Reordering],
     lists: Sequence[IntArray],
