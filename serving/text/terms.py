@@ -128,7 +128,8 @@ def fold(term: str) -> str:
     if term.isascii():
         return term
     bare = _ACCENTS.sub("", unicodedata.normalize("NFD", term)).translate(_LETTERS)
-    bare = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), bare)
+    # The regular expressions know the digits of a later Unicode than Python does: those stay as they are.
+    bare = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), bare)
     return _stem(unicodedata.normalize("NFC", bare)) or term
 
 
