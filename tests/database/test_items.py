@@ -1,6 +1,7 @@
 """The catalogue and its change feed."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import asyncpg
 import numpy as np
@@ -139,6 +140,20 @@ async def test_the_feed_pages_within_one_number(pool: asyncpg.Pool) -> None:
         )
         seen = [row.item_id async for batch in changes(conn, 6, batch=10) for row in batch]
         assert len(seen) == len(set(seen)) == 25
+
+
+async def test_the_catalogue_comes_whole_and_once_in_batches_of_any_ids(pool: asyncpg.Pool) -> None:
+    ids = [f"{first}{number}" for first in ("A", "a", "é", "_", "-", "10 ") for number in range(7)]
+    async with pool.acquire() as conn:
+        await conn.executemany(
+            "insert into items (item_id, title, change_seq, deleted_at) values ($1, 't', 1, $2)",
+            [(each, None if number % 5 else datetime.now(UTC)) for number, each in enumerate(ids)],
+        )
+        whole = await conn.fetch("select item_id from items where deleted_at is null order by item_id")
+        for size in (1, 4, 100):
+            batches = [batch async for batch in load_catalogue(conn, size)]
+            assert all(len(batch) <= size for batch in batches)
+            assert [row.item_id for batch in batches for row in batch] == [row[0] for row in whole]
 
 
 async def test_numbers_are_in_the_order_of_commits(pool: asyncpg.Pool) -> None:
