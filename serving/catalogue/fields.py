@@ -4,6 +4,7 @@ A field has one column for each type of value that items have under its name. Co
 item has a value, and changed with the items, so a filter costs a few passes over arrays.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import UTC, datetime
 from math import isnan
@@ -150,8 +151,8 @@ class FieldColumns:
     """The columns of all fields, by the catalogue's rows."""
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[str, AttributeType], Numbers] = {}
-        self._codes: dict[tuple[str, AttributeType], Codes] = {}
+        self._numbers: defaultdict[tuple[str, AttributeType], Numbers] = defaultdict(Numbers)
+        self._codes: defaultdict[tuple[str, AttributeType], Codes] = defaultdict(Codes)
 
     def put(self, row: int, item: Item, *, fresh: bool) -> None:
         """Set what a row's item has; a `fresh` row had nothing before."""
@@ -159,9 +160,9 @@ class FieldColumns:
             self.clear(row)
         for name, kind, value in values_of(item):
             if kind in ("number", "time"):
-                self._numbers.setdefault((name, kind), Numbers()).put(row, value)
+                self._numbers[name, kind].put(row, value)
             else:
-                self._codes.setdefault((name, kind), Codes()).put(row, value)
+                self._codes[name, kind].put(row, value)
 
     def clear(self, row: int) -> None:
         """Take all of a row away."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.types import Identities, Mask, Rows, Scores
+from training.models.core.base import STRIDE
 from training.models.core.rounding import zero_rounding
 
 TERMS = 1024
@@ -48,6 +49,23 @@ def scatter(values: Scores, rows: Rows, n_rows: int) -> Scores:
     return total
 
 
+def kth_largest(values: NDArray[np.floating], k: int) -> np.floating:
+    """The k-th largest of at least k values, without NaN; k is 1 or more.
+
+    Not by np.partition, which takes ten times as long where many values are equal: items that share one word,
+    items that nobody has chosen.
+
+    >>> float(kth_largest(np.array([3, 1, 3, 2], dtype=np.float32), k=3))
+    2.0
+    """
+    if len(values) > 4 * STRIDE * k:
+        # The k best of a sample bound the k best of all from below: few are left to sort.
+        bound = np.sort(values[::STRIDE])[-k]
+        values = values[values >= bound]
+    found: np.floating = np.sort(values)[-k]
+    return found
+
+
 def top(scores: NDArray[np.floating], identity: Identities, k: int) -> NDArray[np.int64]:
     """Places of the k largest scores, the largest first; among equals the lower identity, int64[<=k].
 
@@ -63,8 +81,7 @@ def top(scores: NDArray[np.floating], identity: Identities, k: int) -> NDArray[n
         return np.zeros(0, dtype=np.int64)
     places = np.arange(len(scores))
     if k < len(scores):
-        # The k-th largest, without a sort of all: O(m) rather than O(m log m).
-        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        least = kth_largest(scores, k)
         above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
         # Only those that tie with the last place compete for it, by identity.
         equal = equal[np.argsort(identity[equal])][: k - len(above)]

@@ -1,5 +1,6 @@
 """An inverted index in memory: documents come and go while it answers."""
 
+import math
 from array import array
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -24,6 +25,8 @@ class Postings:
         self._documents: dict[int, tuple[str, ...]] = {}
         self._lengths = np.zeros(1024, dtype=np.float32)
         self._total_length = 0.0
+        self.edition = 0
+        """How many documents came or went: what was worked out of another edition no longer holds."""
 
     def __len__(self) -> int:
         return len(self._documents)
@@ -36,6 +39,7 @@ class Postings:
 
         `aliases` are further terms that it is found by; they do not make it longer.
         """
+        self.edition += 1
         held = {**aliases, **document} if aliases else document
         fresh = [term for term in held if term not in self._rows]
         for term in fresh:
@@ -56,6 +60,7 @@ class Postings:
     def remove(self, row: int) -> list[str]:
         """Take the document of `row` out; gives the terms that no document has now. [] when there is none."""
         gone = []
+        self.edition += row in self._documents
         for term in self._documents.pop(row, ()):
             place = self._rows[term].index(row)
             del self._rows[term][place], self._weights[term][place]
@@ -81,7 +86,7 @@ class Postings:
     def idf(self, term: str) -> float:
         """Rarity of a term, by BM25's smoothed formula: ln(1 + (N - n + 0.5) / (n + 0.5)); never negative."""
         count = self.frequency(term)
-        return float(np.log1p((len(self) - count + 0.5) / (count + 0.5)))
+        return math.log1p((len(self) - count + 0.5) / (count + 0.5))
 
     def matches(self, term: str) -> tuple[Rows, Scores]:
         """Documents that hold a term: rows int32[m], each once, and its weight float32[m] in each."""

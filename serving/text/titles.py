@@ -1,12 +1,14 @@
 """TF-IDF similarity of names, computed live: for items that the bundle's neighbour lists don't know yet."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.steps.scores import top
 from serving.text.postings import Postings
 from serving.text.terms import fold, terms
-from serving.types import Identities, Item, Mask
+from serving.types import Identities, Item, Mask, Rows, Scores
 
 
 class NameIndex:
@@ -14,6 +16,10 @@ class NameIndex:
 
     def __init__(self) -> None:
         self._postings = Postings()
+        self._norms = np.zeros(0, dtype=np.float32)
+        """Of the vectors by row, as far as they were asked for; NaN for the others."""
+        self._edition = -1
+        """Of the postings that the norms are of: with every name, all of them change."""
 
     def put(self, row: int, item: Item) -> None:
         """Index an item's name, in place of what `row` held."""
@@ -43,14 +49,26 @@ class NameIndex:
             shared[rows] += np.float32(self._postings.idf(term) ** 2)
         rows = np.flatnonzero(shared * among).astype(np.int32)
         rows = rows[rows != row]
-        # Their norms are what costs: they are only worked out for those that share most.
+        # Their norms are what costs: they are only worked out for those that share most, and kept.
         rows = rows[top(shared[rows], identity[rows], _CANDIDATES)]
-        norms = np.array([self._norm(int(other)) for other in rows], dtype=np.float32)
-        own = self._norm(row)
-        return rows, shared[rows] / (norms * np.float32(own or 1.0))
+        norms = self._norms_of(np.append(rows, np.int32(row)), len(among))
+        return rows, shared[rows] / (norms[:-1] * (norms[-1] or np.float32(1)))
 
-    def _norm(self, row: int) -> float:
-        return float(np.sqrt(sum(self._postings.idf(term) ** 2 for term in self._postings.terms_of(row))))
+    def _norms_of(self, rows: Rows, n_rows: int) -> Scores:
+        """The length of each row's vector, float32[len(rows)]; 0 without a name."""
+        if self._edition != self._postings.edition or len(self._norms) < n_rows:
+            self._norms = np.full(n_rows, np.nan, dtype=np.float32)
+            self._edition = self._postings.edition
+        unknown = rows[np.isnan(self._norms[rows])]
+        squares: dict[str, float] = {}
+        for row in unknown.tolist():
+            held = self._postings.terms_of(row)
+            for term in held:
+                if term not in squares:
+                    squares[term] = self._postings.idf(term) ** 2
+            self._norms[row] = math.sqrt(sum(squares[term] for term in held))
+        found: Scores = self._norms[rows]
+        return found
 
 
 _CANDIDATES = 1000

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.steps.scores import kth_largest
 from serving.types import Mask, Rows, Vector
 from training.models.core.vector_index import RERANKED
 
@@ -233,8 +234,8 @@ def _nearest(cosines: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Places of the k highest cosines and of those that equal the last of them, int64[m]."""
     if k <= 0 or k >= len(cosines):
         return np.arange(len(cosines) if k > 0 else 0)
-    # Partition, not sort; ties with the k-th are kept, so that who asks can break them.
-    return np.flatnonzero(cosines >= np.partition(cosines, len(cosines) - k)[len(cosines) - k])
+    # Ties with the k-th are kept, so that who asks can break them.
+    return np.flatnonzero(cosines >= kth_largest(cosines, k))
 
 
 def _inverse(rows: Rows) -> Rows:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps.scores import above_lowest, scaled_to_best, scatter, top
+from serving.steps.scores import above_lowest, kth_largest, scaled_to_best, scatter, top
 
 
 def floats(*values: float) -> np.ndarray:
@@ -35,6 +35,15 @@ def test_the_top_is_that_of_a_plain_sort_in_whatever_order_the_rows_stand(
     identity = np.array(places, dtype=np.uint64)
     found = top(floats(*(scores[place] for place in places)), identity, k)
     assert identity[found].tolist() == expected
+
+
+@given(st.integers(1, 3000), st.integers(1, 60), st.sampled_from([1, 2, 5, 10**6]), st.integers(0, 99))
+def test_the_kth_largest_is_that_of_a_sort_however_many_are_equal(
+    count: int, k: int, different: int, seed: int
+) -> None:
+    values = np.random.default_rng(seed).integers(-different, different, count).astype(np.float32)
+    k = min(k, count)
+    assert kth_largest(values, k) == sorted(values.tolist(), reverse=True)[k - 1]
 
 
 def test_what_all_have_in_common_says_nothing_nor_does_rounding() -> None:

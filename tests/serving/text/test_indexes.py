@@ -102,6 +102,29 @@ def test_of_too_many_names_that_share_as_much_the_same_are_compared_whatever_the
     assert found[0] == found[1] and len(found[0]) < count - 1
 
 
+def test_names_that_come_and_go_leave_the_cosines_of_a_new_index() -> None:
+    generator = np.random.default_rng(5)
+    words, count = np.array([f"word{number}" for number in range(12)]), 30
+    lived, titles = NameIndex(), dict[int, str]()
+    everything, identity = np.ones(count, dtype=bool), np.arange(count, dtype=np.uint64)
+    for _ in range(120):
+        row = int(generator.integers(count))
+        if generator.random() < 0.3:
+            lived.remove(row)
+            titles.pop(row, None)
+        else:
+            titles[row] = " ".join(generator.choice(words, size=4))
+            lived.put(row, item(titles[row]))
+        new = NameIndex()
+        for each in sorted(titles):
+            new.put(each, item(titles[each]))
+        for asked in generator.integers(count, size=2).tolist():
+            expected = new.similar(asked, everything, identity)
+            found = lived.similar(asked, everything, identity)
+            assert found[0].tolist() == expected[0].tolist()
+            np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
+
+
 def unit(generator: np.random.Generator, count: int, dimension: int = 8) -> np.ndarray:
     vectors = generator.normal(size=(count, dimension)).astype(np.float32)
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
