@@ -81,6 +81,8 @@ _AFTER = f"""
     ) i left join embeddings e on e.item_id = i.item_id and e.text_hash = i.text_hash order by i.item_id
 """
 """The limit in the text and before the join: the plan is that of so many rows, found by their keys."""
+_LOAD_SECONDS = 60.0
+"""How long a batch of them may take: nobody waits for an answer yet, and a busy machine must not end it."""
 _NEXT_SEQ = "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
 _ARTICLE_ID = "A{:09d}"
 _DISBELIEVE = f"""
@@ -333,7 +335,7 @@ async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIt
     # counted the table, it would sort it for each batch, too.
     await conn.execute("set local enable_sort = off")
     after = ""
-    while records := await conn.fetch(_AFTER.format(limit=batch), after):
+    while records := await conn.fetch(_AFTER.format(limit=batch), after, timeout=_LOAD_SECONDS):
         yield [_row(record) for record in records]
         after = records[-1]["item_id"]
 
