@@ -1,10 +1,12 @@
-"""The least that an ASGI server can do: one answer of fixed bytes, the size of a home page's."""
+"""The least that an ASGI server can do: as many fixed bytes as SHORTLIST_BENCHMARK_BYTES says."""
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-_BODY = b'{"padding": "' + b"x" * 30_000 + b'"}'
-_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(_BODY)).encode())]
+SIZE = "SHORTLIST_BENCHMARK_BYTES"
+_BODY = b"x" * int(os.environ.get(SIZE, "30000"))
+_HEADERS = [(b"content-type", b"text/plain"), (b"content-length", str(len(_BODY)).encode())]
 
 
 async def app(
