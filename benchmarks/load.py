@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from time import perf_counter
 
-
 DROPPED = 599
 """The status of a request whose connection was closed before an answer."""
 

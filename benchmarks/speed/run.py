@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 
-from benchmarks.speed import factors, neighbours, vectors
+from benchmarks.speed import factors, neighbours, top, vectors
 from benchmarks.speed.compare import ROUNDS, compare, grow, print_line
 from benchmarks.speed.page import compared, grown, machine, write_section
 
-BENCHMARKS = {each.name: each for each in (*factors.BENCHMARKS, *neighbours.BENCHMARKS, *vectors.BENCHMARKS)}
+BENCHMARKS = {
+    each.name: each
+    for each in (*factors.BENCHMARKS, *neighbours.BENCHMARKS, *top.BENCHMARKS, *vectors.BENCHMARKS)
+}
 
 
 @click.command()
