@@ -19,6 +19,7 @@ _READS_BY_POST = frozenset(
         "/matrix_factor/similar",
         "/matrix_factor/user",
         "/recommendations",
+        "/recommendations/cart",
         "/search",
         "/v1/recommend",
         "/v1/rerank",

@@ -17,6 +17,8 @@ from client import (
     Shortlist,
     TooManyRequests,
 )
+from client.calls import Call
+from serving.api.auth import READS_BY_POST
 
 Answers = Iterator[httpx.Response | Exception]
 
@@ -220,3 +222,9 @@ def test_what_never_left_is_sent_again_even_where_it_may_be_done_once_only(undon
     shortlist, asked = blocking(undone, httpx.Response(200, json={}))
     shortlist.create_user("ann")
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("path", sorted(READS_BY_POST))
+def test_whatever_the_service_takes_for_a_read_is_sent_again(path: str) -> None:
+    assert Call("POST", path, lambda body: body).repeatable
+    assert not Call("POST", f"{path}/other", lambda body: body).repeatable
