@@ -1,5 +1,6 @@
 """What the client sends for items and users of /v1, and where."""
 
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
@@ -27,10 +28,10 @@ def test_an_id_is_one_part_of_the_path_whatever_it_holds(some_id: str) -> None:
 
 
 @pytest.mark.parametrize("write", [shop.put_item, shop.patch_item, shop.put_user, shop.patch_user])
-def test_what_was_read_is_sent_back_without_its_etag(write: type[Call[object]]) -> None:
+def test_what_was_read_is_sent_back_without_its_etag(write: Callable[..., Call[object]]) -> None:
     """The service refuses a field that it does not know; the tag of what was read goes into the header."""
     read = {"title": "teapot", "etag": '"7"'}
-    free, bound = write("t1", read), write("t1", read, if_match=read["etag"])  # type: ignore[call-arg]
+    free, bound = write("t1", read), write("t1", read, if_match=read["etag"])
     assert free.body == bound.body == {"title": "teapot"}
     assert (free.headers, bound.headers) == ({}, {"If-Match": '"7"'})
     assert read["etag"] == '"7"', "what the caller holds stays as it is"

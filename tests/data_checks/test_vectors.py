@@ -48,3 +48,15 @@ def test_each_vector_is_measured_against_its_models_others(tmp_path: Path, rows:
         assert found["dimension_difference"][place] == len(vectors[place]) - round(
             float(np.median(dimensions))
         )
+
+
+def test_a_model_whose_usual_vector_is_zero_says_nothing_of_lengths(tmp_path: Path) -> None:
+    vectors = [np.zeros(2, "<f4")] * 3 + [np.ones(2, "<f4")]
+    columns = {
+        "item_id": list("abcd"),
+        "model": ["m"] * 4,
+        "vector": [vector.tobytes() for vector in vectors],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "embeddings.parquet")
+    (found,) = measured_vectors(tmp_path / "embeddings.parquet", 9)
+    assert list(found["relative_norm"]) == [0.0] * 4

@@ -3,12 +3,14 @@
 That the stated power is what a simulation finds: test_automatic_rollback_in_the_long_run.py.
 """
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
 from experiments.statistics import Rate
 from training.params import load_params
+from watch.automatic_rollback import detectable_drop
 from watch.guard_power import guard_power
 
 LIMITS = load_params(REPOSITORY / "params.yaml").guard
@@ -47,3 +49,14 @@ def test_too_few_users_for_a_holdback_or_for_anything() -> None:
 def test_a_shop_without_a_holdback_has_none() -> None:
     off = LIMITS.model_copy(update={"holdback_share": 0.0})
     assert guard_power(shop_of(100_000), off).holdback is None
+
+
+@given(st.floats(0.01, 0.3), st.floats(0.01, 0.3))
+@settings(max_examples=20)
+def test_of_very_many_users_only_the_spread_of_days_and_weeks_hides_a_drop(day: float, week: float) -> None:
+    """The variance between days is added to that of the users, which is next to nothing."""
+    limits = LIMITS.model_copy(update={"day_spread": day, "unmatched_spread": week})
+    found = guard_power(shop_of(10**9), limits)
+    shares = day**2 * (1 + 1 / limits.weeks), week**2
+    for drop, variance in zip((found.days, found.first_week), shares, strict=True):
+        assert drop == pytest.approx(detectable_drop(variance, limits), rel=1e-2)

@@ -224,3 +224,13 @@ def test_an_item_that_nobody_has_is_scored_by_nothing(checkerboard: TrainingData
         replace(checkerboard, items=items, interactions=wider, catalogue=Catalogue((), (), ())), CONFIG, 1
     )
     assert not model.item_factors[-1].any() and model.item_factors[:-1].any(axis=1).all()
+
+
+def test_an_item_that_nobody_chose_has_no_opinion(checkerboard: TrainingData) -> None:
+    """Its factors are zeros, not what is left of a random start."""
+    kept = checkerboard.interactions.toarray()
+    kept[:, [0, 5]] = 0
+    data = replace(checkerboard, interactions=sparse.csr_array(kept))
+    for iterations in (1, 3):
+        fitted = fit(data, CONFIG.model_copy(update={"iterations": iterations}), 1)
+        assert not fitted.item_factors[[0, 5]].any() and fitted.item_factors[1:5].any(axis=1).all()

@@ -60,6 +60,7 @@ def test_every_bundle_is_listed_with_what_became_of_it(bundles: Connection) -> N
     assert re.search(r"\| b12 \| rejected \|.*\| no \| rejected: blend: loses 20 %", listed)
     assert re.search(r"\| b11 \| in service \| 2026-11-11T00:00 \|.*\| accepted \|", listed)
     assert re.search(r"\| b10 \| previous \|", listed)
+    assert re.findall(r"^\| (b\d+)", listed, re.MULTILINE) == ["b12", "b11", "b10"], "the newest first"
     rollback.roll_back(bundles, "fewer clicks", lambda target: True)
     assert re.search(r"\| b11 \| rolled back \|", run("bundles"))
     assert re.search(r"\| b10 \| in service \|", run("bundles"))

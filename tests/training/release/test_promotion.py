@@ -1,5 +1,6 @@
 """MLflow's aliases follow what serves, and what was taken back does not return by itself."""
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -12,7 +13,7 @@ from database.gate_decisions import record_decision
 from database.settings import REPOSITORY, get_settings
 from training.params import load_params
 from training.release.bundle import StoredBundle
-from training.release.promotion import PromotionError, promote
+from training.release.promotion import PromotionError, promote, reconcile
 from training.tracking.lineage import Lineage
 from training.tracking.registry import BUNDLE, Registry
 from training.tracking.tracker import Tracker
@@ -160,3 +161,29 @@ def test_a_promotion_keeps_a_share_of_the_users_on_the_bundle_before(
     assert list_experiments(connection, 5, running_only=True) == [held], "again is no change"
     take_back(connection)
     assert list_experiments(connection, 5, running_only=True) == []
+
+
+def test_of_all_aliases_the_bundles_moves_last(connection: Connection) -> None:
+    """Whoever reads it finds the models' at their places already."""
+    moved: list[str] = []
+
+    class Noted:
+        """A registry in which the bundle's name is the first in order."""
+
+        def name_of(self, name: str) -> str:
+            return "a bundle" if name == BUNDLE else f"model {name}"
+
+        def find_bundle(self, bundle_id: str) -> SimpleNamespace:
+            return SimpleNamespace(name="a bundle", version=bundle_id)
+
+        def aliases(self, name: str) -> dict[str, str]:
+            return {}
+
+        def set_aliases(self, name: str, wanted: dict[str, str | None]) -> list[str]:
+            moved.append(name)
+            return list(wanted)
+
+    content = {"models": {name: {"version": 3} for name in ("nmf", "als")}}
+    deployments.activate(connection, "b1", "shortlist:b1", content, "daily training")
+    reconcile(connection, cast(Registry, Noted()))
+    assert moved == ["model als", "model nmf", "a bundle"]

@@ -23,4 +23,5 @@ def test_reasons_have_parts_for_a_shop_that_words_them_itself() -> None:
     assert (reason.code, reason.item) == ("bought_together", "t1")
     assert reason.numbers == {"confidence": 0.344, "lift": 5.21}
     assert texts.trending_hours(1, 1) == "trending: 1 event in the last hour"
+    assert texts.trending_hours(1200, 6) == "trending: 1,200 events in the last 6 hours"
     assert texts.trending_hours(3, 6).numbers == {"events": 3, "hours": 6}

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from training.models.core.base import Query
 from training.models.core.factors import column_length, distinct_rows
-from training.models.core.types import Csr
+from training.models.core.types import Csr, FloatArray
 from training.models.nmf import Nmf
 
 
@@ -56,3 +57,31 @@ def test_a_model_without_its_users_scores_histories_alike() -> None:
     assert not len(without.user_factors)
     assert without.scores(asked).tolist() == whole.scores(asked).tolist()
     assert not whole.scores(Query()).any()
+
+
+FACTORS = arrays(np.float32, (7, 3), elements=st.sampled_from([0.0, -2.0, 0.5, 3.0]))
+
+
+@given(FACTORS, st.integers(0, 6), st.integers(1, 9))
+def test_the_cosines_are_those_of_the_factors_however_long_they_are(
+    factors: FloatArray, item: int, k: int
+) -> None:
+    fitted = Nmf(
+        factors,
+        np.zeros((0, 3), dtype=np.float32),
+        np.zeros(0, dtype=np.int32),
+        factors.T @ factors,
+        {"strength": "binary"},
+    )
+    lengths = np.linalg.norm(factors.astype(float), axis=1)
+    expected = {
+        other: float(factors[other].astype(float) @ factors[item]) / lengths[other] / lengths[item]
+        for other in range(7)
+        if other != item and lengths[other] and lengths[item]
+    }
+    best = sorted((value for value in expected.values() if abs(value) > 1e-6), reverse=True)
+    items, cosines = fitted.similar(item, k)
+    assert cosines.tolist() == pytest.approx(best[: len(cosines)], abs=1e-5)
+    assert len(cosines) >= min(k, sum(value > 1e-6 for value in best))
+    for other, cosine in zip(items.tolist(), cosines.tolist(), strict=True):
+        assert cosine == pytest.approx(expected[other], abs=1e-5)

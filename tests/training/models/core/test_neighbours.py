@@ -12,6 +12,7 @@ from training.models import tfidf
 from training.models.core import neighbours
 from training.models.core.data import Catalogue, TrainingData
 from training.models.core.neighbours import keep_top, row_blocks, top_products
+from training.models.core.types import FloatArray, IntArray
 from training.models.core.vocabulary import Vocabulary
 
 
@@ -95,3 +96,27 @@ def test_a_crawler_that_saw_everything_takes_no_more_memory(monkeypatch: pytest.
     tracemalloc.stop()
     assert np.diff(found.indptr).tolist() == [5] * items
     assert peak < 20e6
+
+
+def weigh(row: IntArray, column: IntArray, held: FloatArray) -> FloatArray:
+    weights: FloatArray = (held + row + column / 9).astype(np.float32)
+    return weights
+
+
+@given(st.integers(0, 2**20), st.integers(1, 6), st.integers(1, 5))
+def test_an_item_is_never_among_its_own_neighbours_whichever_block_it_is_in(
+    seed: int, count: int, block: int
+) -> None:
+    draw = np.random.default_rng(seed)
+    baskets = (draw.random(draw.integers(2, 14, size=2)) < 0.5).astype(np.float32)
+    right = sparse.csr_array(baskets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "BLOCK", block)
+        found = top_products(right.T.tocsr(), right, count)
+        weighed = top_products(right.T.tocsr(), right, count, weigh)
+    expected = baskets.T @ baskets
+    rows, columns = np.indices(expected.shape)
+    for made, wanted in ((found, expected), (weighed, np.where(expected, expected + rows + columns / 9, 0))):
+        np.fill_diagonal(wanted, 0.0)
+        whole = keep_top(sparse.csr_array(wanted.astype(np.float32)), count)
+        assert made.toarray() == pytest.approx(whole.toarray())
