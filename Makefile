@@ -66,7 +66,7 @@ rollback: install ## serve the bundle that served before: make rollback REASON="
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
 	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
-bench: install ## benchmarks of speed (NAME=speed, service, ingest or lists: only these; NAME="speed als": only that one)
+bench: install ## benchmarks of speed (NAME=speed, service, ingest, lists or resident: only these; NAME="speed als": only that one)
 	@$(PY) -m benchmarks $(NAME)
 
 # From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
