@@ -59,13 +59,16 @@ def test_batches_give_the_catalogue_that_reading_at_once_gives(
         assert whole.prices.tolist() == [item["price"] for item in live if item["price"] is not None]
 
 
-def test_while_another_encoder_takes_over_the_more_frequent_vectors_are_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("short", "shape"), [(2, (3, 3)), (3, (3, 2))])
+def test_while_another_encoder_takes_over_the_more_frequent_vectors_are_compared(
+    tmp_path: Path, short: int, shape: tuple[int, int]
+) -> None:
     """The hourly monitoring may come while a night replaces them one after another."""
     vectors = [
-        {"item_id": f"ITEM{n}", "model": "m", "vector": np.ones(2 if n < 2 else 3, "<f4").tobytes()}
+        {"item_id": f"ITEM{n}", "model": "m", "vector": np.ones(2 if n < short else 3, "<f4").tobytes()}
         for n in range(5)
     ]
     files = {name: tmp_path / name for name in ("items.parquet", "embeddings.parquet")}
     pq.write_table(pa.Table.from_pylist([{"item_id": "ITEM0", "title": "t"}], ITEMS), files["items.parquet"])
     pq.write_table(pa.Table.from_pylist(vectors, EMBEDDINGS), files["embeddings.parquet"])
-    assert read_snapshot(files, load_params().monitoring, seed=1).vectors.shape == (3, 3)
+    assert read_snapshot(files, load_params().monitoring, seed=1).vectors.shape == shape
