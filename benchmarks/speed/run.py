@@ -4,13 +4,19 @@ from pathlib import Path
 
 import click
 
-from benchmarks.speed import factors, neighbours, top, vectors
+from benchmarks.speed import factors, neighbours, texts, top, vectors
 from benchmarks.speed.compare import ROUNDS, compare, grow, print_line
 from benchmarks.speed.page import compared, grown, machine, write_section
 
 BENCHMARKS = {
     each.name: each
-    for each in (*factors.BENCHMARKS, *neighbours.BENCHMARKS, *top.BENCHMARKS, *vectors.BENCHMARKS)
+    for each in (
+        *factors.BENCHMARKS,
+        *neighbours.BENCHMARKS,
+        *texts.BENCHMARKS,
+        *top.BENCHMARKS,
+        *vectors.BENCHMARKS,
+    )
 }
 
 

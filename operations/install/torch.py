@@ -30,8 +30,8 @@ class Build:
     """Where to look for it, beside what pip's settings name."""
 
 
-CPU = Build("torch's CPU build", fetched=0.7, disk=2.2, marked=True)
-CUDA = Build("torch with its CUDA libraries, since no CPU build was found", fetched=2.9, disk=5.9)
+CPU = Build("torch's CPU build", fetched=0.8, disk=2.4, marked=True)
+CUDA = Build("torch with its CUDA libraries, since no CPU build was found", fetched=3.0, disk=6.1)
 MAC = Build("torch for macOS", fetched=0.6, disk=2.0)
 
 

@@ -154,7 +154,7 @@ def test_an_installation_is_a_line_a_phase(clone: Path, venv: Path) -> None:
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first.startswith(
-        "Installing the 2 locked packages with uv, torch's CPU build: about 0.7 GB to fetch"
+        "Installing the 2 locked packages with uv, torch's CPU build: about 0.8 GB to fetch"
     )
     assert second.startswith("Installed in ")
     assert (venv / "locked.txt").read_text() == "torch==2.13.0+cpu\nuv==0.13.8\n"
