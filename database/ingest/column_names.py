@@ -12,6 +12,7 @@ _SUFFIX = re.compile(r":(?:token|float|token_seq|float_seq)$")  # RecBole's type
 _PREFIX = re.compile(r"^(?:g:|\{[^}]*\})")  # of an XML namespace
 _NO_LETTER = re.compile(r"[^\w]|_", re.UNICODE)
 _NEAR = 75  # of 100
+_LEAST_END = 4  # letters of a name's end that tell
 _INNER = {"id", "email", "sku"}
 _ABOUT_ITEM = {"product", "item", "article"}
 
@@ -22,7 +23,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "user_id": (
         *("userid", "user", "uid", "customerid", "customer", "visitorid", "visitor", "memberid", "clientid"),
         *("accountid", "shopperid", "buyerid", "reviewerid", "userpseudoid", "username", "customeremail"),
-        *("email",),
+        *("email", "householdid", "householdkey"),
     ),
     "device_id": ("deviceid", "userpseudoid", "anonymousid", "cookieid"),
     "item_id": (
@@ -211,12 +212,23 @@ def named_in_german(our: str, names: Sequence[str]) -> str | None:
 
 
 def nearest(our: str, names: Sequence[str]) -> str | None:
-    """The file's column whose name is most like one that ours usually has, in English or German; None where
-    none is like it."""
+    """The file's column whose name is most like one that ours usually has, in English or German, or else ends
+    with one; None where none does.
+
+    >>> nearest("timestamp", ["household", "transaction_timestamp"])
+    'transaction_timestamp'
+    """
     usual = (*USUAL[our], *_GERMAN.get(our, ()))
     best: tuple[float, str] | None = None
     for name in names:
         match = process.extractOne(plain_name(name), usual, scorer=fuzz.ratio, score_cutoff=_NEAR)
         if match is not None and (best is None or match[1] > best[0]):
             best = match[1], name
+    if best is None:
+        ends = [(len(end), name) for name in names for end in usual if _ends(plain_name(name), end)]
+        best = max(ends, key=lambda pair: pair[0], default=None)
     return None if best is None else best[1]
+
+
+def _ends(name: str, end: str) -> bool:
+    return len(end) >= _LEAST_END and name.endswith(end)

@@ -202,6 +202,8 @@ def test_a_refusal_names_the_file_what_was_seen_and_what_to_do(case: Case, tmp_p
         ("stated.csv", "Künde;Artikelnr;Zeit\nu;i;2024-05-01\n", "cp1252", ("--map", "user_id=Künde")),
         ("cp.csv", "K\u017eunde;Artikelnr;Zeit\nu;i;2024-05-01\n", "cp1250", ("--encoding", "cp1250")),
         ("bare.csv", "u;i;2024-05-01\n", "utf-8", ("--header", "kunde,artikel,datum")),
+        ("grocer.csv", "household_id,product_id,transaction_timestamp\nu,7,2024-05-01T10:00\n", "utf-8", ()),
+        ("ends.csv", "client_user_id,the_product,day_and_date\nu,7,2024-05-01\n", "utf-8", ()),
         ("action.csv", "Kunde,Artikel,Datum,Aktion\nu,i,2024-05-01,view\n", "utf-8", ()),
     ],
 )
