@@ -23,7 +23,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "user_id": (
         *("userid", "user", "uid", "customerid", "customer", "visitorid", "visitor", "memberid", "clientid"),
         *("accountid", "shopperid", "buyerid", "reviewerid", "userpseudoid", "username", "customeremail"),
-        *("email", "householdid", "householdkey"),
+        *("email", "customeruser", "householdid", "householdkey"),
     ),
     "device_id": ("deviceid", "userpseudoid", "anonymousid", "cookieid"),
     "item_id": (

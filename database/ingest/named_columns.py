@@ -7,6 +7,7 @@ The fields of a table of texts wait in a temporary file meanwhile.
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 
 from database.event_words import meant_by
-from database.ingest.chunk import Chunk, Options, WrongFormatError, in_command, rejected_frame
+from database.ingest.chunk import Chunk, IngestError, Options, WrongFormatError, in_command, rejected_frame
 from database.ingest.column_names import USUAL, Naming, named_in_german, nearest, plain_name
 from database.ingest.conventions import Columns, Conventions, Learner
+from database.ingest.fields import moments, possible
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
 from database.ingest.typed_numbers import marked, settled
@@ -27,6 +29,7 @@ ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
 
 _MOST_NAMED = 20
+_LOOK = 50  # values
 _HEADERS = {"items": "item_id,title", "interactions": "user_id,item_id"}
 _LINE = "\x1fline"  # no column of a file is called so
 
@@ -93,6 +96,8 @@ def missing(
     guesses, unlike, advice = [], [], ""
     for our in lacking:
         found = named_in_german(our, free) if our == "event_type" else nearest(our, free)
+        if our == "timestamp" and found is not None and not _holds_times(path, found, options):
+            found = None  # its name alone is like that of times: "reordered", or a time of day
         if found is None and our != "event_type":
             unlike.append(our)
         guesses += [f"--map {our}={found or 'COLUMN'}"] if found or our in unlike else []
@@ -115,6 +120,20 @@ def missing(
     looks = f"it looks like {form_in_words(path, options)}"
     told = f"not {kind}: no column {', '.join(lacking)}; its columns are {there[:500]}; {looks}{hint}"
     return WrongFormatError(f"{path}: {told}", len(lacking) / of)
+
+
+def _holds_times(path: Path, name: str, options: Options) -> bool:
+    """Whether one of a column's first values at least can be the time of an event."""
+    with suppress(IngestError):
+        if is_flat_parquet(path):
+            values = next(parquet_rows(path, [name])).column(0)[:_LOOK].to_pandas()
+        else:
+            table = open_table(path, options)
+            place = table.names.index(name)
+            first = next(table.batches()).values[:_LOOK]
+            values = pd.Series([row[place] for row in first], dtype="str")
+        return bool(possible(moments(values, day_first=True, short_years=True)).any())
+    return True  # the file's own fault is told where it is read
 
 
 def _stated(options: Options, lacking: Sequence[str]) -> list[str]:

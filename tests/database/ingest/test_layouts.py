@@ -33,6 +33,10 @@ LOGS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
         "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n2,10,4.0,835355493\n",
         [("1", "31", "rating", None, 2.5), ("2", "10", "rating", None, 4.0)],
     ),
+    "yelp_review.jsonl": (
+        '{"review_id":"r","user_id":"u","business_id":"b","stars":4.0,"date":"2018-07-07 22:09:11"}\n',
+        [("u", "b", "rating", None, 4.0)],
+    ),
     "set.inter": (
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n",
         [("196", "242", "rating", None, 3.0)],
@@ -93,6 +97,65 @@ LOGS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 }
 
 
+CATALOGUES: dict[str, tuple[str, dict[str, Any]]] = {
+    "yelp_business.jsonl": (
+        '{"business_id":"b","name":"Cafe","stars":4.5,"review_count":7,"categories":"Coffee, Tea"}\n',
+        {"item_id": "b", "title": "Cafe", "category": "Coffee", "rating": 4.5, "rating_count": 7},
+    ),
+    "instacart_products.csv": (
+        "product_id,product_name,aisle_id,department_id\n1,Chocolate Sandwich Cookies,61,19\n",
+        {"item_id": "1", "title": "Chocolate Sandwich Cookies"},
+    ),
+    "magento.csv": (
+        "sku,attribute_set_code,product_type,categories,name,description,price,special_price\n"
+        '24-MB01,Bag,simple,"Default Category/Gear",Joust Bag,<p>Nice &amp; soft</p>,34.00,30.00\n',
+        {"item_id": "24-MB01", "description": "Nice & soft", "price": 30.0, "original_price": 34.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUES)
+def test_catalogues_of_others(name: str, tmp_path: Path) -> None:
+    text, meant = CATALOGUES[name]
+    path = tmp_path / name
+    path.write_text(text)
+    assert loaded(path).item(meant["item_id"]).items() >= meant.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "instacart_order_products.csv",
+            "order_id,product_id,add_to_cart_order,reordered\n1,49302,1,1\n",
+            "say which column is the timestamp: .* --map timestamp=COLUMN --event-type purchase",
+        ),
+        (
+            "transaction_data.csv",  # numbers of days, and times of day
+            "household_key,BASKET_ID,DAY,PRODUCT_ID,TRANS_TIME\n2375,26984851472,1,1004906,1631\n",
+            "say which column is the timestamp: .* --map timestamp=COLUMN --event-type purchase",
+        ),
+        (
+            "algolia.json",
+            '{"events":[{"eventType":"click","userToken":"u","timestamp":1714560000000,"objectIDs":["A"]}]}',
+            "say which column is the user_id and which the item_id",
+        ),
+        (
+            "retail_api.jsonl",
+            '{"eventType":"detail-page-view","visitorId":"v","eventTime":"2024-05-01T10:00:00Z",'
+            '"productDetails":[{"product":{"id":"P1"}}]}\n',
+            "say which column is the item_id",
+        ),
+        ("awin.csv", "aw_product_id,product_name,search_price\n1,Lamp,2\n", "--map item_id=aw_product_id"),
+    ],
+)
+def test_files_of_others_that_are_refused(name: str, text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(WrongFormatError, match=said):
+        loaded(path)
+
+
 @pytest.mark.parametrize("name", LOGS)
 def test_logs_of_others(name: str, tmp_path: Path) -> None:
     text, meant = LOGS[name]
@@ -130,6 +193,22 @@ def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
         detect(tmp_path / "ratings.dat", [ADAPTERS["interactions"]])
     made = loaded(tmp_path / "ratings.dat", Options(header=("user_id", "item_id", "rating", "timestamp")))
     assert events(made) == [("1", "1193", "rating", None, 5.0), ("1", "661", "rating", None, 3.0)]
+
+
+def test_lines_of_woocommerces_orders(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("Order ID,Order Date,Customer User,SKU,Quantity (- Refund)\n7,2024-05-01 10:00,12,A1,2\n")
+    options = Options(event_type="purchase", columns={"quantity": "Quantity (- Refund)"})
+    assert events(loaded(path, options)) == [("12", "A1", "purchase", None, 2.0)]
+
+
+def test_plays_without_a_row_of_names(tmp_path: Path) -> None:
+    path = tmp_path / "plays.tsv"
+    path.write_text("user_1\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t7e3b\tA title\n")
+    names = ("user_id", "timestamp", "artist_id", "artist", "item_id", "title")
+    assert events(loaded(path, Options(header=names, event_type="play"))) == [
+        ("user_1", "7e3b", "click", "play", None)
+    ]
 
 
 def test_a_file_without_times_is_refused_by_name(tmp_path: Path) -> None:
