@@ -60,7 +60,8 @@ def write_log(path: Path, rows: int, seed: int = 0) -> int:
 def run(rows: int, rounds: int) -> None:
     """Load a log both ways into servers of their own, and print seconds, rows a second, ratio.
 
-    Processor seconds are those of this process and of the database's server process for it together.
+    Processor seconds are those of this process and of the database's server process for it together;
+    those of processes that help the server to build keys are not counted.
     """
     sides: dict[str, list[tuple[float, float]]] = {"ours": [], "COPY and keys": []}
     with tempfile.TemporaryDirectory() as folder:
