@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_checks.frames import USUAL_DAYS, Limits, read_frames
@@ -33,6 +33,11 @@ def frames(folder: Path, ages: list[float], description: dict[str, Any]) -> dict
 ASKED = ("volume", "left_out")
 
 
+BUSY_HALF = [day for day in range(1, 15) for _ in range(2)]
+"""Half of the days have twice as many: with the newest among them their median would be another."""
+
+
+@example(BUSY_HALF, 1)
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=40), st.integers(0, 3))
 @settings(max_examples=30)
 def test_the_newest_day_is_a_share_of_the_usual_day_before_it(
