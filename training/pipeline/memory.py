@@ -85,16 +85,17 @@ def _of_models(counts: Counts, params: Params) -> dict[str, int]:
     """Bytes of the arrays that a fit holds beside the data, of those models that need most.
 
     ALS and NMF hold the users' factors once as solved and once as expanded to all users, in float32; EASE
-    one dense matrix over its items, in float32; item-kNN, and rules alike, a block of a product of items.
-    Baselines and challengers are fitted one after another.
+    one dense matrix over its items, in float32; item-kNN and rules a block of a product of items. Baselines
+    and challengers are fitted one after another.
     """
     users, items = counts.users, counts.items
     solved = min(items, params.section(EaseConfig).max_items)
-    product = min(ENTRIES, items * items)
-    itemknn = ENTRY * product + KEPT * params.section(ItemKnnConfig).neighbours * items
+    product = ENTRY * min(ENTRIES, items * items)
+    itemknn = product + KEPT * params.section(ItemKnnConfig).neighbours * items
     return {
         "als": 4 * params.section(AlsConfig).factors * (2 * users + items),
         "nmf": 4 * params.section(NmfConfig).factors * (2 * users + items),
+        "fpgrowth": product,
         "compared": max(4 * solved**2, itemknn),
     }
 

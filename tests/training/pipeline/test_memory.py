@@ -7,6 +7,8 @@ import pytest
 from dags.defaults import FITTED_AT_ONCE
 from database.export import Counts
 from database.settings import REPOSITORY
+from training.models.core.neighbours import ENTRIES
+from training.models.ease import EaseConfig
 from training.params import Params, load_params
 from training.pipeline import memory
 
@@ -55,6 +57,17 @@ def test_more_data_and_larger_models_need_more(params: Params) -> None:
         assert memory.forecast(more, params).peak > found
     wider = params.model_copy(update={"als": params.als.model_copy(update={"factors": 512})})  # type: ignore[attr-defined]
     assert memory.forecast(TARGET, wider).peak > memory.forecast(TARGET, params).peak
+
+
+def test_rules_are_fitted_beside_the_baselines(params: Params) -> None:
+    """Of few users and many items the factors are small: rules' products of items are the second largest."""
+    few_users = Counts(interactions=10**6, users=1000, items=10**5)
+    found = (
+        memory.forecast(few_users, params).steps["fits"]
+        - 2 * memory.forecast(few_users, params).steps["evaluate"]
+    )
+    ease = 4 * params.section(EaseConfig).max_items ** 2
+    assert found + 2 * memory.ITEM * few_users.items == ease + memory.ENTRY * ENTRIES
 
 
 def test_a_shortage_is_refused_with_what_to_do_unless_an_operator_wants_to_try(params: Params) -> None:
