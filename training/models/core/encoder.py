@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Protocol
 
@@ -93,6 +94,9 @@ class Encoder:
             raise EncoderError(model, str(error)) from error
         self.name = model
         self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self._tokens = deepcopy(self._model.tokenizer)
+        """One of its own: a call that doesn't fill texts up switches that off in the model's, which another
+        thread may be using."""
         if int8.available():
             try:
                 int8.compute_in_int8(self._model)
@@ -113,9 +117,9 @@ class Encoder:
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """The numbers of tokens that are read of them; of characters, for a model without a transformer."""
-        if not len(texts) or not callable(self._model.tokenizer):
+        if not len(texts) or not callable(self._tokens):
             return [len(text) for text in texts]
-        return [len(tokens) for tokens in self._model.tokenizer(list(texts), truncation=True)["input_ids"]]
+        return [len(tokens) for tokens in self._tokens(list(texts), truncation=True)["input_ids"]]
 
     def close(self) -> None:
         """Nothing: a model in this process finishes its batch."""

@@ -1,5 +1,4 @@
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -36,15 +35,11 @@ def encoder() -> Encoder:
     return Encoder(MODEL)
 
 
-@pytest.fixture
-def without_openvino(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(int8, "available", lambda: False)
-    yield
-
-
-@pytest.fixture
-def exact(without_openvino: None) -> Encoder:
-    return Encoder(MODEL)
+@pytest.fixture(scope="module")
+def exact() -> Encoder:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(int8, "available", lambda: False)
+        return Encoder(MODEL)
 
 
 def neighbours(vectors: FloatArray, count: int) -> list[set[int]]:
@@ -83,10 +78,27 @@ def test_several_threads_encode_at_once(encoder: Encoder, titles: list[str]) -> 
         np.testing.assert_array_equal(vectors, encoder.encode(part))
 
 
+def test_counting_tokens_leaves_alone_how_another_thread_fills_texts_up(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    model = encoder._model
+    encoder.encode(["red mug"])
+    preprocess = model.preprocess
+
+    def meanwhile(*args: object, **kwargs: object) -> object:
+        encoder._lengths(["of another thread", "its batch"])
+        seen.append(model.tokenizer.backend_tokenizer.padding)
+        return preprocess(*args, **kwargs)
+
+    monkeypatch.setattr(model, "preprocess", meanwhile)
+    encoder.encode(["a red mug", "mug"])
+    assert len(seen) == 2 and None not in seen
+
+
 def test_a_model_whose_vectors_would_move_too_far_is_computed_in_32_bits(
     exact: Encoder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(int8, "available", lambda: True)
     monkeypatch.setattr(int8, "LEAST_COSINE", 0.99999)
     careful = Encoder(MODEL)
     assert "in 32 bits" in caplog.text and "under 0.99999" in caplog.text
@@ -99,7 +111,6 @@ def test_a_model_that_openvino_does_not_understand_is_computed_in_32_bits(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr(int8, "available", lambda: True)
     monkeypatch.setattr(int8, "_openvino", lambda: SimpleNamespace(convert_model=refuse))
     plain = Encoder(MODEL)
     assert "BertModel can't be converted: no such operation" in caplog.text
