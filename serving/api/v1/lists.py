@@ -26,6 +26,7 @@ from serving.api.v1.list_bodies import (
 from serving.api.v1.pages import next_page
 from serving.api.v1.problems import documented
 from serving.conditions.tree import FilterError
+from serving.errors import DatabaseUnavailableError
 from serving.lists.list_requests import (
     ListRequest,
     ListResponse,
@@ -140,7 +141,10 @@ async def _in_own_words(plane: PlaneProtocol, list_request: ListRequest) -> List
         return list_request
     if all(each.item_id is None or each.event_type in _PLAIN for each in list_request.session):
         return list_request
-    words = await plane.event_words()
+    try:
+        words = await plane.event_words()
+    except DatabaseUnavailableError:  # lists go on without the database, by what was last read
+        words = await plane.remembered_event_words()
     session = []
     for index, each in enumerate(list_request.session):
         meaning = words.meaning(each.event_type, each.value)

@@ -234,6 +234,24 @@ def test_words_are_read_again_only_when_they_have_changed(
     one.put("/v1/event-types", json={"event_types": []})
 
 
+def test_a_session_has_a_list_while_the_words_cannot_be_read(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = workers
+    session = {"session": [{"item_id": "w", "type": "savour"}], "n": 3}
+    one.put("/v1/event-types", json={"event_types": [{"name": "savour", "counts_as": "like"}]})
+    assert one.post("/v1/recommend", json=session).status_code == 200
+
+    async def away(conn: Any) -> Any:
+        raise OSError("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "read_event_types", away)
+        assert one.post("/v1/recommend", json=session).status_code == 200
+        assert one.get("/v1/event-types").status_code == 503, "who asks for the words is not told old ones"
+    one.put("/v1/event-types", json={"event_types": []})
+
+
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=128).filter(
     lambda text: text == text.strip() and text not in (".", "..")
 )
