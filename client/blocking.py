@@ -110,6 +110,7 @@ class Shortlist:
     undo_event = _method(shop.undo_event)
     event_types = _method(shop.event_types)
     define_event_types = _method(shop.define_event_types)
+    put_users = _method(shop.put_users)
     put_user = _method(shop.put_user)
     patch_user = _method(shop.patch_user)
     get_user = _method(shop.get_user)

@@ -87,6 +87,11 @@ def define_event_types(defined: Sequence[Fields]) -> Call[list[types.EventType]]
     return Call("PUT", "/v1/event-types", lambda found: found["event_types"], body=body)
 
 
+def put_users(users: Sequence[Fields]) -> Call[types.BatchResult]:
+    """Store up to 10,000 whole users, each with their `id`; `results` says which rows were refused."""
+    return Call("POST", "/v1/users:batch", _whole, body=list(users), again=True)
+
+
 def put_user(user_id: str, user: Fields, *, if_match: str | None = None) -> Call[types.ShopUser]:
     """Store what the shop knows of a user (`interests`, `labels`, `attributes`), in place of what it knew."""
     return _write("PUT", _user(user_id), user, if_match)

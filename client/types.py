@@ -313,7 +313,7 @@ class RowResult(TypedDict):
 
 
 class BatchResult(TypedDict):
-    """What became of a batch of items."""
+    """What became of a batch of items or users."""
 
     stored: int
     refused: int

@@ -56,7 +56,8 @@ async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str)
         moved = await conn.fetchrow(_MOVE_EVENTS, anonymous_id, user_id)
         await conn.execute(_KEEP_ARM, anonymous_id, user_id)
         await conn.execute(_MOVE_LISTS, anonymous_id, user_id)
-        await conn.execute("delete from users where user_id = $1", anonymous_id)
+        # One whom a batch has stored meanwhile stays: batches hold no locks of users who are new.
+        await conn.execute("delete from users where user_id = $1 and registered_at is null", anonymous_id)
         if moved["unnamed"]:  # whoever deletes the user later could not tell who else they were
             await forget(conn, [anonymous_id])
     return int(moved["events"])

@@ -21,6 +21,21 @@ _REPLACE = f"""
     returning {_FIELDS}
 """
 
+_REPLACE_ALL = """
+    with given as (
+        select * from jsonb_to_recordset($1::jsonb) as g (
+            user_id text, interests text[], labels text[], attributes jsonb)
+    ), known as (
+        select user_id from users join given using (user_id)
+    )
+    insert into users (user_id, interests, labels, attributes, registered_at)
+    select user_id, interests, labels, attributes, now() from given order by user_id
+    on conflict (user_id) do update set interests = excluded.interests, labels = excluded.labels,
+        attributes = excluded.attributes, registered_at = coalesce(users.registered_at, now()),
+        updated_at = now()
+    returning user_id, user_id not in (select user_id from known) as created
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -97,6 +112,13 @@ async def replace_user(
         row = _row(record)
     assert row is not None
     return row, stored is None
+
+
+async def replace_users(conn: asyncpg.Connection, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    """Store `interests`, `labels` and `attributes` of users, by id, in one statement; whether each is new."""
+    rows = [{"user_id": user_id, **values} for user_id, values in wanted.items()]
+    stored = await conn.fetch(_REPLACE_ALL, json.dumps(rows))
+    return {row["user_id"]: row["created"] for row in stored}
 
 
 async def locked_user(conn: asyncpg.Connection, user_id: str) -> UserRow | None:

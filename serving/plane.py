@@ -280,6 +280,10 @@ class LivePlane:
         """Store a user of /v1: see UserWrites.replace. Raises DatabaseUnavailableError."""
         return await self._components.user_writes.replace(user_id, make)
 
+    async def replace_users(self, users: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+        """Store users of /v1: see UserWrites.replace_many. Raises DatabaseUnavailableError."""
+        return await self._components.user_writes.replace_many(users)
+
     async def delete_user(self, user_id: str, check: Callable[[UserRow | None], None]) -> None:
         """Delete a user with all that is known of them.
 

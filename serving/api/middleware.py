@@ -31,7 +31,7 @@ ENTERED = "shortlist.entered"
 MAX_DEPTH = 32
 """Deepest nesting of a JSON body."""
 
-BATCHES = frozenset({"/v1/items:batch", "/v1/events"})
+BATCHES = frozenset({"/v1/items:batch", "/v1/users:batch", "/v1/events"})
 """Paths of bodies of many rows: they may be larger, and their parser refuses what is nested too deep."""
 
 ANSWERS_A_CONNECTION = 251

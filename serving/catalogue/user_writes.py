@@ -23,6 +23,11 @@ class UserWrites:
         async with self._database.connection("storing a user", Lane.EVENT) as conn:
             return await users.replace_user(conn, user_id, make)
 
+    async def replace_many(self, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+        """Store whole users, by id; whether each is new."""
+        async with self._database.connection("storing users", Lane.EVENT) as conn:
+            return await users.replace_users(conn, wanted)
+
     async def delete(self, user_id: str, check: Callable[[UserRow | None], None]) -> None:
         """Delete a user and all that is known of them, if `check` raises nothing.
 

@@ -16,12 +16,13 @@ from serving.api.errors import ApiError
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1 import etags
+from serving.api.v1.batches import BatchAnswer, batch_answer
 from serving.api.v1.etags import IfMatch, IfNoneMatch
 from serving.api.v1.fields import Id
 from serving.api.v1.item import ItemOut, item_shape
 from serving.api.v1.item_in import BatchItem, ItemIn, document_of, item_values, merged
 from serving.api.v1.problems import FieldProblem, documented
-from serving.api.v1.rows import Rows, read_rows
+from serving.api.v1.rows import read_rows
 from serving.catalogue.index import item_of
 from serving.errors import ItemNotFoundError
 from serving.types import PATH, Item, category_paths
@@ -48,23 +49,6 @@ class ItemPage(BaseModel):
     items: list[ItemOut]
     missing: list[str] = Field(description="of the ids that were asked for, those that no item has")
     next_cursor: str | None = Field(description="send it as `cursor`; null at the end")
-
-
-class RowResult(BaseModel):
-    """What became of a row."""
-
-    index: int
-    id: str | None
-    status: int = Field(description="201 new, 200 replaced, 422 refused")
-    errors: list[FieldProblem] | None
-
-
-class BatchAnswer(BaseModel):
-    """What became of a batch."""
-
-    stored: int
-    refused: int
-    results: list[RowResult]
 
 
 class CategoryCount(BaseModel):
@@ -157,24 +141,7 @@ async def put_items(plane: Plane, request: Request) -> Response:
         stored, found = await plane.replace_items([item_values(each.id, each) for each in rows.good.values()])
         conflicts = {order[place]: conflict for place, conflict in found.items()}
     refused = rows.bad | {index: [_of_conflict(each)] for index, each in conflicts.items()}
-    results = [
-        {
-            "index": index,
-            "id": _id(rows, index),
-            "status": 422,
-            "errors": [each.model_dump() for each in refused[index]],
-        }
-        if index in refused
-        else {
-            "index": index,
-            "id": rows.good[index].id,
-            "status": _status(stored[rows.good[index].id]),
-            "errors": None,
-        }
-        for index in range(len(rows.good) + len(rows.bad))
-    ]
-    body = {"stored": len(results) - len(refused), "refused": len(refused), "results": results}
-    return answer(body, 207 if refused else 200)
+    return batch_answer({index: each.id for index, each in rows.good.items()}, stored, refused)
 
 
 @router.get(
@@ -278,14 +245,6 @@ def _shown(stored: ItemRow | None) -> dict[str, Any] | None:
 
 def _of_conflict(conflict: AttributeConflictError) -> FieldProblem:
     return FieldProblem(field=f"attributes.{conflict.name}", detail=str(conflict))
-
-
-def _id(rows: Rows[BatchItem], index: int) -> str | None:
-    return rows.good[index].id if index in rows.good else None
-
-
-def _status(created: bool) -> int:
-    return 201 if created else 200
 
 
 def _wanted(item: Item, kind: str | None, category: str | None) -> bool:

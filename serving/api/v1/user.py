@@ -33,6 +33,12 @@ class UserIn(Body):
         return {name: as_kept(each) for name, each in value.items() if each is not None}
 
 
+class BatchUser(UserIn):
+    """A user of a batch."""
+
+    id: Id
+
+
 class UserOut(BaseModel):
     """A user, as /v1 shows one."""
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi import Body as InBody
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
@@ -15,11 +15,13 @@ from serving.api.errors import ApiError
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1 import etags
+from serving.api.v1.batches import BatchAnswer, batch_answer
 from serving.api.v1.etags import IfMatch, IfNoneMatch
 from serving.api.v1.fields import Body, Id
 from serving.api.v1.item_in import merged
 from serving.api.v1.problems import documented
-from serving.api.v1.user import UserIn, UserOut, user_shape, user_values
+from serving.api.v1.rows import read_rows
+from serving.api.v1.user import BatchUser, UserIn, UserOut, user_shape, user_values
 from serving.errors import UserNotFoundError
 
 router = APIRouter(prefix="/users", tags=["v1 users"])
@@ -44,6 +46,34 @@ class Merged(BaseModel):
 
 
 Anonymous = Annotated[Visitor, InBody(examples=[{"anonymous_id": "visitor-1"}])]
+
+
+@router.post(
+    ":batch",
+    operation_id="put_users",
+    status_code=207,
+    response_model=BatchAnswer,
+    responses={200: {"model": BatchAnswer}, **documented(400, 401, 413, 503)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "array", "items": {"type": "object"}, "maxItems": 10_000},
+                    "examples": {"two": {"value": [{"id": "u1", **_EXAMPLE}, {"id": "u2"}]}},
+                },
+            },
+        }
+    },
+    summary="Put up to 10,000 users",
+)
+async def put_users(plane: Plane, request: Request) -> Response:
+    """A JSON array or one object a line, each a whole user with their `id`. 200: all are stored; 207:
+    `results` says which rows were refused and why, the others are stored."""
+    rows = await read_rows(request, BatchUser)
+    values = {each.id: user_values(each.id, each) for each in rows.good.values()}
+    created = await plane.replace_users(values) if values else {}
+    return batch_answer({index: each.id for index, each in rows.good.items()}, created, rows.bad)
 
 
 @router.get(

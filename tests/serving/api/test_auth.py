@@ -127,6 +127,7 @@ async def test_a_public_key_reads_and_logs_events_only(served: Any, reads_need_k
         ("DELETE", "/v1/events/a"),
         ("PUT", "/v1/event-types"),
         ("POST", "/v1/items:batch"),
+        ("POST", "/v1/users:batch"),
         ("POST", "/users"),
         ("POST", EVENTS),
         ("GET", "/api/v1/metrics"),

@@ -1,5 +1,6 @@
 """Users through /v1: put, changed, deleted with all that is known of them, and merged at login."""
 
+import json
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -44,6 +45,44 @@ def test_a_user_is_put_changed_and_read_on_every_worker(workers: Workers) -> Non
     sent_back = one.put(path, json=now)
     assert sent_back.status_code == 200
     assert one.get(path, headers={"If-None-Match": sent_back.headers["ETag"]}).status_code == 304
+
+
+def test_a_batch_of_users_says_what_became_of_each_row(workers: Workers) -> None:
+    one, other = workers
+    known, new, mentioned, twice = (str(uuid4()) for _ in range(4))
+    before = one.put(f"/v1/users/{known}", json=WHOLE).json()
+    view(one, "PRODUCT001", user_id=mentioned)
+    rows = [
+        {"id": known, "labels": ["once"]},
+        {"id": new, **WHOLE},
+        {"id": "b1", "labels": 5},
+        {"labels": ["nobody"]},
+        {"id": mentioned, "attributes": {"seen": True}},
+        {"id": twice, "interests": ["tea"]},
+        {"id": twice, "interests": ["garden"]},
+    ]
+    answer = one.post("/v1/users:batch", content=b"\n".join(json.dumps(row).encode() for row in rows))
+    assert answer.status_code == 207, answer.text
+    results = answer.json()["results"]
+    assert [row["status"] for row in results] == [200, 201, 422, 422, 200, 201, 201]
+    assert [row["id"] for row in results] == [known, new, None, None, mentioned, twice, twice]
+    assert [row["errors"][0]["field"] for row in results[2:4]] == ["labels", "id"]
+    read = {user: other.get(f"/v1/users/{user}").json() for user in (known, new, mentioned, twice)}
+    assert (read[known]["labels"], read[known]["interests"]) == (["once"], []), "it is the whole user"
+    assert read[known]["created_at"] == before["created_at"]
+    assert {name: read[new][name] for name in WHOLE} == WHOLE
+    assert read[mentioned]["attributes"] == {"seen": True} and history(other, mentioned) == ["PRODUCT001"]
+    assert read[twice]["interests"] == ["garden"]
+    refused(one.post(f"/v1/users/{new}:merge", json={"anonymous_id": mentioned}), "anonymous_id", 409)
+
+
+def test_ten_thousand_users_at_once_and_no_more(shop: httpx.Client) -> None:
+    rows = [{"id": f"many-{number}", "attributes": {"number": number}} for number in range(10_000)]
+    answer = shop.post("/v1/users:batch", json=rows)
+    assert answer.status_code == 200 and answer.json()["stored"] == 10_000
+    assert shop.get("/v1/users/many-9999").json()["attributes"] == {"number": 9999}
+    assert shop.post("/v1/users:batch", json=[*rows, {"id": "one-more"}]).status_code == 422
+    assert shop.get("/v1/users/one-more").status_code == 404
 
 
 def test_a_write_that_names_an_old_state_is_refused(workers: Workers) -> None:

@@ -1,0 +1,49 @@
+"""What a batch of whole items or users answers: what became of each row."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from serving.api.responses import answer
+from serving.api.v1.problems import FieldProblem
+
+
+class RowResult(BaseModel):
+    """What became of a row."""
+
+    index: int
+    id: str | None
+    status: int = Field(description="201 new, 200 replaced, 422 refused")
+    errors: list[FieldProblem] | None
+
+
+class BatchAnswer(BaseModel):
+    """What became of a batch."""
+
+    stored: int
+    refused: int
+    results: list[RowResult]
+
+
+def batch_answer(
+    ids: Mapping[int, str], created: Mapping[str, bool], refused: Mapping[int, Sequence[FieldProblem]]
+) -> Response:
+    """200 if all rows are stored, 207 if some are refused.
+
+    Args:
+        ids: of the rows that could be read, by index.
+        created: whether each id that is stored is new.
+        refused: what is wrong with the rows that are not, by index.
+    """
+    results = [
+        {
+            "index": index,
+            "id": ids.get(index),
+            "status": 422 if index in refused else 201 if created[ids[index]] else 200,
+            "errors": [each.model_dump() for each in refused[index]] if index in refused else None,
+        }
+        for index in sorted({*ids, *refused})
+    ]
+    body = {"stored": len(results) - len(refused), "refused": len(refused), "results": results}
+    return answer(body, 207 if refused else 200)
