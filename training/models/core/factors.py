@@ -5,11 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from training.models.core.base import Model, Query, exclude, top_k
+from training.models.core.base import Model, Query, top_k
 from training.models.core.covariance import covariance_from, deviation_along
 from training.models.core.data import Strength, transform, transform_matrix
-from training.models.core.longest_first import LongestFirst
-from training.models.core.rounding import STORED, rounding_bound, zero_rounding
+from training.models.core.rounding import STORED, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
 
@@ -47,7 +46,6 @@ class FactorModel(Model):
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
         self._terms = item_factors.shape[1] + STORED
         self._covariance = self._covariance_of_items()
-        self._longest_first: LongestFirst | None = None
 
     @abstractmethod
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
@@ -87,21 +85,6 @@ class FactorModel(Model):
         vectors = self.fold_in_batch(transform_matrix(histories, self.strength))
         lengths: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
         return zero_rounding(vectors @ self.item_factors.T, lengths * self._norms, self._terms)
-
-    def recommend(self, query: Query, k: int) -> tuple[IntArray, FloatArray]:
-        vector = self.user_vector(query)
-        if self._longest_first is None:
-            # A copy, for whoever asks for lists; who asks for scores alone, as the service does, needs none.
-            self._longest_first = LongestFirst(self.item_factors, self._norms)
-        margin = rounding_bound(self._terms)
-        few = self._longest_first.candidates(vector, k + len(query.exclude), margin)
-        if few is None:
-            return top_k(exclude(self.scores_of(vector), query.exclude), k)
-        scores = self.item_factors[few] @ vector
-        scores = zero_rounding(scores, self._norms[few] * np.linalg.norm(vector), self._terms)
-        scores[np.isin(few, query.exclude)] = 0.0
-        places, best = top_k(scores, k)
-        return few[places], best
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
