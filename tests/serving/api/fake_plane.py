@@ -273,7 +273,7 @@ class FakePlane:
 
     remembered_event_words = event_words
     define_event_types = record_events = undo_event = replace_item
-    replace_user = delete_user = merge_users = replace_item
+    replace_user = replace_users = delete_user = merge_users = replace_item
 
     async def create_user(self, draft: UserDraft) -> UserRow:
         if draft.user_id in self.users:
