@@ -52,6 +52,7 @@ _ABOUT = {
     "value is negative": "value",
     "value is out of range": "value",
 }
+_NUMBERED = {"customerid", "customeruser"}  # WooCommerce's, by its API and in exports of orders
 _NUMBERED_GUEST = "customer 0 of an order: a guest"
 _LINES = ("lineitemname", "lineitemsku")
 """Columns of Shopify's orders, whose number is their `Name`."""
@@ -137,7 +138,7 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     ours = {name for name in ("value", "query", "session_id") if name in names}
     keyed = frozenset(ours if set(_NEEDED) <= set(names) else ("value", "query", "session_id"))
     theirs = dict(zip(naming.ours, names, strict=True))
-    guests = plain_name(theirs.get("user_id", "")) == "customerid" and "session_id" in there
+    guests = plain_name(theirs.get("user_id", "")) in _NUMBERED and "session_id" in there
     buyers = dict[str, str]() if by_order else None
     return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed, guests, buyers, options.value)
 

@@ -197,9 +197,14 @@ def test_a_file_without_names(mark: str, tmp_path: Path) -> None:
 
 def test_lines_of_woocommerces_orders(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
-    path.write_text("Order ID,Order Date,Customer User,SKU,Quantity (- Refund)\n7,2024-05-01 10:00,12,A1,2\n")
+    path.write_text(
+        "Order ID,Order Date,Customer User,SKU,Quantity (- Refund)\n"
+        "7,2024-05-01 10:00,12,A1,2\n8,2024-05-01 11:00,0,B1,1\n"
+    )
     options = Options(event_type="purchase", columns={"quantity": "Quantity (- Refund)"})
-    assert events(loaded(path, options)) == [("12", "A1", "purchase", None, 2.0)]
+    made = loaded(path, options)
+    assert events(made) == [("12", "A1", "purchase", None, 2.0), (None, "B1", "purchase", None, 1.0)]
+    assert list(made.interactions["session_id"]) == ["7", "8"]
 
 
 def test_plays_without_a_row_of_names(tmp_path: Path) -> None:
