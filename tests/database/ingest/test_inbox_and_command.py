@@ -146,7 +146,7 @@ def test_a_file_without_rows_is_a_failure(connection: Connection, tmp_path: Path
 
 
 def test_the_inboxs_command_names_the_file_where_it_lies_then(connection: Connection, tmp_path: Path) -> None:
-    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;4\n")
+    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;2024-05-01\n")
     (delivery,) = ingest_inbox(connection, tmp_path, settle_seconds=0)
     assert delivery.error is not None
     assert f"python -m database.ingest interactions {tmp_path / 'failed/b.csv'} --map" in delivery.error
@@ -284,7 +284,7 @@ def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path:
 
 
 def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: Path) -> None:
-    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;4\n")
+    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;2024-05-01\n")
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     told = (
         "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; it looks like text "
