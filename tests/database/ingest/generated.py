@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
+from itertools import compress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -416,11 +417,17 @@ def _events(columns: dict[str, Column]) -> Iterator[dict[str, Any] | None]:
 
 
 def _table(draw: Draw, columns: dict[str, Column], meant: list[dict[str, Any] | None], comma: bool) -> Table:
+    written = [column.written for column in columns.values()]
+    # A row of a sheet that holds blanks at most is none.
+    there = [
+        draw.form.kind != "xlsx" or any(cell is not None and str(cell).strip() for cell in row)
+        for row in zip(*written, strict=True)
+    ]
     return Table(
         draw.form,
-        {name: column.written for name, column in columns.items()},
+        {name: list(compress(column.written, there)) for name, column in columns.items()},
         {name: column.type for name, column in columns.items()},
-        meant,
+        list(compress(meant, there)),
         Options(decimal_comma=comma),
         _names(draw.random, draw.form),
     )
