@@ -7,6 +7,7 @@ import pytest
 
 from serving.catalogue.drafts import InteractionDraft, UserDraft
 from serving.errors import UserExistsError, UserNotFoundError
+from serving.lists.list_requests import UserListRequest
 from serving.plane import LivePlane
 from serving.types import Ranked
 
@@ -136,6 +137,17 @@ async def test_after_thirty_days_home_is_not_personal_any_more(workers: Workers,
     clock.advance(days=31)
     home = await one.lists.home("ann", 5)
     assert home.personalized == [] and len(home.trending) == 5
+
+
+async def test_a_list_for_whoever_was_long_away_comes_from_what_is_known_of_them(
+    workers: Workers, clock: Any
+) -> None:
+    one, _ = workers
+    await does(one, "ann", "purchase", *(f"OFF000000{number}" for number in (0, 1, 2, 3, 0)))
+    clock.advance(days=400)
+    assert shares(await one.lists.for_user_als("ann", 2), "OFF") == 1.0
+    asked = await one.lists.answer(UserListRequest(n=2, user_id="ann"))
+    assert {each.item.category for each in asked.items} == {"office"}
 
 
 async def test_searches_count_in_the_blend(workers: Workers) -> None:
