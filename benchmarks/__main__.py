@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from benchmarks import counted_lists, filtered_lists, ingest, resident, service
+from benchmarks import counted_lists, filtered_lists, ingest, resident, service, write_path
 from benchmarks.random_operations.run import run as run_random_operations
 from benchmarks.speed.run import run as compare_with_libraries
 
@@ -28,6 +28,7 @@ main.add_command(filtered_lists.run, "lists")
 main.command("counted", help="Lists that count and sort everything, by size.")(counted_lists.run)
 main.add_command(compare_with_libraries, "speed")
 main.add_command(resident.run, "resident")
+main.add_command(write_path.run, "write")
 
 
 @main.command("random")

@@ -74,11 +74,12 @@ def run(items: int, users: int) -> None:
 
 def own_bytes(server: psutil.Process) -> list[int]:
     """Of each worker of a BentoML server, the bytes that it shares with nobody."""
-    workers = [each for each in server.children(recursive=True) if _is_worker(each)]
+    workers = [each for each in server.children(recursive=True) if is_worker(each)]
     return [int(each.memory_full_info().uss) for each in workers]
 
 
-def _is_worker(process: psutil.Process) -> bool:
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process is a worker of BentoML."""
     return any(_WORKER in part and "bento" in part for part in process.cmdline())
 
 
