@@ -11,7 +11,6 @@ from training.evaluation import metrics
 from training.evaluation.intervals import Estimate, estimate_means, jackknife_interval, list_matrix
 from training.models.blend import FEW_INTERACTIONS
 from training.models.core.base import top_k
-from training.models.core.factors import distinct_rows
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
 SCORE_BYTES = 64 * 1024 * 1024
@@ -143,12 +142,7 @@ class Evaluation:
 
 
 def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
-    """The k best unseen items of each user, int32[u, k], best first, padded with -1.
-
-    Users of the same history have the same list, which is made once: most have chosen a single item.
-    """
-    first, inverse = distinct_rows(histories)
-    histories = histories[first]
+    """The k best unseen items of each user, int32[u, k], best first, padded with -1."""
     n_users, n_items = histories.shape
     lists = np.full((n_users, k), -1, dtype=np.int32)
     # 4 bytes a score: a large catalogue gets fewer users at a time.
@@ -161,7 +155,7 @@ def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
         for row in range(part.shape[0]):
             items, _ = top_k(scores[row], k)
             lists[start + row, : len(items)] = items
-    return lists[inverse]
+    return lists
 
 
 def evaluate(lists: IntArray, test: TestSet, cutoffs: Sequence[int], samples: int, seed: int) -> Evaluation:

@@ -16,7 +16,7 @@ from database.settings import Settings
 from serving.api.app import create_app
 from serving.plane import LivePlane
 
-OPERATIONS = 62
+OPERATIONS = 63
 NOT_TRAINED = "/matrix_factor/similar"
 _ERROR = ("application/json", "ErrorAnswer")
 _PROBLEM = ("application/problem+json", "Problem")

@@ -27,17 +27,6 @@ class Fixed:
         return np.repeat(self.scores[None, :], histories.shape[0], axis=0)
 
 
-class ByNeighbour:
-    """Scores the item after each of the history by its weight; counts whom it was asked about."""
-
-    asked = 0
-
-    def score_batch(self, histories: Csr) -> FloatArray:
-        self.asked += histories.shape[0]
-        scores: FloatArray = np.roll(histories.toarray(), 1, axis=1)
-        return scores
-
-
 class FromHistory:
     """Has an opinion only of those whose history it knows."""
 
@@ -63,17 +52,6 @@ def test_the_batch_size_changes_nothing() -> None:
     scores = np.random.default_rng(1).random(20)
     one = rank(Fixed(*scores), histories, 5, batch_users=1)
     np.testing.assert_array_equal(one, rank(Fixed(*scores), histories, 5, batch_users=64))
-
-
-def test_users_of_one_history_have_the_list_that_each_has_alone() -> None:
-    draw = np.random.default_rng(2)
-    few = draw.integers(0, 3, size=(6, 9)) * (draw.random((6, 9)) < 0.4)
-    histories = csr(*few[draw.integers(6, size=80)].astype(float).tolist())
-    ranker = ByNeighbour()
-    lists = rank(ranker, histories, 4, batch_users=7)
-    assert ranker.asked <= 6
-    for user in range(80):
-        assert lists[user].tolist() == rank(ByNeighbour(), histories[[user]], 4, 1)[0].tolist()
 
 
 @pytest.fixture
