@@ -1,6 +1,7 @@
-"""What a batch of whole items or users answers: what became of each row."""
+"""Batches: how OpenAPI describes their bodies, and what became of each row of whole items or users."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -24,6 +25,17 @@ class BatchAnswer(BaseModel):
     stored: int
     refused: int
     results: list[RowResult]
+
+
+def batch_body(examples: Mapping[str, Any], *, alone: bool = False) -> dict[str, Any]:
+    """What OpenAPI says of a body that is read row by row; `alone`: an object by itself will do, too."""
+    schema = {
+        "type": ["object", "array"] if alone else "array",
+        "items": {"type": "object"},
+        "maxItems": 10_000,
+    }
+    content = {"application/json": {"schema": schema, "examples": examples}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def batch_answer(

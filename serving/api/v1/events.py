@@ -17,6 +17,7 @@ from serving.api.errors import ApiError, error_answer
 from serving.api.idempotency import IdempotencyKey
 from serving.api.responses import JSON, answer
 from serving.api.state import Plane
+from serving.api.v1.batches import batch_body
 from serving.api.v1.event_in import EventIn, EventWord, event_values
 from serving.api.v1.fields import Body as StrictBody
 from serving.api.v1.fields import Id
@@ -87,22 +88,13 @@ class EventTypes(StrictBody):
     status_code=207,
     response_model=EventsAnswer,
     responses={200: {"model": EventsAnswer}, **documented(400, 401, 413, 503)},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": ["object", "array"], "items": {"type": "object"}, "maxItems": 10_000},
-                    "examples": {
-                        "one": {"value": _EXAMPLE},
-                        "two": {
-                            "value": [_EXAMPLE, {"type": "view", "anonymous_id": "a1", "item_id": "1095275"}]
-                        },
-                    },
-                }
-            },
-        }
-    },
+    openapi_extra=batch_body(
+        {
+            "one": {"value": _EXAMPLE},
+            "two": {"value": [_EXAMPLE, {"type": "view", "anonymous_id": "a1", "item_id": "1095275"}]},
+        },
+        alone=True,
+    ),
     summary="Log events",
 )
 async def log_events(
