@@ -10,7 +10,8 @@ from scipy import sparse
 from training.evaluation import metrics
 from training.evaluation.intervals import Estimate, estimate_means, jackknife_interval, list_matrix
 from training.models.blend import FEW_INTERACTIONS
-from training.models.core.base import top_k
+from training.models.core.base import Model, top_k
+from training.models.core.factors import distinct_rows
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
 SCORE_BYTES = 64 * 1024 * 1024
@@ -142,7 +143,18 @@ class Evaluation:
 
 
 def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
-    """The k best unseen items of each user, int32[u, k], best first, padded with -1."""
+    """The k best unseen items of each user, int32[u, k], best first, padded with -1.
+
+    A model knows nothing of a user but the history: users of the same one have the same list, which is made
+    once. Other rankers are asked for each user.
+    """
+    if isinstance(ranker, Model):
+        first, inverse = distinct_rows(histories)
+        return _rank_each(ranker, histories[first], k, batch_users)[inverse]
+    return _rank_each(ranker, histories, k, batch_users)
+
+
+def _rank_each(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
     n_users, n_items = histories.shape
     lists = np.full((n_users, k), -1, dtype=np.int32)
     # 4 bytes a score: a large catalogue gets fewer users at a time.

@@ -45,6 +45,39 @@ def test_ranks_the_whole_catalogue_without_what_was_seen() -> None:
     assert lists.tolist() == [[1, 2, -1], [0, 1, 2], [-1, -1, -1]]
 
 
+@pytest.mark.parametrize("name", ["als", "ease"])
+def test_a_model_s_users_of_one_history_have_the_list_that_each_has_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made once, however many they are."""
+    draw = np.random.default_rng(2)
+    few = draw.integers(0, 3, size=(6, 9)) * (draw.random((6, 9)) < 0.5)
+    histories = csr(*few[draw.integers(6, size=80)].astype(float).tolist())
+    items, users = (Vocabulary.build(f"{number:02d}" for number in range(count)) for count in (9, 80))
+    data = TrainingData(items, users, histories, catalogue=Catalogue(("",) * 9, ("",) * 9))
+    model = fit_model(name, data, load_params(REPOSITORY / "params.yaml").model(name), 0)
+    asked: list[int] = []
+    scored = model.score_batch
+
+    def counted(part: Csr) -> FloatArray:
+        asked.append(part.shape[0])
+        return scored(part)
+
+    monkeypatch.setattr(model, "score_batch", counted)
+    lists = rank(model, histories, 4, batch_users=4)
+    assert sum(asked) == len(np.unique(histories.toarray(), axis=0))
+    for user in range(80):
+        assert lists[user].tolist() == rank(model, histories[[user]], 4, 1)[0].tolist()
+
+
+def test_whoever_tells_users_apart_by_more_than_their_history_is_asked_for_each() -> None:
+    class ByRow:
+        def score_batch(self, histories: Csr) -> FloatArray:
+            return np.eye(*histories.shape, dtype=np.float32)
+
+    assert rank(ByRow(), csr([0, 0, 0], [0, 0, 0], [0, 0, 0]), 1, 3).tolist() == [[0], [1], [2]]
+
+
 def test_the_batch_size_changes_nothing() -> None:
     histories = sparse.random_array(
         (50, 20), density=0.2, rng=np.random.default_rng(0), dtype=np.float32
