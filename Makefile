@@ -66,8 +66,8 @@ rollback: install ## serve the bundle that served before: make rollback REASON="
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
 	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
-bench: install ## benchmarks of speed (NAME=speed, service, ingest, lists or resident: only these; NAME="speed als": only that one)
-	@$(PY) -m benchmarks $(NAME)
+bench: install ## benchmarks of speed, into docs/benchmarks.md; hours (NAME=mixed, service, platform, write, speed, ingest or resident: only these; NAME="speed als": only that one)
+	@$(PY) -m benchmarks $(if $(NAME),$(NAME) --page docs/benchmarks.md)
 
 # From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
 lock: install ## resolve requirements.txt anew from pyproject.toml

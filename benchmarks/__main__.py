@@ -1,11 +1,13 @@
-"""`python -m benchmarks`: both sides of each comparison in one run, ratios out."""
+"""`python -m benchmarks`: both sides of each comparison in one run, and the table of docs/benchmarks.md."""
 
 import logging
 
 import click
 
-from benchmarks import counted_lists, filtered_lists, ingest, resident, service, write_path
+from benchmarks import counted_lists, filtered_lists, ingest, resident, service, whole_platform, write_path
+from benchmarks.mixed import run as mixed
 from benchmarks.random_operations.run import run as run_random_operations
+from benchmarks.rows import PAGE
 from benchmarks.speed.run import run as compare_with_libraries
 
 
@@ -16,9 +18,10 @@ def main(context: click.Context) -> None:
     logging.basicConfig(level=logging.WARNING)
     service.unwind_on_sigterm()
     if context.invoked_subcommand is None:
-        context.invoke(compare_with_libraries)
-        context.invoke(ingest.run)
-        context.invoke(service.run)
+        for each in (mixed.run, service.run, whole_platform.run, write_path.run):
+            context.invoke(each, page=PAGE)
+        for each in (compare_with_libraries, ingest.run, resident.run):
+            context.invoke(each, page=PAGE)
         context.invoke(filtered_lists.run, sizes=(1_000, 100_000, 1_000_000))
 
 
@@ -29,6 +32,8 @@ main.command("counted", help="Lists that count and sort everything, by size.")(c
 main.add_command(compare_with_libraries, "speed")
 main.add_command(resident.run, "resident")
 main.add_command(write_path.run, "write")
+main.add_command(mixed.run, "mixed")
+main.add_command(whole_platform.run, "platform")
 
 
 @main.command("random")

@@ -15,7 +15,7 @@ import psutil
 import psycopg2
 
 from benchmarks.load import drive, get
-from benchmarks.report import table
+from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.service import CONNECTIONS, served
 from benchmarks.shop import RandomVectors, make_bundle, service_environment
 from benchmarks.temporary_database import temporary_database
@@ -44,7 +44,8 @@ _SHOP = """
 @click.command()
 @click.option("--items", default=100_000, show_default=True, type=click.IntRange(100))
 @click.option("--users", default=1_000_000, show_default=True, type=click.IntRange(100))
-def run(items: int, users: int) -> None:
+@page_option
+def run(items: int, users: int, page: Path | None) -> None:
     """Memory of two workers of a generated shop that is not shared, and the bundle on disk."""
     params = load_params()
     with (
@@ -66,10 +67,16 @@ def run(items: int, users: int) -> None:
             asked = asyncio.run(drive(port, homes, _SECONDS, CONNECTIONS))
             own = own_bytes(psutil.Process(process.pid))
     ratio = sum(own) / on_disk
-    title = f"{items:,} items, {users:,} users; after {asked.requests} home pages, {asked.failed} failed"
-    columns = ("workers", "own MB", "bundle MB", "ratio", "at most", "")
-    reached = "reached" if ratio <= MOST else "missed"
-    table(title, columns, [(len(own), sum(own) / 1e6, on_disk / 1e6, ratio, MOST, reached)])
+    row = Row(
+        16,
+        f"own memory of {len(own)} workers; the bundle on disk; {items:,} items, {users:,} users",
+        f"{sum(own) / 1e6:,.0f} MB",
+        f"{on_disk / 1e6:,.0f} MB",
+        f"{ratio:.2f}",
+        f"≤ {MOST:g}",
+        ratio <= MOST,
+    )
+    tell_rows([row], f"after {asked.requests} home pages, {asked.failed} failed", page)
 
 
 def own_bytes(server: psutil.Process) -> list[int]:

@@ -41,6 +41,8 @@ class Benchmark:
     """The job on data of a size, whose unit is the benchmark's own."""
     size: int
     """Of the comparison; the growth is measured at a tenth of it and at a hundredth too."""
+    row: int
+    """Its number in the table of all comparisons."""
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,27 @@
 """The table of all comparisons, and the section of docs/benchmarks.md that holds it."""
 
-import os
-import platform
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
-import psutil
-
+from benchmarks.rows import Row
 from benchmarks.speed.compare import Benchmark, Comparison, Growth, Timed
 from training.markdown import table
 
 _COLUMNS = ("", "what", "data", "ours", "reference", "ratio", "at most", "worst", "memory", "agreement")
-_MARKS = ("<!-- speed -->", "<!-- end of speed -->")
+MARKS = ("<!-- speed -->", "<!-- end of speed -->")
 
 
-def machine() -> str:
-    """What the figures were measured on."""
-    gigabytes = psutil.virtual_memory().total / 2**30
-    load = os.getloadavg()[0]
-    return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {os.cpu_count()} cores, {gigabytes:.0f} GiB, "
-        f"Python {platform.python_version()}, load average {load:.1f} at the end"
+def row_of(done: Comparison) -> Row:
+    """The comparison's row of the table of all."""
+    asked = done.benchmark
+    return Row(
+        asked.row,
+        f"{asked.what}; {asked.reference}; {done.data}; {done.agreement}",
+        f"{_seconds(done.ours.median)} (worst {_seconds(done.ours.worst)})",
+        f"{_seconds(done.reference.median)} (worst {_seconds(done.reference.worst)})",
+        f"{done.ratio:.3f}",
+        f"≤ {asked.most:.3g}",
+        done.reached,
     )
-
-
-def _processor() -> str:
-    names = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", names.read_text()) if names.exists() else None
-    return found.group(1) if found else platform.processor() or platform.machine()
 
 
 def compared(comparisons: Sequence[Comparison]) -> str:
@@ -74,12 +66,3 @@ def _seconds(value: float) -> str:
 
 def _bytes(timed: Timed) -> str:
     return f"{timed.peak_bytes / 1e6:,.0f} MB" if timed.peak_bytes else "?"
-
-
-def write_section(page: Path, text: str) -> None:
-    """Replace what stands between the marks of the page. Raises ValueError where it has none."""
-    before, start, rest = page.read_text().partition(_MARKS[0])
-    _, end, after = rest.partition(_MARKS[1])
-    if not (start and end):
-        raise ValueError(f"{page} lacks {_MARKS[0]} and {_MARKS[1]}")
-    page.write_text(f"{before}{start}\n\n{text.strip()}\n\n{end}{after}")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from benchmarks.rows import how_measured, machine, page_option, replace_between, tell_rows
 from benchmarks.speed import factors, neighbours, texts, top, vectors
 from benchmarks.speed.compare import ROUNDS, compare, grow, print_line
-from benchmarks.speed.page import compared, grown, machine, write_section
+from benchmarks.speed.page import MARKS, compared, grown, row_of
 
 BENCHMARKS = {
     each.name: each
@@ -29,19 +30,19 @@ BENCHMARKS = {
     "--part", default=1.0, type=click.FloatRange(0, 1, min_open=True), help="Of the size, for a quick look."
 )
 @click.option("--growth", is_flag=True, help="Measure at a hundredth and at a tenth of the size too.")
-@click.option(
-    "--page", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Write the tables there."
-)
+@page_option
 def run(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page: Path | None) -> None:
-    """Run the named benchmarks, or all of them."""
+    """Run the named benchmarks, or all of them: rows 5 to 7 and 9 to 13."""
     chosen = [BENCHMARKS[name] for name in names or BENCHMARKS]
+    how = f"{rounds} rounds" if part == 1.0 else f"{rounds} rounds at {part:g} of the size"
     done = []
     for benchmark in chosen:
         done.append(compare(benchmark, max(1, int(benchmark.size * part)), rounds))
         print_line(done[-1])
-    text = f"{machine()}; medians of {rounds} rounds.\n\n{compared(done)}"
+        tell_rows([row_of(done[-1])], how, page)
+    text = f"{machine()}; {how_measured(how)}.\n\n{compared(done)}"
     if growth:
         text += f"\n\n{grown([(benchmark, grow(benchmark)) for benchmark in chosen])}"
     click.echo(f"\n{text}")
-    if page is not None:
-        write_section(page, text)
+    if page is not None and not names:
+        replace_between(page, MARKS, text)

@@ -76,5 +76,5 @@ def _nearest(vectors: FloatArray, asked: Any) -> Any:
 
 
 BENCHMARKS = (
-    Benchmark("texts", "encoding titles", "sentence-transformers by default", 1 / 3, _encode, 5_000),
+    Benchmark("texts", "encoding titles", "sentence-transformers by default", 1 / 3, _encode, 5_000, 10),
 )

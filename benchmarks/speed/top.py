@@ -96,6 +96,7 @@ BENCHMARKS = (
         0.5,
         _fold_in,
         RATINGS,
+        5,
     ),
-    Benchmark("everyone", "best 20 of all users", "implicit.recommend", 0.35, _everyone, RATINGS),
+    Benchmark("everyone", "best 20 of all users", "implicit.recommend", 0.35, _everyone, RATINGS, 7),
 )

@@ -1,9 +1,7 @@
 """An installation of its own for the month: the platform as `make up` starts it, under a folder."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +13,7 @@ from typing import Any
 import psutil
 import yaml
 
+from benchmarks.installation import lay_out, require_own_servers
 from benchmarks.thirty_days.alerts import Alerts, listen
 from database.settings import REPOSITORY, Settings, get_settings
 from operations.airflow import AirflowApi
@@ -28,8 +27,8 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Params of the month that differ from the checkout's, for speed."""
 
-_TRACKED = ("training", "data_checks", "database")
-_ELSEWHERE = ("database_url", "mlflow_tracking_uri", "airflow_url", "api_keys")
+_QUICK = {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1"}
+"""Look for work ten times a second, not once."""
 
 
 @dataclass
@@ -77,21 +76,14 @@ def write_params(workspace: Path, changes: Mapping[str, Mapping[str, Any]]) -> N
 @contextmanager
 def open_world(root: Path, workers: int, *, keep: bool) -> Iterator[World]:
     """Start everything under `root`, an empty folder; stop everything at the end, unless it is to be kept."""
-    workspace = root / "checkout"
-    for name in _TRACKED:
-        ignored = shutil.ignore_patterns("__pycache__", "*.parquet")
-        shutil.copytree(REPOSITORY / name, workspace / name, ignore=ignored)
-    for name in ("dvc.yaml", "requirements.txt", ".dvc/config"):
-        (workspace / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(REPOSITORY / name, workspace / name)
+    workspace, environment = lay_out(root, workers)
     write_params(workspace, {})
     with ExitStack() as stack:
         alerts = stack.enter_context(listen())
-        os.environ |= _environment(root, workspace, workers) | {"SHORTLIST_WEBHOOK_URL": alerts.address}
+        os.environ |= environment | _QUICK | {"SHORTLIST_WEBHOOK_URL": alerts.address}
         get_settings.cache_clear()
         settings = get_settings()
-        if elsewhere := [name for name in _ELSEWHERE if getattr(settings, name) is not None]:
-            raise RuntimeError(f"the month plays on servers of its own; unset {', '.join(elsewhere)}")
+        require_own_servers(settings)
         settings.inbox.mkdir()
         if not keep:
             stack.callback(_operations, "down")
@@ -99,21 +91,6 @@ def open_world(root: Path, workers: int, *, keep: bool) -> Iterator[World]:
         airflow = stack.enter_context(AirflowApi(settings))
         airflow.sign_in()
         yield World(root, settings, airflow, Supervisor(layout(settings)), alerts)
-
-
-def _environment(root: Path, workspace: Path, workers: int) -> dict[str, str]:
-    return {
-        "SHORTLIST_WORKSPACE": str(workspace),
-        "SHORTLIST_HOME": str(root / "home"),
-        "SHORTLIST_INBOX": str(root / "inbox"),
-        "SHORTLIST_AIRFLOW_PORT": str(_free_port()),
-        "SHORTLIST_MLFLOW_PORT": str(_free_port()),
-        "SHORTLIST_SERVICE_PORT": str(_free_port()),
-        "SHORTLIST_SERVICE_WORKERS": str(workers),
-        "BENTOML_HOME": str(root / "home" / "bentoml"),
-        "HF_HUB_OFFLINE": "1",
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",  # looks for work ten times a second, not once
-    }
 
 
 def _is_worker(process: psutil.Process) -> bool:
@@ -125,10 +102,3 @@ def _is_worker(process: psutil.Process) -> bool:
 
 def _operations(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "operations", *words], cwd=REPOSITORY, check=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -1,0 +1,250 @@
+"""The mixed load: 10,000 requests a minute, with trending and a bundle swap within, and as fast as it goes.
+
+60 % home pages, 15 % a product's list, 10 % searches, 10 % clicks, 5 % ALS lists; two workers, the generator
+on the same machine. What fails, or is not answered, counts as an error.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from urllib.parse import quote_plus
+
+import click
+import psycopg2
+
+from benchmarks.report import table
+from benchmarks.rows import Row, page_option, tell_rows
+from benchmarks.service import WORKERS, served
+from benchmarks.shop import make_bundle, prepare_shop
+from database import deployments
+from database.connection import libpq_url
+from database.settings import REPOSITORY
+from training.release.bundle import StoredBundle
+
+A_MINUTE = 10_000
+"""Requests that the shop API's specification asks for."""
+REQUIRED_P95_MS = 150.0
+LIMITS_MS = (10.0, 25.0, 150.0)
+"""Of P95, P99 and the worst."""
+FULL_A_MINUTE, FULL_P95_MS = 120_000, 100.0
+MIX = {"home": 12, "product": 3, "search": 2, "click": 2, "als": 1}
+"""Of twenty requests."""
+WAITING, FULL_CONNECTIONS = 100, 16
+_WARM_SECONDS = 5.0
+_SEARCHES = ("red mug", "tea towel", "christmas lights", "something to keep tea warm", "paper chain kit")
+_TRENDING = "from training.pipeline.trending import refresh_trending; refresh_trending()"
+
+Request = tuple[str, str, str, str | None]
+"""Kind, method, path, body."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The answers of one load."""
+
+    seconds: float
+    times: list[float]
+    """Of all requests, in seconds, sorted."""
+    kinds: dict[str, list[float]]
+    errors: int
+
+    @property
+    def a_minute(self) -> float:
+        """Requests that were answered without an error."""
+        return 60 * (len(self.times) - self.errors) / self.seconds
+
+    def ms(self, share: float) -> float:
+        """A percentile of all times."""
+        return percentile_ms(self.times, share)
+
+
+def percentile_ms(times: Sequence[float], share: float) -> float:
+    """A percentile of sorted seconds, in milliseconds."""
+    return 1000 * times[round(share * (len(times) - 1))]
+
+
+@click.command()
+@click.option("--seconds", default=300.0, show_default=True, help="At 10,000 a minute.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="As fast as it goes.")
+@click.option("--full-seconds", default=10.0, show_default=True, help="Of each of these rounds.")
+@page_option
+def run(seconds: float, rounds: int, full_seconds: float, page: Path | None) -> None:
+    """The mixed load on the sample: rows 1 and 2."""
+    command = ("-m", "bentoml", "serve", "serving.service:Shortlist", "--host", "127.0.0.1")
+    with tempfile.TemporaryDirectory(prefix="shortlist-") as name:
+        folder = Path(name)
+        with prepare_shop(folder) as (environment, users):
+            dsn = libpq_url(environment["DATABASE_URL"])
+            (folder / "second").mkdir()
+            items, second = _second_bundle(dsn, folder)
+            requests = folder / "requests.json"
+            requests.write_text(json.dumps(mix(users, items)))
+            variables = {**environment, "SHORTLIST_SERVICE_WORKERS": str(WORKERS)}
+            with served(command, variables, folder) as (port, _):
+                _ask(port, requests, _WARM_SECONDS)
+                full = [_ask(port, requests, full_seconds) for _ in range(rounds)]
+                within = (lambda: _refresh_trending(variables), lambda: _activate(dsn, second))
+                paced = _ask(port, requests, seconds, rate=A_MINUTE / 60, users=WAITING, within=within)
+                _require_bundle(port, second)
+    _tell_kinds(paced)
+    tell_rows([_paced_row(paced)], f"{seconds:.0f} s", page)
+    tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds:.0f} s", page)
+
+
+def mix(users: Sequence[str], items: Sequence[str], seed: int = 0) -> list[Request]:
+    """Twenty requests of each user, in the shares of MIX, in a drawn order."""
+    draw = random.Random(seed)
+    made = [_request(kind, user, draw) for user in users for kind, times in MIX.items() for _ in range(times)]
+    filled = [
+        (kind, method, path.replace("{item}", item), body and body.replace("{item}", item))
+        for (kind, method, path, body), item in zip(made, draw.choices(items, k=len(made)), strict=True)
+    ]
+    draw.shuffle(filled)
+    return filled
+
+
+def _request(kind: str, user: str, draw: random.Random) -> Request:
+    if kind == "home":
+        return kind, "GET", f"/recommendations/home?user_id={quote_plus(user)}", None
+    if kind == "product":
+        return kind, "GET", "/recommendations/product/{item}", None
+    if kind == "search":
+        query = quote_plus(draw.choice(_SEARCHES))
+        return kind, "GET", f"/recommendations/search?response_limit=20&query={query}", None
+    if kind == "click":
+        body = {"user_id": user, "event_type": "product_click", "product_id": "{item}"}
+        return kind, "POST", "/api/v1/interactions/interactions", json.dumps(body)
+    return kind, "POST", "/matrix_factor/user", json.dumps({"user_id": user, "n": 10})
+
+
+def _second_bundle(dsn: str, folder: Path) -> tuple[list[str], StoredBundle]:
+    """Items to ask about, and a bundle to swap to."""
+    with psycopg2.connect(dsn) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            """select item_id from interactions join items using (item_id)
+            where title is not null and deleted_at is null group by item_id
+            order by count(*) desc, item_id limit 500"""
+        )
+        items = [str(row[0]) for row in cursor.fetchall()]
+        conn.commit()  # the export begins a transaction of its own
+        second = make_bundle(conn, folder / "second", folder / "home")
+    conn.close()
+    return items, second
+
+
+def _activate(dsn: str, bundle: StoredBundle) -> None:
+    with psycopg2.connect(dsn) as conn:
+        deployments.activate(conn, bundle.bundle_id, bundle.tag, bundle.manifest, "benchmark")
+    conn.close()
+
+
+def _refresh_trending(environment: dict[str, str]) -> None:
+    """In a process of its own, as Airflow does it."""
+    subprocess.run(
+        [sys.executable, "-c", _TRENDING], cwd=REPOSITORY, env=os.environ | environment, check=True
+    )
+
+
+def _ask(
+    port: int,
+    requests: Path,
+    seconds: float,
+    *,
+    rate: float | None = None,
+    users: int = FULL_CONNECTIONS,
+    within: Sequence[Callable[[], None]] = (),
+) -> Asked:
+    """Let Locust ask; what is to happen within is spread evenly over the time."""
+    command = [sys.executable, "-m", "benchmarks.mixed.shoppers", f"http://127.0.0.1:{port}"]
+    command += ["--requests", str(requests), "--seconds", str(seconds), "--users", str(users)]
+    command += ["--rate", str(rate)] if rate else []
+    failures: list[BaseException] = []
+
+    def happen() -> None:
+        try:
+            for each in within:
+                time.sleep(seconds / (len(within) + 1))
+                each()
+        except Exception as error:  # noqa: BLE001, told by the thread that waits
+            failures.append(error)
+
+    thread = threading.Thread(target=happen, daemon=True)
+    thread.start()
+    said = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, check=True).stdout
+    thread.join()
+    if failures:
+        raise failures[0]
+    return read(json.loads(said), seconds, round(seconds * rate) if rate else 0)
+
+
+def read(found: Sequence[tuple[str, float, int]], seconds: float, due: int = 0) -> Asked:
+    """The answers as Locust's process tells them; those that were due and are missing are errors.
+
+    Raises RuntimeError where there are none.
+    """
+    if not found:
+        raise RuntimeError("nothing was answered")
+    kinds: dict[str, list[float]] = {}
+    for kind, took, _ in found:
+        kinds.setdefault(kind, []).append(took)
+    # Locust has status 0 for a connection that broke.
+    wrong = sum(not 200 <= status < 400 for _, _, status in found)
+    missing = max(due - len(found), 0)
+    times = sorted([took for _, took, _ in found] + [seconds] * missing)
+    return Asked(seconds, times, {kind: sorted(each) for kind, each in kinds.items()}, wrong + missing)
+
+
+def _require_bundle(port: int, bundle: StoredBundle) -> None:
+    """Raises RuntimeError where the swap did not take place."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=30) as answer:
+        if answer.headers["X-Bundle"] != bundle.bundle_id:
+            raise RuntimeError(f"bundle {bundle.bundle_id} was not swapped in")
+
+
+def _tell_kinds(asked: Asked) -> None:
+    rows = [
+        (kind, len(times), *(percentile_ms(times, share) for share in (0.5, 0.95, 0.99, 1.0)))
+        for kind, times in sorted(asked.kinds.items())
+    ]
+    table("At 10,000 a minute", ("kind", "requests", "p50 ms", "p95 ms", "p99 ms", "worst ms"), rows)
+
+
+def _paced_row(asked: Asked) -> Row:
+    found = (asked.ms(0.95), asked.ms(0.99), asked.ms(1.0))
+    reached = asked.errors == 0 and all(time <= limit for time, limit in zip(found, LIMITS_MS, strict=True))
+    said = ", ".join(f"{time:.1f}" for time in found)
+    limits = ", ".join(f"{limit:.0f}" for limit in LIMITS_MS)
+    return Row(
+        1,
+        "mixed load at 10,000 a minute, trending and a bundle swap within",
+        f"P95, P99, worst {said} ms; {asked.errors} errors of {len(asked.times):,}",
+        f"P95 {REQUIRED_P95_MS:.0f} ms (specification)",
+        f"{found[0] / REQUIRED_P95_MS:.3f}",
+        f"≤ {limits} ms, no errors",
+        reached,
+    )
+
+
+def _full_row(rounds: Sequence[Asked]) -> Row:
+    rate, p95 = median(each.a_minute for each in rounds), median(each.ms(0.95) for each in rounds)
+    worst = min(each.a_minute for each in rounds)
+    errors = sum(each.errors for each in rounds)
+    return Row(
+        2,
+        "the same mix as fast as it goes",
+        f"{rate:,.0f} a minute (worst round {worst:,.0f}) at P95 {p95:.0f} ms; {errors} errors",
+        f"{A_MINUTE:,} a minute",
+        f"{rate / A_MINUTE:.1f}",
+        f"≥ {FULL_A_MINUTE:,} at P95 ≤ {FULL_P95_MS:.0f} ms",
+        rate >= FULL_A_MINUTE and p95 <= FULL_P95_MS and errors == 0,
+    )
