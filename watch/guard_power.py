@@ -10,7 +10,7 @@ from experiments.reading import click_rate
 from experiments.statistics import Rate
 from training.params import Params
 from training.params.operating import GuardParams
-from watch.automatic_rollback import detectable_drop
+from watch.bundle_comparison import detectable_drop
 
 
 @dataclass(frozen=True)

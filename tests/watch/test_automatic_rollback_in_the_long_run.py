@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from database.settings import REPOSITORY
 from experiments.statistics import Rate, compare
 from training.params import load_params
-from watch.automatic_rollback import compare_days, judge_change, measure_change
+from watch.bundle_comparison import compare_days, judge_change, measure_change
 from watch.guard_power import guard_power
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from database.settings import REPOSITORY
 from experiments.statistics import Rate
 from training.params import load_params
-from watch.automatic_rollback import detectable_drop
+from watch.bundle_comparison import detectable_drop
 from watch.guard_power import guard_power
 
 LIMITS = load_params(REPOSITORY / "params.yaml").guard

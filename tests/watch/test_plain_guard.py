@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from database.settings import REPOSITORY
 from experiments.statistics import Rate
 from training.params import load_params
-from watch.automatic_rollback import Change, Week, compare_days, detectable_drop, judge_change, measure_change
+from watch.bundle_comparison import Change, Week, compare_days, detectable_drop, judge_change, measure_change
 
 LIMITS = load_params(REPOSITORY / "params.yaml").guard
 
