@@ -32,14 +32,16 @@ def plant(processes: int) -> None:
 @click.command()
 @click.option("--minutes", type=float, default=60, help="Stop after so long; the next run goes on.")
 @click.option("--processes", type=int, default=2, help="Mutants that are tried side by side.")
-def main(minutes: float, processes: int) -> None:
-    """Try mutants that were not tried yet, then survivors whose tests have changed; print the table."""
+@click.option("--names", default="*", help="Only mutants with such names, as training.release.gate.*")
+def main(minutes: float, processes: int, names: str) -> None:
+    """Try survivors whose tests have changed, then mutants that were not tried yet; print the table."""
     plant(processes)
     settings = config()
     environment = os.environ | {
         "MUTANT_UNDER_TEST": "",
         "MUTATION_MINUTES": str(minutes),
         "MUTATION_PROCESSES": str(processes),
+        "MUTATION_NAMES": names,
     }
     # From mutants/ alone: the folder of the command comes before the installed code.
     subprocess.run(

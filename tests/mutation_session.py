@@ -5,6 +5,7 @@ a fork of this process, in which nothing has run yet, and its tests run there un
 that noticed other mutants of the same function, then the others, the cheap files first.
 """
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -141,8 +142,9 @@ def _child(work: Callable[[Path], int], folder: Path, answer: Path, seconds: int
 class Session:
     """The collected tests and what is known of them."""
 
-    def __init__(self, session: pytest.Session, processes: int, minutes: float) -> None:
+    def __init__(self, session: pytest.Session, processes: int, minutes: float, names: str) -> None:
         self._session = session
+        self._names = names
         self._items = {item.nodeid: item for item in session.items}
         self._trials = Trials(processes)
         self._processes = processes
@@ -210,7 +212,7 @@ class Session:
         return 0
 
     def _to_try(self, reaching: dict[str, list[str]], kept: dict[str, str]) -> Iterator[tuple[Mutant, str]]:
-        """Mutants and the digest of their tests: those never tried, in an order drawn once; survivors."""
+        """Mutants and the digest of their tests: survivors whose tests changed, then new ones, as drawn."""
         codes = {path: json.loads(path.read_text())["exit_code_by_key"] for path in Path().rglob("*.py.meta")}
         new, again = [], []
         for mutant in mutants():
@@ -221,8 +223,9 @@ class Session:
             elif code in (SURVIVED, NO_TESTS) and kept.get(mutant.name) != marks:
                 again.append((mutant, marks))
         random.Random(0).shuffle(new)
-        yield from new
-        yield from again
+        for mutant, marks in (*again, *new):
+            if fnmatch.fnmatch(mutant.name, self._names):
+                yield mutant, marks
 
     def _marks(self, tests: list[str]) -> str:
         files = sorted({_file(name) for name in tests})
@@ -283,5 +286,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     """Instead of pytest's own loop."""
     if session.testsfailed:
         raise session.Interrupted("tests that cannot be collected")
-    Session(session, int(os.environ["MUTATION_PROCESSES"]), float(os.environ["MUTATION_MINUTES"])).run()
+    processes, minutes = int(os.environ["MUTATION_PROCESSES"]), float(os.environ["MUTATION_MINUTES"])
+    Session(session, processes, minutes, os.environ["MUTATION_NAMES"]).run()
     return True

@@ -22,7 +22,7 @@ MOST_RATINGS = 2**31 - 1  # what the column holds
 _YES = {"true", "yes", "y", "t", "instock", "available", "limitedavailability", "onlineonly", "instoreonly"}
 _YES |= {"preorder", "presale", "backorder", "madetoorder", "discounted"}
 _NO = {"false", "no", "n", "f", "outofstock", "soldout", "discontinued", "unavailable", "reserved"}
-_DECORATION = r"^https?://schema\.org/|[\s_-]+"
+_DECORATION = r"^https?://schema\.org/|[\s_]+|-(?!\d)"  # the minus of a number stays
 NULL_WORDS = ("NULL", "null", "\\N", "None", "nan", "NaN", "NA", "N/A", "<NA>", "#N/A", "(not set)")
 """What programs write for a value that is missing."""
 

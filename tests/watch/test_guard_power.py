@@ -46,6 +46,12 @@ def test_too_few_users_for_a_holdback_or_for_anything() -> None:
         assert (found.held, found.holdback, found.days, found.first_week) == (0, None, 1.0, 1.0)
 
 
+def test_just_enough_users_are_enough() -> None:
+    assert 0 < guard_power(shop_of(LIMITS.min_users), LIMITS).days < 1
+    users = round(LIMITS.min_users / LIMITS.holdback_share)
+    assert guard_power(shop_of(users), LIMITS).held == LIMITS.min_users
+
+
 def test_a_shop_without_a_holdback_has_none() -> None:
     off = LIMITS.model_copy(update={"holdback_share": 0.0})
     assert guard_power(shop_of(100_000), off).holdback is None

@@ -262,3 +262,14 @@ async def test_items_that_come_in_while_a_home_page_is_made_fail_no_request(plan
     await asyncio.wait([applying])
     with pytest.raises(asyncio.CancelledError):
         applying.result()
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])
+def test_the_top_categories_do_not_depend_on_the_unit_that_trends_are_in(unit: float) -> None:
+    catalogue = Catalogue()
+    scores = {"a": (2.0, 3), "b": (1.5, 1), "c": (3.0, 1), "d": (0.4, 1)}
+    for seq, (item, category) in enumerate(zip("abcd", ["light", "light", "tea", "mugs"], strict=True)):
+        catalogue.put(Item(item, "product", item, category=category), seq)
+    trending = TrendingScores(1, {item: (unit * score, events) for item, (score, events) in scores.items()})
+    found = Rankings(catalogue, trending, None, PARAMS).top_categories(KINDS)
+    assert [name for name, _ in found] == ["light", "tea", "mugs"]

@@ -16,8 +16,13 @@ def test_scaling_keeps_order_and_drops_what_is_negative() -> None:
     assert scaled_to_best(floats(0, -3)).tolist() == [0.0, 0.0]
 
 
-def test_spreading_drops_rows_that_are_not_known() -> None:
-    assert scatter(floats(1, 2), np.array([-1, 2], dtype=np.int32), 3).tolist() == [0, 0, 2]
+@given(st.lists(st.integers(0, 5), unique=True), st.integers(0, 3), st.randoms())
+def test_spreading_drops_rows_that_are_not_known(known: list[int], unknown: int, order: object) -> None:
+    rows = [*known, *[-1] * unknown]
+    order.shuffle(rows)  # type: ignore[attr-defined]
+    values = [row + 1.0 for row in rows]
+    found = scatter(floats(*values), np.array(rows, dtype=np.int32), 6)
+    assert found.tolist() == [row + 1.0 if row in known else 0 for row in range(6)]
 
 
 def test_contrast_is_above_the_least_of_what_is_allowed() -> None:

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from training.models.blend import Blend, combine, normalise
+from training.models.blend import LEAST_SPREAD, Blend, combine, normalise
 from training.models.core.base import Config
 from training.models.core.data import TrainingData
 from training.models.registry import fit_model
@@ -72,3 +74,24 @@ def test_scores_that_hardly_differ_are_not_blown_up() -> None:
     single = np.zeros(200_000, dtype=np.float32)
     single[9] = 3.0
     assert normalise(single)[9] == np.float32(3.0) / single.std()
+
+
+@given(
+    st.lists(st.sampled_from([1e-6, 1.0, 300.0, 1e6]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([0.0, 0.999, 1.0, 1.0001, -2.0]), min_size=1, max_size=30),
+)
+def test_the_scores_of_one_user_are_scaled_by_themselves_whoever_else_is_in_the_batch(
+    sizes: list[float], scores: list[float]
+) -> None:
+    batch = np.array([[size * score for score in scores] for size in sizes], dtype=np.float32)
+    for found, alone in zip(normalise(batch), batch, strict=True):
+        assert np.array_equal(found, normalise(alone))
+
+
+def test_scores_that_hardly_differ_are_not_blown_up_beside_a_user_with_large_ones() -> None:
+    small = np.full(1000, 1.0, dtype=np.float32)
+    small[0] = 1.01
+    large = np.zeros(1000, dtype=np.float32)
+    large[0] = 1e6
+    found = normalise(np.stack([small, large]))
+    assert found[0].max() - found[0].min() == pytest.approx(0.01 / (1.01 * LEAST_SPREAD), rel=0.02)

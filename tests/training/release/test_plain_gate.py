@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import sqrt
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,3 +120,103 @@ def test_a_bundle_is_refused_by_the_rules_that_it_breaks_and_by_no_other(report:
     refused: set[Any] = {check.name for check in decision.checks if not check.passed}
     assert refused == refused_by(report)
     assert decision.accepted == (not refused)
+
+
+def interval(one: Comparison) -> str:
+    return f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}] over {one.users} users"
+
+
+@given(REPORTS)
+@settings(max_examples=150)
+def test_each_check_says_what_was_measured_the_limit_and_why_something_was_not_judged(
+    report: ChallengerReport,
+) -> None:
+    checks = {check.name: check for check in decide(report, LIMITS).checks}
+    told = {name: (check.value, check.limit, check.detail) for name, check in checks.items()}
+    assert told["size"] == (report.size_mb, LIMITS.max_size_mb, "MB on disk")
+    smoke = (report.smoke_p95_ms, LIMITS.max_smoke_ms, "95th percentile per list, ms")
+    assert told["smoke test"] == smoke
+    recall = (report.index_recall, LIMITS.min_index_recall, "share of the exact 10 nearest neighbours found")
+    assert told["index recall"] == (recall if report.index_recall else (None, None, "not judged: no vectors"))
+    volume: tuple[float | None, float | None, str] | None = None
+    if report.champion_id:
+        lost = "not judged: the champion's is not known" if report.lost is None else "; ".join(report.lost)
+        volume = (None, None, lost or "nothing that the champion's snapshot held has gone")
+    assert told.get("volume") == volume
+    cold = report.cold
+    if cold is None:
+        assert told["cold start"] == (None, None, "not judged: no champion to compare with")
+    elif cold.users < LIMITS.min_test_users:
+        few = f"not judged: {cold.users} users without history, fewer than {LIMITS.min_test_users}"
+        assert told["cold start"] == (None, None, few)
+    else:
+        value, limit, detail = told["cold start"]
+        assert (value, limit) == (cold.difference, LIMITS.min_cold_difference)
+        assert detail == f"popularity minus other in ndcg@10: {interval(cold)}"
+    for one in report.comparisons:
+        if (name := f"accuracy of {one.challenger}") not in told:
+            continue
+        value, limit, detail = told[name]
+        if one.users < LIMITS.min_test_users:
+            few = f"not judged: {one.users} test users, fewer than {LIMITS.min_test_users}"
+            assert (value, limit, detail) == (None, None, few)
+        else:
+            floor = FLOOR if one.challenger == "blend" else LIMITS.min_ndcg_difference
+            assert (value, limit) == (one.difference, floor)
+            assert detail.startswith(f"{one.challenger} minus other in ndcg@10: {interval(one)}")
+    assert_coverage(report, told.get("coverage of blend"))
+
+
+def assert_coverage(report: ChallengerReport, told: tuple[float | None, float | None, str] | None) -> None:
+    """The ratio and its interval, of as many users."""
+    coverage = report.coverage
+    if coverage is None:
+        assert told is None
+        return
+    if coverage.users < LIMITS.min_test_users:
+        few = f"not judged: {coverage.users} test users, fewer than {LIMITS.min_test_users}"
+        assert told == (None, None, few)
+        return
+    mine, theirs = coverage.challenger.value, coverage.champion.value
+    ratio = mine / theirs
+    shares = [0.01 / NORMAL / value for value in (mine, theirs) if value]
+    margin = NORMAL * ratio * sqrt(sum(share**2 for share in shares))
+    assert told == (
+        ratio,
+        LIMITS.min_coverage_ratio,
+        f"{mine:.4f} of the catalogue, the champion {theirs:.4f}; ratio "
+        f"[{ratio - margin:.2f}, {ratio + margin:.2f}] over {coverage.users} users",
+    )
+
+
+def test_a_champion_that_covers_nothing_is_no_measure() -> None:
+    decision = decide(replace(CHALLENGER, coverage=covers(0.3, 0.0)), LIMITS)
+    (check,) = (each for each in decision.checks if each.name == "coverage of blend")
+    assert (check.passed, check.value, check.limit) == (True, None, None)
+    assert check.detail == "not judged: the champion covers nothing"
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"champion_error": "damaged"}, "can't be evaluated (damaged); compared with the baseline instead"),
+        ({"incomparable": "seen it"}, "can't be compared (seen it); compared with the baseline instead"),
+    ],
+)
+def test_a_champion_that_is_not_compared_with_is_named_with_the_reason(
+    change: dict[str, Any], detail: str
+) -> None:
+    (check,) = (
+        each for each in decide(replace(CHALLENGER, **change), LIMITS).checks if each.name == "champion"
+    )
+    assert (check.passed, check.value, check.limit, check.detail) == (True, None, None, detail)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_too_few_test_users_are_told_and_what_follows_for_the_champion(measured: bool) -> None:
+    few = tuple(replace(each, users=19) for each in CHALLENGER.comparisons)
+    decision = decide(replace(CHALLENGER, comparisons=few, champion_measured=measured), LIMITS)
+    (check,) = (each for each in decision.checks if each.name == "accuracy")
+    told = "not judged: 19 test users with a history, fewer than 20"
+    assert check.detail == (f"{told}; the champion was measured, so it stays" if measured else told)
+    assert (check.passed, check.value, check.limit) == (not measured, None, None)

@@ -34,6 +34,7 @@ def test_by_meaning_the_nearest_item_that_weighs_most_leads(seed: int) -> None:
                 if cosine > NEAR_ENOUGH - 1e-6:
                     given_by[each] = cosine * np.log1p(weight)
         if leading < 0:
+            assert leading == -1
             assert all(value < NEAR_ENOUGH * 20 for value in given_by.values())
             sure = [
                 each

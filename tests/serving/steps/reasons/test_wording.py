@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from serving.steps.reasons import wording
+from serving.steps.reasons.history import leading_items
 from serving.steps.sources.similar import same_people
 from serving.steps.table import Table
 from serving.types import Item
+from tests.worlds.world import user, world
 from training.models.fpgrowth import Rule
 
 ALLOWED = np.ones(3, dtype=np.bool_)
@@ -65,3 +67,30 @@ def test_what_nobody_touched_is_called_neither_popular_nor_top() -> None:
     assert "popular" not in untouched and "popular" in known
     untouched, known = wording.of_category(context(), table(1, 2), ["top_categories"] * 2)
     assert untouched != known and "top" not in untouched
+
+
+def test_what_is_near_an_item_in_meaning_names_it() -> None:
+    asked = context()
+    asked.query = ""
+    for reason in wording.of_meaning(asked, table(1, 2), ["embeddings"] * 2):
+        assert (reason, reason.item) == ("close in meaning to 'lamp'", "lamp")
+    asked.query = "light"
+    for reason in wording.of_meaning(asked, table(1, 2), ["embeddings"] * 2):
+        assert (reason, reason.item) == ("close in meaning to 'light'", None)
+
+
+def test_words_and_meaning_are_told_by_what_the_user_did_and_users_by_each_other() -> None:
+    made = world(0, "small")
+    asked = made.context(user=user(made, 3, events=20))
+    rows = np.flatnonzero(made.index.catalogue.column("alive"))[:60].astype(np.int32)
+    codes = {}
+    for label in ("embeddings", "tfidf", "als"):
+        told = wording.of_user(asked, table(*rows.tolist()), [label] * len(rows))
+        leading = leading_items(asked, label, rows).tolist()
+        codes[label] = {
+            reason.code.split("_you_")[0]
+            for reason, item in zip(told, leading, strict=True)
+            if item >= 0 and reason.item == asked.row_item(item).item_id
+        }
+    assert codes["embeddings"] == codes["tfidf"] == {"because"}
+    assert codes["als"] <= {"people_like_you", "people_like", "people", "bought_together"} and codes["als"]

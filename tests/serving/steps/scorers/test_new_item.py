@@ -13,8 +13,10 @@ def test_text_decides_and_the_price_joins_nothing_that_reads_otherwise() -> None
     scored = text_and_price(asked, table_of(columns))
     assert scored.score == pytest.approx([0.72 + 0.1, 0.72 + 0.05, 0.72 + 0.02, 0])
     assert sum(scored.steps.values()) == pytest.approx(scored.score)
+    assert scored.steps["text"] == pytest.approx([0.72, 0.72, 0.72, 0])
+    assert scored.steps["price"] == pytest.approx([0.1, 0.05, 0.02, 0])
 
 
 def test_without_any_text_the_price_alone_counts() -> None:
     scored = text_and_price(world(0).context(), table_of({"embeddings": [0, 0], "price": [0.25, 1.0]}))
-    assert scored.score.tolist() == [0.25, 1.0]
+    assert scored.score.tolist() == scored.steps["price"].tolist() == [0.25, 1.0]
