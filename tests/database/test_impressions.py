@@ -1,5 +1,6 @@
 """Lists that are the same for everybody are stored once, and are there as long as somebody was shown them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -64,6 +65,28 @@ async def test_of_one_batch_the_latest_day_counts_in_any_order(
             await conn.execute("truncate impression_lists, shared_lists")
             await write_impressions(conn, rows)
         assert delete_shared_before(connection, (NOW - timedelta(days=2)).date()) == 0
+        connection.commit()
+
+
+async def test_of_two_workers_that_write_at_once_the_later_day_counts(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    """Neither sees what the other has not committed: the second waits for the first at the row itself."""
+    for first, second in ((0, -5), (-5, 0)):
+        async with pool.acquire() as one, pool.acquire() as other:
+            await one.execute("truncate impression_lists, shared_lists")
+            under_way = one.transaction()
+            await under_way.start()
+            await write_impressions(one, [page("ann", PAGE, first)])
+            writing = asyncio.create_task(write_impressions(other, [page("bob", PAGE, second)]))
+            while not await pool.fetchval(
+                "select exists (select from pg_stat_activity where datname = current_database()"
+                " and wait_event_type = 'Lock')"
+            ):
+                await asyncio.sleep(0.01)
+            await under_way.commit()
+            await writing
+        assert delete_shared_before(connection, (NOW - timedelta(days=2)).date()) == 0, (first, second)
         connection.commit()
 
 

@@ -173,6 +173,21 @@ def test_old_partitions_go_and_nothing_else(database: "Database", connection: Co
     assert drop_partitions_before(database.dsn, INTERACTIONS, date(2000, 1, 1)) == []
 
 
+def test_the_first_day_that_is_kept_is_kept_from_its_first_moment(
+    database: "Database", connection: Connection
+) -> None:
+    """Of what is as old as the first partition, which reaches back without end and is never dropped."""
+    midnight = datetime(2001, 5, 1, tzinfo=UTC)
+    moments = [midnight + timedelta(microseconds=each) for each in (-1, 0, 1)]
+    with connection, connection.cursor() as cursor:
+        for moment in moments:
+            cursor.execute(CLICK, (moment,))
+    drop_partitions_before(database.dsn, INTERACTIONS, midnight.date())
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select occurred_at from interactions order by 1")
+        assert [moment for (moment,) in cursor.fetchall()] == moments[1:]
+
+
 def test_a_partition_that_is_read_is_dropped_the_next_time(
     database: "Database", connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

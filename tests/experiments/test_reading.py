@@ -114,6 +114,7 @@ async def test_an_arm_that_wins_clicks_and_loses_buyers_is_worse(
     other = read_experiment(connection, "e", LATER, PARAMS).arms[1]
     assert other.difference is not None and other.difference.verdict == "better"
     assert (other.verdict, other.harmed) == ("worse", ("purchase_rate",))
+    assert "; worse (makes purchase_rate worse): +" in describe(other)
     bought = other.outcomes["purchase_rate"]
     assert (bought.users, bought.active) == (300, 40)
     assert bought.low < 40 / 300 < bought.high

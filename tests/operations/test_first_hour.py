@@ -16,6 +16,7 @@ import pytest
 
 from database.settings import REPOSITORY, Settings
 from operations.supervisor import Supervisor
+from tests.operations.measured import python_m
 
 pytestmark = pytest.mark.platform
 PAGE = REPOSITORY / "docs" / "first-hour.md"
@@ -75,8 +76,8 @@ def without_make(command: str) -> str:
         .stdout.strip()
         .splitlines()
     )
-    assert last.startswith("exec .venv/bin/python "), last
-    return last.replace("exec .venv/bin/python", shlex.quote(sys.executable))
+    assert last.startswith("exec .venv/bin/python -m "), last
+    return last.replace("exec .venv/bin/python -m", shlex.join(python_m()))
 
 
 def eventually_no_item_lacks_its_vector(settings: Settings) -> None:

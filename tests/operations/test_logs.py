@@ -22,6 +22,12 @@ def test_the_error_comes_before_the_last_line(tmp_path: Path) -> None:
     )
 
 
+def test_of_several_errors_the_last_is_what_ended_it(tmp_path: Path) -> None:
+    log = tmp_path / "service.log"
+    log.write_text(f"ConnectionError: tried again\n{TRACEBACK}asyncio.TimeoutError\n")
+    assert cause(log) == "asyncio.TimeoutError"
+
+
 def test_without_an_error_the_last_line_that_says_something(tmp_path: Path) -> None:
     log = tmp_path / "postgres.log"
     log.write_text("one\nthe directory is not empty.\n\n")

@@ -88,6 +88,11 @@ def test_weights_that_came_with_the_software_are_not_called_this_datas(
     assert not learned_on_this_data(settings, workspace)
 
 
+def test_the_weights_stand_with_the_heaviest_first(settings: Settings, workspace: Workspace) -> None:
+    said = weights_lines({"als": 0.5, "tfidf": 2, "nmf": 1.25}, workspace, settings)[0]
+    assert said == "Weights of the blend: tfidf 2, nmf 1.25, als 0.5"
+
+
 @pytest.mark.parametrize(
     ("found", "verdict", "said"),
     [

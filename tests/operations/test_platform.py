@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from database.embedded import accepts_connections
 from database.settings import REPOSITORY, Settings
 from operations.supervisor import Supervisor
 from operations.training_runs import training_runs_address
+from tests.operations.measured import python_m
 from training.tracking.lineage import Lineage
 from training.tracking.tracker import Tracker
 
@@ -25,7 +25,7 @@ KILLED = ("service", "mlflow", "postgres")
 
 
 def operations(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "operations", *words]
+    command = python_m("operations", *words)
     return subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
@@ -124,7 +124,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
 
 def test_ctrl_c_stops_a_start_under_way(environment: dict[str, str], supervisor: Supervisor) -> None:
     ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a script starts a background job
-    command = [*ignoring, sys.executable, "-m", "operations", "up", "--no-sample"]
+    command = [*ignoring, *python_m("operations", "up", "--no-sample")]
     with subprocess.Popen(
         command,
         cwd=REPOSITORY,
@@ -142,7 +142,7 @@ def test_ctrl_c_stops_a_start_under_way(environment: dict[str, str], supervisor:
 
 
 def test_down_after_the_supervisor_was_killed(environment: dict[str, str], supervisor: Supervisor) -> None:
-    command = [sys.executable, "-m", "operations", "up", "--no-sample"]
+    command = python_m("operations", "up", "--no-sample")
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as running:
@@ -185,7 +185,7 @@ def database_state(settings: Settings) -> str:
 def test_a_killed_supervisor_ends_a_start_in_the_foreground(
     environment: dict[str, str], supervisor: Supervisor, settings: Settings
 ) -> None:
-    command = [sys.executable, "-m", "operations", "up", "--no-sample"]
+    command = python_m("operations", "up", "--no-sample")
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:

@@ -174,6 +174,18 @@ def test_a_file_of_an_earlier_version_is_no_news(
     assert query("select source_hashes from items") == [({"items": "d913c3682c132b9099a26ac0f3d12a0a"},)]
 
 
+@pytest.mark.parametrize("kind", ["product", "content"])
+def test_the_first_file_that_describes_an_item_gives_it_its_kind(
+    connection: Connection, query: Query, tmp_path: Path, kind: str
+) -> None:
+    """What only interactions have mentioned is of no kind that anybody told."""
+    (tmp_path / "events.csv").write_text("user_id,item_id,event_type,timestamp\nann,I1,click,2026-05-01\n")
+    (tmp_path / "items.csv").write_text(f"item_id,title,kind\nI1,Lamp,{kind}\nI2,Guide,{kind}\n")
+    ingest_file(connection, ADAPTERS["interactions"], tmp_path / "events.csv")
+    assert ingest_file(connection, ITEMS, tmp_path / "items.csv").rows_rejected == 0
+    assert query("select item_id, kind from items order by 1") == [("I1", kind), ("I2", kind)]
+
+
 def test_an_item_of_another_kind_is_refused(connection: Connection, query: Query, tmp_path: Path) -> None:
     for name, text in (
         ("first.csv", "item_id,title,kind,price\nI1,Lamp,product,5\nI2,Guide,content,\n"),

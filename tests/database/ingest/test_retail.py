@@ -116,6 +116,19 @@ def test_the_other_years_file_overlaps(connection: Connection, query: Query, tmp
     assert query("select catalogue_seq from change_state") == [(1,)]
 
 
+@pytest.mark.parametrize(("minutes", "price"), [(-1, 2.55), (0, 3.15), (1, 3.15)])
+def test_of_two_files_the_one_with_the_later_sales_describes_an_item_and_of_equals_the_later_file(
+    connection: Connection, query: Query, tmp_path: Path, minutes: int, price: float
+) -> None:
+    """A file that was put right ends with the same sale as the one before it."""
+    invoice, *sold, _, _, customer = SALES[0]
+    last = datetime(2010, 12, 1, 8, 26) + timedelta(minutes=minutes)
+    again: Line = (invoice, *sold, str(last), 3.15, customer)  # type: ignore[assignment]
+    ingest_file(connection, RETAIL, write(tmp_path / "a.parquet", SALES[:1]))
+    ingest_file(connection, RETAIL, write(tmp_path / "b.parquet", [again]))
+    assert query("select price from items") == [(price,)]
+
+
 def test_the_sample_ends_within_the_past_week(connection: Connection, query: Query, tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", SALES)
     now = datetime(2026, 3, 4, tzinfo=UTC)

@@ -13,6 +13,7 @@ from database.experiments import Arm, start_experiment
 from database.online import Attribution, shown_clicks
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.experiments.sampling import in_sample
+from serving.lists.list_requests import SessionEvent, UserListRequest
 from serving.plane import LivePlane
 from serving.request_context import Request, current_request
 from tests.serving.worker import Clock, logged
@@ -95,6 +96,21 @@ async def test_of_users_nobody_knows_a_sample_is_logged_for_clients_without_a_ke
     await plane.lists.home(outside[0], 5, lists=["trending"])
     weights = {row["user_id"]: row["weight"] for row in await all_lists(plane, pool)}
     assert weights == {"ann": 1.0} | dict.fromkeys(inside, 10.0) | {outside[0]: 1.0}
+
+
+async def test_what_a_request_tells_of_a_user_does_not_make_them_known_to_the_log(
+    plane: LivePlane, pool: asyncpg.Pool, clock: Clock
+) -> None:
+    """A session is the client's word: whoever sends one would fill the log with users that there are not."""
+    await known(plane, "ann")
+    inside, outside = sampled(clock, True)[:3], sampled(clock, False)[:3]
+    for session in ((), (SessionEvent("TEA0000000"),), (SessionEvent(None, "search_query", "hose"),)):
+        await pool.execute("truncate impression_lists, shared_lists")
+        for user in ("ann", *inside, *outside):
+            ask(user, stranger="203.0.113.9")
+            await plane.lists.answer(UserListRequest(n=5, user_id=user, session=session))
+        weights = {row["user_id"]: row["weight"] for row in await all_lists(plane, pool)}
+        assert weights == {"ann": 1.0} | dict.fromkeys(inside, 10.0), session
 
 
 async def test_the_click_rate_of_a_sample_is_that_of_all(

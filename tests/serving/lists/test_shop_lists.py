@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from database.interactions import record
+from database.item_writes import COLUMNS, replace_items
 from serving.catalogue.catalogue import identity_of
 from serving.catalogue.drafts import ItemDraft
 from serving.conditions.tree import FilterError
@@ -104,15 +105,17 @@ async def test_a_session_counts_as_what_is_stored_a_moment_later(
     """Whatever the visitor did, in whichever order: clicks, opinions, skips and searches."""
     await ready(plane, deploy)
     random = np.random.default_rng(seed)
-    values = {"rating": 5.0, "feedback": -1.0, "view_time": 12.0}
+    values = {"rating": (1.0, 5.0), "feedback": (-1.0, 1.0), "view_time": (3.0, 12.0)}
     events = []
-    for _ in range(8):
-        event_type = str(random.choice(["click", "like", "skip", "purchase", *values, "search_query"]))
+    for _ in range(10):
+        plain = ["click", "like", "skip", "purchase", "search_query"]
+        event_type = str(random.choice([*plain, *values, *values]))
         if event_type == "search_query":
             events.append(SessionEvent(None, event_type, str(random.choice(["hose", "tea", "paper tray"]))))
         else:
-            item_id = str(random.choice([*TEA, *GARDEN]))
-            events.append(SessionEvent(item_id, event_type, None, values.get(event_type)))
+            item_id = str(random.choice([*TEA[:2], *GARDEN[:2]]))  # few: a visitor changes their mind
+            value = float(random.choice(values[event_type])) if event_type in values else None
+            events.append(SessionEvent(item_id, event_type, None, value))
     stored, session = events[: 2 * seed], events[2 * seed :]
 
     async def store(each: SessionEvent, number: int) -> None:
@@ -256,6 +259,44 @@ async def test_a_trend_of_some_hours(plane: LivePlane, pool: asyncpg.Pool, clock
     assert ids(await plane.lists.answer(TrendingListRequest(n=5, hours=24, category="garden"))) == [GARDEN[3]]
     assert ids(await plane.lists.answer(TrendingListRequest(n=5, category="none"))) == []
     assert len(ids(await plane.lists.answer(TrendingListRequest(n=5, category="tea")))) == 5
+
+
+async def test_a_trend_outlasts_the_database(plane: LivePlane, pool: asyncpg.Pool, clock: Any) -> None:
+    async with pool.acquire() as conn:
+        await record(conn, user_id="u", event_type="click", item_id=TEA[2], occurred_at=clock())
+    wanted = TrendingListRequest(n=5, hours=24)
+    assert ids(await plane.lists.answer(wanted)) == [TEA[2]]
+    await pool.close()
+    for minutes in (0, 2, 60):
+        clock.advance(minutes / (24 * 60))
+        assert ids(await plane.lists.answer(wanted)) == [TEA[2]], minutes
+    assert ids(await plane.lists.answer(replace(wanted, hours=48))) == [], "never read"
+
+
+async def test_a_trend_of_a_category_has_all_items_of_it_whichever_way_it_is_told(
+    plane: LivePlane, pool: asyncpg.Pool, clock: Any
+) -> None:
+    """An item has one category by its column, or several by `categories`, of which any counts."""
+    whole = {"category": "garden", "categories": ["garden", "gifts"]}
+    async with pool.acquire() as conn:
+        nothing = dict.fromkeys(COLUMNS) | {"tags": [], "attributes": {}, "kind": "product"}
+        await replace_items(
+            conn,
+            [
+                nothing | {"title": each, "item_id": each} | how
+                for each, how in (
+                    ("both", whole),
+                    ("list", {"categories": ["gifts"]}),
+                    ("column", {"category": "gifts", "categories": []}),
+                    ("none", {"categories": []}),
+                )
+            ],
+        )
+        for item_id in ("both", "list", "column", "none", TEA[0]):
+            await record(conn, user_id="u", event_type="click", item_id=item_id, occurred_at=clock())
+    for hours in (None, 24):
+        made = await plane.lists.answer(TrendingListRequest(n=20, hours=hours, category="gifts"))
+        assert set(ids(made)) == {"both", "list", "column"}, hours
 
 
 async def test_rerank_gives_back_all_that_it_was_sent(plane: LivePlane, deploy: Any) -> None:
