@@ -103,10 +103,12 @@ def interaction_weeks(conn: Connection, end: datetime, most: int) -> Interaction
 
 
 def sampled_vectors(conn: Connection, sample: int) -> list[bytes]:
-    """Vectors (float32, little-endian) of at most `sample` live items, drawn by a hash of their ids."""
+    """Vectors (float32, little-endian) of at most `sample` live items, drawn by a hash of their ids; one of a
+    text that the item has no more is none."""
     with conn.cursor() as cursor:
         cursor.execute(
-            """select e.vector from embeddings e join items i using (item_id)
+            """select e.vector from embeddings e
+            join items i on i.item_id = e.item_id and i.text_hash = e.text_hash
             where i.deleted_at is null order by md5(e.item_id || 'vector') limit %s""",
             (sample,),
         )

@@ -51,6 +51,24 @@ async def test_reads_go_on_without_the_database_and_writes_are_refused(
             await write
 
 
+async def test_a_worker_goes_on_from_what_it_last_saw_of_each_user(
+    plane: LivePlane, pool: asyncpg.Pool, deploy: Any
+) -> None:
+    """Lists that no page was made of before: from the user's events, not from a list that is remembered."""
+    deploy()
+    await plane.settle()
+    for user, item_id in (("ann", "TEA0000000"), ("bob", "GAR0000000")):
+        await plane.record_interaction(InteractionDraft(user_id=user, event_type="like", item_id=item_id))
+        await plane.lists.hybrid(user, 5)
+    await pool.close()
+    for user, own, category in (("ann", "TEA0000000", "tea"), ("bob", "GAR0000000", "garden")):
+        made = await plane.lists.hybrid(user, 17)
+        assert plane.stale and own not in ids(made), "who was here sees nothing twice"
+        assert made[0].item.category == category
+    stranger = await plane.lists.hybrid("stranger", 18)
+    assert {"TEA0000000", "GAR0000000"} <= set(ids(stranger))
+
+
 async def test_lost_connections_are_made_anew(
     plane: LivePlane, pool: asyncpg.Pool, postgres: Any, open_plane: OpenPlane
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from database.ingest import ADAPTERS, Options, WrongFormatError
 from database.ingest.inbox import detect
+from database.ingest.objects import rows_of
 from tests.database.ingest.reading import Made, read_file, write_book
 
 
@@ -271,6 +272,30 @@ def test_a_feed_of_products(tmp_path: Path) -> None:
         "true",
     )
     assert (second["price"], second["original_price"]) == (12.5, 12.5)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [(["red"], "red"), (["red", "red"], "red"), (["red", "blue", "red"], "red|blue"), (["", "red"], "red")],
+)
+def test_what_a_feed_tells_twice_of_an_item_is_told_once(tmp_path: Path, told: list[str], kept: str) -> None:
+    titles = "".join(f"<g:title>{each}</g:title>" for each in told)
+    (tmp_path / "feed.xml").write_text(FEED.replace("<g:title>LG Flatscreen</g:title>", titles))
+    assert loaded(tmp_path / "feed.xml").item("TV_1")["title"] == kept
+
+
+def test_of_a_name_at_several_depths_the_nearest_is_the_rows(tmp_path: Path) -> None:
+    """Lines of orders of users, each with an `id` and a device: a row's are those of its own order."""
+    value = {
+        "id": "ann",
+        "device": "desk",
+        "orders": [
+            {"id": "s1", "device": "phone", "events": [{"aid": "1"}, {"aid": "2", "id": "e2"}]},
+            {"id": "s2", "events": [{"aid": "3"}]},
+        ],
+    }
+    found = [(row["aid"], row.get("id"), row["outer.id"], row["outer.device"]) for row in rows_of(value)]
+    assert found == [("1", None, "s1", "phone"), ("2", "e2", "s1", "phone"), ("3", None, "s2", "desk")]
 
 
 def test_a_feed_as_a_table(tmp_path: Path) -> None:

@@ -165,6 +165,26 @@ def test_a_request_that_comes_again_counts_once(workers: Workers, live_settings:
     assert one.post("/v1/events", json=rows, headers={"Idempotency-Key": '"'}).status_code == 400
 
 
+def test_a_request_that_comes_again_is_answered_as_it_was_whatever_is_defined_by_then(
+    workers: Workers, live_settings: Settings
+) -> None:
+    """It says of which rows the client has to take care: the second request has stored none of them."""
+    one, other = workers
+    user = str(uuid4())
+    for before, after in (([], ["sniff"]), (["sniff"], [])):
+        headers = {"Idempotency-Key": f'"{uuid4()}"'}
+        rows = [{"type": "view", "user_id": user, "item_id": "a"}, {"type": "sniff", "item_id": "a"}]
+        answers = []
+        for words in (before, after):
+            types = [{"name": word, "counts_as": "like"} for word in words]
+            assert one.put("/v1/event-types", json={"event_types": types}).status_code == 200
+            answers.append(other.post("/v1/events", json=rows, headers=headers))
+        first, again = answers
+        assert first.status_code == (200 if before else 207)
+        assert (again.status_code, again.json()) == (first.status_code, first.json())
+    one.put("/v1/event-types", json={"event_types": []})
+
+
 def test_an_event_of_the_future_does_not_count_yet(shop: httpx.Client, live_settings: Settings) -> None:
     user = str(uuid4())
     soon = (datetime.now(UTC) + timedelta(days=300)).isoformat()
