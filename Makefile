@@ -32,8 +32,9 @@ status: install ## what runs, and its memory
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: install ## all tests, in two processes (WORKERS=1: in one), with a floor under the code that they reach
+test: install ## all tests, in two processes (WORKERS=1: in one), with floors under the code that they reach
 	@$(PYTEST) --cov --cov-report=
+	@$(PY) -m tests.coverage_floor
 
 test-fast: install ## the fast tests: no server, nothing slow
 	@$(PYTEST) -q -m "not platform and not database and not slow"
