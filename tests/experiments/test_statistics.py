@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.statistics import Difference, Rate, compare, sample_ratio
+from experiments.statistics import (
+    POWER,
+    Difference,
+    Rate,
+    always_valid,
+    compare,
+    sample_ratio,
+    smallest_found,
+)
 
 
 def rate(shown: np.ndarray, clicked: np.ndarray) -> Rate:
@@ -144,3 +152,14 @@ def test_too_few_users_on_either_side_leave_the_widest_interval(users: tuple[int
     assert found == Difference(other.value - control.value, -1.0, 1.0, 1.0, "undecided")
     rates = [replace(alike(100, clicks), clicked_squared=200 * clicks**2) for clicks in (1, 9)]
     assert compare(*rates, alpha=0.05, scale=0.01, min_users=100).low != -1.0
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize(("variance", "scale"), [(0.0004, 0.5), (0.01, 0.05)])
+def test_a_loss_of_the_smallest_size_is_shown_to_be_beyond_the_margin_in_four_of_five_looks(
+    margin: float, variance: float, scale: float
+) -> None:
+    size = smallest_found(variance, alpha=0.01, scale=scale, margin=margin)
+    measured = np.random.default_rng(3).normal(-size, variance**0.5, 4000)
+    found = [always_valid(each, variance, alpha=0.01, scale=scale).high < -margin for each in measured]
+    assert np.mean(found) == pytest.approx(POWER, abs=0.03)
