@@ -68,7 +68,7 @@ replay: install ## rebuild a bundle from its snapshot, params and seed, and comp
 	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
 bench: install ## benchmarks of speed, into docs/benchmarks.md; hours (NAME=mixed, service, platform, write, speed, ingest or resident: only these; NAME="speed als": only that one)
-	@$(PY) -m benchmarks $(if $(NAME),$(NAME) --page docs/benchmarks.md)
+	@BENCHMARKS_PAGE=docs/benchmarks.md $(PY) -m benchmarks $(NAME)
 
 # From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.
 lock: install ## resolve requirements.txt anew from pyproject.toml

@@ -107,6 +107,8 @@ def replace_between(page: Path, marks: tuple[str, str], text: str) -> None:
 
 page_option = click.option(
     "--page",
+    envvar="BENCHMARKS_PAGE",
+    show_envvar=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Write the rows of the table there.",
 )
