@@ -105,22 +105,6 @@ class UserEvents:
         return getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many rows there are to recommend from; items without a title or deleted are not counted."""
-
-    items: int
-    products: int
-    bare_items: int
-    users: int
-    interactions: int
-    ratings: int
-    """Interactions between a known user and an item, of any type: what the matrix factorisation reads."""
-    average_rating: float | None
-    """Mean stars of the ratings that users gave; None without any."""
-    embeddings: int
-
-
 async def read_state(conn: asyncpg.Connection) -> State:
     """What the latest commit left, by one statement."""
     return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
@@ -147,23 +131,3 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     statement = _GROUPS.format(events=_BY_VISITOR if rows[0]["of_visitor"] else _BY_USER)
     groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statement, user_id, FULL_VIEW_SECONDS)]
     return state, UserEvents(tuple(latest), tuple(groups), assigned_as)
-
-
-async def read_counts(conn: asyncpg.Connection) -> Counts:
-    """Count the tables: exact, tens of milliseconds at half a million interactions."""
-    record = await conn.fetchrow(
-        """select i.items, i.products, i.bare_items, (select count(*) from users) as users,
-            e.interactions, e.ratings, e.average_rating, (select count(*) from embeddings) as embeddings
-        from (
-            select count(*) filter (where title is not null) as items,
-                count(*) filter (where title is not null and kind = 'product') as products,
-                count(*) filter (where title is null) as bare_items
-            from items where deleted_at is null
-        ) i, (
-            select count(*) as interactions,
-                count(*) filter (where user_id is not null and item_id is not null) as ratings,
-                avg(value) filter (where event_type = 'rating') as average_rating
-            from interactions
-        ) e"""
-    )
-    return Counts(**dict(record))

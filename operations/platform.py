@@ -11,11 +11,11 @@ import asyncpg
 import httpx
 
 from database.connection import database_url, dsn
+from database.counts import Counts, read_counts
 from database.embedded import accepts_connections
 from database.schema import create_database, migrate
 from database.schema.errors import NewerSchemaError
 from database.settings import Settings
-from database.state import Counts, read_counts
 from operations.airflow import AirflowApi
 from operations.commands import AbortedError, run_once
 from operations.environment import layout, process_environment, supervisor_environment

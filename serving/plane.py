@@ -14,10 +14,10 @@ from uuid import UUID
 import asyncpg
 
 from database.attributes import AttributeConflictError
+from database.counts import Counts, read_counts
 from database.event_words import EventType, EventWords
 from database.interactions import InteractionRow, Recorded, recent
 from database.items import ItemRow
-from database.state import Counts, read_counts
 from database.training_failures import TrainingOutcome, fetch_last_outcome
 from database.users import UserRow
 from serving.bundle.loading import Locate, bento_folder
@@ -31,7 +31,7 @@ from serving.catalogue.drafts import (
 from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
 from serving.components import Components, assemble, reach_encoder
-from serving.errors import DatabaseUnavailableError
+from serving.errors import DatabaseBusyError, DatabaseUnavailableError
 from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
@@ -56,6 +56,8 @@ class LivePlane:
         self.lists = ShopLists(components, params, clock)
         """Makes every list."""
         self._polling: asyncio.Task[None] | None = None
+        self._counting = asyncio.Lock()
+        self._tried_to_count: datetime | None = None
         self._counted: tuple[datetime, Counts] | None = None
         self.healthy = True
         """False while this worker can't follow the database, though that answers."""
@@ -133,7 +135,8 @@ class LivePlane:
     async def status(self) -> dict[str, Any]:
         """Database counts, each model's state and size, bundle, trending, feed, refused bundles."""
         await self.catch_up()
-        return describe(self._components, await self._counts())
+        await self._count()
+        return describe(self._components, self._counted)
 
     async def last_training(self) -> TrainingOutcome | None:
         """How the last training ended; None before the first, and without a database."""
@@ -143,18 +146,20 @@ class LivePlane:
         except DatabaseUnavailableError:
             return None
 
-    async def _counts(self) -> Counts | None:
-        """Rows of the tables, counted at most every few seconds: all of them are read. None: no database."""
-        database, now = self._components.database, self._clock()
-        if not database.available:
-            return None
-        if self._counted is None or now - self._counted[0] >= _COUNTED_FOR:
+    async def _count(self) -> None:
+        """Count the tables, at most every few seconds. Where that takes too long the last counts stay."""
+        async with self._counting:
+            now = self._clock()
+            if self._tried_to_count is not None and now - self._tried_to_count < _COUNTED_FOR:
+                return
             try:
-                async with database.connection("counting the tables") as conn:
+                async with self._components.database.connection("counting the tables") as conn:
                     self._counted = (now, await read_counts(conn))
+            except DatabaseBusyError as error:
+                logger.warning("the tables could not be counted: %s", error)
             except DatabaseUnavailableError:
-                return None
-        return self._counted[1]
+                return
+            self._tried_to_count = now
 
     async def get_item(self, item_id: str) -> Item | None:
         """A live item; None when there is none."""

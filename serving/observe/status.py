@@ -1,22 +1,26 @@
 """The content of /status."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from database.state import Counts
+from database.counts import Counts
 from serving.bundle.deployed import Deployed
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.components import Components
 
+_NUMBERS = ("n_ratings", "n_users", "n_products", "avg_rating")
 
-def describe(components: Components, counts: Counts | None) -> dict[str, Any]:
-    """Database counts, each model's state and size, bundle, trending, feed; counts None: no database."""
+
+def describe(components: Components, counted: tuple[datetime, Counts] | None) -> dict[str, Any]:
+    """Database counts and when they were made, each model's state and size, bundle, trending, feed."""
     feed, deployed, index = components.feed, components.deployed, components.index
+    available = components.database.available
     placed = deployed.bundle
     return {
-        "database": _database(counts, index.catalogue),
+        "database": _database(available, counted, index.catalogue),
         "matrix_factorization": _factorization(placed),
         "similarity_search": {
             "status": "trained" if len(index.vectors) else "not_trained",
@@ -36,15 +40,21 @@ def describe(components: Components, counts: Counts | None) -> dict[str, Any]:
             "applied_seq": feed.applied,
             "database_seq": feed.known,
             "lag": feed.known - feed.applied,
-            "database_available": counts is not None,
+            "database_available": available,
         },
     }
 
 
-def _database(counts: Counts | None, catalogue: Catalogue) -> dict[str, Any]:
-    """Rows of the tables. Without a rating by a user, the mean is that of the products' own ratings."""
-    if counts is None:
-        return {"status": "unavailable"} | dict.fromkeys(("n_ratings", "n_users", "n_products", "avg_rating"))
+def _database(
+    available: bool, counted: tuple[datetime, Counts] | None, catalogue: Catalogue
+) -> dict[str, Any]:
+    """Rows of the tables. Without a rating by a user, the mean is that of the products' own ratings.
+
+    Numbers are null while the database is away, and until they could be counted for the first time.
+    """
+    if not available or counted is None:
+        return {"status": "ok" if available else "unavailable"} | dict.fromkeys(_NUMBERS)
+    counted_at, counts = counted
     average = _catalogue_rating(catalogue) if counts.average_rating is None else counts.average_rating
     return {
         "status": "ok",
@@ -56,6 +66,8 @@ def _database(counts: Counts | None, catalogue: Catalogue) -> dict[str, Any]:
         "n_items": counts.items,
         "n_bare_items": counts.bare_items,
         "n_embeddings": counts.embeddings,
+        "estimated": list(counts.estimated),
+        "counted_at": counted_at.isoformat(),
     }
 
 

@@ -7,8 +7,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from database.counts import read_counts
 from database.interactions import DedupConflictError, Recorded, recent, record
-from database.state import State, UserEvents, read_counts, read_request, read_state
+from database.state import State, UserEvents, read_request, read_state
 from database.user_merge import merge_users
 from database.users import get_user, insert_user, update_user
 from serving.steps.history import grouped

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from database.connection import connect
+from database.counts import read_counts
 from database.embeddings import store, unindexed
 from database.items import (
     Embedding,
@@ -25,7 +26,7 @@ from database.items import (
     text_hash,
     update_item,
 )
-from database.state import read_counts, read_state
+from database.state import read_state
 
 LAMP = ItemContent(kind="product", title="Red lamp", category="Home", tags=("red", "light"), price=9.5)
 LAMP_TEXT = embedding_text("Red lamp", "Home", None, ("red", "light"), None)

@@ -107,7 +107,7 @@ class _Open(BaseModel):
 
 
 class DatabaseStatus(_Open):
-    """Rows of the database; null while it is unavailable."""
+    """Rows of the database; null while it is unavailable, and until they could be counted once."""
 
     status: Literal["ok", "unavailable"]
     n_ratings: int | None = Field(
