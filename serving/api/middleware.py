@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback, is_public, key_of_beacon
-from serving.api.errors import INTERNAL, error_answer
+from serving.api.errors import INTERNAL, ApiError, error_answer
 from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
 from serving.request_context import Request, current_request
@@ -33,6 +33,9 @@ MAX_DEPTH = 32
 
 BATCHES = frozenset({"/v1/items:batch", "/v1/users:batch", "/v1/events"})
 """Paths of bodies of many rows: they may be larger, and their parser refuses what is nested too deep."""
+
+STREAMED = frozenset({"/v1/items:batch", "/v1/users:batch"})
+"""Those of them that are read as they come."""
 
 ANSWERS_A_CONNECTION = 251
 """One answer in so many closes its connection, and its client connects anew. Workers accept from one socket,
@@ -221,7 +224,10 @@ class KeyCheck:
 
 
 class BodyLimit:
-    """Reads a body of at most so many bytes and so deep, and hands it on whole."""
+    """Reads a body of at most so many bytes and so deep, and hands it on whole; none that ends early.
+
+    A body that is STREAMED is handed on as it comes, to a route that refuses one that ends early.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_batch_bytes: int) -> None:
         self._app = app
@@ -234,25 +240,51 @@ class BodyLimit:
             return
         batch = scope["path"] in BATCHES
         most = self._max_batch_bytes if batch else self._max_bytes
-        body = None if _declared_length(scope) > most else await self._read(receive, most)
-        if body is None:
-            message = f"the body is larger than {most} bytes"
-            await error_answer(413, "body_too_large", message)(scope, receive, send)
-        elif not batch and _too_deep(body):
-            message = f"the body is nested deeper than {MAX_DEPTH} levels"
-            await error_answer(400, "body_too_deep", message)(scope, receive, send)
-        else:
-            await self._app(scope, _replay(body, receive), send)
+        try:
+            if _declared_length(scope) > most:
+                raise _too_large(most)
+            limited = _limited(receive, most)
+            if scope["path"] not in STREAMED:
+                body = await _read(limited)
+                if not batch and _too_deep(body):
+                    message = f"the body is nested deeper than {MAX_DEPTH} levels"
+                    raise ApiError(400, "body_too_deep", message)
+                limited = _replay(body, receive)
+        except ApiError as error:
+            await error_answer(error.status_code, error.code, str(error.detail))(scope, receive, send)
+            return
+        await self._app(scope, limited, send)
 
-    async def _read(self, receive: Receive, most: int) -> bytes | None:
-        body = bytearray()
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if len(body) > most:
-                return None
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                return bytes(body)
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, "body_too_large", f"the body is larger than {most} bytes")
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    """The same messages. Raises ApiError (413) with the one by which a body has more than `most` bytes."""
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise _too_large(most)
+        return message
+
+    return limited
+
+
+async def _read(receive: Receive) -> bytes:
+    """A whole body. Raises ApiError (400) when its sender is gone before its end."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ApiError(400, "bad_request", "the body ended early")
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 class HeadAsGet:

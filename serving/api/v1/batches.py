@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from serving.api.responses import answer
 from serving.api.v1.problems import FieldProblem
+from serving.api.v1.rows import LINES
 
 
 class RowResult(BaseModel):
@@ -39,9 +42,12 @@ def batch_body(examples: Mapping[str, Any], *, alone: bool = False) -> dict[str,
 
 
 def batch_answer(
-    ids: Mapping[int, str], created: Mapping[str, bool], refused: Mapping[int, Sequence[FieldProblem]]
+    request: Request,
+    ids: Mapping[int, str],
+    created: Mapping[str, bool],
+    refused: Mapping[int, Sequence[FieldProblem]],
 ) -> Response:
-    """200 if all rows are stored, 207 if some are refused.
+    """200 if all rows are stored, 207 if some are refused; a result a line for who accepts such an answer.
 
     Args:
         ids: of the rows that could be read, by index.
@@ -57,5 +63,12 @@ def batch_answer(
         }
         for index in sorted({*ids, *refused})
     ]
+    status = 207 if refused else 200
+    if LINES in request.headers.get("accept", ""):
+        return Response(b"".join(map(_line, results)), status, media_type=LINES)
     body = {"stored": len(results) - len(refused), "refused": len(refused), "results": results}
-    return answer(body, 207 if refused else 200)
+    return answer(body, status)
+
+
+def _line(result: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE)

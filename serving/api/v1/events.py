@@ -103,6 +103,7 @@ async def log_events(
     """One event, a JSON array of up to 10,000 or one a line, whatever the content type says (sendBeacon sends
     text/plain). 200: all of them are on disk; 207: `errors` names the rows that are not, the others are. With
     Idempotency-Key a request that comes again stores nothing and gets the first one's answer."""
+    await request.body()  # whole: a key's fingerprint is of it
     rows = await read_rows(request, EventIn)
     words = await plane.remembered_event_words()
     try:

@@ -121,8 +121,9 @@ async def list_categories(plane: Plane) -> Response:
 )
 async def put_items(plane: Plane, request: Request) -> Response:
     """A JSON array or one object a line, each a whole item with its `id`. 200: all are stored; 207: `results`
-    says which rows were refused and why, the others are stored. Their vectors follow in the background: until
-    then words find them."""
+    says which rows were refused and why, the others are stored, in one transaction after the last row has
+    come. With `Accept: application/x-ndjson` the results come one a line. Vectors follow in the background:
+    until then words find the items."""
     rows = await read_rows(request, BatchItem)
     stored: dict[str, bool] = {}
     conflicts: Mapping[int, AttributeConflictError] = {}
@@ -131,7 +132,7 @@ async def put_items(plane: Plane, request: Request) -> Response:
         stored, found = await plane.replace_items([item_values(each.id, each) for each in rows.good.values()])
         conflicts = {order[place]: conflict for place, conflict in found.items()}
     refused = rows.bad | {index: [_of_conflict(each)] for index, each in conflicts.items()}
-    return batch_answer({index: each.id for index, each in rows.good.items()}, stored, refused)
+    return batch_answer(request, {index: each.id for index, each in rows.good.items()}, stored, refused)
 
 
 @router.get(

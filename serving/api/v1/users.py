@@ -59,11 +59,12 @@ Anonymous = Annotated[Visitor, InBody(examples=[{"anonymous_id": "visitor-1"}])]
 )
 async def put_users(plane: Plane, request: Request) -> Response:
     """A JSON array or one object a line, each a whole user with their `id`. 200: all are stored; 207:
-    `results` says which rows were refused and why, the others are stored."""
+    `results` says which rows were refused and why, the others are stored, in one transaction after the last
+    row has come. With `Accept: application/x-ndjson` the results come one a line."""
     rows = await read_rows(request, BatchUser)
     values = {each.id: user_values(each.id, each) for each in rows.good.values()}
     created = await plane.replace_users(values) if values else {}
-    return batch_answer({index: each.id for index, each in rows.good.items()}, created, rows.bad)
+    return batch_answer(request, {index: each.id for index, each in rows.good.items()}, created, rows.bad)
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """What every request passes: ids and headers, one error shape, limits, metrics, slashes."""
 
+import json
 from typing import Any
 
 import httpx
@@ -255,3 +256,38 @@ async def test_one_answer_in_so_many_closes_its_connection(http: httpx.AsyncClie
     asked = [await http.get("/status") for _ in range(2 * ANSWERS_A_CONNECTION)]
     closing = [number for number, answer in enumerate(asked) if answer.headers.get("connection") == "close"]
     assert len(closing) == 2 and closing[1] - closing[0] == ANSWERS_A_CONNECTION
+
+
+@pytest.mark.parametrize("path", ["/v1/items:batch", "/v1/users:batch", "/v1/events", EVENTS])
+async def test_a_body_whose_sender_is_gone_before_its_end_stores_nothing(
+    served: Any, plane: Any, path: str
+) -> None:
+    http = await served(settings_of())
+    row = {
+        "/v1/events": b'{"type": "click", "user_id": "u", "item_id": "PRODUCT001"}',
+        EVENTS: json.dumps(CLICK).encode(),
+    }.get(path, b'{"id": "half"}')
+    came = iter(
+        [{"type": "http.request", "body": row + b"\n", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(came)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+    }
+    before = (dict(plane.items), dict(plane.users), list(plane.events))
+    await http._transport.app(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert (plane.items, plane.users, plane.events) == before
