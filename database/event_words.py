@@ -25,12 +25,15 @@ class EventType:
 
 _LOOKS = (
     *("view", "detail", "read", "clicks", "select_item", "view_item", "product_view", "pv"),
-    *("play", "listen", "watch"),
+    *("play", "listen", "watch", "detail_page_view"),
 )
-_CARTS = ("cart", "carts", "addtocart", "add_to_cart")
+_CARTS = ("cart", "carts", "addtocart", "add_to_cart", "conversion")
 _FAVOURITES = ("wishlist", "star", "bookmark", "share", "fav", "favorite", "favourite", "add_to_wishlist")
-_ORDERS = ("order", "orders", "buy", "transaction")
-_IDLE = ("removefromcart", "remove_from_cart", "view_cart", "impression", "view_item_list", "page_view")
+_ORDERS = ("order", "orders", "buy", "transaction", "purchase_complete")
+_IDLE = (
+    *("removefromcart", "remove_from_cart", "view_cart", "impression", "view_item_list", "page_view"),
+    *("home_page_view", "category_page_view", "shopping_cart_page_view"),
+)
 DEFAULTS = (
     *(EventType(name, name) for name in EVENT_TYPES),
     *(EventType(name, "click") for name in _LOOKS),
@@ -43,7 +46,8 @@ DEFAULTS = (
     EventType("rate", "rating"),
     *(EventType(name, NOTHING) for name in _IDLE),
 )
-"""Words that everybody has unless they define them anew: shops', Google Analytics', those of public logs."""
+"""Words that everybody has unless they define them anew: shops', Algolia's, Google Analytics' and Retail's,
+those of public logs."""
 
 
 def meant_by(word: EventType) -> str:

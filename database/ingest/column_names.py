@@ -11,9 +11,12 @@ from database.ingest.objects import OUTER
 _SUFFIX = re.compile(r":(?:token|float|token_seq|float_seq)$")  # RecBole's types
 _PREFIX = re.compile(r"^(?:g:|\{[^}]*\})")  # of an XML namespace
 _NO_LETTER = re.compile(r"[^\w]|_", re.UNICODE)
-_NEAR = 75  # of 100
+_WORD = re.compile(r"[^\W\d_][^\W\d_A-Z]*|[A-Z]+(?![a-z])|\d+")
+_REMARK = re.compile(r"\([^)]*\)|\[[^\]]*\]|\$")
+_SHORTENED = re.compile(r"\.(?!\w)")  # as in "Art.-Nr."
+_TYPING_ERROR = 88  # of 100: as alike as names are that differ by one
 _LEAST_END = 4  # letters of a name's end that tell
-_INNER = {"id", "email", "sku"}
+_INNER = {"id", "email", "sku", "nr"}
 _ABOUT_ITEM = {"product", "item", "article"}
 
 SALE_PRICES = ("saleprice", "discountprice", "specialprice", "currentprice", "finalprice")
@@ -21,11 +24,38 @@ SALE_PRICES = ("saleprice", "discountprice", "specialprice", "currentprice", "fi
 
 USUAL: Mapping[str, tuple[str, ...]] = {
     "user_id": (
-        *("userid", "user", "uid", "customerid", "customer", "visitorid", "visitor", "memberid", "clientid"),
+        *(
+            "userid",
+            "user",
+            "uid",
+            "userinfo.userid",
+            "customerid",
+            "customer",
+            "visitorid",
+            "visitor",
+            "memberid",
+            "clientid",
+        ),
         *("accountid", "shopperid", "buyerid", "reviewerid", "userpseudoid", "username", "customeremail"),
-        *("email", "customeruser", "householdid", "householdkey"),
+        *(
+            "email",
+            "customeruser",
+            "householdid",
+            "householdkey",
+            "authenticatedusertoken",
+        ),
+        *(
+            "usertoken",
+            "customernumber",
+            "customerno",
+            "custid",
+            "kundennr",
+            "kundennummer",
+            "kundenid",
+            "kdnr",
+        ),
     ),
-    "device_id": ("deviceid", "userpseudoid", "anonymousid", "cookieid"),
+    "device_id": ("deviceid", "userpseudoid", "anonymousid", "cookieid", "visitorid", "usertoken"),
     "item_id": (
         *(
             "itemid",
@@ -49,20 +79,36 @@ USUAL: Mapping[str, tuple[str, ...]] = {
             "variantsku",
             "lineitemsku",
         ),
-        *("stockcode", "asin", "parentasin", "isbn", "item", "product", "article"),
+        *("stockcode", "asin", "parentasin", "isbn", "objectid", "itemnumber", "itemno", "articlenumber"),
+        *("articleno", "productnumber", "productno", "artikelnr", "artikelnummer", "artikelid", "artnr"),
+        *("produktnr", "produktnummer", "produktid", "item", "product", "article"),
     ),
     "event_type": (
         *("eventtype", "event", "eventname", "action", "actiontype", "behavior", "behaviour"),
         *("behaviortype", "interaction", "interactiontype", "type"),
     ),
+    "event_subtype": ("eventsubtype",),
     "timestamp": (
         *("timestamp", "eventtime", "eventtimestamp", "datetime", "time", "date", "createdat", "created"),
         *("ts", "unixtime", "unixreviewtime", "occurredat", "orderdate", "invoicedate", "purchasedate"),
-        *("tdat", "eventdate", "orderedat", "paidat"),
+        *("tdat", "eventdate", "orderedat", "paidat", "bestelldatum", "kaufdatum", "rechnungsdatum"),
+        *("auftragsdatum", "zeitstempel"),
     ),
     "value": ("value", "eventvalue"),
-    "quantity": ("quantity", "qty", "lineitemquantity", "amountbought", "units"),
-    "stars": ("rating", "ratings", "stars", "bookrating", "userrating", "overall", "reviewrating"),
+    "quantity": (
+        "quantity",
+        "qty",
+        "lineitemquantity",
+        "amountbought",
+        "units",
+        "menge",
+        "anzahl",
+        "stückzahl",
+    ),
+    "stars": (
+        *("rating", "ratings", "stars", "bookrating", "userrating", "overall", "reviewrating", "bewertung"),
+        "sterne",
+    ),
     "query": (
         *(
             "query",
@@ -74,63 +120,94 @@ USUAL: Mapping[str, tuple[str, ...]] = {
             "q",
             "eventparamssearchterm",
         ),
+        "suchbegriff",
     ),
     "session_id": (
         *("sessionid", "session", "usersession", "visitid", "gasessionid", "eventparamsgasessionid"),
         *("basketid", "cartid", "orderid", "transactionid", "invoiceno", "invoice", "ordernumber"),
+        *("orderno", "bestellnr", "bestellnummer", "auftragsnr", "auftragsnummer", "rechnungsnr"),
+        *("rechnungsnummer", "belegnr", "belegnummer"),
     ),
     "title": (
         *("title", "name", "productname", "itemname", "prodname", "producttitle", "itemtitle", "movietitle"),
-        *("booktitle", "articlename"),
+        *("booktitle", "articlename", "bezeichnung", "artikelbezeichnung", "artikelname", "produktname"),
+        *("produktbezeichnung", "titel"),
     ),
     "kind": ("kind",),
     "variant_of": ("variantof", "itemgroupid", "handle"),
     "description": (
         *("description", "productdescription", "detaildesc", "desc", "bodyhtml", "body", "longdescription"),
-        *("shortdescription", "abstract", "summary", "text"),
+        *("shortdescription", "abstract", "summary", "text", "beschreibung", "artikelbeschreibung"),
+        *("produktbeschreibung", "langtext"),
     ),
     "category": (
         *("category", "maincategory", "producttype", "productcategory", "genre", "productgroupname"),
         *("categoryname", "googleproductcategory", "categorycode", "department"),
+        *("kategorie", "warengruppe", "produktkategorie", "artikelgruppe"),
     ),
     "categories": ("categories", "genres", "categorypath", "breadcrumbs"),
     "sub_category": ("subcategory", "subcategories"),
-    "tags": ("tags", "keywords", "labels"),
+    "tags": ("tags", "keywords", "labels", "schlagwörter", "schlagworte"),
     "image_url": (
         *("imageurl", "image", "imagelink", "imagesrc", "images", "img", "imgurl", "picture", "poster"),
+        *("bild", "bildurl", "bildlink"),
     ),
-    "link": ("link", "url", "producturl", "productlink", "permalink", "href", "externalurl"),
+    "link": ("link", "url", "producturl", "productlink", "permalink", "href", "externalurl", "produkturl"),
     "rating": ("rating", "averagerating", "avgrating", "ratingvalue", "stars"),
     "rating_count": ("ratingcount", "ratingscount", "numratings", "noofratings", "reviewcount", "numreviews"),
-    "price": ("price", "variantprice", "unitprice", "searchprice", *SALE_PRICES),
+    "price": (
+        *("price", "variantprice", "unitprice", "searchprice", *SALE_PRICES, "preis", "einzelpreis"),
+        *("verkaufspreis", "bruttopreis"),
+    ),
     "original_price": (
         *("originalprice", "regularprice", "listprice", "compareatprice", "variantcompareatprice"),
-        *("actualprice", "oldprice", "msrp", "rrp", "rrpprice"),
+        *("actualprice", "oldprice", "msrp", "rrp", "rrpprice", "uvp", "listenpreis", "streichpreis"),
+        "alterpreis",
     ),
     "discount_ratio": ("discountratio",),
     "hidden": ("hidden",),
     "published": ("published", "ispublished"),
     "status": ("status", "productstatus"),
     "visibility": ("visibility", "visibilityincatalog"),
-    "available": ("available", "availability", "stockstatus", "isinstock"),
+    "available": ("available", "availability", "stockstatus", "isinstock", "verfügbar", "verfügbarkeit"),
     "in_stock": ("instock",),
 }
 """Names that columns usually have, for each of ours, without case, spaces and marks; the best first."""
 
 _GERMAN: Mapping[str, tuple[str, ...]] = {
-    "user_id": ("kundennr", "kundennummer", "kundenid", "kunde", "nutzer", "benutzer"),
-    "item_id": ("artikelnr", "artikelnummer", "artikelid", "artikel", "produktnr", "produktid"),
-    "timestamp": ("datum", "bestelldatum", "kaufdatum", "rechnungsdatum", "zeit", "zeitpunkt"),
-    "title": ("bezeichnung", "artikelbezeichnung", "artikelname", "produktname", "titel"),
+    "user_id": ("kunde", "nutzer", "benutzer"),
+    "item_id": ("artikel", "produkt"),
+    "timestamp": ("datum", "zeit", "zeitpunkt"),
+    "title": ("artikel", "produkt"),
     "event_type": ("aktion", "ereignis", "ereignistyp", "vorgang"),
 }
-"""Names that are proposed for the columns that a file needs, and not read unasked."""
+"""Names that are proposed for the columns that a file needs, and not read unasked: they may be others."""
+
+_NUMBERING = {"nr", "no", "num", "number", "nummer", "code", "key", "id", "ref", "hash", "uuid"}
+_OTHERWISE = {
+    *(
+        "is",
+        "has",
+        "new",
+        "number",
+        "num",
+        "count",
+        "total",
+        "super",
+        "admin",
+        "birth",
+        "delivery",
+        "shipping",
+    ),
+    *("shipped", "expiry", "expiration", "due", "updated", "modified", "valid", "end", "parent"),
+}
+"""Words before an end that make it something else: the end "date" of birth_date, "user" of is_user."""
 
 _OWN_IDS = USUAL["item_id"]
 _FIRM = _OWN_IDS.index("sku")
 OF_ITEMS = {**USUAL, "item_id": ("handle", *_OWN_IDS[:_FIRM], "id", "gid", *_OWN_IDS[_FIRM:])}
 """In a catalogue, a plain id is the item's; in a log it would be the row's."""
-_AROUND = {"user_id", "device_id", "session_id", "timestamp", "event_type", "query"}
+_AROUND = {"user_id", "device_id", "session_id", "timestamp", "event_type", "event_subtype", "query"}
 """What an object may say for the rows in it, where these don't say it."""
 
 
@@ -152,8 +229,10 @@ def plain_name(name: str) -> str:
     ('userid', 'itemid', 'imagelink')
     >>> plain_name("customer.id"), plain_name("product.name"), plain_name("user.name")
     ('customerid', 'productname', 'user.name')
+    >>> plain_name("Art.-Nr."), plain_name("Kd.Nr")
+    ('artnr', 'kdnr')
     """
-    bare = _SUFFIX.sub("", _PREFIX.sub("", name.strip())).casefold()
+    bare = _SHORTENED.sub("", _SUFFIX.sub("", _PREFIX.sub("", name.strip()))).casefold()
     parts = [_NO_LETTER.sub("", part) for part in bare.split(".")]
     whole = len(parts) < 2 or parts[-1] in _INNER or parts[0] in _ABOUT_ITEM or parts[0] == "eventparams"
     return ("" if whole else ".").join(parts)
@@ -212,23 +291,32 @@ def named_in_german(our: str, names: Sequence[str]) -> str | None:
 
 
 def nearest(our: str, names: Sequence[str]) -> str | None:
-    """The file's column whose name is most like one that ours usually has, in English or German, or else ends
-    with one; None where none does.
+    """The file's column whose name is most like one that ours usually has, in English or German; None where
+    none is: by a typing error, another word for a number, or words before it.
 
     >>> nearest("timestamp", ["household", "transaction_timestamp"])
     'transaction_timestamp'
+    >>> nearest("user_id", ["superuser", "customer_type", "customer_code"])
+    'customer_code'
     """
     usual = (*USUAL[our], *_GERMAN.get(our, ()))
-    best: tuple[float, str] | None = None
-    for name in names:
-        match = process.extractOne(plain_name(name), usual, scorer=fuzz.ratio, score_cutoff=_NEAR)
-        if match is not None and (best is None or match[1] > best[0]):
-            best = match[1], name
-    if best is None:
-        ends = [(len(end), name) for name in names for end in usual if _ends(plain_name(name), end)]
-        best = max(ends, key=lambda pair: pair[0], default=None)
-    return None if best is None else best[1]
+    likeness = [(_likeness(_REMARK.sub("", name), our, usual), name) for name in names]
+    best = max(likeness, key=lambda pair: pair[0], default=(0.0, ""))
+    return best[1] if best[0] else None
 
 
-def _ends(name: str, end: str) -> bool:
-    return len(end) >= _LEAST_END and name.endswith(end)
+def _likeness(name: str, our: str, usual: Sequence[str]) -> float:
+    """How well a name tells that its column is ours, 0 to 100: it is usual, or but for a word or an error."""
+    plain = plain_name(name)
+    if plain in usual:
+        return 100
+    words = [word.casefold() for word in _WORD.findall(name)]
+    if our.endswith("_id") and len(words) > 1 and words[-1] in _NUMBERING and "".join(words[:-1]) in usual:
+        return 99
+    match = process.extractOne(plain, usual, scorer=fuzz.ratio, score_cutoff=_TYPING_ERROR)
+    if match is not None and not plain.startswith(match[0]) and not plain.endswith(match[0]):
+        return match[1]
+    ends = ["".join(words[start:]) for start in range(1, len(words)) if not _OTHERWISE & {*words[:start]}]
+    return max(
+        (len(end) for end in ends if len(end) >= _LEAST_END and end in usual and end != "name"), default=0
+    )

@@ -161,6 +161,14 @@ class Learner:
             tuple(notes),
         )
 
+    @property
+    def undecided_date(self) -> str | None:
+        """A date such as 3/4/2024, where neither rows nor options tell which number is the day."""
+        seen = self._dates
+        if self.options.day_first is not None:
+            return None
+        return seen.short or (seen.example if seen.day_first == seen.month_first else None)
+
     def _look_at_dates(self, column: pa.Array) -> None:
         slashed = pc.filter(column, pc.match_substring_regex(column, _SLASHED))
         for text in pc.unique(slashed).to_pylist():

@@ -18,7 +18,7 @@ import pandas as pd
 from database.event_types import EVENT_TYPES
 from database.event_words import DEFAULTS, EventWords
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, Options, ValueMeaning
-from database.ingest.column_names import plain_name, resolve
+from database.ingest.column_names import nearest, plain_name, resolve
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
 from database.ingest.log_values import ValuesSeen, WordsSeen, split_value
@@ -27,8 +27,8 @@ from database.ingest.objects import OUTER
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
 _VALUES = ("value", "quantity", "stars")
-_TEXTS = ("user_id", "device_id", "item_id", "event_type", "query", "session_id")
-_WANTED = (*_NEEDED, "device_id", *_VALUES, "query", "session_id", "clock")
+_TEXTS = ("user_id", "device_id", "item_id", "event_type", "event_subtype", "query", "session_id")
+_WANTED = (*_NEEDED, "event_subtype", "device_id", *_VALUES, "query", "session_id", "clock")
 _KEY = ("user_id", "item_id", "event_word", "value", "query", "session_id", "occurred_at")
 _LARGEST_VALUE = 1e38  # more does not fit the column
 _TOLD = Columns(
@@ -56,6 +56,8 @@ _NUMBERED = {"customerid", "customeruser"}  # WooCommerce's, by its API and in e
 _NUMBERED_GUEST = "customer 0 of an order: a guest"
 _LINES = ("lineitemname", "lineitemsku")
 """Columns of Shopify's orders, whose number is their `Name`."""
+_SUBDIVIDED = "conversion"
+"""Algolia's word for a cart or a purchase: the subtype says which."""
 _AROUND_ID = f"{OUTER}id"
 """Of an order or a visit around its lines, where the user has a field of their own."""
 _GUEST = "no user: kept as an anonymous event of its session"
@@ -120,7 +122,8 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     if stated is None and "event_type" not in there and "stars" in there:
         stated = "rating"
     lacking = [name for name in _NEEDED if name not in there]
-    if "session_id" in there and "user_id" in lacking:
+    rest = [name for name, our in zip(names, naming.ours, strict=True) if our not in _WANTED]
+    if "session_id" in there and "user_id" in lacking and nearest("user_id", rest) is None:
         lacking.remove("user_id")
     if stated is not None and "event_type" in lacking:
         lacking.remove("event_type")
@@ -190,6 +193,8 @@ def _prepared(frame: pd.DataFrame, nulled: Counter[str], reading: _Reading, how:
         of_order = table["session_id"].map(reading.buyers.get, na_action="ignore")
         table["user_id"] = table["user_id"].fillna(of_order.astype("str"))
     words = table["event_type"].str.lower()
+    kind = table.pop("event_subtype").str.lower()
+    words = words.mask((words == _SUBDIVIDED) & kind.notna(), kind)
     if "event_type" not in frame and reading.event_type is not None:
         words = pd.Series(reading.event_type, index=frame.index, dtype="str")
     if "device_id" in frame:

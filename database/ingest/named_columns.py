@@ -19,7 +19,7 @@ import pyarrow as pa
 from database.event_words import meant_by
 from database.ingest.chunk import Chunk, IngestError, Options, WrongFormatError, in_command, rejected_frame
 from database.ingest.column_names import USUAL, Naming, named_in_german, nearest, plain_name
-from database.ingest.conventions import Columns, Conventions, Learner
+from database.ingest.conventions import FIVE_STARS, Columns, Conventions, Learner
 from database.ingest.fields import moments, possible
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
@@ -31,6 +31,7 @@ ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
 _MOST_NAMED = 20
 _LOOK = 50  # values
 _HEADERS = {"items": "item_id,title", "interactions": "user_id,item_id"}
+_DATES = Columns(frozenset({"timestamp"}), frozenset(), (), (), "", FIVE_STARS, times=("timestamp",))
 _LINE = "\x1fline"  # no column of a file is called so
 
 
@@ -93,13 +94,14 @@ def missing(
         )
     there = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     free = [name for name, our in zip(names, naming.ours, strict=True) if our not in USUAL]
-    guesses, unlike, advice = [], [], ""
+    guesses, unlike, advice, guessed = [], [], "", dict[str, str | None]()
     for our in lacking:
         found = named_in_german(our, free) if our == "event_type" else nearest(our, free)
         if our == "timestamp" and found is not None and not _holds_times(path, found, options):
             found = None  # its name alone is like that of times: "reordered", or a time of day
         if found is None and our != "event_type":
             unlike.append(our)
+        guessed[our] = found
         guesses += [f"--map {our}={found or 'COLUMN'}"] if found or our in unlike else []
         free = [name for name in free if name != found]
     if "event_type" in lacking and not any(guess.startswith("--map event_type=") for guess in guesses):
@@ -115,6 +117,11 @@ def missing(
         command = f"python -m database.ingest {kind} {in_command(path)}"
         # Only a command that loads the file as it stands is said to be worth a try.
         how = f"say which column is the {' and which the '.join(unlike)}" if unlike else "try"
+        date = _undecided(path, guessed.get("timestamp") or _theirs("timestamp", names, naming), options)
+        if date is not None:
+            also = " and " if unlike else ""
+            how = f"{how if unlike else ''}{also}say which comes first in {date}, the day or the month, with "
+            how += "--day-first or --month-first at the end of"
         advice = f"{how}: " + " ".join([command, *map(_quoted, (*_stated(options, lacking), *guesses))])
     hint = f"; {advice}" if advice else ""
     looks = f"it looks like {form_in_words(path, options)}"
@@ -122,18 +129,37 @@ def missing(
     return WrongFormatError(f"{path}: {told}", len(lacking) / of)
 
 
+def _theirs(our: str, names: Sequence[str], naming: Naming) -> str | None:
+    return names[naming.ours.index(our)] if our in naming.ours else None
+
+
+def _values(path: Path, name: str, options: Options) -> Iterator[pa.Array]:
+    """A column's values, some at a time."""
+    if is_flat_parquet(path):
+        for rows in parquet_rows(path, [name]):
+            yield rows.column(0)
+    else:
+        table = open_table(path, options)
+        place = table.names.index(name)
+        for batch in table.batches():
+            yield pa.array([row[place] for row in batch.values], pa.string())
+
+
 def _holds_times(path: Path, name: str, options: Options) -> bool:
     """Whether one of a column's first values at least can be the time of an event."""
     with suppress(IngestError):
-        if is_flat_parquet(path):
-            values = next(parquet_rows(path, [name])).column(0)[:_LOOK].to_pandas()
-        else:
-            table = open_table(path, options)
-            place = table.names.index(name)
-            first = next(table.batches()).values[:_LOOK]
-            values = pd.Series([row[place] for row in first], dtype="str")
+        values = next(_values(path, name, options))[:_LOOK].to_pandas()
         return bool(possible(moments(values, day_first=True, short_years=True)).any())
     return True  # the file's own fault is told where it is read
+
+
+def _undecided(path: Path, name: str | None, options: Options) -> str | None:
+    """One of a column's dates, if none of them nor the options tell which number is the day; else None."""
+    learner = Learner(_DATES, options)
+    with suppress(IngestError):
+        for values in () if name is None else _values(path, name, options):
+            learner.look(pa.RecordBatch.from_arrays([values], ["timestamp"]))
+    return learner.undecided_date
 
 
 def _stated(options: Options, lacking: Sequence[str]) -> list[str]:

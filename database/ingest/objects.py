@@ -26,7 +26,18 @@ Row = dict[str, str | None]
 
 OUTER = "outer."
 """Before the name of a field that belongs to the object around a row's."""
-_ROWS = ("events", "line_items", "interactions", "orders", "order_items", "rows", "records", "results")
+_ROWS = (
+    "events",
+    "productDetails",
+    "product_details",
+    "line_items",
+    "interactions",
+    "orders",
+    "order_items",
+    "rows",
+    "records",
+    "results",
+)
 _PARTS = ("items", "products", "data")
 """Names of lists whose objects are rows; those of _PARTS not in an object that is an item itself, a set."""
 _IDS, _TITLES = {"id", "sku", "item_id", "product_id"}, {"name", "title"}
@@ -117,6 +128,7 @@ def rows_of(value: Mapping[str, Any]) -> list[Row]:
     >>> rows_of({"session": "7", "events": [{"aid": "1", "tags": ["a", "b"]}, {"aid": "2"}]})
     [{'aid': '1', 'tags': 'a|b', 'outer.session': '7'}, {'aid': '2', 'outer.session': '7'}]
     """
+    value = _with_objects(value)
     key = _list_of_rows(value)
     own: Row = {}
     _add(own, "", {name: each for name, each in value.items() if name != key})
@@ -126,7 +138,22 @@ def rows_of(value: Mapping[str, Any]) -> list[Row]:
     return [inner | {**outer, **inner} for each in value[key] for inner in rows_of(each)]
 
 
+def _with_objects(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event of Algolia's, whose ids and what is known of each are two lists, with one list of objects."""
+    ids, known = value.get("objectIDs"), value.get("objectData")
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
+        return value
+    data = (
+        known if isinstance(known, list) and _objects(known) and len(known) == len(ids) else [{}] * len(ids)
+    )
+    rows = [{**each, "objectID": name} for name, each in zip(ids, data, strict=True)]
+    around = {name: each for name, each in value.items() if name not in ("objectIDs", "objectData")}
+    return {**around, "rows": rows}
+
+
 def _list_of_rows(value: Mapping[str, Any]) -> str | None:
+    if {value.get("eventType"), value.get("event_type")} & {"search"}:
+        return None  # the products are those that were found, and the search is one
     is_item = bool(_IDS & value.keys() and _TITLES & value.keys())
     names = _ROWS if is_item else (*_ROWS, *_PARTS)
     return next((name for name in names if _objects(value.get(name))), None)

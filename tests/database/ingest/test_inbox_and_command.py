@@ -284,11 +284,11 @@ def test_rejected_rows_are_listed_and_exported(connection: Connection, tmp_path:
 
 
 def test_the_columns_that_are_there_are_named(connection: Connection, tmp_path: Path) -> None:
-    (tmp_path / "b.csv").write_text("Kundennr;movieId;rating;Zeit\n1;2;3;2024-05-01\n")
+    (tmp_path / "b.csv").write_text("Kunde;movieId;rating;Zeit\n1;2;3;2024-05-01\n")
     result = CliRunner().invoke(main, ["interactions", str(tmp_path / "b.csv")])
     told = (
-        "no column user_id, timestamp; its columns are Kundennr, movieId, rating, Zeit; it looks like text "
+        "no column user_id, timestamp; its columns are Kunde, movieId, rating, Zeit; it looks like text "
         "separated by semicolons; try: python -m database.ingest interactions "
-        f"{tmp_path / 'b.csv'} --map user_id=Kundennr --map timestamp=Zeit"
+        f"{tmp_path / 'b.csv'} --map user_id=Kunde --map timestamp=Zeit"
     )
     assert (result.exit_code, told in result.output) == (2, True)

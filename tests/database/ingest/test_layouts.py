@@ -98,6 +98,129 @@ LOGS: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 }
 
 
+ALGOLIA = {
+    "events": [
+        {
+            "eventType": "click",
+            "eventName": "Product Clicked",
+            "index": "products",
+            "userToken": "anonymous-1",
+            "authenticatedUserToken": "ann",
+            "timestamp": 1714560000000,
+            "objectIDs": ["A", "B"],
+            "queryID": "q1",
+            "positions": [1, 2],
+        },
+        {
+            "eventType": "view",
+            "eventName": "Product Viewed",
+            "index": "products",
+            "userToken": "anonymous-2",
+            "timestamp": 1714560001000,
+            "objectIDs": ["A"],
+        },
+        {
+            "eventType": "conversion",
+            "eventSubtype": "addToCart",
+            "eventName": "Product Added To Cart",
+            "index": "products",
+            "userToken": "anonymous-2",
+            "timestamp": 1714560002000,
+            "objectIDs": ["A"],
+            "objectData": [{"price": 9.5, "quantity": 2}],
+            "value": 19,
+            "currency": "EUR",
+        },
+        {
+            "eventType": "conversion",
+            "eventSubtype": "purchase",
+            "eventName": "Products Purchased",
+            "index": "products",
+            "userToken": "anonymous-2",
+            "timestamp": 1714560003000,
+            "objectIDs": ["A", "C"],
+            "objectData": [{"price": 9.5, "quantity": 2}, {"price": 3, "discount": 1, "quantity": 1}],
+            "value": 22,
+            "currency": "EUR",
+        },
+        {
+            "eventType": "conversion",
+            "eventName": "Wished For",
+            "index": "products",
+            "userToken": "anonymous-2",
+            "timestamp": 1714560004000,
+            "objectIDs": ["C"],
+        },
+        {
+            "eventType": "click",
+            "eventName": "Brand Clicked",
+            "index": "products",
+            "userToken": "anonymous-2",
+            "timestamp": 1714560005000,
+            "filters": ["brand:acme"],
+        },
+    ]
+}
+
+
+def test_algolias_events(tmp_path: Path) -> None:
+    path = tmp_path / "algolia.json"
+    path.write_text(json.dumps(ALGOLIA))
+    made = loaded(path)
+    assert events(made) == [
+        ("ann", "A", "click", None, None),
+        ("ann", "B", "click", None, None),
+        ("anonymous-2", "A", "click", "view", None),
+        ("anonymous-2", "A", "click", "addtocart", None),
+        ("anonymous-2", "A", "purchase", None, 2.0),
+        ("anonymous-2", "C", "purchase", None, 1.0),
+        ("anonymous-2", "C", "click", "conversion", None),
+    ]
+    assert [reason for _, reason in made.refused()] == ["no item id"]  # a click on a filter
+    path.write_text("\n".join(json.dumps(event) for event in ALGOLIA["events"]))
+    assert events(loaded(path)) == events(made)
+
+
+def google_retail(kind: str, second: int, products: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    details = {"productDetails": products} if products else {}
+    return {
+        "eventType": kind,
+        "visitorId": "visitor-1",
+        "eventTime": f"2024-05-01T10:00:{second:02}Z",
+        "sessionId": "s1",
+        **details,
+        **more,
+    }
+
+
+P1, P2 = {"product": {"id": "P1"}, "quantity": 2}, {"product": {"id": "P2"}, "quantity": 1}
+PAID = {"revenue": 30, "currencyCode": "EUR", "id": "t1"}
+
+
+def test_google_retails_events(tmp_path: Path) -> None:
+    lines = [
+        google_retail("home-page-view", 0, []),
+        google_retail("search", 1, [P1, P2], searchQuery="tea"),
+        google_retail("detail-page-view", 2, [{"product": {"id": "P1"}}]),
+        google_retail("add-to-cart", 3, [P1], cartId="c"),
+        google_retail("purchase-complete", 4, [P1, P2], userInfo={"userId": "ann"}, purchaseTransaction=PAID),
+        google_retail("category-page-view", 5, [P2], pageCategories=["Tea > Green"]),
+    ]
+    path = tmp_path / "user_events.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    made = loaded(path)
+    assert events(made) == [
+        ("visitor-1", None, "search_query", "search", None),
+        ("visitor-1", "P1", "click", "detail-page-view", None),
+        ("visitor-1", "P1", "click", "add-to-cart", None),
+        ("ann", "P1", "purchase", "purchase-complete", 2.0),
+        ("ann", "P2", "purchase", "purchase-complete", 1.0),
+        ("visitor-1", "P2", "view_time", "category-page-view", None),
+    ]
+    assert made.interactions["query"].dropna().tolist() == ["tea"]
+    assert set(made.interactions["session_id"]) == {"s1"} and made.refused() == [(1, "no item id")]
+
+
 CATALOGUES: dict[str, tuple[str, dict[str, Any]]] = {
     "yelp_business.jsonl": (
         '{"business_id":"b","name":"Cafe","stars":4.5,"review_count":7,"categories":"Coffee, Tea"}\n',
@@ -135,17 +258,6 @@ def test_catalogues_of_others(name: str, tmp_path: Path) -> None:
             "transaction_data.csv",  # numbers of days, and times of day
             "household_key,BASKET_ID,DAY,PRODUCT_ID,TRANS_TIME\n2375,26984851472,1,1004906,1631\n",
             "say which column is the timestamp: .* --map timestamp=COLUMN --event-type purchase",
-        ),
-        (
-            "algolia.json",
-            '{"events":[{"eventType":"click","userToken":"u","timestamp":1714560000000,"objectIDs":["A"]}]}',
-            "say which column is the user_id and which the item_id",
-        ),
-        (
-            "retail_api.jsonl",
-            '{"eventType":"detail-page-view","visitorId":"v","eventTime":"2024-05-01T10:00:00Z",'
-            '"productDetails":[{"product":{"id":"P1"}}]}\n',
-            "say which column is the item_id",
         ),
         ("awin.csv", "aw_product_id,product_name,search_price\n1,Lamp,2\n", "--map item_id=aw_product_id"),
     ],

@@ -93,9 +93,15 @@ CASES = [
     Case("ratings.dat", text("1::31::5::978300760\n"), "double colons", "--header user_id,item_id,..."),
     Case(
         "bestellungen.csv",
-        text("Bestellnr;Kundennr;Artikelnr;Menge;Bestelldatum\n1;2;3;4;01.05.2024\n"),
+        text("Bestellnr;Kunde;Artikel;Menge;Datum\n1;2;3;4;01.05.2024\n"),
         "no column user_id, item_id",
-        "--map user_id=Kundennr --map item_id=Artikelnr --map timestamp=Bestelldatum --event-type purchase",
+        "--map user_id=Kunde --map item_id=Artikel --map timestamp=Datum --event-type purchase",
+    ),
+    Case(
+        "bestell-nr.csv",
+        text("Bestell-Nr.;Kd.-Nr.;Art.-Nr.;Menge;Bestelldatum\n1;2;3;4;01.05.2024\n"),
+        "no column event_type; its columns",
+        "try: python -m database.ingest interactions .*bestell-nr.csv --event-type purchase",
     ),
     Case(
         "movies.dat",
@@ -195,8 +201,8 @@ def test_a_refusal_names_the_file_what_was_seen_and_what_to_do(case: Case, tmp_p
 @pytest.mark.parametrize(
     ("name", "content", "encoding", "said"),
     [
-        ("a b's $HOME;.csv", "Kundennr,Artikelnr,Datum\nu,i,2024-05-01\n", "utf-8", ()),
-        ("-x.csv", "Kundennr,Artikelnr,Datum\nu,i,2024-05-01\n", "utf-8", ()),
+        ("a b's $HOME;.csv", "Kunde,Artikel,Datum\nu,i,2024-05-01\n", "utf-8", ()),
+        ("-x.csv", "Kunde,Artikel,Datum\nu,i,2024-05-01\n", "utf-8", ()),
         ("umlaut.csv", "Kunde;Nötig;Artikel;Größe;Zeit\nandré;1;i;2;2024-05-01\n", "cp1252", ()),
         ("`id`.csv", "Kunde (A'B);Artikel $(x);Zeit!\nu;i;2024-05-01\n", "utf-8", ()),
         ("stated.csv", "Künde;Artikelnr;Zeit\nu;i;2024-05-01\n", "cp1252", ("--map", "user_id=Künde")),
@@ -227,10 +233,42 @@ def test_the_command_that_a_refusal_prints_loads_the_file(
     assert ("click" if "Aktion" in content else "purchase") in loaded.output
 
 
+@pytest.mark.parametrize(
+    "dates", [("03/04/2026", "11/04/2026"), ("03/04/26", "24/12/13"), ("25/04/2026", "04/25/2026")]
+)
+@pytest.mark.parametrize("names", ["Kunde,Artikel,Datum", "Kunde,item_id,timestamp"])
+@pytest.mark.parametrize("write", ["csv", "parquet"])
+def test_dates_that_do_not_tell_are_asked_about(
+    dates: tuple[str, str], names: str, write: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command alone would reject what no option decides; with one of those that are named it loads."""
+    monkeypatch.setattr(__main__, "_words_by_api", tuple)
+    path = tmp_path / f"log.{write}"
+    table = pd.DataFrame([["u", "i", each] for each in dates], columns=names.split(","))
+    table.to_csv(path, index=False) if write == "csv" else table.to_parquet(path)
+    refusal = CliRunner().invoke(__main__.main, ["interactions", str(path), "--dry-run"])
+    asked = f"say which comes first in {dates[0]}, the day or the month, with --day-first or --month-first"
+    assert refusal.exit_code == 2 and asked in refusal.output and "try:" not in refusal.output
+    command = shlex.split(refusal.output.partition("at the end of: ")[2])
+    loaded = CliRunner().invoke(__main__.main, [*command[3:], "--day-first", "--dry-run"])
+    usable = 1 if dates[1].startswith("04/25") else 2
+    assert f"2 rows read: {usable} usable" in loaded.output, loaded.output
+    stated = CliRunner().invoke(__main__.main, ["interactions", str(path), "--day-first", "--dry-run"])
+    assert "try: python" in stated.output and "--day-first" in stated.output.partition("try:")[2]
+
+
+def test_one_date_settles_those_of_the_column(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("Kunde,Artikel,Datum\n" + "u,i,03/04/2026\n" * 70_000 + "u,i,25/04/2026\n")
+    with pytest.raises(IngestError, match="; try: python") as refused:
+        ADAPTERS["interactions"].check(path, DEFAULT)
+    assert "--day-first" not in str(refused.value)
+
+
 def test_no_column_is_proposed_twice(tmp_path: Path) -> None:
     path = tmp_path / "names.csv"
-    path.write_text("Artikelnr,Preis\n1,2\n")
-    with pytest.raises(IngestError, match="--map item_id=Artikelnr --map title=COLUMN") as refused:
+    path.write_text("Artikel,Lager\n1,2\n")
+    with pytest.raises(IngestError, match="--map item_id=Artikel --map title=COLUMN") as refused:
         ADAPTERS["items"].check(path, DEFAULT)
     assert "; say which column is the title: python -m" in str(refused.value)
     assert "try:" not in str(refused.value)  # as it stands the command would load nothing

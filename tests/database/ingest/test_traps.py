@@ -238,3 +238,13 @@ def test_a_broken_first_line_is_one_line(tmp_path: Path) -> None:
 def test_an_array_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
     found = made(tmp_path, "interactions", [event(item_id=f"i{number}") for number in range(30_000)])
     assert (found.rows, found.interactions["item_id"].nunique()) == (30_000, 30_000)
+
+
+@pytest.mark.parametrize("name", ["Kunde", "customer_nr"])
+def test_who_bought_is_not_lost_to_the_number_of_the_order(name: str, tmp_path: Path) -> None:
+    """With a session a log needs no user; one that seems to name users all the same is none of guests."""
+    text = f"order_id,{name},sku,date,event\n7,ann,A,2024-05-01,order\n"
+    with pytest.raises(WrongFormatError, match=f"--map user_id={name}"):
+        made(tmp_path, "interactions", text)
+    stated = made(tmp_path, "interactions", text, columns={"user_id": name})
+    assert cells(stated.interactions, ["user_id", "session_id"]) == [("ann", "7")]
