@@ -78,7 +78,8 @@ def _preferences(items: pd.DataFrame, draws: np.random.Generator) -> NDArray[np.
     for trait in _TRAITS:
         codes, names = pd.factorize(items[trait])
         likings *= draws.lognormal(0, _TASTE, (WAYS, len(names)))[:, codes]
-    return likings / likings.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = likings / likings.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _other_sizes(
@@ -89,7 +90,10 @@ def _other_sizes(
     by_title, count = np.argsort(codes, kind="stable"), np.bincount(codes)
     first = np.cumsum(count) - count
     titles = codes[articles]
-    return by_title[first[titles] + (draws.random(titles.shape) * count[titles]).astype(int)]
+    drawn: NDArray[np.int64] = by_title[
+        first[titles] + (draws.random(titles.shape) * count[titles]).astype(int)
+    ]
+    return drawn
 
 
 def _drawn(
