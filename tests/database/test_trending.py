@@ -141,7 +141,7 @@ async def test_what_happened_since_a_moment_counts_once_it_is_recorded(
         if happened >= 0 and stored >= 0 and event.event_type in WEIGHTS:
             score, count = expected.get(event.item_id, (0.0, 0))
             expected[event.item_id] = (score + plain_weight(event), count + 1)
-    rows.append(("u", "later", "purchase", None, NOW + timedelta(days=1), NOW, "t"))
+    rows += [("u", "later", "purchase", None, NOW + timedelta(days=1), NOW, "t")] * 500  # it would be first
     ensure_partitions(months, INTERACTIONS, NOW, NOW + timedelta(days=1))
     with months.cursor() as cursor:
         execute_values(
