@@ -40,8 +40,7 @@ _LONG_AGO = timedelta(days=30)
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
     "loaded first with --shift-to-now, a log ends within the past week. Lists by /v1 come from events of any "
-    "age; the original API's home page has nothing `personalized` for who was away for 30 days "
-    "(blend.stale_days)"
+    "age; the original API's home page has nothing `personalized` for who was away for over blend.stale_days"
 )
 
 

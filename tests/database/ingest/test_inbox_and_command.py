@@ -225,6 +225,7 @@ def test_a_dry_run_says_so_before_it_is_too_late(connection: Connection, tmp_pat
     (tmp_path / "old.csv").write_text("user_id,item_id,event_type,timestamp\nann,I1,click,2019-03-04\n")
     told = CliRunner().invoke(main, ["load", str(tmp_path / "old.csv"), "--dry-run"]).output
     assert "the last event is of 2019-03-04" in told and "--shift-to-now" in told
+    assert "nothing `personalized` for who was away for over blend.stale_days" in told
 
 
 def test_a_dry_run_shows_tags_apart(connection: Connection, tmp_path: Path) -> None:
