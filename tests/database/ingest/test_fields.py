@@ -17,6 +17,7 @@ from database.ingest.fields import (
     numbers,
     possible,
     prices,
+    times,
     within,
 )
 
@@ -124,3 +125,10 @@ def test_a_key_is_that_of_its_row_whatever_else_is_in_the_file(
     for key, (user, moment) in zip(keys, rows, strict=True):
         whole = f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
         assert key.startswith(f"{user or ''}|{whole}") and key.endswith("+00:00" if moment else "|")
+
+
+def test_a_time_that_no_event_can_have_had_is_unreadable() -> None:
+    now = datetime.now(UTC)
+    moments_of = [now, now + timedelta(hours=25), EARLIEST.to_pydatetime(), EARLIEST - timedelta(seconds=1)]
+    found = times(texts(*(f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in moments_of)))
+    assert found.notna().tolist() == [True, False, True, False]

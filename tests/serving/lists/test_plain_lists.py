@@ -75,6 +75,10 @@ def test_the_shared_lists_of_home(ask: Ask) -> None:
             if name == "Other" or plain.items[each].category == name
         }
         agree(found, own, asked.n, worthy="all")
+        assert (found.part, found.shared) == (name, True)
+        told = {str(each.reason) for each in found.items if each.reason.code == "popular_in_category"}
+        assert told <= {f"popular in {name}"}
+    assert home.rows["trending"].shared and home.rows["best_value"].shared
 
 
 @given(asks(), st.sampled_from(["tuned", "original"]), st.sampled_from([0.0, 0.5]))

@@ -1,9 +1,13 @@
 """What a snapshot lost since the last one, in words."""
 
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.release.volume import Volume, losses
+from training.release.volume import Volume, losses, read_volume
 
 BEFORE = Volume(items=900, users=400, interactions=10_000, events={"purchase": 2_000, "click": 8_000})
 
@@ -57,3 +61,13 @@ def test_a_type_of_one_event_in_a_hundred_is_judged_and_a_rarer_one_is_not() -> 
     for likes, named in ((100, ["0 like events instead of 100"]), (99, [])):
         before = Volume(900, 400, 10_000, {"click": 10_000 - likes, "like": likes})
         assert lost(Volume(900, 400, 10_000, {"click": 10_000}), before) == named
+
+
+def test_a_snapshots_volume_is_its_rows_and_the_events_of_each_type(tmp_path: Path) -> None:
+    types = ["click", "purchase", "click", "like", "click", "purchase"]
+    tables = {"items": {"item_id": ["a", "b", "c"]}, "users": {"user_id": ["u"]}, "interactions": {}}
+    for name, columns in tables.items():
+        pq.write_table(pa.table(columns or {"event_type": types}), tmp_path / f"{name}.parquet")
+    found = read_volume(tmp_path)
+    assert (found.items, found.users, found.interactions) == (3, 1, 6)
+    assert list(found.events.items()) == [("click", 3), ("like", 1), ("purchase", 2)]
