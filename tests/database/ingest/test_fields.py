@@ -25,6 +25,7 @@ YES = ["true", "YES", "1", "12", "0.5", "in stock", "https://schema.org/InStock"
 NO = ["false", "No", "0", "-2", "out of stock", "http://schema.org/OutOfStock", "Sold-Out"]
 KNOWN = {"1": 1.0, "2.5": 2.5, "-3": -3.0, "1,399": 1399.0, "1e3": 1000.0}
 WRONG = ["inf", "abc", "1.2.3"]
+MOMENTS = st.sampled_from([datetime(2024, 5, 1, 12, 30, 59, micros) for micros in (0, 1, 170, 500_000)])
 NEITHER = ["maybe", "stock", "schema.org"]
 
 
@@ -107,7 +108,7 @@ def test_values_outside_their_limits_and_discounts_that_contradict_the_prices_ar
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([None, "ann", "a"]), st.none() | st.datetimes(datetime(1995, 1, 1))),
+        st.tuples(st.sampled_from([None, "ann", "a"]), st.none() | MOMENTS),
         min_size=1,
         max_size=6,
     )

@@ -1,5 +1,7 @@
 """Reasons read like sentences, and have parts for a shop that words them itself."""
 
+from collections.abc import Callable
+
 import pytest
 
 from serving.steps.reasons import texts
@@ -15,84 +17,103 @@ RATINGS = {"rating": 4.5, "rating_count": 1500}
 RULE = "34 % of baskets, 5.2 times as often as by chance"
 RULE_NUMBERS = {"confidence": 0.344, "lift": 5.21}
 
-SENTENCES: list[tuple[Reason, str, str, str | None, dict[str, float]]] = [
+SENTENCES: list[tuple[Callable[[], Reason], str, str, str | None, dict[str, float]]] = [
     (
-        texts.bought_together("Teapot", 0.344, 5.21, POT),
+        lambda: texts.bought_together("Teapot", 0.344, 5.21, POT),
         f"bought together with Teapot: {RULE}",
         "bought_together",
         "t1",
         RULE_NUMBERS,
     ),
     (
-        texts.bought_together("Teapot and Mug", 0.344, 5.21),
+        lambda: texts.bought_together("Teapot and Mug", 0.344, 5.21),
         f"bought together with Teapot and Mug: {RULE}",
         "bought_together",
         None,
         RULE_NUMBERS,
     ),
-    (texts.with_basket(), "bought with the items in the cart", "bought_with_cart", None, {}),
+    (texts.with_basket, "bought with the items in the cart", "bought_with_cart", None, {}),
     (
-        texts.trending(1234, 7),
+        lambda: texts.trending(1234, 7),
         "trending: 1,234 events this week",
         "trending",
         None,
         {"events": 1234, "days": 7},
     ),
-    (texts.trending(1, 30), "trending: 1 event in 30 days", "trending", None, {"events": 1, "days": 30}),
     (
-        texts.trending_hours(1, 1),
+        lambda: texts.trending(1, 30),
+        "trending: 1 event in 30 days",
+        "trending",
+        None,
+        {"events": 1, "days": 30},
+    ),
+    (
+        lambda: texts.trending_hours(1, 1),
         "trending: 1 event in the last hour",
         "trending",
         None,
         {"events": 1, "hours": 1},
     ),
     (
-        texts.trending_hours(1200, 6),
+        lambda: texts.trending_hours(1200, 6),
         "trending: 1,200 events in the last 6 hours",
         "trending",
         None,
         {"events": 1200, "hours": 6},
     ),
-    (texts.popular(RATED), "popular: rated 4.5 by 1,500", "popular", None, RATINGS),
-    (texts.popular(UNRATED), "popular", "popular", None, {}),
-    (texts.popular(POT), "popular", "popular", None, {}),
-    (texts.new_item(), "new in the catalogue", "new", None, {}),
-    (texts.good_value(CHEAP), "best value: popular and low-priced", "best_value", None, {}),
-    (texts.good_value(PRICED), "best value: rated 4.5 by 1,500, low price", "best_value", None, RATINGS),
+    (lambda: texts.popular(RATED), "popular: rated 4.5 by 1,500", "popular", None, RATINGS),
+    (lambda: texts.popular(UNRATED), "popular", "popular", None, {}),
+    (lambda: texts.popular(POT), "popular", "popular", None, {}),
+    (texts.new_item, "new in the catalogue", "new", None, {}),
+    (lambda: texts.good_value(CHEAP), "best value: popular and low-priced", "best_value", None, {}),
     (
-        texts.good_value(REDUCED),
+        lambda: texts.good_value(PRICED),
+        "best value: rated 4.5 by 1,500, low price",
+        "best_value",
+        None,
+        RATINGS,
+    ),
+    (
+        lambda: texts.good_value(REDUCED),
         "best value: 40 % off, rated 4.5 by 1,500",
         "best_value",
         None,
         RATINGS | {"discount": 0.4},
     ),
-    (texts.priced_like(POT), "similar in price to Teapot", "similar_price", "t1", {}),
-    (texts.interest("python"), "matches your interest 'python'", "interest", None, {}),
-    (texts.searched("tea"), "matches your search 'tea'", "past_search", None, {}),
-    (texts.matches("tea", {}), "matches 'tea'", "matches", None, {}),
+    (lambda: texts.priced_like(POT), "similar in price to Teapot", "similar_price", "t1", {}),
+    (lambda: texts.interest("python"), "matches your interest 'python'", "interest", None, {}),
+    (lambda: texts.searched("tea"), "matches your search 'tea'", "past_search", None, {}),
+    (lambda: texts.matches("tea", {}), "matches 'tea'", "matches", None, {}),
     (
-        texts.matches("tee cupp", {"tee": "tea", "cupp": "cup"}),
+        lambda: texts.matches("tee cupp", {"tee": "tea", "cupp": "cup"}),
         "matches 'tee cupp' ('tee' read as 'tea', 'cupp' read as 'cup')",
         "matches_corrected",
         None,
         {},
     ),
-    (texts.near_meaning("tea"), "close in meaning to 'tea'", "similar_meaning", None, {}),
-    (texts.near_meaning("Teapot", POT), "close in meaning to 'Teapot'", "similar_meaning", "t1", {}),
-    (texts.alike(POT), "similar to Teapot", "similar_title", "t1", {}),
-    (texts.same_people(POT), "chosen by people who chose Teapot", "same_people", "t1", {}),
-    (texts.like_you(POT), "chosen by people who, like you, chose Teapot", "people_like_you", "t1", {}),
-    (texts.different("tea"), "something different: tea", "different", None, {}),
-    (texts.different(None), "something different for you", "different", None, {}),
-    (texts.top_of("tea"), "popular in tea", "popular_in_category", None, {}),
-    (texts.listed(), "fits the filter", "filter", None, {}),
+    (lambda: texts.near_meaning("tea"), "close in meaning to 'tea'", "similar_meaning", None, {}),
+    (lambda: texts.near_meaning("Teapot", POT), "close in meaning to 'Teapot'", "similar_meaning", "t1", {}),
+    (lambda: texts.alike(POT), "similar to Teapot", "similar_title", "t1", {}),
+    (lambda: texts.same_people(POT), "chosen by people who chose Teapot", "same_people", "t1", {}),
+    (
+        lambda: texts.like_you(POT),
+        "chosen by people who, like you, chose Teapot",
+        "people_like_you",
+        "t1",
+        {},
+    ),
+    (lambda: texts.different("tea"), "something different: tea", "different", None, {}),
+    (lambda: texts.different(None), "something different for you", "different", None, {}),
+    (lambda: texts.top_of("tea"), "popular in tea", "popular_in_category", None, {}),
+    (texts.listed, "fits the filter", "filter", None, {}),
 ]
 
 
-@pytest.mark.parametrize(("reason", "sentence", "code", "item", "numbers"), SENTENCES)
+@pytest.mark.parametrize(("say", "sentence", "code", "item", "numbers"), SENTENCES)
 def test_a_reason_is_a_sentence_with_its_code_item_and_numbers(
-    reason: Reason, sentence: str, code: str, item: str | None, numbers: dict[str, float]
+    say: Callable[[], Reason], sentence: str, code: str, item: str | None, numbers: dict[str, float]
 ) -> None:
+    reason = say()
     assert reason == sentence
     assert (reason.code, reason.item, reason.numbers) == (code, item, numbers)
 
