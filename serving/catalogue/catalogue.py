@@ -76,6 +76,7 @@ class Catalogue:
         self._parents = Parents()
         self._now = -np.inf
         self._next_change = -np.inf
+        self._alone: tuple[int, Mask] | None = None
         self.given_back = 0
         """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
         self.n_live = 0
@@ -282,6 +283,22 @@ class Catalogue:
         shown: Mask = titled if titled.any() else live
         shown &= self._columns["listed"][: self.n_rows]
         return shown
+
+    def alone(self) -> Mask:
+        """bool[n_rows]: rows whose item is a variant of no other row's. Not to be changed.
+
+        Kept until something changes: it takes a sort of the catalogue.
+        """
+        if self._alone is None or self._alone[0] != self.revision:
+            groups = self.column("variants")
+            order = np.argsort(groups)
+            ordered = groups[order]
+            same = ordered[1:] == ordered[:-1]
+            alone = np.ones(len(groups), dtype=np.bool_)
+            alone[order[1:][same]] = alone[order[:-1][same]] = False
+            alone.flags.writeable = False
+            self._alone = self.revision, alone
+        return self._alone[1]
 
     def at(self, moment: datetime) -> None:
         """Bring `listed` to a moment: items are published, and expire, without a change of theirs."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.attributes import AttributeType
-from serving.types import PATH, Doubles, Item, Mask, category_paths
+from serving.types import PATH, Doubles, Item, Mask, Scores, category_paths
 
 ATTRIBUTE = "attributes."
 """What the name of an attribute begins with here: the shop may call one `price`."""
@@ -45,11 +45,14 @@ class Numbers:
 
     def __init__(self) -> None:
         self._values = np.full(_SPARE, np.nan)
+        self._falling: dict[bool, Scores] = {}
         self.known = 0
         """Rows with a value."""
 
     def put(self, row: int, value: float) -> None:
         """Set a row's value."""
+        if row >= len(self._values) or self._values[row] != value:
+            self._falling.clear()
         self._values = _long_enough(self._values, row, np.nan)
         self.known += int(np.isnan(self._values[row]))
         self._values[row] = value
@@ -58,7 +61,19 @@ class Numbers:
         """Take a row's value away."""
         if row < len(self._values) and not np.isnan(self._values[row]):
             self._values[row] = np.nan
+            self._falling.clear()
             self.known -= 1
+
+    def falling(self, n_rows: int, *, descending: bool) -> Scores:
+        """Scores by which all rows stand in the order of their values, float32[n_rows]: see `falling_scores`.
+
+        They are kept until a value changes: to sort 1,000,000 takes a tenth of a second. Not to be changed.
+        """
+        kept = self._falling.get(descending)
+        if kept is None or len(kept) != n_rows:
+            kept = self._falling[descending] = falling_scores(self.values(n_rows), descending=descending)
+            kept.flags.writeable = False
+        return kept
 
     def values(self, n_rows: int) -> Doubles:
         """float64[n_rows]"""
@@ -234,6 +249,19 @@ def type_of(value: Any) -> AttributeType | None:
     if isinstance(value, list | tuple) and value and all(isinstance(each, str) for each in value):
         return "texts"
     return None
+
+
+def falling_scores(values: Doubles, *, descending: bool) -> Scores:
+    """Scores that are 1 for the first value and fall with the place, float32[m], all above 0.
+
+    Equals share a place; NaN stands behind all others.
+    """
+    values = np.where(np.isnan(values), np.inf, -values if descending else values)
+    # Ranks with ties, ascending: the values' own distances don't matter for an order.
+    _, place = np.unique(values, return_inverse=True)
+    # Over m + 1, so that the last is above 0 too: only such candidates are in a list.
+    scores: Scores = 1 - place.astype(np.float32) / np.float32(len(values) + 1)
+    return scores
 
 
 def seconds_of(value: object) -> float:

@@ -14,12 +14,15 @@ from serving.catalogue.percentiles import NO_GROUP, Percentiles
 from serving.catalogue.signals import Signals, TrendingScores, combined_popularity, read_signals
 from serving.catalogue.value import has_price, value_scores
 from serving.steps.scores import top
-from serving.types import KINDS, Doubles, Kinds, Rows
+from serving.types import KINDS, Doubles, Kinds, Rows, Scores
 from training.params.ranking import RankingParams
 
 T = TypeVar("T")
 
 _REMEMBERED_LISTS = 256
+
+FRONT = 20_000
+"""Items at the front of an order that is kept: lists that let one of ten through find 2,000 of them."""
 
 OTHER = "Other"
 """Name of the one category that is shown when no item has any."""
@@ -53,6 +56,8 @@ class Rankings:
         self.weights = self._signals.trend if self._signals.trend.any() else self.popularity
         """float64[n_rows], what a category's weight is the sum of."""
         self._most_popular: dict[tuple[Kinds, int], Rows] = {}
+        self._popularity: tuple[Doubles, Scores, Rows] | None = None
+        self._lowest: Rows | None = None
         self._made: dict[Hashable, Any] = {}
         self._made_at = catalogue.revision
         # Of the earlier rankings until the values are asked for.
@@ -67,6 +72,30 @@ class Rankings:
             identity = self._catalogue.column("identity")[rows]
             self._most_popular[kinds, count] = rows[top(self.popularity[rows], identity, count)]
         return self._most_popular[kinds, count]
+
+    def popularity_in_order(self) -> tuple[Scores, Rows]:
+        """Popularity as lists score by it, float32[n_rows]; the rows at its front that have any, int32[f].
+
+        They stand in the order of lists: the highest first, equals by their identity.
+        """
+        if self._popularity is None or self._popularity[0] is not self.popularity:
+            scores = self.popularity.astype(np.float32)
+            scores.flags.writeable = False
+            rows = np.flatnonzero(scores).astype(np.int32)
+            front = rows[top(scores[rows], self._catalogue.column("identity")[rows], FRONT)]
+            self._popularity = self.popularity, scores, front
+        return self._popularity[1:]
+
+    def lowest_identities(self) -> Rows:
+        """Those of the rows that may be in lists, the lowest first, int32[<=FRONT]."""
+        if self._lowest is None:
+            rows = np.flatnonzero(self._catalogue.listed(None)).astype(np.int32)
+            identity = self._catalogue.column("identity")[rows]
+            if len(rows) > FRONT:
+                kept = np.argpartition(identity, FRONT)[:FRONT]
+                rows, identity = rows[kept], identity[kept]
+            self._lowest = rows[np.argsort(identity)]
+        return self._lowest
 
     def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
         """Names and codes of the top categories by the sum of their items' weights.

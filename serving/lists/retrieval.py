@@ -32,15 +32,17 @@ def retrieve(
     columns = _ask(recipe.sources, context, allowed)
     each = max(5 * context.params.ranking.candidates, context.n)
     with timed("candidates"):
+        least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
         table = gather(
             columns,
             context.live,
             allowed,
             context.identity,
             None if context.small or recipe.whole else each,
-            least=context.length if recipe.eligible == "all" or recipe.scores_everything else 0,
+            least=least,
             variants=context.variants,
             different=context.length,
+            reserve=context.rankings.lowest_identities() if least and not context.small else NO_ROWS,
         )
     if not recipe.whole:
         return table, NO_ROWS

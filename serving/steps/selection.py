@@ -26,6 +26,8 @@ class OneOfVariants:
 
     def take_out(self, allowed: Mask) -> None:
         """Take what the list may hold no variants of, and its variants, out of bool[n_rows], in place."""
+        if not len(self.without):
+            return
         without = self.groups[self.without]
         # Hashes: by their last bits nearly all that are no variants are seen at once.
         maybe = np.zeros(1 << 16, dtype=np.bool_)

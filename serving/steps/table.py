@@ -30,6 +30,9 @@ class Column:
     """What a blend divides by: the standard deviation over all items. 1 for a source of no blend."""
     exact: Callable[[Rows], Scores] | None = None
     """The values of any rows, of a source whose `values` are those of its best alone."""
+    front: Rows | None = None
+    """int32[f], of a source that says the same in every list: its best rows, in the order of `best`. None:
+    they are looked for each time."""
 
     def at(self, rows: Rows, n_rows: int) -> Scores:
         """The values of some catalogue rows, float32[len(rows)]."""
@@ -64,6 +67,10 @@ class Column:
             variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
             different: there are more than `count`, until so many of them are no variants of one another.
         """
+        if self.front is not None:
+            found = self.front[allowed[self.front]][:count]
+            if len(found) == count and are_different(found, variants, different):
+                return found
         own = allowed if self.rows is None else allowed[self.rows]
         # 0 is no score, and would otherwise win over what the source speaks against.
         places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)
@@ -161,6 +168,7 @@ def gather(
     least: int = 0,
     variants: Identities | None = None,
     different: int = 0,
+    reserve: Rows = NO_ROWS,
 ) -> Table:
     """Candidates from what the sources say.
 
@@ -177,6 +185,7 @@ def gather(
             no score.
         variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
         different: a source brings more, until so many of them are no variants of one another.
+        reserve: int32[f], the rows of the lowest identities, the lowest first, of which `allowed` may be any.
     """
     n_rows = len(allowed)
     scales = {name: column.scale for name, column in columns.items()}
@@ -190,13 +199,17 @@ def gather(
     # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
     if len(rows) < least:
-        rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows)))
+        rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows), reserve))
     found = {name: column.at(rows, n_rows) for name, column in columns.items()}
     return Table(rows, identity[rows], allowed[rows], found, scales)
 
 
-def _any_of(allowed: Mask, identity: Identities, taken: Rows, count: int) -> Rows:
+def _any_of(allowed: Mask, identity: Identities, taken: Rows, count: int, reserve: Rows) -> Rows:
     """`count` of the allowed rows that are not taken: those of the lowest identities, as on every worker."""
+    # Of as many more as are taken so many are left.
+    first = reserve[allowed[reserve]][: count + len(taken)]
+    if len(first) == count + len(taken):
+        return first[np.isin(first, taken, invert=True)][:count]
     free = allowed.copy()
     free[taken] = False
     rows = np.flatnonzero(free).astype(np.int32)

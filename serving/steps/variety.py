@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from serving.steps.context import Context
 from serving.steps.table import Column, Table
 from serving.types import Doubles, Identities, Mask, Rows, Scores
+from training.models.core.base import STRIDE
+
+_BLOCK = 16_384
 
 
 def variety(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -57,6 +60,13 @@ def random_keys(seed: int, identity: Identities) -> Doubles:
         seed: 64 bits.
         identity: uint64[m].
     """
+    chance = np.empty(len(identity))
+    for start in range(0, len(identity), _BLOCK):  # in the processor's cache
+        chance[start : start + _BLOCK] = _mixed(seed, identity[start : start + _BLOCK])
+    return chance
+
+
+def _mixed(seed: int, identity: Identities) -> Doubles:
     mixed = identity ^ np.uint64(seed)
     mixed = mixed + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -104,9 +114,24 @@ def sample_diverse(
     times = np.bincount(seen_groups - lowest, minlength=len(sizes))
     # 0.05: an item without any popularity can be drawn too, with about a twentieth of the best one's weight.
     weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
+    heaviest = weights.max()
+    maybe = _may_be_drawn(weights, heaviest, chance, k)
     # Weights as shares of the largest, which changes no order: of tiny ones all keys would round to 0.
-    keys = chance ** (weights.max() / weights)
+    keys = chance[maybe] ** (heaviest / weights[maybe])
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
     # Keys of tiny weights underflow to the same 0: the draw itself decides between these.
-    order = first[np.lexsort((chance[first], -keys[first]))]
-    return order, keys[order].astype(np.float32)
+    order = first[np.lexsort((chance[maybe[first]], -keys[first]))]
+    return maybe[order], keys[order].astype(np.float32)
+
+
+def _may_be_drawn(weights: Doubles, heaviest: float, chance: Doubles, k: int) -> NDArray[np.int64]:
+    """Places among which the k largest keys are, int64[>=k], ascending: powers of all of many take long.
+
+    A key is at most its chance, and the k-th largest of some is at most the k-th largest of all.
+    """
+    some = slice(None, None, STRIDE)
+    if k <= 0 or len(chance[some]) <= k:
+        return np.arange(len(chance))
+    least = np.sort(chance[some] ** (heaviest / weights[some]))[-k]
+    # A little lower: a power may be rounded up.
+    return np.flatnonzero(chance >= least * (1 - 1e-9))

@@ -88,6 +88,11 @@ class LexicalIndex:
             rarity = max(self._rarity(words) for words, _ in alternatives)
             asked += rarity
             matches = [self._scored(words, weight, allowed) for words, weight in alternatives]
+            if len(matches) == 1:
+                [(rows, scores)] = matches
+                covered[rows] += np.where(scores > 0, np.float32(rarity), np.float32(0))
+                total[rows] += scores
+                continue
             for rows, scores in matches:
                 # The best alternative counts once: an item that names a thing and its synonym says no more.
                 best[rows] = np.maximum(best[rows], scores)
@@ -154,8 +159,8 @@ class LexicalIndex:
 
     def _is_known(self, alternatives: list[tuple[Phrase, float]], allowed: Mask | None) -> bool:
         """Whether allowed rows have all the words of one of the alternatives."""
-        frequency = self._postings.frequency
-        return any(all(frequency(word, allowed) for word in words) for words, _ in alternatives)
+        has = self._postings.has
+        return any(all(has(word, allowed) for word in words) for words, _ in alternatives)
 
     def _rarity(self, words: Phrase) -> float:
         return sum(self._postings.idf(word) for word in words)

@@ -9,6 +9,10 @@ import numpy as np
 
 from serving.types import Mask, Rows, Scores
 
+_COMMON = 10_000
+"""Documents from which on a term is common."""
+_KEPT = 8
+"""Common terms whose scores are kept."""
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
@@ -25,6 +29,7 @@ class Postings:
         self._documents: dict[int, tuple[str, ...]] = {}
         self._lengths = np.zeros(1024, dtype=np.float32)
         self._total_length = 0.0
+        self._scored: dict[tuple[str, float, float], tuple[int, Rows, Scores]] = {}
         self.edition = 0
         """How many documents came or went: what was worked out of another edition no longer holds."""
 
@@ -83,6 +88,18 @@ class Postings:
             return 0
         return len(rows) if allowed is None else int(np.count_nonzero(allowed[np.frombuffer(rows, np.int32)]))
 
+    def has(self, term: str, allowed: Mask | None = None) -> bool:
+        """Whether a document has a term, of the rows of `allowed` (bool[n_rows]) where that is given."""
+        rows = self._rows.get(term)
+        if rows is None or allowed is None:
+            return rows is not None
+        known, start, length = np.frombuffer(rows, np.int32), 0, 64
+        while start < len(known):  # of a common term a few rows tell
+            if allowed[known[start : start + length]].any():
+                return True
+            start, length = start + length, 4 * length
+        return False
+
     def idf(self, term: str) -> float:
         """Rarity of a term, by BM25's smoothed formula: ln(1 + (N - n + 0.5) / (n + 0.5)); never negative."""
         count = self.frequency(term)
@@ -101,8 +118,19 @@ class Postings:
     def bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         """BM25 of one term for each document that holds it (Robertson & Zaragoza 2009), without the idf.
 
-        Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula.
+        Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula. Not to be changed: those of
+        common terms are kept until a document comes or goes.
         """
+        if self.frequency(term) < _COMMON:
+            return self._bm25(term, k1, b)
+        kept = self._scored.get((term, k1, b))
+        if kept is None or kept[0] != self.edition:
+            current = {key: found for key, found in self._scored.items() if found[0] == self.edition}
+            self._scored = dict(list(current.items())[-_KEPT + 1 :])
+            kept = self._scored[term, k1, b] = self.edition, *self._bm25(term, k1, b)
+        return kept[1:]
+
+    def _bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         rows, weights = self.matches(term)
         # 1 where nothing has a length: then no row is found, and nothing is divided by 0.
         average = self._total_length / max(len(self), 1) or 1.0

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from serving.catalogue.fields import falling_scores
 from serving.steps.context import Context
 from serving.steps.scores import scaled_to_best
 from serving.steps.table import Table
@@ -39,12 +40,11 @@ def in_order(context: Context, table: Table, found: Mask) -> Table:
     if sort is None:
         return table
     column = context.index.catalogue.fields.numbers(sort.field, sort.kind)
-    values = column.values(context.n_rows)[table.rows]
-    values = np.where(np.isnan(values), np.inf, -values if sort.descending else values)
-    # Ranks with ties, ascending: the values' own distances don't matter for an order.
-    _, place = np.unique(values, return_inverse=True)
-    # Over c + 1, so that the last is above 0 too: only such candidates are in a list.
-    score = 1 - place.astype(np.float32) / np.float32(len(table) + 1)
+    if len(table) == context.n_rows:
+        score = column.falling(context.n_rows, descending=sort.descending)
+    else:
+        values = column.values(context.n_rows)[table.rows]
+        score = falling_scores(values, descending=sort.descending)
     score = np.where(found, score, np.float32(0))
     return table.scored(score, {})
 

@@ -11,7 +11,8 @@ from training.models.core.base import Query
 
 def popularity(context: Context, allowed: Mask) -> dict[str, Column]:
     """Trending score, then the bundle's popularity, then the number of ratings: 0..1."""
-    return {"popularity": Column(context.rankings.popularity.astype(np.float32))}
+    scores, front = context.rankings.popularity_in_order()
+    return {"popularity": Column(scores, front=front)}
 
 
 def most_popular(context: Context, allowed: Mask) -> dict[str, Column]:

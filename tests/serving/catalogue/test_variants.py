@@ -65,3 +65,15 @@ def test_a_number_names_a_parent_as_its_text_does() -> None:
         catalogue.put(replace(plain, item_id="18", title="Lamp, red", attributes={"variant_of": 17}), 2),
     ]
     assert len(set(catalogue.column("variants")[rows].tolist())) == 1
+
+
+@given(st.lists(ITEMS | st.sampled_from(IDS), max_size=12))
+def test_who_is_alone_has_no_variant(changes: list[Item | str]) -> None:
+    catalogue = Catalogue()
+    for seq, change in enumerate(changes):
+        if isinstance(change, Item):
+            catalogue.put(change, seq)
+        else:
+            catalogue.remove(change, seq)
+        groups = catalogue.column("variants").tolist()
+        assert catalogue.alone().tolist() == [groups.count(group) == 1 for group in groups]

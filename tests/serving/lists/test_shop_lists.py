@@ -197,11 +197,18 @@ async def test_pages_repeat_nothing_and_end(
     assert not set(first) & set(ids(await plane.lists.answer(replace(wanted, earlier_pages=shown))))
 
 
-async def test_search_counts_all_that_it_finds(plane: LivePlane) -> None:
+@pytest.mark.parametrize("sorted_up_to", [0, 20_000])
+async def test_search_counts_all_that_it_finds(
+    plane: LivePlane, monkeypatch: pytest.MonkeyPatch, sorted_up_to: int
+) -> None:
+    monkeypatch.setattr("serving.lists.shop_lists._SORTED", sorted_up_to)
+    await plane.create_item(ItemDraft(kind="product", title="Tea towel", item_id="ANOTHER"))
     made = await plane.lists.answer(SearchListRequest(n=2, query="tea", facets=("category", "price")))
     assert len(made.items) == 2 and made.total is not None and made.total >= 6
     (tea, *_) = made.facets["category"].values
     assert (tea.value, tea.count) == ("tea", 6)
+    every = await plane.lists.answer(SearchListRequest(n=2, query="tea", variants=True))
+    assert every.total == made.total + 1  # the other towel
     assert (made.facets["price"].least, made.facets["price"].most) == (5.0, 10.0)
     earlier = frozenset(page_key(identity_of(each)) for each in ids(made))
     following = await plane.lists.answer(SearchListRequest(n=2, query="tea", earlier_pages=earlier))

@@ -1,5 +1,7 @@
 """Candidates: every row of a small catalogue, the best of each source in a large one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,3 +89,38 @@ def test_where_sources_say_too_little_the_lowest_identities_are_candidates(
     columns = {"a": Column(floats(0, 0, 0, 7, 9, 0))}
     made = gather(columns, np.ones(6, dtype=np.bool_), allowed, identity, 1, least=least)
     assert made.rows.tolist() == rows and made.allowed.all()
+
+
+@st.composite
+def kept_orders(draw: st.DrawFn) -> tuple[Column, np.ndarray, np.ndarray, np.ndarray | None, int]:
+    """A source's column, what may be in a list, identities, variants or none, and the length of a front."""
+    count = draw(st.integers(1, 40))
+    values = draw(st.lists(st.sampled_from([0, 0, 1, 2, 3]), min_size=count, max_size=count))
+    allowed = draw(st.lists(st.booleans(), min_size=count, max_size=count))
+    identity = draw(st.permutations(range(count)))
+    groups = draw(st.none() | st.lists(st.integers(0, 5), min_size=count, max_size=count))
+    return (
+        Column(floats(*values)),
+        np.array(allowed),
+        np.array(identity, dtype=np.uint64),
+        None if groups is None else np.array(groups, dtype=np.uint64),
+        draw(st.integers(0, count)),
+    )
+
+
+@given(kept_orders(), st.integers(1, 12), st.integers(0, 12))
+def test_the_front_of_a_kept_order_has_the_best_that_a_look_at_all_finds(
+    made: tuple[Column, np.ndarray, np.ndarray, np.ndarray | None, int], count: int, least: int
+) -> None:
+    column, allowed, identity, variants, length = made
+    front = column.best(length, np.ones_like(allowed), identity)
+    kept = replace(column, front=front)
+    asked = (count, allowed, identity, variants, 4)
+    assert kept.best(*asked).tolist() == column.best(*asked).tolist()
+    reserve = np.argsort(identity)[:length].astype(np.int32)
+    live = np.ones_like(allowed)
+    plain, quick = (
+        gather({"a": column}, live, allowed, identity, 2, least=least, reserve=each)
+        for each in (np.zeros(0, dtype=np.int32), reserve)
+    )
+    assert quick.rows.tolist() == plain.rows.tolist()

@@ -1,5 +1,6 @@
 """Draws that repeat all day and favour what a user sees little of."""
 
+from collections import Counter
 from datetime import date
 
 import numpy as np
@@ -91,3 +92,32 @@ def test_the_day_and_the_user_make_the_seed() -> None:
     today = date(2026, 11, 21)
     assert day_seed("ann", today) == day_seed("ann", today)
     assert len({day_seed("ann", today), day_seed("bea", today), day_seed("ann", date(2026, 11, 22))}) == 3
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 3000), st.sampled_from([1, 5, 40]), st.integers(1, 60))
+@settings(max_examples=50)
+def test_of_many_the_same_are_drawn_as_by_the_keys_of_all(seed: int, count: int, k: int, groups: int) -> None:
+    random = np.random.default_rng(seed)
+    own = (random.integers(0, groups, count) ** 2).astype(np.int32)
+    popularity = (random.random(count) ** 8).astype(np.float32)
+    seen = random.integers(0, groups, 10).astype(np.int32)
+    chance = random_keys(seed, random.integers(0, 2**63, count).astype(np.uint64))
+    places, keys = sample_diverse(own, popularity, seen, chance, k=k)
+    times, sizes = Counter(seen.tolist()), Counter(own.tolist())
+    weights = [
+        (float(popular) + 0.05) / (1 + times[group]) / sizes[group]
+        for popular, group in zip(popularity, own.tolist(), strict=True)
+    ]
+    wanted = [float(drawn) ** (max(weights) / weight) for drawn, weight in zip(chance, weights, strict=True)]
+    order = sorted(range(count), key=lambda place: (-wanted[place], chance[place]))[:k]
+    assert places.tolist() == order
+    assert keys == pytest.approx([wanted[place] for place in order], rel=1e-6)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 40), st.integers(1, 40))
+def test_a_key_is_the_same_whatever_it_is_drawn_with(seed: int, count: int, block: int) -> None:
+    identity = np.arange(count, dtype=np.uint64)
+    whole = random_keys(seed, identity)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.steps.variety._BLOCK", block)
+        assert random_keys(seed, identity).tolist() == whole.tolist()

@@ -117,3 +117,20 @@ def test_what_is_not_allowed_is_never_found_and_what_is_left_is(
         assert cosines == pytest.approx(exact[rows], abs=1e-5)
         recalls.append(float((cosines >= np.sort(exact[left])[-NEAREST] - 1e-6).mean()))
     assert np.mean(recalls) >= 0.9
+
+
+@pytest.mark.parametrize("dimension", [3, 16, 385])
+def test_a_few_of_the_overlay_have_the_cosines_that_they_have_among_all(dimension: int) -> None:
+    random = np.random.default_rng(0)
+    index = VectorIndex(dimension)
+    for row, vector in enumerate(unit(random.normal(size=(200, dimension)))):
+        index.put(row, vector)
+    query = unit(random.normal(size=(1, dimension)))[0]
+    rows, cosines = index.search(query, 200, np.ones(200, dtype=np.bool_))
+    among_all = dict(zip(rows.tolist(), cosines.tolist(), strict=True))
+    few = np.zeros(200, dtype=np.bool_)
+    few[[3, 50, 77, 199]] = True
+    rows, cosines = index.search(query, 3, few)
+    best = sorted((3, 50, 77, 199), key=lambda row: -among_all[row])[:3]
+    assert rows.tolist() == best
+    assert cosines.tolist() == [among_all[row] for row in best]

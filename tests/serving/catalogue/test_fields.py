@@ -1,0 +1,45 @@
+"""Orders by a field's numbers are kept while no number changes."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.catalogue.fields import Numbers, falling_scores
+
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 9), st.none() | st.sampled_from([-1.0, 0.0, 2.5, 7.0]), st.booleans()),
+    max_size=20,
+)
+
+
+@given(CHANGES, st.booleans())
+def test_a_kept_order_is_that_of_the_values_of_now(
+    changes: list[tuple[int, float | None, bool]], descending: bool
+) -> None:
+    numbers, values = Numbers(), np.full(10, np.nan)
+    for row, value, asked in changes:
+        if value is None:
+            numbers.clear(row)
+            values[row] = np.nan
+        else:
+            numbers.put(row, value)
+            values[row] = value
+        if asked:
+            found = numbers.falling(10, descending=descending)
+            assert found.tolist() == falling_scores(values, descending=descending).tolist()
+    assert len(numbers.falling(12, descending=descending)) == 12
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 2.5, 7.0, float("nan")]), max_size=20), st.booleans())
+def test_scores_fall_with_the_place(values: list[float], descending: bool) -> None:
+    scores = falling_scores(np.array(values), descending=descending)
+    assert (scores > 0).all()
+    for one, first in zip(values, scores, strict=True):
+        for other, second in zip(values, scores, strict=True):
+            if math.isnan(one) or math.isnan(other):
+                before = math.isnan(other) and not math.isnan(one)
+            else:
+                before = one > other if descending else one < other
+            assert (first > second) == before

@@ -1,0 +1,47 @@
+"""What is kept of common terms is what a new index would say."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.text import postings
+from serving.text.postings import Postings
+
+TERMS = st.lists(st.sampled_from("abc"), max_size=3)
+CHANGES = st.lists(st.tuples(st.integers(0, 5), st.none() | TERMS, st.sampled_from("abcd")), max_size=20)
+
+
+@given(CHANGES, st.integers(1, 3))
+def test_scores_of_common_terms_follow_the_documents(
+    changes: list[tuple[int, list[str] | None, str]], kept: int
+) -> None:
+    index = Postings()
+    documents: dict[int, dict[str, float]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postings, "_COMMON", 2)
+        patch.setattr(postings, "_KEPT", kept)
+        for row, terms, asked in changes:
+            index.remove(row)
+            documents.pop(row, None)
+            if terms:
+                documents[row] = {term: float(terms.count(term)) for term in terms}
+                index.add(row, documents[row])
+            fresh = Postings()
+            for own, document in documents.items():
+                fresh.add(own, document)
+            for _ in range(2):
+                rows, scores = index.bm25(asked, 1.2, 0.75)
+                wanted = dict(zip(*(each.tolist() for each in fresh._bm25(asked, 1.2, 0.75)), strict=True))
+                assert dict(zip(rows.tolist(), scores.tolist(), strict=True)) == pytest.approx(wanted)
+            assert len(index._scored) <= kept
+
+
+@given(st.sets(st.integers(0, 999)), st.lists(st.integers(0, 999), max_size=3))
+def test_a_term_is_known_where_an_allowed_document_has_it(having: set[int], allowed: list[int]) -> None:
+    index, mask = Postings(), [row in allowed for row in range(1000)]
+    for row in having:
+        index.add(row, {"a": 1.0})
+    assert index.has("a", np.array(mask)) == bool(having & set(allowed))
+    assert index.has("a") == bool(having)
+    assert not index.has("b", np.array(mask))
