@@ -313,6 +313,8 @@ def _likeness(name: str, our: str, usual: Sequence[str]) -> float:
     words = [word.casefold() for word in _WORD.findall(name)]
     if our.endswith("_id") and len(words) > 1 and words[-1] in _NUMBERING and "".join(words[:-1]) in usual:
         return 99
+    if "." in plain and not our.endswith("_id") and plain.partition(".")[0] in usual:
+        return 99  # a text in several languages: title.de
     match = process.extractOne(plain, usual, scorer=fuzz.ratio, score_cutoff=_TYPING_ERROR)
     if match is not None and not plain.startswith(match[0]) and not plain.endswith(match[0]):
         return match[1]
