@@ -1,18 +1,20 @@
-"""`python -m benchmarks.mixed.shoppers ADDRESS`: requests of a file, asked by Locust; answers to stdout.
+"""`python shoppers.py ADDRESS`: requests of a file, asked by Locust; answers to stdout.
 
-A process of its own: Locust replaces Python's sockets and threads by gevent's. Where a rate is asked, each
-request has its moment, whether or not those before it have been answered, and its time counts from then: a
-server that stands still is charged with all who wait. As long as fewer than `--users` wait, that is.
+Run by the Python of an environment of its own (generator.py), so it imports nothing of Shortlist. Where a
+rate is asked, each request has its moment, whether or not those before it have been answered, and its time
+counts from then: a server that stands still is charged with all who wait. As long as fewer than `--users`
+wait, that is.
 """
 
 import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import gevent
-from locust import FastHttpUser, task
+from locust import FastHttpUser
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -20,54 +22,48 @@ SPAWNED_SECONDS = 2.0
 """Until all users are there; nothing is asked before."""
 _GIVE_UP_SECONDS = 60.0
 
+Request = tuple[str, str, str, str | None]
+"""Kind, method, path, body."""
 
-class Shopper(FastHttpUser):
-    """One of those who ask: takes the next request when its last is answered."""
 
-    abstract = True
-    requests: list[tuple[str, str, str, str | None]]
-    """Kind, method, path, body."""
-    rate: float | None
-    begin: float
-    until: float
-    taken = 0
-    found: list[tuple[str, float, int]]
+class Requests:
+    """The requests to be asked, in order, over and over, and the answers."""
 
-    @task
-    def ask(self) -> None:
-        """Ask once, at the request's moment."""
-        shared = type(self)
-        number, shared.taken = shared.taken, shared.taken + 1
+    def __init__(self, asked: list[Request], rate: float | None, begin: float, until: float) -> None:
+        """`rate` is requests a second, None for as fast as they are answered; moments by perf_counter."""
+        self.asked = asked
+        self.rate = rate
+        self.begin = begin
+        self.until = until
+        self.found: list[tuple[str, float, int]] = []
+        self._taken = 0
+
+    def ask_next(self, user: Any) -> None:
+        """Let a user of Locust's ask the next request, at its moment."""
+        number, self._taken = self._taken, self._taken + 1
         due = self.begin + (number / self.rate if self.rate else 0.0)
         gevent.sleep(max(due - time.perf_counter(), 0.0))
-        if max(due, time.perf_counter()) >= self.until and (not self.rate or due >= self.until):
+        # What is due is asked, however late.
+        if (due if self.rate else time.perf_counter()) >= self.until:
             raise StopUser
-        kind, method, path, body = self.requests[number % len(self.requests)]
+        kind, method, path, body = self.asked[number % len(self.asked)]
         sent = due if self.rate else time.perf_counter()
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        answer = self.client.request(method, path, name=kind, data=body, headers=headers)
+        answer = user.client.request(method, path, name=kind, data=body, headers=headers)
         self.found.append((kind, time.perf_counter() - sent, answer.status_code))
 
 
 @click.command()
 @click.argument("address")
-@click.option("--requests", type=click.Path(path_type=Path), required=True, help="JSON, as `Shopper` has it.")
+@click.option("--requests", type=click.Path(path_type=Path), required=True, help="JSON: a list of them.")
 @click.option("--seconds", type=float, required=True)
 @click.option("--rate", type=float, help="Requests a second; without it, as fast as they are answered.")
 @click.option("--users", type=int, required=True, help="How many may wait at a time.")
 def main(address: str, requests: Path, seconds: float, rate: float | None, users: int) -> None:
     """Ask, and write kind, seconds and status of every answer as JSON."""
     begin = time.perf_counter() + SPAWNED_SECONDS
-    settings = {
-        "host": address,
-        "requests": json.loads(requests.read_text()),
-        "rate": rate,
-        "begin": begin,
-        "until": begin + seconds,
-        "found": [],
-        "abstract": False,
-    }
-    kind = type("OurShopper", (Shopper,), settings)
+    every = Requests(json.loads(requests.read_text()), rate, begin, begin + seconds)
+    kind = type("Shopper", (FastHttpUser,), {"host": address, "tasks": [every.ask_next]})
     runner = Environment(user_classes=[kind]).create_local_runner()
     runner.start(users, spawn_rate=users)
     gevent.sleep(SPAWNED_SECONDS + seconds)
@@ -75,7 +71,7 @@ def main(address: str, requests: Path, seconds: float, rate: float | None, users
     while runner.user_count and time.perf_counter() < give_up:
         gevent.sleep(0.05)
     runner.quit()
-    json.dump(settings["found"], sys.stdout)
+    json.dump(every.found, sys.stdout)
 
 
 if __name__ == "__main__":
