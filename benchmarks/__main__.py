@@ -7,7 +7,7 @@ import click
 from benchmarks import counted_lists, filtered_lists, ingest, resident, service, whole_platform, write_path
 from benchmarks.mixed import run as mixed
 from benchmarks.random_operations.run import run as run_random_operations
-from benchmarks.rows import PAGE
+from benchmarks.rows import PAGE, load_before
 from benchmarks.speed.run import run as compare_with_libraries
 
 
@@ -17,6 +17,7 @@ def main(context: click.Context) -> None:
     """Run one benchmark, or all of them."""
     logging.basicConfig(level=logging.WARNING)
     service.unwind_on_sigterm()
+    load_before()
     if context.invoked_subcommand is None:
         for each in (mixed.run, service.run, whole_platform.run, write_path.run):
             context.invoke(each, page=PAGE)

@@ -1,6 +1,6 @@
 """The one table of docs/benchmarks.md: what was asked, what was measured, whether it was reached.
 
-A benchmark writes its own rows and leaves the others, with what they were measured on, as they are.
+A benchmark writes its own rows and leaves the others as they are; those of another machine say so.
 """
 
 import os
@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import click
@@ -56,9 +57,15 @@ def _processor() -> str:
     return found.group(1) if found else platform.processor() or platform.machine()
 
 
+@cache
+def load_before() -> float:
+    """What else the machine does: its load when this was first called, before a benchmark adds its own."""
+    return os.getloadavg()[0]
+
+
 def how_measured(how: str) -> str:
     """When, how, and what else the machine did."""
-    return f"{datetime.now(UTC):%Y-%m-%d}, {how}, load {os.getloadavg()[0]:.1f}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, {how}, load {load_before():.1f}"
 
 
 def tell_rows(rows: Sequence[Row], how: str, page: Path | None) -> None:
@@ -71,8 +78,24 @@ def tell_rows(rows: Sequence[Row], how: str, page: Path | None) -> None:
     text = table(_COLUMNS, [row.cells(how_measured(how)) for row in rows])
     click.echo(f"\n{text}")
     if page is not None:
-        section = between(page.read_text(), _MARKS)
+        section = of_machine(between(page.read_text(), _MARKS), machine())
         replace_between(page, _MARKS, f"{machine()}.\n\n{merged(section, text)}")
+
+
+def of_machine(section: str, now: str) -> str:
+    """The table as it stands; measured on another machine than `now`, each of its rows says on which."""
+    said = next((line for line in section.splitlines() if line and not line.startswith("|")), "")
+    if said in ("", f"{now}."):
+        return section
+    where = f", on {said.removesuffix('.')} |"
+    return "\n".join(
+        line.removesuffix(" |") + where if _KEY.match(line) and ", on " not in _measured(line) else line
+        for line in section.splitlines()
+    )
+
+
+def _measured(line: str) -> str:
+    return line.rsplit(" | ", 1)[1]
 
 
 def merged(before: str, now: str) -> str:

@@ -49,6 +49,15 @@ def test_the_rest_of_the_page_stays_and_the_machine_is_told(page: Path) -> None:
     assert text.count(rows.machine()) == 1
 
 
+def test_rows_of_another_machine_say_so(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, numbers in (("first", (1, 2)), ("second", (2,)), ("second", (3,)), ("third", (3,))):
+        monkeypatch.setattr(rows, "machine", lambda name=name: f"the {name} machine")
+        tell_rows([row(number, "load", "1 s") for number in numbers], "1 round", page)
+    measured = [cells[7].partition(", on ")[2] for cells in written(page)]
+    assert measured == ["the first machine", "the second machine", ""]
+    assert page.read_text().count("\nthe third machine.\n") == 1
+
+
 def test_a_page_without_the_table_is_refused_and_kept(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
