@@ -19,8 +19,12 @@ _LEAST_END = 4  # letters of a name's end that tell
 _INNER = {"id", "email", "sku", "nr"}
 _ABOUT_ITEM = {"product", "item", "article"}
 
-SALE_PRICES = ("saleprice", "discountprice", "specialprice", "currentprice", "finalprice")
-"""What an item costs now, beside a column "price"."""
+SALE_PRICES = (
+    *("saleprice", "discountprice", "specialprice", "currentprice", "finalprice"),
+    *("aktionspreis", "angebotspreis", "sonderpreis"),
+)
+"""What an item costs now, beside one of USUAL_PRICES."""
+USUAL_PRICES = ("price", "preis", "verkaufspreis", "vkpreis", "precio", "prix", "prijs", "prezzo")
 
 USUAL: Mapping[str, tuple[str, ...]] = {
     "user_id": (
@@ -104,6 +108,10 @@ USUAL: Mapping[str, tuple[str, ...]] = {
         "menge",
         "anzahl",
         "stückzahl",
+        "cantidad",
+        "quantité",
+        "quantità",
+        "aantal",
     ),
     "stars": (
         *("rating", "ratings", "stars", "bookrating", "userrating", "overall", "reviewrating", "bewertung"),
@@ -143,7 +151,8 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "category": (
         *("category", "maincategory", "producttype", "productcategory", "genre", "productgroupname"),
         *("categoryname", "googleproductcategory", "categorycode", "department"),
-        *("kategorie", "warengruppe", "produktkategorie", "artikelgruppe"),
+        *("kategorie", "warengruppe", "produktkategorie", "artikelgruppe", "categoría", "catégorie"),
+        "categorie",
     ),
     "categories": ("categories", "genres", "categorypath", "breadcrumbs"),
     "sub_category": ("subcategory", "subcategories"),
@@ -157,7 +166,8 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "rating_count": ("ratingcount", "ratingscount", "numratings", "noofratings", "reviewcount", "numreviews"),
     "price": (
         *("price", "variantprice", "unitprice", "searchprice", *SALE_PRICES, "preis", "einzelpreis"),
-        *("verkaufspreis", "bruttopreis"),
+        *("verkaufspreis", "bruttopreis", "vkpreis", "vkbrutto", "ladenpreis", "endpreis", "precio", "prix"),
+        *("prixttc", "prijs", "prezzo"),
     ),
     "original_price": (
         *("originalprice", "regularprice", "listprice", "compareatprice", "variantcompareatprice"),
@@ -174,14 +184,27 @@ USUAL: Mapping[str, tuple[str, ...]] = {
 }
 """Names that columns usually have, for each of ours, without case, spaces and marks; the best first."""
 
-_GERMAN: Mapping[str, tuple[str, ...]] = {
-    "user_id": ("kunde", "nutzer", "benutzer"),
-    "item_id": ("artikel", "produkt"),
-    "timestamp": ("datum", "zeit", "zeitpunkt"),
-    "title": ("artikel", "produkt"),
+_TRANSLATED: Mapping[str, tuple[str, ...]] = {
+    "user_id": (
+        *("kunde", "nutzer", "benutzer", "cliente", "usuario", "client", "utilisateur", "klant", "klantnr"),
+        *("klantnummer", "gebruiker"),
+    ),
+    "item_id": (
+        *("artikel", "produkt", "producto", "artículo", "referencia", "produit", "référence", "articolo"),
+        "prodotto",
+    ),
+    "timestamp": (
+        *("datum", "zeit", "zeitpunkt", "fecha", "fechapedido", "fechacompra", "datecommande", "data"),
+        *("datedecommande", "besteldatum"),
+    ),
+    "title": (
+        *("artikel", "produkt", "nombre", "título", "producto", "titre", "désignation", "libellé", "produit"),
+        *("naam", "productnaam", "nome", "titolo"),
+    ),
     "event_type": ("aktion", "ereignis", "ereignistyp", "vorgang"),
 }
-"""Names that are proposed for the columns that a file needs, and not read unasked: they may be others."""
+"""Names in German, Spanish, French, Dutch or Italian that are proposed for the columns that a file needs, and
+not read unasked: they may be others."""
 
 _NUMBERING = {"nr", "no", "num", "number", "nummer", "code", "key", "id", "ref", "hash", "uuid"}
 _OTHERWISE = {
@@ -199,7 +222,8 @@ _OTHERWISE = {
         "delivery",
         "shipping",
     ),
-    *("shipped", "expiry", "expiration", "due", "updated", "modified", "valid", "end", "parent"),
+    *("shipped", "expiry", "expiration", "due", "updated", "modified", "valid", "end", "parent", "seller"),
+    *("vendor", "staff"),
 }
 """Words before an end that make it something else: the end "date" of birth_date, "user" of is_user."""
 
@@ -285,21 +309,21 @@ def resolve(
     return Naming(ours, tuple(notes))
 
 
-def named_in_german(our: str, names: Sequence[str]) -> str | None:
-    """The file's column of a German name of ours; None without one."""
-    return next((name for name in names if plain_name(name) in _GERMAN.get(our, ())), None)
+def translated(our: str, names: Sequence[str]) -> str | None:
+    """The file's column that is called as ours is in another language; None without one."""
+    return next((name for name in names if plain_name(name) in _TRANSLATED.get(our, ())), None)
 
 
 def nearest(our: str, names: Sequence[str]) -> str | None:
-    """The file's column whose name is most like one that ours usually has, in English or German; None where
-    none is: by a typing error, another word for a number, or words before it.
+    """The file's column whose name is most like one that ours usually has, in any language; None where none
+    is: by a typing error, another word for a number, or words before it.
 
     >>> nearest("timestamp", ["household", "transaction_timestamp"])
     'transaction_timestamp'
     >>> nearest("user_id", ["superuser", "customer_type", "customer_code"])
     'customer_code'
     """
-    usual = (*USUAL[our], *_GERMAN.get(our, ()))
+    usual = (*USUAL[our], *_TRANSLATED.get(our, ()))
     likeness = [(_likeness(_REMARK.sub("", name), our, usual), name) for name in names]
     best = max(likeness, key=lambda pair: pair[0], default=(0.0, ""))
     return best[1] if best[0] else None

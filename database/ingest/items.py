@@ -12,6 +12,8 @@ without a title whose item was there before adds a variant or a picture to it.
 """
 
 import json
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +31,15 @@ from database.ingest.chunk import (
     WrongFormatError,
     in_command,
 )
-from database.ingest.column_names import OF_ITEMS, SALE_PRICES, USUAL, plain_name, resolve
+from database.ingest.column_names import (
+    OF_ITEMS,
+    SALE_PRICES,
+    USUAL,
+    USUAL_PRICES,
+    Naming,
+    plain_name,
+    resolve,
+)
 from database.ingest.conventions import Columns, Conventions, in_words, rescaled
 from database.ingest.fields import (
     MOST_RATINGS,
@@ -53,6 +63,7 @@ _HIDING = ("hidden", "published", "status", "visibility")
 _READ = ("item_id", *CONTENT, "base_price", "categories", *_HIDING, *_AVAILABLE, "variant_of")
 _UNPUBLISHED = ("draft", "archived", "inactive", "disabled", "private", "pending", "trash", "hidden")
 _PUBLISHED = ("active", "publish", "published", "enabled", "visible")
+_PRICE = re.compile(r"(?i)^(?!.*(?:range|currency)).*(?:price|preis|precio|prix|prijs|prezzo)")
 _LIST = r"\{.*\}|\[.*\]"  # of PostgreSQL, of JSON
 _LIST_MARKS = r"^[{\[]|[}\]]$|\""
 _MORE_PICTURES = r"\s*[|,]\s*https?://.*$"
@@ -107,8 +118,9 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
     plain = {plain_name(name): name for name in names}
     stated = dict(options.columns)
     sale = next((plain[name] for name in SALE_PRICES if name in plain), None)
-    if sale is not None and "price" in plain and "price" not in stated:
-        stated |= {"price": sale, "base_price": plain["price"]}
+    base = next((plain[name] for name in USUAL_PRICES if name in plain), None)
+    if sale is not None and base is not None and "price" not in stated:
+        stated |= {"price": sale, "base_price": base}
     if plain.keys() >= _OF_WOOCOMMERCE and "variant_of" not in {*names, *stated}:
         stated |= {"variant_of": plain["parent"]}
     naming = resolve(names, _READ, stated, OF_ITEMS)
@@ -122,7 +134,19 @@ def _plan(path: Path, names: list[str], options: Options) -> Plan:
         raise WrongFormatError(
             f"{path}: {told}; try: python -m database.ingest interactions {in_command(path)}"
         )
-    return Plan(naming, _TOLD)
+    return Plan(naming, _TOLD, _unread_price(naming))
+
+
+def _unread_price(naming: Naming) -> tuple[str, ...]:
+    """What to say of a column that may hold the prices of a file whose column of prices is not known."""
+    if {"price", "base_price"} & set(naming.ours):
+        return ()
+    found = next((name for name in naming.ours if name not in _READ and _PRICE.search(name)), None)
+    if found is None:
+        return ()
+    instead = "; original_price is taken instead" if "original_price" in naming.ours else ""
+    option = f"--map {shlex.quote(f'price={found}')}"
+    return (f"{found} is not read{instead}: if it is the price, say {option}",)
 
 
 def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions, before: _Known) -> Chunk:

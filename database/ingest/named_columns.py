@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from database.event_words import meant_by
 from database.ingest.chunk import Chunk, IngestError, Options, WrongFormatError, in_command, rejected_frame
-from database.ingest.column_names import USUAL, Naming, named_in_german, nearest, plain_name
+from database.ingest.column_names import USUAL, Naming, nearest, plain_name, translated
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, Learner
 from database.ingest.fields import moments, possible
 from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
@@ -96,7 +96,7 @@ def missing(
     free = [name for name, our in zip(names, naming.ours, strict=True) if our not in USUAL]
     guesses, unlike, advice, guessed = [], [], "", dict[str, str | None]()
     for our in lacking:
-        found = named_in_german(our, free) if our == "event_type" else nearest(our, free)
+        found = translated(our, free) if our == "event_type" else nearest(our, free)
         if our == "timestamp" and found is not None and not _holds_times(path, found, options):
             found = None  # its name alone is like that of times: "reordered", or a time of day
         if found is None and our != "event_type":

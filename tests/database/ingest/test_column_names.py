@@ -17,7 +17,7 @@ IN_A_LOG = {
     **dict.fromkeys(("Art.-Nr.", "Art.Nr.", "ArtNr", "Artikelnummer", "Artikel-Nr", "ProduktID"), "item_id"),
     **dict.fromkeys(("Created at", "order_date", "event_time", "unixReviewTime", "ts"), "timestamp"),
     **dict.fromkeys(("Bestelldatum", "Rechnungsdatum", "Kaufdatum", "BESTELLDATUM"), "timestamp"),
-    **dict.fromkeys(("Qty", "Lineitem quantity", "Menge", "Anzahl"), "quantity"),
+    **dict.fromkeys(("Qty", "Lineitem quantity", "Menge", "Anzahl", "Cantidad", "Quantité"), "quantity"),
     **dict.fromkeys(("Order ID", "invoice_no", "Bestell-Nr.", "Rechnungsnummer", "Belegnr."), "session_id"),
     **dict.fromkeys(("eventType", "event name", "Action"), "event_type"),
     **dict.fromkeys(("stars", "Bewertung", "Book-Rating"), "stars"),
@@ -26,7 +26,9 @@ IN_A_LOG = {
 IN_A_CATALOGUE = {
     **dict.fromkeys(("id", "g:id", "Artikelnummer", "Art.-Nr.", "Handle", "sku"), "item_id"),
     **dict.fromkeys(("Title", "product_name", "Bezeichnung", "Artikelbezeichnung", "Titel"), "title"),
-    **dict.fromkeys(("Preis", "Einzelpreis", "Variant Price", "sale_price", "unit price"), "price"),
+    **dict.fromkeys(
+        ("Preis", "VK-Preis", "Variant Price", "sale_price", "Precio", "Prix TTC", "Prijs"), "price"
+    ),
     **dict.fromkeys(("UVP", "list_price", "Compare At Price", "Streichpreis"), "original_price"),
     **dict.fromkeys(("Kategorie", "Warengruppe", "product_type", "google_product_category"), "category"),
     **dict.fromkeys(("Beschreibung", "Body (HTML)", "Langtext"), "description"),
@@ -43,6 +45,15 @@ PROPOSED = {
     "aw_product_id": {"item_id"},
     "Artikel": {"item_id", "title"},
     "Datum": {"timestamp"},
+    "ID Cliente": {"user_id"},
+    "N° client": {"user_id"},
+    "Klantnummer": {"user_id"},
+    "Producto": {"item_id", "title"},
+    "Référence": {"item_id"},
+    "Date de commande": {"timestamp"},
+    "Fecha": {"timestamp"},
+    "Naam": {"title"},
+    "Désignation": {"title"},
     "transaction_timestamp": {"timestamp"},
     "last_order_date": {"timestamp"},
     "item_title_en": set(),
@@ -57,6 +68,8 @@ NEITHER = (
         "customer_type",
         "customer_name",
         "new_customer",
+        "seller_user_id",
+        "vendor_email",
         "surname",
     ),
     *(
@@ -81,7 +94,7 @@ NEITHER = (
         "runtime",
         "sometimes",
     ),
-    *("Preis", "Menge", "price", "weight", "quantity"),
+    *("Preis", "Menge", "price", "weight", "quantity", "order_reference", "Numéro de commande"),
 )
 NEEDED = ("user_id", "item_id", "timestamp", "title")
 
@@ -118,7 +131,17 @@ def test_the_table_of_names_in_the_docs_is_the_one_that_is_read() -> None:
     rows = {
         tuple(cell.strip() for cell in line.split("|")[1:3]) for line in text.splitlines() if line[:1] == "|"
     }
-    for our in ("user_id", "device_id", "session_id", "event_type", "timestamp", "query", "title", "price"):
+    for our in (
+        "user_id",
+        "device_id",
+        "session_id",
+        "event_type",
+        "timestamp",
+        "query",
+        "title",
+        "price",
+        "quantity",
+    ):
         assert ", ".join(USUAL[our]) in {names for name, names in rows if name.split(" ")[0] == f"`{our}`"}
     assert ("`item_id` of a catalogue", ", ".join(OF_ITEMS["item_id"])) in rows
     assert ("`rating` (of a log)", ", ".join(USUAL["stars"])) in rows

@@ -1,5 +1,6 @@
 """The catalogue of any shop, as CSV and Parquet."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +46,27 @@ def test_csv_with_the_columns_a_shop_has(connection: Connection, query: Query, t
         "2 fields, not 9": 1,
     }
     assert query("select line from rejected_rows order by line") == [(5,), (6,), (7,), (8,), (9,)]
+
+
+@pytest.mark.parametrize(
+    ("header", "price", "listed", "said"),
+    [
+        ("VK-Preis;UVP", 12.99, 15.99, None),
+        ("Aktionspreis;Preis", 12.99, 15.99, None),
+        ("Shop-Preis EUR;UVP", 15.99, 15.99, "original_price is taken instead: .* 'price=Shop-Preis EUR'"),
+        ("precio_venta;stock", None, None, "precio_venta is not read: .* --map price=precio_venta"),
+        ("price range;currency of prices", None, None, None),
+    ],
+)
+def test_which_column_is_the_price(
+    header: str, price: float | None, listed: float | None, said: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / "i.csv").write_text(f"Art.-Nr.;Bezeichnung;{header}\nA;Tee;12,99;15,99\n")
+    made = read_file("items", tmp_path / "i.csv")
+    found = made.item("A")
+    assert (found["price"], found["original_price"]) == (price, listed)
+    notes = [note for note in made.notes if " is not read" in note]
+    assert (len(notes) == 1 and re.search(said, notes[0])) if said else notes == []
 
 
 def test_a_price_ends_the_sale_of_the_one_before(

@@ -221,6 +221,15 @@ def test_google_retails_events(tmp_path: Path) -> None:
     assert set(made.interactions["session_id"]) == {"s1"} and made.refused() == [(1, "no item id")]
 
 
+def test_events_whose_kind_is_a_list_or_that_are_around_others(tmp_path: Path) -> None:
+    path = tmp_path / "events.json"
+    click = {"user_id": "u", "item_id": "i", "timestamp": "2024-05-01"}
+    path.write_text(json.dumps([{"eventType": ["click"], **click}]))
+    assert events(loaded(path)) == [("u", "i", "click", None, None)]
+    path.write_text(json.dumps([{"event_type": "search", "events": [{"query": "tea", **click}]}]))
+    assert loaded(path).interactions["query"].tolist() == ["tea"]
+
+
 CATALOGUES: dict[str, tuple[str, dict[str, Any]]] = {
     "yelp_business.jsonl": (
         '{"business_id":"b","name":"Cafe","stars":4.5,"review_count":7,"categories":"Coffee, Tea"}\n',

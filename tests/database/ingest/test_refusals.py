@@ -211,6 +211,9 @@ def test_a_refusal_names_the_file_what_was_seen_and_what_to_do(case: Case, tmp_p
         ("grocer.csv", "household_id,product_id,transaction_timestamp\nu,7,2024-05-01T10:00\n", "utf-8", ()),
         ("ends.csv", "client_user_id,the_product,day_and_date\nu,7,2024-05-01\n", "utf-8", ()),
         ("action.csv", "Kunde,Artikel,Datum,Aktion\nu,i,2024-05-01,view\n", "utf-8", ()),
+        ("es.csv", "Pedido;Cliente;Producto;Precio;Fecha\n1;josé;P;12,99;25/12/2025\n", "utf-8", ()),
+        ("fr.csv", "N° commande;Client;Produit;Quantité;Date\n1;Zoé;P;2;25/12/2025\n", "cp1252", ()),
+        ("nl.csv", "Bestelnummer,Klantnummer,Artikelnummer,Besteldatum\n1,k,A,25-12-2025\n", "utf-8", ()),
     ],
 )
 def test_the_command_that_a_refusal_prints_loads_the_file(
