@@ -153,7 +153,7 @@ def _with_objects(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _list_of_rows(value: Mapping[str, Any]) -> str | None:
     is_item = bool(_IDS & value.keys() and _TITLES & value.keys())
-    names = _ROWS if is_item else (*_ROWS, *_PARTS)
+    names: tuple[str, ...] = _ROWS if is_item else (*_ROWS, *_PARTS)
     if "search" in (value.get("eventType"), value.get("event_type")):
         names = ("events",)  # other lists are of the products that were found, and the search is one
     return next((name for name in names if _objects(value.get(name))), None)
