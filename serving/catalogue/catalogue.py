@@ -76,7 +76,7 @@ class Catalogue:
         self._parents = Parents()
         self._now = -np.inf
         self._next_change = -np.inf
-        self._alone: tuple[int, Mask] | None = None
+        self._alone: Mask | None = None
         self.given_back = 0
         """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
         self.n_live = 0
@@ -147,9 +147,9 @@ class Catalogue:
             "rating": np.nan if item.rating is None else item.rating,
             "rating_count": item.rating_count or 0,
             "change_seq": change_seq,
-            "variants": identity_of(self._parents.group_of(item)),
         }
         before = {name: self._columns[name][row] for name in _COLUMNS}
+        self._group(row, identity_of(self._parents.group_of(item)))
         self.n_live += not before["alive"]
         self.fields.put(row, item, fresh=not before["alive"])
         for name, value in values.items():
@@ -209,6 +209,7 @@ class Catalogue:
         if not gone.any():
             return
         self.given_back += 1
+        self._alone = None
         self._id_order.remove(gone)
         for name, (_, fill) in _COLUMNS.items():
             self.column(name)[gone] = fill
@@ -287,9 +288,10 @@ class Catalogue:
     def alone(self) -> Mask:
         """bool[n_rows]: rows whose item is a variant of no other row's. Not to be changed.
 
-        Kept until something changes: it takes a sort of the catalogue.
+        Kept until an item comes or its variants change: it takes a sort of the catalogue. A deleted one
+        counts as if it were there.
         """
-        if self._alone is None or self._alone[0] != self.revision:
+        if self._alone is None or len(self._alone) != self.n_rows:
             groups = self.column("variants")
             order = np.argsort(groups)
             ordered = groups[order]
@@ -297,8 +299,8 @@ class Catalogue:
             alone = np.ones(len(groups), dtype=np.bool_)
             alone[order[1:][same]] = alone[order[:-1][same]] = False
             alone.flags.writeable = False
-            self._alone = self.revision, alone
-        return self._alone[1]
+            self._alone = alone
+        return self._alone
 
     def at(self, moment: datetime) -> None:
         """Bring `listed` to a moment: items are published, and expire, without a change of theirs."""
@@ -318,9 +320,12 @@ class Catalogue:
         for item_id in parents:
             item = None if item_id is None else self.get(item_id)
             if item is not None:
-                self._columns["variants"][self._rows[item.item_id]] = identity_of(
-                    self._parents.group_of(item)
-                )
+                self._group(self._rows[item.item_id], identity_of(self._parents.group_of(item)))
+
+    def _group(self, row: int, variants: int) -> None:
+        if self._columns["variants"][row] != variants:
+            self._columns["variants"][row] = variants
+            self._alone = None
 
     def _count(self, row: int | None = None) -> None:
         """Count a change of the columns, of one row or (None) of `listed` alone."""

@@ -171,9 +171,14 @@ class FieldColumns:
 
     def put(self, row: int, item: Item, *, fresh: bool) -> None:
         """Set what a row's item has; a `fresh` row had nothing before."""
+        values = list(values_of(item))
         if not fresh:
-            self.clear(row)
-        for name, kind, value in values_of(item):
+            kept = {(name, kind) for name, kind, _ in values}
+            for key, column in self._all().items():
+                # A number is replaced: one that stays the same leaves the order as it is.
+                if key not in kept or isinstance(column, Codes):
+                    column.clear(row)
+        for name, kind, value in values:
             if kind in ("number", "time"):
                 self._numbers[name, kind].put(row, value)
             else:

@@ -1,12 +1,14 @@
 """Orders by a field's numbers are kept while no number changes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.catalogue.fields import Numbers, falling_scores
+from serving.catalogue.fields import FieldColumns, Numbers, falling_scores
+from serving.types import Item
 
 CHANGES = st.lists(
     st.tuples(st.integers(0, 9), st.none() | st.sampled_from([-1.0, 0.0, 2.5, 7.0]), st.booleans()),
@@ -43,3 +45,17 @@ def test_scores_fall_with_the_place(values: list[float], descending: bool) -> No
             else:
                 before = one > other if descending else one < other
             assert (first > second) == before
+
+
+def test_an_edit_of_another_field_leaves_the_order_as_it_is() -> None:
+    columns, item = FieldColumns(), Item("a", "product", "Plum", price=2.0, tags=("old",))
+    columns.put(0, item, fresh=True)
+    columns.put(1, replace(item, item_id="b", price=1.0, tags=()), fresh=True)
+    order = columns.numbers("price").falling(2, descending=False)
+    columns.put(0, replace(item, title="Plums", stock=3, tags=("new",)), fresh=False)
+    assert columns.numbers("price").falling(2, descending=False) is order
+    columns.put(0, replace(item, price=0.5), fresh=False)
+    assert columns.numbers("price").falling(2, descending=False).tolist() != order.tolist()
+    columns.put(0, replace(item, price=None, stock=None, tags=()), fresh=False)
+    assert (columns.numbers("price").known, columns.numbers("stock").known) == (1, 0)
+    assert not columns.codes("labels", "texts").known

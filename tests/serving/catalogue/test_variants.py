@@ -77,3 +77,18 @@ def test_who_is_alone_has_no_variant(changes: list[Item | str]) -> None:
             catalogue.remove(change, seq)
         groups = catalogue.column("variants").tolist()
         assert catalogue.alone().tolist() == [groups.count(group) == 1 for group in groups]
+
+
+def test_who_is_alone_is_known_until_variants_change() -> None:
+    catalogue = Catalogue()
+    catalogue.put(shirt("a", "p"), 1)
+    catalogue.put(Item("cup", "product", "Cup"), 2)
+    alone = catalogue.alone()
+    assert alone.tolist() == [True, True]
+    catalogue.put(replace(shirt("a", "p"), title="Shirt, blue", price=2.0), 3)
+    catalogue.put(Item("cup", "product", "cup", hidden=True), 4)
+    assert catalogue.alone() is alone, "a price, or a title of the same words, takes no sort of the catalogue"
+    catalogue.put(Item("mug", "product", "CUP"), 5)
+    assert catalogue.alone().tolist() == [True, False, False]
+    catalogue.put(Item("mug", "product", "Mug"), 6)
+    assert catalogue.alone().tolist() == [True, True, True]
