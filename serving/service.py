@@ -21,6 +21,7 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import bind_host, refuse_exposure
+from serving.api.middleware import REQUEST_SECONDS
 from serving.garbage import short_collections
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import use_own_folder
@@ -33,7 +34,6 @@ _CONNECTIONS = (3, 13)
 """Connections that a worker keeps, and at most has."""
 _DATABASE_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
-_TIMEOUT_SECONDS = 30
 
 
 @asynccontextmanager
@@ -99,7 +99,7 @@ app = create_app(open_plane, get_settings())
     name="shortlist",
     workers=get_settings().service_workers,
     http={"host": get_settings().service_host, "port": get_settings().service_port},
-    traffic={"timeout": _TIMEOUT_SECONDS},
+    traffic={"timeout": REQUEST_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )

@@ -85,8 +85,15 @@ class ErrorAnswer(BaseModel):
 class ApiError(HTTPException, ServingError):
     """An error that a router raises on purpose, with its status, code and the field at fault."""
 
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(status, message)
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        field: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message, headers)
         self.code = code
         self.field = field
 
@@ -197,10 +204,10 @@ def _reason(error: Any) -> str:
 
 async def _on_http(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
-    if isinstance(exc, ApiError):
-        return error_answer(exc.status_code, exc.code, str(exc.detail), exc.field)
-    code = _STATUS_CODES.get(exc.status_code, "error")
     headers = dict(exc.headers) if exc.headers else None
+    if isinstance(exc, ApiError):
+        return error_answer(exc.status_code, exc.code, str(exc.detail), exc.field, headers=headers)
+    code = _STATUS_CODES.get(exc.status_code, "error")
     return error_answer(exc.status_code, code, str(exc.detail), headers=headers)
 
 

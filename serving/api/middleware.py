@@ -4,6 +4,7 @@ Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts
 BodyLimit, HeadAsGet.
 """
 
+import asyncio
 import itertools
 import logging
 import re
@@ -36,6 +37,11 @@ BATCHES = frozenset({"/v1/items:batch", "/v1/users:batch", "/v1/events"})
 
 STREAMED = frozenset({"/v1/items:batch", "/v1/users:batch"})
 """Those of them that are read as they come."""
+
+REQUEST_SECONDS = 30
+"""A request is given up after so long."""
+BODY_SECONDS = 20.0
+"""Its body has so long to come: the rest is for storing what it holds."""
 
 ANSWERS_A_CONNECTION = 251
 """One answer in so many closes its connection, and its client connects anew. Workers accept from one socket,
@@ -224,7 +230,9 @@ class KeyCheck:
 
 
 class BodyLimit:
-    """Reads a body of at most so many bytes and so deep, and hands it on whole; none that ends early.
+    """Reads a body of at most so many bytes and so deep, and hands it on whole.
+
+    None that ends early, takes too long to come or is compressed.
 
     A body that is STREAMED is handed on as it comes, to a route that refuses one that ends early.
     """
@@ -243,6 +251,7 @@ class BodyLimit:
         try:
             if _declared_length(scope) > most:
                 raise _too_large(most)
+            _refuse_encoded(scope)
             limited = _limited(receive, most)
             if scope["path"] not in STREAMED:
                 body = await _read(limited)
@@ -251,7 +260,9 @@ class BodyLimit:
                     raise ApiError(400, "body_too_deep", message)
                 limited = _replay(body, receive)
         except ApiError as error:
-            await error_answer(error.status_code, error.code, str(error.detail))(scope, receive, send)
+            headers = dict(error.headers) if error.headers else None
+            refusal = error_answer(error.status_code, error.code, str(error.detail), headers=headers)
+            await refusal(scope, receive, send)
             return
         await self._app(scope, limited, send)
 
@@ -261,12 +272,20 @@ def _too_large(most: int) -> ApiError:
 
 
 def _limited(receive: Receive, most: int) -> Receive:
-    """The same messages. Raises ApiError (413) with the one by which a body has more than `most` bytes."""
-    size = 0
+    """The same messages. Raises ApiError with the one by which a body has more than `most` bytes (413), and
+    when it has not ended after BODY_SECONDS (408)."""
+    size, ended = 0, False
+    until = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def limited() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, ended
+        try:
+            async with asyncio.timeout_at(None if ended else until):
+                message = await receive()
+        except TimeoutError as error:
+            said = f"the body did not end within {BODY_SECONDS:.0f} seconds: nothing of it is stored"
+            raise ApiError(408, "body_too_slow", said, headers={"Connection": "close"}) from error
+        ended = not message.get("more_body", False)
         size += len(message.get("body", b""))
         if size > most:
             raise _too_large(most)
@@ -308,6 +327,14 @@ class HeadAsGet:
         asked = {**scope, "method": "GET"}
         await self._app(asked, receive, send_headers)
         scope["route"] = asked.get("route")
+
+
+def _refuse_encoded(scope: Scope) -> None:
+    """Raises ApiError (415) for a body that is compressed."""
+    for name, value in scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            said = f"a body in {value.decode('latin-1')!r} is not read: send it as it is"
+            raise ApiError(415, "unsupported_body", said)
 
 
 def _declared_length(scope: Scope) -> int:

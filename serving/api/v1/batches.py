@@ -30,14 +30,31 @@ class BatchAnswer(BaseModel):
     results: list[RowResult]
 
 
+LINE_RESULTS: dict[str, Any] = {
+    "content": {LINES: {"schema": {"type": "string", "description": "One of `results` a line"}}}
+}
+"""What OpenAPI says of a batch's answer beside its model."""
+
+
 def batch_body(examples: Mapping[str, Any], *, alone: bool = False) -> dict[str, Any]:
-    """What OpenAPI says of a body that is read row by row; `alone`: an object by itself will do, too."""
+    """What OpenAPI says of a body that is read row by row; `alone`: an object by itself will do, too.
+
+    Of `examples` those that are lists are shown as lines, too.
+    """
     schema = {
         "type": ["object", "array"] if alone else "array",
         "items": {"type": "object"},
         "maxItems": 10_000,
     }
-    content = {"application/json": {"schema": schema, "examples": examples}}
+    lines = {
+        name: {"value": b"".join(map(_line, example["value"])).decode()}
+        for name, example in examples.items()
+        if isinstance(example["value"], list)
+    }
+    content = {
+        "application/json": {"schema": schema, "examples": examples},
+        LINES: {"schema": {"type": "string", "description": "One object a line"}, "examples": lines},
+    }
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -16,7 +16,7 @@ from serving.api.errors import ApiError
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1 import etags
-from serving.api.v1.batches import BatchAnswer, batch_answer, batch_body
+from serving.api.v1.batches import LINE_RESULTS, BatchAnswer, batch_answer, batch_body
 from serving.api.v1.etags import IfMatch, IfNoneMatch
 from serving.api.v1.fields import Id
 from serving.api.v1.item import ItemOut, item_shape
@@ -115,7 +115,11 @@ async def list_categories(plane: Plane) -> Response:
     operation_id="put_items",
     status_code=207,
     response_model=BatchAnswer,
-    responses={200: {"model": BatchAnswer}, **documented(400, 401, 413, 503)},
+    responses={
+        200: {"model": BatchAnswer, **LINE_RESULTS},
+        207: LINE_RESULTS,
+        **documented(400, 401, 413, 503),
+    },
     openapi_extra=batch_body({"two": {"value": [{"id": "1", **_EXAMPLE}, {"id": "2", "title": "Plums"}]}}),
     summary="Put up to 10,000 items",
 )

@@ -25,6 +25,7 @@ _TITLES = {
     403: "Not allowed with this key",
     404: "Not found",
     405: "Method not allowed",
+    408: "The body took too long",
     409: "Conflict",
     412: "Changed meanwhile",
     413: "The body is too large",

@@ -23,6 +23,8 @@ LINES = "application/x-ndjson"
 """What a body of lines may be called; then a line that is not JSON is a row that is refused."""
 _LINES = (LINES, "application/ndjson", "application/jsonl", "application/jsonlines")
 
+_BEFORE = b" \t\r\n\v\f\xef\xbb\xbf"
+"""What no JSON begins with: white space, and the bytes of the mark that some programs begin a file with."""
 _IN_A_THREAD = 4096
 """Bytes from which on a part of a body is read in a thread: fewer take less time than to ask one."""
 Row = TypeVar("Row", bound=BaseModel)
@@ -75,7 +77,7 @@ class RowReader(Generic[Row]):
     def feed(self, part: bytes) -> None:
         """Read the next part. Raises ApiError for a row or a line too many."""
         if self._lines is None and not self._rest:
-            part = part.lstrip()
+            part = part.lstrip(_BEFORE)
         self._rest += part
         if self._lines is None and self._rest and self._rest[:1] != b"{":
             self._lines = self._said_lines and self._rest[:1] != b"["

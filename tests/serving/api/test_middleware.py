@@ -1,6 +1,10 @@
 """What every request passes: ids and headers, one error shape, limits, metrics, slashes."""
 
+import asyncio
+import gzip
+import itertools
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -9,7 +13,7 @@ from starlette.routing import Match
 
 from database.settings import Settings
 from serving.api import middleware
-from serving.api.middleware import ANSWERS_A_CONNECTION, MAX_DEPTH
+from serving.api.middleware import ANSWERS_A_CONNECTION, BODY_SECONDS, MAX_DEPTH, REQUEST_SECONDS
 from serving.errors import DatabaseUnavailableError
 
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
@@ -258,22 +262,21 @@ async def test_one_answer_in_so_many_closes_its_connection(http: httpx.AsyncClie
     assert len(closing) == 2 and closing[1] - closing[0] == ANSWERS_A_CONNECTION
 
 
-@pytest.mark.parametrize("path", ["/v1/items:batch", "/v1/users:batch", "/v1/events", EVENTS])
-async def test_a_body_whose_sender_is_gone_before_its_end_stores_nothing(
-    served: Any, plane: Any, path: str
-) -> None:
-    http = await served(settings_of())
-    row = {
+PATHS_WITH_BODIES = ["/v1/items:batch", "/v1/users:batch", "/v1/events", EVENTS]
+
+
+def row_of(path: str) -> bytes:
+    """A body that the path would store, without its end."""
+    rows = {
         "/v1/events": b'{"type": "click", "user_id": "u", "item_id": "PRODUCT001"}',
         EVENTS: json.dumps(CLICK).encode(),
-    }.get(path, b'{"id": "half"}')
-    came = iter(
-        [{"type": "http.request", "body": row + b"\n", "more_body": True}, {"type": "http.disconnect"}]
-    )
-    sent: list[Any] = []
+    }
+    return rows.get(path, b'{"id": "half"}') + b"\n"
 
-    async def receive() -> Any:
-        return next(came)
+
+async def sent_for(http: httpx.AsyncClient, path: str, receive: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """What the app sends for a POST whose body comes by `receive`."""
+    sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -287,7 +290,57 @@ async def test_a_body_whose_sender_is_gone_before_its_end_stores_nothing(
         "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
     }
+    await http._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+    return sent
+
+
+@pytest.mark.parametrize("path", PATHS_WITH_BODIES)
+async def test_a_body_whose_sender_is_gone_before_its_end_stores_nothing(
+    served: Any, plane: Any, path: str
+) -> None:
+    came = iter(
+        [
+            {"type": "http.request", "body": row_of(path), "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(came)
+
     before = (dict(plane.items), dict(plane.users), list(plane.events))
-    await http._transport.app(scope, receive, send)
+    sent = await sent_for(await served(settings_of()), path, receive)
     assert sent[0]["status"] == 400
     assert (plane.items, plane.users, plane.events) == before
+
+
+@pytest.mark.parametrize("path", PATHS_WITH_BODIES)
+async def test_a_body_that_does_not_end_is_refused_and_its_connection_closed(
+    served: Any, plane: Any, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However steadily it comes."""
+    assert BODY_SECONDS < REQUEST_SECONDS, "else the request is given up first, with no problem to read"
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.2)
+    rows = itertools.chain([row_of(path)], itertools.repeat(b" "))
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": next(rows), "more_body": True}
+
+    before = (dict(plane.items), dict(plane.users), list(plane.events))
+    start, body = await sent_for(await served(settings_of()), path, receive)
+    assert (start["status"], (b"connection", b"close") in start["headers"]) == (408, True)
+    assert b"nothing of it is stored" in body["body"]
+    assert (plane.items, plane.users, plane.events) == before
+
+
+@pytest.mark.parametrize("path", PATHS_WITH_BODIES)
+async def test_a_compressed_body_is_refused(http: httpx.AsyncClient, plane: Any, path: str) -> None:
+    body, before = row_of(path), (dict(plane.items), dict(plane.users), list(plane.events))
+    kind = "application/json" if path == EVENTS else "application/x-ndjson"
+    headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+    refused = await http.post(path, content=gzip.compress(body), headers=headers)
+    assert refused.status_code == 415 and "gzip" in refused.text
+    assert (plane.items, plane.users, plane.events) == before
+    taken = await http.post(path, content=body, headers={**headers, "Content-Encoding": "identity"})
+    assert taken.status_code != 415

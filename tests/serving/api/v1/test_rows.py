@@ -38,6 +38,7 @@ def read(parts: list[bytes], *, lines: bool = False) -> Found:
 def plainly(body: bytes) -> Found:
     """The same, of a whole body: JSON if it is, else line by line."""
     single = False
+    body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         whole = json.loads(body)
         values = whole if isinstance(whole, list) else [whole]
@@ -91,7 +92,7 @@ BODIES = ARRAYS | st.lists(
 @st.composite
 def cut(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     """A body, and the same in parts."""
-    body = draw(BODIES | BODIES.map(bytes.strip))
+    body = draw(st.sampled_from([b"", b"\xef\xbb\xbf", b"\n"])) + draw(BODIES | BODIES.map(bytes.strip))
     places = sorted(draw(st.sets(st.integers(0, len(body)))))
     return body, [body[start:end] for start, end in zip([0, *places], [*places, len(body)], strict=True)]
 
