@@ -22,7 +22,7 @@ Summaries = Mapping[str, Mapping[str, float]]
 
 
 def below(files: Summaries) -> list[str]:
-    """A line for each floor that is not reached."""
+    """A line for each floor that is not reached; what is not there at all reaches none."""
     missing = []
     branches = _share(files.values(), "branches")
     if branches < BRANCHES:
@@ -41,7 +41,7 @@ def _share(files: Iterable[Mapping[str, float]], *parts: str) -> float:
     for file in files:
         run += sum(file[f"covered_{part}"] for part in parts)
         there += sum(file[names[part]] for part in parts)
-    return 100 * run / there if there else 100.0
+    return 100 * run / there if there else 0.0
 
 
 def main() -> int:

@@ -13,11 +13,21 @@ def counted(lines: tuple[int, int], branches: tuple[int, int] = (0, 0)) -> dict[
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, []),
+        ({}, ["Tests ran 0.0 % of the branches", "Tests ran 0.0 % of operations"]),
         ({"operations/up.py": counted((80, 100)), "serving/a.py": counted((0, 900), (9, 10))}, []),
-        ({"operations/up.py": counted((79, 100))}, ["Tests ran 79.0 % of operations, less than 80 %."]),
-        ({"operations/a.py": counted((100, 100)), "operations/install/b.py": counted((50, 100))}, ["75.0"]),
-        ({"serving/a.py": counted((99, 99), (89, 100))}, ["Tests ran 89.0 % of the branches"]),
+        ({"operating/up.py": counted((80, 100), (9, 10))}, ["Tests ran 0.0 % of operations"]),
+        (
+            {"operations/up.py": counted((79, 100)), "serving/a.py": counted((9, 9), (9, 10))},
+            ["Tests ran 79.0 % of operations, less than 80 %."],
+        ),
+        (
+            {
+                "operations/a.py": counted((90, 100), (10, 10)),
+                "operations/install/b.py": counted((50, 100), (10, 10)),
+            },
+            ["Tests ran 72.7 % of operations"],
+        ),
+        ({"operations/a.py": counted((99, 99), (89, 100))}, ["Tests ran 89.0 % of the branches"]),
         ({"operations/a.py": counted((1, 9), (1, 9)), "watch/a.py": counted((9, 9))}, ["11.1", "11.1"]),
     ],
 )

@@ -22,7 +22,7 @@ MOST_RATINGS = 2**31 - 1  # what the column holds
 _YES = {"true", "yes", "y", "t", "instock", "available", "limitedavailability", "onlineonly", "instoreonly"}
 _YES |= {"preorder", "presale", "backorder", "madetoorder", "discounted"}
 _NO = {"false", "no", "n", "f", "outofstock", "soldout", "discontinued", "unavailable", "reserved"}
-_DECORATION = r"^https?://schema\.org/|[\s_]+|-(?!\d)"  # the minus of a number stays
+_DECORATION = r"^https?://schema\.org/|-"
 NULL_WORDS = ("NULL", "null", "\\N", "None", "nan", "NaN", "NA", "N/A", "<NA>", "#N/A", "(not set)")
 """What programs write for a value that is missing."""
 
@@ -123,9 +123,10 @@ def flags(column: pd.Series, name: str, nulled: Counter[str]) -> pd.Series:
     That is true, no, 1, a number in stock, or the availability of schema.org and of product feeds
     ("in stock", "OutOfStock", "preorder").
     """
-    text = clean(column).str.lower().str.replace(_DECORATION, "", regex=True)
+    text = clean(column).str.lower().str.replace(r"[\s_]+", "", regex=True)
     number = pd.to_numeric(text, errors="coerce").astype("float64")
-    yes, no = text.isin(_YES) | (number > 0), text.isin(_NO) | (number <= 0)
+    word = text.str.replace(_DECORATION, "", regex=True)
+    yes, no = word.isin(_YES) | (number > 0), word.isin(_NO) | (number <= 0)
     _count(nulled, f"{name} is neither yes nor no", text.notna() & ~yes & ~no)
     found = pd.Series(None, index=column.index, dtype="str")
     return found.mask(yes, "true").mask(no, "false")

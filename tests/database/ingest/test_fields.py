@@ -22,7 +22,7 @@ from database.ingest.fields import (
 )
 
 YES = ["true", "YES", "1", "12", "0.5", "in stock", "https://schema.org/InStock", "pre-order", "Pre_Sale"]
-NO = ["false", "No", "0", "-2", "out of stock", "http://schema.org/OutOfStock", "Sold-Out"]
+NO = ["false", "No", "0", "-2", "-.5", "- 2", "out of stock", "http://schema.org/OutOfStock", "Sold-Out"]
 KNOWN = {"1": 1.0, "2.5": 2.5, "-3": -3.0, "1,399": 1399.0, "1e3": 1000.0}
 WRONG = ["inf", "abc", "1.2.3"]
 MOMENTS = st.sampled_from([datetime(2024, 5, 1, 12, 30, 59, micros) for micros in (0, 1, 170, 500_000)])
