@@ -167,9 +167,9 @@ def texts(seed: int, count: int) -> list[tuple[str, Vector | None]]:
 
 
 def user(made: World, seed: int, *, events: int = 12, searches: int = 0, interests: int = 0) -> User:
-    """Somebody who asks for a list."""
+    """Somebody who asks for a list: every other one was trained, as other users than their events say."""
     history = made.history(visit(made, seed, events)) if events else History()
-    trained = seed % made.shop.data.n_users if seed % 2 and not events else -1
+    trained = seed % made.shop.data.n_users if seed % 2 else -1
     return User(
         f"user {seed}",
         history,
