@@ -90,6 +90,7 @@ def test_a_mean_far_below_is_not_enough_while_the_interval_holds_no_change() -> 
 def test_too_few_users_on_either_side_say_nothing(old: int, new: int) -> None:
     found = compare_days(rate(old, old), rate(new, 0), [], LIMITS)
     assert (found.verdict, found.value, found.p_value) == ("undecided", 0.0, 1.0)
+    assert (found.low, found.high) == (-10.0, 10.0), "anything may be"
 
 
 def test_what_is_usual_between_their_days_is_taken_off() -> None:
