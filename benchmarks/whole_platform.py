@@ -54,12 +54,12 @@ def run(rounds: int, small: bool, page: Path | None) -> None:
         require_own_servers(settings)
         settings.inbox.mkdir()
         try:
-            _measure(settings, rounds, page)
+            _measure(settings, rounds, ", made small" if small else "", page)
         finally:
             _make("down")
 
 
-def _measure(settings: Settings, rounds: int, page: Path | None) -> None:
+def _measure(settings: Settings, rounds: int, size: str, page: Path | None) -> None:
     started = time.perf_counter()
     _make("up", "DETACH=1")
     up = time.perf_counter() - started
@@ -71,7 +71,7 @@ def _measure(settings: Settings, rounds: int, page: Path | None) -> None:
         table(
             "The first training", ("task", "seconds"), [(t["task_id"], float(t["duration"])) for t in tasks]
         )
-        tell_rows([up_row(up, tasks)], "once", page)
+        tell_rows([up_row(up, tasks)], f"once{size}", page)
         dag: list[float] = []
         alone: list[float] = []
         for number in range(rounds):
@@ -83,7 +83,7 @@ def _measure(settings: Settings, rounds: int, page: Path | None) -> None:
                     alone.append(_in_one_process())
     if rounds:
         table("The daily run, seconds", ("Airflow", "one process"), [*zip(dag, alone, strict=True)])
-        tell_rows([dag_row(dag, alone)], f"{rounds} rounds", page)
+        tell_rows([dag_row(dag, alone)], f"{rounds} rounds{size}", page)
 
 
 def _make(*words: str) -> None:
