@@ -125,3 +125,12 @@ def test_a_long_home_keeps_the_socket_short_enough(settings: Settings, tmp_path:
     assert layout(deep).sockets.stat().st_mode & 0o077 == 0
     Supervisor(layout(deep)).stop()
     assert not layout(deep).sockets.exists()
+
+
+def test_a_task_waits_for_an_api_server_that_is_slow_to_start_or_to_answer(
+    environment: dict[str, str],
+) -> None:
+    """Each attempt of a task that gives up before it begins is one less for the night."""
+    filled = process_environment(environment, CONFIGURATION)
+    assert float(filled["AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"]) >= 30
+    assert int(filled["AIRFLOW__WORKERS__EXECUTION_API_RETRIES"]) >= 8
