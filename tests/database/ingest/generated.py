@@ -212,7 +212,7 @@ class Draw:
         """Texts, whole numbers, or whole numbers that became fractions; some rows share one."""
         kind = self.random.choice(["text", "text", "whole", "fraction"])
         if kind == "text":
-            few = [f"x{self.number}{self.letters()}" for _ in range(self.size)]
+            few = [f"x{self.number:06d}{self.letters()}" for _ in range(self.size)]
             written = self.each(
                 lambda: self.random.choice(few if self.random.random() < 0.95 else NULL_WORDS)
             )
