@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from database.settings import Settings
 
@@ -32,12 +33,25 @@ class AirflowApi:
     ) -> None:
         self._client.close()
 
-    def healthy(self) -> bool:
-        """Whether every component is up and has sent a heartbeat recently."""
+    def healthy(self, within: float = 0) -> bool:
+        """Whether every component is up and has sent a heartbeat recently.
+
+        A busy machine is asked again for `within` seconds, one on which nothing listens only once.
+        """
+        tries = Retrying(
+            stop=stop_after_delay(within),
+            wait=wait_fixed(1),
+            retry=retry_if_result(lambda healthy: not healthy)
+            | retry_if_exception_type((httpx.TimeoutException, httpx.ReadError)),
+            retry_error_callback=lambda _: False,
+        )
         try:
-            reply = self._client.get("/api/v2/monitor/health", timeout=3)
+            return bool(tries(self._healthy))
         except httpx.HTTPError:
             return False
+
+    def _healthy(self) -> bool:
+        reply = self._client.get("/api/v2/monitor/health", timeout=3)
         if reply.status_code != httpx.codes.OK:
             return False
         states = reply.json()

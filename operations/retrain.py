@@ -65,7 +65,7 @@ def run(
 
 def _require_running(api: AirflowApi) -> None:
     """Refuse unless Airflow can run the DAG; signs in."""
-    if not api.healthy():
+    if not api.healthy(within=train.PATIENCE_SECONDS):
         raise StartError(
             f"Airflow does not respond at {api.address}, or is not ready",
             f"Start the platform with `make up` (or `make up DETACH=1`), then run `{AGAIN}` again",

@@ -18,6 +18,7 @@ from operations.airflow import COMPONENTS, AirflowApi
 from operations.errors import SupervisorError
 from operations.status import schedules, table
 from operations.supervisor import Supervisor
+from tests.ports import free_ports
 
 PAUSED: dict[str, bool] = {}
 """The DAGs that Airflow knows, and whether each is paused."""
@@ -146,3 +147,26 @@ def test_airflow_is_healthy_when_all_of_its_parts_are(airflow: Settings, sick: s
         for state in ("unhealthy", None):
             HEALTH[sick] = state
             assert not api.healthy(), state
+
+
+def test_an_airflow_that_is_late_is_waited_for_and_one_that_is_down_is_not(
+    airflow: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        HEALTH["scheduler"] = "healthy"
+
+    monkeypatch.setattr("tenacity.nap.time.sleep", wait)
+    HEALTH.update(dict.fromkeys(COMPONENTS, "healthy") | {"scheduler": "unhealthy"})
+    with AirflowApi(airflow) as api:
+        assert not api.healthy()
+        assert not waited
+        assert api.healthy(within=60)
+        assert len(waited) == 1
+    with AirflowApi(
+        airflow.model_copy(update={"airflow_url": f"http://127.0.0.1:{free_ports(1)[0]}"})
+    ) as api:
+        assert not api.healthy(within=60)
+    assert len(waited) == 1
