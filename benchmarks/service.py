@@ -27,7 +27,7 @@ from benchmarks.load import LoadResult, drive, get, post, size_of
 from benchmarks.raw import SIZE
 from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
-from benchmarks.shop import ITEM, prepare_shop
+from benchmarks.shop import ITEM, SEARCHES, prepare_shop
 from database.settings import REPOSITORY
 
 WORKERS = 2
@@ -102,9 +102,8 @@ def run(rounds: int, seconds: float, page: Path | None) -> None:
 
 def _requests(users: list[str]) -> dict[str, list[bytes]]:
     homes = [get(f"/recommendations/home?user_id={user_id}") for user_id in users]
-    words = ("red mug", "tea towel", "christmas lights", "something to keep tea warm", "paper chain kit")
     searches = [
-        get(f"/recommendations/search?response_limit=20&query={text.replace(' ', '+')}") for text in words
+        get(f"/recommendations/search?response_limit=20&query={text.replace(' ', '+')}") for text in SEARCHES
     ]
     als = [post("/matrix_factor/user", b'{"user_id": "%s", "n": 10}' % user.encode()) for user in users]
     likes = [get(f"/recommendations/product/{ITEM}")]

@@ -23,6 +23,7 @@ from training.params import load_params
 from training.release.bundle import StoredBundle, store_bundle
 
 ITEM = "0000022086"
+SEARCHES = ("red mug", "tea towel", "christmas lights", "something to keep tea warm", "paper chain kit")
 _USERS = 200
 _DIMENSION = 384
 

@@ -15,7 +15,6 @@ from statistics import median
 from typing import Any
 
 import click
-import httpx
 
 from benchmarks.installation import lay_out, require_own_servers
 from benchmarks.report import table
@@ -65,7 +64,11 @@ def _measure(settings: Settings, rounds: int, size: str, page: Path | None) -> N
     up = time.perf_counter() - started
     with AirflowApi(settings) as airflow:
         airflow.sign_in()
-        tasks = airflow.tasks(DAILY, _first_run(airflow))
+        # Of the last 03:00, which Airflow starts late and `make up` then follows, or one of its own.
+        first = airflow.first_run(DAILY)
+        if first is None:
+            raise RuntimeError(f"Airflow has no run of {DAILY}")
+        tasks = airflow.tasks(DAILY, first)
         if unfinished := [task["task_id"] for task in tasks if task["state"] != "success"]:
             raise RuntimeError(f"the first training ended without {', '.join(unfinished)}")
         table(
@@ -101,16 +104,6 @@ def _run(*command: str) -> None:
             raise
     if code != 0:
         raise subprocess.CalledProcessError(code, command)
-
-
-def _first_run(airflow: AirflowApi) -> str:
-    """The run that `make up` followed: the last 03:00's, which Airflow starts late, or one of its own."""
-    address = f"{airflow.address}/api/v2/dags/{DAILY}/dagRuns"
-    token = httpx.get(f"{airflow.address}/auth/token", trust_env=False).raise_for_status().json()
-    headers = {"Authorization": f"Bearer {token['access_token']}"}
-    query = {"order_by": "id", "limit": "1"}
-    answer = httpx.get(address, params=query, headers=headers, trust_env=False).raise_for_status()
-    return str(answer.json()["dag_runs"][0]["dag_run_id"])
 
 
 def _by_airflow(airflow: AirflowApi) -> float:

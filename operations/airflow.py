@@ -84,8 +84,14 @@ class AirflowApi:
 
     def unfinished_run(self, dag_id: str) -> str | None:
         """Id of a queued or running run, if there is one."""
-        params = {"state": ["queued", "running"], "limit": "1"}
-        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params)["dag_runs"]
+        return self._one_run(dag_id, {"state": ["queued", "running"]})
+
+    def first_run(self, dag_id: str) -> str | None:
+        """Id of the run that was made before all others, if there is one."""
+        return self._one_run(dag_id, {"order_by": "id"})
+
+    def _one_run(self, dag_id: str, params: dict[str, Any]) -> str | None:
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", {**params, "limit": "1"})["dag_runs"]
         return str(runs[0]["dag_run_id"]) if runs else None
 
     def trigger(

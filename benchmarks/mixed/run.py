@@ -29,7 +29,7 @@ from benchmarks.mixed.generator import SHOPPERS, install
 from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.service import WORKERS, served
-from benchmarks.shop import prepare_shop
+from benchmarks.shop import SEARCHES, prepare_shop
 from database import deployments
 from database.connection import libpq_url
 from database.settings import REPOSITORY, Settings
@@ -46,7 +46,6 @@ MIX = {"home": 12, "product": 3, "search": 2, "click": 2, "als": 1}
 """Of twenty requests."""
 WAITING, FULL_CONNECTIONS = 100, 16
 _WARM_SECONDS = 5.0
-_SEARCHES = ("red mug", "tea towel", "christmas lights", "something to keep tea warm", "paper chain kit")
 _TRENDING = "from training.pipeline.trending import refresh_trending; refresh_trending()"
 
 Request = tuple[str, str, str, str | None]
@@ -133,7 +132,7 @@ def _request(kind: str, user: str, draw: random.Random) -> Request:
     if kind == "product":
         return kind, "GET", "/recommendations/product/{item}", None
     if kind == "search":
-        query = quote_plus(draw.choice(_SEARCHES))
+        query = quote_plus(draw.choice(SEARCHES))
         return kind, "GET", f"/recommendations/search?response_limit=20&query={query}", None
     if kind == "click":
         body = {"user_id": user, "event_type": "product_click", "product_id": "{item}"}

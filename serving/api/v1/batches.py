@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from serving.api.responses import answer
 from serving.api.v1.problems import FieldProblem
-from serving.api.v1.rows import LINES
+from serving.api.v1.rows import LINES, MAX_ROWS
 
 
 class RowResult(BaseModel):
@@ -44,7 +44,7 @@ def batch_body(examples: Mapping[str, Any], *, alone: bool = False) -> dict[str,
     schema = {
         "type": ["object", "array"] if alone else "array",
         "items": {"type": "object"},
-        "maxItems": 10_000,
+        "maxItems": MAX_ROWS,
     }
     lines = {
         name: {"value": b"".join(map(_line, example["value"])).decode()}
