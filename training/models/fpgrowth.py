@@ -182,17 +182,28 @@ def cut_baskets(baskets: Csr, limit: int, seed: int) -> Csr:
 
 def pair_counts(baskets: Csr, least: int) -> Csr:
     """Baskets that hold both items, where these are `least` or more; csr int32[n_items, n_items]."""
+    # No pair stands in more baskets than either of its items (Agrawal and Srikant 1994).
+    frequent = np.flatnonzero(np.bincount(baskets.indices, minlength=baskets.shape[1]) >= least)
     # int32: float32 counts exactly only up to 2^24 baskets.
-    whole = baskets.astype(np.int32)
+    whole = sparse.csr_array(baskets[:, frequent], dtype=np.int32)
     items = sparse.csr_array(whole.T)
-    blocks = [sparse.csr_array((0, items.shape[0]), dtype=np.int32)]
+    parts = [np.zeros((3, 0), dtype=np.int32)]
     for start, end in row_blocks(items, whole):
-        # Most of the pairs are rare, and dropped before the next block is counted.
-        found = (items[start:end] @ whole).tocoo()
-        kept = (found.data >= least) & (found.row + start != found.col)
-        pairs = (found.data[kept], (found.row[kept], found.col[kept]))
-        blocks.append(sparse.csr_array(pairs, shape=found.shape))
-    return sparse.vstack(blocks, format="csr")
+        # Pairs with items of earlier blocks were counted there; most are rare, and dropped before the next.
+        found = items[start:end] @ whole[:, start:]
+        kept = np.flatnonzero(found.data >= least)
+        one = np.searchsorted(found.indptr, kept, side="right") - 1 + start
+        other = found.indices[kept] + start
+        once = one < other
+        parts.append(np.stack([frequent[one], frequent[other], found.data[kept]])[:, once])
+    one, other, counts = np.concatenate(parts, axis=1)
+    both_ways = np.concatenate([one, other]), np.concatenate([other, one])
+    n_items = baskets.shape[1]
+    pairs = sparse.csr_array(
+        (np.concatenate([counts, counts]).astype(np.int32), both_ways), shape=(n_items, n_items)
+    )
+    pairs.sort_indices()
+    return pairs
 
 
 def _rules(
