@@ -69,6 +69,8 @@ def _neighbours(words: Csr, config: TfidfConfig) -> Csr:
         block = sparse_matmul_to_dense(words[start : start + height], others)
         np.fill_diagonal(block[:, start:], 0)
         row, column = np.divmod(np.flatnonzero(block > config.min_similarity), max(n_items, 1))
+        # A catalogue's numbers fit 32 bits, and all blocks' stand side by side in the end.
+        row, column = row.astype(np.int32), column.astype(np.int32)
         found = sparse.csr_array((block[row, column], (row, column)), shape=block.shape)
         blocks.append(keep_top(found, config.neighbours))
     return sparse.vstack(blocks, format="csr")

@@ -42,12 +42,12 @@ class NeighbourModel(Model):
 
     @classmethod
     def of(cls, matrix: Csr, scalars: dict[str, Any]) -> Self:
-        """The model of a csr matrix."""
+        """The model of a csr matrix, which it keeps: arrays of the right types are not copied."""
         matrix.sort_indices()
         return cls(
             matrix.indptr.astype(np.int64),
-            matrix.indices.astype(np.int32),
-            matrix.data.astype(np.float32),
+            matrix.indices.astype(np.int32, copy=False),
+            matrix.data.astype(np.float32, copy=False),
             scalars,
         )
 
@@ -184,5 +184,6 @@ def keep_top(matrix: Csr, count: int) -> Csr:
     # Each row's entries have changed places among themselves alone.
     kept[order[np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], lengths) < count]] = True
     # The running count of kept entries, read at the old row starts, is the new row starts.
-    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    # In the old's type: 64 bits here would make those of all columns so.
+    indptr = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr].astype(matrix.indptr.dtype)
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
