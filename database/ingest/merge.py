@@ -1,17 +1,13 @@
-"""From the temporary tables into the real ones: items some at a time, interactions in one transaction.
+"""Staged items into the real tables, some at a time.
 
 Every writer of items waits for the row of the change feed's number, so it is taken for a thousand items only,
 and given back by a commit before the next thousand. An ingestion that is killed half-way is completed by
 the next one of the same file.
 
-The same file again, or one that overlaps, changes nothing: an interaction's key is the MD5 of its natural
-key, and an item remembers for each family of files the hash of what it was last told, so only news is
-written. Hence what was edited or deleted since by hand stays so until the source says something new; a
-deleted item stays deleted even then. A field that the source leaves empty keeps its value, but a price
-comes with its original price and discount, or ends them.
-
-A row that stands several times in one file of a source whose events may repeat happened as often: the second
-has a key of its own, the third too. Where two files overlap, the one in which it stands most often counts.
+The same file again, or one that overlaps, changes nothing: an item remembers for each family of files the
+hash of what it was last told, so only news is written. Hence what was edited or deleted since by hand stays
+so until the source says something new; a deleted item stays deleted even then. A field that the source leaves
+empty keeps its value, but a price comes with its original price and discount, or ends them.
 """
 
 from dataclasses import astuple, dataclass
@@ -117,38 +113,6 @@ on conflict (item_id) do update set {", ".join(f"{name} = {value}" for name, val
     change_seq = case when {_CHANGED} then excluded.change_seq else items.change_seq end
 """
 
-_INTERACTIONS = """
-insert into interactions
-    (user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at, source,
-    dedup_key)
-select user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at,
-    %(source)s, md5(natural_key)::uuid
-from staged_interactions
-on conflict (dedup_key, occurred_at) do nothing
-"""
-
-_REPEATED = """
-insert into interactions
-    (user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at, source,
-    dedup_key)
-select user_id, item_id, event_type, event_name, weight, query, value, price, session_id, occurred_at,
-    %(source)s, md5(natural_key || '#' || nth)::uuid
-from (
-    select s.*, row_number() over (partition by natural_key order by line) as nth
-    from staged_interactions s
-    where event_type <> all(%(states)s) and natural_key in (
-        select natural_key from staged_interactions group by natural_key having count(*) > 1)
-) repeated where nth > 1
-on conflict (dedup_key, occurred_at) do nothing
-"""
-_STATES = ["like", "rating", "feedback"]  # said twice, they say nothing new
-
-# In the order of the key, which is built at its end alone: half the time of any order.
-_USERS = """
-insert into users (user_id) select distinct user_id from staged_interactions where user_id is not null
-order by user_id on conflict do nothing
-"""
-
 _UNKNOWN = """
 select b.item_id from item_batches b left join items i using (item_id)
 where b.batch = %(batch)s and i.item_id is null and not exists (
@@ -235,31 +199,6 @@ def texts_to_encode(conn: Connection, model: str, *, merged: bool) -> list[tuple
     with conn.cursor() as cursor:
         cursor.execute(_LEFT_TEXTS if merged else _FUTURE_TEXTS, {"model": model})
         return cursor.fetchall()
-
-
-def merge_interactions(conn: Connection, source: str, staged: int, *, repeats: bool) -> int:
-    """Insert the staged interactions that are new; returns how many.
-
-    Args:
-        conn: with the temporary tables.
-        source: name of the adapter.
-        staged: how many there are.
-        repeats: whether an event that stands twice in the file happened twice.
-    """
-    with conn.cursor() as cursor:
-        cursor.execute(_INTERACTIONS, {"source": source})
-        new = cursor.rowcount
-        if repeats and new < staged:
-            cursor.execute(_REPEATED, {"source": source, "states": _STATES})
-            new += cursor.rowcount
-        return new
-
-
-def merge_users(conn: Connection) -> int:
-    """Insert the users that the staged interactions name and nobody knows; returns how many."""
-    with conn.cursor() as cursor:
-        cursor.execute(_USERS)
-        return cursor.rowcount
 
 
 def merge_catalogue(conn: Connection, family: str, batch: int) -> Merged:

@@ -1,7 +1,7 @@
 """Ingesting one file: check, stage, encode, merge, report."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -11,22 +11,23 @@ from typing import Protocol
 import numpy as np
 import psycopg2
 from numpy.typing import NDArray
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
 from database.event_words import EventType
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
+from database.ingest.empty_months import Month, MonthTakenError, empty_months, take_place
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
     gather,
     merge_catalogue,
-    merge_interactions,
-    merge_users,
     merge_vectors,
     refuse_other_kinds,
     texts_to_encode,
 )
+from database.ingest.merge_events import merge_interactions, merge_users
 from database.ingest.progress import Progress
 from database.ingest.report import Counts, Report
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
@@ -37,6 +38,14 @@ logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
 _LONG_AGO = timedelta(days=30)
+_IN_THE_WAY = (
+    MonthTakenError,
+    errors.LockNotAvailable,
+    psycopg2.IntegrityError,
+    errors.DependentObjectsStillExist,
+    errors.UndefinedTable,
+)
+"""What keeps an empty month from being filled apart: readers, writers, an operator's view or constraint."""
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
     "loaded first with --shift-to-now, a log ends within the past week. Lists by /v1 come from events of any "
@@ -90,11 +99,11 @@ def ingest_file(
     """Load one file; commits on `conn`, which must have no transaction under way.
 
     Nothing is written before the whole file is read and found right. Items are then committed some at a time,
-    with an encoder together with their vectors, so that others can write in between; interactions and the
-    report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were moved,
-    so that overlapping ones meet; with `shift_to_now`, the first file so that its last event is of the past
-    week. `options` say how to read what the file does not tell; with `ask`, a file is refused of which they
-    leave a question open. Runs wait for each other. Raises WrongFormatError before anything is written,
+    with an encoder together with their vectors, so that others can write in between, then users; interactions
+    and the report all at once, at the end. `shift_weeks` None moves times as the adapter's earlier files were
+    moved, so that overlapping ones meet; with `shift_to_now`, the first file so that its last event is of the
+    past week. `options` say how to read what the file does not tell; with `ask`, a file is refused of which
+    they leave a question open. Runs wait for each other. Raises WrongFormatError before anything is written,
     IngestError for a file that is damaged, asks, or is to be moved otherwise than earlier ones were.
     """
     options = replace(options, stored_words=stored_words(conn))
@@ -113,29 +122,38 @@ def ingest_file(
             _look_at_age(conn, path, started, counts, shift_to_now=shift_to_now)
         if adapter.loads == "items":
             counts.reasons.update(refuse_other_kinds(conn))
-        _make_months(conn)
+        months = _make_months(conn)
         merged, vectors = _merge_items(conn, adapter, encoder, progress, counts.read)
-        new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats)
+        forgotten = _forgotten(conn)
         users = merge_users(conn)
-        loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
-        rejected = sum(counts.reasons.values())
-        report = Report(
-            adapter=adapter.name,
-            source=path.name,
-            sha256=digest,
-            rows_read=counts.read,
-            rows_loaded=loaded,
-            rows_duplicate=counts.read - rejected - loaded,
-            rows_rejected=rejected,
-            **asdict(merged),
-            users_new=users,
-            vectors=vectors,
-            shift_weeks=weeks,
-            seconds=(datetime.now(UTC) - started).total_seconds(),
-            **counts.detail(),
-        )
-        _record(conn, report, started)
         conn.commit()
+
+        def write(empty: Sequence[Month]) -> Report:
+            new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats, months=empty)
+            loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
+            rejected = sum(counts.reasons.values())
+            report = Report(
+                adapter=adapter.name,
+                source=path.name,
+                sha256=digest,
+                rows_read=counts.read,
+                rows_loaded=loaded,
+                rows_duplicate=counts.read - rejected - loaded,
+                rows_rejected=rejected,
+                **asdict(merged),
+                users_new=users,
+                vectors=vectors,
+                shift_weeks=weeks,
+                seconds=(datetime.now(UTC) - started).total_seconds(),
+                **counts.detail(),
+            )
+            _record(conn, report, started)
+            take_place(conn, empty)
+            if _forgotten(conn) != forgotten:
+                merge_users(conn)  # one of them was deleted before their events came
+            return report
+
+        report = _write_events(conn, empty_months(conn, months), write)
     logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
     return report
 
@@ -229,14 +247,48 @@ def _merge_items(
     return merged, vectors
 
 
-def _make_months(conn: Connection) -> None:
-    """Partitions for the staged months; committed at once, for other makers of partitions wait."""
+def _make_months(conn: Connection) -> dict[datetime, int]:
+    """Partitions for the staged months; committed at once, for other makers of partitions wait.
+
+    Returns how many events each month has.
+    """
     with conn.cursor() as cursor:
-        cursor.execute("select distinct date_trunc('month', occurred_at, 'UTC') from staged_interactions")
-        months = {month for (month,) in cursor.fetchall()}
+        cursor.execute(
+            "select date_trunc('month', occurred_at, 'UTC'), count(*) from staged_interactions group by 1"
+        )
+        months: dict[datetime, int] = dict(cursor.fetchall())
     for month in sorted(months):
         ensure_partitions(conn, INTERACTIONS, month, month)
     conn.commit()
+    return months
+
+
+def _write_events(
+    conn: Connection, months: Sequence[Month], write: Callable[[Sequence[Month]], Report]
+) -> Report:
+    """Write the staged events and their report in one transaction, and commit it.
+
+    Empty months are filled apart, unless that turns out to be impossible: then as if they were not empty.
+    """
+    if months:
+        try:
+            report = write(months)
+            conn.commit()
+        except _IN_THE_WAY as error:
+            conn.rollback()
+            logger.warning("events go into months as they stand, which takes longer: %s", str(error).strip())
+        else:
+            return report
+    report = write([])
+    conn.commit()
+    return report
+
+
+def _forgotten(conn: Connection) -> int:
+    """Grows with each user who is deleted."""
+    with conn.cursor() as cursor:
+        cursor.execute("select forgotten_id from change_state")
+        return int(cursor.fetchall()[0][0])
 
 
 def _encode(conn: Connection, encoder: TextEncoder, progress: Progress, rows: int, *, merged: bool) -> int:

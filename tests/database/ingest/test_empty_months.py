@@ -1,0 +1,280 @@
+"""Months without a row are filled apart: what is stored is what the plain way stores, whoever is beside."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from database.ingest import ADAPTERS, Report, empty_months, ingest_file, merge_events, run
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+NOW = datetime.now(UTC)
+DAYS = (1, 40, 41, 100, 800, 4000)
+"""Ages of events: of months of their own, and of the partition that holds all that is old."""
+EVENTS = """select user_id, item_id, event_type, event_name, weight, query, value, price, session_id,
+    occurred_at, source, dedup_key, anonymous_id from interactions order by occurred_at, dedup_key"""
+REST = (
+    "select user_id from users order by 1",
+    "select item_id, title from items order by 1",
+    "select line, reason, raw from rejected_rows order by 1, 2, 3",
+    "select rows_read, rows_loaded, rows_duplicate, rows_rejected, reasons::text from ingest_runs order by 1",
+)
+SHAPE = (
+    """select inhrelid::regclass::text, pg_get_expr(c.relpartbound, c.oid), c.relacl
+        from pg_inherits join pg_class c on c.oid = inhrelid
+        where inhparent = 'interactions'::regclass order by 1""",
+    """select tablename, indexname, indexdef from pg_indexes where tablename like 'interactions%'
+        order by 1, 2""",
+    """select conrelid::regclass::text, conname, pg_get_constraintdef(oid), conislocal, coninhcount,
+        convalidated from pg_constraint where conrelid::regclass::text like 'interactions%' order by 1, 2""",
+    """select p.relname, c.relname from pg_inherits i join pg_class p on p.oid = i.inhparent
+        join pg_class c on c.oid = i.inhrelid where p.relkind = 'I' order by 1, 2""",
+    """select attrelid::regclass::text, attname, attnotnull, attidentity, atthasdef, attstorage
+        from pg_attribute where attrelid::regclass::text like 'interactions_y%' and attnum > 0
+        order by 1, 2""",
+)
+CLICK = """insert into interactions (user_id, event_type, item_id, occurred_at, source)
+    values ('live', 'click', 'i', %s, 'service') returning interaction_id"""
+
+
+@pytest.fixture(autouse=True)
+def _one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(empty_months, "LEAST", 1)
+    monkeypatch.setattr(empty_months, "_TRIES", 2)
+    monkeypatch.setattr(empty_months, "_PATIENCE", "50ms")
+    monkeypatch.setattr(empty_months, "_PAUSE", 0.01)
+
+
+def log(folder: Path, seed: int, rows: int = 60) -> Path:
+    """Few users, items and times, so that events repeat; some rows lack what they need."""
+    draw = Random(seed)
+    day = NOW.replace(hour=12, minute=0, second=0, microsecond=0)
+    lines = ["user_id,item_id,event_type,timestamp,value,query,session_id"]
+    for _ in range(rows):
+        kind = draw.choice(["click", "click", "purchase", "rating", "like", "search_query", "dance"])
+        value = {"purchase": draw.choice(["1", "-1"]), "rating": draw.choice(["3", "5", "9"])}.get(kind, "")
+        moment = (day - timedelta(days=draw.choice(DAYS))).isoformat()
+        row = (
+            draw.choice(["u1", "u2", "u3", ""]),
+            draw.choice(["i1", "i2"]),
+            kind,
+            draw.choice([moment] * 9 + ["never"]),
+            value,
+            "lamp" if kind == "search_query" else "",
+            draw.choice(["", "s1"]),
+        )
+        lines.append(",".join(row))
+    path = folder / "log.csv"
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+def load(conn: Connection, path: Path) -> Report:
+    return ingest_file(conn, ADAPTERS["interactions"], path)
+
+
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many months take a place, each time that some do so."""
+    counts: list[int] = []
+    real = empty_months.take_place
+
+    def counting(conn: Connection, months: Any) -> None:
+        real(conn, months)
+        if months:
+            counts.append(len(months))
+
+    monkeypatch.setattr(run, "take_place", counting)
+    return counts
+
+
+def empty(query: Query) -> None:
+    query("truncate interactions, users, items, rejected_rows, ingest_runs restart identity cascade")
+    query("update change_state set catalogue_seq = 0")
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 10**6))
+def test_empty_months_get_what_the_plain_way_stores(
+    connection: Connection, query: Query, tmp_path: Path, seed: int
+) -> None:
+    path = log(tmp_path, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        swapped = taken(patch)
+        shape = [query(each) for each in SHAPE]
+        empty(query)
+        fast = load(connection, path)
+        found = [query(each) for each in (EVENTS, *REST)]
+        assert len(swapped) == 1 and swapped[0] >= 2
+        assert [query(each) for each in SHAPE] == shape
+        again = load(connection, path)
+        assert (again.rows_loaded, again.users_new) == (0, 0)
+        assert query(EVENTS) == found[0]
+        empty(query)
+        patch.setattr(empty_months, "LEAST", 10**9)
+        plain = load(connection, path)
+        assert len(swapped) == 1
+    assert [query(each) for each in (EVENTS, *REST)] == found
+    assert fast.as_dict() | {"seconds": 0} == plain.as_dict() | {"seconds": 0}
+
+
+def test_months_with_rows_keep_them_and_the_others_are_filled_apart(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = log(tmp_path, 1)
+    load(connection, path)
+    found = query(EVENTS)
+    empty(query)
+    swapped = taken(monkeypatch)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(CLICK, (NOW - timedelta(days=40),))
+        (stored,) = cursor.fetchone() or (0,)
+    load(connection, path)
+    assert swapped
+    assert [row for row in query(EVENTS) if row[0] != "live"] == found
+    assert query(f"select count(*), min(interaction_id) from interactions where interaction_id <= {stored}")[
+        0
+    ] == (1, stored)
+    assert query("select count(*) = count(distinct interaction_id) from interactions") == [(True,)]
+    with connection, connection.cursor() as cursor:
+        cursor.execute(CLICK, (NOW,))
+        (later,) = cursor.fetchone() or (0,)
+    assert query("select max(interaction_id) from interactions") == [(later,)]
+
+
+def test_a_shop_reads_and_writes_while_months_are_filled_and_loses_nothing(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A click of a month that is being filled, by a user of the file: its month is not taken."""
+    path = log(tmp_path, 2)
+    expected = load(connection, path).rows_loaded
+    empty(query)
+    real, clicked = run._record, list[Any]()
+
+    def with_a_click(*arguments: Any) -> None:
+        real(*arguments)
+        if not clicked:
+            with psycopg2.connect(database.dsn, options="-c statement_timeout=3s") as shop:
+                clicked.append(shop)
+                with shop.cursor() as cursor:
+                    cursor.execute("select count(*) from interactions")
+                    assert cursor.fetchall() == [(0,)]
+                    cursor.execute("insert into users (user_id) values ('u1') on conflict do nothing")
+                    cursor.execute(CLICK, (NOW - timedelta(days=1),))
+            shop.close()
+
+    monkeypatch.setattr(run, "_record", with_a_click)
+    swapped = taken(monkeypatch)
+    assert load(connection, path).rows_loaded == expected
+    assert not swapped
+    assert query("select count(*) from interactions where source = 'service'") == [(1,)]
+    assert query("select count(*) from interactions") == [(expected + 1,)]
+    assert query("select count(*) from ingest_runs") == [(1,)]
+
+
+def test_an_open_reader_makes_the_events_go_the_plain_way(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapped = taken(monkeypatch)
+    with psycopg2.connect(database.dsn) as reader, reader.cursor() as cursor:
+        cursor.execute("select count(*) from interactions")
+        loaded = load(connection, log(tmp_path, 3)).rows_loaded
+        cursor.execute("select count(*) from interactions")
+        assert cursor.fetchall() == [(loaded,)]
+    reader.close()
+    assert not swapped
+    assert query("select count(*) from interactions") == [(loaded,)]
+
+
+def test_a_view_of_a_month_keeps_the_month(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query("create view old_events as select * from interactions_before")
+    swapped = taken(monkeypatch)
+    loaded = load(connection, log(tmp_path, 4)).rows_loaded
+    assert not swapped
+    assert query("select count(*) from interactions") == [(loaded,)]
+    assert query("select count(*) > 0 from old_events") == [(True,)]
+
+
+@pytest.mark.parametrize("step", ["take_place", "_record"])
+def test_what_is_killed_leaves_nothing_and_goes_in_the_next_time(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = log(tmp_path, 5)
+    shape = [query(each) for each in SHAPE]
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(run, step, end)
+        with pytest.raises(KeyboardInterrupt):
+            load(connection, path)
+    assert query("select count(*) from interactions") == [(0,)]
+    assert query("select count(*) from ingest_runs") == [(0,)]
+    assert query("select relname from pg_class where relname like 'loading%'") == []
+    assert [query(each) for each in SHAPE] == shape
+    assert load(connection, path).rows_loaded == query("select count(*) from interactions")[0][0] > 0
+
+
+def test_a_key_that_no_file_can_have_twice_ends_in_the_plain_way(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if two texts had the same MD5: the events are stored once, as ever."""
+    path = log(tmp_path, 6)
+    load(connection, path)
+    found = query(EVENTS)
+    empty(query)
+    real = empty_months.build_keys
+
+    def twice(conn: Connection, months: Any) -> None:
+        with conn.cursor() as cursor:
+            cursor.execute(f"insert into {empty_months.LOADING} select * from {empty_months.LOADING}")
+        real(conn, months)
+
+    monkeypatch.setattr(merge_events, "build_keys", twice)
+    load(connection, path)
+    assert query(EVENTS) == found
+
+
+def test_a_user_who_is_deleted_meanwhile_is_there_if_their_events_are(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = run._record
+
+    def with_a_deletion(*arguments: Any) -> None:
+        real(*arguments)
+        other = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
+        with other, other.cursor() as cursor:
+            cursor.execute("delete from users where user_id = 'u1'")
+            cursor.execute("update change_state set forgotten_id = forgotten_id + 1")
+        other.close()
+
+    monkeypatch.setattr(run, "_record", with_a_deletion)
+    load(connection, log(tmp_path, 7))
+    assert query("select count(*) > 0 from interactions where user_id = 'u1'") == [(True,)]
+    assert query("select count(*) from users where user_id = 'u1'") == [(1,)]
+
+
+def test_two_files_at_once_are_loaded_one_after_the_other(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = log(tmp_path, 8)
+    swapped = taken(monkeypatch)
+    other = psycopg2.connect(database.dsn)
+    beside = threading.Thread(target=load, args=(other, path))
+    beside.start()
+    load(connection, path)
+    beside.join()
+    other.close()
+    runs = query("select rows_loaded from ingest_runs order by rows_loaded")
+    assert len(swapped) == 1 and runs[0] == (0,)
+    assert query("select count(*) from interactions") == [runs[1]]
