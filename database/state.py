@@ -1,6 +1,7 @@
 """The one row that tells a worker what has changed, read together with a user's recent interactions."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from sys import getsizeof
 
@@ -42,6 +43,8 @@ _REQUEST = f"""
 
 _ROW_BYTES = 340
 """An interaction's or a group's object, number, time, value and type."""
+_RECORD_BYTES = 200
+"""What a row as it was read takes beside the interaction made of it: they share texts and times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class UserEvents:
     """Every interaction with an item, summed up; empty where `latest` is all there is."""
     assigned_as: str | None = None
     """The id whose arm in experiments is the user's, in place of their own: of the visitor that they were."""
+    read: Sequence[asyncpg.Record] = field(default=(), compare=False, repr=False)
+    """The rows that `latest` was made of, where there is nothing else: the next read compares them."""
 
     def since(self, moment: datetime | None) -> list[InteractionRow]:
         """The latest interactions since a moment (None: all of them), newest first."""
@@ -102,6 +107,7 @@ class UserEvents:
         ]
         items = [getsizeof(group.item_id) for group in self.groups]
         rows = _ROW_BYTES * (len(self.latest) + len(self.groups))
+        rows += _RECORD_BYTES * len(self.read)
         return getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
 
 
@@ -110,8 +116,12 @@ async def read_state(conn: asyncpg.Connection) -> State:
     return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
 
 
-async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int) -> tuple[State, UserEvents]:
+async def read_request(
+    conn: asyncpg.Connection, user_id: str | None, limit: int, known: UserEvents | None = None
+) -> tuple[State, UserEvents]:
     """The state and the user's `limit` latest interactions, in one round trip.
+
+    `known` is what was last read of this user: it is given itself where the same rows are read again.
 
     A user with more has a second one: what they did with each item ever, summed up. An id that no event names
     as its user is a visitor's: events of nobody known that name it are read.
@@ -121,13 +131,15 @@ async def read_request(conn: asyncpg.Connection, user_id: str | None, limit: int
     rows = await conn.fetch(_REQUEST, user_id, limit)
     *of_state, assigned_as = tuple(rows[0])[:5]
     state = State(*of_state)
+    if known is not None and known.read and len(known.read) < limit and rows == known.read:
+        return state, known
     latest = [
         InteractionRow(row[5], user_id, *tuple(row)[6:-1])
         for row in rows
         if row["interaction_id"] is not None
     ]
     if len(latest) < limit:
-        return state, UserEvents(tuple(latest), assigned_as=assigned_as)
+        return state, UserEvents(tuple(latest), assigned_as=assigned_as, read=rows if latest else ())
     statement = _GROUPS.format(events=_BY_VISITOR if rows[0]["of_visitor"] else _BY_USER)
     groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statement, user_id, FULL_VIEW_SECONDS)]
     return state, UserEvents(tuple(latest), tuple(groups), assigned_as)

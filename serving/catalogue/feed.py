@@ -90,7 +90,8 @@ class ChangeFeed:
         """
         try:
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
-                state, events = await read_request(conn, user_id, limit)
+                known = self._histories.get(user_id, (None, 0))[0]
+                state, events = await read_request(conn, user_id, limit, known)
             if state.forgotten_id >= self.forgotten_id:  # else they may have been deleted meanwhile
                 self._remember(user_id, events)
             await self._catch_up(state)
@@ -191,7 +192,11 @@ class ChangeFeed:
 
     def _remember(self, user_id: str, events: UserEvents) -> None:
         """For when the database is away: the users seen last, as many as there is room for."""
-        self._remembered -= self._histories.pop(user_id, (_NOTHING, 0))[1]
+        known, size = self._histories.pop(user_id, (_NOTHING, 0))
+        if known is events:
+            self._histories[user_id] = known, size
+            return
+        self._remembered -= size
         size = events.nbytes + getsizeof(user_id) + _USER_BYTES
         self._histories[user_id] = events, size
         self._remembered += size

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from database.state import UserEvents
 from serving.catalogue.rankings import Rankings
 from serving.components import Components
 from serving.errors import ItemNotFoundError, ModelNotReadyError
@@ -20,12 +21,15 @@ from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
 from serving.lists.remembered import MadeOf, RememberedLists
 from serving.lists.users import UserReader
-from serving.steps.context import Context, Exploration, User
+from serving.steps.context import NOBODY, Context, Exploration, User
 from serving.steps.history import History
 from serving.types import HOME_LISTS, Clock, HomeLists, Kinds, Ranked, Rows, SearchResult
 from training.params import Params
 
 T = TypeVar("T")
+
+_SINGLE_BYTES = 25_000_000
+"""What remembered lists that stand alone may take of a worker's memory."""
 
 _MEANING_SECONDS = 20.0
 """How long a search by meaning alone waits for the embedding model: on a busy machine it takes seconds."""
@@ -46,6 +50,8 @@ class Recommender:
         self._rankings = CurrentRankings(components, clock)
         self.remembered = RememberedLists[Home](_own_items)
         """Home pages of users."""
+        self._single = RememberedLists[MadeList](lambda made: len(made.items), _SINGLE_BYTES)
+        """Lists of users by ALS, and those that are the same for everybody who asks for the same."""
         self._random = random.Random()
 
     async def home(
@@ -74,11 +80,7 @@ class Recommender:
             def anew() -> Home:
                 return make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists)
 
-            # What is explored is drawn each time anew, and of a stranger there is nothing to remember; nor of
-            # who was deleted meanwhile. A shadow's lists are made later, of rows as they were before.
-            feed, catalogue = self._components.feed, self._components.index.catalogue
-            fresh = catalogue.revision == revision and user_id not in feed.forgotten
-            if policy.epsilon > 0 or not events.latest or not fresh:
+            if not self._may_remember(policy, user, events, revision):
                 return anew()
             made_of = MadeOf(events, recent, self._state(policy, user))
             return self.remembered.get((*key, policy.arm), made_of, anew)
@@ -89,6 +91,22 @@ class Recommender:
             top_categories={name: made.items for name, made in home.top_categories.items()},
         )
 
+    def forget(self) -> None:
+        """Forget all lists and histories that are remembered: the next are made anew."""
+        self.remembered.clear()
+        self._single.clear()
+        self._users.forget()
+
+    def _may_remember(self, policy: Policy, user: User, events: UserEvents, revision: int) -> bool:
+        """Whether a user's lists may be remembered; `revision` is the catalogue's of when they were read.
+
+        What is explored is drawn each time anew, and of a stranger there is nothing to remember; nor of who
+        was deleted meanwhile. A shadow's lists are made later, of rows as they were before.
+        """
+        feed, catalogue = self._components.feed, self._components.index.catalogue
+        fresh = catalogue.revision == revision and user.user_id not in feed.forgotten
+        return policy.epsilon <= 0 and bool(events.latest) and fresh
+
     def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
         """What a user's lists depend on beside their events: they are the same while this is."""
         catalogue, deployed = self._components.index.catalogue, self._components.deployed.bundle
@@ -96,6 +114,7 @@ class Recommender:
         feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
         moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id
         self.remembered.keep_only(moment)
+        self._single.keep_only(moment)
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.
@@ -117,13 +136,21 @@ class Recommender:
         explain: bool = False,
     ) -> list[Ranked]:
         """ALS with the user's history folded in; for one it can say nothing of: popular items."""
-        user = await self._users.user(await self._users.events(user_id), user_id)
+        events = await self._users.events(user_id)
+        user = await self._users.user(events, user_id)
+        revision = self._components.index.catalogue.revision
 
         def make(policy: Policy) -> MadeList:
-            context = self.context(
-                policy, n, kinds, user=user, hide_seen=filter_already_liked, explain=explain
-            )
-            return make_list(recipes.ALS, context)
+            def anew() -> MadeList:
+                context = self.context(
+                    policy, n, kinds, user=user, hide_seen=filter_already_liked, explain=explain
+                )
+                return make_list(recipes.ALS, context)
+
+            if not self._may_remember(policy, user, events, revision):
+                return anew()
+            key = (recipes.ALS.name, user_id, n, filter_already_liked, kinds, explain, policy.arm)
+            return self._single.get(key, MadeOf(events, len(events.latest), self._state(policy, user)), anew)
 
         return self._one_for_user(user, make)
 
@@ -292,7 +319,16 @@ class Recommender:
     def _for_all(self, recipe: Recipe, n: int, kinds: Kinds, **wanted: Any) -> MadeList:
         """Make and log a list that no user asked for: by the deployed bundle."""
         policy = self._components.arms.policy(NO_EXPERIMENT)
-        made = replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
+
+        def anew() -> MadeList:
+            return replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
+
+        # What a query finds also depends on the file of synonyms, which is read when it changes.
+        if policy.epsilon > 0 or wanted.keys() - {"item", "explain"}:
+            made = anew()
+        else:
+            key = (recipe.name, n, kinds, tuple(sorted(wanted.items())))
+            made = self._single.get(key, MadeOf(UserEvents(), 0, self._state(policy, NOBODY)), anew)
         self._components.exposure.show(policy, None, [made])
         return made
 

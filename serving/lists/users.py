@@ -6,12 +6,16 @@ from datetime import datetime
 
 from database.state import UserEvents
 from serving.components import Components
+from serving.lists.remembered import MadeOf, RememberedLists
 from serving.request_context import current_request
 from serving.steps.context import Texts, User
-from serving.steps.history import build_history, queries_of
+from serving.steps.history import History, build_history, queries_of
 from serving.text.terms import without_stop_words
 from serving.types import Clock, Kinds, Vector
 from training.params import Params
+
+_HISTORY_BYTES = 25_000_000
+"""What users' histories, summed up, may take of a worker's memory."""
 
 
 class UserReader:
@@ -21,6 +25,7 @@ class UserReader:
         self._components = components
         self._params = params
         self._clock = clock
+        self._histories = RememberedLists[History](lambda history: len(history.seen), _HISTORY_BYTES)
 
     async def events(self, user_id: str) -> UserEvents:
         """The user's latest events, with the state of the database: the worker has caught up with it then."""
@@ -44,8 +49,7 @@ class UserReader:
         )
         await self.guess([text for text, _ in (*asked, *declared)], kinds)
         # The last thing, with no wait after it: rows that it holds are those of the context made next.
-        row = self._components.index.catalogue.row
-        history = build_history(events, row, self._params.interactions, since)
+        history = self._history(events, user_id, since)
         day = self._clock().date()
         return User(
             user_id,
@@ -56,6 +60,23 @@ class UserReader:
             known=bool(events.latest),
             assigned_as=events.assigned_as,
         )
+
+    def forget(self) -> None:
+        """Forget what is remembered of users' histories."""
+        self._histories.clear()
+
+    def _history(self, events: UserEvents, user_id: str, since: datetime | None) -> History:
+        """The sums of a user's events, kept until there are others or the catalogue changes."""
+        catalogue, feed = self._components.index.catalogue, self._components.feed
+
+        def anew() -> History:
+            return build_history(events, catalogue.row, self._params.interactions, since)
+
+        if not events.read or user_id in feed.forgotten:
+            return anew()
+        self._histories.keep_only((catalogue.revision, feed.forgotten_id))
+        made_of = MadeOf(events, len(events.since(since)), ())
+        return self._histories.get(user_id, made_of, anew)
 
     async def vector(self, text: str) -> Vector | None:
         """What a text means; None, and the answer says so, while the embedding model is not there."""

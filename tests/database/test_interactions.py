@@ -38,6 +38,29 @@ async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
         assert (await read_request(conn, "ann", 10))[1].groups == ()
 
 
+async def test_events_that_are_read_again_are_the_same_until_any_of_them_changes(pool: asyncpg.Pool) -> None:
+    changes = (
+        "update interactions set value = 3 where item_id = 'I1'",
+        "delete from interactions where item_id = 'I1'",
+        "update interactions set occurred_at = now() - interval '1 hour' where item_id = 'I0'",
+        "update change_state set forgotten_id = forgotten_id + 1",
+        "update users set assigned_as = 'tablet' where user_id = 'ann'",
+    )
+    async with pool.acquire() as conn:
+        for item_id in ("I0", "I1", "I2"):
+            await record(conn, user_id="ann", event_type="click", item_id=item_id)
+        known = (await read_request(conn, "ann", 10))[1]
+        for change in changes:
+            assert (await read_request(conn, "ann", 10, known))[1] is known, change
+            await conn.execute(change)
+            state, events = await read_request(conn, "ann", 10, known)
+            assert events is not known, change
+            assert (state, events) == await read_request(conn, "ann", 10), change
+            known = events
+        # Of a user with more, what was read does not tell whether the rest is as it was.
+        assert not (await read_request(conn, "ann", 2, known))[1].read
+
+
 async def test_what_is_dated_in_the_future_is_not_read_before_its_time(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as conn:
         for item_id, hours in (("past", -1), ("future", 5)):

@@ -178,7 +178,7 @@ class Days(RuleBasedStateMachine):
         if not hasattr(self, "shop"):
             return
         # One worker remembers what it made after the step before, the other makes everything anew.
-        self.shop.workers[1].lists.remembered.clear()
+        self.shop.workers[1].lists.forget()
         made = [self.shop.run(self._lists(plane)) for plane in self.shop.workers]
         assert [_shown(lists) for lists in made[:1]] == [_shown(lists) for lists in made[1:]]
         for name, ranked in made[0].items():

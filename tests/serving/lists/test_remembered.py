@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from database.state import UserEvents
 from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
-from serving.lists import home, recommender
+from serving.lists import executor, home, recommender
 from serving.lists.remembered import MadeOf, RememberedLists
 from serving.plane import LivePlane
 from tests.serving.worker import Clock
@@ -26,6 +26,18 @@ async def click(plane: LivePlane, user_id: str, item_id: str, event_type: str = 
     await plane.record_interaction(
         InteractionDraft(user_id=user_id, event_type=event_type, item_id=item_id, value=None)
     )
+
+
+async def single_lists(plane: LivePlane) -> list[Any]:
+    """Lists that stand alone: a user's by ALS, and those that everybody gets who asks for the same."""
+    return [
+        await plane.lists.for_user_als("ann", 5),
+        await plane.lists.for_user_als("ann", 5, filter_already_liked=False),
+        await plane.lists.search("tea cosy", 5),
+        await plane.lists.search("nothing like it", 5),
+        await plane.lists.similar_products("TEA0000003", 5),
+        await plane.lists.similar_by_vector("TEA0000003", 5, explain=True),
+    ]
 
 
 @pytest.fixture
@@ -97,8 +109,39 @@ async def test_lists_are_made_once_until_something_changes(
         await change()
         after = await plane.lists.home("ann", 6)
         assert made[count:] == ["ann"], change
-        plane.lists.remembered.clear()
+        others = await single_lists(plane)
+        assert await single_lists(plane) == others, change
+        plane.lists.forget()
         assert await plane.lists.home("ann", 6) == after
+        assert await single_lists(plane) == others, change
+
+
+async def test_a_list_that_is_remembered_is_made_once_and_logged_each_time(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy()
+    plane = await open_plane()
+    await click(plane, "ann", "TEA0000000")
+    made: list[str] = []
+    logged: list[Any] = []
+    make, add = executor.make_list, plane._components.exposure.impressions.add
+
+    def noted(recipe: Any, context: Any) -> Any:
+        made.append(recipe.name)
+        return make(recipe, context)
+
+    def kept(row: Any) -> bool:
+        logged.append((row.endpoint, row.item_ids, row.user_id, [each.item_ids for each in row.shared]))
+        return add(row)
+
+    monkeypatch.setattr(recommender, "make_list", noted)
+    monkeypatch.setattr(plane._components.exposure.impressions, "add", kept)
+    await single_lists(plane)
+    count, first = len(made), logged[:]
+    await single_lists(plane)
+    assert count == len(first)
+    assert made[count:] == ["search", "search"]
+    assert logged == first + first
 
 
 async def test_another_users_click_and_another_request_leave_them_alone(
