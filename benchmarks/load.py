@@ -67,10 +67,12 @@ async def drive(
             began = perf_counter()
             writer.write(next(own))
             try:
-                status, _ = await _read(reader)
+                status, _, closes = await _read(reader)
             except (asyncio.IncompleteReadError, ConnectionError):
                 # Idle for longer than the server waits, as on a busy machine: counted, and asked anew.
-                status = DROPPED
+                status, closes = DROPPED, True
+            if closes:
+                writer.close()
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             times.append(perf_counter() - began)
             count += 1
@@ -93,19 +95,17 @@ async def size_of(port: int, request: bytes) -> int:
     """How many bytes the body of the answer has. Raises RuntimeError for an answer that is an error."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
-    status, length = await _read(reader)
+    status, length, _ = await _read(reader)
     writer.close()
     if status >= 400:
         raise RuntimeError(f"the answer's status is {status}")
     return length
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """Read one answer with a length; gives its status and length."""
+async def _read(reader: asyncio.StreamReader) -> tuple[int, int, bool]:
+    """Read one answer with a length; gives its status, its length, and whether the server closes after it."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            length = int(line.split(b":")[1])
+    lines = head.lower().split(b"\r\n")
+    length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
     await reader.readexactly(length)
-    return int(head[9:12]), length
+    return int(head[9:12]), length, b"connection: close" in lines
