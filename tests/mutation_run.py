@@ -33,7 +33,8 @@ def plant(processes: int) -> None:
 @click.option("--minutes", type=float, default=60, help="Stop after so long; the next run goes on.")
 @click.option("--processes", type=int, default=2, help="Mutants that are tried side by side.")
 @click.option("--names", default="*", help="Only mutants with such names, as training.release.gate.*")
-def main(minutes: float, processes: int, names: str) -> None:
+@click.option("--order", type=int, default=0, help="Which of the orders new mutants are drawn in.")
+def main(minutes: float, processes: int, names: str, order: int) -> None:
     """Try survivors whose tests have changed, then mutants that were not tried yet; print the table."""
     plant(processes)
     settings = config()
@@ -42,6 +43,7 @@ def main(minutes: float, processes: int, names: str) -> None:
         "MUTATION_MINUTES": str(minutes),
         "MUTATION_PROCESSES": str(processes),
         "MUTATION_NAMES": names,
+        "MUTATION_ORDER": str(order),
     }
     # From mutants/ alone: the folder of the command comes before the installed code.
     subprocess.run(

@@ -30,7 +30,10 @@ KEPT = Path("reached.json")
 """What each test reaches and costs, by the digests of the code and of the test's file."""
 SURVIVORS = Path("survivors.json")
 """The digest of the tests that did not notice a mutant: it is tried again when they change."""
-FAILED, SURVIVED, LATE, NO_TESTS = 1, 0, 36, 33
+TRIALS = Path("trials.jsonl")
+"""A line for each mutant, as tried: its name, the code of its outcome, the test that noticed."""
+FAILED, SURVIVED, LATE, NO_TESTS, CUT_SHORT = 1, 0, 36, 33, 35
+"""`LATE` used up its time of the processor; `CUT_SHORT` was stopped by the clock, which says nothing."""
 FIRST_KILLERS = 8
 
 
@@ -89,7 +92,7 @@ class Trials:
         """Fork; the child does `work`, which writes an answer to a file, and exits with what it returns.
 
         `then` gets the exit code and that text. A child has `seconds` of processor time, and by the clock
-        five times as long and a minute: it may wait for something that never comes.
+        five times as long and a minute: it may wait for something that never comes, or the machine is busy.
         """
         while len(self._running) >= self._processes:
             self.collect()
@@ -109,7 +112,7 @@ class Trials:
                 code = os.waitstatus_to_exitcode(status)
                 text = trial.answer.read_text() if trial.answer.exists() else ""
                 shutil.rmtree(trial.folder, ignore_errors=True)
-                then(LATE if code in (-signal.SIGXCPU, -signal.SIGKILL) else code, text)
+                then({-signal.SIGXCPU: LATE, -signal.SIGKILL: CUT_SHORT}.get(code, code), text)
                 return
             for trial, _ in self._running.values():
                 if time.monotonic() > trial.ends:
@@ -142,9 +145,12 @@ def _child(work: Callable[[Path], int], folder: Path, answer: Path, seconds: int
 class Session:
     """The collected tests and what is known of them."""
 
-    def __init__(self, session: pytest.Session, processes: int, minutes: float, names: str) -> None:
+    def __init__(
+        self, session: pytest.Session, processes: int, minutes: float, names: str, order: int
+    ) -> None:
         self._session = session
         self._names = names
+        self._order = order
         self._items = {item.nodeid: item for item in session.items}
         self._trials = Trials(processes)
         self._processes = processes
@@ -220,9 +226,9 @@ class Session:
             code = codes[mutant.meta][mutant.name]
             if code is None:
                 new.append((mutant, marks))
-            elif code in (SURVIVED, NO_TESTS) and kept.get(mutant.name) != marks:
+            elif code == CUT_SHORT or (code in (SURVIVED, NO_TESTS) and kept.get(mutant.name) != marks):
                 again.append((mutant, marks))
-        random.Random(0).shuffle(new)
+        random.Random(self._order).shuffle(new)
         for mutant, marks in (*again, *new):
             if fnmatch.fnmatch(mutant.name, self._names):
                 yield mutant, marks
@@ -242,6 +248,8 @@ class Session:
             results["exit_code_by_key"][mutant.name] = code
             results["durations_by_key"][mutant.name] = cost
             mutant.meta.write_text(json.dumps(results, indent=4))
+            with TRIALS.open("a") as trials:
+                trials.write(json.dumps({"mutant": mutant.name, "code": code, "killer": killer}) + "\n")
 
         cost = sum(self._reach[name].seconds for name in tests)
         if not tests:
@@ -287,5 +295,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     if session.testsfailed:
         raise session.Interrupted("tests that cannot be collected")
     processes, minutes = int(os.environ["MUTATION_PROCESSES"]), float(os.environ["MUTATION_MINUTES"])
-    Session(session, processes, minutes, os.environ["MUTATION_NAMES"]).run()
+    names, order = os.environ["MUTATION_NAMES"], int(os.environ["MUTATION_ORDER"])
+    Session(session, processes, minutes, names, order).run()
     return True

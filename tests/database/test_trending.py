@@ -120,6 +120,16 @@ def test_an_item_is_judged_by_its_decayed_events(months: Connection) -> None:
     assert set(computed(months, old_likes + new_skips + old_skips + new_likes)) == {"liked"}
 
 
+def test_opinions_that_cancel_leave_no_score_of_rounding(months: Connection) -> None:
+    """What speaks for an item is what speaks against it, but for the last digit of some of the forty sums."""
+    even = [
+        Event(f"even{number}", "rating", PARAMS.interactions.neutral_stars + stars, number + 0.5)
+        for number in range(40)
+        for stars in (1.25, 1.875, -3.125)
+    ]
+    assert set(computed(months, [*even, Event("liked", "like", None, 0.5)])) == {"liked"}
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_what_happened_since_a_moment_counts_once_it_is_recorded(
     months: Connection, pool: asyncpg.Pool, seed: int

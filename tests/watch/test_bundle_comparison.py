@@ -103,6 +103,17 @@ def test_the_days_are_compared_with_each_earlier_week_that_had_the_users(
     assert found.worse == (exp(judged.high) < 1 - LIMITS.min_relative_drop)
 
 
+@pytest.mark.parametrize("number", range(LIMITS.weeks + 2))
+def test_the_weeks_compared_with_begin_a_week_ago_and_end_at_the_limit(number: int) -> None:
+    """Week 0 is the bundles' own time: compared with itself, no change would ever show."""
+    now = NEW_AT + 6 * HOUR
+    old, new = rate(5000, 150), rate(5000, 90)
+    shown = of_days(now, old, new) | of_week(number, now, rate(5000, 150), rate(5000, 140))
+    found = compare_bundles(bundles(), [], Log(shown), now, LIMITS)
+    assert found is not None
+    assert found.weeks == (1 if 1 <= number <= LIMITS.weeks else 0)
+
+
 def test_a_drop_that_is_shown_but_may_be_too_small_to_matter_is_not_worse() -> None:
     """The interval lies below no change, not below the smallest drop that matters; then it does."""
     now = NEW_AT + 6 * HOUR

@@ -273,3 +273,24 @@ def test_the_top_categories_do_not_depend_on_the_unit_that_trends_are_in(unit: f
     trending = TrendingScores(1, {item: (unit * score, events) for item, (score, events) in scores.items()})
     found = Rankings(catalogue, trending, None, PARAMS).top_categories(KINDS)
     assert [name for name, _ in found] == ["light", "tea", "mugs"]
+
+
+@given(
+    st.lists(ITEMS, max_size=8),
+    st.sampled_from([None, "product", "article"]),
+    st.sampled_from([None, "light"]),
+)
+def test_a_listing_holds_what_is_listed_of_the_kind_and_category_by_id(
+    items: list[Item], kind: str | None, category: str | None
+) -> None:
+    catalogue = Catalogue()
+    last: dict[str, Item] = {}
+    for seq, item in enumerate(items):
+        catalogue.put(item, seq)
+        last[item.item_id] = item
+    rows = Rankings(catalogue, TRENDING, None, PARAMS).listing(kind, category)
+    assert [catalogue.item(row).item_id for row in rows.tolist()] == sorted(
+        item.item_id
+        for item in last.values()
+        if item.title and not item.hidden and kind in (None, item.kind) and category in (None, item.category)
+    )

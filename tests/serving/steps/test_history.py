@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from database.interactions import InteractionRow
+from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 from database.settings import REPOSITORY
 from database.state import UserEvents
-from serving.steps.history import EXPLICIT, build_history, event_weight, grouped, queries_of
+from serving.steps.history import EXPLICIT, build_history, event_weight, group_weight, grouped, queries_of
 from training.params import load_params
 
 PARAMS = load_params(REPOSITORY / "params.yaml").interactions
@@ -181,3 +181,34 @@ def test_an_opinion_stands_where_earlier_ones_cancel_it_exactly() -> None:
     assert (found.liked.tolist(), found.weights.tolist()) == ([0], [WEIGHTS["like"]])
     turned = history(event("feedback", "a", value=-1.0), event("like", "a", age=5))
     assert (turned.liked.tolist(), turned.disliked.tolist()) == ([], [0])
+
+
+WEIGHED = st.builds(
+    lambda event_type, item_id, value, own: replace(event(event_type, item_id, value=value), weight=own),
+    st.sampled_from([*WEIGHTS, "search_query", "added_to_a_list"]),
+    st.sampled_from("abc"),
+    st.sampled_from([None, -3.0, -1.0, 0.0, 1.0, 4.5, 7.5, 30.0, 600.0]),
+    st.sampled_from([None, None, 0.5, -2.0]),
+)
+
+
+@given(st.lists(WEIGHED, max_size=20))
+def test_what_is_summed_up_weighs_what_its_events_do(events: list[InteractionRow]) -> None:
+    """Of every type, with and without a value, with the type's weight and with their own."""
+    expected = dict.fromkeys("abc", 0.0)
+    for each in events:
+        expected[str(each.item_id)] += event_weight(each.event_type, each.value, WEIGHTS, 2.5, each.weight)
+    found = dict.fromkeys("abc", 0.0)
+    for group in grouped(events):
+        found[group.item_id] += group_weight(group, WEIGHTS, 2.5)
+    assert found == pytest.approx(expected)
+
+
+def test_a_view_counts_by_its_length_and_a_word_of_the_shops_by_its_own_weight() -> None:
+    half, whole = (event_weight("view_time", value, WEIGHTS, 2.5) for value in (FULL_VIEW_SECONDS / 2, None))
+    assert half == whole / 2 > 0
+    found = history(replace(event("click", "a"), weight=0.25), event("click", "b"))
+    assert dict(zip(found.liked.tolist(), found.weights.tolist(), strict=True)) == {
+        0: 0.25,
+        1: WEIGHTS["click"],
+    }

@@ -311,3 +311,11 @@ def test_a_decision_is_written_for_people_and_for_programs() -> None:
     assert kept["checks"][1] == {"name": "volume", "passed": False, "value": 0.25, "limit": None} | {
         "detail": "items are missing"
     }
+
+
+def test_a_decision_names_the_bundle_that_it_is_about() -> None:
+    accepted, refused = decide(CHALLENGER, LIMITS), decide(replace(CHALLENGER, size_mb=1e9), LIMITS)
+    assert {accepted.bundle_id, refused.bundle_id} == {CHALLENGER.bundle_id}
+    assert accepted.champion_id == CHALLENGER.champion_id
+    (size,) = [check for check in refused.checks if "MB on disk" in check.detail]
+    assert "WARNING" in size.detail

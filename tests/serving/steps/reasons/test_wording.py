@@ -94,3 +94,27 @@ def test_words_and_meaning_are_told_by_what_the_user_did_and_users_by_each_other
         }
     assert codes["embeddings"] == codes["tfidf"] == {"because"}
     assert codes["als"] <= {"people_like_you", "people_like", "people", "bought_together"} and codes["als"]
+
+
+def test_a_basket_is_told_by_all_items_of_its_rule_and_never_by_a_hidden_one() -> None:
+    """The item itself is linked where there is one only."""
+    for antecedents, hidden, named, linked in (
+        ((0,), [], "lamp", "lamp"),
+        ((0, 1), [], "lamp and mug", None),
+        ((0, 1), [1], None, None),
+        ((1,), [0], "mug", "mug"),
+    ):
+        rule = Rule(antecedents=antecedents, consequent=2, support=0.1, confidence=0.3, lift=4.2)
+        learned = bundle(users=[9, 9], cosines=[0.5, 0.5])
+        learned.indexes = lambda rows: rows
+        learned.models.fpgrowth.explain_basket = lambda rows, basket, rule=rule: [rule]
+        asked = context(learned)
+        mask = np.isin(np.arange(3), hidden)
+        asked.index = SimpleNamespace(catalogue=SimpleNamespace(column=lambda name, mask=mask: mask))
+        asked.model_query = lambda items=antecedents: SimpleNamespace(items=items)
+        (reason,) = wording.of_basket(asked, table(2), ["fpgrowth"])
+        if named is None:
+            assert "lamp" not in reason and "mug" not in reason
+        else:
+            assert named in reason
+        assert reason.item == linked
