@@ -109,10 +109,11 @@ class Recommender:
 
     def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
         """What a user's lists depend on beside their events: they are the same while this is."""
-        catalogue, deployed = self._components.index.catalogue, self._components.deployed.bundle
+        index, deployed = self._components.index, self._components.deployed.bundle
+        catalogue, synonyms = index.catalogue, index.lexical.synonyms_version
         catalogue.at(self._clock())
         feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
-        moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id
+        moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id, synonyms
         self.remembered.keep_only(moment)
         self._single.keep_only(moment)
         return (

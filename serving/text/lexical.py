@@ -53,6 +53,11 @@ class LexicalIndex:
     def __len__(self) -> int:
         return len(self._postings)
 
+    @property
+    def synonyms_version(self) -> tuple[int, int] | None:
+        """Another whenever the file of synonyms is."""
+        return self._synonyms.version
+
     def put(self, row: int, item: Item) -> None:
         """Index an item, in place of what `row` held; an item without words is left out."""
         self.remove(row)

@@ -25,6 +25,12 @@ class Synonyms:
         self._longest = 1
 
     @property
+    def version(self) -> tuple[int, int] | None:
+        """Another whenever the file is: what was found with one holds only as long."""
+        self._refresh()
+        return self._stamp
+
+    @property
     def longest(self) -> int:
         """Terms of the longest phrase."""
         self._refresh()

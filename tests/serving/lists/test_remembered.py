@@ -1,8 +1,11 @@
 """A user's lists are made once, and anew as soon as anything that they are made of has changed."""
 
+import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -114,6 +117,29 @@ async def test_lists_are_made_once_until_something_changes(
         plane.lists.forget()
         assert await plane.lists.home("ann", 6) == after
         assert await single_lists(plane) == others, change
+
+
+async def test_an_edit_of_the_synonyms_reaches_who_searched_before_it(
+    shop: list[str], open_plane: OpenPlane, deploy: Any, small_params: Params, made: list[str]
+) -> None:
+    deploy()
+    plane = await open_plane()
+    path = Path(small_params.search.synonyms)
+    text = path.read_text()
+    await plane.record_interaction(
+        InteractionDraft(user_id="ann", event_type="search_query", query="flamingo")
+    )
+    before = await plane.lists.home("ann", 6)
+    try:
+        path.write_text(text + "gnome, flamingo\n")
+        os.utime(path, ns=(time.time_ns(), time.time_ns()))
+        after = await plane.lists.home("ann", 6)
+    finally:
+        path.write_text(text)
+
+    assert made == ["ann", "ann"]
+    assert "GAR0000003" in {each.item.item_id for each in after.personalized}
+    assert before.personalized != after.personalized
 
 
 async def test_a_list_that_is_remembered_is_made_once_and_logged_each_time(
