@@ -324,11 +324,12 @@ class Recommender:
         def anew() -> MadeList:
             return replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
 
-        # What a query finds also depends on the file of synonyms, which is read when it changes.
-        if policy.epsilon > 0 or wanted.keys() - {"item", "explain"}:
+        if policy.epsilon > 0 or wanted.keys() - {"item", "query", "vector", "explain"}:
             made = anew()
         else:
-            key = (recipe.name, n, kinds, tuple(sorted(wanted.items())))
+            # A query has one vector, which comes later than its words while the embedding model is busy.
+            asked = wanted | {"vector": wanted.get("vector") is not None}
+            key = (recipe.name, n, kinds, tuple(sorted(asked.items())))
             made = self._single.get(key, MadeOf(UserEvents(), 0, self._state(policy, NOBODY)), anew)
         self._components.exposure.show(policy, None, [made])
         return made

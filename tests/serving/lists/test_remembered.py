@@ -166,7 +166,7 @@ async def test_a_list_that_is_remembered_is_made_once_and_logged_each_time(
     count, first = len(made), logged[:]
     await single_lists(plane)
     assert count == len(first)
-    assert made[count:] == ["search", "search"]
+    assert not made[count:]
     assert logged == first + first
 
 
