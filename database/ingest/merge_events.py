@@ -92,7 +92,8 @@ def _load(
         cursor.execute(f"create temporary table repeated_keys on commit drop as {_REPEATED}")
         parts = [_EVENTS.format(among=among)]
         if cursor.rowcount:
-            once = "natural_key not in (select natural_key from repeated_keys)"
+            cursor.execute("analyze repeated_keys")
+            once = "not exists (select from repeated_keys r where r.natural_key = s.natural_key)"
             parts = [_EVENTS.format(among=f"{once} and {among}"), _FIRST.format(among=among)]
             if repeats:
                 parts.append(_AGAIN.format(among=among, repeated="select natural_key from repeated_keys"))

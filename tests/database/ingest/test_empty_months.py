@@ -204,6 +204,20 @@ def test_a_view_of_a_month_keeps_the_month(
     assert query("select count(*) > 0 from old_events") == [(True,)]
 
 
+def test_many_events_that_stand_twice_are_not_compared_each_with_each(
+    database: Any, query: Query, tmp_path: Path
+) -> None:
+    """With little memory, as it is with 100,000 such keys in the usual one. Each with each takes minutes."""
+    path = tmp_path / "log.csv"
+    moment = (NOW - timedelta(days=1)).isoformat()
+    rows = [f"u{n},i{n % 9},click,{moment}\n" for n in range(30_000)]
+    path.write_text("user_id,item_id,event_type,timestamp\n" + "".join(rows * 2))
+    conn = psycopg2.connect(database.dsn, options="-c work_mem=64kB -c statement_timeout=15s")
+    assert load(conn, path).rows_loaded == 60_000
+    conn.close()
+    assert query("select count(*) from interactions") == [(60_000,)]
+
+
 @pytest.mark.parametrize("step", ["take_place", "_record"])
 def test_what_is_killed_leaves_nothing_and_goes_in_the_next_time(
     connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
