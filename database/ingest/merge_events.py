@@ -51,6 +51,11 @@ _USERS = """
 insert into users (user_id) select distinct user_id from staged_interactions where user_id is not null
 order by user_id on conflict do nothing
 """
+_USERS_AGAIN = """
+insert into users (user_id) select distinct user_id from staged_interactions where user_id in (
+    select user_id from forgotten_users where forgotten_id > %(after)s)
+order by user_id on conflict do nothing
+"""
 
 
 def merge_interactions(
@@ -110,3 +115,11 @@ def merge_users(conn: Connection) -> int:
     with conn.cursor() as cursor:
         cursor.execute(_USERS)
         return cursor.rowcount
+
+
+def restore_users(conn: Connection, forgotten: int) -> None:
+    """Insert again those of them who were deleted after the `forgotten`-th id was."""
+    with conn.cursor() as cursor:
+        cursor.execute("select from forgotten_users where forgotten_id > %s limit 1", (forgotten,))
+        if cursor.rowcount:  # the events may be locked: nothing is read for nothing
+            cursor.execute(_USERS_AGAIN, {"after": forgotten})

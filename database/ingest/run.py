@@ -27,7 +27,7 @@ from database.ingest.merge import (
     refuse_other_kinds,
     texts_to_encode,
 )
-from database.ingest.merge_events import merge_interactions, merge_users
+from database.ingest.merge_events import merge_interactions, merge_users, restore_users
 from database.ingest.progress import Progress
 from database.ingest.report import Counts, Report
 from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
@@ -149,8 +149,7 @@ def ingest_file(
             )
             _record(conn, report, started)
             take_place(conn, empty)
-            if _forgotten(conn) != forgotten:
-                merge_users(conn)  # one of them was deleted before their events came
+            restore_users(conn, forgotten)  # those who were deleted before their events came
             return report
 
         report = _write_events(conn, empty_months(conn, months), write)

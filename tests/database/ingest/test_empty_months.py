@@ -269,7 +269,8 @@ def test_a_user_who_is_deleted_meanwhile_is_there_if_their_events_are(
         other = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
         with other, other.cursor() as cursor:
             cursor.execute("delete from users where user_id = 'u1'")
-            cursor.execute("update change_state set forgotten_id = forgotten_id + 1")
+            cursor.execute("update change_state set forgotten_id = forgotten_id + 1 returning forgotten_id")
+            cursor.execute("insert into forgotten_users values (%s, 'u1')", cursor.fetchone())
         other.close()
 
     monkeypatch.setattr(run, "_record", with_a_deletion)
