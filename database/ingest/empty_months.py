@@ -34,6 +34,20 @@ from pg_class parent join pg_inherits i on i.inhparent = parent.oid join pg_clas
     join unnest(%(months)s::timestamptz[], %(counts)s::bigint[]) as e (month, events) on e.month <@ bounds
 where parent.oid = to_regclass(%(table)s) and parent.relkind = 'p' and c.relkind = 'r' and c.relacl is null
     and starts_with(c.relname, %(prefix)s) and not i.inhdetachpending
+    and (parent.relowner, c.relowner, c.relnamespace) = (
+        select u.oid, u.oid, n.oid from pg_roles u, pg_namespace n
+        where u.rolname = current_user and n.nspname = current_schema())
+    and (c.relpersistence, c.relreplident, c.reltablespace, c.reloptions) is not distinct from
+        ('p'::"char", 'd'::"char", 0::oid, null::text[])
+    and not c.relrowsecurity and not c.relhasrules
+    and not exists (select from pg_trigger where tgrelid in (parent.oid, c.oid) and not tgisinternal)
+    and not exists (
+        select from pg_index x where x.indrelid = c.oid
+        and not exists (select from pg_inherits where inhrelid = x.indexrelid))
+    and current_setting('transaction_isolation') = 'read committed'
+    and not exists (select from pg_publication)
+    and not exists (
+        select from pg_replication_slots where slot_type = 'logical' and database = current_database())
 group by 1, 2, 3 having sum(e.events) >= %(least)s order by 1
 """
 _KEYS = """
@@ -69,6 +83,11 @@ class Month:
 
 def empty_months(conn: Connection, events: Mapping[datetime, int]) -> list[Month]:
     """The empty partitions that will get at least LEAST events; none in a hypertable.
+
+    Only those that are as they were made, and the role's own: what an operator set on a partition, its index
+    or trigger, would be gone with it. None where a trigger sees each event, and none where a subscriber does,
+    to whom the rows would come from a table that it does not know. None where a transaction keeps to its
+    first snapshot: it would not see who wrote one of the month before the lock was there.
 
     Args:
         conn: a connection.

@@ -41,11 +41,15 @@ _LONG_AGO = timedelta(days=30)
 _IN_THE_WAY = (
     MonthTakenError,
     errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.OutOfMemory,
     psycopg2.IntegrityError,
-    errors.DependentObjectsStillExist,
-    errors.UndefinedTable,
+    psycopg2.InternalError,
+    psycopg2.NotSupportedError,
+    psycopg2.ProgrammingError,
 )
-"""What keeps an empty month from being filled apart: readers, writers, an operator's view or constraint."""
+"""What keeps an empty month from being filled apart: readers, writers, an operator's view or constraint, a
+table of that name, what the role may not do, too many locks. The plain way raises what is wrong with both."""
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
     "loaded first with --shift-to-now, a log ends within the past week. Lists by /v1 come from events of any "

@@ -44,6 +44,22 @@ SHAPE = (
 CLICK = """insert into interactions (user_id, event_type, item_id, occurred_at, source)
     values ('live', 'click', 'i', %s, 'service') returning interaction_id"""
 
+OPERATORS = (
+    ("create index by_source on interactions_before (source)", "drop index by_source"),
+    (
+        "alter table interactions_before set (fillfactor = 90)",
+        "alter table interactions_before reset (fillfactor)",
+    ),
+    (
+        "alter table interactions_before enable row level security",
+        "alter table interactions_before disable row level security",
+    ),
+    ("create publication events for table interactions", "drop publication events"),
+    ("create table loading_interactions ()", "drop table loading_interactions"),
+    ("create table loading_before ()", "drop table loading_before"),
+)
+"""What an operator may have done, and what undoes it."""
+
 
 @pytest.fixture(autouse=True)
 def _one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +218,83 @@ def test_a_view_of_a_month_keeps_the_month(
     assert not swapped
     assert query("select count(*) from interactions") == [(loaded,)]
     assert query("select count(*) > 0 from old_events") == [(True,)]
+
+
+def test_what_is_set_on_a_month_stays_on_it(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, month = log(tmp_path, 4), "select 'interactions_before'::regclass::oid"
+    swapped = taken(monkeypatch)
+    for done, undone in OPERATORS:
+        query("truncate interactions, users, items, rejected_rows, ingest_runs cascade")
+        query(done)
+        before = query(month)
+        loaded = load(connection, path).rows_loaded
+        assert query("select count(*) from interactions") == [(loaded,)], done
+        assert query(month) == before, done
+        query(undone)
+    query("truncate interactions, users, items, rejected_rows, ingest_runs cascade")
+    before, kept = query(month), len(swapped)
+    load(connection, path)
+    assert query(month) != before and len(swapped) == kept + 1
+
+
+def test_a_trigger_sees_each_event(connection: Connection, query: Query, tmp_path: Path) -> None:
+    query("create table seen (event_type text)")
+    query(
+        """create function see() returns trigger language plpgsql as
+        'begin insert into seen values (new.event_type); return new; end'"""
+    )
+    query("create trigger see after insert on interactions for each row execute function see()")
+    loaded = load(connection, log(tmp_path, 4)).rows_loaded
+    assert query("select count(*) from seen") == [(loaded,)]
+
+
+def test_a_role_that_owns_no_table_loads_into_the_months_that_are_there(
+    connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapped = taken(monkeypatch)
+    query("create role loader")
+    try:
+        query(
+            """do $$ declare name regclass; begin for name in select oid from pg_class
+                where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+            loop execute format('grant all on %s to loader', name); end loop; end $$"""
+        )
+        query("grant create on schema public to loader")
+        with connection.cursor() as cursor:
+            cursor.execute("set role loader")
+        connection.commit()
+        loaded = load(connection, log(tmp_path, 4)).rows_loaded
+    finally:
+        connection.rollback()
+        with connection.cursor() as cursor:
+            cursor.execute("reset role")
+        connection.commit()
+        query("drop owned by loader")
+        query("drop role loader")
+    assert not swapped
+    assert query("select count(*) from interactions") == [(loaded,)]
+
+
+def test_a_click_is_not_lost_where_transactions_keep_their_first_snapshot(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The click comes after the month was found empty, and before its lock."""
+    real = run._record
+
+    def with_a_click(*arguments: Any) -> None:
+        real(*arguments)
+        shop = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
+        with shop, shop.cursor() as cursor:
+            cursor.execute(CLICK, (NOW - timedelta(days=1),))
+        shop.close()
+
+    monkeypatch.setattr(run, "_record", with_a_click)
+    connection.set_session(isolation_level="REPEATABLE READ")
+    loaded = load(connection, log(tmp_path, 2)).rows_loaded
+    assert query("select count(*) from interactions where source = 'service'") == [(1,)]
+    assert query("select count(*) from interactions") == [(loaded + 1,)]
 
 
 def test_many_events_that_stand_twice_are_not_compared_each_with_each(
