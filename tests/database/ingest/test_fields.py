@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from database.ingest.fields import (
     EARLIEST,
+    clean,
     discounts,
     flags,
     joined,
     moments,
+    named,
     numbers,
     possible,
     prices,
+    shifted,
     times,
     within,
 )
@@ -69,8 +72,9 @@ def test_digits_that_stand_together_are_a_time_also_where_a_program_made_them_a_
         f"{moment:%Y%m%d%H%M%S}{fraction}",
         f"{moment:%Y%m%dT%H%M%S}",
         f" {moment:%Y%m%d %H%M%S} ",
+        f"{moment:%Y%m%dT %H%M%S}",
     )
-    assert moments(texts(*written)).tolist() == [day, moment, moment, moment]
+    assert moments(texts(*written)).tolist() == [day, *[moment] * 4]
 
 
 @given(st.lists(st.sampled_from([*YES, *NO, *NEITHER, ""]), max_size=12))
@@ -133,3 +137,90 @@ def test_a_time_that_no_event_can_have_had_is_unreadable() -> None:
     moments_of = [now, now + timedelta(hours=25), EARLIEST.to_pydatetime(), EARLIEST - timedelta(seconds=1)]
     found = times(texts(*(f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in moments_of)))
     assert found.notna().tolist() == [True, False, True, False]
+
+
+@given(st.sampled_from([10**11, 10**14]), st.integers(-2, 2), st.booleans())
+@settings(max_examples=20)
+def test_the_unit_of_a_number_goes_by_its_size_up_to_the_limits(limit: int, off: int, typed: bool) -> None:
+    """From 1e11 milliseconds, from 1e14 microseconds: below, no year of ours would be meant."""
+    number = limit + off
+    unit = 1 if number < 10**11 else 10**3 if number < 10**14 else 10**6
+    seconds = number / unit
+    column = pd.Series([number]) if typed else texts(str(number))
+    found = moments(column).tolist()
+    if seconds > 10**10:
+        assert pd.isna(found).tolist() == [True]
+    else:
+        micros = round(seconds * 10**6)
+        assert found == [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)]
+
+
+@given(st.lists(st.none() | MOMENTS, min_size=1, max_size=4), st.sampled_from([None, "UTC", "Asia/Kolkata"]))
+@settings(max_examples=25)
+def test_a_column_of_times_keeps_its_moments_and_without_a_zone_they_are_utc(
+    written: list[datetime | None], zone: str | None
+) -> None:
+    column = pd.Series(pd.to_datetime(pd.Series(written))).dt.as_unit("us").dt.tz_localize(zone)
+    wanted = [None if moment is None else pd.Timestamp(moment, tz=zone or "UTC") for moment in written]
+    assert [None if pd.isna(each) else each for each in moments(column)] == wanted
+
+
+def test_dates_that_stand_together_are_read_from_1900_to_2100_and_a_year_of_three_digits_is_none() -> None:
+    found = moments(texts("19000101000000", "19000101", "21001231235959", "18991231"))
+    first = datetime(1900, 1, 1, tzinfo=UTC)
+    assert found[:3].tolist() == [first, first, datetime(2100, 12, 31, 23, 59, 59, tzinfo=UTC)]
+    assert found[3] != datetime(1899, 12, 31, tzinfo=UTC)
+    read = moments(texts("3/4/0100", "3/4/24"), True, short_years=True)
+    assert read.isna().tolist() == [True, False] and read[1] == datetime(2024, 4, 3, tzinfo=UTC)
+
+
+@given(st.permutations(range(6)))
+@settings(max_examples=20)
+def test_a_part_of_a_file_keeps_its_lines(order: list[int]) -> None:
+    """Later parts of a file do not begin at line 0, and rejected lines leave gaps."""
+    column = pd.Series(["3", " 4 ", "yes", "", "1714567890", "NULL"], dtype="str").iloc[order]
+    column.index = pd.Index([10 * place for place in order])
+    whole = {10 * place: text for place, text in enumerate(["3", "4", "yes", None, "1714567890", "NULL"])}
+
+    def said(found: pd.Series) -> dict[object, object]:
+        return {line: value for line, value in found.items() if pd.notna(value)}
+
+    assert said(clean(column)) == {line: text for line, text in whole.items() if text is not None}
+    nulled: Counter[str] = Counter()
+    assert said(named(column, "user_id", nulled)) == {0: "3", 10: "4", 20: "yes", 40: "1714567890"}
+    assert said(numbers(column, "price", Counter())) == {0: 3.0, 10: 4.0, 40: 1714567890.0}
+    assert said(flags(column, "in_stock", Counter())) == {0: "true", 10: "true", 20: "true", 40: "true"}
+    moment = datetime(2024, 5, 1, 12, 51, 30, tzinfo=UTC)
+    assert said(moments(column))[40] == moment
+    assert dict(joined(column, column).items())[10] == " 4 | 4 "
+
+
+@given(st.lists(st.sampled_from(["NULL", "nan", "ann", "null pointer", ""]), max_size=12))
+@settings(max_examples=40)
+def test_words_for_what_is_missing_are_counted_each_unless_they_are_to_be_kept(words: list[str]) -> None:
+    nulled: Counter[str] = Counter()
+    found = [None if pd.isna(each) else each for each in named(texts(*words), "user_id", nulled)]
+    missing = {"NULL", "nan"}
+    assert found == [None if word in missing or not word else word for word in words]
+    assert nulled == {
+        f'user_id is "{word}": read as missing': words.count(word) for word in missing if word in words
+    }
+    kept = named(texts(*words), "title", nulled, keep_null_words=True)
+    assert [None if pd.isna(each) else each for each in kept] == [word or None for word in words]
+
+
+@given(st.lists(st.lists(st.sampled_from(["1", "abc", "2.x"]), max_size=4), min_size=1, max_size=4))
+@settings(max_examples=30)
+def test_what_is_no_number_adds_up_over_the_parts_of_a_file(parts: list[list[str]]) -> None:
+    nulled: Counter[str] = Counter()
+    for part in parts:
+        numbers(texts(*part), "rating", nulled)
+    assert nulled["rating is not a number"] == sum(word != "1" for part in parts for word in part)
+
+
+@given(st.integers(0, 2000), st.sampled_from([0, 30, 31 * 24]))
+@settings(max_examples=20)
+def test_a_log_is_moved_forward_by_whole_weeks(weeks: int, hours: int) -> None:
+    at = datetime(2010, 12, 1, 8, 26, tzinfo=UTC) + timedelta(hours=hours)
+    (moved,) = shifted(pd.Series(pd.to_datetime([at])).dt.as_unit("us"), weeks)
+    assert moved == at + timedelta(weeks=weeks) and moved.weekday() == at.weekday()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,6 +211,19 @@ def test_a_log_of_the_past_can_be_moved_to_now(connection: Connection, query: Qu
         "select item_id, extract(isodow from occurred_at at time zone 'UTC')::int, "
         "extract(hour from occurred_at at time zone 'UTC')::int from interactions order by 1"
     ) == [("I1", 1, 10), ("I2", 1, 11), ("I3", 2, 12)]
+
+
+def test_a_log_that_ends_in_the_future_is_not_moved_back(
+    connection: Connection, query: Query, tmp_path: Path
+) -> None:
+    """A shop's clock or zone may be ahead: the last event is then of up to a day from now."""
+    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=20)
+    moments = [ahead - timedelta(days=30), ahead]
+    rows = [f"ann,I{place},click,{moment:%Y-%m-%dT%H:%M:%SZ}" for place, moment in enumerate(moments)]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,event_type,timestamp", *rows]))
+    assert CliRunner().invoke(main, ["load", str(tmp_path / "log.csv"), "--shift-to-now"]).exit_code == 0
+    assert query("select occurred_at from interactions order by 1") == [(moment,) for moment in moments]
+    assert query("select shift_weeks from ingest_runs") == [(0,)]
 
 
 def test_a_log_of_the_past_says_so(connection: Connection, query: Query, tmp_path: Path) -> None:
