@@ -212,3 +212,38 @@ def test_a_view_counts_by_its_length_and_a_word_of_the_shops_by_its_own_weight()
         0: 0.25,
         1: WEIGHTS["click"],
     }
+
+
+UNSAID = st.builds(
+    lambda event_type, item_id, value: event(event_type, item_id, value=value),
+    st.sampled_from(["click", "skip", "product_click", "view_time", "search_query"]),
+    st.sampled_from("abc"),
+    st.sampled_from([None, -3.0, 0.0, 7.5, 600.0]),
+)
+
+
+@given(st.lists(UNSAID, max_size=12))
+def test_without_an_opinion_the_sum_of_an_items_events_decides(events: list[InteractionRow]) -> None:
+    """Above zero it is liked, below zero disliked, and at zero neither."""
+    sums: dict[str, float] = {}
+    for each in events:
+        weight = event_weight(each.event_type, each.value, WEIGHTS, PARAMS.neutral_stars)
+        sums[str(each.item_id)] = sums.get(str(each.item_id), 0.0) + weight
+    found = history(*events)
+    liked = dict(zip(found.liked.tolist(), found.weights.tolist(), strict=True))
+    assert liked == pytest.approx({ROWS[item]: total for item, total in sums.items() if total > 1e-9})
+    assert set(found.disliked.tolist()) == {ROWS[item] for item, total in sums.items() if total < -1e-9}
+    assert set(found.seen.tolist()) == {ROWS[item] for item in sums}
+
+
+@given(st.permutations([("feedback", -1.0), ("like", None), ("rating", 1.0)]), st.permutations(range(3)))
+def test_the_latest_opinion_counts_also_where_a_log_of_earlier_ones_was_loaded_after_it(
+    said: list[tuple[str, float | None]], stored: list[int]
+) -> None:
+    events = [
+        replace(event(name, "a", value=value, age=age), interaction_id=number)
+        for age, ((name, value), number) in enumerate(zip(said, stored, strict=True))
+    ]
+    found = history(*events)
+    assert (found.liked.tolist() == [0]) == (said[0][0] == "like")
+    assert (found.disliked.tolist() == [0]) == (said[0][0] != "like")

@@ -1,6 +1,7 @@
 """Reasons read like sentences, and have parts for a shop that words them itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,16 @@ SENTENCES: list[tuple[Callable[[], Reason], str, str, str | None, dict[str, floa
     (lambda: texts.popular(POT), "popular", "popular", None, {}),
     (texts.new_item, "new in the catalogue", "new", None, {}),
     (lambda: texts.good_value(CHEAP), "best value: popular and low-priced", "best_value", None, {}),
+    *(
+        (
+            lambda item=item: texts.good_value(item),
+            "best value: popular and low-priced",
+            "best_value",
+            None,
+            {},
+        )
+        for item in (replace(UNRATED, price=2.0), replace(CHEAP, rating_count=3))
+    ),
     (
         lambda: texts.good_value(PRICED),
         "best value: rated 4.5 by 1,500, low price",

@@ -4,14 +4,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from serving.steps.reasons import wording
+from serving.steps.context import Recent
+from serving.steps.reasons import texts, wording
 from serving.steps.reasons.history import leading_items
 from serving.steps.sources.similar import same_people
-from serving.steps.table import Table
-from serving.types import Item
+from serving.steps.table import INTEREST, Table, numbered
+from serving.types import Item, Reason
+from tests.worlds.tables import floats, table_of
 from tests.worlds.world import user, world
-from training.models.fpgrowth import Rule
+from training.models.fpgrowth import TELLING_LIFT, Rule
 
 ALLOWED = np.ones(3, dtype=np.bool_)
 
@@ -118,3 +122,104 @@ def test_a_basket_is_told_by_all_items_of_its_rule_and_never_by_a_hidden_one() -
         else:
             assert named in reason
         assert reason.item == linked
+
+
+def told(reasons: list[Reason]) -> list[tuple[str, str, str | None, dict[str, float]]]:
+    """Reasons with their parts: two of one text may differ in those."""
+    return [(str(reason), reason.code, reason.item, dict(reason.numbers)) for reason in reasons]
+
+
+SIX = [Item(name, "product", f"the {name}", category=f"kind of {name}") for name in "abcdef"]
+"""The user's are the first three, candidates the others."""
+
+
+@given(
+    st.sampled_from(["tfidf", "ease"]),
+    st.lists(
+        st.lists(st.sampled_from([-1.0, 0.0, 1.0, 2.0]), min_size=3, max_size=3), min_size=3, max_size=3
+    ),
+    st.sets(st.integers(0, 2), max_size=2),
+    st.dictionaries(st.integers(0, 2), st.sampled_from(["purchase", "like", "click"])),
+    st.sampled_from([1.0, 4.2]),
+)
+@settings(max_examples=60)
+def test_a_candidate_is_told_by_the_item_of_the_history_that_gave_most(
+    label: str, given_by: list[list[float]], hidden: set[int], latest: dict[int, str], lift: float
+) -> None:
+    """By what the user did with it, by their basket rule, by people; without one, as something different."""
+    learned = bundle(users=[9, 9], cosines=[0.5, 0.5], lift=lift)
+    parts = SimpleNamespace(contributions=lambda query, indexes: np.array(given_by)[indexes - 3])
+    learned.rows, learned.indexes = np.arange(6, dtype=np.int32), lambda rows: rows
+    learned.bundle = SimpleNamespace(models={label: parts})
+    mask = np.isin(np.arange(6), list(hidden))
+    asked = SimpleNamespace(
+        bundle=learned,
+        row_item=SIX.__getitem__,
+        history=SimpleNamespace(latest=latest),
+        index=SimpleNamespace(catalogue=SimpleNamespace(column=lambda name: mask)),
+        model_query=lambda: SimpleNamespace(items=np.arange(3, dtype=np.int32)),
+    )
+    wanted = []
+    for candidate, gives in enumerate(given_by, start=3):
+        heard = [0.0 if each in hidden else gives[each] for each in range(3)]
+        named = heard.index(max(heard))
+        item = SIX[named]
+        if heard[named] <= 0:
+            wanted.append(texts.different(f"kind of {SIX[candidate].item_id}"))
+        elif label == "tfidf":
+            wanted.append(texts.because_of(latest.get(named, ""), item))
+        elif lift >= TELLING_LIFT:
+            wanted.append(texts.bought_together(item.name, 0.3, lift, item))
+        else:
+            wanted.append(texts.like_you(item))
+    context: Any = asked
+    assert told(wording.of_user(context, table(3, 4, 5), [label] * 3)) == told(wanted)
+    different = wording.of_user(context, table(3, 4, 5), ["diverse"] * 3)
+    assert told(different) == told([texts.different(item.category) for item in SIX[3:]])
+
+
+def test_of_nobody_there_is_no_leading_item() -> None:
+    rows = np.arange(5, dtype=np.int32)
+    assert leading_items(world(0).context(), "als", rows).tolist() == [-1] * 5
+
+
+@given(st.permutations([0.9, 0.3, 0.1]), st.permutations([0.2, 0.8, 0.4]))
+@settings(max_examples=20)
+def test_the_interest_that_fits_best_is_named(first: list[float], second: list[float]) -> None:
+    made = world(0)
+    asked = made.context(user=user(made, 3, interests=3))
+    table = table_of({numbered(INTEREST, place): [first[place], second[place]] for place in range(3)})
+    named = [text for text, _ in asked.user.interests]
+    wanted = [named[max(range(3), key=scores.__getitem__)] for scores in (first, second)]
+    assert told(wording.of_user(asked, table, ["interests"] * 2)) == told([texts.interest(n) for n in wanted])
+
+
+def test_of_models_together_each_candidate_is_told_by_the_one_that_gave_most() -> None:
+    asked = context()
+    asked.shares = {"popular": 0.5, "diverse": 0.5}
+    made = table(0, 1)
+    made.steps.update({"popular": floats(0.9, 0.1), "diverse": floats(0.2, 0.8)})
+    assert told(wording.of_hybrid(asked, made, ["hybrid"] * 2)) == told(
+        [texts.popular(asked.row_item(0)), texts.different("light")]
+    )
+
+
+def test_what_a_new_item_has_in_common_names_the_item() -> None:
+    found = wording.of_new_item(context(), table(0, 1, 2), ["tfidf", "embeddings", "price"])
+    assert [(str(reason), reason.item) for reason in found] == [
+        ("similar to lamp", "lamp"),
+        ("close in meaning to 'lamp'", "lamp"),
+        ("similar in price to lamp", "lamp"),
+    ]
+
+
+@given(st.lists(st.integers(0, 2000), min_size=3, max_size=3), st.integers(1, 48))
+@settings(max_examples=20)
+def test_a_trend_of_hours_is_told_with_its_hours(counts: list[int], hours: int) -> None:
+    asked = context()
+    asked.recent = Recent(hours, events={row: count for row, count in enumerate(counts) if count})
+    found = wording.of_window(asked, table(0, 1, 2), ["window"] * 3)
+    assert [(reason.numbers["events"], reason.numbers["hours"]) for reason in found] == [
+        (count, hours) for count in counts
+    ]
+    assert all(("the last hour" in reason) == (hours == 1) for reason in found)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.steps.context import NOBODY, User
+from serving.steps.context import NOBODY, Context, User
 from serving.steps.sources.models import als, learned_models, nmf
 from tests.worlds.plain_lists import Plain, alike, said
 from tests.worlds.world import user, world
@@ -59,3 +59,23 @@ def test_als_stands_on_the_trained_factors_of_a_user_whose_history_is_out_of_rea
     asked, model = made.context(user=User("ann", trained=4)), made.placed.models.als
     column = als(asked, ALLOWED)["als"]
     assert np.allclose(column.values, model.item_factors @ model.user_factors[model.user_rows[4]], atol=1e-5)
+
+
+def test_a_model_that_the_bundle_does_not_hold_says_nothing() -> None:
+    """A weight for a model of tomorrow, and a bundle of yesterday."""
+    made = world(0)
+    asked = replace(made.context(user=user(made, 3, events=12)), weights={"tomorrows": 1.0, "ease": 1.0})
+    columns = learned_models(asked, ALLOWED)
+    assert not columns["tomorrows"].values.any() and columns["ease"].values.any()
+
+
+def test_where_no_text_is_newer_than_the_bundle_its_titles_are_the_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = world(0)
+    assert made.placed is not None
+    monkeypatch.setattr(Context, "changed_rows", lambda self: np.zeros(self.n_rows, dtype=np.bool_))
+    asked = replace(made.context(user=user(made, 3, events=12)), weights={"tfidf": 1.0})
+    found, model = learned_models(asked, ALLOWED)["tfidf"], made.placed.bundle.models["tfidf"]
+    assert found.values.tolist() == model.scores(asked.model_query()).tolist()
+    assert found.values.any() and found.rows is made.placed.rows

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from serving.steps.context import Recent
 from serving.steps.sources import popularity
@@ -55,3 +56,13 @@ def test_the_bundles_popularity_only_where_it_weighs_something() -> None:
     assert alike(found, {each: score for each, score in wanted.items() if each in made.items})
     nothing = popularity.learned_popularity(replace(weighed, bundle=None), ALLOWED)["popularity"]
     assert not nothing.values.any()
+
+
+def test_in_a_large_catalogue_the_bundle_tells_the_scale_of_its_popularity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a small one it is that of the live items; here ten items count as many."""
+    monkeypatch.setattr("serving.steps.context.WHOLE_CATALOGUE", 10)
+    asked = replace(world(0).context(), weights={"popularity": 1.0})
+    column = popularity.learned_popularity(asked, ALLOWED)["popularity"]
+    assert column.scale == pytest.approx(float(column.values.std()), rel=1e-5)
