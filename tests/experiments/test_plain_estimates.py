@@ -6,7 +6,7 @@ from statistics import NormalDist
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import binomtest, chi2
 
 from database.online import LoggedSlot
 from database.outcomes import DISLIKES, PURCHASE_RATE, REVENUE, Moments
@@ -256,3 +256,14 @@ def test_where_nothing_varies_nothing_is_said() -> None:
     control, other = (moments(1000, 500, mean, 0.0, QUIET) for mean in (1.0, 9.0))
     found = compare_outcomes({REVENUE: control}, {REVENUE: other}, TEST)[REVENUE].difference
     assert found is not None and (found.verdict, found.low, found.high) == ("undecided", -inf, inf)
+
+
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+@settings(max_examples=40)
+def test_the_interval_of_few_events_is_the_exact_one_of_a_binomial(
+    counted: tuple[int, int], confidence: float
+) -> None:
+    events, size = counted
+    low, high = few_events(events / size, size, confidence)
+    exact = binomtest(events, size).proportion_ci(confidence, method="exact")
+    assert (low, high) == pytest.approx((exact.low, exact.high), abs=1e-9)

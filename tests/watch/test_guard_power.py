@@ -66,3 +66,30 @@ def test_of_very_many_users_only_the_spread_of_days_and_weeks_hides_a_drop(day: 
     shares = day**2 * (1 + 1 / limits.weeks), week**2
     for drop, variance in zip((found.days, found.first_week), shares, strict=True):
         assert drop == pytest.approx(detectable_drop(variance, limits), rel=1e-2)
+
+
+@given(st.integers(LIMITS.min_users, 10**6), st.floats(0.01, 0.3), st.floats(0.01, 0.5))
+@settings(max_examples=50)
+def test_the_drops_are_those_of_the_variances_of_users_and_of_days(
+    users: int, share: float, holdback: float
+) -> None:
+    """One day against the days of the holdback; the held against all others; weeks have an error too."""
+    limits = LIMITS.model_copy(update={"holdback_share": holdback})
+    recent = shop_of(users, share)
+    found = guard_power(recent, limits)
+
+    def of_users(count: float) -> float:
+        return recent.variance / recent.value**2 * users / count
+
+    between = of_users(users / limits.holdback_days) + of_users(users)
+    weeks = 1 + 1 / limits.weeks
+    assert found.users == users
+    assert found.days == pytest.approx(detectable_drop((between + limits.day_spread**2) * weeks, limits))
+    assert found.first_week == pytest.approx(detectable_drop(between + limits.unmatched_spread**2, limits))
+    held = round(holdback * users)
+    if held < limits.min_users:
+        assert (found.held, found.holdback) == (0, None)
+    else:
+        arms = of_users(held) + of_users(users - held)
+        assert found.held == held
+        assert found.holdback == pytest.approx(detectable_drop(arms, limits))

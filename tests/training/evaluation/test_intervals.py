@@ -94,3 +94,9 @@ def test_coverage_is_compared_over_the_same_users() -> None:
     assert compare_coverage(narrow, wide, 500).verdict == "worse"
     same = compare_coverage(wide, wide, 500)
     assert (same.difference, same.low, same.high, same.verdict) == (0.0, 0.0, 0.0, "not significant")
+
+
+def test_where_no_user_has_a_value_every_measure_is_no_number() -> None:
+    found = estimate_means(np.full((3, 2), np.nan), samples=50, seed=0)
+    assert len(found) == 2
+    assert np.isnan([[one.value, one.low, one.high] for one in found]).all()

@@ -102,3 +102,16 @@ def test_what_lists_are_like_is_what_counting_gives(
         rest = np.array([sum(item in shown[:k] for shown in others) for item in range(ITEMS)])
         assert metrics.coverage_without_each(listed)[left_out] == pytest.approx(metrics.coverage(rest))
         assert metrics.gini_without_each(listed)[left_out] == pytest.approx(metrics.gini(rest), nan_ok=True)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=4), st.sampled_from([(0, 0), (0, 3), (3, 3), (5, 2)]))
+@settings(max_examples=20)
+def test_shops_of_one_item_or_two(listed: list[bool], users: tuple[int, int]) -> None:
+    """The one item is covered as long as another user's list holds it; of two, one is at 0 and one at 1."""
+    one = sparse.csr_array(np.array([[float(shown)] for shown in listed]))
+    wanted = [float(any(listed[:place] + listed[place + 1 :])) for place in range(len(listed))]
+    assert metrics.coverage_without_each(one).tolist() == wanted
+    lists = np.array([[0], [1], [-1]], dtype=np.int32)
+    found = metrics.popularity_percentile(lists, np.array(users, dtype=np.int64), 1)
+    first = 0.5 if users[0] == users[1] else float(users[0] > users[1])
+    assert found[:2].tolist() == [first, 1 - first] and np.isnan(found[2])

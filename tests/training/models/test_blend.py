@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.models.blend import LEAST_SPREAD, Blend, combine, normalise
+from training.models.blend import LEAST_SPREAD, Blend, combine, normalise, weights_by_model
 from training.models.core.base import Config
 from training.models.core.data import TrainingData
 from training.models.registry import fit_model
@@ -40,8 +40,10 @@ def test_models_that_contradict_each_other_leave_no_opinion_but_rounding() -> No
 
 
 def test_a_blend_without_weights_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no model"):
+    with pytest.raises(ValueError, match=r"^no model of the blend has a weight above zero$"):
         combine([(np.ones(3, dtype=np.float32), 0.0)])
+    with pytest.raises(ValueError, match=r"^new_items has a weight, but which items are new is not given$"):
+        weights_by_model({"ease": 1.0, "new_items": 0.5})
 
 
 def test_rows_of_a_batch_are_blended_one_by_one(
@@ -95,3 +97,9 @@ def test_scores_that_hardly_differ_are_not_blown_up_beside_a_user_with_large_one
     large[0] = 1e6
     found = normalise(np.stack([small, large]))
     assert found[0].max() - found[0].min() == pytest.approx(0.01 / (1.01 * LEAST_SPREAD), rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(0,), (1, 0), (3, 0), (0, 3)])
+def test_scores_of_no_items_or_of_no_users_keep_their_shape(shape: tuple[int, ...]) -> None:
+    found = normalise(np.zeros(shape, dtype=np.float32))
+    assert found.shape == shape and found.dtype == np.float32

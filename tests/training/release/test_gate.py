@@ -93,7 +93,7 @@ def test_a_large_bundle_is_a_warning_with_what_to_do() -> None:
     decision = decide(replace(CHALLENGER, size_mb=101.0), LIMITS)
 
     assert decision.accepted and not decision.reasons
-    assert "WARNING: above max_size_mb" in decision.as_table()
+    assert "| MB on disk; WARNING: above max_size_mb. Workers share" in decision.as_table()
     assert "WARNING" not in decide(CHALLENGER, LIMITS).as_table()
 
 
@@ -319,3 +319,16 @@ def test_a_decision_names_the_bundle_that_it_is_about() -> None:
     assert accepted.champion_id == CHALLENGER.champion_id
     (size,) = [check for check in refused.checks if "MB on disk" in check.detail]
     assert "WARNING" in size.detail
+
+
+def test_without_a_comparison_of_what_serves_there_are_no_test_users() -> None:
+    (reason,) = decide(replace(CHALLENGER, comparisons=()), LIMITS).reasons
+    assert "not judged: 0 test users with a history, fewer than 20" in reason
+    assert decide(replace(FIRST, comparisons=()), LIMITS.model_copy(update={"min_test_users": 0})).accepted
+
+
+@pytest.mark.parametrize(("high", "accepted"), [(0.0, True), (-1e-9, False)])
+def test_an_interval_that_ends_at_zero_does_not_show_a_loss(high: float, accepted: bool) -> None:
+    als = Comparison("als", "other", "ndcg@10", -0.015, -0.03, high, 500, 0.2)
+    for comparisons in ((AS_GOOD, als), (replace(als, challenger="blend"),)):
+        assert decide(replace(CHALLENGER, comparisons=comparisons), LIMITS).accepted is accepted

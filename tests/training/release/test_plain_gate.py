@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -220,3 +221,21 @@ def test_too_few_test_users_are_told_and_what_follows_for_the_champion(measured:
     told = "not judged: 19 test users with a history, fewer than 20"
     assert check.detail == (f"{told}; the champion was measured, so it stays" if measured else told)
     assert (check.passed, check.value, check.limit) == (not measured, None, None)
+
+
+@given(comparisons("blend"))
+@settings(max_examples=60)
+def test_the_margin_says_how_often_chance_rejects_and_the_loss_that_would_be_found(blend: Comparison) -> None:
+    """A mean below the floor is rejected, and an interval all below 0 that reaches below the floor."""
+    blend = replace(blend, users=500)
+    details = [
+        check.detail
+        for check in decide(replace(CHALLENGER, comparisons=(blend,)), LIMITS).checks
+        if check.name == "accuracy of blend"
+    ]
+    half, error = (blend.high - blend.low) / 2, standard_error(blend, LIMITS)
+    cut = max(FLOOR, min(-half, FLOOR + half))
+    alarm, loss = NormalDist(0, error).cdf(cut), NormalDist(0, error).inv_cdf(0.8) - cut
+    assert details == [details[0]]
+    said = f"it rejects an equally good bundle in {alarm:.0%} of nights, and one worse by {loss:.4f} in 80%"
+    assert said in details[0]
