@@ -13,6 +13,8 @@ MOST_BYTES = 50_000_000
 """What they take of a worker's memory: of some thousand users."""
 _ITEM_BYTES = 1_000
 """An item's place in a list: its score, model and reason, in words and in parts."""
+ENTRY_BYTES = 1_000
+"""What is kept of lists without an item: what was asked for, of what they were made, and their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class RememberedLists(Generic[T]):
             made, size = known[1:]
         else:
             made = make()
-            size = made_of.events.nbytes + _ITEM_BYTES * self._size(made)
+            size = ENTRY_BYTES + made_of.events.nbytes + _ITEM_BYTES * self._size(made)
         self._made[key] = made_of, made, size
         self.nbytes += size
         while self.nbytes > self._most and self._made:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from database.state import UserEvents
 from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.lists import executor, home, recommender
-from serving.lists.remembered import MadeOf, RememberedLists
+from serving.lists.remembered import ENTRY_BYTES, MadeOf, RememberedLists
 from serving.plane import LivePlane
 from tests.serving.worker import Clock
 from training.params import Params
@@ -218,11 +219,27 @@ async def test_nothing_of_before_a_change_is_kept(
     assert 0 < plane.lists.remembered.nbytes < 1.5 * kept
 
 
+def test_lists_without_items_take_their_part_of_the_memory() -> None:
+    """A worker is asked what is like each of many items, and knows of nothing."""
+    remembered = RememberedLists[str](lambda _: 0, 20_000)
+    calls: list[int] = []
+
+    def make(item: int) -> str:
+        calls.append(item)
+        return ""
+
+    for item in [*range(100), 0, 99]:
+        remembered.get(item, MadeOf(UserEvents(), 0, ()), partial(make, item))
+    assert calls == [*range(100), 0]
+    assert remembered.nbytes <= 20_000
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 1)), max_size=60))
 def test_the_latest_are_kept_and_what_is_given_was_made_of_the_same(asked: list[tuple[int, int]]) -> None:
     one = MadeOf(UserEvents(), 0, ())
     of = {0: one, 1: replace(one, recent=1)}
-    remembered = RememberedLists[tuple[int, int]](lambda _: 1, 5 * (1_000 + UserEvents().nbytes))
+    size = ENTRY_BYTES + 1_000 + UserEvents().nbytes
+    remembered = RememberedLists[tuple[int, int]](lambda _: 1, 5 * size)
     calls: list[tuple[int, int]] = []
     plain: dict[int, int] = {}
     for user, version in asked:
@@ -237,7 +254,7 @@ def test_the_latest_are_kept_and_what_is_given_was_made_of_the_same(asked: list[
         plain[user] = version
         if len(plain) > 5:
             del plain[next(iter(plain))]
-        assert remembered.nbytes == len(plain) * (1_000 + UserEvents().nbytes)
+        assert remembered.nbytes == len(plain) * size
 
 
 async def test_what_is_remembered_is_of_what_was_asked_for(
