@@ -116,6 +116,8 @@ def test_the_off_policy_estimate_is_the_sum_that_its_description_writes(slots: l
 
     value = share * rate(common, 0.0) + (1 - share) * rate(rare, found.logged)
     assert found.value == pytest.approx(value)
+    advice = "them: a smaller pool or a larger epsilon gives a narrower interval"
+    assert any(advice in each for each in found.warnings) == (found.rare_share > 0)
     if found.low is not None and found.high is not None:
         assert 0 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
 
