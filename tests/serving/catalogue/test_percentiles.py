@@ -33,3 +33,12 @@ def test_percentiles_follow_changes(days: list[list[tuple[float, int]]], few: in
             kept = Percentiles.of(values, groups, kept)
             assert kept.ranks().tolist() == pytest.approx(plain_percentiles(values.tolist(), groups.tolist()))
             assert np.array_equal(kept.ranks(), Percentiles.of(values, groups).ranks())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 2, 2**16, 2**16 + 1])), min_size=1))
+def test_groups_are_kept_apart_however_many_there_are(rows: list[tuple[int, int]]) -> None:
+    """Sixteen bits are not enough for the categories of every shop."""
+    values = np.array([value for value, _ in rows], dtype=np.float64)
+    groups = np.array([group for _, group in rows], dtype=np.int32)
+    wanted = plain_percentiles(values.tolist(), groups.tolist())
+    assert Percentiles.of(values, groups).ranks().tolist() == pytest.approx(wanted)

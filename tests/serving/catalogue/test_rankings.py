@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
-from serving.catalogue import percentiles
+from serving.catalogue import percentiles, rankings
 from serving.catalogue.catalogue import Catalogue, identity_of
 from serving.catalogue.rankings import Rankings, stamp
 from serving.catalogue.signals import TrendingScores
@@ -294,3 +294,83 @@ def test_a_listing_holds_what_is_listed_of_the_kind_and_category_by_id(
         for item in last.values()
         if item.title and not item.hidden and kind in (None, item.kind) and category in (None, item.category)
     )
+
+
+@given(st.integers(0, 999), st.sampled_from([1, 5, 12, 1000]))
+@settings(max_examples=25)
+def test_the_fronts_that_are_kept_are_those_of_a_plain_sort(seed: int, front: int) -> None:
+    random, catalogue = Random(seed), Catalogue()
+    for number in range(30):
+        counted, hidden = random.choice([None, 3, 50]), random.random() < 0.2
+        catalogue.put(Item(str(number), "product", "lamp", rating_count=counted, hidden=hidden), number)
+    made = Rankings(catalogue, TrendingScores(1, {"7": (2.0, 1), "8": (2.0, 3)}), None, PARAMS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rankings, "FRONT", front)
+        scores, popular = made.popularity_in_order()
+        lowest = made.lowest_identities()
+    identity = catalogue.column("identity").tolist()
+    wanted = made.popularity.astype(np.float32).tolist()
+    with_any = [row for row, score in enumerate(wanted) if score > 0]
+    assert scores.tolist() == wanted
+    assert popular.tolist() == sorted(with_any, key=lambda row: (-wanted[row], identity[row]))[:front]
+    shown = [row for row, item in catalogue.live() if not item.hidden]
+    assert lowest.tolist() == sorted(shown, key=lambda row: identity[row])[:front]
+    # Kept for all lists, which may not change them, until the popularity is another.
+    assert made.popularity_in_order()[1] is popular and made.lowest_identities() is lowest
+    assert not scores.flags.writeable
+    made.popularity = np.zeros(catalogue.n_rows)
+    assert not len(made.popularity_in_order()[1])
+
+
+class Counted(dict[str, tuple[float, int]]):
+    """Trending scores that count how often they are gone through."""
+
+    times = 0
+
+    def __iter__(self) -> Any:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("change", [{"price": 999.0}, {"category": "c3"}, {"rating_count": 3}])
+def test_one_edit_in_a_small_shop_sorts_nothing_and_reads_no_other_item(change: dict[str, Any]) -> None:
+    catalogue, scores = Catalogue(), Counted({"4": (1.0, 1)})
+    items = [Item(str(n), "product", "lamp", category=f"c{n % 5}", price=1.0 + n) for n in range(40)]
+    for seq, item in enumerate(items):
+        catalogue.put(item, seq)
+    trending = TrendingScores(1, scores)
+    kept = Rankings(catalogue, trending, None, PARAMS)
+    assert kept.values.any() and scores.times == 1
+    catalogue.put(replace(items[7], **change), 99)
+    with pytest.MonkeyPatch.context() as patch:
+        sorted_values: list[Any] = []
+        patch.setattr(percentiles, "_by_group_and_value", lambda values, groups: sorted_values.append(values))
+        after = Rankings(catalogue, trending, None, PARAMS, kept)
+        assert after.values.any() and sorted_values == [] and scores.times == 1
+    assert_equal(after, Rankings(catalogue, trending, None, PARAMS))
+
+
+def test_rankings_are_of_the_moment_that_their_stamp_tells() -> None:
+    catalogue = Catalogue()
+    for seq, item in enumerate(LAMPS):
+        catalogue.put(item, seq)
+    made = Rankings(catalogue, TRENDING, None, PARAMS)
+    assert made.stamp == stamp(catalogue, TRENDING)
+    catalogue.put(replace(LAMPS[1], title="another lamp"), 8)
+    assert made.stamp == stamp(catalogue, TRENDING), "a text sorts nothing anew"
+    assert made.stamp != stamp(catalogue, TrendingScores(2))
+    catalogue.put(replace(LAMPS[1], price=9.0), 9)
+    assert made.stamp != stamp(catalogue, TRENDING)
+
+
+def test_a_row_that_waits_for_its_item_is_not_popular() -> None:
+    """Rows of a bundle's items are made before the bundle serves, with or without an item."""
+    catalogue = Catalogue()
+    for seq, item in enumerate(LAMPS):
+        catalogue.put(item, seq)
+    kept = Rankings(catalogue, TRENDING, None, PARAMS)
+    waiting = catalogue.reserve("to come")
+    catalogue.put(replace(LAMPS[1], price=9.0), len(LAMPS))
+    kept = Rankings(catalogue, TRENDING, None, PARAMS, kept)
+    assert kept.popularity[waiting] == 0 and kept.events[waiting] == 0
+    assert_equal(kept, Rankings(catalogue, TRENDING, None, PARAMS))

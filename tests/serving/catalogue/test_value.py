@@ -43,3 +43,8 @@ def test_prices_are_compared_within_their_group() -> None:
 
 def test_without_a_price_there_is_no_value() -> None:
     assert values(price=[float("nan"), 0.0, 3.0]).tolist()[:2] == [0.0, 0.0]
+
+
+def test_what_has_become_dearer_saves_nothing_and_nothing_saves_more_than_all() -> None:
+    found = values(price=[5, 5, 5, 5], discount=[-0.5, 0.0, 1.0, 1.5])
+    assert found[0] == found[1] < found[2] == found[3]

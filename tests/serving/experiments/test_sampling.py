@@ -11,16 +11,19 @@ from serving.experiments.sampling import Quota, in_sample
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 7), st.integers(0, 40)), max_size=60))
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 7), st.integers(0, 40)), max_size=60),
+    st.integers(1, 12),
+)
 def test_no_client_has_more_lists_in_a_minute_than_its_quota_and_one_answer(
-    requests: list[tuple[str, int, int]],
+    requests: list[tuple[str, int, int]], per_minute: int
 ) -> None:
-    quota, moment = Quota(10), NOW
+    quota, moment = Quota(per_minute), NOW
     taken: dict[tuple[str, int], int] = {}
     for client, lists, seconds in requests:
         moment += timedelta(seconds=seconds)
         key = (client, int(moment.timestamp() // 60))
-        expected = taken.get(key, 0) < 10
+        expected = taken.get(key, 0) < per_minute
         assert quota.take(client, lists, moment) == expected
         taken[key] = taken.get(key, 0) + (lists if expected else 0)
 

@@ -12,7 +12,7 @@ from serving.lists.recipes import Recipe
 from serving.steps.context import Context, Sort
 from tests.worlds.plain_lists import Plain, Scores
 from tests.worlds.plain_pages import in_order, listing, matches, one_of_each, same_order
-from tests.worlds.world import World, texts, world
+from tests.worlds.world import World, changed_params, texts, world
 
 FIELDS = [Sort(name, "number", descending) for name in ("price", "rating") for descending in (False, True)]
 SORTS = st.sampled_from([None, *FIELDS])
@@ -72,3 +72,15 @@ def test_a_search_in_pages(which: int, seed: int, n: int, variants: bool, sort: 
     plain = Plain(made, asked)
     if plain.knows(query):  # other words are guessed: tests/serving/text
         agrees(recipes.SEARCH_PAGES, plain, matches(plain, query, vector))
+
+
+@given(st.integers(0, 1), st.integers(0, 100), st.integers(1, 9), st.sampled_from([*FIELDS, None]))
+@settings(max_examples=15)
+def test_variants_leave_no_page_short_where_few_more_are_looked_at_than_it_holds(
+    which: int, seed: int, n: int, sort: Sort | None
+) -> None:
+    made = world(which, "small")
+    params = changed_params(made.params, "ranking", candidates=1)
+    asked = replace(narrowed(made, seed, n, variants=False, sort=sort), params=params)
+    plain = Plain(made, asked)
+    agrees(recipes.LISTING, plain, listing(plain))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serving.steps import context as contexts
-from serving.steps.context import Exploration
+from serving.steps.context import Exploration, Recent
 from tests.worlds.world import user, world
 
 
@@ -59,3 +59,8 @@ def test_variants_count_only_where_one_of_them_is_enough() -> None:
     assert made.context().variants is None
     variants = made.context(one_of_variants=True).variants
     assert variants is not None and len(variants) == made.index.catalogue.n_rows
+
+
+def test_each_row_has_its_own_events_and_none_where_none_are_known() -> None:
+    recent = Recent(3, events={0: 7, 4: 2})
+    assert recent.events_of(np.array([4, 1, 0], dtype=np.int32)) == [2, 0, 7]

@@ -60,3 +60,13 @@ def test_what_all_have_in_common_says_nothing_nor_does_rounding() -> None:
     allowed = np.arange(200) != 8
     assert np.flatnonzero(above_lowest(common, allowed)).tolist() == [7]
     assert not above_lowest(common, np.zeros(200, dtype=bool)).any()
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=9), st.integers(-40, 40), st.integers(0, 9))
+def test_contrast_is_the_same_in_whatever_unit_the_scores_are(
+    scores: list[int], power: int, forbidden: int
+) -> None:
+    allowed = np.arange(len(scores)) != forbidden
+    unit = np.float32(2.0**power)
+    plain = above_lowest(floats(*scores), allowed)
+    assert above_lowest(unit * floats(*scores), allowed).tolist() == (unit * plain).tolist()

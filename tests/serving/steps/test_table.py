@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps.table import Column, gather
+from serving.steps.table import Column, are_different, gather
 from training.models.blend import normalise, scale_of
 
 IDS = np.arange(6, dtype=np.uint64)
@@ -124,3 +124,13 @@ def test_the_front_of_a_kept_order_has_the_best_that_a_look_at_all_finds(
         for each in (np.zeros(0, dtype=np.int32), reserve)
     )
     assert quick.rows.tolist() == plain.rows.tolist()
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=9), st.integers(0, 6), st.data())
+def test_rows_are_different_where_so_many_are_no_variants(
+    groups: list[int], count: int, data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(groups) - 1), unique=True))
+    asked, variants = np.array(rows, dtype=np.int32), np.array(groups, dtype=np.uint64)
+    assert are_different(asked, variants, count) == (len({groups[row] for row in rows}) >= count)
+    assert are_different(asked, None, count), "every variant counts"

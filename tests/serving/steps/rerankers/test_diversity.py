@@ -1,8 +1,14 @@
 """Maximal marginal relevance."""
 
-import numpy as np
+from dataclasses import replace
 
-from serving.steps.rerankers.diversity import mmr
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.steps.rerankers.diversity import diversify, diversify_if_asked, mmr
+from tests.worlds.tables import table_of
+from tests.worlds.world import changed_params, world
 
 
 def floats(*values: float) -> np.ndarray:
@@ -15,3 +21,21 @@ def test_mmr_avoids_a_repeat_and_keeps_the_order_when_told_to() -> None:
     assert mmr(scores, vectors, 2, 0.5).tolist() == [0, 2]
     assert mmr(scores, vectors, 2, 1.0).tolist() == [0, 1]
     assert mmr(scores[:0], vectors[:0], 2, 0.5).tolist() == []
+
+
+@given(st.integers(0, 20), st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.sampled_from([None, 0.0, 0.4, 0.9, 1.0]))
+@settings(max_examples=25)
+def test_variety_is_as_much_as_the_request_wants_else_the_params(
+    seed: int, shipped: float, wanted: float | None
+) -> None:
+    made = world(0)
+    asked = made.context(
+        8, params=changed_params(made.params, "ranking", relevance=shipped), diversity=wanted
+    )
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(asked.live))[:30].tolist()
+    table = replace(table_of({"als": [0.0] * 30}, rows=rows), score=np.linspace(1, 0.5, 30, dtype=np.float32))
+    relevance = shipped if wanted is None else 1 - wanted
+    places = mmr(table.score, asked.index.vectors.gather(table.rows), 8, relevance)
+    assert diversify(asked, table).rows.tolist() == table.rows[places].tolist()
+    again = diversify_if_asked(asked, table)
+    assert again is table if wanted is None else again.rows.tolist() == table.rows[places].tolist()

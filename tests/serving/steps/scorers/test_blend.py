@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serving.steps.context import Context
-from serving.steps.scorers.blend import home_blend, weighted_models
+from serving.steps.scorers.blend import PARTS, home_blend, weighted_models
 from tests.worlds.tables import table_of
 from tests.worlds.world import changed_params, texts, user, world
 
@@ -30,6 +30,7 @@ def test_models_over_their_scales_and_searches_by_the_best(asked: Context) -> No
     assert scored.steps["als"].tolist() == [2, 1, 0] and scored.steps["search"] == pytest.approx(
         [0, 0.075, 0.3]
     )
+    assert sum(scored.steps[part] for part in PARTS) == pytest.approx(scored.score)
 
 
 def test_variety_alone_makes_no_list(asked: Context) -> None:

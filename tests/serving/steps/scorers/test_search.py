@@ -37,7 +37,7 @@ def test_what_is_found_stands_in_the_order_of_a_field_and_items_without_it_last(
     table = table_of({"popularity": [0.0] * 30}, rows=rows)
     score = in_order(made.context(sort=sort), table, np.array(found)).score
     prices = [made.items[made.item_id(row)].price for row in rows]
-    assert ((score > 0) == np.array(found)).all()
+    assert ((score > 0) == np.array(found)).all() and (score[~np.array(found)] == 0).all()
     for one in range(30):
         for other in range(30):
             mine, theirs = prices[one], prices[other]
@@ -47,5 +47,6 @@ def test_what_is_found_stands_in_the_order_of_a_field_and_items_without_it_last(
 
 
 def test_a_listing_holds_what_nobody_knows_too(asked: Context) -> None:
-    score = listing(asked, table_of({"popularity": [0.5, 0]})).score
-    assert score[0] > score[1] > 0
+    scored = listing(asked, table_of({"popularity": [0.5, 0]}))
+    assert scored.score[0] > scored.score[1] > 0
+    assert scored.steps["popularity"].tolist() == scored.score.tolist()
