@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from serving.catalogue.catalogue import identity_of
 from serving.steps.context import Sort
-from tests.worlds.plain_lists import NEAR, Plain, Scores, only
+from tests.worlds.plain_lists import NEAR, Plain, Scores, best, only
 from tests.worlds.shop import Vector
 
 
@@ -14,8 +14,15 @@ def listing(plain: Plain) -> Scores:
 
 
 def matches(plain: Plain, query: str, vector: Vector | None) -> Scores:
-    """What a query finds, with the scores of a search."""
-    found = only(plain.search(query, vector, plain.allowed(), len(plain.items)), plain.allowed())
+    """What a query finds, with the scores of a search: of as many nearest as a page or a search needs."""
+    allowed = plain.allowed()
+    near = only(plain.near(vector), allowed)
+    count = max(plain.ask.n, plain.ask.params.search.candidates)
+    while plain.ask.one_of_variants and count < len(near):
+        if len({variants_of(plain, each) for each in best(near, count)}) >= plain.ask.n:
+            break
+        count *= 4
+    found = only(plain.search(query, vector, allowed, count), allowed)
     return {each: score for each, score in found.items() if score > 0}
 
 
