@@ -280,6 +280,9 @@ def test_the_top_categories_do_not_depend_on_the_unit_that_trends_are_in(unit: f
     st.sampled_from([None, "product", "article"]),
     st.sampled_from([None, "light"]),
 )
+@example(LAMPS, None, "light")
+@example(LAMPS, "product", "light")
+@example([replace(LAMPS[0], kind="article"), LAMPS[2]], "article", None)
 def test_a_listing_holds_what_is_listed_of_the_kind_and_category_by_id(
     items: list[Item], kind: str | None, category: str | None
 ) -> None:
