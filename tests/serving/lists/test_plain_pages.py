@@ -84,3 +84,5 @@ def test_variants_leave_no_page_short_where_few_more_are_looked_at_than_it_holds
     asked = replace(narrowed(made, seed, n, variants=False, sort=sort), params=params)
     plain = Plain(made, asked)
     agrees(recipes.LISTING, plain, listing(plain))
+    shown, pages = read_pages(recipes.LISTING, asked)
+    assert len(pages) == -(-len(shown) // n) + 1, "each page is full, but for the last and one without items"

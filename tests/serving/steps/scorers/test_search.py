@@ -50,3 +50,13 @@ def test_a_listing_holds_what_nobody_knows_too(asked: Context) -> None:
     scored = listing(asked, table_of({"popularity": [0.5, 0]}))
     assert scored.score[0] > scored.score[1] > 0
     assert scored.steps["popularity"].tolist() == scored.score.tolist()
+
+
+def test_a_list_may_stand_in_the_order_of_times() -> None:
+    made = world(0)
+    dated = [row for row, item in made.index.catalogue.live() if item.publish_at is not None][:3]
+    others = [row for row, item in made.index.catalogue.live() if item.publish_at is None][:3]
+    table = table_of({"popularity": [0.0] * len([*others, *dated])}, rows=[*others, *dated])
+    asked = made.context(sort=Sort("publish_at", "time", descending=True))
+    score = in_order(asked, table, np.ones(len(table), dtype=np.bool_)).score
+    assert dated and score[len(others) :].min() > score[: len(others)].max()
