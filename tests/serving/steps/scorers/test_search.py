@@ -21,6 +21,7 @@ def test_a_part_of_the_words_counts_little_and_meaning_is_a_share_of_its_best(as
     table = table_of({"words": [1, 0.5, 0], "meaning": [0, 0.2, 0.4]})
     scored = search_score(asked, table)
     assert scored.score == pytest.approx([0.6, 0.6 * 0.25 + 0.2, 0.4])
+    assert set(scored.steps) == {"words", "meaning"}
     assert sum(scored.steps.values()) == pytest.approx(scored.score)
     assert fuse(floats(1, 0.5, 0), floats(0, 0.2, 0.4), asked.params.search) == pytest.approx(scored.score)
     assert sorted_search(asked, table).score.tolist() == scored.score.tolist()
