@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from database.ingest import ADAPTERS, Report, empty_months, ingest_file, merge_events, run
 
@@ -95,6 +96,20 @@ def log(folder: Path, seed: int, rows: int = 60) -> Path:
 
 def load(conn: Connection, path: Path) -> Report:
     return ingest_file(conn, ADAPTERS["interactions"], path)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, database: Any, act: Callable[[Cursor], None]) -> None:
+    """Another connection commits this after the months were found empty, and before they are locked."""
+    real = run._record
+
+    def with_it(*arguments: Any) -> None:
+        real(*arguments)
+        other = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
+        with other, other.cursor() as cursor:
+            act(cursor)
+        other.close()
+
+    monkeypatch.setattr(run, "_record", with_it)
 
 
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -280,17 +295,7 @@ def test_a_role_that_owns_no_table_loads_into_the_months_that_are_there(
 def test_a_click_is_not_lost_where_transactions_keep_their_first_snapshot(
     database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The click comes after the month was found empty, and before its lock."""
-    real = run._record
-
-    def with_a_click(*arguments: Any) -> None:
-        real(*arguments)
-        shop = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
-        with shop, shop.cursor() as cursor:
-            cursor.execute(CLICK, (NOW - timedelta(days=1),))
-        shop.close()
-
-    monkeypatch.setattr(run, "_record", with_a_click)
+    meanwhile(monkeypatch, database, lambda cursor: cursor.execute(CLICK, (NOW - timedelta(days=1),)))
     connection.set_session(isolation_level="REPEATABLE READ")
     loaded = load(connection, log(tmp_path, 2)).rows_loaded
     assert query("select count(*) from interactions where source = 'service'") == [(1,)]
@@ -355,18 +360,12 @@ def test_a_key_that_no_file_can_have_twice_ends_in_the_plain_way(
 def test_a_user_who_is_deleted_meanwhile_is_there_if_their_events_are(
     database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = run._record
+    def delete(cursor: Cursor) -> None:
+        cursor.execute("delete from users where user_id = 'u1'")
+        cursor.execute("update change_state set forgotten_id = forgotten_id + 1 returning forgotten_id")
+        cursor.execute("insert into forgotten_users values (%s, 'u1')", cursor.fetchone())
 
-    def with_a_deletion(*arguments: Any) -> None:
-        real(*arguments)
-        other = psycopg2.connect(database.dsn, options="-c statement_timeout=3s")
-        with other, other.cursor() as cursor:
-            cursor.execute("delete from users where user_id = 'u1'")
-            cursor.execute("update change_state set forgotten_id = forgotten_id + 1 returning forgotten_id")
-            cursor.execute("insert into forgotten_users values (%s, 'u1')", cursor.fetchone())
-        other.close()
-
-    monkeypatch.setattr(run, "_record", with_a_deletion)
+    meanwhile(monkeypatch, database, delete)
     load(connection, log(tmp_path, 7))
     assert query("select count(*) > 0 from interactions where user_id = 'u1'") == [(True,)]
     assert query("select count(*) from users where user_id = 'u1'") == [(1,)]
