@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 DELIMITERS = (",", ";", "\t", "|", "::")
 _STAND_IN = "\x1f"  # for a delimiter of two characters, which the csv module does not know
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
-_LONGEST_FIELD = 4_000_000
+LONGEST_FIELD = 4_000_000
+"""Characters; a longer one breaks its record."""
 _LONGEST_ESCAPED = 100  # lines
 
 
@@ -26,26 +27,35 @@ class Broken:
     raw: str
 
 
-class _Lines:
-    """Lines of a stream; `taken` are those since the last record, which may be given back."""
+class Lines:
+    """Lines of a stream; `taken` are those since the last record, which may be given back.
+
+    `number` is that of the next record's first line, from 1.
+    """
 
     def __init__(self, stream: Iterable[str]) -> None:
         self._stream = iter(stream)
-        self._returned: deque[str] = deque()
+        self.returned: deque[str] = deque()
         self.taken: list[str] = []
+        self.number = 1
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._returned.popleft() if self._returned else next(self._stream)
+        line = self.returned.popleft() if self.returned else next(self._stream)
         self.taken.append(line)
         return line
 
     def give_back(self, kept: int) -> None:
         """Keep the first of the taken lines; the others are read again."""
-        self._returned.extendleft(reversed(self.taken[kept:]))
+        self.returned.extendleft(reversed(self.taken[kept:]))
         del self.taken[kept:]
+
+    def end_record(self) -> None:
+        """The taken lines are read for good."""
+        self.number += len(self.taken)
+        self.taken.clear()
 
 
 def delimiter_of(header: str) -> str:
@@ -63,19 +73,17 @@ def csv_rows(lines: Iterable[str], delimiter: str, *, strict: bool = True) -> "R
 
 
 def csv_records(
-    stream: Iterable[str], delimiter: str, width: int
+    lines: Lines, delimiter: str, width: int, *, returned: bool = False
 ) -> Iterator[tuple[int, list[str] | Broken]]:
-    r"""Each record with the number of its first line (from 1); empty lines are no records.
+    r"""Each record with the number of its first line; empty lines are no records.
 
     A record has `width` fields. A quote that is not closed, or closed where no field ends, breaks its own
-    line only. `\"` within quotes is a quote where the record can't be read otherwise.
+    line only. `\"` within quotes is a quote where the record can't be read otherwise. With `returned`, it
+    ends after the record that takes the last of the lines that were returned.
     """
-    csv.field_size_limit(_LONGEST_FIELD)
-    lines = _Lines(stream)
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv_rows(lines, delimiter)
-    number = 1
-    while True:
-        lines.taken.clear()
+    while lines.returned or not returned:
         error = None
         try:
             row = next(reader)
@@ -87,13 +95,14 @@ def csv_records(
         if len(row) != width or len(lines.taken) > 1:
             record = _mended(lines, row, error, delimiter, width)
             reader = csv_rows(lines, delimiter)
+        number = lines.number
+        lines.end_record()
         if record != []:
             yield number, record
-        number += len(lines.taken)
 
 
 def _mended(
-    lines: _Lines, row: list[str], error: csv.Error | None, delimiter: str, width: int
+    lines: Lines, row: list[str], error: csv.Error | None, delimiter: str, width: int
 ) -> list[str] | Broken:
     """What a record is that failed, has another number of fields, or spans lines."""
     if error is None and (not row or len(row) == width):

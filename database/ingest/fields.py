@@ -224,11 +224,15 @@ def joined(*columns: pd.Series) -> pd.Series:
 
 def _key_text(column: pd.Series) -> pa.Array:
     """Text of a natural key: that of a moment does not depend on the others of its file."""
+    if column.dtype == np.float64:
+        # By their bits, for 0.0 equals -0.0; most values stand many times, and to write one takes long.
+        codes, distinct = pd.factorize(column.to_numpy().view(np.int64))
+        return _key_text(pd.Series(distinct.view(np.float64)).astype("str")).take(pa.array(codes))
     if not isinstance(column.dtype, pd.DatetimeTZDtype):
         return pa.array(column.astype("str"), pa.large_string(), from_pandas=True)
     moments = pa.array(column.dt.tz_convert(None).dt.as_unit("us").to_numpy(), from_pandas=True)
     micros = pc.subsecond(moments)
-    text = pc.strftime(pc.floor_temporal(moments, unit="second").cast(pa.timestamp("s")), "%Y-%m-%d %H:%M:%S")
+    text = pc.floor_temporal(moments, unit="second").cast(pa.timestamp("s")).cast(pa.string())
     if pc.any(pc.greater(micros, 0)).as_py():
         fraction = pc.utf8_ltrim(pc.cast(pc.round(micros, 6), pa.string()), "0")
         text = pc.if_else(pc.greater(micros, 0), pc.binary_join_element_wise(text, fraction, ""), text)

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from database.ingest.chunk import DEFAULT, IngestError, Options, WrongFormatError
-from database.ingest.csv_records import DELIMITERS, Broken, csv_records, csv_rows, delimiter_of
+from database.ingest.csv_records import DELIMITERS, Broken, Lines, csv_records, csv_rows, delimiter_of
 from database.ingest.decoding import ending_on_damage, refusing_damage, starts_with, text_encoding, text_of
+from database.ingest.plain_csv import csv_parts
 
 _PARQUET = b"PAR1"
 _AGAIN = "write or download the file again"
@@ -55,6 +56,15 @@ class Batch:
     def at(self, progress: float) -> "Batch":
         """The batch as it is when so much of the file is read."""
         return replace(self, progress=progress)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of the lines `lines` as columns of texts."""
+
+    lines: range
+    columns: list[pa.Array]
+    progress: float
 
 
 @dataclass(frozen=True)
@@ -234,8 +244,23 @@ def csv_batches(path: Path, encoding: str, options: Options = DEFAULT) -> Iterat
     header = _header(path, options, encoding)
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
         lines = itertools.islice(stream, header.lines, None)
-        records = csv_records(lines, header.delimiter, len(header.names))
+        records = csv_records(Lines(lines), header.delimiter, len(header.names))
         yield from batched(((header.lines + number, row) for number, row in records), position)
+
+
+def csv_blocks(path: Path, encoding: str, options: Options = DEFAULT) -> Iterator[Batch | Block]:
+    """As `csv_batches`, but rows that are lines without quotes are columns; many times faster."""
+    header = _header(path, options, encoding)
+    with ending_on_damage(path), text_of(path, encoding) as (stream, position):
+        for _ in range(header.lines):
+            stream.readline()
+        for part in csv_parts(stream, header.delimiter, len(header.names), BATCH):
+            if isinstance(part, tuple):
+                first, columns = header.lines + part[0], part[1]
+                yield Block(range(first, first + len(columns[0])), columns, position())
+            else:
+                rows = ((header.lines + number, row) for number, row in part)
+                yield from (batch.at(position()) for batch in batched(rows, position))
 
 
 def batched(rows: Iterable[tuple[int, Any]], progress: Callable[[], float]) -> Iterator[Batch]:

@@ -21,7 +21,15 @@ from database.ingest.chunk import Chunk, IngestError, Options, WrongFormatError,
 from database.ingest.column_names import USUAL, Naming, nearest, plain_name, translated
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, Learner
 from database.ingest.fields import moments, possible
-from database.ingest.files import is_flat_parquet, parquet_columns, parquet_frames, parquet_rows, raw_row
+from database.ingest.files import (
+    Batch,
+    Block,
+    is_flat_parquet,
+    parquet_columns,
+    parquet_frames,
+    parquet_rows,
+    raw_row,
+)
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
 from database.ingest.typed_numbers import marked, settled
 
@@ -142,7 +150,10 @@ def _values(path: Path, name: str, options: Options) -> Iterator[pa.Array]:
         table = open_table(path, options)
         place = table.names.index(name)
         for batch in table.batches():
-            yield pa.array([row[place] for row in batch.values], pa.string())
+            if isinstance(batch, Block):
+                yield batch.columns[place]
+            else:
+                yield pa.array([row[place] for row in batch.values], pa.string())
 
 
 def _holds_times(path: Path, name: str, options: Options) -> bool:
@@ -240,17 +251,27 @@ def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner)
     numbers = learner.columns.numbers
     with pa.ipc.new_stream(spool, schema) as writer:
         for batch in table.batches():
-            if batch.values:
-                fields = [
-                    pa.array(marked(column) if name in numbers else column, pa.string())
-                    for name, column in zip(names, zip(*batch.values, strict=True), strict=True)
-                ]
+            if batch.lines:
+                fields = _columns(batch, [name in numbers for name in names])
                 rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
                 writer.write_batch(rows)
                 learner.look(rows)
+            if isinstance(batch, Block):
+                yield Chunk(0, batch.progress / 2)
+                continue
             bad = len(batch.bad_lines)
             told = rejected_frame(batch.bad_lines, batch.bad_reasons, batch.bad_raws) if bad else None
             yield Chunk(bad, batch.progress / 2, rejected=told)
+
+
+def _columns(batch: Batch | Block, numbers: Sequence[bool]) -> list[pa.Array]:
+    """The rows' columns of texts; in those of numbers, typed ones are marked."""
+    if isinstance(batch, Block):
+        return batch.columns
+    return [
+        pa.array(marked(column) if number else column, pa.string())
+        for number, column in zip(numbers, zip(*batch.values, strict=True), strict=True)
+    ]
 
 
 def _quoted(option: str) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -187,17 +188,24 @@ def _alone(conn: Connection) -> Iterator[None]:
 
 
 def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> Counts:
+    """Stage all chunks; the next one is read while the server takes the one before."""
     counts = Counts()
-    for chunk in chunks:
-        stage(conn, chunk)
-        counts.read += chunk.rows
-        counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
-        counts.nulled.update(chunk.nulled)
-        counts.notes += chunk.notes
-        counts.questions += chunk.questions
-        if chunk.rejected is not None:
-            counts.add_rejected(chunk.rejected)
-        progress.at("reading", chunk.progress, counts.read)
+    with ThreadPoolExecutor(1, "stage") as beside:
+        staged = None
+        for chunk in chunks:
+            if staged is not None:
+                staged.result()
+            staged = beside.submit(stage, conn, chunk)
+            counts.read += chunk.rows
+            counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
+            counts.nulled.update(chunk.nulled)
+            counts.notes += chunk.notes
+            counts.questions += chunk.questions
+            if chunk.rejected is not None:
+                counts.add_rejected(chunk.rejected)
+            progress.at("reading", chunk.progress, counts.read)
+        if staged is not None:
+            staged.result()
     analyze_stage(conn)
     conn.commit()
     return counts

@@ -13,8 +13,9 @@ from database.ingest.decoding import bytes_of, encoding_notes, refusing_damage, 
 from database.ingest.files import (
     NO_OBJECT,
     Batch,
+    Block,
     batched,
-    csv_batches,
+    csv_blocks,
     csv_form,
     csv_header,
     is_parquet,
@@ -29,11 +30,12 @@ _Rows = Callable[[], Iterator[tuple[int, Row | str, float]]]
 
 @dataclass(frozen=True)
 class Table:
-    """Names of the columns, how the file was read, and its rows: lists of texts in the columns' order."""
+    """Names of the columns, how the file was read, and its rows: lists of texts in the columns' order, or the
+    columns."""
 
     names: list[str]
     notes: tuple[str, ...]
-    batches: Callable[[], Iterator[Batch]]
+    batches: Callable[[], Iterator[Batch | Block]]
 
 
 def table_columns(path: Path, options: Options) -> list[str]:
@@ -75,7 +77,7 @@ def open_table(path: Path, options: Options) -> Table:
     notes = encoding_notes(encoding)
     if form == "json":
         return _objects(lambda: json_rows(path, encoding), "JSON", notes)
-    return Table(csv_header(path, options, encoding), notes, lambda: csv_batches(path, encoding, options))
+    return Table(csv_header(path, options, encoding), notes, lambda: csv_blocks(path, encoding, options))
 
 
 def form_in_words(path: Path, options: Options) -> str:

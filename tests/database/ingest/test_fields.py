@@ -1,5 +1,6 @@
 """Texts of files to amounts and times, without a file."""
 
+import math
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -130,6 +131,13 @@ def test_a_key_is_that_of_its_row_whatever_else_is_in_the_file(
     for key, (user, moment) in zip(keys, rows, strict=True):
         whole = f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
         assert key.startswith(f"{user or ''}|{whole}") and key.endswith("+00:00" if moment else "|")
+
+
+@given(st.lists(st.none() | st.floats() | st.sampled_from([0.0, -0.0, 5.0]), min_size=1, max_size=6))
+def test_a_number_in_a_key_is_written_as_python_writes_it(values: list[float | None]) -> None:
+    known = [None if value is None or math.isnan(value) else value for value in values]
+    keys = joined(pd.Series(known, dtype="float64"), pd.Series([1] * len(known))).tolist()
+    assert keys == [f"{'' if value is None else value}|1" for value in known]
 
 
 def test_a_time_that_no_event_can_have_had_is_unreadable() -> None:
