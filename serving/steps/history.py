@@ -75,8 +75,8 @@ def build_history(
     The latest explicit opinion (a like, a rating, feedback) decides the sign: clicks do not outvote it.
     """
     recent = events.since(since)
-    groups = events.groups or grouped(events.latest)
     weights, stars = params.weights.model_dump(), params.neutral_stars
+    groups = events.groups or grouped(_judging(events.latest, weights))
     lately: dict[str, float] = {}
     for event in recent:
         if event.item_id is not None:
@@ -90,7 +90,8 @@ def build_history(
             # The sum has the other sign, or is rounding: the opinion takes its place.
             if sums.get(item_id, opinion) * np.sign(opinion) <= NOTHING:
                 sums[item_id] = opinion
-    rows = {item_id: row for item_id in ever if (row := row_of(item_id)) >= 0}
+    seen = dict.fromkeys(each.item_id for each in events.groups or events.latest if each.item_id is not None)
+    rows = {item_id: row for item_id in seen if (row := row_of(item_id)) >= 0}
     liked = {rows[item_id]: total for item_id, total in lately.items() if total > NOTHING and item_id in rows}
     disliked = [rows[item_id] for item_id, total in ever.items() if total < -NOTHING and item_id in rows]
     latest: dict[int, str] = {}
@@ -105,6 +106,20 @@ def build_history(
         events=len(recent),
         latest=latest,
     )
+
+
+def _judging(events: Sequence[InteractionRow], weights: Mapping[str, float]) -> list[InteractionRow]:
+    """The events with items that one of them may speak against, or says an opinion of.
+
+    All that is summed up of the others can't be below zero, and most users have no such item.
+    """
+    judged = {
+        each.item_id
+        for each in events
+        if each.event_type in EXPLICIT
+        or (weights.get(each.event_type, 0.0) if each.weight is None else each.weight) < 0
+    }
+    return [each for each in events if each.item_id in judged] if judged else []
 
 
 def grouped(events: Sequence[InteractionRow]) -> list[EventGroup]:

@@ -247,3 +247,39 @@ def test_the_latest_opinion_counts_also_where_a_log_of_earlier_ones_was_loaded_a
     found = history(*events)
     assert (found.liked.tolist() == [0]) == (said[0][0] == "like")
     assert (found.disliked.tolist() == [0]) == (said[0][0] != "like")
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda event_type, item_id, value, own: replace(
+                event(event_type, item_id, value=value), weight=own
+            ),
+            st.sampled_from([*WEIGHTS, "search_query", "added_to_a_list"]),
+            st.sampled_from([None, "a", "b", "c", "gone"]),
+            st.sampled_from([None, -3.0, -1.0, 0.0, 0.3, 1.0, 4.5, 30.0, 600.0]),
+            st.sampled_from([None, None, None, 0.1, 0.7, -2.0]),
+        ),
+        max_size=20,
+    ),
+    st.integers(0, 20),
+)
+def test_only_what_may_be_disliked_is_summed_up_and_nothing_else_changes(
+    events: list[InteractionRow], recent: int
+) -> None:
+    """As if all that the user ever did were summed up, as the database does for a long history."""
+    events = [
+        replace(each, interaction_id=100 - age, occurred_at=NOW - timedelta(hours=age))
+        for age, each in enumerate(events)
+    ]
+    since = NOW - timedelta(hours=recent)
+    quick = history(*events, since=since)
+    plain = build_history(
+        UserEvents(tuple(events), tuple(grouped(events))),
+        lambda item_id: ROWS.get(item_id, -1),
+        PARAMS,
+        since,
+    )
+    for name in ("liked", "weights", "disliked", "seen"):
+        assert getattr(quick, name).tolist() == getattr(plain, name).tolist(), name
+    assert (quick.events, dict(quick.latest)) == (plain.events, dict(plain.latest))
