@@ -121,6 +121,10 @@ class Reason(str):
         return made
 
 
+UNTOLD = Reason("", "")
+"""In place of a reason that nobody asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """An item in a list: how good, put there by which model, and why in words."""
@@ -129,6 +133,7 @@ class Ranked:
     score: float
     model: str
     reason: Reason
+    """UNTOLD where nobody asked for it."""
     columns: Mapping[str, Mapping[str, float]] | None = None
     """What each source said of it (`sources`) and what each step gave (`steps`), when that was asked for."""
 

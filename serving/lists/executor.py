@@ -10,7 +10,7 @@ from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
 from serving.steps.table import NO_ROWS, Table
-from serving.types import Ranked, Rows
+from serving.types import UNTOLD, Ranked, Rows
 
 FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
 """Models that say nothing of the user: a user's list of these alone is a fallback."""
@@ -66,7 +66,7 @@ def _select(recipe: Recipe, context: Context, table: Table) -> MadeList:
     table = table.take(np.arange(len(table))[places])
     with timed("reasons"):
         models = recipe.labels(context, table)
-        reasons = recipe.reasons(context, table, models)
+        reasons = recipe.reasons(context, table, models) if context.reasons else [UNTOLD] * len(models)
     items = [
         Ranked(context.row_item(row), score, model, reason)
         for row, score, model, reason in zip(

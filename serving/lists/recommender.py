@@ -39,7 +39,7 @@ class Recommender:
     """Lists for users, like items, and for queries. Every one first catches up with the database.
 
     A list is made in one go, without a wait: with one bundle, one catalogue, one set of params. With
-    `explain` its items carry the columns that put them there.
+    `explain` its items carry reasons, and the columns that put them there.
     """
 
     def __init__(self, components: Components, params: Params, clock: Clock) -> None:
@@ -78,7 +78,7 @@ class Recommender:
 
         def make(policy: Policy) -> Home:
             def anew() -> Home:
-                return make_home(self.context(policy, limit, kinds, user=user, explain=explain), lists)
+                return make_home(self._told(policy, limit, kinds, user=user, explain=explain), lists)
 
             if not self._may_remember(policy, user, events, revision):
                 return anew()
@@ -143,7 +143,7 @@ class Recommender:
 
         def make(policy: Policy) -> MadeList:
             def anew() -> MadeList:
-                context = self.context(
+                context = self._told(
                     policy, n, kinds, user=user, hide_seen=filter_already_liked, explain=explain
                 )
                 return make_list(recipes.ALS, context)
@@ -178,7 +178,7 @@ class Recommender:
         def make(policy: Policy) -> MadeList:
             warm = any(used.values()) and user.history.events >= policy.params.blend.cold_below
             shares = _shares(policy, used, cf_weight)
-            context = self.context(policy, n, kinds, user=user, shares=shares, explain=explain)
+            context = self._told(policy, n, kinds, user=user, shares=shares, explain=explain)
             return make_list(recipes.HYBRID if warm else recipes.COLD_START, context)
 
         return self._one_for_user(user, make)
@@ -283,6 +283,10 @@ class Recommender:
             **wanted,
         )
 
+    def _told(self, policy: Policy, n: int, kinds: Kinds, *, explain: bool, **wanted: Any) -> Context:
+        """The same, of an answer that tells reasons and columns only where it is to explain itself."""
+        return self.context(policy, n, kinds, explain=explain, reasons=explain, **wanted)
+
     def rankings(self) -> Rankings:
         """The lists that are the same for every user, from the deployed bundle."""
         return self._rankings.by(self._components.arms.policy(NO_EXPERIMENT))
@@ -322,7 +326,7 @@ class Recommender:
         policy = self._components.arms.policy(NO_EXPERIMENT)
 
         def anew() -> MadeList:
-            return replace(make_list(recipe, self.context(policy, n, kinds, **wanted)), shared=True)
+            return replace(make_list(recipe, self._told(policy, n, kinds, **wanted)), shared=True)
 
         if policy.epsilon > 0 or wanted.keys() - {"item", "query", "vector", "explain"}:
             made = anew()

@@ -113,6 +113,8 @@ class Context:
     shares: Mapping[str, float] = field(default_factory=dict)
     """Weights that the request gives to sources."""
     exploration: Exploration | None = None
+    reasons: bool = True
+    """Whether the answer carries reasons: to word them takes a fifth of a home page's time."""
     explain: bool = False
     """Whether the answer carries the columns."""
     permitted: Mask | None = None

@@ -194,17 +194,17 @@ class Days(RuleBasedStateMachine):
         await plane.settle()
         found: dict[tuple[str, str], list[Ranked]] = {}
         for user in USERS:
-            home = await plane.lists.home(user, 6)
+            home = await plane.lists.home(user, 6, explain=True)
             found["personalized", user], found["diverse", user] = home.personalized, home.diverse_picks
             found["trending", user], found["value", user] = home.trending, home.best_value
             for category, ranked in home.top_categories.items():
                 found[f"top {category}", user] = ranked
-            found["als", user] = await plane.lists.for_user_als(user, 6)
-            found["hybrid", user] = await plane.lists.hybrid(user, 6)
+            found["als", user] = await plane.lists.for_user_als(user, 6, explain=True)
+            found["hybrid", user] = await plane.lists.hybrid(user, 6, explain=True)
         for item_id in sorted(self.live)[:2]:
-            found["similar", item_id] = await plane.lists.similar_products(item_id, 6)
-            found["near", item_id] = await plane.lists.similar_by_vector(item_id, 6)
-        found["search", "tea tray"] = (await plane.lists.search("tea tray", 6)).results
+            found["similar", item_id] = await plane.lists.similar_products(item_id, 6, explain=True)
+            found["near", item_id] = await plane.lists.similar_by_vector(item_id, 6, explain=True)
+        found["search", "tea tray"] = (await plane.lists.search("tea tray", 6, explain=True)).results
         return found
 
     def teardown(self) -> None:

@@ -109,7 +109,7 @@ async def test_a_hidden_item_still_says_what_its_users_like_but_is_not_named(wor
     await one.record_interaction(InteractionDraft(user_id="new", event_type="like", item_id=COSY))
     shown = (await two.lists.home("new", 5)).personalized
     await one.update_item(COSY, {"hidden": True})
-    hidden = (await two.lists.home("new", 5)).personalized
+    hidden = (await two.lists.home("new", 5, explain=True)).personalized
     assert shown and {each.item.category for each in hidden} >= {"tea"}
     assert not any("tea cosy" in each.reason for each in hidden)
 

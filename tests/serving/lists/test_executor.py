@@ -58,7 +58,7 @@ async def test_a_home_request_goes_through_the_files_of_its_steps_in_order_each_
 
     sys.setprofile(note)
     try:
-        home = await plane.lists.home("ann", 5, lists=["personalized"])
+        home = await plane.lists.home("ann", 5, lists=["personalized"], explain=True)
     finally:
         sys.setprofile(None)
     assert home.personalized

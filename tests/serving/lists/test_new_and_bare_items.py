@@ -49,7 +49,7 @@ async def test_similar_by_people_answers_for_an_item_that_nobody_chose_yet(
     async with pool.acquire() as conn:
         await items.insert_item(conn, "NEW0000001", ItemContent(kind="product", title=None, price=7.0), None)
         await items.insert_item(conn, "NEW0000002", ItemContent(kind="product", title=None), None)
-    priced = await plane.lists.similar_by_als("NEW0000001", 3)
+    priced = await plane.lists.similar_by_als("NEW0000001", 3, explain=True)
     assert {each.item.price for each in priced} == {7.0}
     assert {each.reason for each in priced} == {"similar in price to NEW0000001"}
     with pytest.raises(ModelNotReadyError, match="neither text nor price"):

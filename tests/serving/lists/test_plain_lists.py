@@ -13,6 +13,7 @@ from serving.lists.home import make_home
 from serving.lists.recommender import basket_history
 from serving.steps import context as contexts
 from serving.steps.context import Context, User
+from serving.types import UNTOLD
 from tests.worlds.plain_lists import Plain, agree, agree_in_turn, agree_reordered, only
 from tests.worlds.world import World, changed_params, texts, user, world
 
@@ -139,6 +140,17 @@ def test_the_hybrid_list(ask: Ask, shares: dict[str, float]) -> None:
     wanted = only(plain.hybrid(), plain.allowed(unseen=True))
     if any(score > 1e-4 for score in wanted.values()):
         agree_reordered(plain, make_list(recipes.HYBRID, asked), wanted, spread=True)
+
+
+@given(asks(), st.booleans())
+@settings(max_examples=25)
+def test_a_list_whose_reasons_nobody_asked_for_is_the_same_list(ask: Ask, explain: bool) -> None:
+    asked = replace(ask.asked, shares={"cf": 0.5, "embeddings": 0.5}, explain=explain)
+    for recipe in (recipes.PERSONALIZED, recipes.ALS, recipes.HYBRID, recipes.RECOMMEND, recipes.TRENDING):
+        told, untold = (make_list(recipe, replace(asked, reasons=reasons)) for reasons in (True, False))
+        assert all(each.reason for each in told.items)
+        assert untold.items == [replace(each, reason=UNTOLD) for each in told.items]
+        assert (untold.name, untold.fallback) == (told.name, told.fallback)
 
 
 @given(asks(), st.sampled_from([(0.5, 0.5), (0.8, 0.2), (1.0, 0.0), (0.0, 1.0)]))

@@ -20,7 +20,7 @@ def ids(ranked: list[Ranked]) -> list[str]:
 
 
 async def test_the_item_that_has_all_the_words_comes_first(plane: LivePlane) -> None:
-    found = await plane.lists.search("garden hose", 10)
+    found = await plane.lists.search("garden hose", 10, explain=True)
     assert ids(found.results)[0] == "GAR0000001"
     assert found.fallback_reason is None
     assert "garden hose" in found.results[0].reason
@@ -52,7 +52,7 @@ async def test_an_edit_of_the_synonyms_counts_from_the_next_search(
 
 @pytest.mark.parametrize(("typed", "meant"), [("staplr", "OFF0000000"), ("strianer", "TEA0000003")])
 async def test_typing_mistakes_are_read_as_the_nearest_word(plane: LivePlane, typed: str, meant: str) -> None:
-    found = (await plane.lists.search(typed, 1)).results
+    found = (await plane.lists.search(typed, 1, explain=True)).results
     assert ids(found) == [meant]
     assert typed in found[0].reason
 
@@ -84,9 +84,9 @@ async def test_an_article_that_has_the_misspelt_word_takes_no_guess_from_the_sho
     plane: LivePlane, typed: str
 ) -> None:
     shop = frozenset({"product"})
-    before = await plane.lists.search(typed, 5, shop)
+    before = await plane.lists.search(typed, 5, shop, explain=True)
     await plane.create_item(ItemDraft(kind="article", title=f"On {typed}"))
-    after = await plane.lists.search(typed, 5, shop)
+    after = await plane.lists.search(typed, 5, shop, explain=True)
     assert ids(after.results) == ids(before.results)
     assert [each.reason for each in after.results] == [each.reason for each in before.results]
     assert after.fallback_reason == before.fallback_reason

@@ -104,7 +104,7 @@ async def test_positive_feedback_draws_likes_up(workers: Workers) -> None:
 async def test_a_cold_user_gets_what_they_said_they_care_for(workers: Workers) -> None:
     one, two = workers
     await one.create_user(UserDraft(user_id="ann", interests=("garden", "paper")))
-    first = await two.lists.hybrid("ann", 6)
+    first = await two.lists.hybrid("ann", 6, explain=True)
     assert {each.model for each in first} == {"interests"}
     assert shares(first, "GAR") + shares(first, "OFF") == 1.0
     assert "interest" in first[0].reason
@@ -155,7 +155,7 @@ async def test_searches_count_in_the_blend(workers: Workers) -> None:
     await two.record_interaction(
         InteractionDraft(user_id="ann", event_type="search_query", query="garden hose")
     )
-    found = (await one.lists.home("ann", 3)).personalized
+    found = (await one.lists.home("ann", 3, explain=True)).personalized
     assert found[0].item.item_id == "GAR0000001"
     assert found[0].model == "search" and "garden hose" in found[0].reason
 
@@ -181,7 +181,7 @@ async def test_diverse_picks_favour_categories_the_user_has_not_seen(workers: Wo
 async def test_every_item_says_why(workers: Workers) -> None:
     one, _ = workers
     await does(one, "ann", "purchase", "TEA0000000", "TEA0000001")
-    home = await one.lists.home("ann", 4)
+    home = await one.lists.home("ann", 4, explain=True)
     everything = [*home.personalized, *home.trending, *home.best_value, *home.diverse_picks]
     everything += [each for ranked in home.top_categories.values() for each in ranked]
     assert all(each.reason and each.model for each in everything)
