@@ -16,6 +16,7 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.event_changes import note_everybody_changed
 from database.locks import DDL_TIMEOUT
 
 logger = logging.getLogger(__name__)
@@ -102,6 +103,7 @@ def drop_partitions_before(dsn: str, table: Partitioned, first_kept: date) -> li
                     f" where {table.moment} < %s::timestamp at time zone 'UTC'",
                     (first_kept,),
                 )
+        note_everybody_changed(conn)
     finally:
         conn.close()
     return dropped

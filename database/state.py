@@ -1,12 +1,12 @@
 """The one row that tells a worker what has changed, read together with a user's recent interactions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from sys import getsizeof
 
 import asyncpg
 
+from database.event_changes import EventChanges
 from database.interactions import FULL_VIEW_SECONDS, InteractionRow
 
 _FIELDS = "catalogue_seq, trending_version, deployment_id, forgotten_id"
@@ -35,7 +35,11 @@ _REQUEST = f"""
         union all
         (select *, true from ({_LATEST.format(events=_BY_VISITOR + " and not exists (select from own)")}) v)
     )
-    select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as, i.*
+    select s.catalogue_seq, s.trending_version, s.deployment_id, s.forgotten_id, u.assigned_as,
+        extract(epoch from least(
+            (select min(occurred_at) from interactions where {_BY_USER} and occurred_at > now()),
+            (select min(occurred_at) from interactions where {_BY_VISITOR} and occurred_at > now())
+        ) - now())::float8 as due_in, i.*
     from change_state s left join users u on u.user_id = $1 left join found i on true
     order by i.occurred_at desc, i.interaction_id desc
 """
@@ -43,8 +47,10 @@ _REQUEST = f"""
 
 _ROW_BYTES = 340
 """An interaction's or a group's object, number, time, value and type."""
-_RECORD_BYTES = 200
-"""What a row as it was read takes beside the interaction made of it: they share texts and times."""
+_CHANGES = f"""
+    select {_FIELDS}, pg_current_snapshot()::text as snapshot, event_changes_since($1) as buckets
+    from change_state
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +95,6 @@ class UserEvents:
     """Every interaction with an item, summed up; empty where `latest` is all there is."""
     assigned_as: str | None = None
     """The id whose arm in experiments is the user's, in place of their own: of the visitor that they were."""
-    read: Sequence[asyncpg.Record] = field(default=(), compare=False, repr=False)
-    """The rows that `latest` was made of, where there is nothing else: the next read compares them."""
 
     def since(self, moment: datetime | None) -> list[InteractionRow]:
         """The latest interactions since a moment (None: all of them), newest first."""
@@ -107,7 +111,6 @@ class UserEvents:
         ]
         items = [getsizeof(group.item_id) for group in self.groups]
         rows = _ROW_BYTES * (len(self.latest) + len(self.groups))
-        rows += _RECORD_BYTES * len(self.read)
         return getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
 
 
@@ -116,30 +119,38 @@ async def read_state(conn: asyncpg.Connection) -> State:
     return State(**dict(await conn.fetchrow(f"select {_FIELDS} from change_state")))
 
 
-async def read_request(
-    conn: asyncpg.Connection, user_id: str | None, limit: int, known: UserEvents | None = None
-) -> tuple[State, UserEvents]:
-    """The state and the user's `limit` latest interactions, in one round trip.
+async def read_changes(conn: asyncpg.Connection, since: str | None) -> tuple[State, EventChanges]:
+    """The same, and whose events changed since an earlier snapshot (None: nobody's), by one statement."""
+    row = await conn.fetchrow(_CHANGES, since)
+    return State(*tuple(row)[:4]), EventChanges(row["snapshot"], row["buckets"] or ())
 
-    `known` is what was last read of this user: it is given itself where the same rows are read again.
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What a user's request needs, as one statement saw it."""
+
+    state: State
+    events: UserEvents
+    due_in: float | None = None
+    """Seconds until the user has an event more, which is dated in the future; None without any."""
+
+
+async def read_request(conn: asyncpg.Connection, user_id: str, limit: int) -> ReadRequest:
+    """The state and the user's `limit` latest interactions, in one round trip.
 
     A user with more has a second one: what they did with each item ever, summed up. An id that no event names
     as its user is a visitor's: events of nobody known that name it are read.
     """
-    if user_id is None:
-        return await read_state(conn), UserEvents()
     rows = await conn.fetch(_REQUEST, user_id, limit)
-    *of_state, assigned_as = tuple(rows[0])[:5]
+    *of_state, assigned_as, due_in = tuple(rows[0])[:6]
     state = State(*of_state)
-    if known is not None and known.read and len(known.read) < limit and rows == known.read:
-        return state, known
-    latest = [
-        InteractionRow(row[5], user_id, *tuple(row)[6:-1])
+    latest = tuple(
+        InteractionRow(row[6], user_id, *tuple(row)[7:-1])
         for row in rows
         if row["interaction_id"] is not None
-    ]
+    )
     if len(latest) < limit:
-        return state, UserEvents(tuple(latest), assigned_as=assigned_as, read=rows if latest else ())
+        return ReadRequest(state, UserEvents(latest, assigned_as=assigned_as), due_in)
     statement = _GROUPS.format(events=_BY_VISITOR if rows[0]["of_visitor"] else _BY_USER)
     groups = [EventGroup(*tuple(row)) for row in await conn.fetch(statement, user_id, FULL_VIEW_SECONDS)]
-    return state, UserEvents(tuple(latest), tuple(groups), assigned_as)
+    return ReadRequest(state, UserEvents(latest, tuple(groups), assigned_as), due_in)

@@ -9,6 +9,7 @@ import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
+from database.event_changes import forget_changes
 from database.interactions import FULL_VIEW_SECONDS
 from database.locks import TRENDING
 
@@ -91,6 +92,7 @@ def compute_trending(
         cursor.execute(_COMPUTE, values)
         scored = cursor.rowcount
         cursor.execute("update change_state set trending_version = trending_version + 1")
+    forget_changes(conn)
     return scored
 
 

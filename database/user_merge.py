@@ -9,6 +9,7 @@ lists of another arm leave the experiment, so that nobody counts in two.
 import asyncpg
 
 from database.errors import DatabaseError
+from database.event_changes import note_changed
 from database.user_removal import forget
 from database.users import locked_user
 
@@ -55,6 +56,7 @@ async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str)
         await conn.execute("insert into users (user_id) values ($1) on conflict do nothing", user_id)
         moved = await conn.fetchrow(_MOVE_EVENTS, anonymous_id, user_id)
         await conn.execute(_KEEP_ARM, anonymous_id, user_id)
+        await note_changed(conn, user_id)
         await conn.execute(_MOVE_LISTS, anonymous_id, user_id)
         # One whom a batch has stored meanwhile stays: batches hold no locks of users who are new.
         await conn.execute("delete from users where user_id = $1 and registered_at is null", anonymous_id)

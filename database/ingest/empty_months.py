@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from database.errors import DatabaseError
+from database.event_changes import note_everybody_changed
 from database.partitions import INTERACTIONS
 
 LEAST = 20_000
@@ -40,7 +41,9 @@ where parent.oid = to_regclass(%(table)s) and parent.relkind = 'p' and c.relkind
     and (c.relpersistence, c.relreplident, c.reltablespace, c.reloptions) is not distinct from
         ('p'::"char", 'd'::"char", 0::oid, null::text[])
     and not c.relrowsecurity and not c.relhasrules
-    and not exists (select from pg_trigger where tgrelid in (parent.oid, c.oid) and not tgisinternal)
+    and not exists (select from pg_trigger 
+        where tgrelid in (parent.oid, c.oid) and not tgisinternal
+            and tgfoid is distinct from to_regproc('note_changed_events'))
     and not exists (
         select from pg_index x where x.indrelid = c.oid
         and not exists (select from pg_inherits where inhrelid = x.indexrelid))
@@ -150,6 +153,7 @@ def take_place(conn: Connection, months: Sequence[Month]) -> None:
             if cursor.fetchone() != (True,) or not _empty(cursor, month):
                 raise MonthTakenError(f"{month.table} is no longer empty")
             _swap(cursor, month)
+    note_everybody_changed(conn)
 
 
 def _swap(cursor: Cursor, month: Month) -> None:

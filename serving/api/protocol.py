@@ -54,7 +54,7 @@ class ListsProtocol(Protocol):
     ) -> list[Ranked]: ...
 
     async def similar_products(
-        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self, item_id: str, limit: int, kinds: Kinds = None, *, of: Kinds = None, explain: bool = False
     ) -> list[Ranked]: ...
 
     async def similar_by_als(

@@ -28,7 +28,6 @@ from serving.api.schemas.shop import (
     product_list,
 )
 from serving.api.state import Plane
-from serving.errors import ItemNotFoundError
 from serving.types import HOME_LISTS
 
 router = APIRouter(prefix="/recommendations", tags=["shop"])
@@ -86,11 +85,9 @@ async def product(
 ) -> Response:
     """Nearest products by name and sub-category."""
     kinds = kinds_of(kind, "product")
-    item = await plane.get_item(product_id)
-    if item is None or (kinds is not None and item.kind not in kinds | {"product"}):
-        raise ItemNotFoundError(product_id)
+    of = None if kinds is None else kinds | {"product"}
     similar = await plane.lists.similar_products(
-        product_id, clamp(response_limit, 1, 60), kinds, explain=explain
+        product_id, clamp(response_limit, 1, 60), kinds, of=of, explain=explain
     )
     return answer({"similar": product_list(similar, explain)})
 

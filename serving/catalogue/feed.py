@@ -1,31 +1,23 @@
 """Keeping up with the database: catalogue changes, trending scores and deployments, once for all who wait."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from sys import getsizeof
 from time import monotonic
 
 import asyncpg
 
-from database import items
+from database import event_changes, items
 from database.items import ItemRow
-from database.state import State, UserEvents, read_request, read_state
+from database.state import State, UserEvents, read_changes, read_request
 from database.trending import load_trending, trending_age
 from database.user_removal import forgotten_users
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
+from serving.catalogue.known_users import KnownUsers
 from serving.catalogue.signals import TrendingScores
 from serving.database_pool import Lane, LiveDatabase
 from serving.errors import DatabaseUnavailableError
 from serving.request_context import current_request
-
-_REMEMBERED_BYTES = 100_000_000
-"""What interactions of users may take of the memory."""
-_USER_BYTES = 300
-"""What a remembered user takes beside them."""
-
-_NOTHING = UserEvents()
 
 _READ_AT_ONCE = 500
 _SLICE_SECONDS = 0.02
@@ -47,9 +39,10 @@ class ChangeFeed:
         self._deployed = deployed
         self._applying: asyncio.Task[None] | None = None
         self._behind_since: float | None = None
-        self._histories: OrderedDict[str, tuple[UserEvents, int]] = OrderedDict()
-        """Events of users, and the memory that each takes, in bytes."""
-        self._remembered = 0
+        self._reading: asyncio.Task[State] | None = None
+        self._next: asyncio.Task[State] | None = None
+        """The state that is being read, and the reading after it, which all wait for who come meanwhile."""
+        self.users = KnownUsers()
         self.forgotten_id = 0
         """How many ids this worker had to forget so far, one that came again counted again."""
         self.forgotten: set[str] = set()
@@ -69,7 +62,9 @@ class ChangeFeed:
         """Load the whole catalogue and the trending scores as of one moment, then the deployed bundle."""
         async with self._database.connection("loading the catalogue", Lane.FOLLOW) as conn:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
-                state = await read_state(conn)
+                self.users.kept = await event_changes.are_kept(conn)
+                state, changes = await read_changes(conn, None)
+                self.users.note(changes)
                 async for rows in items.load_catalogue(conn):
                     self._index.apply(rows)
                 await self._load_trending(conn, state.trending_version)
@@ -78,36 +73,71 @@ class ChangeFeed:
         await self._deployed.open(state.deployment_id)
 
     async def close(self) -> None:
-        """Give up what is being applied."""
-        if self._applying is not None:
-            self._applying.cancel()
-            await asyncio.wait([self._applying])
+        """Give up what is being read and applied."""
+        tasks = [task for task in (self._applying, self._reading, self._next) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def user_events(self, user_id: str, limit: int) -> UserEvents:
-        """Catch up, and a user's events, the `limit` latest one by one: one round trip when nothing changed.
+        """Catch up, and a user's events, the `limit` latest one by one; those that are known and have not
+        changed are not read again.
 
-        Without the database: what this worker last saw of the user.
+        Without the database: what this worker last saw of the user. Every caller asks for the same `limit`.
         """
         try:
+            if self.users.current(user_id) is not None:
+                await self._catch_up(await self._state())
+                if (known := self.users.current(user_id)) is not None:
+                    self.users.touch(user_id)
+                    return known
+            begun, asked = self.users.readings, monotonic()
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
-                known = self._histories.get(user_id, (None, 0))[0]
-                state, events = await read_request(conn, user_id, limit, known)
-            if state.forgotten_id >= self.forgotten_id:  # else they may have been deleted meanwhile
-                self._remember(user_id, events)
-            await self._catch_up(state)
+                read = await read_request(conn, user_id, limit)
+            if read.state.forgotten_id >= self.forgotten_id:  # else they may have been deleted meanwhile
+                self.users.remember(user_id, read, begun=begun, asked=asked)
+            await self._catch_up(read.state)
         except DatabaseUnavailableError:
             _mark_stale()
-            return self._histories.get(user_id, (_NOTHING, 0))[0]
-        return events
+            return self.users.last(user_id)
+        return read.events
 
     async def catch_up(self) -> None:
         """Apply what has happened; nothing when the database does not answer."""
         try:
-            async with self._database.connection("reading the state", Lane.ANSWER) as conn:
-                state = await read_state(conn)
-            await self._catch_up(state)
+            await self._catch_up(await self._state())
         except DatabaseUnavailableError:
             _mark_stale()
+
+    async def _state(self) -> State:
+        """The state as the database has it after this was asked: who comes while it is read waits for the
+        next reading, which is one for all of them. Raises DatabaseUnavailableError.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._read_after(self._reading))
+        return await asyncio.shield(self._next)
+
+    async def _read_after(self, reading: asyncio.Task[State] | None) -> State:
+        try:
+            if reading is not None:
+                await asyncio.wait([reading])
+            async with self._database.connection("reading the state", Lane.ANSWER) as conn:
+                self._begin()
+                conn.add_termination_listener(self._doubt)
+                state, changes = await read_changes(conn, self.users.snapshot)
+        finally:
+            self._begin()
+        self.users.note(changes)
+        return state
+
+    def _doubt(self, _: asyncpg.Connection) -> None:
+        """A connection ended: the server may have crashed, and give numbers of transactions once more."""
+        self.users.doubt()
+
+    def _begin(self) -> None:
+        """Let who asks from now on wait for another reading than the one that runs."""
+        if self._next is asyncio.current_task():
+            self._reading, self._next = self._next, None
 
     async def refresh_item(self, *, item_id: str | None = None, article_id: int | None = None) -> None:
         """Catch up, and where that must wait for many changes bring this one item up to date before them."""
@@ -185,24 +215,9 @@ class ChangeFeed:
     async def _forget(self, conn: asyncpg.Connection, state: State) -> None:
         """Forget the users who were deleted since the last time."""
         gone = await forgotten_users(conn, self.forgotten_id)
-        for user_id in gone:
-            self._remembered -= self._histories.pop(user_id, (_NOTHING, 0))[1]
+        self.users.forget(gone)
         self.forgotten.update(gone)
         self.forgotten_id = max(self.forgotten_id, state.forgotten_id)
-
-    def _remember(self, user_id: str, events: UserEvents) -> None:
-        """For when the database is away: the users seen last, as many as there is room for."""
-        known, size = self._histories.pop(user_id, (_NOTHING, 0))
-        if known is events:
-            self._histories[user_id] = known, size
-            return
-        self._remembered -= size
-        size = events.nbytes + getsizeof(user_id) + _USER_BYTES
-        self._histories[user_id] = events, size
-        self._remembered += size
-        while self._remembered > _REMEMBERED_BYTES:
-            _, (_, freed) = self._histories.popitem(last=False)
-            self._remembered -= freed
 
 
 def _mark_stale() -> None:

@@ -184,11 +184,16 @@ class Recommender:
         return self._one_for_user(user, make)
 
     async def similar_products(
-        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self, item_id: str, limit: int, kinds: Kinds = None, *, of: Kinds = None, explain: bool = False
     ) -> list[Ranked]:
-        """Items named alike (TF-IDF), filled up by meaning. Raises ItemNotFoundError."""
-        await self.catch_up()
+        """Items named alike (TF-IDF), filled up by meaning.
+
+        Raises ItemNotFoundError, also for an item of none of the kinds in `of`.
+        """
+        await self._components.feed.refresh_item(item_id=item_id)
         row = self._row(item_id)
+        if of is not None and self._components.index.catalogue.item(row).kind not in of:
+            raise ItemNotFoundError(item_id)
         return self._for_all(recipes.SIMILAR_TITLES, limit, kinds, item=row, explain=explain).items
 
     async def similar_by_als(

@@ -72,7 +72,8 @@ class UserReader:
         def anew() -> History:
             return build_history(events, catalogue.row, self._params.interactions, since)
 
-        if not events.read or user_id in feed.forgotten:
+        # Of what the worker itself does not keep, a session's events for one, nothing is kept either.
+        if not events.latest or events is not feed.users.last(user_id) or user_id in feed.forgotten:
             return anew()
         self._histories.keep_only((catalogue.revision, feed.forgotten_id))
         made_of = MadeOf(events, len(events.since(since)), ())

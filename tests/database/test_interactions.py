@@ -9,7 +9,7 @@ import pytest
 
 from database.counts import read_counts
 from database.interactions import DedupConflictError, Recorded, recent, record
-from database.state import State, UserEvents, read_request, read_state
+from database.state import ReadRequest, State, UserEvents, read_request, read_state
 from database.user_merge import merge_users
 from database.users import get_user, insert_user, update_user
 from serving.steps.history import grouped
@@ -31,34 +31,11 @@ async def test_a_click_is_read_back_newest_first(pool: asyncpg.Pool) -> None:
         rows = await recent(conn, "ann", NOW - timedelta(minutes=2), 10)
         assert [row.item_id for row in rows] == ["I1", "I2"]
         assert await get_user(conn, "ann") is not None
-        state, same = await read_request(conn, "ann", 1)
-        assert state == State(0, 0, None)
-        assert list(same.latest) == rows[:1]
-        assert {group.item_id for group in same.groups} == {"I1", "I2", "I3"}
-        assert (await read_request(conn, "ann", 10))[1].groups == ()
-
-
-async def test_events_that_are_read_again_are_the_same_until_any_of_them_changes(pool: asyncpg.Pool) -> None:
-    changes = (
-        "update interactions set value = 3 where item_id = 'I1'",
-        "delete from interactions where item_id = 'I1'",
-        "update interactions set occurred_at = now() - interval '1 hour' where item_id = 'I0'",
-        "update change_state set forgotten_id = forgotten_id + 1",
-        "update users set assigned_as = 'tablet' where user_id = 'ann'",
-    )
-    async with pool.acquire() as conn:
-        for item_id in ("I0", "I1", "I2"):
-            await record(conn, user_id="ann", event_type="click", item_id=item_id)
-        known = (await read_request(conn, "ann", 10))[1]
-        for change in changes:
-            assert (await read_request(conn, "ann", 10, known))[1] is known, change
-            await conn.execute(change)
-            state, events = await read_request(conn, "ann", 10, known)
-            assert events is not known, change
-            assert (state, events) == await read_request(conn, "ann", 10), change
-            known = events
-        # Of a user with more, what was read does not tell whether the rest is as it was.
-        assert not (await read_request(conn, "ann", 2, known))[1].read
+        read = await read_request(conn, "ann", 1)
+        assert read.state == State(0, 0, None)
+        assert list(read.events.latest) == rows[:1]
+        assert {group.item_id for group in read.events.groups} == {"I1", "I2", "I3"}
+        assert (await read_request(conn, "ann", 10)).events.groups == ()
 
 
 async def test_what_is_dated_in_the_future_is_not_read_before_its_time(pool: asyncpg.Pool) -> None:
@@ -67,7 +44,10 @@ async def test_what_is_dated_in_the_future_is_not_read_before_its_time(pool: asy
             at = datetime.now(UTC) + timedelta(hours=hours)
             await record(conn, user_id="ann", event_type="click", item_id=item_id, occurred_at=at)
         for limit in (1, 10):
-            _, events = await read_request(conn, "ann", limit)
+            read = await read_request(conn, "ann", limit)
+            events = read.events
+            assert read.due_in is not None
+            assert 5 * 3600 - 60 < read.due_in <= 5 * 3600
             assert [row.item_id for row in events.latest] == ["past"]
             assert {group.item_id for group in events.groups} <= {"past"}
 
@@ -85,19 +65,16 @@ async def test_a_group_names_its_latest_event_also_of_several_at_one_moment(pool
                 occurred_at=NOW - timedelta(hours=hours),
             )
             ids.append(made.interaction_id)
-        _, events = await read_request(conn, "ann", 1)
-        _, whole = await read_request(conn, "ann", 10)
+        events = (await read_request(conn, "ann", 1)).events
+        whole = (await read_request(conn, "ann", 10)).events
     latest = {group.opinion: (group.latest_at, group.latest_id) for group in events.groups}
     assert latest == {-1.0: (NOW, ids[3]), 1.0: (NOW, ids[2])}
     assert sorted(events.groups, key=str) == sorted(grouped(whole.latest), key=str)
 
 
-@pytest.mark.parametrize("user_id", [None, "nobody"])
-async def test_a_request_without_history_still_reads_the_state(
-    pool: asyncpg.Pool, user_id: str | None
-) -> None:
+async def test_a_request_without_history_still_reads_the_state(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as conn:
-        assert await read_request(conn, user_id, 10) == (await read_state(conn), UserEvents())
+        assert await read_request(conn, "nobody", 10) == ReadRequest(await read_state(conn), UserEvents())
 
 
 async def test_a_visitors_events_are_read_by_their_id_until_a_user_has_them(
@@ -110,14 +87,14 @@ async def test_a_visitors_events_are_read_by_their_id_until_a_user_has_them(
                 values ($1, 'click', $2, $3, 'api')""",
                 *(anonymous_id, f"I{number}", NOW - timedelta(minutes=number)),
             )
-        _, events = await read_request(conn, "v1", 10)
+        events = (await read_request(conn, "v1", 10)).events
         assert [row.item_id for row in events.latest] == ["I0", "I1"]
-        _, events = await read_request(conn, "v1", 1)
+        events = (await read_request(conn, "v1", 1)).events
         assert {group.item_id for group in events.groups} == {"I0", "I1"}
         await merge_users(conn, "v1", "ann")
-        assert (await read_request(conn, "v1", 10))[1] == UserEvents()
-        assert [row.item_id for row in (await read_request(conn, "ann", 10))[1].latest] == ["I0", "I1"]
-        assert [row.item_id for row in (await read_request(conn, "v2", 10))[1].latest] == ["I2"]
+        assert (await read_request(conn, "v1", 10)).events == UserEvents()
+        assert [row.item_id for row in (await read_request(conn, "ann", 10)).events.latest] == ["I0", "I1"]
+        assert [row.item_id for row in (await read_request(conn, "v2", 10)).events.latest] == ["I2"]
 
 
 @pytest.mark.parametrize("who", ["ann", "v1", "nobody"])
@@ -130,7 +107,7 @@ async def test_what_a_request_needs_is_read_by_one_statement(pool: asyncpg.Pool,
             values ('v1', 'click', 'I2', now(), 'api'), ('ann', 'click', 'I3', now(), 'api')"""
         )
         with conn.query_logger(lambda each: statements.append(each.query)):
-            _, events = await read_request(conn, who, 10)
+            events = (await read_request(conn, who, 10)).events
     assert len(statements) == 1
     assert [row.item_id for row in events.latest] == {"ann": ["I1"], "v1": ["I2"], "nobody": []}[who]
 

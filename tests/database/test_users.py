@@ -167,7 +167,7 @@ class Shop(RuleBasedStateMachine):
         assert self._forgotten_id() == before + len(expected)
 
     def _assigned_as(self, who: str) -> str | None:
-        return self.runner.run(read_request(self.conn, who, 1))[1].assigned_as
+        return self.runner.run(read_request(self.conn, who, 1)).events.assigned_as
 
     def _arm(self, who: str) -> str:
         running = self.runner.run(running_experiments(self.conn))
@@ -213,7 +213,7 @@ async def test_a_user_goes_on_in_the_arm_of_the_visitor_whose_lists_become_their
         await write_impressions(conn, [shown])
         for _ in range(2):
             await merge_users(conn, by_arm["other"], "ann")
-            assert (await read_request(conn, "ann", 1))[1].assigned_as == by_arm["other"]
+            assert (await read_request(conn, "ann", 1)).events.assigned_as == by_arm["other"]
     finally:
         await conn.close()
 
@@ -243,7 +243,7 @@ async def test_lists_of_the_same_arm_stay_in_it_and_stopped_tests_bind_nobody(
         await conn.execute("update users set assigned_as = null")
         await write_impressions(conn, [listed("tablet", "late", "one")])
         await merge_users(conn, "tablet", "ann")
-        assert (await read_request(conn, "ann", 1))[1].assigned_as == "tablet"
+        assert (await read_request(conn, "ann", 1)).events.assigned_as == "tablet"
     finally:
         await conn.close()
 

@@ -131,9 +131,11 @@ class FakePlane:
         )
 
     async def similar_products(
-        self, item_id: str, limit: int, kinds: Kinds = None, *, explain: bool = False
+        self, item_id: str, limit: int, kinds: Kinds = None, *, of: Kinds = None, explain: bool = False
     ) -> list[Ranked]:
-        self._found(item_id)
+        item = self._found(item_id)
+        if of is not None and item.kind not in of:
+            raise ItemNotFoundError(item_id)
         return self._ranked(limit, kinds, item_id, explain=explain)
 
     async def similar_by_als(

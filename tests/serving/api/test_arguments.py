@@ -58,7 +58,13 @@ CALLS: list[tuple[str, str, Any, str, dict[str, Any]]] = [
         "/recommendations/product/PRODUCT001?response_limit=3&kind=article&explain=true",
         None,
         "similar_products",
-        {"item_id": "PRODUCT001", "limit": 3, "kinds": ARTICLE, "explain": True},
+        {
+            "item_id": "PRODUCT001",
+            "limit": 3,
+            "kinds": ARTICLE,
+            "of": ARTICLE | {"product"},
+            "explain": True,
+        },
     ),
     (
         "POST",

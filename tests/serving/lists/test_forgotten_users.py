@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from database.experiments import Arm, start_experiment
-from database.state import State, UserEvents, read_request
+from database.state import ReadRequest, read_request
 from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
@@ -115,7 +115,7 @@ async def test_a_visitor_who_signs_in_goes_on_in_their_arm(
     assert {arm for each in arms.values() for arm in each} == {"one", "other"}
 
 
-async def read(plane: LivePlane, user_id: str) -> tuple[State, UserEvents]:
+async def read(plane: LivePlane, user_id: str) -> ReadRequest:
     async with plane._components.database.connection("reading") as conn:
         return await read_request(conn, user_id, 100)
 
@@ -128,12 +128,12 @@ async def test_a_read_from_before_a_deletion_is_not_remembered_after_it(
     for user in ("ann", "bob"):
         await likes(plane, user, *TEA)
 
-    before, events = await read(plane, "ann")
+    before = await read(plane, "ann")
     await plane.delete_user("ann", whoever)
 
-    async def overtaken(*_: Any) -> tuple[State, UserEvents]:
+    async def overtaken(*_: Any) -> ReadRequest:
         """What a request has read while another one heard of the deletion."""
-        return before, events
+        return before
 
     with monkeypatch.context() as held:
         held.setattr("serving.catalogue.feed.read_request", overtaken)

@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from serving.catalogue.drafts import ItemDraft
+from serving.errors import ItemNotFoundError
 from serving.plane import LivePlane
 from serving.types import Ranked
 from training.params import Params
@@ -105,6 +107,13 @@ async def test_similar_names_are_filled_up_by_meaning(plane: LivePlane) -> None:
     assert len(found) == 17
     models = [each.model for each in found]
     assert models.index("embeddings") == models.count("tfidf") == 4
+
+
+async def test_similar_products_are_those_of_an_item_of_the_kinds_asked_for(plane: LivePlane) -> None:
+    asked = partial(plane.lists.similar_products, "TEA0000001", 3)
+    assert ids(await asked(of=frozenset({"product", "article"}))) == ids(await asked())
+    with pytest.raises(ItemNotFoundError):
+        await asked(of=frozenset({"article"}))
 
 
 async def test_one_word_of_many_counts_less_than_the_meaning(plane: LivePlane) -> None:

@@ -142,7 +142,7 @@ async def test_what_the_database_sums_up_of_a_history_follows_the_rule(
             [(*event, NOW) for event in events],
         )
     conn = await asyncpg.connect(database.dsn)
-    _, found = await read_request(conn, "ann", 1)
+    found = (await read_request(conn, "ann", 1)).events
     await conn.close()
     rows = [InteractionRow(1, "ann", each[0], "i", None, each[1], None, NOW, each[2]) for each in events]
     weights, stars = params.weights.model_dump(), params.neutral_stars

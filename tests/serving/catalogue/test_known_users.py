@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.interactions import InteractionRow
-from database.state import EventGroup, UserEvents
-from serving.catalogue import feed as feeds
-from serving.catalogue.feed import ChangeFeed
+from database.state import EventGroup, ReadRequest, State, UserEvents
+from serving.catalogue.known_users import KnownUsers
 
 LIMIT = 20_000
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,17 +30,14 @@ GROUP = EventGroup("a", "product_click", 1, 0, None, NOW, 1, None)
 def test_the_users_seen_last_are_remembered_as_far_as_there_is_room(
     visits: list[tuple[str, int, int, int]],
 ) -> None:
-    feed = ChangeFeed(None, None, None)  # type: ignore[arg-type]  # it is asked for what it remembers alone
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feeds, "_REMEMBERED_BYTES", LIMIT)
-        for user, events, groups, letters in visits:
-            searched = replace(EVENT, query="x" * letters)
-            did = UserEvents((searched,) * events, (GROUP,) * groups)
-            feed._remember(user, did)
-            kept = [each for each, _ in feed._histories.values()]
-            assert sum(each.nbytes for each in kept) <= feed._remembered <= LIMIT
-            assert did in kept or did.nbytes > LIMIT - 1000
-            assert bool(kept) == (feed._remembered > 0)
+    users = KnownUsers(LIMIT)
+    for user, events, groups, letters in visits:
+        searched = replace(EVENT, query="x" * letters)
+        did = UserEvents((searched,) * events, (GROUP,) * groups)
+        users.remember(user, ReadRequest(State(0, 0, None), did), begun=0, asked=0.0)
+        kept = [users.last(each) for each in "abcdefgh"]
+        assert sum(each.nbytes for each in kept if each.latest) <= users.nbytes <= LIMIT
+        assert did in kept or did.nbytes > LIMIT - 1000
 
 
 @pytest.mark.slow
