@@ -8,6 +8,7 @@ The view `logged_lists` has a row for each list, however it is stored; `impressi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from uuid import UUID
 
@@ -50,8 +51,12 @@ class SharedList:
     item_ids: tuple[str, ...]
 
 
-def content_id(lists: Sequence[SharedList]) -> UUID:
-    """What some lists have in common with those of the same items: a hash of their names and items."""
+@lru_cache(maxsize=512)
+def content_id(lists: tuple[SharedList, ...]) -> UUID:
+    """What some lists have in common with those of the same items: a hash of their names and items.
+
+    Answers in a row have the same ones: the last few hundred are kept.
+    """
     digest = blake2b(digest_size=16)
     for one in lists:
         for text in (one.endpoint, one.part, *one.item_ids):
