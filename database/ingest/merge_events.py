@@ -7,6 +7,7 @@ has a key of its own, the third too. Where two files overlap, the one in which i
 
 from collections.abc import Sequence
 
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.empty_months import LOADING, Month, build_keys, make_loading
@@ -46,10 +47,11 @@ select events.*, nextval(%(ids)s::regclass) from ({{events}}) events
 """
 _OF_MONTHS = "exists (select from unnest(%(spans)s::tstzrange[]) span where s.occurred_at <@ span)"
 
-# In the order of the key, which is built at its end alone: half the time of any order.
+# In the order of the key, which is built at its end alone: half the time of any order. To look for a conflict
+# at each row takes a fifth of the time, and nearly never finds one.
 _USERS = """
-insert into users (user_id) select distinct user_id from staged_interactions where user_id is not null
-order by user_id on conflict do nothing
+insert into users (user_id) select distinct user_id from staged_interactions s where user_id is not null
+and not exists (select from users u where u.user_id = s.user_id) order by user_id
 """
 _USERS_AGAIN = """
 insert into users (user_id) select distinct user_id from staged_interactions where user_id in (
@@ -113,7 +115,12 @@ def _load(
 def merge_users(conn: Connection) -> int:
     """Insert the users that the staged interactions name and nobody knows; returns how many."""
     with conn.cursor() as cursor:
-        cursor.execute(_USERS)
+        cursor.execute("savepoint before_users")
+        try:
+            cursor.execute(_USERS)
+        except errors.UniqueViolation:  # somebody else made one of them meanwhile
+            cursor.execute("rollback to savepoint before_users")
+            cursor.execute(f"{_USERS} on conflict do nothing")
         return cursor.rowcount
 
 

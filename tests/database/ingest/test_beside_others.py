@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, ingest_file, merge, run
+from database.ingest import ADAPTERS, Report, ingest_file, merge, run
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 ITEMS = 60
@@ -149,6 +149,37 @@ def test_a_file_never_takes_the_number_of_a_writer_before_it(
     other.close()
     assert query("select min(change_seq), max(change_seq) from items") == [(2, 1 + ITEMS // 10)]
     assert query("select catalogue_seq from change_state") == [(1 + ITEMS // 10,)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_user_whom_somebody_else_makes_meanwhile_is_there_once(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, kept: bool
+) -> None:
+    query("insert into users (user_id) values ('u1')")
+    reports: list[Report] = []
+
+    def load() -> None:
+        reports.append(ingest_file(connection, ADAPTERS["interactions"], interactions_file(tmp_path)))
+
+    with psycopg2.connect(database.dsn) as other, other.cursor() as making:
+        making.execute("insert into users (user_id, labels) values ('u7', array['kept'])")
+        loading = threading.Thread(target=load)
+        loading.start()
+        with psycopg2.connect(database.dsn) as third, third.cursor() as watching:
+            third.autocommit = True
+            waits = 0
+            while not waits and loading.is_alive():
+                watching.execute("select count(*) from pg_locks where not granted")
+                waits = watching.fetchall()[0][0]
+        third.close()
+        if kept:
+            other.commit()
+        else:
+            other.rollback()
+        loading.join()
+    other.close()
+    assert [report.users_new for report in reports] == [ITEMS - 1 - kept]
+    assert query("select count(*), count(*) filter (where labels = '{kept}') from users") == [(ITEMS, kept)]
 
 
 class Encoder:
