@@ -17,6 +17,11 @@ def answer(
     return Response(orjson.dumps(content, option=_OPTIONS), status, headers, media_type=media_type)
 
 
+def written(content: Any) -> orjson.Fragment:
+    """A part of an answer, as `answer` would write it: what many answers have is written once."""
+    return orjson.Fragment(orjson.dumps(content, option=_OPTIONS))
+
+
 def printable(text: str) -> str:
     """A text that can be encoded: halves of surrogate pairs become escapes such as \\ud83c."""
     return text.encode("utf-8", "backslashreplace").decode()

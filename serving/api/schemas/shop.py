@@ -2,18 +2,24 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from database.interactions import InteractionRow
 from serving.api.errors import MALFORMED
 from serving.api.fields import KnownId, ProductId, QueryText, ShopUserId
+from serving.api.responses import written
 from serving.api.schemas.common import MAX_N, Body, Explained, explained
 from serving.types import HOME_LISTS, HomeLists, Item, Ranked
 
 MAX_CART = 200
+
+MOST_CARDS = 5000
+"""Products that are kept as written, some 600 bytes each."""
 
 
 class Product(Explained):
@@ -118,8 +124,37 @@ def product_shape(item: Item) -> dict[str, Any]:
     }
 
 
-def product_list(ranked: list[Ranked], explain: bool) -> list[dict[str, Any]]:
-    """A list of products in the shop's shape."""
+class ProductCards:
+    """Products as JSON: most lists show the same few thousand."""
+
+    def __init__(self, most: int = MOST_CARDS) -> None:
+        """Keep up to `most`."""
+        self._most = most
+        # By where an item lies in memory, where no other can lie while it is kept: to compare all its fields
+        # would take longer than to write them.
+        self._written: dict[int, tuple[Item, orjson.Fragment]] = {}
+
+    def of(self, item: Item) -> orjson.Fragment:
+        """`product_shape` of an item, written once. An edited item is another one."""
+        known = self._written.get(id(item))
+        if known is None:
+            if len(self._written) >= self._most:
+                self._written.clear()
+            known = self._written[id(item)] = item, written(product_shape(item))
+        return known[1]
+
+
+@lru_cache(maxsize=1)
+def product_cards() -> ProductCards:
+    """This process's."""
+    return ProductCards()
+
+
+def product_list(ranked: list[Ranked], explain: bool) -> list[Any]:
+    """A list of products in the shop's shape, ready for `answer`."""
+    if not explain:
+        cards = product_cards()
+        return [cards.of(entry.item) for entry in ranked]
     return [explained(product_shape(entry.item), entry, explain) for entry in ranked]
 
 

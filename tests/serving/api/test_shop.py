@@ -4,8 +4,13 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from client import AsyncShortlist
+from serving.api.responses import answer
+from serving.api.schemas.shop import ProductCards, product_list, product_shape
+from serving.types import UNTOLD, Item, Ranked
 from tests.serving.api.fake_plane import FakePlane
 
 PRODUCT = {
@@ -138,3 +143,37 @@ async def test_every_list_may_be_told_how_much_of_it_is_shown(
     answer = await http.request(method, f"{address}&shown=4", json=body)
     assert answer.status_code == 200 and "x-ignored-fields" not in answer.headers
     assert plane.shown == [4]
+
+
+NUMBERS = st.none() | st.floats(allow_nan=False) | st.sampled_from([float("nan"), 0.0, -0.0, 1e300, 4.5])
+TEXTS = st.none() | st.text(max_size=8) | st.sampled_from(['mug \u2615 "red"', "</script>", "\x00", ""])
+
+
+@given(
+    st.lists(
+        st.builds(
+            Item,
+            item_id=st.sampled_from(["A", "B"]),
+            kind=st.just("product"),
+            title=TEXTS,
+            category=TEXTS,
+            sub_category=TEXTS,
+            image_url=TEXTS,
+            rating=NUMBERS,
+            rating_count=st.none() | st.integers(0, 2**31),
+            price=NUMBERS,
+            original_price=NUMBERS,
+            discount_ratio=NUMBERS,
+        ),
+        max_size=8,
+    ),
+    st.integers(1, 4),
+)
+def test_products_that_are_written_once_read_as_if_written_each_time(items: list[Item], most: int) -> None:
+    """Also where an item is edited, and where there is room for few of them."""
+    cards = ProductCards(most)
+    for _ in range(2):
+        kept = answer({"similar": [cards.of(item) for item in items]}).body
+        assert kept == answer({"similar": [product_shape(item) for item in items]}).body
+    ranked = [Ranked(item, 1.0, "popular", UNTOLD) for item in items]
+    assert answer(product_list(ranked, False)).body == answer([product_shape(item) for item in items]).body
