@@ -69,6 +69,7 @@ def top_categories(context: Context) -> dict[str, MadeList]:
 
 def _made_once(recipe: recipes.Recipe, context: Context, make: Callable[[Context], T]) -> T:
     """What `make` gives for nobody in particular, remembered until catalogue, trending or bundle change."""
-    anonymous = replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS)
     key = (recipe.name, context.n, context.kinds, context.explain, context.reasons)
-    return context.rankings.remembered(key, lambda: make(anonymous))
+    return context.rankings.remembered(
+        key, lambda: make(replace(context, user=NOBODY, exploration=None, exclude=NO_ROWS))
+    )

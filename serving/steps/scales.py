@@ -23,7 +23,8 @@ def scale_of_column(
     """
     if deviation is not None and not context.small:
         return scale_from(deviation, float(np.abs(values).max(initial=0.0)))
+    n_live = context.index.catalogue.n_live
+    if context.small and n_live == context.n_rows:
+        return scale_of(values, n_live)
     live = context.live if rows is None else context.live[rows]
-    if context.small:
-        return scale_of(values[live], context.index.catalogue.n_live)
-    return scale_of(values[live & (values != 0)], context.index.catalogue.n_live)
+    return scale_of(values[live if context.small else live & (values != 0)], n_live)

@@ -1,7 +1,7 @@
 """The candidates of one list: catalogue rows, and a column for what each step says of them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,18 +133,27 @@ class Table:
 
     def scored(self, score: Scores, steps: Mapping[str, Scores]) -> "Table":
         """With a score and what its parts, or a step after it, gave."""
-        return replace(self, score=score, steps={**self.steps, **steps})
+        # Not by `replace`, which takes as long as a step of a small catalogue.
+        return Table(
+            self.rows,
+            self.identity,
+            self.allowed,
+            self.sources,
+            self.scales,
+            score,
+            {**self.steps, **steps} if self.steps else steps,
+        )
 
     def take(self, places: NDArray[np.integer]) -> "Table":
         """Only the candidates at `places`, in that order."""
-        return replace(
-            self,
-            rows=self.rows[places],
-            identity=self.identity[places],
-            allowed=self.allowed[places],
-            sources={name: values[places] for name, values in self.sources.items()},
-            score=self.score[places],
-            steps={name: values[places] for name, values in self.steps.items()},
+        return Table(
+            self.rows[places],
+            self.identity[places],
+            self.allowed[places],
+            {name: values[places] for name, values in self.sources.items()},
+            self.scales,
+            self.score[places],
+            {name: values[places] for name, values in self.steps.items()},
         )
 
 
@@ -191,9 +200,9 @@ def gather(
     scales = {name: column.scale for name, column in columns.items()}
     if each is None:
         # A bundle scores items that were deleted since, too: none may be the best that others are a share of.
-        known = {
-            name: np.where(live, column.dense(n_rows), np.float32(0)) for name, column in columns.items()
-        }
+        known = {name: column.dense(n_rows) for name, column in columns.items()}
+        if not live.all():
+            known = {name: np.where(live, values, np.float32(0)) for name, values in known.items()}
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, known, scales)
     brought = [column.best(each, allowed, identity, variants, different) for column in columns.values()]
     # Unique also sorts: the table is the same in whatever order the sources are asked.

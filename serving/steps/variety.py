@@ -12,6 +12,8 @@ from serving.types import Doubles, Identities, Mask, Rows, Scores
 from training.models.core.base import STRIDE
 
 _BLOCK = 16_384
+_UNDERFLOW = 700.0
+"""Keys with a logarithm further below zero may be 0: the draw itself decides then, and all are looked at."""
 
 
 def variety(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -104,7 +106,7 @@ def sample_diverse(
     """
     if not len(groups):
         return np.zeros(0, dtype=np.int64), popularity
-    if not (popularity >= 0).all() or not np.isfinite(popularity).all():
+    if not (popularity.min() >= 0 and np.isfinite(popularity.max())):  # of NaN, both are NaN
         raise ValueError("popularity is to be 0 or more")
     lowest = min(int(groups.min()), int(seen_groups.min(initial=0)))
     # Groups may be negative (factors and kinds); bincount counts from 0.
@@ -113,25 +115,43 @@ def sample_diverse(
     # Longer than `sizes` where a seen group has no item in the pool: its count is not asked for.
     times = np.bincount(seen_groups - lowest, minlength=len(sizes))
     # 0.05: an item without any popularity can be drawn too, with about a twentieth of the best one's weight.
-    weights = (popularity.astype(np.float64) + 0.05) / (1 + times[own]) / sizes[own]
-    heaviest = weights.max()
-    maybe = _may_be_drawn(weights, heaviest, chance, k)
+    weights = popularity.astype(np.float64) + 0.05
+    weights /= (1 + times).astype(np.float64)[own]
+    weights /= sizes.astype(np.float64)[own]
     # Weights as shares of the largest, which changes no order: of tiny ones all keys would round to 0.
-    keys = chance[maybe] ** (heaviest / weights[maybe])
+    exponents = weights.max() / weights
+    maybe = _may_be_drawn(exponents, chance, k)
+    keys = chance[maybe] ** exponents[maybe]
     first = np.argpartition(-keys, k)[:k] if k < len(keys) else np.arange(len(keys))
     # Keys of tiny weights underflow to the same 0: the draw itself decides between these.
     order = first[np.lexsort((chance[maybe[first]], -keys[first]))]
     return maybe[order], keys[order].astype(np.float32)
 
 
-def _may_be_drawn(weights: Doubles, heaviest: float, chance: Doubles, k: int) -> NDArray[np.int64]:
-    """Places among which the k largest keys are, int64[>=k], ascending: powers of all of many take long.
+def _may_be_drawn(exponents: Doubles, chance: Doubles, k: int) -> NDArray[np.int64]:
+    """Places among which the k largest keys are, int64[>=k], ascending: powers of all take long.
 
     A key is at most its chance, and the k-th largest of some is at most the k-th largest of all.
     """
     some = slice(None, None, STRIDE)
-    if k <= 0 or len(chance[some]) <= k:
+    if k <= 0 or len(chance) <= 2 * k:
         return np.arange(len(chance))
-    least = np.sort(chance[some] ** (heaviest / weights[some]))[-k]
+    if len(chance[some]) <= 2 * k:
+        return _by_logarithm(exponents, chance, k)
+    least = np.sort(chance[some] ** exponents[some])[-k]
     # A little lower: a power may be rounded up.
-    return np.flatnonzero(chance >= least * (1 - 1e-9))
+    maybe = np.flatnonzero(chance >= least * (1 - 1e-9))
+    return maybe if len(maybe) <= 2 * k else maybe[_by_logarithm(exponents[maybe], chance[maybe], k)]
+
+
+def _by_logarithm(exponents: Doubles, chance: Doubles, k: int) -> NDArray[np.int64]:
+    """The same: a key's logarithm is -exponent × -log(chance), and -log(chance) is at least 1 - chance.
+
+    Of those that this bound lets hope for most, the logarithms themselves tell how small the k-th may be.
+    """
+    hoped = (1 - chance) * exponents
+    first = np.argpartition(hoped, k - 1)[:k]
+    worst = float((-np.log(chance[first]) * exponents[first]).max())
+    if worst > _UNDERFLOW:
+        return np.arange(len(chance))
+    return np.flatnonzero(hoped <= worst * (1 + 1e-9))

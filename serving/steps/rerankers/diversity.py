@@ -12,12 +12,28 @@ def diversify(context: Context, table: Table) -> Table:
     """The candidates in an order in which neighbours in meaning do not stand together."""
     asked = context.diversity
     relevance = context.params.ranking.relevance if asked is None else 1 - asked
-    return table.take(mmr(table.score, context.index.vectors.gather(table.rows), context.length, relevance))
+    first = may_be_taken(table.score, context.length, relevance)
+    vectors = context.index.vectors.gather(table.rows[:first])
+    return table.take(mmr(table.score[:first], vectors, context.length, relevance))
 
 
 def diversify_if_asked(context: Context, table: Table) -> Table:
     """The same, for requests that say how much variety they want."""
     return table if context.diversity is None else diversify(context, table)
+
+
+def may_be_taken(scores: Scores, k: int, relevance: float) -> int:
+    """How many of the best candidates `mmr` may take k of, by their scores (float32[m], best first) alone.
+
+    What an item loses for being near others is at most 1 - relevance, a cosine of 1: while fewer than k are
+    taken, one of the first k is free and has more left than an item whose whole gain is less than that.
+    """
+    if relevance >= 1.0 or len(scores) <= k or k < 1:
+        return min(k, len(scores)) if relevance >= 1.0 else len(scores)
+    gain = np.float32(relevance) * scores / max(float(scores[0]), 1e-12)
+    # Cosines of float32 vectors may be a little above 1.
+    least = gain[k - 1] - np.float32(1 - relevance) * np.float32(1.001) - np.float32(1e-6)
+    return int(np.count_nonzero(gain >= least))
 
 
 def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) -> NDArray[np.int64]:

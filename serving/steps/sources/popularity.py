@@ -42,6 +42,10 @@ def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
     if context.bundle is None:
         return {"popularity": EMPTY_COLUMN}
     bundle = context.bundle
-    scores, deviation = bundle.models.popularity.scores_and_deviation(Query())
-    scale = scale_of_column(context, scores, bundle.rows, deviation)
-    return {"popularity": Column(scores, bundle.rows, bundle.dense, scale)}
+
+    def column() -> Column:
+        scores, deviation = bundle.models.popularity.scores_and_deviation(Query())
+        scale = scale_of_column(context, scores, bundle.rows, deviation)
+        return Column(scores, bundle.rows, bundle.dense, scale)
+
+    return {"popularity": context.rankings.remembered(("learned_popularity", bundle), column)}

@@ -1,10 +1,14 @@
 """What a blend divides by."""
 
+from dataclasses import replace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.catalogue.catalogue import Catalogue
 from serving.steps import context as contexts
 from serving.steps.context import Context
 from serving.steps.scales import scale_of_column
@@ -53,3 +57,19 @@ def test_of_neighbours_it_is_the_same_in_a_large_one(values: list[float]) -> Non
         patch.setattr(contexts, "WHOLE_CATALOGUE", 10)
         found = scale_of_column(asked, scores, rows)
     assert dense / np.float32(found) == pytest.approx(normalise(dense), rel=1e-4)
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=150, max_size=150), st.integers(0, 150))
+def test_where_every_row_holds_an_item_it_is_the_same_as_by_a_look_at_which_do(
+    values: list[float], count: int
+) -> None:
+    made = world(0)
+    live = np.flatnonzero(made.index.catalogue.column("alive")).astype(np.int32)
+    catalogue = Catalogue()
+    for number, row in enumerate(live.tolist()):
+        catalogue.put(made.index.catalogue.item(row), number)
+    whole = replace(made.context(), index=Mock(catalogue=catalogue))
+    scores = np.array(values, dtype=np.float32)[: min(count, len(live))]
+    assert whole.n_rows == catalogue.n_live >= len(scores)
+    asked = scale_of_column(made.context(), scores, live[: len(scores)])
+    assert scale_of_column(whole, scores, np.arange(len(scores), dtype=np.int32)) == asked

@@ -94,7 +94,7 @@ def test_the_day_and_the_user_make_the_seed() -> None:
     assert len({day_seed("ann", today), day_seed("bea", today), day_seed("ann", date(2026, 11, 22))}) == 3
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(1, 3000), st.sampled_from([1, 5, 40]), st.integers(1, 60))
+@given(st.integers(0, 2**64 - 1), st.integers(1, 3000), st.sampled_from([1, 5, 40, 200]), st.integers(1, 60))
 @settings(max_examples=50)
 def test_of_many_the_same_are_drawn_as_by_the_keys_of_all(seed: int, count: int, k: int, groups: int) -> None:
     random = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.steps.rerankers.diversity import diversify, diversify_if_asked, mmr
+from serving.steps.rerankers.diversity import diversify, diversify_if_asked, may_be_taken, mmr
 from tests.worlds.tables import table_of
 from tests.worlds.world import changed_params, world
 
@@ -39,3 +39,31 @@ def test_variety_is_as_much_as_the_request_wants_else_the_params(
     assert diversify(asked, table).rows.tolist() == table.rows[places].tolist()
     again = diversify_if_asked(asked, table)
     assert again is table if wanted is None else again.rows.tolist() == table.rows[places].tolist()
+
+
+@given(
+    st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=40),
+    st.integers(0, 12),
+    st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.97, 1.0]),
+    st.integers(0, 1000),
+    st.booleans(),
+)
+def test_who_cannot_be_taken_need_not_be_looked_at(
+    scores: list[float], k: int, relevance: float, seed: int, axes: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    own = np.sort(floats(*scores))[::-1]
+    if axes:  # many copies, and cosines of -1, 0 and 1
+        vectors = np.eye(3, dtype=np.float32)[random.integers(0, 3, len(own))]
+        vectors *= random.choice([-1, 0, 1], (len(own), 1)).astype(np.float32)
+    else:
+        vectors = random.normal(size=(len(own), 5)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    first = may_be_taken(own, k, relevance)
+    assert min(k, len(own)) <= first <= len(own)
+    wanted = mmr(own, vectors, k, relevance).tolist()
+    assert mmr(own[:first], vectors[:first], k, relevance).tolist() == wanted
+
+
+def test_of_the_best_by_far_few_are_looked_at() -> None:
+    assert may_be_taken(np.linspace(1, 0, 200, dtype=np.float32), 20, 0.9) == 42
