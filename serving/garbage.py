@@ -8,6 +8,7 @@ of objects that refer to each other would stay, and what is replaced while the s
 users' histories) is in none.
 """
 
+import ctypes
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,9 +40,13 @@ def freeze_survivors(
 
 @contextmanager
 def short_collections() -> Iterator[None]:
-    """Freeze what is there, and what is long-lived later on, for the length of a block."""
+    """Freeze what is there, and what is long-lived later on, for the length of a block.
+
+    What was freed since the start, while all of it was loaded, goes back to the system.
+    """
     gc.collect()
     gc.freeze()
+    _give_back()
     watch = freeze_survivors()
     gc.callbacks.append(watch)
     try:
@@ -49,3 +54,10 @@ def short_collections() -> Iterator[None]:
     finally:
         gc.callbacks.remove(watch)
         gc.unfreeze()
+
+
+def _give_back() -> None:
+    """Let the C library keep nothing of what was freed; others than glibc know no such order."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,9 +1,11 @@
 """What is long-lived is looked at once by the garbage collector, and garbage is still collected."""
 
+import ctypes
 import gc
 import weakref
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from serving.garbage import LONGEST, freeze_survivors, short_collections
@@ -65,3 +67,15 @@ def test_garbage_is_collected_beside_what_is_frozen() -> None:
         assert gone() is None, "what nothing refers to is freed, frozen or not"
     assert len(kept) == 1000
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc alone keeps what was freed")
+def test_what_was_freed_while_loading_goes_back_to_the_system() -> None:
+    process = psutil.Process()
+    read = [bytes(100_000) for _ in range(1000)]
+    above = [bytes(1000) for _ in range(100_000)]
+    read.clear()
+    before = process.memory_info().rss
+    with short_collections():
+        assert process.memory_info().rss < before - 50_000_000
+    assert len(above) == 100_000
