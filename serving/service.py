@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import Any, cast
 
 import asyncpg
 import bentoml
@@ -21,6 +22,7 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import bind_host, refuse_exposure
+from serving.api.entrance import Entrance
 from serving.api.middleware import REQUEST_SECONDS
 from serving.garbage import short_collections
 from serving.observe.logs import write_logs
@@ -118,3 +120,6 @@ class Shortlist:
         """Ready while database and embedding model answer: writes need them. Lists do without."""
         plane: LivePlane | None = getattr(app.state, "plane", None)
         return plane is not None and plane.ready
+
+
+cast(Any, Shortlist).add_asgi_middleware(Entrance, into=app)  # BentoML's types call it the class

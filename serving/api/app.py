@@ -9,8 +9,6 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
 
 from database.settings import Settings
 from serving.api import (
@@ -31,7 +29,7 @@ from serving.api import (
 from serving.api.airflow_runs import Airflow
 from serving.api.allowed_hosts import AllowedHosts
 from serving.api.auth import ADMINISTRATION, is_private, is_read, key_list, refuse_exposure
-from serving.api.middleware import ENTERED, BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
+from serving.api.middleware import BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
 from serving.api.state import Measured
@@ -54,22 +52,6 @@ Paths work with and without a trailing slash. Errors have one shape: `detail`, a
 `X-Bundle`. `explain=true` adds `reason`, `model`, `score` and `columns` to every item. Each API returns its
 own kind of item; `kind` selects another.
 """
-
-
-class FrontDoor(BaseRoute):
-    """Matches what has not passed the middleware yet: an app that mounts this one hands it everything.
-
-    BentoML asks a mounted app's routes one by one, before its middleware: without this it would answer paths
-    with a trailing slash, and errors, by itself. Inside the app it never matches.
-    """
-
-    path = ""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return (Match.NONE if ENTERED in scope else Match.FULL), {}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("route called without the app's middleware")
 
 
 def create_app(
@@ -117,7 +99,6 @@ def create_app(
     app.include_router(documentation.router)
     app.include_router(_own)
     app.state.fields = fields_by_route(app)
-    app.router.routes.insert(0, FrontDoor())
     app.openapi = lambda: _openapi(app, bool(key_list(settings)))  # type: ignore[method-assign]
     return app
 

@@ -26,9 +26,6 @@ from serving.request_context import Request, current_request
 
 logger = logging.getLogger(__name__)
 
-ENTERED = "shortlist.entered"
-"""Key of the scope that says a request has passed the middleware."""
-
 MAX_DEPTH = 32
 """Deepest nesting of a JSON body."""
 
@@ -79,7 +76,6 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope[ENTERED] = True
         scope["path"] = _without_slash(scope)
         started = time.perf_counter()
         status = 500

@@ -29,6 +29,8 @@ def service(database: Any, tmp_path: Path, run_service: Any) -> Iterator[httpx.C
 def test_the_service_answers_on_two_workers(service: httpx.Client) -> None:
     for path in ("/livez", "/healthz", "/readyz", "/api/v1/metrics", "/docs", "/openapi.json", "/status"):
         assert service.get(path).status_code == 200, path
+    for method, path in (("GET", "/nowhere/"), ("POST", "/livez"), ("GET", "/livez/")):
+        assert service.request(method, path).json()["error"]["code"] == "not_found", path
     status = service.get("/status").json()
     assert status["matrix_factorization"]["status"] == "not_trained"
     assert status["bundle"]["bundle_id"] == "none"
