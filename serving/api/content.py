@@ -8,6 +8,7 @@ from starlette.responses import Response
 from serving.api.errors import documented
 from serving.api.fields import Kind, KnownId, Label, kinds_of
 from serving.api.protocol import PlaneProtocol
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
@@ -15,7 +16,7 @@ from serving.catalogue.drafts import ItemDraft
 from serving.errors import ItemNotFoundError
 from serving.types import Item
 
-router = APIRouter(prefix="/content", tags=["content"])
+router = APIRouter(prefix="/content", tags=["content"], route_class=QuickRoute)
 
 ContentInPath = Annotated[KnownId, Path(examples=["content456"])]
 NewContent = Annotated[

@@ -11,13 +11,14 @@ from serving.api.errors import documented
 from serving.api.fields import LISTS_ARE_SHOWN, Explain, Kind, kinds_of
 from serving.api.idempotency import IdempotencyKey
 from serving.api.protocol import PlaneProtocol
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.schemas import hybrid as shapes
 from serving.api.state import Plane
 from serving.catalogue.drafts import InteractionDraft
 from serving.errors import ItemNotFoundError
 
-router = APIRouter(prefix="/recommendations", tags=["recommendations"])
+router = APIRouter(prefix="/recommendations", tags=["recommendations"], route_class=QuickRoute)
 
 _SIGNS = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}
 

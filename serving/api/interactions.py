@@ -8,12 +8,13 @@ from starlette.responses import Response
 from serving.api.errors import documented
 from serving.api.fields import ShopUserId, clamp
 from serving.api.idempotency import IdempotencyKey
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.schemas.shop import ShopInteraction, UserInteractions, interaction_shape
 from serving.api.state import Plane
 from serving.catalogue.drafts import InteractionDraft
 
-router = APIRouter(prefix="/api/v1/interactions", tags=["interactions"])
+router = APIRouter(prefix="/api/v1/interactions", tags=["interactions"], route_class=QuickRoute)
 
 MAX_DAYS = 3650
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from serving.api.errors import documented
 from serving.api.fields import LISTS_ARE_SHOWN, Explain, Kind, kinds_of
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.schemas.matrix_factor import (
     FactorAnswer,
@@ -19,7 +20,7 @@ from serving.api.schemas.matrix_factor import (
 )
 from serving.api.state import Plane
 
-router = APIRouter(tags=["matrix factorisation"])
+router = APIRouter(tags=["matrix factorisation"], route_class=QuickRoute)
 
 SimilarBody = Annotated[SimilarRequest, Body(examples=[{"item_id": "ABCD1234XY", "n": 10}])]
 UserBody = Annotated[

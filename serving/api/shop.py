@@ -17,6 +17,7 @@ from serving.api.fields import (
     clamp,
     kinds_of,
 )
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.schemas.shop import (
     CartAnswer,
@@ -30,7 +31,7 @@ from serving.api.schemas.shop import (
 from serving.api.state import Plane
 from serving.types import HOME_LISTS
 
-router = APIRouter(prefix="/recommendations", tags=["shop"])
+router = APIRouter(prefix="/recommendations", tags=["shop"], route_class=QuickRoute)
 
 Limit = Annotated[int, Query(description="Items in a list, default 20; clamped to 1..60.")]
 SearchLimit = Annotated[int, Query(description="Results, default 2000; clamped to 1..6000.")]

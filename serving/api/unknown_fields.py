@@ -40,7 +40,7 @@ async def note_unknown_fields(request: Request) -> None:
     """Note the query and body fields that the request's endpoint ignores; the middleware names them."""
     fields: Fields | None = request.app.state.fields.get(request.scope["route"].unique_id)
     context = current_request.get()
-    if fields is None or context is None or is_v1(request.url.path):
+    if fields is None or context is None or is_v1(request.scope["path"]):
         return
     unknown = [name for name in request.query_params if name not in fields.query]
     if request.method not in _WITHOUT_BODY:

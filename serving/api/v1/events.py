@@ -15,6 +15,7 @@ from database.event_words import EventType, EventWords, parse_name
 from database.events import EventTypesChangedError
 from serving.api.errors import ApiError, error_answer
 from serving.api.idempotency import IdempotencyKey
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import JSON, answer
 from serving.api.state import Plane
 from serving.api.v1.batches import batch_body
@@ -26,7 +27,7 @@ from serving.api.v1.rows import Rows, read_rows
 from serving.request_context import current_request
 from training.params.learning import CountsAs
 
-router = APIRouter(tags=["v1 events"])
+router = APIRouter(tags=["v1 events"], route_class=QuickRoute)
 
 BeaconKey = Annotated[
     str | None, Query(description="a public key, where no header can be sent: navigator.sendBeacon")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from database.event_types import EVENT_TYPES
 from serving.api.errors import ApiError
 from serving.api.protocol import PlaneProtocol
+from serving.api.quick_route import QuickRoute
 from serving.api.responses import answer
 from serving.api.state import Plane
 from serving.api.v1.item import recommended_shape
@@ -37,7 +38,7 @@ from serving.lists.list_requests import (
 from serving.request_context import current_request
 from serving.types import Ranked, Reason
 
-router = APIRouter(tags=["v1 lists"])
+router = APIRouter(tags=["v1 lists"], route_class=QuickRoute)
 
 _PLAIN = frozenset(EVENT_TYPES) - {"search_query"}
 """What an event with an item may count as."""
