@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
@@ -22,11 +23,12 @@ from database.connection import create_pool
 from database.settings import get_settings
 from serving.api.app import create_app
 from serving.api.auth import bind_host, refuse_exposure
+from serving.api.connections import Connections, connections_of, make_counts
 from serving.api.entrance import Entrance
 from serving.api.middleware import REQUEST_SECONDS
 from serving.garbage import short_collections
 from serving.observe.logs import write_logs
-from serving.observe.metrics_folder import use_own_folder
+from serving.observe.metrics_folder import OWN, use_own_folder
 from serving.plane import LivePlane
 from training.params import load_params
 
@@ -76,10 +78,16 @@ async def _pool() -> asyncpg.Pool:
 
 
 def prepare_supervisor() -> None:
-    """Called by BentoML in the process that starts the workers: these need none of it."""
+    """Called by BentoML in the process that starts the workers."""
     from serving.supervision import watch_workers_closely
 
     watch_workers_closely()
+    make_counts(Path(os.environ[OWN]), get_settings().service_workers)
+
+
+def _connections() -> Connections:
+    folder = os.environ.get(OWN)
+    return connections_of(None if folder is None else Path(folder), bentoml.server_context.worker_index)
 
 
 def use_one_thread() -> None:
@@ -94,7 +102,7 @@ def use_one_thread() -> None:
 use_own_folder()
 write_logs(get_settings().log_level)
 refuse_exposure(get_settings(), bind_host(sys.argv[1:], os.environ))
-app = create_app(open_plane, get_settings())
+app = create_app(open_plane, get_settings(), connections=_connections())
 
 
 @bentoml.service(

@@ -29,6 +29,7 @@ from serving.api import (
 from serving.api.airflow_runs import Airflow
 from serving.api.allowed_hosts import AllowedHosts
 from serving.api.auth import ADMINISTRATION, is_private, is_read, key_list, refuse_exposure
+from serving.api.connections import ClosedInTurn, Connections
 from serving.api.middleware import BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
@@ -58,13 +59,17 @@ def create_app(
     open_plane: OpenPlane,
     settings: Settings,
     airflow: Airflow | None = None,
+    connections: Connections | None = None,
 ) -> FastAPI:
     """Put the app together; the plane opens when it starts, and closes when it stops.
+
+    `connections`, where there are other workers, closes some for their sake.
 
     Raises ExposureRefusedError when it would let anyone on the network write.
     """
     refuse_exposure(settings)
     metrics = Metrics()
+    accepting = connections or ClosedInTurn()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -72,7 +77,8 @@ def create_app(
         try:
             async with open_plane() as plane:
                 app.state.plane = plane
-                yield
+                with accepting.accepted():
+                    yield
         finally:
             await app.state.airflow.close()
 
@@ -86,7 +92,7 @@ def create_app(
         redoc_url=None,
         responses=errors.documented(429, 500),
         dependencies=[Depends(note_unknown_fields)],
-        middleware=_middleware(settings, metrics, lambda: app.state.plane),
+        middleware=_middleware(settings, metrics, accepting, lambda: app.state.plane),
     )
     app.state.metrics = metrics
     app.state.settings = settings
@@ -103,7 +109,9 @@ def create_app(
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneProtocol]) -> list[Middleware]:
+def _middleware(
+    settings: Settings, metrics: Metrics, connections: Connections, plane: Callable[[], PlaneProtocol]
+) -> list[Middleware]:
     layers = [
         Middleware(
             Envelope,
@@ -111,6 +119,7 @@ def _middleware(settings: Settings, metrics: Metrics, plane: Callable[[], PlaneP
             bundle_id=lambda: plane().bundle_id,
             stale=lambda: plane().stale,
             metrics=metrics,
+            connections=connections,
         )
     ]
     layers.append(Middleware(AllowedHosts, settings=settings))

@@ -5,7 +5,6 @@ BodyLimit, HeadAsGet.
 """
 
 import asyncio
-import itertools
 import logging
 import re
 import time
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback, is_public, key_of_beacon
+from serving.api.connections import Connections
 from serving.api.errors import INTERNAL, ApiError, error_answer
 from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
@@ -40,11 +40,6 @@ REQUEST_SECONDS = 30
 BODY_SECONDS = 20.0
 """Its body has so long to come: the rest is for storing what it holds."""
 
-ANSWERS_A_CONNECTION = 251
-"""One answer in so many closes its connection, and its client connects anew. Workers accept from one socket,
-and whoever is idle accepts first: a client's connections, all accepted by one worker while nobody worked,
-spread over the others. A prime: of connections that are used in turns, it is not always the same."""
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_CLIENTS = 10_000
 
@@ -52,7 +47,7 @@ _MAX_CLIENTS = 10_000
 class Envelope:
     """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape.
 
-    Now and then it has the server close the connection (ANSWERS_A_CONNECTION).
+    It has the server close a connection that would be better off at another worker.
     """
 
     def __init__(
@@ -63,13 +58,14 @@ class Envelope:
         bundle_id: Callable[[], str],
         stale: Callable[[], bool],
         metrics: Metrics,
+        connections: Connections,
     ):
         self._app = app
         self._keys = Keys(settings)
         self._bundle_id = bundle_id
         self._stale = stale
         self._metrics = metrics
-        self._answers = itertools.count(1)
+        self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,6 +77,7 @@ class Envelope:
         status = 500
         request = Request(request_id.decode(), stranger=_stranger(scope, self._keys))
         current_request.set(request)
+        self._connections.begin()
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -95,7 +92,7 @@ class Envelope:
                     headers.append((b"x-words-only", b"true"))
                 if request.ignored:
                     headers.append((HEADER.lower().encode(), header_of(request.ignored)))
-                if status < 400 and next(self._answers) % ANSWERS_A_CONNECTION == 0:
+                if status < 400 and self._connections.closes():
                     headers.append((b"connection", b"close"))
                 message["headers"] = headers
             await send(message)
@@ -106,6 +103,7 @@ class Envelope:
             logger.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id.decode())
             await error_answer(500, "internal_error", INTERNAL)(scope, receive, send_with_headers)
         finally:
+            self._connections.end()
             self._metrics.observe(scope, status, time.perf_counter() - started)
 
 
