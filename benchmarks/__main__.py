@@ -23,7 +23,7 @@ def main(context: click.Context) -> None:
             context.invoke(each, page=PAGE)
         for each in (compare_with_libraries, ingest.run, resident.run):
             context.invoke(each, page=PAGE)
-        context.invoke(filtered_lists.run, sizes=(1_000, 100_000, 1_000_000))
+        context.invoke(filtered_lists.run, sizes=(1_000, 100_000, 1_000_000), page=PAGE)
 
 
 main.add_command(service.run, "service")
