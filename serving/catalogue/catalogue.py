@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from serving.catalogue.fields import FieldColumns
 from serving.catalogue.id_order import IdOrder
-from serving.catalogue.variants import Parents
-from serving.types import KINDS, Item, Kinds, Mask
+from serving.catalogue.variants import Groups, Parents
+from serving.types import KINDS, Identities, Item, Kinds, Mask, Rows
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _COLUMNS: dict[str, tuple[str, float]] = {
@@ -77,6 +77,9 @@ class Catalogue:
         self._now = -np.inf
         self._next_change = -np.inf
         self._alone: Mask | None = None
+        self._listed: dict[Kinds, Mask] = {}
+        self._listed_at = -1
+        self._groups = Groups()
         self.given_back = 0
         """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
         self.n_live = 0
@@ -210,6 +213,7 @@ class Catalogue:
             return
         self.given_back += 1
         self._alone = None
+        self._groups = Groups()
         self._id_order.remove(gone)
         for name, (_, fill) in _COLUMNS.items():
             self.column(name)[gone] = fill
@@ -275,15 +279,26 @@ class Catalogue:
         return wanted
 
     def listed(self, kinds: Kinds) -> Mask:
-        """bool[n_rows]: items of these kinds that may be in lists: what is not withdrawn.
+        """bool[n_rows]: items of these kinds that may be in lists: what is not withdrawn. Not to be changed.
 
         Items without a title are left out, save where no item has one: a shop that sent interactions alone.
+        Kept until a column changes.
         """
-        live = self.mask(kinds)
-        titled = live & self._columns["titled"][: self.n_rows]
-        shown: Mask = titled if titled.any() else live
-        shown &= self._columns["listed"][: self.n_rows]
-        return shown
+        if self._listed_at != self.columns_revision:
+            self._listed.clear()
+            self._listed_at = self.columns_revision
+        if kinds not in self._listed:
+            live = self.mask(kinds)
+            titled = live & self._columns["titled"][: self.n_rows]
+            shown: Mask = titled if titled.any() else live
+            shown &= self._columns["listed"][: self.n_rows]
+            shown.flags.writeable = False
+            self._listed[kinds] = shown
+        return self._listed[kinds]
+
+    def variants_of(self, groups: Identities) -> Rows:
+        """The rows whose `variants` are among these, int32[m], in no order."""
+        return self._groups.rows(self.column("variants"), groups)
 
     def alone(self) -> Mask:
         """bool[n_rows]: rows whose item is a variant of no other row's. Not to be changed.
@@ -326,6 +341,7 @@ class Catalogue:
         if self._columns["variants"][row] != variants:
             self._columns["variants"][row] = variants
             self._alone = None
+            self._groups.changed(row)
 
     def _count(self, row: int | None = None) -> None:
         """Count a change of the columns, of one row or (None) of `listed` alone."""

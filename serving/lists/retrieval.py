@@ -61,7 +61,8 @@ def variants_left_out(recipe: Recipe, context: Context) -> selection.OneOfVarian
         without.append(context.history.seen)
     if not_itself in recipe.filters:
         without.append(np.array([context.item], dtype=np.int32))
-    return selection.OneOfVariants(context.variants, np.concatenate(without))
+    rows_of = context.index.catalogue.variants_of
+    return selection.OneOfVariants(context.variants, np.concatenate(without), rows_of)
 
 
 def timed_step(step: object) -> AbstractContextManager[None]:

@@ -16,9 +16,8 @@ def allowed_rows(context: Context, filters: tuple[Filter, ...]) -> Mask:
     """Items of the kinds that are asked for that may be in lists, less what the filters take out, the
     request's own among them, and the context. What is hidden, deleted, out of stock, not published yet or
     expired is in no list."""
-    allowed = context.index.catalogue.listed(context.kinds)
-    if context.permitted is not None:
-        allowed &= context.permitted
+    listed = context.index.catalogue.listed(context.kinds)
+    allowed = listed.copy() if context.permitted is None else listed & context.permitted
     for take_out in filters:
         take_out(context, allowed)
     allowed[context.exclude] = False

@@ -1,6 +1,6 @@
 """Which of the scored candidates make the list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,12 +23,17 @@ class OneOfVariants:
     """uint64[n_rows], the same for an item and its variants."""
     without: Rows
     """int32[m], catalogue rows that no item of the list is a variant of."""
+    rows_of: Callable[[Identities], Rows] | None = None
+    """The rows of some groups, where that is known without a look at all of them."""
 
     def take_out(self, allowed: Mask) -> None:
         """Take what the list may hold no variants of, and its variants, out of bool[n_rows], in place."""
         if not len(self.without):
             return
         without = self.groups[self.without]
+        if self.rows_of is not None:
+            allowed[self.rows_of(without)] = False
+            return
         # Hashes: by their last bits nearly all that are no variants are seen at once.
         maybe = np.zeros(1 << 16, dtype=np.bool_)
         maybe[without & np.uint64(0xFFFF)] = True

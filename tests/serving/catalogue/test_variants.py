@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 from itertools import combinations
+from unittest.mock import patch
 
+import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from serving.catalogue import variants
 from serving.catalogue.catalogue import Catalogue
+from serving.steps.selection import OneOfVariants
 from serving.types import Item
 
 IDS = ("shirt", "shirt-m", "shirt-l", "cup", "cup-red")
@@ -92,3 +96,24 @@ def test_who_is_alone_is_known_until_variants_change() -> None:
     assert catalogue.alone().tolist() == [True, False, False]
     catalogue.put(Item("mug", "product", "Mug"), 6)
     assert catalogue.alone().tolist() == [True, True, True]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.one_of(ITEMS, st.sampled_from([*IDS, "given back"])), max_size=16), st.integers(0, 3))
+def test_the_variants_of_an_item_are_found_as_by_a_look_at_all(changes: list[Item | str], kept: int) -> None:
+    catalogue = Catalogue()
+    with patch.object(variants, "_REGROUPED", kept):  # so that a few changes sort them anew
+        for number, change in enumerate(changes):
+            if change == "given back":
+                catalogue.give_back([])
+            elif isinstance(change, str):
+                catalogue.remove(change, number)
+            else:
+                catalogue.put(change, number)
+            groups, alive = catalogue.column("variants"), catalogue.column("alive")
+            for without in combinations(np.flatnonzero(alive).astype(np.int32).tolist(), 2):
+                rows = np.array(without, dtype=np.int32)
+                plain, fast = alive.copy(), alive.copy()
+                OneOfVariants(groups, rows).take_out(plain)
+                OneOfVariants(groups, rows, catalogue.variants_of).take_out(fast)
+                assert fast.tolist() == plain.tolist()
