@@ -84,7 +84,8 @@ def top(scores: NDArray[np.floating], identity: Identities, k: int) -> NDArray[n
         least = kth_largest(scores, k)
         above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
         # Only those that tie with the last place compete for it, by identity.
-        equal = equal[np.argsort(identity[equal])][: k - len(above)]
+        if k - len(above) < len(equal):
+            equal = equal[np.argpartition(identity[equal], k - len(above))[: k - len(above)]]
         places = np.concatenate([above, equal])
     # lexsort goes by its last key first.
     return places[np.lexsort((identity[places], -scores[places]))]
