@@ -30,6 +30,7 @@ class Postings:
         self._lengths = np.zeros(1024, dtype=np.float32)
         self._total_length = 0.0
         self._scored: dict[tuple[str, float, float], tuple[int, Rows, Scores]] = {}
+        self._held: dict[str, tuple[int, Mask]] = {}
         self.edition = 0
         """How many documents came or went: what was worked out of another edition no longer holds."""
 
@@ -104,6 +105,25 @@ class Postings:
         """Rarity of a term, by BM25's smoothed formula: ln(1 + (N - n + 0.5) / (n + 0.5)); never negative."""
         count = self.frequency(term)
         return math.log1p((len(self) - count + 0.5) / (count + 0.5))
+
+    def is_common(self, term: str) -> bool:
+        """Whether so many documents have a term that its rows are worth keeping."""
+        return self.frequency(term) >= _COMMON
+
+    def holds(self, term: str, rows: Rows) -> Mask:
+        """bool[len(rows)]: which of these rows' documents have a common term.
+
+        Of the common terms that were asked for last it is kept of every row, until a document comes or goes.
+        """
+        kept = self._held.get(term)
+        if kept is None or kept[0] != self.edition:
+            current = {key: found for key, found in self._held.items() if found[0] == self.edition}
+            self._held = dict(list(current.items())[-_KEPT + 1 :])
+            held = np.zeros(len(self._lengths), dtype=np.bool_)
+            held[np.frombuffer(self._rows[term], dtype=np.int32)] = True
+            kept = self._held[term] = self.edition, held
+        found: Mask = kept[1][rows]
+        return found
 
     def matches(self, term: str) -> tuple[Rows, Scores]:
         """Documents that hold a term: rows int32[m], each once, and its weight float32[m] in each."""

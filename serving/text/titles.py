@@ -1,6 +1,7 @@
 """TF-IDF similarity of names, computed live: for items that the bundle's neighbour lists don't know yet."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +42,40 @@ class NameIndex:
             among: bool[n_rows]
             identity: uint64[n_rows], by which it is decided between equals where too many share a term.
         """
-        asked = self._postings.terms_of(row)
-        shared = np.zeros(len(among), dtype=np.float32)
-        for term in asked:
-            rows, _ = self._postings.matches(term)
-            # Terms are present or not (tf 1), so the product of two weights is idf squared.
-            shared[rows] += np.float32(self._postings.idf(term) ** 2)
-        rows = np.flatnonzero(shared * among).astype(np.int32)
-        rows = rows[rows != row]
+        # The rarest first, as their sums do in either way of finding the best.
+        asked = sorted(self._postings.terms_of(row), key=lambda term: (self._postings.frequency(term), term))
+        rows, shared = self._sharing(asked, row, among)
+        # As many as are compared, of those that share most.
+        best = top(shared, identity[rows], _CANDIDATES)
+        rows, shared = rows[best], shared[best]
         # Their norms are what costs: they are only worked out for those that share most, and kept.
-        rows = rows[top(shared[rows], identity[rows], _CANDIDATES)]
         norms = self._norms_of(np.append(rows, np.int32(row)), len(among))
-        return rows, shared[rows] / (norms[:-1] * (norms[-1] or np.float32(1)))
+        return rows, shared / (norms[:-1] * (norms[-1] or np.float32(1)))
+
+    def _sharing(self, asked: Sequence[str], row: int, among: Mask) -> tuple[Rows, Scores]:
+        """Rows of `among` that share terms with `row`, and how much: all that may be of the best, at least.
+
+        Rows int32[m], each once; float32[m], above 0. `asked` are the row's terms, the rarest first. What has
+        only the common ones is left out where enough others share more than all of these.
+        """
+        # Terms are present or not (tf 1), so the product of two weights is idf squared.
+        weights = [np.float32(self._postings.idf(term) ** 2) for term in asked]
+        shared = np.zeros(len(among), dtype=np.float32)
+        parts: list[Rows] = []
+        for place, (term, weight) in enumerate(zip(asked, weights, strict=True)):
+            if parts and self._postings.is_common(term):
+                rows, found = _gathered(parts, shared, among, row)
+                # A little more, since a sum of others is rounded another way.
+                rest = float(sum(weights[place:])) * (1 + 1e-5)
+                if np.count_nonzero(found > rest) >= _CANDIDATES:
+                    for other, more in zip(asked[place:], weights[place:], strict=True):
+                        found += more * self._postings.holds(other, rows)
+                    return rows, found
+                shared[rows], parts = found, [rows]
+            rows, _ = self._postings.matches(term)
+            shared[rows] += weight
+            parts.append(rows)
+        return _gathered(parts, shared, among, row)
 
     def _norms_of(self, rows: Rows, n_rows: int) -> Scores:
         """The length of each row's vector, float32[len(rows)]; 0 without a name."""
@@ -69,6 +92,22 @@ class NameIndex:
             self._norms[row] = math.sqrt(sum(squares[term] for term in held))
         found: Scores = self._norms[rows]
         return found
+
+
+def _gathered(parts: Sequence[Rows], shared: Scores, among: Mask, row: int) -> tuple[Rows, Scores]:
+    """Of some rows those of `among` but `row` that have a share, each once; sets that share to 0."""
+    shared[row] = 0
+    rows, found = [], []
+    for part in parts:
+        kept = part[among[part]]
+        scores = shared[kept]
+        shared[part] = 0  # what stands in another part, too, is gathered once
+        above = scores > 0
+        rows.append(kept if above.all() else kept[above])
+        found.append(scores if above.all() else scores[above])
+    if not parts:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+    return np.concatenate(rows), np.concatenate(found)
 
 
 _CANDIDATES = 1000

@@ -1,11 +1,14 @@
 """The bundle's models, asked with the user's history as it is now."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from serving.steps.context import Context
+from serving.steps.history import History
 from serving.steps.scales import scale_of_column
 from serving.steps.table import EMPTY_COLUMN, Column
-from serving.types import Mask
+from serving.types import Mask, Rows, Scores
 from training.models.blend import CONTENT_MODEL, NEW_ITEMS
 from training.models.core.base import Query
 from training.models.tfidf import TfidfConfig
@@ -58,6 +61,8 @@ def _titles(context: Context, query: Query) -> Column:
 
     Their titles are compared live with those of the items that weigh most in the history.
     """
+    if context.bundle is None and not context.small:
+        return _live_titles(context)
     history, changed = context.history, context.changed_rows()
     live = changed & context.index.catalogue.column("alive")
     if not live.any():
@@ -71,12 +76,33 @@ def _titles(context: Context, query: Query) -> Column:
     # The bundle's scores of what has changed rest on texts of then.
     scores[changed] = 0
     everything = np.ones(context.n_rows, dtype=np.bool_)
-    least = context.params.section(TfidfConfig).min_similarity
-    strongest = np.argsort(-history.weights, kind="stable")[:COMPARED]
-    for row, weight in zip(history.liked[strongest].tolist(), history.weights[strongest], strict=True):
-        among = everything if changed[row] else live
-        rows, cosines = context.index.titles.similar(row, among, context.identity)
-        near = cosines >= least
-        # log1p, as in the model whose column this completes.
-        scores[rows[near]] += cosines[near] * np.log1p(weight)
+    for row, weight in _strongest(history):
+        rows, near = _near_titles(context, row, weight, everything if changed[row] else live)
+        scores[rows] += near
     return Column(scores, scale=scale_of_column(context, scores, None))
+
+
+def _live_titles(context: Context) -> Column:
+    """The same of a large catalogue without a bundle: all is compared live, and few rows have a score."""
+    live = context.live
+    found = [_near_titles(context, row, weight, live) for row, weight in _strongest(context.history)]
+    if not found:
+        return EMPTY_COLUMN
+    rows, places = np.unique(np.concatenate([rows for rows, _ in found]), return_inverse=True)
+    scores = np.zeros(len(rows), dtype=np.float32)
+    np.add.at(scores, places, np.concatenate([near for _, near in found]))
+    return Column(scores, rows, scale=scale_of_column(context, scores, rows))
+
+
+def _strongest(history: History) -> Iterator[tuple[int, np.float32]]:
+    """Rows of the items of a history whose titles are compared, and their weights."""
+    strongest = np.argsort(-history.weights, kind="stable")[:COMPARED]
+    return zip(history.liked[strongest].tolist(), history.weights[strongest], strict=True)
+
+
+def _near_titles(context: Context, row: int, weight: np.float32, among: Mask) -> tuple[Rows, Scores]:
+    """Rows of `among` whose title is near a row's, and what that says of them."""
+    rows, cosines = context.index.titles.similar(row, among, context.identity)
+    near = cosines >= context.params.section(TfidfConfig).min_similarity
+    # log1p, as in the model whose column this completes.
+    return rows[near], cosines[near] * np.log1p(weight)

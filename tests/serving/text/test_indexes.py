@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from database.settings import REPOSITORY
+from serving.text import postings, titles
 from serving.text.lexical import LexicalIndex
 from serving.text.synonyms import Synonyms
 from serving.text.terms import phrase, terms
@@ -123,6 +124,34 @@ def test_names_that_come_and_go_leave_the_cosines_of_a_new_index() -> None:
             found = lived.similar(asked, everything, identity)
             assert found[0].tolist() == expected[0].tolist()
             np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("common", [1, 8, 30])
+def test_names_without_a_rare_word_are_passed_over_only_where_they_are_not_of_the_best(
+    monkeypatch: pytest.MonkeyPatch, common: int
+) -> None:
+    generator = np.random.default_rng(common)
+    names, count = NameIndex(), 80
+    words = np.array([f"word{number}" for number in range(9)])
+    often = 1 / np.arange(1, 10)
+    identity = generator.permutation(count).astype(np.uint64)
+    monkeypatch.setattr(titles, "_CANDIDATES", 12)
+
+    def put(row: int) -> None:
+        title = generator.choice(words, size=generator.integers(1, 6), p=often / often.sum())
+        names.put(row, item(" ".join(title)))
+
+    for row in range(count):
+        put(row)
+    for _ in range(60):
+        put(int(generator.integers(count)))  # what is kept of common words is as they are now
+        row, among = int(generator.integers(count)), generator.random(count) < 0.8
+        found = []
+        for least in (10**9, common):
+            monkeypatch.setattr(postings, "_COMMON", least)
+            found.append(names.similar(row, among, identity))
+        np.testing.assert_array_equal(found[0][0], found[1][0])
+        np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 def unit(generator: np.random.Generator, count: int, dimension: int = 8) -> np.ndarray:
