@@ -82,6 +82,8 @@ class Catalogue:
         self._groups = Groups()
         self.given_back = 0
         """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
+        self.reserved = 0
+        """Counts the rows that were given to items: the `identity` of an item changes with it alone."""
         self.n_live = 0
         """Live items."""
         self.revision = 0
@@ -197,6 +199,7 @@ class Catalogue:
             self._ids.append(item_id)
             self._items.append(None)
         self._rows[item_id] = row
+        self.reserved += 1
         if row >= len(self._columns["kind"]):
             self._grow()
         self._columns["identity"][row] = identity_of(item_id)

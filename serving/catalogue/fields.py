@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from database.attributes import AttributeType
-from serving.types import PATH, Doubles, Item, Mask, Scores, category_paths
+from serving.steps.scores import top
+from serving.types import PATH, Doubles, Identities, Item, Mask, Rows, Scores, category_paths
 
 ATTRIBUTE = "attributes."
 """What the name of an attribute begins with here: the shop may call one `price`."""
@@ -37,6 +38,8 @@ FIELDS: dict[str, AttributeType] = {
 }
 """Fields that every catalogue has, by the names of the API."""
 
+FRONT = 20_000
+"""Items at the front of an order that is kept: lists that let one of ten through find 2,000 of them."""
 _SPARE = 1024
 
 
@@ -46,6 +49,7 @@ class Numbers:
     def __init__(self) -> None:
         self._values = np.full(_SPARE, np.nan)
         self._falling: dict[bool, Scores] = {}
+        self._first: dict[bool, tuple[Scores, int, Rows]] = {}
         self.known = 0
         """Rows with a value."""
 
@@ -74,6 +78,18 @@ class Numbers:
             kept = self._falling[descending] = falling_scores(self.values(n_rows), descending=descending)
             kept.flags.writeable = False
         return kept
+
+    def first(self, identity: Identities, edition: int, *, descending: bool) -> Rows:
+        """The rows at the front of that order, int32[<=FRONT]; equals by their identity (uint64[n_rows]).
+
+        `edition` is another whenever a row's identity is.
+        """
+        scores = self.falling(len(identity), descending=descending)
+        kept = self._first.get(descending)
+        if kept is None or kept[0] is not scores or kept[1] != edition:
+            front = top(scores, identity, FRONT).astype(np.int32)
+            kept = self._first[descending] = scores, edition, front
+        return kept[2]
 
     def values(self, n_rows: int) -> Doubles:
         """float64[n_rows]"""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
+from serving.catalogue.fields import FRONT
 from serving.catalogue.percentiles import NO_GROUP, Percentiles
 from serving.catalogue.signals import Signals, TrendingScores, combined_popularity, read_signals
 from serving.catalogue.value import has_price, value_scores
@@ -20,9 +21,6 @@ from training.params.ranking import RankingParams
 T = TypeVar("T")
 
 _REMEMBERED_LISTS = 256
-
-FRONT = 20_000
-"""Items at the front of an order that is kept: lists that let one of ten through find 2,000 of them."""
 
 OTHER = "Other"
 """Name of the one category that is shown when no item has any."""

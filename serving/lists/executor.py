@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from serving.lists.recipes import Recipe
-from serving.lists.retrieval import retrieve, timed_step, variants_left_out
+from serving.lists.retrieval import NO_MASK, retrieve, timed_step, variants_left_out
 from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import NOBODY, Context
-from serving.steps.table import NO_ROWS, Table
-from serving.types import UNTOLD, Ranked, Rows
+from serving.steps.table import Table
+from serving.types import UNTOLD, Mask, Ranked, Rows
 
 FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
 """Models that say nothing of the user: a user's list of these alone is a fallback."""
@@ -30,8 +30,8 @@ class MadeList:
     """Why these are fallback items rather than what was asked for."""
     shared: bool = False
     """Whether it is the same for every user."""
-    found: Rows = field(default_factory=lambda: NO_ROWS)
-    """Catalogue rows of all that the list could hold, in no order, where the recipe takes the `whole`."""
+    found: Mask = field(default_factory=lambda: NO_MASK)
+    """bool[n_rows], all that the list could hold, where the recipe takes the `whole`. Not to be changed."""
     part: str = ""
     """Which of an answer's lists of one name it is, where there are several: its category."""
 

@@ -302,5 +302,6 @@ LISTING = Recipe(
     scorer=listing,
     labels=Always("filter"),
     reasons=wording.of_listing,
+    scores_everything=True,
     whole=True,
 )

@@ -5,7 +5,7 @@ candidates, which in a large catalogue are the best of each source: no later ste
 the catalogue. Lists that count or sort everything that fits (`Recipe.whole`) do so here, too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -17,39 +17,41 @@ from serving.steps.context import Context
 from serving.steps.filters import allowed_rows, not_itself, unseen
 from serving.steps.sources import Source
 from serving.steps.table import NO_ROWS, Column, Table, gather
-from serving.types import Mask, Rows
+from serving.types import Mask
+
+NO_MASK: Mask = np.zeros(0, dtype=np.bool_)
+_LEAST_WEIGHT, _HIGHEST_FOCUS = 1e-3, 4.0
+"""Weights of a search's words and meaning, and the power of the words, with which each row that has a word
+has a score: else it may be too small for a float."""
 
 
 def retrieve(
     recipe: Recipe, context: Context, variants: selection.OneOfVariants | None
-) -> tuple[Table, Rows]:
-    """The candidates; and of a list that counts everything that fits, which is then scored already, the
-    catalogue rows of all of it (int32[m], in no order)."""
+) -> tuple[Table, Mask]:
+    """The candidates; and of a list that counts everything that fits, which is then scored already, which
+    catalogue rows that is, bool[n_rows]."""
     with timed("filters"):
         allowed = allowed_rows(context, recipe.filters)
         if variants is not None and not recipe.whole:
             variants.take_out(allowed)
     columns = _ask(recipe.sources, context, allowed)
     each = max(5 * context.params.ranking.candidates, context.n)
+    least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
+    if recipe.whole:
+        return _everything(recipe, context, columns, allowed, variants)
     with timed("candidates"):
-        least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
         table = gather(
             columns,
             context.live,
             allowed,
             context.identity,
-            None if context.small or recipe.whole else each,
+            None if context.small else each,
             least=least,
             variants=context.variants,
             different=context.length,
             reserve=context.rankings.lowest_identities() if least and not context.small else NO_ROWS,
         )
-    if not recipe.whole:
-        return table, NO_ROWS
-    with timed_step(recipe.scorer):
-        table = recipe.scorer(context, table)
-    with timed("candidates"):
-        return _best_of_everything(context, table, each, variants)
+    return table, NO_MASK
 
 
 def variants_left_out(recipe: Recipe, context: Context) -> selection.OneOfVariants | None:
@@ -78,15 +80,86 @@ def _ask(sources: Iterable[Source], context: Context, allowed: Mask) -> dict[str
     return columns
 
 
-def _best_of_everything(
-    context: Context, table: Table, count: int, variants: selection.OneOfVariants | None
-) -> tuple[Table, Rows]:
-    """Of a scored table of the whole catalogue, all that fits is counted, and the best for this page stay."""
-    fits = table.allowed & (table.score > 0)
-    found = table.rows[fits]
-    fits[context.earlier_pages] = False
+def _everything(
+    recipe: Recipe,
+    context: Context,
+    columns: Mapping[str, Column],
+    allowed: Mask,
+    variants: selection.OneOfVariants | None,
+) -> tuple[Table, Mask]:
+    """The scored candidates of a page of a list that counts everything that fits, and which rows do."""
+    each = max(5 * context.params.ranking.candidates, context.n)
+    fits = None if context.small else _fitting(recipe, context, columns, allowed)
+    if fits is not None:
+        with timed("candidates"):
+            table = _of_page(recipe, context, columns, _shown(context, fits, variants), each)
+        with timed_step(recipe.scorer):
+            return recipe.scorer(context, table), fits
+    with timed("candidates"):
+        table = gather(columns, context.live, allowed, context.identity, None)
+    with timed_step(recipe.scorer):
+        table = recipe.scorer(context, table)
+    with timed("candidates"):
+        fits = table.allowed & (table.score > 0)
+        shown = _shown(context, fits, variants)
+        best = Column(table.score).best(each, shown, table.identity, context.variants, context.length)
+        return table.take(best), fits
+
+
+def _fitting(recipe: Recipe, context: Context, columns: Mapping[str, Column], allowed: Mask) -> Mask | None:
+    """All that fits, bool[n_rows]; None where that is not known without a score of every row."""
+    if recipe.scores_everything:
+        return allowed
+    params = context.params.search
+    if min(params.lexical, params.semantic) < _LEAST_WEIGHT or params.focus > _HIGHEST_FOCUS:
+        return None
+    found = np.zeros(context.n_rows, dtype=np.bool_)
+    for column in columns.values():
+        if column.scored is not None:
+            found |= column.scored
+        elif column.rows is None:
+            found |= column.values > 0
+        else:
+            found[column.rows[column.values > 0]] = True
+    found &= allowed
+    return found
+
+
+def _of_page(
+    recipe: Recipe, context: Context, columns: Mapping[str, Column], shown: Mask, each: int
+) -> Table:
+    """The candidates of one page, of the rows that may be on it (bool[n_rows]): the first of the field that
+    it is sorted by, or else the best of each source."""
+    orders, catalogue, sort = columns, context.index.catalogue, context.sort
+    if sort is not None:
+        numbers = catalogue.fields.numbers(sort.field, sort.kind)
+        falling = numbers.falling(context.n_rows, descending=sort.descending)
+        first = numbers.first(context.identity, catalogue.reserved, descending=sort.descending)
+        orders = {"order": Column(falling, front=first)}
+    least = each if recipe.scores_everything and sort is None else 0
+    rows = gather(
+        orders,
+        context.live,
+        shown,
+        context.identity,
+        each,
+        least=least,
+        variants=context.variants,
+        different=context.length,
+        reserve=context.rankings.lowest_identities() if least else NO_ROWS,
+    ).rows
+    # What is on an earlier page may be the best of a source, which others are a share of.
+    others = [column.rows for column in columns.values() if column.rows is not None]
+    rows = np.unique(np.concatenate([rows, *others])).astype(np.int32)
+    found = {name: column.at(rows, context.n_rows) for name, column in columns.items()}
+    scales = {name: column.scale for name, column in columns.items()}
+    return Table(rows, context.identity[rows], shown[rows], found, scales)
+
+
+def _shown(context: Context, fits: Mask, variants: selection.OneOfVariants | None) -> Mask:
+    """What of all that fits may be on this page, bool[n_rows]."""
+    shown = fits.copy()
+    shown[context.earlier_pages] = False
     if variants is not None:
-        variants.take_out(fits)
-    scored = Column(table.score)
-    best = scored.best(count, fits, table.identity, context.variants, context.length)
-    return table.take(best), found
+        variants.take_out(shown)
+    return shown

@@ -13,7 +13,7 @@ from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings
 from serving.steps.history import History
 from serving.steps.table import NO_ROWS, NO_SCORES
-from serving.text.lexical import LexicalHits
+from serving.text.matches import WordMatches
 from serving.types import Identities, Item, Kinds, Mask, Rows, Scores, Vector
 from training.models.core.base import Query
 from training.params import Params
@@ -131,7 +131,7 @@ class Context:
     """What a search is put in order by, where that is not how well it fits."""
     recent: Recent = field(default_factory=Recent)
     """What trends in the hours that are asked for."""
-    matched: dict[tuple[str, Kinds], LexicalHits] = field(default_factory=dict)
+    matched: dict[tuple[str, Kinds], WordMatches] = field(default_factory=dict)
     """What the words of a text found: the source and the reasons of a list ask for the same."""
 
     @property

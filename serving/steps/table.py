@@ -12,6 +12,9 @@ from serving.types import Identities, Mask, Rows, Scores
 SEARCH, INTEREST = "search", "interest"
 """Columns of which there may be several: see `numbered`."""
 
+_SPARSE = 16
+"""Where fewer than one of so many rows have a value, these are searched."""
+
 NO_ROWS = np.zeros(0, dtype=np.int32)
 NO_SCORES = np.zeros(0, dtype=np.float32)
 
@@ -33,19 +36,36 @@ class Column:
     front: Rows | None = None
     """int32[f], of a source that says the same in every list: its best rows, in the order of `best`. None:
     they are looked for each time."""
+    whole: Callable[[], Scores] | None = None
+    """The values of every row, float32[n_rows], of a source that gives its `front` alone; then it has no
+    `values`, and `exact`."""
+    scored: Mask | None = None
+    """bool[n_rows], which rows have a score, where that is known without the values."""
 
     def at(self, rows: Rows, n_rows: int) -> Scores:
         """The values of some catalogue rows, float32[len(rows)]."""
         if self.exact is not None:
             return self.exact(rows)
         if self.places is None or not len(self.values):
-            return self.dense(n_rows)[rows]
+            few = self.rows is not None and _SPARSE * len(self.rows) < n_rows
+            return self._of_few(rows) if few else self.dense(n_rows)[rows]
         known = rows < len(self.places)
         places = np.where(known, self.places[np.where(known, rows, 0)], -1)
         return np.where(places >= 0, self.values[places], np.float32(0))
 
+    def _of_few(self, rows: Rows) -> Scores:
+        """The same, without an array of every row."""
+        if self.rows is None or not len(self.rows):
+            return np.zeros(len(rows), dtype=np.float32)
+        order = np.argsort(self.rows)
+        own = self.rows[order]
+        places = np.minimum(np.searchsorted(own, rows), len(own) - 1)
+        return np.where(own[places] == rows, self.values[order[places]], np.float32(0))
+
     def dense(self, n_rows: int) -> Scores:
         """The value of every catalogue row, float32[n_rows]."""
+        if self.whole is not None:
+            return self.whole()
         if self.rows is None:
             return self.values
         values = np.zeros(n_rows, dtype=np.float32)
@@ -71,6 +91,8 @@ class Column:
             found = self.front[allowed[self.front]][:count]
             if len(found) == count and are_different(found, variants, different):
                 return found
+        if self.whole is not None:
+            return Column(self.whole()).best(count, allowed, identity, variants, different)
         own = allowed if self.rows is None else allowed[self.rows]
         # 0 is no score, and would otherwise win over what the source speaks against.
         places = np.flatnonzero(own & (self.values != 0)).astype(np.int32)

@@ -1,15 +1,15 @@
 """Search by words over the live catalogue: BM25 with boosted fields, accents, synonyms, typing mistakes."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from serving.text.matches import Concept, Titles, WordMatches
 from serving.text.postings import Postings
 from serving.text.spelling import SpellingCorrections
 from serving.text.synonyms import Phrase, Synonyms
 from serving.text.terms import fold, ideographs, phrase, terms, words
-from serving.types import Item, Mask, Rows, Scores
+from serving.types import Item, Mask
 from training.params.ranking import SearchParams
 
 _MOST_CONCEPTS = 64
@@ -18,18 +18,6 @@ _MOST_GUESSED = 8
 """Unknown words of a query that are guessed; further ones match nothing."""
 ACCENT_WEIGHT = 0.8
 """What a match counts that differs in accents only."""
-
-_NOT_THE_TITLE = np.float32(0.98)
-"""What other items' scores are multiplied by when the query is the whole title of an item."""
-
-
-@dataclass(frozen=True)
-class LexicalHits:
-    """Scores of one query: `scores` float32[n_rows] in 0..1 (0 = no match), and what was understood."""
-
-    scores: Scores
-    corrected: dict[str, str]
-    """Term as typed → term as searched, for those that had to be guessed."""
 
 
 class Document(NamedTuple):
@@ -59,9 +47,15 @@ class LexicalIndex:
         return self._synonyms.version
 
     def put(self, row: int, item: Item) -> None:
-        """Index an item, in place of what `row` held; an item without words is left out."""
-        self.remove(row)
+        """Index an item, in place of what `row` held; an item without words is left out.
+
+        One of the same words as before changes nothing: what is kept of common words holds on.
+        """
         document = document_of(item, self._params)
+        if document.terms and self._postings.holds_document(row, document.terms, document.aliases):
+            self._titles[row] = _title_key(item.title or "")
+            return
+        self.remove(row)
         if document.terms:
             self._guesses.learn(self._postings.add(row, document.terms, document.aliases))
             while row >= len(self._titles):
@@ -74,44 +68,27 @@ class LexicalIndex:
         if row < len(self._titles):
             self._titles[row] = 0
 
-    def search(self, query: str, n_rows: int, allowed: Mask | None = None) -> LexicalHits:
-        """Score every row for a query; of the rows of `allowed` (bool[n_rows]) where that is given.
+    def search(self, query: str, n_rows: int, allowed: Mask | None = None) -> WordMatches:
+        """What the words of a query find; among the rows of `allowed` (bool[n_rows]) where that is given.
 
-        A row's score is covered × (1 + bm25 / best bm25) / 2, where `covered` is the share of the
-        query's weight (by idf) whose concepts stand in the item: matching all of a query beats
-        matching one word of it often. A concept is a term or a known phrase; see `_alternatives`.
-        An item whose title is the query comes first.
+        A concept is a term or a known phrase; see `_alternatives`.
         """
-        total = np.zeros(n_rows, dtype=np.float32)
-        covered = np.zeros(n_rows, dtype=np.float32)
-        best = np.zeros(n_rows, dtype=np.float32)
-        asked = 0.0
         guessed: dict[str, list[str]] = {}
+        concepts = []
         for concept in self._concepts(phrase(query)):
             alternatives = self._alternatives(concept, allowed, guessed)
-            # The rarest alternative: a synonym that everybody uses does not make the concept common.
             rarity = max(self._rarity(words) for words, _ in alternatives)
-            asked += rarity
-            matches = [self._scored(words, weight, allowed) for words, weight in alternatives]
-            if len(matches) == 1:
-                [(rows, scores)] = matches
-                covered[rows] += np.where(scores > 0, np.float32(rarity), np.float32(0))
-                total[rows] += scores
-                continue
-            for rows, scores in matches:
-                # The best alternative counts once: an item that names a thing and its synonym says no more.
-                best[rows] = np.maximum(best[rows], scores)
-            for rows, _ in matches:  # a row of several alternatives counts once: it is 0 the second time
-                covered[rows] += np.where(best[rows] > 0, np.float32(rarity), np.float32(0))
-                total[rows] += best[rows]
-                best[rows] = 0
-        top = float(total.max(initial=0.0))
-        if top > 0:
-            # BM25 decides within half of the range, so it can't lift one word of a query over all of it.
-            total = covered / np.float32(asked) * (np.float32(0.5) + total / np.float32(2 * top))
-            self._titles_first(query, total)
+            concepts.append(Concept(alternatives, rarity))
         corrected = {typed: guesses[0] for typed, guesses in guessed.items() if guesses}
-        return LexicalHits(total.astype(np.float32, copy=False), corrected)
+        return WordMatches(
+            self._postings,
+            self._params,
+            concepts,
+            titles=Titles(self._titles, _title_key(query)),
+            n_rows=n_rows,
+            allowed=allowed,
+            corrected=corrected,
+        )
 
     def unknown(self, query: str, allowed: Mask) -> list[str]:
         """The words of a query that `search` would have to look for near ones of: see `guess`."""
@@ -169,31 +146,6 @@ class LexicalIndex:
 
     def _rarity(self, words: Phrase) -> float:
         return sum(self._postings.idf(word) for word in words)
-
-    def _scored(self, words: Phrase, weight: float, allowed: Mask | None) -> tuple[Rows, Scores]:
-        """Rows int32[m] that have all the words, each once, and idf × BM25 summed over the words."""
-        rows, scores = self._bm25(words[0], weight, allowed)
-        for word in words[1:]:
-            further, more = self._bm25(word, weight, allowed)
-            # A phrase is its words in one item, in any order: the postings hold no positions.
-            rows, ours, theirs = np.intersect1d(rows, further, assume_unique=True, return_indices=True)
-            scores = scores[ours] + more[theirs]
-        return rows, scores
-
-    def _bm25(self, term: str, weight: float, allowed: Mask | None) -> tuple[Rows, Scores]:
-        rows, scores = self._postings.bm25(term, self._params.bm25_k1, self._params.bm25_b)
-        if allowed is not None:
-            kept = allowed[rows]
-            rows, scores = rows[kept], scores[kept]
-        return rows, scores * np.float32(weight * self._postings.idf(term))
-
-    def _titles_first(self, query: str, scores: Scores) -> None:
-        titles = self._titles[: len(scores)]
-        named = np.flatnonzero((titles == _title_key(query)) & (scores[: len(titles)] > 0))
-        if len(named):
-            # The others go down rather than the title up: the range stays 0..1.
-            scores *= _NOT_THE_TITLE
-            scores[named] = 1.0
 
 
 def document_of(item: Item, params: SearchParams) -> Document:

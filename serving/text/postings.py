@@ -3,17 +3,33 @@
 import math
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 
 from serving.types import Mask, Rows, Scores
 
-_COMMON = 10_000
+Edited = TypeVar("Edited", bound=tuple[Any, ...])
+
+COMMON = 10_000
 """Documents from which on a term is common."""
 _KEPT = 8
 """Common terms whose scores are kept."""
 _NONE: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """BM25 of a common term for every row, without the idf."""
+
+    scores: Scores
+    """float32[n]; rows from n on have none."""
+    has: Mask
+    """bool[n], where it is above 0."""
+    most: np.float32
+    """The largest."""
 
 
 class Postings:
@@ -28,9 +44,12 @@ class Postings:
         self._weights: dict[str, array[float]] = {}
         self._documents: dict[int, tuple[str, ...]] = {}
         self._lengths = np.zeros(1024, dtype=np.float32)
+        self._signs = np.zeros(1024, dtype=np.int64)
+        """A number for each row's document with its weights."""
         self._total_length = 0.0
         self._scored: dict[tuple[str, float, float], tuple[int, Rows, Scores]] = {}
         self._held: dict[str, tuple[int, Mask]] = {}
+        self._dense: dict[tuple[str, float, float], tuple[int, Dense]] = {}
         self.edition = 0
         """How many documents came or went: what was worked out of another edition no longer holds."""
 
@@ -58,6 +77,10 @@ class Postings:
             grown = np.zeros(max(row + 1, 2 * len(self._lengths)), dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
             self._lengths = grown
+            signs = np.zeros(len(grown), dtype=np.int64)
+            signs[: len(self._signs)] = self._signs
+            self._signs = signs
+        self._signs[row] = _sign(document, aliases)
         length = sum(document.values())
         self._lengths[row] = length
         self._total_length += length
@@ -77,6 +100,13 @@ class Postings:
             self._total_length -= float(self._lengths[row])
             self._lengths[row] = 0.0
         return gone
+
+    def holds_document(
+        self, row: int, document: Mapping[str, float], aliases: Mapping[str, float] = _NONE
+    ) -> bool:
+        """Whether the document of `row` is this one already: see `add`."""
+        held = {**aliases, **document} if aliases else document
+        return self._documents.get(row) == tuple(held) and self._signs[row] == _sign(document, aliases)
 
     def terms_of(self, row: int) -> tuple[str, ...]:
         """The distinct terms of a document; () when there is none."""
@@ -108,7 +138,7 @@ class Postings:
 
     def is_common(self, term: str) -> bool:
         """Whether so many documents have a term that its rows are worth keeping."""
-        return self.frequency(term) >= _COMMON
+        return self.frequency(term) >= COMMON
 
     def holds(self, term: str, rows: Rows) -> Mask:
         """bool[len(rows)]: which of these rows' documents have a common term.
@@ -117,8 +147,7 @@ class Postings:
         """
         kept = self._held.get(term)
         if kept is None or kept[0] != self.edition:
-            current = {key: found for key, found in self._held.items() if found[0] == self.edition}
-            self._held = dict(list(current.items())[-_KEPT + 1 :])
+            self._held = self._with_room(self._held)
             held = np.zeros(len(self._lengths), dtype=np.bool_)
             held[np.frombuffer(self._rows[term], dtype=np.int32)] = True
             kept = self._held[term] = self.edition, held
@@ -141,14 +170,31 @@ class Postings:
         Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula. Not to be changed: those of
         common terms are kept until a document comes or goes.
         """
-        if self.frequency(term) < _COMMON:
+        if self.frequency(term) < COMMON:
             return self._bm25(term, k1, b)
         kept = self._scored.get((term, k1, b))
         if kept is None or kept[0] != self.edition:
-            current = {key: found for key, found in self._scored.items() if found[0] == self.edition}
-            self._scored = dict(list(current.items())[-_KEPT + 1 :])
+            self._scored = self._with_room(self._scored)
             kept = self._scored[term, k1, b] = self.edition, *self._bm25(term, k1, b)
         return kept[1:]
+
+    def dense(self, term: str, k1: float, b: float) -> Dense:
+        """The same for every row. It is kept of the terms that were asked for last, until a document comes
+        or goes; not to be changed."""
+        kept = self._dense.get((term, k1, b))
+        if kept is None or kept[0] != self.edition:
+            self._dense = self._with_room(self._dense)
+            rows, scores = self._bm25(term, k1, b)
+            dense = np.zeros(len(self._lengths), dtype=np.float32)
+            dense[rows] = scores
+            made = Dense(dense, dense > 0, scores.max(initial=np.float32(0)))
+            kept = self._dense[term, k1, b] = self.edition, made
+        return kept[1]
+
+    def _with_room(self, kept: Mapping[Any, Edited]) -> dict[Any, Edited]:
+        """What is kept of terms and still holds, with room for one more."""
+        current = [(key, found) for key, found in kept.items() if found[0] == self.edition]
+        return dict(current[max(len(current) - _KEPT + 1, 0) :])
 
     def _bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         rows, weights = self.matches(term)
@@ -157,3 +203,7 @@ class Postings:
         # tf + k1 (1 - b + b length / average length): the denominator of BM25.
         damped = weights + np.float32(k1 * (1 - b)) + np.float32(k1 * b / average) * self._lengths[rows]
         return rows, (weights * np.float32(k1 + 1) / damped).astype(np.float32, copy=False)
+
+
+def _sign(document: Mapping[str, float], aliases: Mapping[str, float]) -> int:
+    return hash((tuple(document.items()), tuple(aliases.items())))

@@ -23,10 +23,14 @@ class NameIndex:
         """Of the postings that the norms are of: with every name, all of them change."""
 
     def put(self, row: int, item: Item) -> None:
-        """Index an item's name, in place of what `row` held."""
+        """Index an item's name, in place of what `row` held; the same name changes nothing."""
+        found = terms(item.title or "") + terms(item.sub_category or "")
+        held = dict.fromkeys(map(fold, found), 1.0)
+        if self._postings.terms_of(row) == tuple(held):  # their weights are all the same
+            return
         self._postings.remove(row)
-        if found := terms(item.title or "") + terms(item.sub_category or ""):
-            self._postings.add(row, dict.fromkeys(map(fold, found), 1.0))
+        if held:
+            self._postings.add(row, held)
 
     def remove(self, row: int) -> None:
         """Take the item of `row` out."""
@@ -50,7 +54,8 @@ class NameIndex:
         rows, shared = rows[best], shared[best]
         # Their norms are what costs: they are only worked out for those that share most, and kept.
         norms = self._norms_of(np.append(rows, np.int32(row)), len(among))
-        return rows, shared / (norms[:-1] * (norms[-1] or np.float32(1)))
+        cosines = shared / (norms[:-1] * (norms[-1] or np.float32(1)))
+        return rows, cosines.astype(np.float32, copy=False)
 
     def _sharing(self, asked: Sequence[str], row: int, among: Mask) -> tuple[Rows, Scores]:
         """Rows of `among` that share terms with `row`, and how much: all that may be of the best, at least.

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from serving.catalogue.fields import falling_scores
 from serving.steps.context import Context
 from serving.steps.scores import scaled_to_best
 from serving.steps.table import Table
@@ -40,11 +39,7 @@ def in_order(context: Context, table: Table, found: Mask) -> Table:
     if sort is None:
         return table
     column = context.index.catalogue.fields.numbers(sort.field, sort.kind)
-    if len(table) == context.n_rows:
-        score = column.falling(context.n_rows, descending=sort.descending)
-    else:
-        values = column.values(context.n_rows)[table.rows]
-        score = falling_scores(values, descending=sort.descending)
+    score = column.falling(context.n_rows, descending=sort.descending)[table.rows]
     score = np.where(found, score, np.float32(0))
     return table.scored(score, {})
 

@@ -5,14 +5,29 @@ import numpy as np
 from serving.steps.context import Context
 from serving.steps.scorers.search import fuse
 from serving.steps.similarity import cosines_to, direction, nearest
-from serving.steps.table import INTEREST, SEARCH, Column, numbered
-from serving.text.lexical import LexicalHits
+from serving.steps.table import INTEREST, NO_ROWS, NO_SCORES, SEARCH, Column, numbered
+from serving.text.matches import WordMatches
 from serving.types import Mask, Rows, Scores, Vector
+
+FRONT = 4000
+"""Rows with most of a query's words that are looked at first: as a rule those that are shown are of them."""
 
 
 def words(context: Context, allowed: Mask) -> dict[str, Column]:
     """How much of the query each item's text has, 0..1."""
-    return {"words": Column(word_matches(context, context.query).scores)}
+    found = word_matches(context, context.query)
+    if context.small:
+        return {"words": Column(found.scores)}
+    front = found.front(context.identity, FRONT)
+    if not len(front):
+        return {"words": Column(found.scores)}
+
+    def whole() -> Scores:
+        return found.scores
+
+    return {
+        "words": Column(NO_SCORES, NO_ROWS, exact=found.of, front=front, whole=whole, scored=found.matched)
+    }
 
 
 def meaning(context: Context, allowed: Mask) -> dict[str, Column]:
@@ -40,7 +55,7 @@ def interests(context: Context, allowed: Mask) -> dict[str, Column]:
     }
 
 
-def word_matches(context: Context, text: str) -> LexicalHits:
+def word_matches(context: Context, text: str) -> WordMatches:
     """Items of the kinds that are asked for, and in lists, by the words of a text.
 
     What the user has seen is left in: a word does not become unknown, and guessed, by being bought.

@@ -95,7 +95,7 @@ class Worker:
 
     def _told(self, made: MadeList, *, sorted_by_field: bool) -> Any:
         catalogue = self.index.catalogue
-        found = sorted(catalogue.id_of(row) for row in made.found.tolist())
+        found = sorted(catalogue.id_of(row) for row in np.flatnonzero(made.found).tolist())
         if sorted_by_field:  # the score is a place among all rows, free ones too
             return [each.item.item_id for each in made.items], found
         # Rounded: a sum of the same numbers in another order differs in its last bits.
@@ -110,7 +110,7 @@ class Changes(RuleBasedStateMachine):
         self._patches = [
             patch.object(contexts, "WHOLE_CATALOGUE", LARGE),
             patch.object(variants, "_REGROUPED", few),
-            patch.object(postings, "_COMMON", common),
+            patch.object(postings, "COMMON", common),
             patch.object(titles, "_CANDIDATES", 8),
         ]
         for each in self._patches:

@@ -24,7 +24,7 @@ def read_pages(recipe: Recipe, asked: Context) -> tuple[list[str], list[int]]:
     counts, rows = [], np.zeros(0, dtype=np.int32)
     while True:
         made = make_list(recipe, replace(asked, earlier_pages=rows, no_variants_of=rows))
-        counts.append(len(made.found))
+        counts.append(int(np.count_nonzero(made.found)))
         if not made.items:
             return shown, counts
         assert len(made.items) <= asked.n

@@ -148,7 +148,7 @@ def test_names_without_a_rare_word_are_passed_over_only_where_they_are_not_of_th
         row, among = int(generator.integers(count)), generator.random(count) < 0.8
         found = []
         for least in (10**9, common):
-            monkeypatch.setattr(postings, "_COMMON", least)
+            monkeypatch.setattr(postings, "COMMON", least)
             found.append(names.similar(row, among, identity))
         np.testing.assert_array_equal(found[0][0], found[1][0])
         np.testing.assert_array_equal(found[0][1], found[1][1])

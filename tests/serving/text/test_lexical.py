@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.settings import REPOSITORY
-from serving.text.lexical import LexicalHits, LexicalIndex
+from serving.text.lexical import LexicalIndex
+from serving.text.matches import WordMatches
 from serving.text.synonyms import Synonyms
 from serving.text.terms import words
 from serving.text.vocabulary import Vocabulary
@@ -207,7 +208,7 @@ def test_every_item_is_first_for_its_own_title(titles: list[str]) -> None:
 @given(titles=st.lists(ANY_TEXT, max_size=5), query=ANY_TEXT)
 def test_no_text_breaks_the_search(titles: list[str], query: str) -> None:
     index = index_of(titles)
-    hits: LexicalHits = index.search(query, len(titles), np.ones(len(titles), dtype=bool))
+    hits: WordMatches = index.search(query, len(titles), np.ones(len(titles), dtype=bool))
     assert np.isfinite(hits.scores).all() and ((hits.scores >= 0) & (hits.scores <= 1)).all()
     assert hits.scores.tolist() == index.search(query, len(titles)).scores.tolist()
     for row in range(len(titles)):

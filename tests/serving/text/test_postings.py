@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.text import postings
@@ -13,13 +13,14 @@ CHANGES = st.lists(st.tuples(st.integers(0, 5), st.none() | TERMS, st.sampled_fr
 
 
 @given(CHANGES, st.integers(1, 3))
+@example([(0, ["a", "b"], "a"), (1, ["a", "b"], "b"), (9, None, "a"), (9, None, "b")], 1)
 def test_scores_of_common_terms_follow_the_documents(
     changes: list[tuple[int, list[str] | None, str]], kept: int
 ) -> None:
     index = Postings()
     documents: dict[int, dict[str, float]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postings, "_COMMON", 2)
+        patch.setattr(postings, "COMMON", 2)
         patch.setattr(postings, "_KEPT", kept)
         for row, terms, asked in changes:
             index.remove(row)
@@ -45,3 +46,19 @@ def test_a_term_is_known_where_an_allowed_document_has_it(having: set[int], allo
     assert index.has("a", np.array(mask)) == bool(having & set(allowed))
     assert index.has("a") == bool(having)
     assert not index.has("b", np.array(mask))
+
+
+DOCUMENTS = st.dictionaries(st.sampled_from("abc"), st.sampled_from([1.0, 2.0]), min_size=1)
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_a_document_is_held_where_to_add_it_again_would_change_nothing(
+    first: dict[str, float], second: dict[str, float]
+) -> None:
+    index = Postings()
+    assert not index.holds_document(0, first)
+    index.add(0, first)
+    assert index.holds_document(0, second) == (list(first.items()) == list(second.items()))
+    assert not index.holds_document(0, first, {"a": 1.0})
+    index.remove(0)
+    assert not index.holds_document(0, first)

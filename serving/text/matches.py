@@ -1,0 +1,292 @@
+"""What the words of one query found: the score of every row, or of the best alone where these suffice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.steps.scores import top
+from serving.text import postings
+from serving.text.postings import Postings
+from serving.text.synonyms import Phrase
+from serving.types import Identities, Mask, Rows, Scores
+from training.params.ranking import SearchParams
+
+_NOT_THE_TITLE = np.float32(0.98)
+"""What other items' scores are multiplied by when the query is the whole title of an item."""
+_PART = 4
+"""Where more than one of so many rows have a rarer word, all are scored."""
+_SLACK = 1 + 1e-5
+"""A bound is so much higher than its formula, since the scores beside it are rounded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Concept:
+    """A term or a known phrase of a query, and what it may be found by, with the weight of each."""
+
+    alternatives: Sequence[tuple[Phrase, float]]
+    rarity: float
+    """Of the rarest alternative: a synonym that everybody uses does not make the concept common."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Titles:
+    """Which rows have a query for their title."""
+
+    keys: NDArray[np.int64]
+    """int64[n], a number for each row's title."""
+    asked: int
+    """The number of the query."""
+
+    def among(self, rows: Rows) -> Mask:
+        """bool[len(rows)]"""
+        known = rows < len(self.keys)
+        found: Mask = known & (self.keys[np.where(known, rows, 0)] == self.asked)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rare:
+    """The rows that have a concept that is not common, and their scores."""
+
+    rows: Rows
+    """int32[m], ascending."""
+    scores: Scores
+    """float32[m], in 0..1."""
+    above: float
+    """No other row has a score above it."""
+    top: np.float32
+    """Twice the best BM25 of all rows."""
+    titled: bool
+    """Whether the query is the title of one of the rows."""
+
+
+class WordMatches:
+    """Scores of one query, as of when it was asked: a row's is
+
+        covered × (1 + bm25 / best bm25) / 2,
+
+    where `covered` is the share of the query's weight (by idf) whose concepts stand in the item: matching all
+    of a query beats matching one word of it often. An item whose title is the query comes first.
+    """
+
+    def __init__(
+        self,
+        postings: Postings,
+        params: SearchParams,
+        concepts: Sequence[Concept],
+        *,
+        titles: Titles,
+        n_rows: int,
+        allowed: Mask | None,
+        corrected: dict[str, str],
+    ) -> None:
+        """`allowed` is bool[n_rows], the only rows that have a score; None: all."""
+        self._postings = postings
+        self._params = params
+        self._concepts = concepts
+        self._titles = titles
+        self._n_rows = n_rows
+        self._allowed = allowed
+        self._asked = np.float32(sum(each.rarity for each in concepts))
+        self.corrected = corrected
+        """Term as typed → term as searched, for those that had to be guessed."""
+
+    @cached_property
+    def scores(self) -> Scores:
+        """float32[n_rows], in 0..1; 0 is no match."""
+        total = np.zeros(self._n_rows, dtype=np.float32)
+        covered = np.zeros(self._n_rows, dtype=np.float32)
+        for concept in self._concepts:
+            self._add(concept, total, covered)
+        best = float(total.max(initial=0.0))
+        if best > 0:
+            total = self._blended(total, covered, np.float32(2 * best))
+            everything = np.arange(min(self._n_rows, len(self._titles.keys)), dtype=np.int32)
+            named = everything[self._titles.keys[: self._n_rows] == self._titles.asked]
+            named = named[total[named] > 0]
+            if len(named):
+                # The others go down rather than the title up: the range stays 0..1.
+                total *= _NOT_THE_TITLE
+                total[named] = 1.0
+        return total.astype(np.float32, copy=False)
+
+    @cached_property
+    def matched(self) -> Mask:
+        """bool[n_rows], which rows have a score."""
+        found = np.zeros(self._n_rows, dtype=np.bool_)
+        for concept in self._concepts:
+            if concept in self._common:
+                has = self._dense(concept).has
+                length = min(len(has), self._n_rows)
+                found[:length] |= has[:length]
+                continue
+            for words, weight in concept.alternatives:
+                rows, scores = self._scored(words, weight)
+                found[rows[scores > 0]] = True
+        if self._allowed is not None:
+            found &= self._allowed
+        return found
+
+    def front(self, identity: Identities, count: int) -> Rows:
+        """The best rows, best first, int32[<=count]; as many as are known without a look at all.
+
+        Args:
+            identity: uint64[n_rows], by which equals are put in order.
+        """
+        rare = self._rare
+        if rare is None:
+            return np.zeros(0, dtype=np.int32)
+        above = rare.scores > rare.above
+        rows, scores = rare.rows[above], rare.scores[above]
+        best: Rows = rows[top(scores, identity[rows], count)]
+        return best
+
+    def of(self, rows: Rows) -> Scores:
+        """The scores of some rows, float32[len(rows)]."""
+        rare = self._rare
+        if rare is None or "scores" in self.__dict__:
+            found: Scores = self.scores[rows]
+            return found
+        places = np.minimum(np.searchsorted(rare.rows, rows), max(len(rare.rows) - 1, 0))
+        known = rare.rows[places] == rows if len(rare.rows) else np.zeros(len(rows), dtype=np.bool_)
+        scores = np.zeros(len(rows), dtype=np.float32)
+        if len(rare.rows):
+            scores[known] = rare.scores[places[known]]
+        others = rows[~known]
+        total = np.zeros(len(others), dtype=np.float32)
+        covered = np.zeros(len(others), dtype=np.float32)
+        for concept in self._concepts:
+            if concept in self._common:
+                self._add_common(concept, others, total, covered)
+        total = self._blended(total, covered, rare.top)
+        if self._allowed is not None:
+            total[~self._allowed[others]] = 0
+        scores[~known] = total * _NOT_THE_TITLE if rare.titled else total
+        return scores
+
+    @cached_property
+    def _rare(self) -> _Rare | None:
+        """The rows that have more than the common words; None where these are too many to be worth it, or a
+        row of common words alone may have the best BM25."""
+        rare = [each for each in self._concepts if each not in self._common]
+        if self._params.boosts.title <= 0 or not rare:  # else what has the title has its words
+            return None
+        matches = [[self._scored(*of) for of in each.alternatives] for each in rare]
+        if _PART * sum(len(rows) for each in matches for rows, _ in each) > len(self._postings):
+            return None
+        among = np.zeros(self._n_rows, dtype=np.bool_)
+        for rows, _ in (each for found in matches for each in found):
+            among[rows] = True
+        found = np.flatnonzero(among).astype(np.int32)
+        sums = self._sums(found, dict(zip(map(id, rare), matches, strict=True)))
+        rest = sum(each.rarity for each in self._common)
+        most = sum(map(self._most, self._common.items()))
+        best = float(sums[0].max(initial=0.0))
+        if best <= most * _SLACK:
+            return None
+        scores = self._blended(*sums, np.float32(2 * best))
+        named = self._titles.among(found) & (scores > 0)
+        if named.any():
+            scores *= _NOT_THE_TITLE
+            scores[named] = 1.0
+        above = rest / float(self._asked) * (0.5 + most / (2 * best)) * _SLACK
+        return _Rare(found, scores, above, np.float32(2 * best), bool(named.any()))
+
+    @cached_property
+    def _common(self) -> dict[Concept, str]:
+        """Concepts of one common word each, beside rarer ones that have found enough rows."""
+        words = {each: _single(each) for each in self._concepts}
+        often = {each: self._postings.frequency(word) for each, word in words.items() if word is not None}
+        found, common = 0, {}
+        for each in sorted(often, key=lambda each: often[each]):
+            if found >= postings.COMMON and self._postings.is_common(words[each] or ""):
+                common[each] = words[each] or ""
+            found += often[each]
+        return common
+
+    def _sums(self, rows: Rows, matches: dict[int, list[tuple[Rows, Scores]]]) -> tuple[Scores, Scores]:
+        """Of some rows, all that have a concept of `matches`: the sum of BM25, and of what is covered."""
+        total = np.zeros(self._n_rows, dtype=np.float32)
+        covered = np.zeros(self._n_rows, dtype=np.float32)
+        for concept in self._concepts:  # in their order, as sums are rounded
+            if id(concept) in matches:
+                self._add(concept, total, covered, matches[id(concept)])
+            else:
+                sums = total[rows], covered[rows]
+                self._add_common(concept, rows, *sums)
+                total[rows], covered[rows] = sums
+        return total[rows], covered[rows]
+
+    def _add(
+        self,
+        concept: Concept,
+        total: Scores,
+        covered: Scores,
+        matches: list[tuple[Rows, Scores]] | None = None,
+    ) -> None:
+        """Add a concept to the sums of all rows, float32[n_rows], in place."""
+        rarity = np.float32(concept.rarity)
+        if matches is None:
+            matches = [self._scored(words, weight) for words, weight in concept.alternatives]
+        if len(matches) == 1:
+            [(rows, scores)] = matches
+            covered[rows] += np.where(scores > 0, rarity, np.float32(0))
+            total[rows] += scores
+            return
+        best = np.zeros(self._n_rows, dtype=np.float32)
+        for rows, scores in matches:
+            # The best alternative counts once: an item that names a thing and its synonym says no more.
+            best[rows] = np.maximum(best[rows], scores)
+        for rows, _ in matches:  # a row of several alternatives counts once: it is 0 the second time
+            covered[rows] += np.where(best[rows] > 0, rarity, np.float32(0))
+            total[rows] += best[rows]
+            best[rows] = 0
+
+    def _add_common(self, concept: Concept, rows: Rows, total: Scores, covered: Scores) -> None:
+        """Add a concept of one common word to the sums of some rows, float32[len(rows)], in place."""
+        scores = self._dense(concept).scores
+        known = rows < len(scores)
+        [(words, weight)] = concept.alternatives
+        found = np.where(known, scores[np.where(known, rows, 0)], np.float32(0))
+        found = found * np.float32(weight * self._postings.idf(words[0]))
+        covered += np.where(found > 0, np.float32(concept.rarity), np.float32(0))
+        total += found
+
+    def _most(self, common: tuple[Concept, str]) -> float:
+        """The largest BM25 of a common word, at least."""
+        [(words, weight)] = common[0].alternatives
+        return float(self._dense(common[0]).most) * weight * self._postings.idf(words[0])
+
+    def _dense(self, concept: Concept) -> postings.Dense:
+        return self._postings.dense(self._common[concept], self._params.bm25_k1, self._params.bm25_b)
+
+    def _blended(self, total: Scores, covered: Scores, top: np.float32) -> Scores:
+        # BM25 decides within half of the range, so it can't lift one word of a query over all of it.
+        found: Scores = covered / self._asked * (np.float32(0.5) + total / top)
+        return found
+
+    def _scored(self, words: Phrase, weight: float) -> tuple[Rows, Scores]:
+        """Rows int32[m] that have all the words, each once, and idf × BM25 summed over the words."""
+        rows, scores = self._bm25(words[0], weight)
+        for word in words[1:]:
+            further, more = self._bm25(word, weight)
+            # A phrase is its words in one item, in any order: the postings hold no positions.
+            rows, ours, theirs = np.intersect1d(rows, further, assume_unique=True, return_indices=True)
+            scores = scores[ours] + more[theirs]
+        return rows, scores
+
+    def _bm25(self, term: str, weight: float) -> tuple[Rows, Scores]:
+        rows, scores = self._postings.bm25(term, self._params.bm25_k1, self._params.bm25_b)
+        if self._allowed is not None:
+            kept = self._allowed[rows]
+            rows, scores = rows[kept], scores[kept]
+        return rows, scores * np.float32(weight * self._postings.idf(term))
+
+
+def _single(concept: Concept) -> str | None:
+    """The only word that a concept is found by."""
+    words = [words for words, _ in concept.alternatives]
+    return words[0][0] if len(words) == 1 and len(words[0]) == 1 else None

@@ -1,0 +1,80 @@
+"""The best rows of a query, and the scores of some, are what a score of every row says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.text import matches, postings
+from serving.text.lexical import LexicalIndex
+from serving.text.synonyms import Phrase, Synonyms
+from serving.types import Item
+from tests.worlds.world import world_params
+
+WORDS = ("cup", "cup", "cup", "cup", "tea", "tea", "red", "red", "café", "mug", "linen", "odd")
+TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
+QUERIES = st.lists(st.sampled_from([*WORDS[3:], "cafe", "teapot"]), min_size=1, max_size=4).map(" ".join)
+
+
+SYNONYMS: dict[Phrase, list[Phrase]] = {
+    ("mug",): [("red", "cup")],
+    ("red", "cup"): [("mug",)],
+    ("tea",): [("linen",)],
+}
+
+
+class FixedSynonyms(Synonyms):
+    """Synonyms without a file."""
+
+    longest = 2
+
+    def others(self, asked: Phrase) -> list[Phrase]:
+        return SYNONYMS.get(asked, [])
+
+
+@settings(max_examples=150)
+@given(
+    titles=st.lists(TITLES, min_size=3, max_size=30),
+    query=QUERIES,
+    hidden=st.sets(st.integers(0, 29)),
+    common=st.integers(1, 6),
+    part=st.sampled_from([0, 1, 4]),
+    synonyms=st.booleans(),
+)
+def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
+    titles: Sequence[str],
+    query: str,
+    hidden: set[int],
+    common: int,
+    part: int,
+    synonyms: bool,
+) -> None:
+    allowed = np.array([row not in hidden for row in range(len(titles))])
+    identity = np.random.default_rng(len(titles)).permutation(len(titles)).astype(np.uint64)
+    with patch.object(postings, "COMMON", common), patch.object(matches, "_PART", part):
+        index = LexicalIndex((FixedSynonyms if synonyms else Synonyms)(Path("none")), world_params().search)
+        for row, title in enumerate(titles):
+            index.put(row, Item(str(row), "product", title, category="cup" if row % 3 else None))
+        asked, plain = (index.search(query, len(titles), allowed) for _ in range(2))
+        scores = plain.scores
+        np.testing.assert_array_equal(asked.matched, scores > 0)
+        front = asked.front(identity, 5)
+        order = np.lexsort((identity, -scores))
+        assert front.tolist() == order[: len(front)].tolist()
+        np.testing.assert_array_equal(asked.of(np.arange(len(titles), dtype=np.int32)), scores)
+        np.testing.assert_array_equal(asked.of(order[:0].astype(np.int32)), scores[:0])
+
+
+def test_of_a_query_with_a_rarer_word_the_rows_that_have_it_are_scored_alone() -> None:
+    titles = ["red cup", "cup of tea", *["cup"] * 8]
+    with patch.object(postings, "COMMON", 2):
+        index = LexicalIndex(Synonyms(Path("none")), world_params().search)
+        for row, title in enumerate(titles * 6):
+            index.put(row, Item(str(row), "product", title))
+        found = index.search("red cup", 60)
+        front = found.front(np.arange(60, dtype=np.uint64), 100)
+    assert sorted(front.tolist()) == [row for row in range(60) if row % 10 == 0]
+    assert "scores" not in vars(found)
