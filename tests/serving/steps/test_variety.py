@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import identity_of
-from serving.steps.variety import day_seed, random_keys, sample_diverse
+from serving.steps import variety
+from serving.steps.variety import day_seed, part_of, random_keys, sample_diverse
 
 IDS = np.array([identity_of(f"item{number}") for number in range(200)], dtype=np.uint64)
 
@@ -121,3 +122,18 @@ def test_a_key_is_the_same_whatever_it_is_drawn_with(seed: int, count: int, bloc
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("serving.steps.variety._BLOCK", block)
         assert random_keys(seed, identity).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("least", [25, 100, 101, 1000])
+def test_each_of_many_items_is_drawn_from_by_as_many_seeds_as_any(
+    least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variety, "_DRAWN_FROM", least)
+    allowed = np.arange(200) % 8 != 3
+    parts = np.array([part_of(allowed, IDS, seed << 56) for seed in range(256)])
+    shares = parts.mean(axis=0)
+    assert not shares[~allowed].any() and len(set(shares[allowed].tolist())) == 1
+    assert parts.sum(axis=1).mean() == (allowed.sum() if least > 87 else allowed.sum() / 4)
+    another_order = np.random.default_rng(0).permutation(200)
+    moved = part_of(allowed[another_order], IDS[another_order], 77 << 56)
+    assert (moved == parts[77][another_order]).all()
