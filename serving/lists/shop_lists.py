@@ -1,7 +1,7 @@
 """The lists of /v1: any of the recipes, with a filter, exclusions, pages and sessions."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,10 +131,31 @@ class ShopLists(Recommender):
         facets = [(name, self._field(name, "facets")) for name in list_request.facets]
         recipe = recipes.LISTING if list_request.query is None else recipes.SEARCH_PAGES
         made = self._for_anyone(recipe, list_request, sort=sort, **asked)
-        counted = {name: self._facet(field, made.found) for name, field in facets}
-        count = np.count_nonzero(made.found)
-        total = int(count) if list_request.variants else self._without_variants(made.found)
+        revision = self._components.index.catalogue.revision
+        total, counted = self._counts(list_request, dict(facets), made.found, revision)
         return replace(self._answered(made), total=total, facets=counted)
+
+    def _counts(
+        self, list_request: SearchListRequest, fields: Mapping[str, str], found: Mask, revision: int
+    ) -> tuple[int, dict[str, Facet]]:
+        """How many items there are, and the facets of some fields, by their names in the request.
+
+        Without a query they are kept until an item changes: what is found is told by the request alone.
+        `revision` is the catalogue's of when it was found.
+        """
+
+        def count() -> tuple[int, dict[str, Facet]]:
+            total = int(np.count_nonzero(found))
+            if not list_request.variants:
+                total = self._without_variants(found)
+            return total, {name: self._facet(field, found) for name, field in fields.items()}
+
+        rankings = self.rankings()
+        # An item may have expired since the list was made, by the clock alone.
+        if list_request.query is not None or self._components.index.catalogue.revision != revision:
+            return count()
+        asked = ("counts", list_request.filter, list_request.exclude, list_request.variants)
+        return rankings.remembered((*asked, tuple(fields)), count)
 
     def _without_variants(self, found: Mask) -> int:
         """How many items there are, those that are variants of one another counted once."""

@@ -181,7 +181,10 @@ class Table:
 
 def are_different(rows: Rows, variants: Identities | None, count: int) -> bool:
     """Whether there are `count` items among the rows that are no variants (uint64[n_rows]) of one another."""
-    return variants is None or len(np.unique(variants[rows])) >= count
+    if variants is None:
+        return True
+    groups = np.sort(variants[rows])  # np.unique hashes, which takes ten times as long
+    return min(len(groups), 1) + int(np.count_nonzero(groups[1:] != groups[:-1])) >= count
 
 
 def numbered(name: str, place: int) -> str:

@@ -1,7 +1,7 @@
 """What the words of one query found: the score of every row, or of the best alone where these suffice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -86,7 +86,7 @@ class WordMatches:
         """`allowed` is bool[n_rows], the only rows that have a score; None: all."""
         self._postings = postings
         self._params = params
-        self._concepts = concepts
+        self._concepts = [replace(each, alternatives=self._known(each)) for each in concepts]
         self._titles = titles
         self._n_rows = n_rows
         self._allowed = allowed
@@ -119,9 +119,9 @@ class WordMatches:
         found = np.zeros(self._n_rows, dtype=np.bool_)
         for concept in self._concepts:
             if concept in self._common:
-                has = self._dense(concept).has
-                length = min(len(has), self._n_rows)
-                found[:length] |= has[:length]
+                for dense, _ in self._dense(concept):
+                    length = min(len(dense.has), self._n_rows)
+                    found[:length] |= dense.has[:length]
                 continue
             for words, weight in concept.alternatives:
                 rows, scores = self._scored(words, weight)
@@ -183,7 +183,7 @@ class WordMatches:
         found = np.flatnonzero(among).astype(np.int32)
         sums = self._sums(found, dict(zip(map(id, rare), matches, strict=True)))
         rest = sum(each.rarity for each in self._common)
-        most = sum(map(self._most, self._common.items()))
+        most = sum(map(self._most, self._common))
         best = float(sums[0].max(initial=0.0))
         if best <= most * _SLACK:
             return None
@@ -196,16 +196,28 @@ class WordMatches:
         return _Rare(found, scores, above, np.float32(2 * best), bool(named.any()))
 
     @cached_property
-    def _common(self) -> dict[Concept, str]:
-        """Concepts of one common word each, beside rarer ones that have found enough rows."""
-        words = {each: _single(each) for each in self._concepts}
-        often = {each: self._postings.frequency(word) for each, word in words.items() if word is not None}
-        found, common = 0, {}
+    def _common(self) -> set[Concept]:
+        """Concepts of common words alone, beside rarer ones that have found enough rows."""
+        often = {each: self._frequency(each) for each in self._concepts}
+        found, common = 0, set()
         for each in sorted(often, key=lambda each: often[each]):
-            if found >= postings.COMMON and self._postings.is_common(words[each] or ""):
-                common[each] = words[each] or ""
+            if found >= postings.COMMON and self._is_common(each):
+                common.add(each)
             found += often[each]
         return common
+
+    def _known(self, concept: Concept) -> list[tuple[Phrase, float]]:
+        """Its alternatives of whose words each is in some item."""
+        return [of for of in concept.alternatives if all(map(self._postings.frequency, of[0]))]
+
+    def _frequency(self, concept: Concept) -> int:
+        """How many rows have a concept, at most."""
+        return sum(min(map(self._postings.frequency, words)) for words, _ in concept.alternatives)
+
+    def _is_common(self, concept: Concept) -> bool:
+        return all(
+            len(words) == 1 and self._postings.is_common(words[0]) for words, _ in concept.alternatives
+        )
 
     def _sums(self, rows: Rows, matches: dict[int, list[tuple[Rows, Scores]]]) -> tuple[Scores, Scores]:
         """Of some rows, all that have a concept of `matches`: the sum of BM25, and of what is covered."""
@@ -231,7 +243,7 @@ class WordMatches:
         rarity = np.float32(concept.rarity)
         if matches is None:
             matches = [self._scored(words, weight) for words, weight in concept.alternatives]
-        if len(matches) == 1:
+        if len(matches) == 1:  # as it is, as a rule
             [(rows, scores)] = matches
             covered[rows] += np.where(scores > 0, rarity, np.float32(0))
             total[rows] += scores
@@ -246,22 +258,26 @@ class WordMatches:
             best[rows] = 0
 
     def _add_common(self, concept: Concept, rows: Rows, total: Scores, covered: Scores) -> None:
-        """Add a concept of one common word to the sums of some rows, float32[len(rows)], in place."""
-        scores = self._dense(concept).scores
-        known = rows < len(scores)
-        [(words, weight)] = concept.alternatives
-        found = np.where(known, scores[np.where(known, rows, 0)], np.float32(0))
-        found = found * np.float32(weight * self._postings.idf(words[0]))
-        covered += np.where(found > 0, np.float32(concept.rarity), np.float32(0))
-        total += found
+        """Add a concept of common words to the sums of some rows, float32[len(rows)], in place."""
+        best = np.zeros(len(rows), dtype=np.float32)
+        for dense, weight in self._dense(concept):
+            known = rows < len(dense.scores)
+            found = np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0))
+            best = np.maximum(best, found * weight)
+        covered += np.where(best > 0, np.float32(concept.rarity), np.float32(0))
+        total += best
 
-    def _most(self, common: tuple[Concept, str]) -> float:
-        """The largest BM25 of a common word, at least."""
-        [(words, weight)] = common[0].alternatives
-        return float(self._dense(common[0]).most) * weight * self._postings.idf(words[0])
+    def _most(self, concept: Concept) -> float:
+        """The largest BM25 of a concept of common words, at least."""
+        return max((float(dense.most) * float(weight) for dense, weight in self._dense(concept)), default=0.0)
 
-    def _dense(self, concept: Concept) -> postings.Dense:
-        return self._postings.dense(self._common[concept], self._params.bm25_k1, self._params.bm25_b)
+    def _dense(self, concept: Concept) -> list[tuple[postings.Dense, np.float32]]:
+        """BM25 of the words of a common concept, and what each is multiplied by."""
+        k1, b = self._params.bm25_k1, self._params.bm25_b
+        return [
+            (self._postings.dense(word, k1, b), np.float32(weight * self._postings.idf(word)))
+            for (word,), weight in concept.alternatives
+        ]
 
     def _blended(self, total: Scores, covered: Scores, top: np.float32) -> Scores:
         # BM25 decides within half of the range, so it can't lift one word of a query over all of it.
@@ -284,9 +300,3 @@ class WordMatches:
             kept = self._allowed[rows]
             rows, scores = rows[kept], scores[kept]
         return rows, scores * np.float32(weight * self._postings.idf(term))
-
-
-def _single(concept: Concept) -> str | None:
-    """The only word that a concept is found by."""
-    words = [words for words, _ in concept.alternatives]
-    return words[0][0] if len(words) == 1 and len(words[0]) == 1 else None

@@ -412,3 +412,26 @@ async def test_variants_hide_no_other_items(
         assert names >= {"shirt", "cap", "scarf", "glove"} - {getattr(wanted, "item_id", "-").split("-")[0]}
         monkeypatch.setattr(context, "WHOLE_CATALOGUE", 0)
         assert await all_pages(plane, wanted) == expected
+
+
+async def test_what_a_listing_counts_follows_the_items(plane: LivePlane) -> None:
+    """It is kept until one changes."""
+
+    async def counted() -> tuple[int | None, dict[object, int], float | None]:
+        for _ in range(2):
+            made = await plane.lists.answer(SearchListRequest(n=2, facets=("category", "price")))
+        values = {each.value: each.count for each in made.facets["category"].values}
+        return made.total, values, made.facets["price"].most
+
+    total, values, most = await counted()
+    assert total is not None
+    await plane.create_item(
+        ItemDraft(item_id="NEW", kind="product", title="A new sieve", category="sieves", price=999.0)
+    )
+    assert await counted() == (total + 1, {**values, "sieves": 1}, 999.0)
+    filtered = await plane.lists.answer(SearchListRequest(n=2, filter="price > 500", facets=("category",)))
+    assert filtered.total == 1 and len(filtered.facets) == 1
+    without = await plane.lists.answer(SearchListRequest(n=2, exclude=("NEW",), facets=("category", "price")))
+    assert without.total == total
+    await plane.delete_item("NEW")
+    assert await counted() == (total, values, most)
