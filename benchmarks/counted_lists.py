@@ -17,8 +17,7 @@ import numpy as np
 
 from benchmarks.report import table
 from database.settings import REPOSITORY
-from serving.catalogue.fields import Numbers
-from serving.catalogue.rankings import FRONT
+from serving.catalogue.fields import FRONT, Numbers
 from serving.lists.recipes import LISTING, SEARCH_PAGES, Recipe
 from serving.lists.retrieval import retrieve
 from serving.steps.context import Context, Sort
@@ -72,14 +71,15 @@ def _context(size: int, sort: Sort | None, params: Params) -> Context:
     for row, price in enumerate(np.round(random.random(size) * 100, 2).tolist()):
         numbers.put(row, price)
     catalogue = SimpleNamespace(
-        listed=lambda kinds: live.copy(), fields=SimpleNamespace(numbers=lambda field, kind: numbers)
+        listed=lambda kinds: live, fields=SimpleNamespace(numbers=lambda field, kind: numbers), reserved=0
     )
     popularity = random.random(size, dtype=np.float32)
     identity = random.integers(0, 2**63, size, dtype=np.uint64)
     in_order = popularity, top(popularity, identity, FRONT).astype(np.int32)
+    lowest = np.argsort(identity)[:FRONT].astype(np.int32)
     made = SimpleNamespace(
         index=SimpleNamespace(catalogue=catalogue),
-        rankings=SimpleNamespace(popularity_in_order=lambda: in_order),
+        rankings=SimpleNamespace(popularity_in_order=lambda: in_order, lowest_identities=lambda: lowest),
         identity=identity,
         exclude=NO_ROWS,
         earlier_pages=NO_ROWS,

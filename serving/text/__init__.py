@@ -1,4 +1,4 @@
 """Lexical search: terms of a text, synonyms, corrections, BM25.
 
-Others use `lexical`, `synonyms`, `terms` and `titles`.
+Others use `lexical`, `matches`, `synonyms`, `terms` and `titles`.
 """

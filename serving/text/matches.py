@@ -116,14 +116,16 @@ class WordMatches:
     @cached_property
     def matched(self) -> Mask:
         """bool[n_rows], which rows have a score."""
-        found = np.zeros(self._n_rows, dtype=np.bool_)
+        found, rare = np.zeros(self._n_rows, dtype=np.bool_), self._rare
+        if rare is not None:
+            found[rare.rows[rare.scores > 0]] = True
         for concept in self._concepts:
             if concept in self._common:
                 for dense, _ in self._dense(concept):
                     length = min(len(dense.has), self._n_rows)
                     found[:length] |= dense.has[:length]
                 continue
-            for words, weight in concept.alternatives:
+            for words, weight in concept.alternatives if rare is None else ():
                 rows, scores = self._scored(words, weight)
                 found[rows[scores > 0]] = True
         if self._allowed is not None:
