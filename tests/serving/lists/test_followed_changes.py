@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -35,6 +36,8 @@ from tests.worlds.shop import (
     with_vector,
 )
 from tests.worlds.world import world_params
+
+pytestmark = pytest.mark.slow
 
 LARGE = 30
 """Live items above which a catalogue counts as large here; there are some 40."""
