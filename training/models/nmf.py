@@ -3,8 +3,9 @@
 Minimises ||X - W H||^2 + penalty (||W||^2 + ||H||^2) over W, H >= 0, where a pair nobody interacted with
 is a zero of X (Cichocki and Phan 2009). With a penalty above X's largest singular value zero is the best
 there is: `l2` is in units of the root mean square length of X's columns, which is no larger than that value.
-Only X'W, XH' and d x d products are ever formed: memory is that of the sparse input and the two factors. A
-skip's -1 was spent in `data.net_strengths`.
+Only X'W, XH' and d x d products are ever formed: memory is that of the sparse input and the two factors.
+Users of one history have one row, which counts as often as there are of them. A skip's -1 was spent in
+`data.net_strengths`.
 
 It starts from X's singular vectors (Boutsidis and Gallopoulos 2008). From random factors the models of two
 nights were better or worse by luck, and a lucky one kept its successors out of service.
@@ -14,12 +15,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
 
 from training.models.core.base import NEEDS_INTERACTIONS, Algorithm, Config, Query
 from training.models.core.bounds import MOST_FACTORS, MOST_ROUNDS
 from training.models.core.data import Strength, TrainingData, transform, transform_matrix
 from training.models.core.factors import FactorModel, column_length, distinct_rows
 from training.models.core.types import Csr, FloatArray, IntArray, Report
+
+_BLOCK = 4096
+"""Rows that are solved at a time: with their targets they stay in a processor's cache."""
 
 FOLD_IN_SWEEPS = 30
 """Sweeps over the factors for a new history: the problem is convex and small, this is past convergence."""
@@ -80,27 +85,31 @@ def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None 
     penalty = config.l2 * column_length(matrix)
     first, inverse = distinct_rows(matrix)
     with threadpool_limits(limits=1, user_api="blas"):
-        items = _factorise(matrix, penalty, config, (seed, report))
+        histories, times = matrix[first], np.bincount(inverse, minlength=len(first)).astype(np.float32)
+        items = _factorise(histories, times, penalty, config, (seed, report))
         # The penalty on the diagonal: fold-in then minimises the same loss as the fit.
         gram = items.T @ items + np.float32(penalty) * np.eye(config.factors, dtype=np.float32)
         scalars: dict[str, Any] = {"strength": config.strength}
         empty = np.zeros((0, config.factors), dtype=np.float32)
         folder = Nmf(items, empty, inverse, gram, scalars)
-        users = folder.fold_in_batch(matrix[first])
+        users = folder.fold_in_batch(histories)
     return Nmf(items, users, inverse, gram, scalars)
 
 
-def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, Report | None]) -> FloatArray:
-    """Item factors float32[n_items, d]."""
+def _factorise(
+    matrix: Csr, times: FloatArray, penalty: float, config: NmfConfig, run: tuple[int, Report | None]
+) -> FloatArray:
+    """Item factors float32[n_items, d], of rows that count `times` (float32[n_rows]) each."""
     seed, report = run
-    users, items = _start(matrix, config.factors, seed)
-    transposed = matrix.T.tocsr()
-    squares = float(np.dot(matrix.data, matrix.data))
+    users, items = _start(matrix, times, config.factors, seed)
+    counted = sparse.diags_array(times, format="csr", dtype=np.float32) @ matrix
+    transposed = counted.T.tocsr()
+    squares = float(np.dot(matrix.data, counted.data))
     for iteration in range(config.iterations):
         # Users, then items against the new users: each sweep minimises the loss with the other side fixed.
         _sweep(users, matrix @ items, items.T @ items, penalty)
         products = transposed @ users
-        gram = users.T @ users
+        gram = users.T @ (users * times[:, None])
         _sweep(items, products, gram, penalty)
         if report is not None:
             # ||X - WH||^2 = ||X||^2 - 2<X, WH> + ||WH||^2, each from d x d or sparse products.
@@ -111,22 +120,26 @@ def _factorise(matrix: Csr, penalty: float, config: NmfConfig, run: tuple[int, R
     return items
 
 
-def _start(matrix: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Factors of users float32[n_users, d] and of items float32[n_items, d] to begin with (NNDSVD).
+def _start(matrix: Csr, times: FloatArray, factors: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Factors of users float32[n_rows, d] and of items float32[n_items, d] to begin with (NNDSVD).
 
     Of each pair of singular vectors, the positive parts or the negative ones, whichever weigh more. The seed
     draws the test vectors of the randomised decomposition (Halko et al. 2011), which decide hardly anything.
+    A row that stands n times is in the decomposition as one of sqrt(n) times its length.
     """
     from sklearn.utils.extmath import randomized_svd
 
-    n_users, n_items = matrix.shape
+    n_rows, n_items = matrix.shape
+    root = np.sqrt(times)
+    total = float(times @ matrix.sum(axis=1))
     # Their product is of the order of X's mean: zeros would give the sweeps nothing to begin with.
-    least = np.sqrt(max(matrix.sum(), 1e-12) / max(n_users * n_items, 1) / factors) / 2
-    users = np.full((n_users, factors), least, dtype=np.float32)
+    least = np.sqrt(max(total, 1e-12) / max(float(times.sum()) * n_items, 1) / factors) / 2
+    users = np.full((n_rows, factors), least, dtype=np.float32)
     items = np.full((n_items, factors), least, dtype=np.float32)
     if not matrix.nnz:
         return users, items
-    left, values, right = randomized_svd(matrix, min(factors, n_users, n_items), random_state=seed)
+    scaled = sparse.diags_array(root, format="csr", dtype=np.float32) @ matrix
+    left, values, right = randomized_svd(scaled, min(factors, n_rows, n_items), random_state=seed)
     for factor, value in enumerate(values):
         parts = [
             (np.maximum(sign * left[:, factor], 0), np.maximum(sign * right[factor], 0)) for sign in (1, -1)
@@ -138,7 +151,11 @@ def _start(matrix: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray
         weight = float(value) * lengths[chosen][0] * lengths[chosen][1]
         if weight <= 0:
             continue
-        for start, part, length in zip((users, items), parts[chosen], lengths[chosen], strict=True):
+        of_users, of_items = parts[chosen]
+        for start, part, length in (
+            (users, of_users / root, lengths[chosen][0]),
+            (items, of_items, lengths[chosen][1]),
+        ):
             filled = part > 0
             start[filled, factor] = np.sqrt(weight) * part[filled] / length
     return users, items
@@ -146,14 +163,19 @@ def _start(matrix: Csr, factors: int, seed: int) -> tuple[FloatArray, FloatArray
 
 def _sweep(factors: FloatArray, targets: FloatArray, gram: FloatArray, penalty: float) -> None:
     """Solve each factor in turn for all rows at once, in place; none goes below zero."""
-    for factor in range(factors.shape[1]):
-        # FAST HALS (Cichocki and Phan 2009): the exact minimum of one factor, all others fixed.
-        curvature = gram[factor, factor] + penalty
-        if curvature <= 0.0:
-            continue
-        column = factors[:, factor]
-        step = (targets[:, factor] - factors @ gram[:, factor] - penalty * column) / curvature
-        np.maximum(column + step, 0.0, out=factors[:, factor])
+    for start in range(0, len(factors), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        # One line of memory for each factor: columns of the rows would be read with all that lies between.
+        block, wanted = np.ascontiguousarray(factors[rows].T), np.ascontiguousarray(targets[rows].T)
+        for factor in range(len(block)):
+            # FAST HALS (Cichocki and Phan 2009): the exact minimum of one factor, all others fixed.
+            curvature = gram[factor, factor] + penalty
+            if curvature <= 0.0:
+                continue
+            column = block[factor]
+            step = (wanted[factor] - gram[factor] @ block - penalty * column) / curvature
+            np.maximum(column + step, 0.0, out=column)
+        factors[rows] = block.T
 
 
 ALGORITHM = Algorithm(

@@ -3,9 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
 
 from training.evaluation.ranking import rank
+from training.models import nmf
 from training.models.core.base import Query
 from training.models.core.data import TrainingData
 from training.models.core.vocabulary import Vocabulary
@@ -108,3 +111,37 @@ def test_items_nobody_had_are_no_opinion() -> None:
         0,
     )
     assert model.scores(Query(np.array([1], np.int32), np.ones(1, np.float32)))[3] == 0.0
+
+
+@given(st.integers(0, 1000), st.integers(4, 12), st.integers(4, 9), st.sampled_from([0.0, 0.3]))
+def test_a_row_that_counts_n_times_is_as_good_as_n_rows(
+    seed: int, users: int, items: int, penalty: float
+) -> None:
+    draw = np.random.default_rng(seed)
+    # Of full rank, and of different strengths: else the start would be left to rounding.
+    rows = draw.random((users, items), dtype=np.float32)
+    times = draw.integers(1, 5, users)
+    config = NmfConfig(factors=3, iterations=4, l2=0.0, strength="linear")
+    once, all_rows = (sparse.csr_array(each) for each in (rows, np.repeat(rows, times, axis=0)))
+    counted = nmf._factorise(once, times.astype(np.float32), penalty, config, (0, None))
+    plain = nmf._factorise(all_rows, np.ones(times.sum(), np.float32), penalty, config, (0, None))
+    np.testing.assert_allclose(counted, plain, atol=1e-3)
+
+
+@given(st.integers(0, 1000), st.integers(0, 20), st.integers(1, 5), st.sampled_from([0.0, 0.5]))
+def test_rows_are_solved_block_by_block_as_all_at_once(
+    seed: int, rows: int, factors: int, penalty: float
+) -> None:
+    draw = np.random.default_rng(seed)
+    begun, targets = draw.random((2, rows, factors), dtype=np.float32)
+    other = draw.random((6, factors), dtype=np.float32) * (draw.random(factors) < 0.8)
+    gram = (other.T @ other).astype(np.float32)
+    plain, swept = begun.copy(), begun.copy()
+    for factor in range(factors):
+        if (curvature := gram[factor, factor] + penalty) > 0:
+            left = targets[:, factor] - plain @ gram[:, factor] - penalty * plain[:, factor]
+            plain[:, factor] = np.maximum(plain[:, factor] + left / curvature, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nmf, "_BLOCK", 7)
+        nmf._sweep(swept, targets, gram, penalty)
+    np.testing.assert_allclose(swept, plain, rtol=1e-3, atol=1e-3)
