@@ -1,6 +1,6 @@
 """The one row that tells a worker what has changed, read together with a user's recent interactions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from sys import getsizeof
 
@@ -100,9 +100,10 @@ class UserEvents:
         """The latest interactions since a moment (None: all of them), newest first."""
         return [each for each in self.latest if moment is None or each.occurred_at >= moment]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory that it takes, in bytes: texts as they are, the rest by what a row of it takes."""
+    nbytes: int = field(init=False, compare=False)
+    """Memory that it takes, in bytes: texts as they are, the rest by what a row of it takes."""
+
+    def __post_init__(self) -> None:
         texts = [
             getsizeof(text)
             for each in self.latest
@@ -111,7 +112,8 @@ class UserEvents:
         ]
         items = [getsizeof(group.item_id) for group in self.groups]
         rows = _ROW_BYTES * (len(self.latest) + len(self.groups))
-        return getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
+        taken = getsizeof(self.latest) + getsizeof(self.groups) + rows + sum(texts) + sum(items)
+        object.__setattr__(self, "nbytes", taken)
 
 
 async def read_state(conn: asyncpg.Connection) -> State:
