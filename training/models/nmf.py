@@ -69,12 +69,17 @@ class Nmf(FactorModel):
         return given
 
     def fold_in_batch(self, histories: Csr) -> FloatArray:
-        targets = histories @ self.item_factors
-        vectors = targets / np.maximum(self.gram.sum(axis=1), 1e-12)
-        for _ in range(FOLD_IN_SWEEPS):
-            vectors = vectors * (targets / np.maximum(vectors @ self.gram, 1e-12))
-        result: FloatArray = vectors.astype(np.float32)
-        return result
+        vectors = np.empty((histories.shape[0], len(self.gram)), dtype=np.float32)
+        held = np.maximum(self.gram.sum(axis=1), 1e-12)
+        for start in range(0, len(vectors), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            targets = histories[rows] @ self.item_factors
+            found = targets / held
+            for _ in range(FOLD_IN_SWEEPS):
+                scale = np.maximum(found @ self.gram, 1e-12)
+                found *= np.divide(targets, scale, out=scale)
+            vectors[rows] = found
+        return vectors
 
 
 def fit(data: TrainingData, config: NmfConfig, seed: int, report: Report | None = None) -> Nmf:

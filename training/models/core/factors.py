@@ -121,10 +121,16 @@ def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
         (first, inverse): int32[r] the first user of each distinct history, in order of users, and
         int32[n_users] the position in `first` of each user's history.
     """
-    seen: dict[tuple[bytes, bytes], int] = {}
-    first: list[int] = []
     inverse = np.empty(matrix.shape[0], dtype=np.int32)
-    for row in range(matrix.shape[0]):
+    alone = np.flatnonzero(np.diff(matrix.indptr) == 1)
+    # Most users have a single item: its number and the bits of its strength are one number.
+    at = matrix.indptr[alone]
+    strengths = np.asarray(matrix.data, dtype=np.float32)[at].view(np.uint32)
+    keys = (matrix.indices[at].astype(np.uint64) << np.uint64(32)) | strengths
+    _, begins, inverse[alone] = np.unique(keys, return_index=True, return_inverse=True)
+    first: list[int] = alone[begins].tolist()
+    seen: dict[tuple[bytes, bytes], int] = {}
+    for row in np.flatnonzero(np.diff(matrix.indptr) != 1).tolist():
         span = slice(matrix.indptr[row], matrix.indptr[row + 1])
         # Bytes of both arrays: histories with the same items at other strengths are different.
         key = (matrix.indices[span].tobytes(), matrix.data[span].tobytes())
@@ -132,7 +138,10 @@ def distinct_rows(matrix: Csr) -> tuple[IntArray, IntArray]:
         if position == len(first):
             first.append(row)
         inverse[row] = position
-    return np.array(first, dtype=np.int32), inverse
+    order = np.argsort(first)
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return np.array(first, dtype=np.int32)[order], places[inverse].astype(np.int32)
 
 
 def column_length(matrix: Csr) -> float:
