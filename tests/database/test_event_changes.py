@@ -164,6 +164,22 @@ async def test_each_change_names_who_it_is_of_and_nobody_else(pool: asyncpg.Pool
         assert (await changed(conn, since))[1] == set()
 
 
+async def test_who_names_the_schema_alone_can_write(pool: asyncpg.Pool) -> None:
+    """As a restored dump of data and a subscription do."""
+    async with pool.acquire() as conn:
+        since = await snapshot(conn)
+        schema = await conn.fetchval("select current_schema")
+        async with conn.transaction():
+            await conn.execute("set local search_path = ''")
+            await conn.execute(
+                f"insert into {schema}.interactions (user_id, event_type, item_id, occurred_at, source) "
+                "values ('ann', 'click', 'I1', now(), 'file')"
+            )
+            await conn.execute(f"update {schema}.interactions set value = 1")
+            await conn.execute(f"delete from {schema}.interactions")
+        assert (await changed(conn, since))[1] == {bucket_of("ann")}
+
+
 async def test_a_change_is_told_of_once_its_transaction_has_ended_however_late(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as early, pool.acquire() as late, pool.acquire() as reader:
         transaction = early.transaction()
