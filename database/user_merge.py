@@ -56,7 +56,8 @@ async def merge_users(conn: asyncpg.Connection, anonymous_id: str, user_id: str)
         await conn.execute("insert into users (user_id) values ($1) on conflict do nothing", user_id)
         moved = await conn.fetchrow(_MOVE_EVENTS, anonymous_id, user_id)
         await conn.execute(_KEEP_ARM, anonymous_id, user_id)
-        await note_changed(conn, user_id)
+        for each in (anonymous_id, user_id):  # their arms, where no event moved
+            await note_changed(conn, each)
         await conn.execute(_MOVE_LISTS, anonymous_id, user_id)
         # One whom a batch has stored meanwhile stays: batches hold no locks of users who are new.
         await conn.execute("delete from users where user_id = $1 and registered_at is null", anonymous_id)

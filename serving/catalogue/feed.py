@@ -115,7 +115,11 @@ class ChangeFeed:
         """
         if self._next is None:
             self._next = asyncio.create_task(self._read_after(self._reading))
-        return await asyncio.shield(self._next)
+        reading = self._next
+        await asyncio.wait([reading])
+        if reading.cancelled():  # the feed is being closed, which is no end of the request that waits
+            raise DatabaseUnavailableError("reading the state")
+        return reading.result()
 
     async def _read_after(self, reading: asyncio.Task[State] | None) -> State:
         try:

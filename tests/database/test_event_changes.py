@@ -161,7 +161,10 @@ async def test_each_change_names_who_it_is_of_and_nobody_else(pool: asyncpg.Pool
         await conn.execute("delete from interactions")
         since, found = await changed(conn, since)
         assert found == {bucket_of("andrè")}
-        assert (await changed(conn, since))[1] == set()
+        since, found = await changed(conn, since)
+        assert found == set()
+        await merge_users(conn, "without", "events")
+        assert (await changed(conn, since))[1] == {bucket_of("without"), bucket_of("events")}
 
 
 async def test_who_names_the_schema_alone_can_write(pool: asyncpg.Pool) -> None:

@@ -11,6 +11,7 @@ from database.interactions import record
 from database.state import State, read_changes, read_request
 from serving.catalogue import feed as feeds
 from serving.plane import LivePlane
+from serving.request_context import Request, current_request
 
 pytestmark = pytest.mark.usefixtures("shop")
 
@@ -43,6 +44,30 @@ async def test_one_who_gives_up_takes_nobody_along(plane: LivePlane) -> None:
     done = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(done[0], asyncio.CancelledError)
     assert all(isinstance(each, State) for each in done[1:])
+
+
+async def test_who_waits_while_the_feed_is_closed_is_answered_as_stale(
+    plane: LivePlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def slow(*asked: Any) -> Any:
+        begun.set()
+        await asyncio.sleep(60)
+
+    async def is_stale() -> bool:
+        request = Request("r")
+        current_request.set(request)
+        await plane.catch_up()
+        return request.stale
+
+    monkeypatch.setattr(feeds, "read_changes", slow)
+    waiting = [asyncio.create_task(is_stale())]
+    await begun.wait()
+    waiting += [asyncio.create_task(is_stale()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await plane._components.feed.close()
+    assert all(await asyncio.gather(*waiting))
 
 
 async def test_what_was_committed_before_one_asked_is_seen_by_all_of_many(
