@@ -119,4 +119,7 @@ def connections_of(folder: Path | None, worker: int | None) -> Connections:
         return ClosedInTurn()
     with file.open("r+b") as opened:
         counts = memoryview(mmap.mmap(opened.fileno(), 0)).cast("i")
-    return Balanced(counts, worker - 1) if worker <= len(counts) else ClosedInTurn()
+    if worker > len(counts):
+        return ClosedInTurn()
+    counts[worker - 1] = -1  # what one that was killed left there
+    return Balanced(counts, worker - 1)

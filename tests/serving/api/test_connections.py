@@ -100,6 +100,7 @@ def test_who_is_killed_and_started_again_begins_anew(tmp_path: Path) -> None:
         for _ in range(9):
             killed.begin()
         again = connections_of(tmp_path, 2)
+        assert asked_of([first], [0] * 20, 10 * WINDOW)[1] == 0  # it is loading
         with again.accepted():
             assert asked_of([first, again], [0] * 4, 10 * WINDOW)[1] > 0
 
