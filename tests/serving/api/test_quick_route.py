@@ -24,6 +24,7 @@ from tests.serving.api.fake_plane import FakePlane
 
 NAMES = ["user_id", "query", "response_limit", "kind", "explain", "lists", "shown", "days", "n", "odd", ""]
 VALUES = ["", "0", "7", "-1", "1.5", "true", "ann", "all", "product", "personalized,trending", "x y", "\x00"]
+VALUES += ["9" * 5000, "NaN", "1e3", "+3", " 3 ", "3.0", "\u0663", "\u00e9\U0001f600"]
 PATHS = [
     "/recommendations/home",
     "/recommendations/product/PRODUCT001",
@@ -69,7 +70,9 @@ BODIES = st.one_of(
     st.fixed_dictionaries(
         {}, optional={name: st.sampled_from(values) for name, values in FIELDS.items()}
     ).map(lambda fields: json.dumps(fields).encode()),
-    st.sampled_from([b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"NaN"]),
+    st.sampled_from([b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"NaN", b"\xef\xbb\xbf{}"]),
+    st.sampled_from([b'{"n": %s}' % each for each in (b"9" * 5000, b"9" * 30, b"1e400", b"NaN", b"true")]),
+    st.sampled_from([b'{"query": "a", "query": null}', b'{"user_id": 5, "user_id": "ann", "n": 3}']),
 )
 KEYS = st.sampled_from([None, '"one"', "two", '"'])
 
