@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -111,6 +112,7 @@ def _is_understood(endpoint: Dependant) -> bool:
     return (
         all(map(_takes_parameters, (endpoint, *dependencies)))
         and not any(each.dependencies or each.body_params for each in dependencies)
+        and not any(isinstance(each.field_info, Form) for each in endpoint.body_params)
         and len(told_apart) == len(dependencies)  # else FastAPI asks one once for both
         and _returns_a_response(endpoint)
     )

@@ -4,13 +4,15 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import fields
 from typing import Annotated, Any
 from unittest.mock import patch
 
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Form, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -164,6 +166,10 @@ async def _into(response: Response, number: int) -> Response:
     return Response(str(number))
 
 
+async def _of_a_form(number: Annotated[int, Form()] = 3) -> Response:
+    return Response(str(number))
+
+
 def _in_a_thread(number: int) -> Response:
     return Response(str(number))
 
@@ -172,7 +178,9 @@ async def _understood(request: Request, number: Annotated[int, Depends(_number)]
     return Response(f"{number} {request.method}")
 
 
-@pytest.mark.parametrize("endpoint", [_nested, _a_value, _changeable, _into, _in_a_thread, _understood])
+@pytest.mark.parametrize(
+    "endpoint", [_nested, _a_value, _changeable, _into, _of_a_form, _in_a_thread, _understood]
+)
 async def test_what_is_not_understood_is_left_to_fastapi(endpoint: Any) -> None:
     app = FastAPI()
     app.router.route_class = QuickRoute
@@ -183,3 +191,24 @@ async def test_what_is_not_understood_is_left_to_fastapi(endpoint: Any) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         answer = await client.get("/", params={"number": 3})
     assert (answer.status_code == 200 and "3" in answer.text) or endpoint is _nested
+
+
+def test_the_app_s_quick_routes_are_understood() -> None:
+    routes = [each for each in FakedApp(Settings(_env_file=None)).app.routes if isinstance(each, QuickRoute)]
+    handlers = {each.path: each.get_route_handler().__qualname__ for each in routes}
+    assert len(routes) >= 25
+    assert not [path for path, name in handlers.items() if not name.startswith(QuickRoute.__name__)]
+
+
+def test_fastapi_takes_nothing_that_nobody_thought_of() -> None:
+    """A field more may be a kind of argument: `_takes_parameters` has to know it."""
+    names = {each.name for each in fields(Dependant)}
+    assert names == {*TAKEN.split()}
+
+
+TAKEN = """
+    path_params query_params header_params cookie_params body_params dependencies name call
+    request_param_name websocket_param_name http_connection_param_name response_param_name
+    background_tasks_param_name security_scopes_param_name own_oauth_scopes parent_oauth_scopes
+    use_cache path scope
+"""
