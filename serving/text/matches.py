@@ -121,9 +121,10 @@ class WordMatches:
             found[rare.rows[rare.scores > 0]] = True
         for concept in self._concepts:
             if concept in self._common:
-                for dense, _ in self._dense(concept):
-                    length = min(len(dense.has), self._n_rows)
-                    found[:length] |= dense.has[:length]
+                for dense, factor in self._dense(concept):
+                    if factor > 0:  # params.yaml may give synonyms and corrections no weight
+                        length = min(len(dense.has), self._n_rows)
+                        found[:length] |= dense.has[:length]
                 continue
             for words, weight in concept.alternatives if rare is None else ():
                 rows, scores = self._scored(words, weight)

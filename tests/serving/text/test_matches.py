@@ -5,7 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from serving.text import matches, postings
@@ -14,6 +14,7 @@ from serving.text.synonyms import Phrase, Synonyms
 from serving.types import Item
 from tests.worlds.world import world_params
 
+SEARCH = world_params().search
 WORDS = ("cup", "cup", "cup", "cup", "tea", "tea", "red", "red", "café", "mug", "linen", "odd")
 TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4).map(" ".join)
 QUERIES = st.lists(st.sampled_from([*WORDS[3:], "cafe", "teapot"]), min_size=1, max_size=4).map(" ".join)
@@ -42,20 +43,23 @@ class FixedSynonyms(Synonyms):
     hidden=st.sets(st.integers(0, 29)),
     common=st.integers(1, 6),
     part=st.sampled_from([0, 1, 4]),
-    synonyms=st.booleans(),
+    synonyms=st.sampled_from([None, 0.0, 0.7]),
 )
+@example(["cup red", "cup", "mug", "odd"] * 3, "cup mug", set(), 1, 4, 0.0)
 def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
     titles: Sequence[str],
     query: str,
     hidden: set[int],
     common: int,
     part: int,
-    synonyms: bool,
+    synonyms: float | None,
 ) -> None:
     allowed = np.array([row not in hidden for row in range(len(titles))])
     identity = np.random.default_rng(len(titles)).permutation(len(titles)).astype(np.uint64)
     with patch.object(postings, "COMMON", common), patch.object(matches, "_PART", part):
-        index = LexicalIndex((FixedSynonyms if synonyms else Synonyms)(Path("none")), world_params().search)
+        params = SEARCH.model_copy(update={"synonym_weight": synonyms or 0.0})
+        known = Synonyms(Path("none")) if synonyms is None else FixedSynonyms(Path("none"))
+        index = LexicalIndex(known, params)
         for row, title in enumerate(titles):
             index.put(row, Item(str(row), "product", title, category="cup" if row % 3 else None))
         asked, plain = (index.search(query, len(titles), allowed) for _ in range(2))
@@ -71,7 +75,7 @@ def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
 def test_of_a_query_with_a_rarer_word_the_rows_that_have_it_are_scored_alone() -> None:
     titles = ["red cup", "cup of tea", *["cup"] * 8]
     with patch.object(postings, "COMMON", 2):
-        index = LexicalIndex(Synonyms(Path("none")), world_params().search)
+        index = LexicalIndex(Synonyms(Path("none")), SEARCH)
         for row, title in enumerate(titles * 6):
             index.put(row, Item(str(row), "product", title))
         found = index.search("red cup", 60)
