@@ -216,7 +216,7 @@ def gather(
         identity: uint64[n_rows], by which equals are put in order.
         each: how many a source brings to a large catalogue's table; None where every row is in it.
         least: how many a large one's has at least, if so many are allowed: by identity where the sources have
-            no score.
+            no score. Then there are more, too, until `different` of them are no variants of one another.
         variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
         different: a source brings more, until so many of them are no variants of one another.
         reserve: int32[f], the rows of the lowest identities, the lowest first, of which `allowed` may be any.
@@ -232,8 +232,11 @@ def gather(
     brought = [column.best(each, allowed, identity, variants, different) for column in columns.values()]
     # Unique also sorts: the table is the same in whatever order the sources are asked.
     rows = np.unique(np.concatenate([NO_ROWS, *brought])).astype(np.int32)
-    if len(rows) < least:
-        rows = np.union1d(rows, _any_of(allowed, identity, rows, least - len(rows), reserve))
+    while least and not (len(rows) >= least and are_different(rows, variants, different)):
+        wanted = least if len(rows) < least else 4 * len(rows)
+        rows = np.union1d(rows, _any_of(allowed, identity, rows, wanted - len(rows), reserve))
+        if len(rows) < wanted:
+            break  # there are no more
     found = {name: column.at(rows, n_rows) for name, column in columns.items()}
     return Table(rows, identity[rows], allowed[rows], found, scales)
 

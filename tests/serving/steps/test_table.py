@@ -134,3 +134,38 @@ def test_rows_are_different_where_so_many_are_no_variants(
     asked, variants = np.array(rows, dtype=np.int32), np.array(groups, dtype=np.uint64)
     assert are_different(asked, variants, count) == (len({groups[row] for row in rows}) >= count)
     assert are_different(asked, None, count), "every variant counts"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.0, 0.5, 0.9]), st.booleans()), max_size=20),
+    st.integers(1, 5),
+    st.integers(0, 20),
+)
+def test_a_list_of_everything_has_as_many_different_items_as_a_look_at_all_finds(
+    items: list[tuple[int, float, bool]], count: int, kept: int
+) -> None:
+    """Though the best by its source, and the first by identity, may all be variants of one another."""
+    groups = np.array([group for group, _, _ in items], dtype=np.uint64)
+    values = np.array([value for _, value, _ in items], dtype=np.float32)
+    allowed = np.array([may for _, _, may in items], dtype=np.bool_)
+    identity = np.random.default_rng(len(items)).permutation(len(items)).astype(np.uint64)
+    live = np.ones(len(items), dtype=np.bool_)
+    reserve = np.argsort(identity)[:kept].astype(np.int32)
+    made = gather(
+        {"popularity": Column(values)},
+        live,
+        allowed,
+        identity,
+        count,
+        least=count,
+        variants=groups,
+        different=count,
+        reserve=reserve,
+    )
+
+    def shown(rows: np.ndarray) -> list[int]:
+        order = rows[np.lexsort((identity[rows], -values[rows]))]
+        first = {int(groups[row]): int(row) for row in order[::-1]}
+        return [row for row in order.tolist() if first[int(groups[row])] == row][:count]
+
+    assert shown(made.rows) == shown(np.flatnonzero(allowed))
