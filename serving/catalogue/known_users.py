@@ -57,11 +57,10 @@ class KnownUsers:
         # Transactions that have lower numbers than before are another server's, or another past.
         if before is None or changes.next_transaction < before.next_transaction:
             self._all_changed = self.readings
-        for bucket in changes.buckets:
-            if bucket is EVERYBODY:
-                self._all_changed = self.readings
-            else:
-                self._changed[bucket] = self.readings
+        self._changed |= {bucket: self.readings for bucket in changes.buckets if bucket is not EVERYBODY}
+        if EVERYBODY in changes.buckets:
+            self._all_changed = self.readings
+            self._changed.clear()
         self.snapshot = changes.snapshot
 
     def doubt(self) -> None:
