@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ def service(database: Any, tmp_path: Path, run_service: Any) -> Iterator[httpx.C
 
 
 def test_the_service_answers_on_two_workers(service: httpx.Client) -> None:
+    until = time.monotonic() + 60  # each worker reaches the embedding model in its own time
+    while service.get("/readyz").status_code != 200 and time.monotonic() < until:
+        time.sleep(0.2)
     for path in ("/livez", "/healthz", "/readyz", "/api/v1/metrics", "/docs", "/openapi.json", "/status"):
         assert service.get(path).status_code == 200, path
     for method, path in (("GET", "/nowhere/"), ("POST", "/livez"), ("GET", "/livez/")):

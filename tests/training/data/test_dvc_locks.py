@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from training.data.dvc_locks import clear_stale_locks
@@ -34,7 +36,10 @@ def start(workspace: Workspace) -> Iterator[Start]:
 
     def run(command: list[str]) -> int:
         processes.append(subprocess.Popen(command, cwd=workspace.root))
-        return processes[-1].pid
+        pid = processes[-1].pid
+        while not psutil.Process(pid).cmdline():  # it has none for a moment, while it becomes the command
+            time.sleep(0.01)
+        return pid
 
     yield run
     for process in processes:
