@@ -35,10 +35,10 @@ def retrieve(
         if variants is not None and not recipe.whole:
             variants.take_out(allowed)
     columns = _ask(recipe.sources, context, allowed)
-    each = max(5 * context.params.ranking.candidates, context.n)
-    least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
     if recipe.whole:
         return _everything(recipe, context, columns, allowed, variants)
+    each = max(5 * context.params.ranking.candidates, context.n)
+    least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
     with timed("candidates"):
         table = gather(
             columns,

@@ -128,6 +128,17 @@ def test_a_file_without_news_takes_no_number(connection: Connection, query: Quer
     assert query("select catalogue_seq from change_state") == before
 
 
+def wait_for_a_lock(dsn: str, loading: threading.Thread) -> None:
+    """Until somebody waits for a lock, or the loading has ended."""
+    with psycopg2.connect(dsn) as third, third.cursor() as watching:
+        third.autocommit = True
+        waits = 0
+        while not waits and loading.is_alive():
+            watching.execute("select count(*) from pg_locks where not granted")
+            waits = watching.fetchall()[0][0]
+    third.close()
+
+
 def test_a_file_never_takes_the_number_of_a_writer_before_it(
     database: Any, connection: Connection, query: Query, tmp_path: Path
 ) -> None:
@@ -137,13 +148,7 @@ def test_a_file_never_takes_the_number_of_a_writer_before_it(
         path = items_file(tmp_path)
         loading = threading.Thread(target=ingest_file, args=(connection, ADAPTERS["items"], path))
         loading.start()
-        with psycopg2.connect(database.dsn) as third, third.cursor() as watching:
-            third.autocommit = True
-            waits = 0
-            while not waits and loading.is_alive():
-                watching.execute("select count(*) from pg_locks where not granted")
-                waits = watching.fetchall()[0][0]
-        third.close()
+        wait_for_a_lock(database.dsn, loading)
         other.commit()
         loading.join()
     other.close()
@@ -165,13 +170,7 @@ def test_a_user_whom_somebody_else_makes_meanwhile_is_there_once(
         making.execute("insert into users (user_id, labels) values ('u7', array['kept'])")
         loading = threading.Thread(target=load)
         loading.start()
-        with psycopg2.connect(database.dsn) as third, third.cursor() as watching:
-            third.autocommit = True
-            waits = 0
-            while not waits and loading.is_alive():
-                watching.execute("select count(*) from pg_locks where not granted")
-                waits = watching.fetchall()[0][0]
-        third.close()
+        wait_for_a_lock(database.dsn, loading)
         if kept:
             other.commit()
         else:
