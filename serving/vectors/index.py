@@ -15,7 +15,7 @@ EXACT_BELOW = 20_000
 """Allowed vectors up to which all are compared: an inverted list may hold none of a few among many."""
 
 _FEW = 4
-"""Of the overlay's vectors one of so many is few."""
+"""One of so many vectors is few: a copy of them takes less time than a product over all."""
 
 _ENOUGH = 0.75
 """Share of them that must be allowed in a search of all vectors, so that there are still some to spare."""
@@ -138,16 +138,15 @@ class VectorIndex:
         if self._base is not None:
             # Edited rows get 0: a product over all is quicker than a copy of the others.
             found[self._base.rows] = (self._base.vectors @ query) * self._base_valid
-        found[self._overlay_rows[: len(self._slots)]] = self._overlay_cosines(query)
+        found[self._overlay_rows[: len(self._slots)]] = _cosines(self._overlay[: len(self._slots)], query)
         return found
 
     def cosines_of(self, query: Vector, rows: Rows) -> NDArray[np.float32]:
         """Cosine of these rows, float32[len(rows)]; 0 where there is no vector.
 
-        Not by BLAS, as of the overlay: a row's does not depend on which others are asked about.
+        A row's does not depend on which others are asked about.
         """
-        found: NDArray[np.float32] = np.einsum("ij,j->i", self.gather(rows), query)
-        return found
+        return _cosines(self.gather(rows), query)
 
     def search(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         """The k nearest allowed rows: rows int32[m], cosines float32[m], best first.
@@ -168,7 +167,7 @@ class VectorIndex:
         places = self._search_unfiltered(self._base, query, k, allowed)
         if places is None:
             places = self._search_filtered(self._base, query, k, allowed)
-        cosines = (self._base.vectors[places] @ query).astype(np.float32)
+        cosines = _cosines_at(self._base.vectors, places, query)
         best = _nearest(cosines, k)
         return self._base.rows[places[best]], cosines[best]
 
@@ -202,21 +201,9 @@ class VectorIndex:
             return _nothing()
         rows = self._overlay_rows[:count]
         places = np.flatnonzero(allowed[rows])
-        # A copy of few takes less time than a product over all.
-        few = _FEW * len(places) <= count
-        cosines = self._overlay_cosines(query, places) if few else self._overlay_cosines(query)[places]
+        cosines = _cosines_at(self._overlay[:count], places, query)
         best = _nearest(cosines, k)
         return rows[places[best]], cosines[best]
-
-    def _overlay_cosines(self, query: Vector, places: Places | None = None) -> NDArray[np.float32]:
-        """Cosine of each vector of the overlay, or of those at some places, float32[slots].
-
-        Not by BLAS, whose last bits depend on where in the matrix a vector stands: on another worker that is
-        another place, and equal vectors must be equal.
-        """
-        vectors = self._overlay[: len(self._slots)] if places is None else self._overlay[places]
-        found: NDArray[np.float32] = np.einsum("ij,j->i", vectors, query)
-        return found
 
     def _mask_base(self, row: int) -> None:
         place = self._place(row)
@@ -234,6 +221,23 @@ class VectorIndex:
 
     def _place(self, row: int) -> int:
         return int(self._base_places[row]) if row < len(self._base_places) else -1
+
+
+def _cosines_at(vectors: NDArray[np.float32], places: Places, query: Vector) -> NDArray[np.float32]:
+    """Cosine of the vectors at some places, float32[len(places)]."""
+    if _FEW * len(places) <= len(vectors):
+        return _cosines(vectors[places], query)
+    return _cosines(vectors, query)[places]
+
+
+def _cosines(vectors: NDArray[np.float32], query: Vector) -> NDArray[np.float32]:
+    """Cosine of each vector (float32[n, d]), float32[n].
+
+    Not by BLAS, whose last bits depend on where in the matrix a vector stands: on another worker, and among
+    others that a filter lets through, that is another place, and equal vectors must be equal.
+    """
+    found: NDArray[np.float32] = np.einsum("ij,j->i", vectors, query)
+    return found
 
 
 def _nearest(cosines: NDArray[np.float32], k: int) -> NDArray[np.int64]:

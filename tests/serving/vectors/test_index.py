@@ -134,3 +134,31 @@ def test_a_few_of_the_overlay_have_the_cosines_that_they_have_among_all(dimensio
     best = sorted((3, 50, 77, 199), key=lambda row: -among_all[row])[:3]
     assert rows.tolist() == best
     assert cosines.tolist() == [among_all[row] for row in best]
+
+
+@pytest.mark.parametrize("dimension", [3, 16, 385])
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.1])
+def test_a_bundles_vectors_have_the_same_cosines_whatever_is_let_through_and_equal_ones_equal(
+    dimension: int, share: float
+) -> None:
+    random = np.random.default_rng(1)
+    some = unit(random.normal(size=(150, dimension)))
+    vectors = np.concatenate([some, some[random.permutation(150)]])
+    rows = random.permutation(400)[:300].astype(np.int32)
+    index = VectorIndex(
+        dimension, VectorBase(vectors, build_index(vectors, 1000, 8, 0), rows, np.ones(300, dtype=np.bool_))
+    )
+    query = unit(random.normal(size=(1, dimension)))[0]
+    found, cosines = index.search(query, 400, np.ones(400, dtype=np.bool_))
+    among_all = dict(zip(found.tolist(), cosines.tolist(), strict=True))
+    assert len(among_all) == 300
+    assert len(set(among_all.values())) <= 150
+    allowed = random.random(400) < share
+    wanted = sorted((row for row in among_all if allowed[row]), key=lambda row: -among_all[row])
+
+    found, cosines = index.search(query, 7, allowed)
+
+    assert set(wanted[:7]) <= set(found.tolist()) <= set(wanted)
+    assert cosines.tolist() == [among_all[row] for row in found.tolist()]
+    assert cosines.min() == among_all[wanted[6]]
+    assert index.cosines_of(query, found).tolist() == cosines.tolist()
