@@ -1,13 +1,47 @@
-"""A closed-loop load: so many connections, each asking again once it is answered; HTTP/1.1 over asyncio."""
+"""A closed-loop load by wrk: so many connections, each asking again once it is answered.
 
-import asyncio
+wrk is in C and takes a few microseconds a request, so that two servers' rates can be compared on one machine;
+where a rate is asked, Locust asks (`benchmarks.mixed`).
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from time import perf_counter
+from pathlib import Path
 
-DROPPED = 599
-"""The status of a request whose connection was closed before an answer."""
+_LUA = """
+local asked = %s
+local number = 0
+function init(args)
+  for place, each in ipairs(asked) do
+    local headers = each[3] and {["Content-Type"] = "application/json"} or nil
+    asked[place] = wrk.format(each[1], each[2], headers, each[3])
+  end
+end
+function request()
+  number = number %% #asked + 1
+  return asked[number]
+end
+function done(summary, latency, requests)
+  local failed = 0
+  for _, count in pairs(summary.errors) do failed = failed + count end
+  io.stderr:write(string.format(
+    '{"requests": %%d, "microseconds": %%d, "failed": %%d, "p50": %%d, "p95": %%d}',
+    summary.requests, summary.duration, failed, latency:percentile(50), latency:percentile(95)))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked; a body is JSON."""
+
+    method: str
+    path: str
+    body: str | None = None
 
 
 @dataclass(frozen=True)
@@ -16,6 +50,7 @@ class LoadResult:
 
     requests: int
     failed: int
+    """Answered with an error, or not at all."""
     seconds: float
     p50_ms: float
     p95_ms: float
@@ -26,86 +61,48 @@ class LoadResult:
         return self.requests / self.seconds
 
 
-def get(path: str) -> bytes:
-    """A GET request as it goes over the wire."""
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+def drive(port: int, requests: Sequence[Request], seconds: int, connections: int) -> LoadResult:
+    """Ask a server on loopback for some seconds, the requests in turn, over and over.
 
-
-def post(path: str, body: bytes) -> bytes:
-    """A POST request of JSON as it goes over the wire."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-async def drive(
-    port: int, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None = None
-) -> LoadResult:
-    """Ask a server on loopback for some seconds.
-
-    Args:
-        requests: asked in turn.
-        connections: how many ask at a time.
-        rate: requests a second in all, evenly spread; a late answer delays only its own connection. None: as
-            fast as they are answered.
+    Raises RuntimeError where wrk is not installed, or could not ask.
     """
-    times: list[float] = []
-    failures: list[int] = []
-    started = perf_counter()
-    until = started + seconds
-    asked = [
-        cycle([*requests[start:], *requests[:start]]) for start in range(min(connections, len(requests)))
-    ]
-
-    async def ask(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        own, count = asked[number % len(asked)], 0
-        while (now := perf_counter()) < until:
-            if rate is not None:
-                due = started + (number + count * connections) / rate
-                if due > now:
-                    await asyncio.sleep(due - now)
-            began = perf_counter()
-            writer.write(next(own))
-            try:
-                status, _, closes = await _read(reader)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                # Idle for longer than the server waits, as on a busy machine: counted, and asked anew.
-                status, closes = DROPPED, True
-            if closes:
-                writer.close()
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            times.append(perf_counter() - began)
-            count += 1
-            if status >= 400:
-                failures.append(status)
-        writer.close()
-
-    await asyncio.gather(*(ask(number) for number in range(connections)))
-    times.sort()
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise RuntimeError("wrk, which asks, is not installed: apt-get install wrk, or brew install wrk")
+    with tempfile.TemporaryDirectory(prefix="shortlist-") as folder:
+        script = Path(folder) / "requests.lua"
+        script.write_text(_script(requests))
+        command = (wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s")
+        done = subprocess.run(
+            (*command, "-s", str(script), f"http://127.0.0.1:{port}"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode or not done.stderr.startswith("{"):
+        raise RuntimeError(f"wrk could not ask: {done.stderr.strip() or done.stdout.strip()}")
+    said = json.loads(done.stderr)
     return LoadResult(
-        len(times),
-        len(failures),
-        perf_counter() - started,
-        1000 * times[len(times) // 2],
-        1000 * times[int(0.95 * (len(times) - 1))],
+        said["requests"],
+        said["failed"],
+        said["microseconds"] / 1e6,
+        said["p50"] / 1000,
+        said["p95"] / 1000,
     )
 
 
-async def size_of(port: int, request: bytes) -> int:
-    """How many bytes the body of the answer has. Raises RuntimeError for an answer that is an error."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    status, length, _ = await _read(reader)
-    writer.close()
-    if status >= 400:
-        raise RuntimeError(f"the answer's status is {status}")
-    return length
+def _script(requests: Sequence[Request]) -> str:
+    rows = (
+        ", ".join(_quoted(part) for part in (each.method, each.path, each.body) if part is not None)
+        for each in requests
+    )
+    return _LUA % ("{" + ",\n".join(f"{{{row}}}" for row in rows) + "}")
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, int, bool]:
-    """Read one answer with a length; gives its status, its length, and whether the server closes after it."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.lower().split(b"\r\n")
-    length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
-    await reader.readexactly(length)
-    return int(head[9:12]), length, b"connection: close" in lines
+def _quoted(text: str) -> str:
+    """A string of Lua: its bytes in decimal where they are not plain."""
+    return '"' + "".join(chr(byte) if _is_plain(byte) else f"\\{byte:03d}" for byte in text.encode()) + '"'
+
+
+def _is_plain(byte: int) -> bool:
+    return 32 <= byte < 127 and byte not in b'"\\'

@@ -5,7 +5,6 @@ is not shared is what another worker would cost. What a worker holds without any
 `--items` and `--users` of a few: Python and its libraries.
 """
 
-import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 import psutil
 import psycopg2
 
-from benchmarks.load import drive, get
+from benchmarks.load import Request, drive
 from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.service import CONNECTIONS, served
 from benchmarks.shop import RandomVectors, make_bundle, service_environment
@@ -26,7 +25,7 @@ from training.params import load_params
 MOST = 1.3
 """Of the bundle's bytes that two workers may hold of their own."""
 _USERS_ASKED = 200
-_SECONDS = 5.0
+_SECONDS = 5
 _WORKER = "worker"
 _SHOP = """
     insert into items (item_id, title, category, price, change_seq)
@@ -62,9 +61,10 @@ def run(items: int, users: int, page: Path | None) -> None:
         conn.commit()
         on_disk = sum(path.stat().st_size for path in stored.path.rglob("*") if path.is_file())
         command = ("-m", "bentoml", "serve", "serving.service:Shortlist", "--host", "127.0.0.1")
-        homes = [get(f"/recommendations/home?user_id=U{5 * n}") for n in range(min(_USERS_ASKED, users // 5))]
+        asking = range(min(_USERS_ASKED, users // 5))
+        homes = [Request("GET", f"/recommendations/home?user_id=U{5 * n}") for n in asking]
         with served(command, environment, folder) as (port, process):
-            asked = asyncio.run(drive(port, homes, _SECONDS, CONNECTIONS))
+            asked = drive(port, homes, _SECONDS, CONNECTIONS)
             own = own_bytes(psutil.Process(process.pid))
     ratio = sum(own) / on_disk
     row = Row(

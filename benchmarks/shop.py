@@ -24,7 +24,7 @@ from training.release.bundle import StoredBundle, store_bundle
 
 ITEM = "0000022086"
 SEARCHES = ("red mug", "tea towel", "christmas lights", "something to keep tea warm", "paper chain kit")
-_USERS = 200
+USERS = 200
 _DIMENSION = 384
 
 
@@ -58,8 +58,8 @@ def service_environment(folder: Path, url: str) -> dict[str, str]:
 
 
 @contextmanager
-def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
-    """The environment that a server needs to serve it, and users with an event in the last month."""
+def prepare_shop(folder: Path, users: int = USERS) -> Iterator[tuple[Mapping[str, str], list[str]]]:
+    """The environment that a server needs to serve it, and so many users with an event in the last month."""
     with temporary_database(durable=True) as (url, conn):
         environment = service_environment(folder, url)
         os.environ["BENTOML_HOME"] = environment["BENTOML_HOME"]
@@ -69,7 +69,7 @@ def prepare_shop(folder: Path) -> Iterator[tuple[Mapping[str, str], list[str]]]:
         stored = make_bundle(conn, folder, folder / "home")
         deployments.activate(conn, stored.bundle_id, stored.tag, stored.manifest, "benchmark")
         conn.commit()
-        yield environment, _recent_users(conn)
+        yield environment, _recent_users(conn, users)
 
 
 def make_bundle(conn: psycopg2.extensions.connection, folder: Path, home: Path) -> StoredBundle:
@@ -99,11 +99,11 @@ def make_bundle(conn: psycopg2.extensions.connection, folder: Path, home: Path) 
     return store_bundle(Settings(home=home), bundle, {})
 
 
-def _recent_users(conn: psycopg2.extensions.connection) -> list[str]:
+def _recent_users(conn: psycopg2.extensions.connection, users: int) -> list[str]:
     with conn.cursor() as cursor:
         cursor.execute(
             """select user_id from interactions where user_id is not null
             and occurred_at > now() - interval '30 days' group by user_id order by md5(user_id) limit %s""",
-            (_USERS,),
+            (users,),
         )
         return [str(row[0]) for row in cursor.fetchall()]

@@ -23,13 +23,15 @@ from statistics import median
 from urllib.parse import quote_plus
 
 import click
+import psutil
 import psycopg2
 
 from benchmarks.mixed.generator import SHOPPERS, install
+from benchmarks.mixed.memory import WorkerMemory
 from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.service import WORKERS, served
-from benchmarks.shop import SEARCHES, prepare_shop
+from benchmarks.shop import SEARCHES, USERS, prepare_shop
 from database import deployments
 from database.connection import libpq_url
 from database.settings import REPOSITORY, Settings
@@ -84,33 +86,40 @@ def percentile_ms(times: Sequence[float], share: float) -> float:
 
 
 @click.command()
-@click.option("--seconds", default=300.0, show_default=True, help="At 10,000 a minute.")
+@click.option("--seconds", default=300.0, show_default=True, help="At so many a minute.")
+@click.option("--a-minute", default=A_MINUTE, show_default=True, help="Another rate is no row of the table.")
+@click.option("--users", default=USERS, show_default=True, type=click.IntRange(1), help="Who ask.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="As fast as it goes.")
 @click.option("--full-seconds", default=10.0, show_default=True, help="Of each of these rounds.")
 @page_option
-def run(seconds: float, rounds: int, full_seconds: float, page: Path | None) -> None:
-    """The mixed load on the sample: rows 1 and 2."""
+def run(
+    *, seconds: float, a_minute: int, users: int, rounds: int, full_seconds: float, page: Path | None
+) -> None:
+    """The mixed load on the sample: rows 1 and 2, and the workers' memory through it."""
     command = ("-m", "bentoml", "serve", "serving.service:Shortlist", "--host", "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="shortlist-") as name:
         folder = Path(name)
         python = install(folder)
-        with prepare_shop(folder) as (environment, users):
+        with prepare_shop(folder, users) as (environment, asking):
             dsn = libpq_url(environment["DATABASE_URL"])
             items, second = _popular_items(dsn), _same_again(folder)
             requests = folder / "requests.json"
-            requests.write_text(json.dumps(mix(users, items)))
+            requests.write_text(json.dumps(mix(asking, items)))
             variables = {**environment, "SHORTLIST_SERVICE_WORKERS": str(WORKERS)}
-            with served(command, variables, folder) as (port, _):
+            with served(command, variables, folder) as (port, process):
                 ask = partial(_ask, python, port, requests)
                 ask(_WARM_SECONDS)
                 full = [ask(full_seconds) for _ in range(rounds)]
                 within = (lambda: _refresh_trending(variables), lambda: _activate(dsn, second))
-                paced = ask(seconds, rate=A_MINUTE / 60, users=WAITING, within=within)
+                with WorkerMemory(psutil.Process(process.pid)).watched() as memory:
+                    paced = ask(seconds, rate=a_minute / 60, users=WAITING, within=within)
                 _require_bundle(port, second)
     for number, each in enumerate(full, start=1):
         _tell_kinds(f"As fast as it goes, round {number}", each)
-    _tell_kinds("At 10,000 a minute", paced)
-    tell_rows([_paced_row(paced)], f"{seconds:.0f} s", page)
+    _tell_kinds(f"At {a_minute:,} a minute", paced)
+    memory.tell()
+    if a_minute == A_MINUTE:
+        tell_rows([_paced_row(paced)], f"{seconds:.0f} s", page)
     tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds:.0f} s", page)
 
 

@@ -51,6 +51,8 @@ class Timed:
 
     seconds: tuple[float, ...]
     """A figure a round."""
+    processor: tuple[float, ...]
+    """Seconds of the processor, of all threads: other work on the machine changes them little."""
     peak_bytes: int
     """The most memory that a round added to what the process had; 0 where the system does not tell."""
 
@@ -92,6 +94,7 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
     pair = benchmark.make(size or benchmark.size)
     sides = {"ours": pair.ours, "reference": pair.reference}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
+    processor: dict[str, list[float]] = {name: [] for name in sides}
     peaks = dict.fromkeys(sides, 0)
     results: dict[str, object] = {}
     for number in range(rounds):
@@ -99,11 +102,12 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
             results.pop(name, None)
             gc.collect()
             before = _reset_peak()
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.process_time()
             results[name] = sides[name]()
             seconds[name].append(time.perf_counter() - started)
+            processor[name].append(time.process_time() - used)
             peaks[name] = max(peaks[name], _peak() - before)
-    ours, reference = (Timed(tuple(seconds[name]), peaks[name]) for name in sides)
+    ours, reference = (Timed(tuple(seconds[name]), tuple(processor[name]), peaks[name]) for name in sides)
     return Comparison(
         benchmark, pair.data, ours, reference, pair.agree(results["ours"], results["reference"])
     )
@@ -111,24 +115,31 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
 
 @dataclass(frozen=True)
 class Growth:
-    """How a job's cost grows from a hundredth of its size to its size."""
+    """How a job's cost grows from a hundredth of a size to that size."""
 
+    data: str
+    """What the largest is done on."""
     sizes: tuple[int, ...]
     ours: tuple[Timed, ...]
     reference: tuple[Timed, ...]
 
     def exponent(self, side: str) -> float:
-        """p of seconds ~ size^p, by least squares over the logarithms; `side` is ours or reference."""
+        """p of seconds of the processor ~ size^p, by least squares over the logarithms.
+
+        `side` is ours or reference.
+        """
         x = [math.log(size) for size in self.sizes]
-        y = [math.log(timed.median) for timed in getattr(self, side)]
+        y = [math.log(statistics.median(timed.processor)) for timed in getattr(self, side)]
         return statistics.linear_regression(x, y).slope
 
 
-def grow(benchmark: Benchmark, rounds: int = 3) -> Growth:
-    """The job at a hundredth of its size, at a tenth, and at its size."""
-    sizes = tuple(benchmark.size // part for part in (100, 10, 1))
-    done = [compare(benchmark, size, rounds) for size in sizes]
-    return Growth(sizes, tuple(each.ours for each in done), tuple(each.reference for each in done))
+def grow(benchmark: Benchmark, size: int, whole: Comparison, rounds: int = ROUNDS) -> Growth:
+    """The job at a hundredth of a size and at a tenth; at the size itself it is done already."""
+    sizes = (max(1, size // 100), max(1, size // 10), size)
+    done = [*(compare(benchmark, each, rounds) for each in sizes[:2]), whole]
+    return Growth(
+        whole.data, sizes, tuple(each.ours for each in done), tuple(each.reference for each in done)
+    )
 
 
 def _reset_peak() -> int:

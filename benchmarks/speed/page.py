@@ -1,6 +1,7 @@
 """The table of all comparisons, and the section of docs/benchmarks.md that holds it."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from benchmarks.rows import Row
 from benchmarks.speed.compare import Benchmark, Comparison, Growth, Timed
@@ -46,18 +47,18 @@ def _row(done: Comparison) -> list[str]:
 
 
 def grown(growths: Sequence[tuple[Benchmark, Growth]]) -> str:
-    """A Markdown table of how each side's seconds and memory grow with the size."""
+    """A Markdown table of how each side's seconds of the processor and memory grow with the size."""
     rows = [
         [
-            benchmark.name,
+            f"{benchmark.name}, {growth.data}",
             side,
-            *(f"{_seconds(timed.median)}, {_bytes(timed)}" for timed in getattr(growth, side)),
+            *(f"{_seconds(median(timed.processor))}, {_bytes(timed)}" for timed in getattr(growth, side)),
             f"{growth.exponent(side):.2f}",
         ]
         for benchmark, growth in growths
         for side in ("ours", "reference")
     ]
-    return table(("", "side", "a hundredth", "a tenth", "whole", "exponent"), rows)
+    return table(("", "side", "a hundredth of it", "a tenth", "this size", "exponent"), rows)
 
 
 def _seconds(value: float) -> str:
