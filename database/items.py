@@ -81,6 +81,11 @@ _AFTER = f"""
     ) i left join embeddings e on e.item_id = i.item_id and e.text_hash = i.text_hash order by i.item_id
 """
 """The limit in the text and before the join: the plan is that of so many rows, found by their keys."""
+_SHARED = (
+    *("kind", "title", "category", "sub_category", "tags", "categories"),
+    *("publish_at", "expire_at", "dated_at", "created_at", "updated_at"),
+)
+"""Texts and times that many items have in common: never a number, whose type an equal one may not have."""
 _LOAD_SECONDS = 60.0
 """How long a batch of them may take: nobody waits for an answer yet, and a busy machine must not end it."""
 _NEXT_SEQ = "update change_state set catalogue_seq = catalogue_seq + 1 returning catalogue_seq"
@@ -329,6 +334,7 @@ async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIt
     """Every item that is not deleted, bare ones among them, in batches.
 
     They are as of one moment inside a REPEATABLE READ transaction; to know the moment, read the state in it.
+    What items of a batch have in common, such as a category, is one object: whoever keeps all holds less.
     """
     # Batches by key: one statement for all sorts a large catalogue with its vectors before it gives a row,
     # which for a million items takes longer than a statement may. After a load, before the database has
@@ -336,7 +342,8 @@ async def load_catalogue(conn: asyncpg.Connection, batch: int = 2000) -> AsyncIt
     await conn.execute("set local enable_sort = off")
     after = ""
     while records := await conn.fetch(_AFTER.format(limit=batch), after, timeout=_LOAD_SECONDS):
-        yield [_row(record) for record in records]
+        known: dict[Any, Any] = {}
+        yield [_row(record, known) for record in records]
         after = records[-1]["item_id"]
 
 
@@ -369,8 +376,12 @@ async def _store(conn: asyncpg.Connection, item_id: str, embedding: Embedding) -
     )
 
 
-def _row(record: asyncpg.Record) -> ItemRow:
+def _row(record: asyncpg.Record, known: dict[Any, Any] | None = None) -> ItemRow:
+    """A record as a row; `known` are the values of others that it may share, and gets its own."""
     fields = dict(record)
     fields["tags"] = tuple(fields["tags"])
     fields["categories"] = tuple(fields["categories"])
+    if known is not None:
+        for name in _SHARED:
+            fields[name] = known.setdefault(fields[name], fields[name])
     return ItemRow(**fields)

@@ -62,8 +62,6 @@ class Loaded:
     deployment: Deployment
     bundle: Bundle
     models: Models
-    item_ids: list[str]
-    """Outside ids, by the bundle's indexes."""
     present: Mask
     """Which items have a vector."""
     popularity: NDArray[np.float32]
@@ -71,6 +69,12 @@ class Loaded:
     """Each item's strongest NMF factor, -1 for none: what stands in for a category that is unknown."""
     weights: Mapping[str, float]
     """Of the models in home's blend, as the gate judged them with this bundle (`blend.tuned`)."""
+
+    def item_ids(self, start: int = 0, end: int | None = None) -> list[str]:
+        """Outside ids of the bundle's indexes from `start` to before `end`; the catalogue holds the same."""
+        count = len(self.bundle.items)
+        last = count if end is None else min(end, count)
+        return self.bundle.items.decode(np.arange(start, last, dtype=np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +124,9 @@ class PlacedBundle:
 
 async def place(loaded: Loaded, row_of: Callable[[str], int]) -> PlacedBundle:
     """Give each of the bundle's items its catalogue row; others are answered meanwhile."""
-    rows = np.empty(len(loaded.item_ids), dtype=np.int32)
+    rows = np.empty(len(loaded.bundle.items), dtype=np.int32)
     for start in range(0, len(rows), _PLACED_AT_ONCE):
-        part = loaded.item_ids[start : start + _PLACED_AT_ONCE]
+        part = loaded.item_ids(start, start + _PLACED_AT_ONCE)
         rows[start : start + len(part)] = [row_of(item_id) for item_id in part]
         await asyncio.sleep(0)
     dense = np.full(int(rows.max(initial=0)) + 1, -1, dtype=np.int32)
@@ -175,7 +179,6 @@ def _load(deployment: Deployment, locate: Locate, dimension: int, model: str) ->
         deployment=deployment,
         bundle=bundle,
         models=models,
-        item_ids=bundle.items.decode(np.arange(len(bundle.items), dtype=np.int32)),
         present=np.any(vectors != 0, axis=1).astype(np.bool_),
         popularity=models.popularity.scores(Query()),
         top_factor=strongest_factor(models.nmf.item_factors),

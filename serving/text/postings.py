@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from serving.text.posting_lists import PostingLists
 from serving.types import Mask, Rows, Scores
 
 Edited = TypeVar("Edited", bound=tuple[Any, ...])
@@ -40,9 +41,15 @@ class Postings:
     """
 
     def __init__(self) -> None:
-        self._rows: dict[str, array[int]] = {}
-        self._weights: dict[str, array[float]] = {}
-        self._documents: dict[int, tuple[str, ...]] = {}
+        self._numbers: dict[str, int] = {}
+        self._terms: list[str] = []
+        """Term of each number; "" for one that is free."""
+        self._free: list[int] = []
+        self._having = PostingLists()
+        """By the number of a term."""
+        self._documents: list[bytes] = []
+        """Of each row the numbers of its terms, int32 one after another."""
+        self._count = 0
         self._lengths = np.zeros(1024, dtype=np.float32)
         self._signs = np.zeros(1024, dtype=np.int64)
         """A number for each row's document with its weights."""
@@ -54,25 +61,26 @@ class Postings:
         """How many documents came or went: what was worked out of another edition no longer holds."""
 
     def __len__(self) -> int:
-        return len(self._documents)
+        return self._count
 
     def __contains__(self, row: int) -> bool:
-        return row in self._documents
+        return row < len(self._documents) and self._documents[row] != b""
 
     def add(self, row: int, document: Mapping[str, float], aliases: Mapping[str, float] = _NONE) -> list[str]:
         """Index a document under `row` (which must be free); gives the terms that no other document has.
 
-        `aliases` are further terms that it is found by; they do not make it longer.
+        `aliases` are further terms that it is found by; they do not make it longer. It has a term at least.
         """
         self.edition += 1
+        self._count += 1
         held = {**aliases, **document} if aliases else document
-        fresh = [term for term in held if term not in self._rows]
+        fresh = [term for term in held if term not in self._numbers]
         for term in fresh:
-            self._rows[term], self._weights[term] = array("i"), array("f")
-        for term, weight in held.items():
-            self._rows[term].append(row)
-            self._weights[term].append(weight)
-        self._documents[row] = tuple(held)
+            self._number(term)
+        numbers = [self._numbers[term] for term in held]
+        self._having.add(row, numbers, held.values())
+        self._documents += [b""] * (row + 1 - len(self._documents))
+        self._documents[row] = array("i", numbers).tobytes()
         if row >= len(self._lengths):
             grown = np.zeros(max(row + 1, 2 * len(self._lengths)), dtype=np.float32)
             grown[: len(self._lengths)] = self._lengths
@@ -88,17 +96,19 @@ class Postings:
 
     def remove(self, row: int) -> list[str]:
         """Take the document of `row` out; gives the terms that no document has now. [] when there is none."""
+        if row not in self:
+            return []
         gone = []
-        self.edition += row in self._documents
-        for term in self._documents.pop(row, ()):
-            place = self._rows[term].index(row)
-            del self._rows[term][place], self._weights[term][place]
-            if not self._rows[term]:
-                del self._rows[term], self._weights[term]
-                gone.append(term)
-        if row < len(self._lengths):
-            self._total_length -= float(self._lengths[row])
-            self._lengths[row] = 0.0
+        self.edition += 1
+        self._count -= 1
+        for number in self._terms_of(row):
+            self._having.remove(number, row)
+            if not self._having.count(number):
+                gone.append(self._terms[number])
+                self._give_back(number)
+        self._documents[row] = b""
+        self._total_length -= float(self._lengths[row])
+        self._lengths[row] = 0.0
         return gone
 
     def holds_document(
@@ -106,25 +116,27 @@ class Postings:
     ) -> bool:
         """Whether the document of `row` is this one already: see `add`."""
         held = {**aliases, **document} if aliases else document
-        return self._documents.get(row) == tuple(held) and self._signs[row] == _sign(document, aliases)
+        return self.terms_of(row) == tuple(held) and self._signs[row] == _sign(document, aliases)
 
     def terms_of(self, row: int) -> tuple[str, ...]:
         """The distinct terms of a document; () when there is none."""
-        return self._documents.get(row, ())
+        return tuple([self._terms[number] for number in self._terms_of(row)])
 
     def frequency(self, term: str, allowed: Mask | None = None) -> int:
         """How many documents have a term; of the rows of `allowed` (bool[n_rows]) where that is given."""
-        rows = self._rows.get(term)
-        if rows is None:
+        number = self._numbers.get(term)
+        if number is None:
             return 0
-        return len(rows) if allowed is None else int(np.count_nonzero(allowed[np.frombuffer(rows, np.int32)]))
+        if allowed is None:
+            return self._having.count(number)
+        return int(np.count_nonzero(allowed[self._having.rows(number)]))
 
     def has(self, term: str, allowed: Mask | None = None) -> bool:
         """Whether a document has a term, of the rows of `allowed` (bool[n_rows]) where that is given."""
-        rows = self._rows.get(term)
-        if rows is None or allowed is None:
-            return rows is not None
-        known, start, length = np.frombuffer(rows, np.int32), 0, 64
+        number = self._numbers.get(term)
+        if number is None or allowed is None:
+            return number is not None
+        known, start, length = self._having.rows(number), 0, 64
         while start < len(known):  # of a common term a few rows tell
             if allowed[known[start : start + length]].any():
                 return True
@@ -149,20 +161,17 @@ class Postings:
         if kept is None or kept[0] != self.edition:
             self._held = self._with_room(self._held)
             held = np.zeros(len(self._lengths), dtype=np.bool_)
-            held[np.frombuffer(self._rows[term], dtype=np.int32)] = True
+            held[self._having.rows(self._numbers[term])] = True
             kept = self._held[term] = self.edition, held
         found: Mask = kept[1][rows]
         return found
 
     def matches(self, term: str) -> tuple[Rows, Scores]:
         """Documents that hold a term: rows int32[m], each once, and its weight float32[m] in each."""
-        if term not in self._rows:
+        number = self._numbers.get(term)
+        if number is None:
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        # Copies: while an array exports its buffer it can't grow.
-        return (
-            np.frombuffer(self._rows[term], dtype=np.int32).copy(),
-            np.frombuffer(self._weights[term], dtype=np.float32).copy(),
-        )
+        return self._having.rows(number).copy(), self._having.weights(number).copy()
 
     def bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         """BM25 of one term for each document that holds it (Robertson & Zaragoza 2009), without the idf.
@@ -190,6 +199,26 @@ class Postings:
             made = Dense(dense, dense > 0, scores.max(initial=np.float32(0)))
             kept = self._dense[term, k1, b] = self.edition, made
         return kept[1]
+
+    def _number(self, term: str) -> None:
+        """Give a term a number."""
+        if self._free:
+            number = self._free.pop()
+            self._terms[number] = term
+        else:
+            number = len(self._terms)
+            self._terms.append(term)
+        self._numbers[term] = number
+
+    def _terms_of(self, row: int) -> "array[int]":
+        """The numbers of a document's terms."""
+        return array("i", self._documents[row] if row < len(self._documents) else b"")
+
+    def _give_back(self, number: int) -> None:
+        """Let another term have the number of one that no document has any more."""
+        del self._numbers[self._terms[number]]
+        self._terms[number] = ""
+        self._free.append(number)
 
     def _with_room(self, kept: Mapping[Any, Edited]) -> dict[Any, Edited]:
         """What is kept of terms and still holds, with room for one more."""

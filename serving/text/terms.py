@@ -119,14 +119,16 @@ def normalised(text: str) -> str:
     return unicodedata.normalize("NFKC", seen)
 
 
-@lru_cache(maxsize=65536)
 def fold(term: str) -> str:
     """A term without accents, in the letters of a plain keyboard: café → cafe, ёлка → елка, ٣ → 3.
 
     Marks that make a word (vowels of Hindi and Thai, the voicing of Japanese) stay.
     """
-    if term.isascii():
-        return term
+    return term if term.isascii() else _folded(term)
+
+
+@lru_cache(maxsize=16384)
+def _folded(term: str) -> str:
     bare = _ACCENTS.sub("", unicodedata.normalize("NFD", term)).translate(_LETTERS)
     # The regular expressions know the digits of a later Unicode than Python does: those stay as they are.
     bare = _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), bare)
@@ -159,7 +161,7 @@ def _cut(word: str) -> Iterator[str]:
             yield _stem(part[:_LONGEST])
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _stem(word: str) -> str:
     """Singular of a regular English plural: berries → berry, boxes → box, mugs → mug; glass stays."""
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):

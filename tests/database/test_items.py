@@ -157,6 +157,24 @@ async def test_the_catalogue_comes_whole_and_once_in_batches_of_any_ids(pool: as
             assert [row.item_id for batch in batches for row in batch] == [row[0] for row in whole]
 
 
+async def test_the_catalogue_says_of_each_item_what_is_read_of_it_alone(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as conn:
+        for number in range(6):
+            content = ItemContent(
+                kind="product",
+                title="1" if number % 2 else "Lamp",
+                category=("Lamp", "1", None)[number % 3],
+                tags=("1",) * (number % 3),
+                rating=1.0,
+                rating_count=1,
+                price=(1.0, 2.0, None)[number % 3],
+            )
+            await insert_item(conn, f"LAMP{number}", content, None)
+        [batch] = [batch async for batch in load_catalogue(conn)]
+        assert repr(batch) == repr([await get_item(conn, row.item_id) for row in batch])
+        assert batch[1].category is batch[3].title
+
+
 async def test_numbers_are_in_the_order_of_commits(pool: asyncpg.Pool) -> None:
     async def write(number: int) -> int:
         async with pool.acquire() as conn:

@@ -91,14 +91,14 @@ class Plain:
         if not known:
             return {}
         query = Query(np.array(list(known), np.int32), np.array(list(known.values()), np.float32))
-        return dict(zip(placed.loaded.item_ids, model.scores(query).tolist(), strict=True))
+        return dict(zip(placed.loaded.item_ids(), model.scores(query).tolist(), strict=True))
 
     def learned_popularity(self) -> Scores:
         placed = self.world.placed
         if placed is None:
             return {}
         return dict(
-            zip(placed.loaded.item_ids, placed.models.popularity.scores(Query()).tolist(), strict=True)
+            zip(placed.loaded.item_ids(), placed.models.popularity.scores(Query()).tolist(), strict=True)
         )
 
     def changed(self, item_id: str) -> bool:
@@ -387,7 +387,7 @@ class Plain:
         if not found and placed is not None and self.ask.user.trained >= 0:
             model = placed.models.als
             vector = model.user_factors[model.user_rows[self.ask.user.trained]]
-            found = dict(zip(placed.loaded.item_ids, (model.item_factors @ vector).tolist(), strict=True))
+            found = dict(zip(placed.loaded.item_ids(), (model.item_factors @ vector).tolist(), strict=True))
         return {each: score for each, score in only(found, self.allowed(unseen=True)).items() if score > 0}
 
     def hybrid(self) -> Scores:
@@ -420,7 +420,7 @@ class Plain:
         placed = self.world.placed
         if placed is None:
             return {}
-        rules, ids = placed.models.fpgrowth, placed.loaded.item_ids
+        rules, ids = placed.models.fpgrowth, placed.loaded.item_ids()
         power = float(rules.scalars["lift_power"])
         found: Scores = {}
         for first, item_id in enumerate(ids):
@@ -467,7 +467,7 @@ class Plain:
         factors, users = placed.models.als.item_factors.astype(float), placed.models.popularity.all_time
         lengths = np.linalg.norm(factors, axis=1)
         found = {}
-        for other, item_id in enumerate(placed.loaded.item_ids):
+        for other, item_id in enumerate(placed.loaded.item_ids()):
             if other != index and lengths[other] and lengths[index]:
                 cosine = float(factors[other] @ factors[index] / lengths[other] / lengths[index])
                 found[item_id] = cosine * users[other] / (users[other] + 5)
