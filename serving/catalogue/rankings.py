@@ -12,10 +12,16 @@ from serving.bundle.loading import PlacedBundle
 from serving.catalogue.catalogue import Catalogue
 from serving.catalogue.fields import FRONT
 from serving.catalogue.percentiles import NO_GROUP, Percentiles
-from serving.catalogue.signals import Signals, TrendingScores, combined_popularity, read_signals
+from serving.catalogue.signals import (
+    Signals,
+    TrendingScores,
+    combined_popularity,
+    have_same_popularity,
+    read_signals,
+)
 from serving.catalogue.value import has_price, value_scores
 from serving.steps.scores import top
-from serving.types import KINDS, Doubles, Kinds, Rows, Scores
+from serving.types import KINDS, Doubles, Kinds, Mask, Rows, Scores
 from training.params.ranking import RankingParams
 
 T = TypeVar("T")
@@ -49,13 +55,18 @@ class Rankings:
         """int32[n_rows], events of the trending window."""
         self.groups = self._signals.groups
         """int32[n_rows], what variety is counted by: the category, else the NMF factor, else the kind."""
-        self.popularity = combined_popularity(self._signals)
+        if before is not None and have_same_popularity(self._signals, before._signals):
+            popularity = before.popularity
+        else:
+            popularity = combined_popularity(self._signals)
+        self.popularity: Doubles = popularity
         """float64[n_rows], 0..1: trending first, then the bundle's popularity, then the number of ratings."""
         self.weights = self._signals.trend if self._signals.trend.any() else self.popularity
         """float64[n_rows], what a category's weight is the sum of."""
         self._most_popular: dict[tuple[Kinds, int], Rows] = {}
-        self._popularity: tuple[Doubles, Scores, Rows] | None = None
-        self._lowest: Rows | None = None
+        # What is kept of the lists' orders, and what it was made of: `reserved` stands for all identities.
+        self._popularity: tuple[Doubles, int, Scores, Rows] | None = before._popularity if before else None
+        self._lowest: tuple[Mask, int, Rows] | None = before._lowest if before else None
         self._made: dict[Hashable, Any] = {}
         self._made_at = catalogue.revision
         # Of the earlier rankings until the values are asked for.
@@ -76,24 +87,26 @@ class Rankings:
 
         They stand in the order of lists: the highest first, equals by their identity.
         """
-        if self._popularity is None or self._popularity[0] is not self.popularity:
+        kept, reserved = self._popularity, self._catalogue.reserved
+        if kept is None or kept[0] is not self.popularity or kept[1] != reserved:
             scores = self.popularity.astype(np.float32)
             scores.flags.writeable = False
             rows = np.flatnonzero(scores).astype(np.int32)
             front = rows[top(scores[rows], self._catalogue.column("identity")[rows], FRONT)]
-            self._popularity = self.popularity, scores, front
-        return self._popularity[1:]
+            kept = self._popularity = self.popularity, reserved, scores, front
+        return kept[2:]
 
     def lowest_identities(self) -> Rows:
         """Those of the rows that may be in lists, the lowest first, int32[<=FRONT]."""
-        if self._lowest is None:
-            rows = np.flatnonzero(self._catalogue.listed(None)).astype(np.int32)
+        listed, kept, reserved = self._catalogue.listed(None), self._lowest, self._catalogue.reserved
+        if kept is None or kept[1] != reserved or not _are_equal(kept[0], listed):
+            rows = np.flatnonzero(listed).astype(np.int32)
             identity = self._catalogue.column("identity")[rows]
             if len(rows) > FRONT:
-                kept = np.argpartition(identity, FRONT)[:FRONT]
-                rows, identity = rows[kept], identity[kept]
-            self._lowest = rows[np.argsort(identity)]
-        return self._lowest
+                lowest = np.argpartition(identity, FRONT)[:FRONT]
+                rows, identity = rows[lowest], identity[lowest]
+            kept = self._lowest = listed, reserved, rows[np.argsort(identity)]
+        return kept[2]
 
     def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
         """Names and codes of the top categories by the sum of their items' weights.
@@ -173,6 +186,10 @@ class Rankings:
             popularity_share=self._params.value_popularity,
             cheapness_share=self._params.value_cheapness,
         )
+
+
+def _are_equal(first: Mask, second: Mask) -> bool:
+    return first is second or np.array_equal(first, second)
 
 
 Stamp = tuple[int, int]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,26 @@ def read_signals(
 
     Args:
         before: of the same catalogue, earlier. With the same scores and bundle, only the rows that have
-            changed since are read.
+            changed since are read; where these say the same, the arrays are its own.
     """
     if before is None or before.trending is not trending or before.placed is not placed:
         return _read_all(catalogue, trending, placed)
-    n_rows = catalogue.n_rows
     changed = catalogue.changed_since(before.revision)
+    alive = catalogue.column("alive")[changed].tolist()
+    found = [
+        trending.scores.get(catalogue.id_of(row), (0.0, 0)) if live else (0.0, 0)
+        for row, live in zip(changed.tolist(), alive, strict=True)
+    ]
+    now: dict[str, NDArray[Any]] = {
+        "trend": np.array([max(score, 0.0) for score, _ in found], dtype=np.float64),
+        "events": np.array([events for _, events in found], dtype=np.int32),
+        "ratings": _ratings(catalogue, changed),
+    }
+    n_rows = catalogue.n_rows
+    if n_rows == len(before.trend):
+        now["groups"] = _groups(catalogue, before.top_factor, changed)
+        if all(np.array_equal(getattr(before, name)[changed], values) for name, values in now.items()):
+            return replace(before, revision=catalogue.columns_revision)  # a price is none of these
     signals = Signals(
         trending,
         placed,
@@ -71,13 +86,16 @@ def read_signals(
         ratings=extended(before.ratings, n_rows, 0),
         groups=extended(before.groups, n_rows, 0),
     )
-    alive = catalogue.column("alive")
-    for row in changed.tolist():
-        score, events = trending.scores.get(catalogue.id_of(row), (0.0, 0)) if alive[row] else (0.0, 0)
-        signals.trend[row], signals.events[row] = max(score, 0.0), events
-    signals.ratings[changed] = _ratings(catalogue, changed)
-    signals.groups[changed] = _groups(catalogue, signals.top_factor, changed)
+    now["groups"] = _groups(catalogue, signals.top_factor, changed)
+    for name, values in now.items():
+        getattr(signals, name)[changed] = values
     return signals
+
+
+def have_same_popularity(first: Signals, second: Signals) -> bool:
+    """Whether all that popularity is made of is the very same: see `read_signals`."""
+    pairs = ((first.trend, second.trend), (first.learned, second.learned), (first.ratings, second.ratings))
+    return all(one is other for one, other in pairs)
 
 
 def combined_popularity(signals: Signals) -> Doubles:

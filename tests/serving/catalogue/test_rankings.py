@@ -75,6 +75,9 @@ def assert_equal(kept: Rankings, new: Rankings) -> None:
     assert np.array_equal(kept.values, new.values)
     assert np.array_equal(kept.groups, new.groups)
     assert np.array_equal(kept.events, new.events)
+    for one, other in zip(kept.popularity_in_order(), new.popularity_in_order(), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(kept.lowest_identities(), new.lowest_identities())
     for kinds in (KINDS, None):
         assert np.array_equal(kept.most_popular(kinds, 2), new.most_popular(kinds, 2))
         assert kept.top_categories(kinds) == new.top_categories(kinds)
@@ -351,6 +354,23 @@ def test_one_edit_in_a_small_shop_sorts_nothing_and_reads_no_other_item(change: 
         after = Rankings(catalogue, trending, None, PARAMS, kept)
         assert after.values.any() and sorted_values == [] and scores.times == 1
     assert_equal(after, Rankings(catalogue, trending, None, PARAMS))
+
+
+def test_of_another_price_popularity_is_not_computed_anew() -> None:
+    catalogue = Catalogue()
+    lamp, cup = (Item(each, "product", each, price=1.0, rating_count=3) for each in ("lamp", "cup"))
+    catalogue.put(lamp, 1)
+    catalogue.put(cup, 2)
+    first = Rankings(catalogue, TRENDING, None, PARAMS)
+    order = first.popularity_in_order()
+    catalogue.put(replace(lamp, price=2.0), 3)
+    second = Rankings(catalogue, TRENDING, None, PARAMS, first)
+    assert second.popularity is first.popularity
+    assert second.popularity_in_order()[1] is order[1]
+    catalogue.put(replace(lamp, rating_count=9), 4)
+    third = Rankings(catalogue, TRENDING, None, PARAMS, second)
+    assert third.popularity_in_order()[1].tolist() == [0, 1]
+    assert np.argmax(third.popularity) == 0 and third.popularity[1] < 1
 
 
 def test_rankings_are_of_the_moment_that_their_stamp_tells() -> None:
