@@ -16,7 +16,7 @@ from serving.steps import selection
 from serving.steps.context import Context
 from serving.steps.filters import allowed_rows, not_itself, unseen
 from serving.steps.sources import Source
-from serving.steps.table import NO_ROWS, Column, Table, gather
+from serving.steps.table import NO_ROWS, Column, Table, distinct, gather
 from serving.types import Mask
 
 NO_MASK: Mask = np.zeros(0, dtype=np.bool_)
@@ -150,7 +150,7 @@ def _of_page(
     ).rows
     # What is on an earlier page may be the best of a source, which others are a share of.
     others = [column.rows for column in columns.values() if column.rows is not None]
-    rows = np.unique(np.concatenate([rows, *others])).astype(np.int32)
+    rows = distinct(np.concatenate([rows, *others]).astype(np.int32))
     found = {name: column.at(rows, context.n_rows) for name, column in columns.items()}
     scales = {name: column.scale for name, column in columns.items()}
     return Table(rows, context.identity[rows], shown[rows], found, scales)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps.table import Column, are_different, gather
+from serving.steps import table
+from serving.steps.table import Column, are_different, distinct, gather
 from training.models.blend import normalise, scale_of
 
 IDS = np.arange(6, dtype=np.uint64)
@@ -124,6 +125,31 @@ def test_the_front_of_a_kept_order_has_the_best_that_a_look_at_all_finds(
         for each in (np.zeros(0, dtype=np.int32), reserve)
     )
     assert quick.rows.tolist() == plain.rows.tolist()
+
+
+@given(st.lists(st.integers(0, 6)))
+def test_distinct_rows_are_each_there_once_in_their_order(rows: list[int]) -> None:
+    assert distinct(np.array(rows, dtype=np.int32)).tolist() == sorted(set(rows))
+
+
+@given(kept_orders(), st.integers(1, 12), st.sampled_from([1, 2, 100]))
+def test_where_the_front_has_too_few_a_score_of_the_allowed_rows_finds_what_one_of_all_does(
+    made: tuple[Column, np.ndarray, np.ndarray, np.ndarray | None, int], count: int, sparse: int
+) -> None:
+    column, allowed, identity, variants, length = made
+    front, asked = column.best(length, np.ones_like(allowed), identity), []
+
+    def exact(rows: np.ndarray) -> np.ndarray:
+        asked.append(len(rows))
+        found: np.ndarray = column.values[rows]
+        return found
+
+    kept = Column(floats(), IDS[:0].astype(np.int32), exact=exact, front=front, whole=lambda: column.values)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_SPARSE", sparse)
+        found = kept.best(count, allowed, identity, variants, 4)
+    assert found.tolist() == column.best(count, allowed, identity, variants, 4).tolist()
+    assert all(each == np.count_nonzero(allowed) and sparse * each < len(allowed) for each in asked)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9), st.integers(0, 6), st.data())
