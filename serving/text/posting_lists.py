@@ -29,6 +29,10 @@ class PostingLists:
         """Entries of a list."""
         return self._counts[number] if number < len(self._counts) else 0
 
+    def counts(self, numbers: Rows) -> Rows:
+        """Entries of some lists that have had any, int32[len(numbers)]."""
+        return np.frombuffer(self._counts, np.int32)[numbers] if len(numbers) else _NO_ROWS
+
     def rows(self, number: int) -> Rows:
         """The rows of a list, in the order in which they came.
 

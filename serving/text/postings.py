@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from serving.text.posting_lists import PostingLists
-from serving.types import Mask, Rows, Scores
+from serving.types import Doubles, Mask, Rows, Scores
 
 Edited = TypeVar("Edited", bound=tuple[Any, ...])
 
@@ -147,6 +147,18 @@ class Postings:
         """Rarity of a term, by BM25's smoothed formula: ln(1 + (N - n + 0.5) / (n + 0.5)); never negative."""
         count = self.frequency(term)
         return math.log1p((len(self) - count + 0.5) / (count + 0.5))
+
+    def squares(self, rows: Rows) -> Doubles:
+        """Of each of these rows' documents the sum of the squares of its terms' idf, float64[len(rows)]."""
+        known = len(self._documents)
+        documents = [self._documents[row] if row < known else b"" for row in rows.tolist()]
+        counts = self._having.counts(np.frombuffer(b"".join(documents), dtype=np.int32))
+        idf = np.log1p((len(self) - counts + 0.5) / (counts + 0.5))  # as `idf`
+        lengths = np.array([len(each) for each in documents], dtype=np.int64) // 4
+        found, filled = np.zeros(len(rows)), lengths > 0
+        if filled.any():
+            found[filled] = np.add.reduceat(idf * idf, (np.cumsum(lengths) - lengths)[filled])
+        return found
 
     def is_common(self, term: str) -> bool:
         """Whether so many documents have a term that its rows are worth keeping."""

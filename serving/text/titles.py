@@ -1,6 +1,5 @@
 """TF-IDF similarity of names, computed live: for items that the bundle's neighbour lists don't know yet."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,13 +87,7 @@ class NameIndex:
             self._norms = np.full(n_rows, np.nan, dtype=np.float32)
             self._edition = self._postings.edition
         unknown = rows[np.isnan(self._norms[rows])]
-        squares: dict[str, float] = {}
-        for row in unknown.tolist():
-            held = self._postings.terms_of(row)
-            for term in held:
-                if term not in squares:
-                    squares[term] = self._postings.idf(term) ** 2
-            self._norms[row] = math.sqrt(sum(squares[term] for term in held))
+        self._norms[unknown] = np.sqrt(self._postings.squares(unknown))
         found: Scores = self._norms[rows]
         return found
 

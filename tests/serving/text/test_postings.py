@@ -62,3 +62,14 @@ def test_a_document_is_held_where_to_add_it_again_would_change_nothing(
     assert not index.holds_document(0, first, {"a": 1.0})
     index.remove(0)
     assert not index.holds_document(0, first)
+
+
+@given(st.dictionaries(st.integers(0, 9), DOCUMENTS), st.lists(st.integers(0, 12)))
+def test_the_squares_of_some_rows_are_the_sums_over_their_terms(
+    documents: dict[int, dict[str, float]], asked: list[int]
+) -> None:
+    index = Postings()
+    for row, document in documents.items():
+        index.add(row, document)
+    wanted = [sum(index.idf(term) ** 2 for term in documents.get(row, ())) for row in asked]
+    assert index.squares(np.array(asked, dtype=np.int32)).tolist() == pytest.approx(wanted)
