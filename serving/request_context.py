@@ -1,5 +1,6 @@
 """What a request and the lists made for it have to tell each other: its id, and which bundle answered."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -29,6 +30,9 @@ class Request:
     """How many items of each list its page shows, as the client says; None where it does not."""
     credited: bool = False
     """Whether its answer tells its id: a click may name it, on any item of its lists."""
+    again: Callable[[], Awaitable[bool]] | None = None
+    """Asks whether the lists made for it are still what would be made, and if so counts and logs them anew;
+    None where that can't be told. For an answer of one such list, or of one home page."""
     answer_id: UUID = field(default_factory=uuid4)
     """By this its lists are found together in the log."""
 

@@ -33,6 +33,7 @@ from serving.api.connections import ClosedInTurn, Connections
 from serving.api.middleware import BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
+from serving.api.repeats import Repeats
 from serving.api.state import Measured
 from serving.api.unknown_fields import HEADER, fields_by_route, note_unknown_fields
 from serving.api.v1 import problems
@@ -130,6 +131,7 @@ def _middleware(
         layers.append(Middleware(KeyCheck, settings=settings))
     layers.append(_body_limit(settings))
     layers.append(Middleware(HeadAsGet))
+    layers.append(Middleware(Repeats, plane=plane))
     return layers
 
 

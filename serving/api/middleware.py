@@ -1,7 +1,7 @@
 """The middleware, as plain ASGI: each class does one thing before a request reaches its router.
 
 Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts, CORS, RateLimit, KeyCheck,
-BodyLimit, HeadAsGet.
+BodyLimit, HeadAsGet, Repeats (repeats.py).
 """
 
 import asyncio

@@ -13,6 +13,7 @@ from database.users import UserRow
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft, UserChanges, UserDraft
 from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
+from serving.lists.answers import Answers
 from serving.lists.list_requests import ListRequest, ListResponse
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult, Vector
 from training.params import Params
@@ -20,6 +21,9 @@ from training.params import Params
 
 class ListsProtocol(Protocol):
     """Every list that consumers ask for: see `serving.lists.recommender.Recommender`."""
+
+    @property
+    def answers(self) -> Answers: ...
 
     async def home(
         self,

@@ -102,6 +102,17 @@ class ChangeFeed:
             return self.users.last(user_id)
         return read.events
 
+    async def still(self, user_id: str) -> bool:
+        """Catch up; whether what is known of a user has not changed. False without the database."""
+        try:
+            await self._catch_up(await self._state())
+        except DatabaseUnavailableError:
+            return False
+        if self.users.current(user_id) is None:
+            return False
+        self.users.touch(user_id)
+        return True
+
     async def catch_up(self) -> None:
         """Apply what has happened; nothing when the database does not answer."""
         try:

@@ -1,8 +1,11 @@
 """What becomes of lists once they are made: counted and logged; a shadow arm's are made after the answer."""
 
 import asyncio
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+
+from prometheus_client import Counter
 
 from database.impressions import ImpressionRow, SharedList
 from serving.experiments.arms import Policy
@@ -17,6 +20,54 @@ from training.params import Params
 
 _SHARED = "shared"
 """What a row is called that refers to the shared lists of an answer: they have names of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedList:
+    """A row of the log, but for what belongs to an answer."""
+
+    endpoint: str
+    item_ids: tuple[str, ...] | None
+    propensities: tuple[float, ...] | None
+    shared: tuple[SharedList, ...] = ()
+
+
+def logged_lists(lists: Iterable[MadeList], first: int) -> list[LoggedList]:
+    """Lists as they are logged: those that are the same for every user are one row, which refers to them."""
+    logged, shared = [], []
+    for made in lists:
+        items = made.items[:first]
+        item_ids = tuple(each.item.item_id for each in items)
+        if items and made.shared:
+            shared.append(SharedList(made.name, made.part, item_ids))
+        elif items:
+            propensities = made.propensities and made.propensities[: len(items)]
+            logged.append(LoggedList(made.name, item_ids, propensities))
+    return [*logged, LoggedList(_SHARED, None, None, tuple(shared))] if shared else logged
+
+
+class Showing:
+    """The lists of one answer, which may be shown again: what is counted and logged is found out once."""
+
+    def __init__(
+        self, policy: Policy, user_id: str | None, lists: Sequence[MadeList], *, cold: bool, sampled: bool
+    ) -> None:
+        self.policy = policy
+        self.user_id = user_id
+        self.length = len(lists)
+        self.sampled = user_id if sampled else None
+        self.counts: Tally[Counter] = Tally()
+        for made in lists:
+            models = [each.model for each in made.items]
+            self.counts.update(list_metrics().counts_of(made.name, models, cold=cold, fallback=made.fallback))
+        self._lists = lists
+        self._logged: tuple[int, list[LoggedList]] | None = None
+
+    def logged(self, first: int) -> list[LoggedList]:
+        """Of each list the first so many items."""
+        if self._logged is None or self._logged[0] != first:
+            self._logged = first, logged_lists(self._lists, first)
+        return self._logged[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +95,7 @@ class Exposure:
         await self._shadows.close()
         await self.impressions.close()
 
-    def show(
-        self,
-        policy: Policy,
-        user_id: str | None,
-        lists: Sequence[MadeList],
-        *,
-        cold: bool = False,
-        sampled: bool = False,
-    ) -> Logging | None:
+    def show(self, showing: Showing) -> Logging | None:
         """Count the lists of one answer, and log them; None when these are not logged.
 
         Of what clients without a key ask for, a sample is logged of users without any event (`sampled`), and
@@ -60,13 +103,12 @@ class Exposure:
         """
         request = current_request.get()
         if request is not None:
-            request.bundle_id = policy.bundle_id
-        for made in lists:
-            models = [each.model for each in made.items]
-            list_metrics().count_list(made.name, models, cold=cold, fallback=made.fallback)
-        logging = self._logging(request, user_id if sampled else None, len(lists))
+            request.bundle_id = showing.policy.bundle_id
+        list_metrics().count(showing.counts)
+        logging = self._logging(request, showing.sampled, showing.length)
         if logging is not None:
-            self._log(policy, user_id, lists, logging)
+            first = self._first(showing.user_id, logging)
+            self._log(showing.policy, showing.user_id, showing.logged(first), logging)
         return logging
 
     def shadow(
@@ -77,7 +119,8 @@ class Exposure:
 
         async def compute() -> None:
             await asyncio.sleep(0)  # the answer goes out first
-            self._log(policy, user_id, make(), logging)
+            lists = logged_lists(make(), self._first(user_id, logging))
+            self._log(policy, user_id, lists, logging)
 
         self._shadows.submit(compute)
 
@@ -93,53 +136,35 @@ class Exposure:
             return None
         return Logging(request, shown, 1.0 if sampled is None else 1 / share)
 
-    def _log(self, policy: Policy, user_id: str | None, lists: Iterable[MadeList], logging: Logging) -> None:
-        """Lists that are the same for every user are one row, which refers to them."""
-        shared = []
-        for made in lists:
-            # Of a list that no click can be credited to, what is not seen tells nothing.
-            credited = user_id is not None or (logging.request is not None and logging.request.credited)
-            items = made.items[: self._params.positions if credited else self._first(logging)]
-            item_ids = tuple(each.item.item_id for each in items)
-            if items and made.shared:
-                shared.append(SharedList(made.name, made.part, item_ids))
-            elif items:
-                propensities = made.propensities and made.propensities[: len(items)]
-                self._add(policy, user_id, logging, made.name, item_ids=item_ids, propensities=propensities)
-        if shared:
-            self._add(policy, user_id, logging, _SHARED, shared=tuple(shared))
-
-    def _first(self, logging: Logging) -> int:
-        told = None if logging.request is None else logging.request.shown
+    def _first(self, user_id: str | None, logging: Logging) -> int:
+        """How many items of a list are logged."""
+        request = logging.request
+        # Of a list that no click can be credited to, what is not seen tells nothing.
+        if user_id is not None or (request is not None and request.credited):
+            return self._params.positions
+        told = None if request is None else request.shown
         return self._seen if told is None else told
 
-    def _add(
-        self,
-        policy: Policy,
-        user_id: str | None,
-        logging: Logging,
-        endpoint: str,
-        *,
-        item_ids: tuple[str, ...] | None = None,
-        propensities: tuple[float, ...] | None = None,
-        shared: tuple[SharedList, ...] = (),
+    def _log(
+        self, policy: Policy, user_id: str | None, lists: Iterable[LoggedList], logging: Logging
     ) -> None:
         request = logging.request
-        self.impressions.add(
-            ImpressionRow(
-                request_id="" if request is None else request.request_id,
-                answer_id=None if request is None else request.answer_id,
-                endpoint=endpoint,
-                user_id=user_id,
-                item_ids=item_ids,
-                propensities=propensities,
-                bundle_id=policy.bundle_id,
-                shown_at=self._clock(),
-                experiment_id=policy.experiment_id,
-                arm=policy.arm,
-                shown=logging.shown,
-                seen=None if request is None else request.shown,
-                weight=logging.weight,
-                shared=shared,
+        for each in lists:
+            self.impressions.add(
+                ImpressionRow(
+                    request_id="" if request is None else request.request_id,
+                    answer_id=None if request is None else request.answer_id,
+                    endpoint=each.endpoint,
+                    user_id=user_id,
+                    item_ids=each.item_ids,
+                    propensities=each.propensities,
+                    bundle_id=policy.bundle_id,
+                    shown_at=self._clock(),
+                    experiment_id=policy.experiment_id,
+                    arm=policy.arm,
+                    shown=logging.shown,
+                    seen=None if request is None else request.shown,
+                    weight=logging.weight,
+                    shared=each.shared,
+                )
             )
-        )

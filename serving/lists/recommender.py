@@ -13,13 +13,16 @@ from serving.catalogue.rankings import Rankings
 from serving.components import Components
 from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
+from serving.experiments.exposure import Showing
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
+from serving.lists.answers import Answers
 from serving.lists.current_rankings import CurrentRankings
 from serving.lists.executor import MadeList, make_list
 from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
 from serving.lists.remembered import MadeOf, RememberedLists
+from serving.lists.repeating import ALWAYS, Lasting, Repeating
 from serving.lists.users import UserReader
 from serving.steps.context import NOBODY, Context, Exploration, User
 from serving.steps.history import History
@@ -52,6 +55,9 @@ class Recommender:
         """Home pages of users."""
         self._single = RememberedLists[MadeList](lambda made: len(made.items), _SINGLE_BYTES)
         """Lists of users by ALS, and those that are the same for everybody who asks for the same."""
+        self.answers = Answers()
+        """Those made of lists that are remembered."""
+        self._repeating = Repeating(components, clock)
         self._random = random.Random()
 
     async def home(
@@ -70,7 +76,8 @@ class Recommender:
         events = await self._users.events(user_id)
         assignment = self._components.experiments.assign(events.assigned_as or user_id)
         policy = self._components.arms.policy(assignment)
-        since = self._clock() - timedelta(days=policy.params.blend.stale_days)
+        stale = timedelta(days=policy.params.blend.stale_days)
+        since = self._clock() - stale
         await self._rankings.prepare(policy, values="best_value" in lists)
         user = await self._users.user(events, user_id, since, searches=True, kinds=kinds)
         key = (user_id, limit, kinds, frozenset(lists), explain)
@@ -85,7 +92,11 @@ class Recommender:
             made_of = MadeOf(events, recent, self._state(policy, user))
             return self.remembered.get((*key, policy.arm), made_of, anew)
 
-        home = self._for_user(user, assignment, make, lambda made: made.logged())
+        lasting = None
+        if self._may_remember(policy, user, events, revision):
+            oldest = min((each.occurred_at for each in events.since(since)), default=None)
+            lasting = Lasting(events, user.day, ALWAYS if oldest is None else oldest + stale)
+        home = self._for_user(user, assignment, make, lambda made: made.logged(), lasting)
         return HomeLists(
             **{name: made.items for name, made in home.rows.items()},
             top_categories={name: made.items for name, made in home.top_categories.items()},
@@ -95,6 +106,7 @@ class Recommender:
         """Forget all lists and histories that are remembered: the next are made anew."""
         self.remembered.clear()
         self._single.clear()
+        self.answers.clear()
         self._users.forget()
 
     def _may_remember(self, policy: Policy, user: User, events: UserEvents, revision: int) -> bool:
@@ -109,13 +121,10 @@ class Recommender:
 
     def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
         """What a user's lists depend on beside their events: they are the same while this is."""
-        index, deployed = self._components.index, self._components.deployed.bundle
-        catalogue, synonyms = index.catalogue, index.lexical.synonyms_version
-        catalogue.at(self._clock())
-        feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
-        moment = catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id, synonyms
+        moment = self._repeating.moment()
         self.remembered.keep_only(moment)
         self._single.keep_only(moment)
+        self.answers.keep_only(moment)
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.
@@ -306,14 +315,21 @@ class Recommender:
         assignment: Assignment,
         make: Callable[[Policy], T],
         logged: Callable[[T], Sequence[MadeList]],
+        lasting: Lasting | None = None,
     ) -> T:
-        """Make and log a user's lists by the arm they are in; the shadow arm's after the answer."""
+        """Make and log a user's lists by the arm they are in; the shadow arm's after the answer.
+
+        `lasting` tells how long they stay as they are; None where that can't be told.
+        """
         components = self._components
         policy = components.arms.policy(assignment)
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
         sampled = not user.known and not assignment.in_full
-        logging = components.exposure.show(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        showing = Showing(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        logging = components.exposure.show(showing)
+        if lasting is not None:
+            self._repeating.note(showing, lasting)
         shadow = components.arms.shadow_policy(assignment)
         if shadow is not None and logging is not None:
             catalogue = components.index.catalogue
@@ -333,14 +349,18 @@ class Recommender:
         def anew() -> MadeList:
             return replace(make_list(recipe, self._told(policy, n, kinds, **wanted)), shared=True)
 
-        if policy.epsilon > 0 or wanted.keys() - {"item", "query", "vector", "explain"}:
+        remembered = policy.epsilon <= 0 and not wanted.keys() - {"item", "query", "vector", "explain"}
+        if not remembered:
             made = anew()
         else:
             # A query has one vector, which comes later than its words while the embedding model is busy.
             asked = wanted | {"vector": wanted.get("vector") is not None}
             key = (recipe.name, n, kinds, tuple(sorted(asked.items())))
             made = self._single.get(key, MadeOf(UserEvents(), 0, self._state(policy, NOBODY)), anew)
-        self._components.exposure.show(policy, None, [made])
+        showing = Showing(policy, None, [made], cold=False, sampled=False)
+        self._components.exposure.show(showing)
+        if remembered:
+            self._repeating.note(showing, Lasting())
         return made
 
     def _exploration(self, policy: Policy) -> Exploration | None:

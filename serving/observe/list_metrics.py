@@ -4,7 +4,7 @@ One object a process, for Prometheus' registry takes a name once; workers share 
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from time import perf_counter
@@ -66,15 +66,23 @@ class ListMetrics:
             known = self._by_step[step] = self._steps.labels(step)
         known.observe(seconds)
 
-    def count_list(
+    def counts_of(
         self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
-    ) -> None:
-        """Count one list: each item's model, whether the user was cold, and why it came from a fallback."""
-        self._lists.labels(endpoint, "true" if cold else "false").inc()
+    ) -> dict[Counter, int]:
+        """What one list is counted as, and how often: each item's model, whether the user was cold, and why
+        it came from a fallback.
+        """
+        counts = {self._lists.labels(endpoint, "true" if cold else "false"): 1}
         for model, items in Tally(models).items():
-            self._items.labels(endpoint, model).inc(items)
+            counts[self._items.labels(endpoint, model)] = items
         if fallback is not None:
-            self._fallbacks.labels(endpoint, fallback).inc()
+            counts[self._fallbacks.labels(endpoint, fallback)] = 1
+        return counts
+
+    def count(self, counts: Mapping[Counter, int]) -> None:
+        """Count lists: `counts_of` each, summed up."""
+        for counter, times in counts.items():
+            counter.inc(times)
 
     def count_unlogged(self, lists: int) -> None:
         """Count lists that are not logged, since their client had its share of the minute."""

@@ -28,6 +28,7 @@ from serving.errors import (
     UserExistsError,
     UserNotFoundError,
 )
+from serving.lists.answers import Answers
 from serving.lists.list_requests import (
     ListRequest,
     ListResponse,
@@ -57,6 +58,7 @@ class FakePlane:
         self.trained = True
         self.failure: Exception | None = None
         self.next_article = 1
+        self.answers = Answers()
         self.shown: list[int | None] = []
         """What the requests for lists said of how many are shown."""
         for number in range(1, 4):
