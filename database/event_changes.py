@@ -12,8 +12,19 @@ from hashlib import sha256
 import asyncpg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+BUCKETS = 65_536
 EVERYBODY = None
 """The bucket that stands for all of them."""
+_LAST_TIME, _ENDED_THEN = -1, -2
+"""In place of a bucket: what the row's number tells of the last time that changes were forgotten."""
+_ENDED = """
+    select pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint
+    from pg_current_snapshot() now
+"""
+_DELETE_SOME = """
+    delete from event_changes
+    where xid < %(ended)s::text::xid8 or xid >= %(following)s::text::xid8 or bucket < 0
+"""
 _KEPT = "select exists (select from pg_trigger where tgrelid = 'interactions'::regclass and tgname = $1)"
 
 
@@ -31,7 +42,7 @@ class EventChanges:
 
 
 def bucket_of(user_id: str) -> int:
-    """The bucket, one of 65,536, that a user's or a visitor's id is in."""
+    """The bucket, one of BUCKETS, that a user's or a visitor's id is in."""
     return int.from_bytes(sha256(user_id.encode()).digest()[:2], "big")
 
 
@@ -52,10 +63,28 @@ def note_everybody_changed(conn: Connection) -> None:
 
 
 def forget_changes(conn: Connection) -> None:
-    """Delete what was noted so far; whoever has not read it yet takes everybody's events for changed.
+    """Delete what was noted before the last time that this was done; the caller commits.
 
-    The caller commits.
+    Who has not read what is noted since then takes everybody's events for changed: the number of that time
+    stands for everybody from now on, and a snapshot that shows it shows all that is deleted. Two rows of no
+    bucket tell the number, and up to which one every transaction had ended then.
     """
     with conn.cursor() as cursor:
-        cursor.execute("delete from event_changes")
-    note_everybody_changed(conn)
+        cursor.execute("select pg_current_xact_id()::text::bigint")
+        (own,) = cursor.fetchone() or (0,)
+        cursor.execute(_ENDED)
+        ended, following = cursor.fetchone() or (0, 0)
+        cursor.execute("select bucket, xid::text::bigint from event_changes where bucket < 0")
+        told: dict[int, int] = dict(cursor.fetchall())
+        read_since, ended_then = told.get(_LAST_TIME, following), told.get(_ENDED_THEN, following)
+        # Numbers of another server, of which this one's data were restored, may be higher than its own.
+        if max(read_since, ended_then) < following:
+            cursor.execute(_DELETE_SOME, {"ended": ended_then, "following": following})
+        else:
+            cursor.execute("delete from event_changes")
+            read_since = own
+        marks = ((read_since, EVERYBODY), (own, _LAST_TIME), (ended, _ENDED_THEN))
+        for number, bucket in marks:
+            cursor.execute(
+                "insert into event_changes (xid, bucket) values (%s::text::xid8, %s)", (number, bucket)
+            )

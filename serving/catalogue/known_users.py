@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from sys import getsizeof
 from time import monotonic
 
-from database.event_changes import EVERYBODY, EventChanges, bucket_of
+from database.event_changes import BUCKETS, EVERYBODY, EventChanges, bucket_of
 from database.state import ReadRequest, UserEvents
 
 MOST_BYTES = 100_000_000
 """What interactions of users may take of the memory."""
 _USER_BYTES = 400
 """What a user takes beside them."""
+_HOLDS_SECONDS = 3600.0
+"""A user's events are read again after half of this at least and all of it at most, not everybody's at once:
+what is written past the triggers is seen by then."""
 
 _NOTHING = UserEvents()
 
@@ -24,15 +27,16 @@ class _Known:
     bucket: int
     begun: int
     """How many times changes had been read when these events were asked for."""
-    due: float | None
-    """When, by the monotonic clock, the user has an event more; None for never."""
+    due: float
+    """When, by the monotonic clock, the user has an event more, or is read again in any case."""
 
 
 class KnownUsers:
     """The users seen last, as far as there is room: for when nothing changed or the database is away.
 
     What was read of a user holds until a change of their bucket is read, or one that is dated in the future
-    has come. A change that was read while their events were on their way may be one that these lack.
+    has come, and for an hour at most. A change that was read while their events were on their way may be one
+    that these lack.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -76,7 +80,7 @@ class KnownUsers:
             return None
         if max(self._changed.get(known.bucket, 0), self._all_changed) > known.begun:
             return None
-        return known.events if known.due is None or monotonic() < known.due else None
+        return known.events if monotonic() < known.due else None
 
     def last(self, user_id: str) -> UserEvents:
         """A user's events as they were last seen; nothing of one who is not known."""
@@ -92,10 +96,12 @@ class KnownUsers:
             begun: `readings` when they were asked for.
             asked: the monotonic clock then.
         """
-        events, due = read.events, None if read.due_in is None else asked + read.due_in
+        events, bucket = read.events, bucket_of(user_id)
+        holds = _HOLDS_SECONDS * (1 + bucket / BUCKETS) / 2
+        due = asked + (holds if read.due_in is None else min(holds, read.due_in))
         self._drop(user_id)
         size = events.nbytes + getsizeof(user_id) + _USER_BYTES
-        self._known[user_id] = _Known(events, size, bucket_of(user_id), begun, due)
+        self._known[user_id] = _Known(events, size, bucket, begun, due)
         self.nbytes += size
         while self.nbytes > self._most:
             self._drop(next(iter(self._known)))

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import psycopg2
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -48,12 +50,16 @@ class Readers(RuleBasedStateMachine):
         self.conns = [self.runner.run(asyncpg.connect(self.dsn)) for _ in range(3)]
         self.begun: list[Any] = [None, None]
         self.reader = self.conns[2]
+        self.forgetting = psycopg2.connect(self.dsn)
         self.runner.run(self.reader.execute("truncate interactions, event_changes"))
         self.users = KnownUsers()
+        self.late = KnownUsers()
+        """Of a worker that reads now and then."""
 
     def teardown(self) -> None:
         for conn in self.conns:
             self.runner.run(conn.close(timeout=5))
+        self.forgetting.close()
         self.runner.close()
 
     @rule(writer=writers, commits=st.booleans())
@@ -84,15 +90,26 @@ class Readers(RuleBasedStateMachine):
     @rule()
     def forget(self) -> None:
         """As the hourly job does."""
-        self.runner.run(self.reader.execute("delete from event_changes"))
-        self.runner.run(self.reader.execute("insert into event_changes (bucket) values (null)"))
+        forget_changes(self.forgetting)
+        self.forgetting.commit()
 
     @rule()
     def everybody_asks(self) -> None:
         """Of whom nothing is known, or whose events have changed."""
         begun = self.users.readings
         for user in IDS:
-            self.users.remember(user, self._read(user), begun=begun, asked=0.0)
+            self.users.remember(user, self._read(user), begun=begun, asked=monotonic())
+
+    @rule()
+    def a_late_worker_reads(self) -> None:
+        """It has missed whatever was forgotten meanwhile."""
+        _, changes = self.runner.run(read_changes(self.reader, self.late.snapshot))
+        self.late.note(changes)
+        for user in IDS:
+            found = self._read(user)
+            if (known := self.late.current(user)) is not None:
+                assert known.latest == found.events.latest, user
+            self.late.remember(user, found, begun=self.late.readings, asked=monotonic())
 
     @rule(user=ids)
     def overtaken(self, user: str) -> None:
@@ -100,7 +117,7 @@ class Readers(RuleBasedStateMachine):
         begun = self.users.readings
         read = self._read(user)
         self.catch_up()
-        self.users.remember(user, read, begun=begun, asked=0.0)
+        self.users.remember(user, read, begun=begun, asked=monotonic())
 
     @invariant()
     def what_is_known_is_what_is_there(self) -> None:
@@ -220,18 +237,63 @@ async def test_of_very_many_rows_everybody_has_changed(pool: asyncpg.Pool) -> No
             assert found == {None}, change
 
 
-async def test_what_was_noted_is_forgotten_and_everybody_reads_again(
+async def test_what_was_noted_is_forgotten_at_the_second_time(
     pool: asyncpg.Pool, connection: Connection
 ) -> None:
     async with pool.acquire() as conn:
-        since = await snapshot(conn)
+        behind = await snapshot(conn)
         await record(conn, user_id="ann", event_type="click", item_id="I1")
+        for _ in range(2):
+            forget_changes(connection)
+            connection.commit()
+            await record(conn, user_id="bob", event_type="click", item_id="I1")
+        noted = {bucket_of("bob")}
+        assert await conn.fetchval("select count(*) from event_changes where bucket >= 0") == 2
+        since, found = await changed(conn, behind)
+        assert found >= {None}, "who has not read what is forgotten reads everybody's events"
+        for _ in range(3):
+            await record(conn, user_id="bob", event_type="click", item_id="I1")
+            forget_changes(connection)
+            connection.commit()
+            since, found = await changed(conn, since)
+            assert {each for each in found if each is None or each >= 0} == noted, (
+                "who has read reads no more"
+            )
+        assert await conn.fetchval("select count(*) from event_changes") < 8
+
+
+async def test_nothing_is_forgotten_that_an_open_transaction_may_have_hidden(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as late, pool.acquire() as reader:
+        transaction = late.transaction()
+        await transaction.start()
+        await record(late, user_id="ann", event_type="click", item_id="I1")
         forget_changes(connection)
         connection.commit()
-        assert await conn.fetchval("select count(*) from event_changes") == 1
+        since = await snapshot(reader)
+        await transaction.commit()
+        for _ in range(3):
+            forget_changes(connection)
+            connection.commit()
+            found = (await changed(reader, since))[1]
+            assert None in found or bucket_of("ann") in found
+
+
+async def test_numbers_of_another_server_are_forgotten_at_once(
+    pool: asyncpg.Pool, connection: Connection
+) -> None:
+    async with pool.acquire() as conn:
+        forget_changes(connection)
+        connection.commit()
+        await conn.execute("update event_changes set xid = (xid::text::bigint + 1000000)::text::xid8")
+        since = await snapshot(conn)
+        for _ in range(2):
+            forget_changes(connection)
+            connection.commit()
         since, found = await changed(conn, since)
-        assert found == {None}
-        assert (await changed(conn, since))[1] == set()
+        assert None in found
+        assert None not in (await changed(conn, since))[1]
 
 
 async def test_months_that_are_dropped_change_everybodys_events(
@@ -266,6 +328,6 @@ def test_a_server_whose_numbers_are_lower_is_another() -> None:
     read = ReadRequest(None, users.last("ann"))  # type: ignore[arg-type]  # the state is no matter
     for told, holds in (("100:105:", True), ("103:109:104", True), ("90:104:", False), ("90:104:", False)):
         if told == "100:105:":
-            users.remember("ann", read, begun=users.readings, asked=0.0)
+            users.remember("ann", read, begun=users.readings, asked=monotonic())
         users.note(EventChanges(told, ()))
         assert (users.current("ann") is not None) is holds

@@ -44,8 +44,8 @@ COUNTED = {
     "shortlist_lists_total",
 }
 LOGGED = """
-    select endpoint, user_id, item_ids, propensities, bundle_id, experiment_id, arm, shown, seen, part, weight,
-        content_id, request_id = $1 as asked
+    select endpoint, user_id, item_ids, propensities, bundle_id, experiment_id, arm, shown, seen, part,
+        weight, content_id, request_id = $1 as asked
     from impression_lists where request_id = $1 order by endpoint, list_id
 """
 
@@ -111,17 +111,19 @@ async def asking(
     app = create_app(opened, Settings(_env_file=None, api_keys="secret", cors_origins="http://shop.example"))
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 5000))
     key = {"X-API-Key": "secret"}
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=key) as http:
-            asked = Asking(plane, http, pool)
-            route = app.router.app
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=key) as http,
+    ):
+        asked = Asking(plane, http, pool)
+        route = app.router.app
 
-            async def noted(scope: Any, receive: Any, send: Any) -> None:
-                asked.made.append(scope["path"])
-                await route(scope, receive, send)
+        async def noted(scope: Any, receive: Any, send: Any) -> None:
+            asked.made.append(scope["path"])
+            await route(scope, receive, send)
 
-            monkeypatch.setattr(app.router, "middleware_stack", noted)
-            yield asked
+        monkeypatch.setattr(app.router, "middleware_stack", noted)
+        yield asked
 
 
 async def click(plane: LivePlane, user_id: str, item_id: str) -> None:

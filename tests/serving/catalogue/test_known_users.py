@@ -4,11 +4,13 @@ import gc
 import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from database.event_changes import EventChanges
 from database.interactions import InteractionRow
 from database.state import EventGroup, ReadRequest, State, UserEvents
 from serving.catalogue.known_users import KnownUsers
@@ -38,6 +40,16 @@ def test_the_users_seen_last_are_remembered_as_far_as_there_is_room(
         kept = [users.last(each) for each in "abcdefgh"]
         assert sum(each.nbytes for each in kept if each.latest) <= users.nbytes <= LIMIT
         assert did in kept or did.nbytes > LIMIT - 1000
+
+
+def test_events_are_read_again_within_an_hour_whatever_is_told_of_them() -> None:
+    users = KnownUsers()
+    users.note(EventChanges("100:105:", ()))
+    for ago, holds in ((1_700, {True}), (2_700, {True, False}), (3_700, {False})):
+        for number in range(50):
+            read = ReadRequest(State(0, 0, None), UserEvents((EVENT,)))
+            users.remember(f"u{number}", read, begun=users.readings, asked=monotonic() - ago)
+        assert {users.current(f"u{number}") is not None for number in range(50)} == holds
 
 
 @pytest.mark.slow
