@@ -53,7 +53,7 @@ KERNELS := "Haswell 4" "Sandybridge 1" "Nehalem 2" $(if $(shell grep -m1 -ow avx
 test-kernels: install ## test models and ranking with the rounding of other processors and numbers of threads
 	@for kernel in $(KERNELS); do set -- $$kernel; echo "OpenBLAS: $$1, threads: $$2"; \
 	OPENBLAS_CORETYPE=$$1 OPENBLAS_NUM_THREADS=$$2 OMP_NUM_THREADS=$$2 $(PY) -m pytest -q --no-header tests/training/pipeline/test_rounding.py \
-	tests/training/models/test_{als,nmf,contract,blend}.py tests/training/models/core/test_{rounding,neighbours}.py tests/serving/steps || exit 1; done
+	tests/training/models/test_{als,nmf,contract,blend}.py tests/training/models/core/test_{longest_first,neighbours,rounding}.py tests/serving/steps || exit 1; done
 
 check: install ## style, types, and which folder may import which
 	@$(PY) -m ruff check .

@@ -91,6 +91,7 @@ def _context(size: int, sort: Sort | None, params: Params) -> Context:
         small=False,
         n=20,
         length=20,
+        brought=5 * params.ranking.candidates,
         params=params,
         sort=sort,
     )

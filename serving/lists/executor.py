@@ -44,8 +44,7 @@ def make_list(recipe: Recipe, context: Context) -> MadeList:
         with timed_step(recipe.scorer):
             table = recipe.scorer(context, table)
     with timed("best"):
-        reordered = max(context.params.ranking.candidates, 2 * context.length)
-        wanted = reordered if recipe.rerankers else context.length
+        wanted = context.reordered if recipe.rerankers else context.length
         table = selection.best(table, wanted, recipe.eligible, variants)
     for rerank in recipe.rerankers:
         with timed_step(rerank):

@@ -37,7 +37,6 @@ def retrieve(
     columns = _ask(recipe.sources, context, allowed)
     if recipe.whole:
         return _everything(recipe, context, columns, allowed, variants)
-    each = max(5 * context.params.ranking.candidates, context.n)
     least = context.length if recipe.eligible == "all" or recipe.scores_everything else 0
     with timed("candidates"):
         table = gather(
@@ -45,7 +44,7 @@ def retrieve(
             context.live,
             allowed,
             context.identity,
-            None if context.small else each,
+            None if context.small else context.brought,
             least=least,
             variants=context.variants,
             different=context.length,
@@ -88,7 +87,7 @@ def _everything(
     variants: selection.OneOfVariants | None,
 ) -> tuple[Table, Mask]:
     """The scored candidates of a page of a list that counts everything that fits, and which rows do."""
-    each = max(5 * context.params.ranking.candidates, context.n)
+    each = context.brought
     fits = None if context.small else _fitting(recipe, context, columns, allowed)
     if fits is not None:
         with timed("candidates"):

@@ -173,6 +173,16 @@ class Context:
         return self.n if self.exploration is None else max(self.n, self.exploration.pool)
 
     @property
+    def brought(self) -> int:
+        """How many of its best a source brings to the table of a large catalogue."""
+        return max(5 * self.params.ranking.candidates, self.n)
+
+    @property
+    def reordered(self) -> int:
+        """How many of the best a reranker puts in order."""
+        return max(self.params.ranking.candidates, 2 * self.length)
+
+    @property
     def history(self) -> History:
         """The user's."""
         return self.user.history

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from serving.bundle.loading import PlacedBundle
 from serving.steps.context import Context
 from serving.steps.history import History
 from serving.steps.scales import scale_of_column
-from serving.steps.table import EMPTY_COLUMN, Column
-from serving.types import Mask, Rows, Scores
+from serving.steps.table import EMPTY_COLUMN, Column, are_different
+from serving.types import Mask, Rows, Scores, Vector
 from training.models.blend import CONTENT_MODEL, NEW_ITEMS
 from training.models.core.base import Query
 from training.models.tfidf import TfidfConfig
@@ -38,13 +39,43 @@ def nmf(context: Context, allowed: Mask) -> dict[str, Column]:
 
 
 def als(context: Context, allowed: Mask) -> dict[str, Column]:
-    """ALS with the history folded in; the trained factors of a user whose history is out of reach."""
+    """ALS with the history folded in; the trained factors of a user whose history is out of reach.
+
+    For lists that it makes alone: of a large catalogue it brings as many as such a list can hold.
+    """
+    bundle, vector = context.bundle, _als_vector(context)
+    if bundle is None or vector is None:
+        return {"als": EMPTY_COLUMN}
+    best = None if context.small else _best_by_als(context, bundle, vector, allowed)
+    return {"als": best or Column(bundle.models.als.scores_of(vector), bundle.rows, bundle.dense)}
+
+
+def _als_vector(context: Context) -> Vector | None:
+    """The user's factors, float32[d]; None where nothing is known of the user."""
     query, bundle = context.model_query(), context.bundle
-    if len(query.items) or bundle is None or context.user.trained < 0:
-        return {"als": _column(context, "als", query)}
+    if bundle is None:
+        return None
     model = bundle.models.als
-    vector = model.user_factors[model.user_rows[context.user.trained]]
-    return {"als": Column(model.scores_of(vector), bundle.rows, bundle.dense)}
+    if len(query.items):
+        return model.user_vector(query)
+    trained = context.user.trained
+    return None if trained < 0 else model.user_factors[model.user_rows[trained]]
+
+
+def _best_by_als(context: Context, bundle: PlacedBundle, vector: Vector, allowed: Mask) -> Column | None:
+    """The best allowed items alone; None where these are not found without a score of every item."""
+    # Without a dislike the order stays, and what is behind the list's end is in none.
+    wanted = count = context.reordered if len(context.history.disliked) else context.length
+    most = context.brought
+    while count <= most:
+        found = bundle.models.als.best_of(vector, count, lambda items: allowed[bundle.rows[items]])
+        if found is None:
+            return None
+        rows = bundle.rows[found[0]]
+        if are_different(rows, context.variants, wanted):
+            return Column(found[1], rows)
+        count *= 4
+    return None
 
 
 def _column(context: Context, name: str, query: Query) -> Column:

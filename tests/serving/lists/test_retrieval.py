@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sized
 from dataclasses import fields, replace
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,15 @@ from serving.lists.executor import make_list
 from serving.lists.recipes import Recipe
 from serving.lists.retrieval import retrieve
 from serving.steps import context as contexts
-from serving.steps.context import Context, Recent
+from serving.steps.context import Context, Exploration, Recent, User
+from serving.steps.rerankers.dislikes import penalise_disliked
+from serving.steps.scorers.single import Single
+from serving.steps.sources import models
 from serving.steps.table import Table
 from tests.worlds.plain_lists import Plain, agree
 from tests.worlds.world import World, texts, user, world
+from training.models.als import Als
+from training.models.core import longest_first
 
 RECIPES = {name: each for name, each in vars(recipes).items() if isinstance(each, Recipe)}
 LARGE = 100
@@ -151,3 +157,63 @@ def test_a_large_shop_in_which_nothing_is_popular_yet_shows_items(name: str) -> 
     context = made.context(10, shares={"cf": 0.5, "embeddings": 0.5})
     context.rankings.popularity = np.zeros(context.n_rows)
     assert len(make_list(RECIPES[name], context).items) == 10
+
+
+def by_the_longest(made: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world, as if its bundle had so many items that the longest factors are looked at alone."""
+    monkeypatch.setattr(longest_first, "LEAST_ITEMS", 100)
+    monkeypatch.setattr(longest_first, "_FIRST", 64)
+    monkeypatch.setattr(longest_first, "_FEW", 8)
+    monkeypatch.setattr(longest_first, "_SHARE", 1)
+    assert made.placed is not None
+    loaded = made.placed.loaded
+    # Steeper than they are, as of a catalogue with a long tail.
+    arrays = loaded.models.als.arrays()
+    lengths = np.linalg.norm(arrays["item_factors"], axis=1, keepdims=True)
+    arrays["item_factors"] = (arrays["item_factors"] * lengths).astype(np.float32)
+    als = Als.restore(arrays, loaded.models.als.settings())
+    placed = replace(made.placed, loaded=replace(loaded, models=replace(loaded.models, als=als)))
+    return replace(made, placed=placed)
+
+
+@pytest.mark.parametrize("variants", [False, True], ids=["every variant", "one of variants"])
+@pytest.mark.parametrize("name", ["ALS", "LIKED_WITH_A_BASKET"])
+def test_a_list_by_als_is_the_same_from_the_longest_factors(
+    name: str, variants: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, recipe = by_the_longest(world(0, "large"), monkeypatch), RECIPES[name]
+    few = 0
+    for seed in range(12):
+        kinds = frozenset({"product"}) if seed % 3 else None
+        for who in (user(made, seed, events=12), User("bob", trained=seed), User("eve", trained=-1)):
+            permitted = (
+                np.random.default_rng(seed).random(made.index.catalogue.n_rows) < (0.6, 0.05)[seed % 2]
+            )
+            narrow = permitted if seed > 5 else None
+            explored = (
+                [Exploration(0.5, 12, Random(seed)) for _ in range(2)] if seed % 4 == 0 else [None, None]
+            )
+            context = made.context(
+                9, user=who, kinds=kinds, permitted=narrow, one_of_variants=variants, exploration=explored[0]
+            )
+            table, _ = retrieve(recipe, context, None)
+            found = make_list(recipe, context)
+            with monkeypatch.context() as patch:
+                patch.setattr(Als, "best_of", lambda *_: None)
+                context = replace(context, exploration=explored[1])
+                plain, wanted = retrieve(recipe, context, None)[0], make_list(recipe, context)
+            assert found.rows.tolist() == wanted.rows.tolist()
+            scores = [[each.score for each in made_list.items] for made_list in (found, wanted)]
+            assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+            assert (found.fallback, found.propensities) == (wanted.fallback, wanted.propensities)
+            few += len(table) < len(plain)
+    assert few >= 5
+
+
+@pytest.mark.parametrize("name", [name for name, each in RECIPES.items() if models.als in each.sources])
+def test_als_brings_few_to_lists_alone_that_can_hold_no_others(name: str) -> None:
+    """It brings no more items than such a list is chosen from, which would be too few for a blend."""
+    recipe = RECIPES[name]
+    assert recipe.sources == (models.als,) and recipe.scorer == Single("als")
+    assert set(recipe.rerankers) <= {penalise_disliked}
+    assert recipe.eligible == "positive" and not recipe.whole and not recipe.scores_everything

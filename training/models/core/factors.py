@@ -5,10 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from training.models.core.base import Model, Query, top_k
+from training.models.core.base import Model, Query, exclude, top_k
 from training.models.core.covariance import covariance_from, deviation_along
 from training.models.core.data import Strength, transform, transform_matrix
-from training.models.core.rounding import STORED, zero_rounding
+from training.models.core.longest_first import Allowed, LongestFirst
+from training.models.core.rounding import STORED, rounding_bound, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
 
@@ -46,6 +47,7 @@ class FactorModel(Model):
         self._inverse_norms = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
         self._terms = item_factors.shape[1] + STORED
         self._covariance = self._covariance_of_items()
+        self._longest_first = LongestFirst(item_factors, norms)
 
     @abstractmethod
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
@@ -80,6 +82,37 @@ class FactorModel(Model):
     def scores_of(self, vector: FloatArray) -> FloatArray:
         """Scores of all items for user factors (float32[d]), stored or folded in; float32[n_items]."""
         return zero_rounding(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
+
+    def best_of(
+        self, vector: FloatArray, k: int, allowed: Allowed | None = None
+    ) -> tuple[IntArray, FloatArray] | None:
+        """The k best of the allowed items for user factors (float32[d]) and whoever equals the last of them,
+        int32[m], ascending, and their scores, float32[m], all above zero.
+
+        None where only `scores_of` knows: in a small catalogue, or where the longest factors do not tell.
+        """
+        few = self._longest_first.candidates(vector, k, rounding_bound(self._terms), allowed)
+        if few is None:
+            return None
+        # Not by BLAS: equal factors have equal scores, whichever other items are looked at.
+        scores: FloatArray = np.einsum("ij,j->i", self.item_factors[few], vector)
+        scores = zero_rounding(scores, self._norms[few] * np.linalg.norm(vector), self._terms)
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        if not least > 0.0:
+            return None
+        kept = scores >= least
+        return few[kept], scores[kept]
+
+    def recommend(self, query: Query, k: int) -> tuple[IntArray, FloatArray]:
+        vector = self.user_vector(query)
+        # Of the best, those that are excluded may be as many as there are.
+        found = self.best_of(vector, k + len(query.exclude))
+        if found is None:
+            return top_k(exclude(self.scores_of(vector), query.exclude), k)
+        items, scores = found
+        kept = np.isin(items, query.exclude, invert=True)
+        places, best = top_k(scores[kept], k)
+        return items[kept][places], best
 
     def score_batch(self, histories: Csr) -> FloatArray:
         vectors = self.fold_in_batch(transform_matrix(histories, self.strength))
