@@ -11,7 +11,7 @@ from benchmarks.speed.vectors import use_one_thread
 from training.evaluation.ranking import rank
 from training.models.als import Als, AlsConfig
 from training.models.als import fit as fit_als
-from training.models.core.base import Query, top_k
+from training.models.core.base import Query, exclude, top_k
 from training.models.core.types import Csr, IntArray
 from training.params import load_params
 
@@ -30,8 +30,9 @@ def _fold_in(size: int) -> Pair:
     train, model = _fitted(size)
     use_one_thread()
     several = np.flatnonzero(np.diff(train.indptr) > 1)[:_NEW_USERS]
+    # As a new user asks for a list: without what they have seen.
     queries = [
-        Query(train.indices[span], train.data[span])
+        Query(train.indices[span], train.data[span], train.indices[span])
         for span in (slice(train.indptr[user], train.indptr[user + 1]) for user in several.tolist())
     ]
     vectors = [model.user_vector(query) for query in queries]
@@ -44,8 +45,8 @@ def _fold_in(size: int) -> Pair:
 
     def agree(our: Any, their: Any) -> str:
         shared = [
-            len(np.intersect1d(found, top_k(scores, DEPTH)[0]))
-            for found, scores in zip(our, their, strict=True)
+            len(np.intersect1d(found, top_k(exclude(scores, query.exclude), DEPTH)[0]))
+            for query, found, scores in zip(queries, our, their, strict=True)
         ]
         overlap = float(np.mean(shared)) / DEPTH
         assert overlap >= _OVERLAP, f"overlap@{DEPTH} {overlap:.3f}"
