@@ -7,18 +7,23 @@ them in an open transaction keeps that lock away; nobody waits behind it for lon
 go the plain way, as they do where somebody wrote one of that month meanwhile.
 """
 
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from database.errors import DatabaseError
 from database.event_changes import note_everybody_changed
+from database.locks import DDL_TIMEOUT
 from database.partitions import INTERACTIONS
+
+logger = logging.getLogger(__name__)
 
 LEAST = 20_000
 """Events of a month from which this is worth a lock."""
@@ -27,9 +32,14 @@ LOADING = "loading_interactions"
 _TRIES, _PATIENCE, _PAUSE = 10, "250ms", 0.5
 """How often the lock is tried, how long each time, and seconds in which others get their turn."""
 _SPAN = "loading_span"
+_OURS = "months that an ingestion fills, with the temporary table "
+"""Comment on LOADING, and the number of a table that only this run has: what a killed one left is found by
+it, and never filled on."""
+_RUN = "'pg_temp.staged_interactions'::regclass::oid::text"
 
 _WITH_EVENTS = """
-select c.relname, pg_get_expr(c.relpartbound, c.oid), bounds::text, sum(e.events)::bigint
+select c.relname, pg_get_expr(c.relpartbound, c.oid), bounds::text, sum(e.events)::bigint, 
+    array_agg(e.month)
 from pg_class parent join pg_inherits i on i.inhparent = parent.oid join pg_class c on c.oid = i.inhrelid
     cross join lateral partition_range(c.oid) as bounds
     join unnest(%(months)s::timestamptz[], %(counts)s::bigint[]) as e (month, events) on e.month <@ bounds
@@ -69,14 +79,30 @@ class MonthTakenError(DatabaseError):
     """Somebody wrote an event of a month that was empty, or changed or dropped the month."""
 
 
+IN_THE_WAY = (
+    MonthTakenError,
+    errors.LockNotAvailable,
+    errors.DeadlockDetected,
+    errors.OutOfMemory,
+    psycopg2.IntegrityError,
+    psycopg2.InternalError,
+    psycopg2.NotSupportedError,
+    psycopg2.ProgrammingError,
+)
+"""What keeps an empty month from being filled apart: readers, writers, an operator's view or constraint, a
+table of that name, what the role may not do, too many locks. The plain way raises what is wrong with both."""
+
+
 @dataclass(frozen=True)
 class Month:
-    """A partition without a row. `span` is its tstzrange and `bound` the same in the words of its table."""
+    """A partition without a row. `span` is its tstzrange and `bound` the same in the words of its table;
+    `starts` are the first moments of the months with events that it holds."""
 
     table: str
     bound: str
     span: str
     events: int
+    starts: list[datetime]
 
     @property
     def loading(self) -> str:
@@ -101,18 +127,119 @@ def empty_months(conn: Connection, events: Mapping[datetime, int]) -> list[Month
         cursor.execute(
             _WITH_EVENTS, {**values, "table": INTERACTIONS.table, "prefix": f"{INTERACTIONS.table}_"}
         )
-        return [month for month in (Month(*row) for row in cursor.fetchall()) if _empty(cursor, month)]
+        found = [Month(*row) for row in cursor.fetchall()]
+        return [month for month in found if _empty(cursor, month)]
+
+
+class LoadingMonths:
+    """Fills empty months while a file is read; nobody reads them, and `drop_loading` undoes it.
+
+    Commits when it has made their tables, so that no lock is held for as long as the file takes.
+
+    Attributes:
+        tables: the months that are filled so.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        self.tables: dict[str, Month] = {}
+        self._conn = conn
+        self._known: dict[datetime, bool] = {}
+        self._possible = True
+
+    def take(self, events: Mapping[datetime, int]) -> Collection[datetime]:
+        """Of which months (by their first moments) events go into LOADING: none of a small file.
+
+        Args:
+            events: how many there have been of each month.
+        """
+        new = [month for month in events if month not in self._known]
+        if new and self._possible and sum(events.values()) >= LEAST:
+            self._make(new)
+        return [month for month, apart in self._known.items() if apart]
+
+    def _make(self, new: Sequence[datetime]) -> None:
+        found = empty_months(self._conn, dict.fromkeys(new, LEAST))
+        with self._conn.cursor() as cursor:
+            cursor.execute("savepoint before_loading")
+            try:
+                make_loading(self._conn, found)
+            except IN_THE_WAY as error:
+                cursor.execute("rollback to savepoint before_loading")
+                logger.warning("no month is filled while the file is read: %s", str(error).strip())
+                self._possible, found = False, []
+        self.tables |= {month.table: month for month in found}
+        apart = {start for month in found for start in month.starts}
+        self._known |= {start: start in apart for start in new}
+        self._conn.commit()
+
+    def pour_out(self, kept: Sequence[Month], columns: Sequence[str]) -> int:
+        """Put the events of all months but these into the temporary table; returns how many."""
+        names, poured = ", ".join(columns), 0
+        with self._conn.cursor() as cursor:
+            for table in self.tables.keys() - {month.table for month in kept}:
+                loading = self.tables.pop(table).loading
+                _do(cursor, f"insert into staged_interactions ({names}) select {names} from {{}}", loading)
+                poured += cursor.rowcount
+        return poured
 
 
 def make_loading(conn: Connection, months: Sequence[Month]) -> None:
-    """Make LOADING with a table for each month, without keys and indexes."""
+    """Make LOADING with a table for each month, without keys and indexes, where they are not there yet.
+
+    Events that come in by its name get their numbers of the sequence of all.
+    """
+    if not months:
+        return
     with conn.cursor() as cursor:
-        cursor.execute(
-            f"""create table {LOADING} (like {INTERACTIONS.table} including defaults including constraints
-                including generated including storage) partition by range ({INTERACTIONS.moment})"""
-        )
+        _be_patient(cursor)
+        cursor.execute(f"select %s || {_RUN}", (_OURS,))
+        (ours,) = cursor.fetchall()[0]
+        if _comment(cursor) != ours:
+            cursor.execute(
+                f"""create table {LOADING} (like {INTERACTIONS.table} including defaults
+                    including constraints including generated including storage)
+                    partition by range ({INTERACTIONS.moment});
+                comment on table {LOADING} is '{ours}'"""
+            )
+        there = set(_texts(cursor, "select relid::regclass::text from pg_partition_tree(%s)", LOADING))
         for month in months:
-            _do(cursor, f"create table {{}} partition of {LOADING} {{}}", month.loading, sql.SQL(month.bound))
+            if month.loading not in there:
+                _do(
+                    cursor,
+                    f"create table {{}} partition of {LOADING} {{}} with (autovacuum_enabled = off)",
+                    month.loading,
+                    sql.SQL(month.bound),
+                )
+        cursor.execute("select pg_get_serial_sequence(%s, 'interaction_id')", (INTERACTIONS.table,))
+        numbers = sql.Literal(cursor.fetchall()[0][0])
+        number = sql.SQL(f"alter table only {LOADING} alter interaction_id set default nextval({{}})")
+        cursor.execute(number.format(numbers))
+
+
+def drop_loading(conn: Connection) -> None:
+    """Drop what is left of LOADING, unless somebody reads it, as a backup does: then the next run will.
+
+    The caller commits.
+    """
+    with conn.cursor() as cursor:
+        if not _comment(cursor).startswith(_OURS):
+            return
+        cursor.execute("savepoint before_drop")
+        try:
+            _be_patient(cursor)
+            cursor.execute(f"drop table {LOADING}")
+        except (errors.LockNotAvailable, errors.InsufficientPrivilege) as error:
+            cursor.execute("rollback to savepoint before_drop")
+            logger.warning("%s is left for the next ingestion to drop: %s", LOADING, str(error).strip())
+
+
+def _comment(cursor: Cursor) -> str:
+    cursor.execute("select coalesce(obj_description(to_regclass(%s), 'pg_class'), '')", (LOADING,))
+    return str(cursor.fetchall()[0][0])
+
+
+def _be_patient(cursor: Cursor) -> None:
+    cursor.execute("select set_config('lock_timeout', %s, true)", (DDL_TIMEOUT,))
 
 
 def build_keys(conn: Connection, months: Sequence[Month]) -> None:
@@ -121,11 +248,13 @@ def build_keys(conn: Connection, months: Sequence[Month]) -> None:
     Raises psycopg2.errors.UniqueViolation for a key that stands twice.
     """
     with conn.cursor() as cursor:
+        _be_patient(cursor)
         keys, indexes = (_texts(cursor, query, INTERACTIONS.table) for query in (_KEYS, _INDEXES))
         for month in months:
             (span,) = _texts(cursor, "select pg_get_partition_constraintdef(%s::regclass)", month.loading)
             _do(cursor, f"alter table {LOADING} detach partition {{}}", month.loading)
             _do(cursor, f"alter table {{}} add constraint {_SPAN} check ({{}})", month.loading, sql.SQL(span))
+            _do(cursor, "alter table {} reset (autovacuum_enabled)", month.loading)
             for key in keys:
                 _do(cursor, "alter table {} add {}", month.loading, sql.SQL(key))
             for index in indexes:

@@ -75,7 +75,7 @@ create temporary table item_batches as
     select item_id, (row_number() over (order by item_id) - 1) / %(size)s as batch from (
         select item_id from changed_items
         union select s.item_id from (
-            select distinct item_id from staged_interactions where item_id is not null) s
+            select distinct item_id from staged_item_ids) s
             left join items i using (item_id) where i.item_id is null
     ) news;
 create index on item_batches (batch);

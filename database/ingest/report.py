@@ -83,7 +83,6 @@ class Counts:
     """What is counted while a file is read."""
 
     read: int = 0
-    staged: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """Ingesting one file: check, stage, encode, merge, report."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -12,13 +12,12 @@ from typing import Protocol
 import numpy as np
 import psycopg2
 from numpy.typing import NDArray
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 
 from database.event_words import EventType
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
-from database.ingest.empty_months import Month, MonthTakenError, empty_months, take_place
+from database.ingest.empty_months import IN_THE_WAY, Month, empty_months, take_place
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
@@ -31,7 +30,7 @@ from database.ingest.merge import (
 from database.ingest.merge_events import merge_interactions, merge_users, restore_users
 from database.ingest.progress import Progress
 from database.ingest.report import Counts, Report
-from database.ingest.stage import analyze_stage, create_stage, drop_stage, stage, stage_vectors
+from database.ingest.stage import Stage, create_stage, drop_stage, stage_vectors
 from database.locks import INGESTION, session_lock
 from database.partitions import INTERACTIONS, ensure_partitions
 
@@ -39,18 +38,6 @@ logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
 _LONG_AGO = timedelta(days=30)
-_IN_THE_WAY = (
-    MonthTakenError,
-    errors.LockNotAvailable,
-    errors.DeadlockDetected,
-    errors.OutOfMemory,
-    psycopg2.IntegrityError,
-    psycopg2.InternalError,
-    psycopg2.NotSupportedError,
-    psycopg2.ProgrammingError,
-)
-"""What keeps an empty month from being filled apart: readers, writers, an operator's view or constraint, a
-table of that name, what the role may not do, too many locks. The plain way raises what is wrong with both."""
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
     "loaded first with --shift-to-now, a log ends within the past week. Lists by /v1 come from events of any "
@@ -118,23 +105,26 @@ def ingest_file(
     with _alone(conn), _naming(path), Progress(path.name) as progress:
         known = recorded_shift(conn, adapter)
         weeks = shift_weeks if shift_weeks is not None else known or 0
-        counts = _stage_file(conn, adapter.read(path, weeks, options), progress)
+        to_move = shift_to_now and known is None
+        stage = Stage(conn, adapter, apart=not to_move)
+        counts = _stage_file(conn, stage, adapter.read(path, weeks, options), progress)
         if ask and counts.questions:
             raise IngestError(f"{path}: {'; '.join(counts.questions)}. Nothing was written.")
-        if shift_to_now and known is None:
-            weeks = _move_to(conn, started)
+        if to_move:
+            weeks = max((started - (stage.last or started)) // timedelta(weeks=1), 0)
+            stage.move(timedelta(weeks=weeks))
         elif not weeks:
-            _look_at_age(conn, path, started, counts, shift_to_now=shift_to_now)
+            _look_at_age(path, stage.last, started, counts, shift_to_now=shift_to_now)
         if adapter.loads == "items":
             counts.reasons.update(refuse_other_kinds(conn))
-        months = _make_months(conn)
+        _make_months(conn, stage.months)
         merged, vectors = _merge_items(conn, adapter, encoder, progress, counts.read)
         forgotten = _forgotten(conn)
-        users = merge_users(conn)
+        users = merge_users(conn, stage.users)
         conn.commit()
 
         def write(empty: Sequence[Month]) -> Report:
-            new = merge_interactions(conn, adapter.name, counts.staged, repeats=adapter.repeats, months=empty)
+            new = merge_interactions(conn, stage, empty)
             loaded = new if adapter.loads == "interactions" else merged.items_new + merged.items_changed
             rejected = sum(counts.reasons.values())
             report = Report(
@@ -154,10 +144,10 @@ def ingest_file(
             )
             _record(conn, report, started)
             take_place(conn, empty)
-            restore_users(conn, forgotten)  # those who were deleted before their events came
+            restore_users(conn, stage.users, forgotten)  # those who were deleted before their events came
             return report
 
-        report = _write_events(conn, empty_months(conn, months), write)
+        report = _write_events(conn, stage, write)
     logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
     return report
 
@@ -187,7 +177,7 @@ def _alone(conn: Connection) -> Iterator[None]:
                 conn.commit()
 
 
-def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -> Counts:
+def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progress: Progress) -> Counts:
     """Stage all chunks; the next one is read while the server takes the one before."""
     counts = Counts()
     with ThreadPoolExecutor(1, "stage") as beside:
@@ -195,9 +185,8 @@ def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -
         for chunk in chunks:
             if staged is not None:
                 staged.result()
-            staged = beside.submit(stage, conn, chunk)
+            staged = beside.submit(stage.add, chunk)
             counts.read += chunk.rows
-            counts.staged += 0 if chunk.interactions is None else len(chunk.interactions)
             counts.nulled.update(chunk.nulled)
             counts.notes += chunk.notes
             counts.questions += chunk.questions
@@ -206,25 +195,9 @@ def _stage_file(conn: Connection, chunks: Iterator[Chunk], progress: Progress) -
             progress.at("reading", chunk.progress, counts.read)
         if staged is not None:
             staged.result()
-    analyze_stage(conn)
+    stage.end()
     conn.commit()
     return counts
-
-
-def _last_event(conn: Connection) -> datetime | None:
-    with conn.cursor() as cursor:
-        cursor.execute("select max(occurred_at) from staged_interactions")
-        last: datetime | None = cursor.fetchall()[0][0]
-    return last
-
-
-def _move_to(conn: Connection, now: datetime) -> int:
-    """Move the staged events forward by whole weeks, so that weekday and hour stay; how many weeks."""
-    weeks = max((now - (_last_event(conn) or now)) // timedelta(weeks=1), 0)
-    with conn.cursor() as cursor:
-        moved = timedelta(weeks=weeks)
-        cursor.execute("update staged_interactions set occurred_at = occurred_at + %s", (moved,))
-    return weeks
 
 
 def age_notes(last: datetime | None, now: datetime) -> list[str]:
@@ -232,9 +205,10 @@ def age_notes(last: datetime | None, now: datetime) -> list[str]:
     return [_OLD.format(last)] if last is not None and now - last > _LONG_AGO else []
 
 
-def _look_at_age(conn: Connection, path: Path, now: datetime, counts: Counts, *, shift_to_now: bool) -> None:
+def _look_at_age(
+    path: Path, last: datetime | None, now: datetime, counts: Counts, *, shift_to_now: bool
+) -> None:
     """Say that a log is old. Raises IngestError if it was to be moved, and earlier files were not."""
-    last = _last_event(conn)
     if last is not None and shift_to_now and now - last >= timedelta(weeks=1):
         told = "earlier files were loaded with their own times, and stay so"
         raise IngestError(f"{path}: {told}; load it without --shift-to-now")
@@ -258,36 +232,29 @@ def _merge_items(
     return merged, vectors
 
 
-def _make_months(conn: Connection) -> dict[datetime, int]:
-    """Partitions for the staged months; committed at once, for other makers of partitions wait.
-
-    Returns how many events each month has.
-    """
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "select date_trunc('month', occurred_at, 'UTC'), count(*) from staged_interactions group by 1"
-        )
-        months: dict[datetime, int] = dict(cursor.fetchall())
+def _make_months(conn: Connection, months: Collection[datetime]) -> None:
+    """Partitions for these months; committed at once, for other makers of partitions wait."""
     for month in sorted(months):
         ensure_partitions(conn, INTERACTIONS, month, month)
     conn.commit()
-    return months
 
 
-def _write_events(
-    conn: Connection, months: Sequence[Month], write: Callable[[Sequence[Month]], Report]
-) -> Report:
+def _write_events(conn: Connection, stage: Stage, write: Callable[[Sequence[Month]], Report]) -> Report:
     """Write the staged events and their report in one transaction, and commit it.
 
     Empty months are filled apart, unless that turns out to be impossible: then as if they were not empty.
     """
+    months = empty_months(conn, stage.months)
+    stage.settle(months)
+    conn.commit()
     if months:
         try:
             report = write(months)
             conn.commit()
-        except _IN_THE_WAY as error:
+        except IN_THE_WAY as error:
             conn.rollback()
             logger.warning("events go into months as they stand, which takes longer: %s", str(error).strip())
+            stage.settle([])
         else:
             return report
     report = write([])

@@ -1,36 +1,50 @@
-"""The one COPY path: frames into temporary tables of the session."""
+"""The one COPY path: what is read, into temporary tables of the session.
+
+Events whose month (partition) is empty go straight into the tables in which it is filled (`LoadingMonths`).
+"""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest.chunk import INTERACTION_COLUMNS, ITEM_COLUMNS, REJECTED_COLUMNS, Chunk
+from database.ingest.chunk import ITEM_COLUMNS, REJECTED_COLUMNS, Adapter, Chunk
+from database.ingest.empty_months import LOADING, LoadingMonths, Month, drop_loading
+from database.ingest.event_keys import EventKeys, digests
+from database.ingest.event_rows import COLUMNS, copy_of, event_rows, text_array, text_rows
 
-_NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio", "value", "weight"}
-_TIMES = {"as_of", "occurred_at"}
+_NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio"}
+_TIMES = {"as_of"}
 _TIME = pa.timestamp("us", tz="UTC")
 _TABLES = (
     *("staged_items", "staged_interactions", "staged_rejected", "staged_vectors"),
-    *("merged_items", "item_batches", "changed_items"),
+    *("staged_users", "staged_item_ids", "merged_items", "item_batches", "changed_items"),
 )
 _CREATE = """
 create temporary table staged_items (line bigint, item_id text, kind text, title text, description text,
     category text, sub_category text, tags text, image_url text, link text, rating real,
     rating_count double precision, price double precision, original_price double precision,
     discount_ratio real, hidden boolean, available boolean, as_of timestamptz, attributes text);
-create temporary table staged_interactions (line bigint, user_id text, item_id text, event_type text,
-    query text, value real, session_id text, occurred_at timestamptz, natural_key text,
-    event_name text, weight real, price double precision);
+create temporary table staged_interactions (user_id text, item_id text, event_type text, event_name text,
+    query text, session_id text, weight real, value real, price double precision, occurred_at timestamptz,
+    source text, dedup_key uuid);
+create temporary table staged_users (user_id text);
+create temporary table staged_item_ids (item_id text);
 create temporary table staged_rejected (line bigint, reason text, raw text);
 create temporary table staged_vectors (text_hash text, vector bytea);
 create index on staged_vectors (text_hash);
 """
+_STATES = ("like", "rating", "feedback")  # said twice, they say nothing new
+MANY_IDS = 1 << 28
+"""Bytes of ids from which they all wait in a temporary table."""
 
 
 def create_stage(conn: Connection) -> None:
@@ -41,27 +55,159 @@ def create_stage(conn: Connection) -> None:
 
 
 def drop_stage(conn: Connection) -> None:
-    """Drop the temporary tables."""
+    """Drop the temporary tables, and the months that this run or one that was killed has not put in place."""
     with conn.cursor() as cursor:
         cursor.execute("".join(f"drop table if exists pg_temp.{name};" for name in _TABLES))
+    drop_loading(conn)
 
 
-def analyze_stage(conn: Connection) -> None:
-    """Let the planner know how much was staged."""
-    with conn.cursor() as cursor:
-        cursor.execute("analyze staged_items, staged_interactions")
+class Stage:
+    """Stages the rows of one file.
+
+    Attributes:
+        events: how many are staged; what a row says again that is not to be counted twice is left out.
+        months: how many are of the month that begins then.
+        left: how many are in the temporary table, not in LOADING.
+        last: when the last of them happened.
+        users: whom they name.
+        loading: the months that are filled apart.
+    """
+
+    def __init__(self, conn: Connection, adapter: Adapter, *, apart: bool) -> None:
+        self.events = self.left = 0
+        self.months: Counter[datetime] = Counter()
+        self.last: datetime | None = None
+        self.loading = LoadingMonths(conn) if apart else None
+        self._conn, self._adapter = conn, adapter
+        self._keys = EventKeys()
+        self.users, self._items = Ids(conn, "staged_users"), Ids(conn, "staged_item_ids")
+
+    def add(self, chunk: Chunk) -> None:
+        """COPY a chunk's rows."""
+        for table, frame, columns in (
+            ("staged_items", chunk.items, ITEM_COLUMNS),
+            ("staged_rejected", chunk.rejected, REJECTED_COLUMNS),
+        ):
+            if frame is not None and len(frame):
+                _copy(self._conn, table, frame, columns)
+        if chunk.interactions is not None and len(chunk.interactions):
+            self._add_events(chunk.interactions)
+
+    def end(self) -> None:
+        """Put the items' ids into their table, and let the planner know how much was staged."""
+        self.users.end()
+        self._items.end()
+        self._items.copy_into("staged_item_ids")
+        with self._conn.cursor() as cursor:
+            cursor.execute("analyze staged_items, staged_interactions, staged_item_ids")
+
+    def settle(self, months: Sequence[Month]) -> None:
+        """Let only these months be filled apart; the events of others go into the temporary table."""
+        if self.loading is not None:
+            self.left += self.loading.pour_out(months, COLUMNS)
+
+    def move(self, by: timedelta) -> None:
+        """Move the events, none of which is in LOADING, forward."""
+        with self._conn.cursor() as cursor:
+            cursor.execute("update staged_interactions set occurred_at = occurred_at + %s", (by,))
+            cursor.execute(
+                "select date_trunc('month', occurred_at, 'UTC'), count(*) from staged_interactions group by 1"
+            )
+            self.months = Counter(dict(cursor.fetchall()))
+
+    def _add_events(self, frame: pd.DataFrame) -> None:
+        kept, keys = self._keyed(frame)
+        rows = event_rows(frame, self._adapter.name, keys)
+        self.users.add(frame["user_id"])
+        self._items.add(frame["item_id"])
+        moments = frame["occurred_at"].dt.tz_convert(None).to_numpy().astype("datetime64[us]")
+        if not kept.all():
+            rows, moments = rows.filter(pa.array(kept)), moments[kept]
+        if not len(rows):
+            return
+        self.events += len(rows)
+        last = moments.max().item().replace(tzinfo=UTC)
+        self.last = last if self.last is None else max(self.last, last)
+        months, of_row, counts = np.unique(
+            moments.astype("datetime64[M]"), return_inverse=True, return_counts=True
+        )
+        starts = [month.astype("datetime64[us]").item().replace(tzinfo=UTC) for month in months]
+        self.months.update(dict(zip(starts, counts.tolist(), strict=True)))
+        apart = self.loading.take(self.months) if self.loading is not None else frozenset[datetime]()
+        there = np.array([start in apart for start in starts])[of_row]
+        for table, chosen in ((LOADING, there), ("staged_interactions", ~there)):
+            if chosen.any():
+                some = rows if chosen.all() else rows.filter(pa.array(chosen))
+                self.left += 0 if table == LOADING else len(some)
+                with self._conn.cursor() as cursor:
+                    columns = ", ".join(COLUMNS)
+                    cursor.copy_expert(f"copy {table} ({columns}) from stdin (format binary)", copy_of(some))
+
+    def _keyed(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+        """Which events are kept, and the key of each."""
+        texts = pa.array(frame["natural_key"], pa.large_string()).cast(pa.large_binary()).to_pylist()
+        keys = digests(texts)
+        before = self._keys.seen_before(keys)
+        again = np.flatnonzero(before)
+        if not len(again):
+            return np.ones(len(keys), dtype=np.bool_), keys
+        anew = np.full(len(keys), self._adapter.repeats) & ~frame["event_type"].isin(_STATES).to_numpy(bool)
+        other = again[anew[again]]
+        keys = keys.copy()
+        keys[other] = digests([b"%b#%d" % (texts[row], before[row] + 1) for row in other])
+        return anew | (before == 0), keys
 
 
-def stage(conn: Connection, chunk: Chunk) -> None:
-    """COPY a chunk's rows into the temporary tables."""
-    frames = (
-        ("staged_items", chunk.items, ITEM_COLUMNS),
-        ("staged_interactions", chunk.interactions, INTERACTION_COLUMNS),
-        ("staged_rejected", chunk.rejected, REJECTED_COLUMNS),
-    )
-    for table, frame, columns in frames:
-        if frame is not None and len(frame):
-            _copy(conn, table, frame, columns)
+class Ids:
+    """The different ids of a column, over many chunks: of very many, all wait in the temporary table.
+
+    Attributes:
+        held: all of them, sorted, once they are complete; None where the temporary table has them.
+    """
+
+    def __init__(self, conn: Connection, table: str) -> None:
+        self.held: pa.LargeStringArray | None = None
+        self._conn, self._table = conn, table
+        self._parts: list[pa.Array] = []
+        self._bytes = 0
+        self._spilt = False
+
+    def add(self, column: pd.Series) -> None:
+        """Take up those of a chunk."""
+        part = pc.unique(text_array(column)).drop_null()
+        self._parts.append(part)
+        self._bytes += part.nbytes
+        if self._bytes > MANY_IDS:
+            self._parts = [_different(self._parts)]
+            self._bytes = self._parts[0].nbytes
+            if self._bytes > MANY_IDS // 2:
+                self._spill()
+
+    def end(self) -> None:
+        """There are no more."""
+        if self._spilt:
+            self._spill()
+        else:
+            ids = _different(self._parts)
+            self.held = ids.take(pc.sort_indices(ids))  # as the index wants them that gets them
+
+    def copy_into(self, table: str) -> int:
+        """COPY those held into a table and column; returns how many."""
+        if self.held is None or not len(self.held):
+            return 0
+        with self._conn.cursor() as cursor:
+            rows = copy_of(text_rows(self.held))
+            cursor.copy_expert(f"copy {table} from stdin (format binary)", rows)
+        return len(self.held)
+
+    def _spill(self) -> None:
+        self.held, self._spilt = _different(self._parts), True
+        self.copy_into(self._table)
+        self.held, self._parts, self._bytes = None, [], 0
+
+
+def _different(parts: Sequence[pa.Array]) -> pa.LargeStringArray:
+    return pc.unique(pa.chunked_array(parts, pa.large_string()))
 
 
 def stage_vectors(conn: Connection, hashes: Sequence[str], vectors: NDArray[np.float32]) -> None:

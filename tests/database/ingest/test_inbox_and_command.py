@@ -46,7 +46,10 @@ def test_a_value_that_can_not_be_stored_fails_its_file_only(
     connection: Connection, query: Query, tmp_path: Path
 ) -> None:
     def out_of_range(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
-        row = dict.fromkeys(INTERACTION_COLUMNS) | {"line": 1, "event_type": "click", "value": 1e60}
+        told = {"line": 1, "event_type": "click", "value": 1e60, "natural_key": "1"}
+        row = (
+            dict.fromkeys(INTERACTION_COLUMNS) | told | {"occurred_at": pd.Timestamp("2026-05-01", tz="UTC")}
+        )
         yield Chunk(1, 1.0, interactions=pd.DataFrame([row]))
 
     adapter = Adapter("broken", "broken", "interactions", lambda path, options: None, out_of_range)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, IngestError, ingest_file, run
+from database.ingest import ADAPTERS, IngestError, ingest_file
 from database.ingest.chunk import Adapter, Chunk
-from database.ingest.stage import stage
+from database.ingest.stage import Stage
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 TABLES = ("interactions", "users", "items", "ingest_runs", "rejected_rows")
@@ -56,8 +56,10 @@ def test_one_chunk_is_read_ahead_and_no_more(
 ) -> None:
     staged: list[int] = []
 
-    def noting(conn: Connection, chunk: Chunk) -> None:
-        stage(conn, chunk)
+    real = Stage.add
+
+    def noting(stage: Stage, chunk: Chunk) -> None:
+        real(stage, chunk)
         staged.append(chunk.rows)
 
     def chunks() -> Iterator[Chunk]:
@@ -65,7 +67,7 @@ def test_one_chunk_is_read_ahead_and_no_more(
             assert len(staged) >= number - 1
             yield clicks(3 * number)
 
-    monkeypatch.setattr(run, "stage", noting)
+    monkeypatch.setattr(Stage, "add", noting)
     report = ingest_file(connection, giving(chunks), path)
     assert (report.rows_read, report.rows_loaded, len(staged)) == (30, 30, 10)
 
