@@ -120,7 +120,7 @@ def test_the_parts_of_the_platform_are_there() -> None:
 def test_only_known_keys_are_used() -> None:
     known = {
         *("image", "build", "restart", "init", "command", "environment", "volumes", "depends_on", "ports"),
-        *("healthcheck", "profiles", "deploy", "shm_size", "secrets"),
+        *("healthcheck", "profiles", "deploy", "shm_size", "secrets", "cpu_shares"),
     }
     for name, service in SERVICES.items():
         assert service.keys() <= known, name

@@ -184,10 +184,9 @@ def _activate(dsn: str, bundle: StoredBundle) -> None:
 
 
 def _refresh_trending(environment: dict[str, str]) -> None:
-    """In a process of its own, as Airflow does it."""
-    subprocess.run(
-        [sys.executable, "-c", _TRENDING], cwd=REPOSITORY, env=os.environ | environment, check=True
-    )
+    """In a process of its own that gives way to others, as Airflow does it (circus.ini)."""
+    command = ["nice", "-n", "10", sys.executable, "-c", _TRENDING]
+    subprocess.run(command, cwd=REPOSITORY, env=os.environ | environment, check=True)
 
 
 def _ask(

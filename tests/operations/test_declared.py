@@ -1,5 +1,6 @@
 """circus.ini: every process can be started, and every variable that it names is given."""
 
+import os
 import re
 import shlex
 import shutil
@@ -49,6 +50,25 @@ def test_compiled_code_is_kept_whatever_the_environment_says(
     assert "PYTHONDONTWRITEBYTECODE" not in shown
 
 
+def test_what_tasks_do_gives_way_to_the_service_and_nothing_else_does(
+    watchers: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in ("airflow", "bentoml", "mlflow", "python"):
+        (tmp_path / each).write_text(f"#!{sys.executable}\nimport os; print(os.nice(0))\n")
+        (tmp_path / each).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    said = {
+        name: subprocess.run(
+            shlex.split(watcher["cmd"]), capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name, watcher in watchers.items()
+    }
+    own = os.nice(0)
+    lower = {name for name, nice in said.items() if int(nice) == min(own + 10, 19)}
+    assert lower == {"airflow-scheduler", "airflow-dag-processor"}
+    assert {nice for name, nice in said.items() if name not in lower} == {str(own)}
+
+
 @pytest.mark.parametrize("name", sorted(PROCESSES))
 def test_each_process_can_be_started_and_is_kept_alive(
     watchers: dict[str, dict[str, Any]], name: str
@@ -59,6 +79,8 @@ def test_each_process_can_be_started_and_is_kept_alive(
     words = shlex.split(script)
     assert words[0] == "exec", "the supervised process must be the program, not a shell around it"
     assert words[-1] == "2>&1"
+    if words[1] == "nice":
+        del words[1:4]
     assert shutil.which(words[1], path=str(Path(sys.executable).parent))
     if words[1:3] == ["python", "-m"]:
         assert find_spec(words[3])
