@@ -185,7 +185,7 @@ def _activate(dsn: str, bundle: StoredBundle) -> None:
 
 def _refresh_trending(environment: dict[str, str]) -> None:
     """In a process of its own that gives way to others, as Airflow does it (circus.ini)."""
-    command = ["nice", "-n", "10", sys.executable, "-c", _TRENDING]
+    command = ["nice", "-n", "5", sys.executable, "-c", _TRENDING]
     subprocess.run(command, cwd=REPOSITORY, env=os.environ | environment, check=True)
 
 

@@ -64,7 +64,7 @@ def test_what_tasks_do_gives_way_to_the_service_and_nothing_else_does(
         for name, watcher in watchers.items()
     }
     own = os.nice(0)
-    lower = {name for name, nice in said.items() if int(nice) == min(own + 10, 19)}
+    lower = {name for name, nice in said.items() if int(nice) == min(own + 5, 19)}
     assert lower == {"airflow-scheduler", "airflow-dag-processor"}
     assert {nice for name, nice in said.items() if name not in lower} == {str(own)}
 
