@@ -85,7 +85,7 @@ class EventGroup:
     """What each of them weighs in place of the type's weight."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class UserEvents:
     """What a user did."""
 

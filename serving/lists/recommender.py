@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -95,7 +96,8 @@ class Recommender:
         lasting = None
         if self._may_remember(policy, user, events, revision):
             oldest = min((each.occurred_at for each in events.since(since)), default=None)
-            lasting = Lasting(events, user.day, ALWAYS if oldest is None else oldest + stale)
+            until = ALWAYS if oldest is None else oldest + stale
+            lasting = Lasting(self._repeating.moment(), ref(events), user.day, until)
         home = self._for_user(user, assignment, make, lambda made: made.logged(), lasting)
         return HomeLists(
             **{name: made.items for name, made in home.rows.items()},
@@ -349,6 +351,7 @@ class Recommender:
         def anew() -> MadeList:
             return replace(make_list(recipe, self._told(policy, n, kinds, **wanted)), shared=True)
 
+        lasting = Lasting(self._repeating.moment())
         remembered = policy.epsilon <= 0 and not wanted.keys() - {"item", "query", "vector", "explain"}
         if not remembered:
             made = anew()
@@ -360,7 +363,7 @@ class Recommender:
         showing = Showing(policy, None, [made], cold=False, sampled=False)
         self._components.exposure.show(showing)
         if remembered:
-            self._repeating.note(showing, Lasting())
+            self._repeating.note(showing, lasting)
         return made
 
     def _exploration(self, policy: Policy) -> Exploration | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from weakref import ReferenceType
 
 from database.state import UserEvents
 from serving.components import Components
@@ -20,10 +21,12 @@ Moment = tuple[object, ...]
 class Lasting:
     """How long lists stay as they are, by what is known of whose they are; by default nobody's."""
 
-    events: UserEvents | None = None
-    """As long as these are the user's,"""
+    moment: Moment
+    """As long as it is this moment: that of before they were made, for one may pass meanwhile,"""
+    events: ReferenceType[UserEvents] | None = None
+    """these are the user's events,"""
     day: date | None = None
-    """on this day,"""
+    """it is this day,"""
     until: datetime = ALWAYS
     """and up to this moment, when one of them becomes too old to count."""
 
@@ -48,9 +51,9 @@ class Repeating:
         request = current_request.get()
         # Of experiments a worker hears some seconds late, and they end: their lists are made each time.
         if request is not None and not self._components.experiments.running:
-            request.again = partial(self._again, showing, lasting, self.moment())
+            request.again = partial(self._again, showing, lasting)
 
-    async def _again(self, showing: Showing, lasting: Lasting, moment: Moment) -> bool:
+    async def _again(self, showing: Showing, lasting: Lasting) -> bool:
         """See `serving.request_context.Request.again`."""
         user_id, feed = showing.user_id, self._components.feed
         if not self._lasts(user_id, lasting):
@@ -63,15 +66,15 @@ class Repeating:
         doubtful = (
             feed.behind or request is None or request.stale or bool(self._components.experiments.running)
         )
-        if doubtful or self.moment() != moment or not self._lasts(user_id, lasting):
+        if doubtful or self.moment() != lasting.moment or not self._lasts(user_id, lasting):
             return False
         self._components.exposure.show(showing)
         return True
 
     def _lasts(self, user_id: str | None, lasting: Lasting) -> bool:
         """Whether a user's events are the same, as far as this worker knows, and of the same day."""
-        if user_id is None:
-            return True
-        now = self._clock()
-        same = self._components.feed.users.current(user_id) is lasting.events
+        if user_id is None or lasting.events is None:
+            return user_id is None
+        now, current = self._clock(), self._components.feed.users.current(user_id)
+        same = current is not None and current is lasting.events()
         return same and now <= lasting.until and now.date() == lasting.day

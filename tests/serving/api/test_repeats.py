@@ -212,6 +212,28 @@ async def test_nothing_is_repeated_that_has_changed(
             assert await asking.plainly(path) == found[path], (changed, path)
 
 
+async def test_what_expires_while_a_list_is_made_is_not_shown_again(
+    asking: Asking, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane, exposure = asking.plane, asking.plane._components.exposure
+    await click(plane, "ann", "TEA0000000")
+    show = exposure.show
+
+    def and_time_passes(*arguments: Any) -> Any:
+        clock.now += timedelta(seconds=2)
+        return show(*arguments)
+
+    for path in (HOME, *ASKED[4:6]):
+        await plane.update_item("TEA0000001", {"expire_at": clock.now + timedelta(seconds=1)})
+        with monkeypatch.context() as patch:
+            patch.setattr(exposure, "show", and_time_passes)
+            assert b"TEA0000001" in (await asking.http.get(path)).content
+        again = (await asking.http.get(path)).content
+        assert b"TEA0000001" not in again
+        plane.lists.forget()
+        assert again == (await asking.http.get(path)).content
+
+
 def answer_of(size: int) -> Answer:
     async def again() -> bool:
         return True
