@@ -57,6 +57,7 @@ class Repeats:
         if request.again is None or request.stale or request.words_only:
             return
         headers, route = tuple(head["headers"]), scope["route"]
+        body = bytes(memoryview(body))  # a copy: orjson's takes up to twice its length
         answer = Answer(headers, body, route, request.ignored, request.shown, request.again)
         self._plane().lists.answers.keep(_asked(scope), answer)
 

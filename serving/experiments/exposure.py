@@ -32,27 +32,60 @@ class LoggedList:
     shared: tuple[SharedList, ...] = ()
 
 
-def logged_lists(lists: Iterable[MadeList], first: int) -> list[LoggedList]:
+@dataclass(frozen=True, slots=True)
+class ShownList:
+    """What the log needs of a list."""
+
+    name: str
+    part: str
+    shared: bool
+    item_ids: tuple[str, ...]
+    propensities: tuple[float, ...] | None
+
+
+def shown_list(made: MadeList) -> ShownList:
+    """Of a list that was made, without its items."""
+    item_ids = tuple([each.item.item_id for each in made.items])
+    return ShownList(made.name, made.part, made.shared, item_ids, made.propensities)
+
+
+def logged_lists(lists: Iterable[ShownList], first: int) -> list[LoggedList]:
     """Lists as they are logged: those that are the same for every user are one row, which refers to them."""
     logged, shared = [], []
-    for made in lists:
-        items = made.items[:first]
-        item_ids = tuple(each.item.item_id for each in items)
-        if items and made.shared:
-            shared.append(SharedList(made.name, made.part, item_ids))
-        elif items:
-            propensities = made.propensities and made.propensities[: len(items)]
-            logged.append(LoggedList(made.name, item_ids, propensities))
+    for each in lists:
+        item_ids = each.item_ids[:first]
+        if item_ids and each.shared:
+            shared.append(SharedList(each.name, each.part, item_ids))
+        elif item_ids:
+            propensities = each.propensities and each.propensities[: len(item_ids)]
+            logged.append(LoggedList(each.name, item_ids, propensities))
     return [*logged, LoggedList(_SHARED, None, None, tuple(shared))] if shared else logged
 
 
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What the log tells of a policy."""
+
+    bundle_id: str
+    experiment_id: str | None
+    arm: str | None
+
+
+def made_by(policy: Policy) -> MadeBy:
+    """Of a policy, without its bundle."""
+    return MadeBy(policy.bundle_id, policy.experiment_id, policy.arm)
+
+
 class Showing:
-    """The lists of one answer, which may be shown again: what is counted and logged is found out once."""
+    """The lists of one answer, which may be shown again: what is counted and logged is found out once.
+
+    It is kept as long as the answer, and keeps neither items nor a bundle in memory.
+    """
 
     def __init__(
         self, policy: Policy, user_id: str | None, lists: Sequence[MadeList], *, cold: bool, sampled: bool
     ) -> None:
-        self.policy = policy
+        self.by = made_by(policy)
         self.user_id = user_id
         self.length = len(lists)
         self.sampled = user_id if sampled else None
@@ -60,7 +93,7 @@ class Showing:
         for made in lists:
             models = [each.model for each in made.items]
             self.counts.update(list_metrics().counts_of(made.name, models, cold=cold, fallback=made.fallback))
-        self._lists = lists
+        self._lists = [shown_list(made) for made in lists]
         self._logged: tuple[int, list[LoggedList]] | None = None
 
     def logged(self, first: int) -> list[LoggedList]:
@@ -103,12 +136,12 @@ class Exposure:
         """
         request = current_request.get()
         if request is not None:
-            request.bundle_id = showing.policy.bundle_id
+            request.bundle_id = showing.by.bundle_id
         list_metrics().count(showing.counts)
         logging = self._logging(request, showing.sampled, showing.length)
         if logging is not None:
             first = self._first(showing.user_id, logging)
-            self._log(showing.policy, showing.user_id, showing.logged(first), logging)
+            self._log(showing.by, showing.user_id, showing.logged(first), logging)
         return logging
 
     def shadow(
@@ -119,8 +152,8 @@ class Exposure:
 
         async def compute() -> None:
             await asyncio.sleep(0)  # the answer goes out first
-            lists = logged_lists(make(), self._first(user_id, logging))
-            self._log(policy, user_id, lists, logging)
+            lists = logged_lists(map(shown_list, make()), self._first(user_id, logging))
+            self._log(made_by(policy), user_id, lists, logging)
 
         self._shadows.submit(compute)
 
@@ -145,9 +178,7 @@ class Exposure:
         told = None if request is None else request.shown
         return self._seen if told is None else told
 
-    def _log(
-        self, policy: Policy, user_id: str | None, lists: Iterable[LoggedList], logging: Logging
-    ) -> None:
+    def _log(self, by: MadeBy, user_id: str | None, lists: Iterable[LoggedList], logging: Logging) -> None:
         request = logging.request
         for each in lists:
             self.impressions.add(
@@ -158,10 +189,10 @@ class Exposure:
                     user_id=user_id,
                     item_ids=each.item_ids,
                     propensities=each.propensities,
-                    bundle_id=policy.bundle_id,
+                    bundle_id=by.bundle_id,
                     shown_at=self._clock(),
-                    experiment_id=policy.experiment_id,
-                    arm=policy.arm,
+                    experiment_id=by.experiment_id,
+                    arm=by.arm,
                     shown=logging.shown,
                     seen=None if request is None else request.shown,
                     weight=logging.weight,

@@ -1,5 +1,7 @@
 """An answer that is given again is the one that would be made: body, headers, log of lists and metrics."""
 
+import gc
+import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import asyncpg
 import httpx
@@ -232,6 +235,51 @@ async def test_what_expires_while_a_list_is_made_is_not_shown_again(
         assert b"TEA0000001" not in again
         plane.lists.forget()
         assert again == (await asking.http.get(path)).content
+
+
+async def test_answers_take_no_more_memory_than_they_count(asking: Asking) -> None:
+    """Of users whose events and lists nobody else keeps."""
+    plane, users = asking.plane, [f"user{number}" for number in range(20)]
+    for user_id in users:
+        for item_id in ("TEA0000000", "GAR0000001", "OFF0000002"):
+            await asking.pool.execute(
+                """insert into interactions (user_id, event_type, item_id, occurred_at, source)
+                select $1, 'product_click', $2, now() - n * interval '1 minute', 'service'
+                from generate_series(1, 60) n""",
+                *(user_id, item_id),
+            )
+    tracemalloc.start()
+    try:
+        for user_id in users:
+            path = f"/recommendations/home?user_id={user_id}&explain=true"
+            assert (await asking.http.get(path)).status_code == 200
+        answers, counted = plane.lists.answers, plane.lists.answers.nbytes
+        for kept in (plane.lists.remembered, plane.lists._single, plane.lists._users._histories):
+            kept.clear()
+        plane._components.feed.users.forget(users)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        answers.clear()
+        gc.collect()
+        taken = before - tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.5 * counted < taken < counted
+
+
+async def test_answers_keep_no_bundle(asking: Asking, deploy: Callable[..., Path]) -> None:
+    plane = asking.plane
+    await click(plane, "ann", "TEA0000000")
+    for path in ASKED:
+        await asking.http.get(path)
+    before = ref(plane._components.deployed.bundle)
+    deploy("second", seed=1)
+    await plane.lists.catch_up()
+    await plane.settle()
+    plane.lists.remembered.clear()
+    plane.lists.rankings()
+    gc.collect()
+    assert before() is None
 
 
 def answer_of(size: int) -> Answer:
