@@ -15,6 +15,9 @@ from serving.request_context import Request, current_request
 _PATHS = ("/recommendations/home", "/recommendations/product/", "/recommendations/search")
 """Beginnings of the paths whose answers depend on nothing of a request but path, query and client."""
 
+_LONGEST = 500
+"""Bytes of a query above which its answer is not kept: it would take more memory than is counted for it."""
+
 
 class Repeats:
     """Middleware next to the router."""
@@ -64,7 +67,7 @@ class Repeats:
 
 def _may_repeat(scope: Scope) -> bool:
     path: str = scope["path"]
-    return scope["method"] == "GET" and path.startswith(_PATHS)
+    return scope["method"] == "GET" and path.startswith(_PATHS) and len(scope["query_string"]) <= _LONGEST
 
 
 def _asked(scope: Scope) -> Hashable:

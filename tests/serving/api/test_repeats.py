@@ -267,6 +267,14 @@ async def test_answers_take_no_more_memory_than_they_count(asking: Asking) -> No
     assert 0.5 * counted < taken < counted
 
 
+async def test_an_answer_to_a_very_long_query_is_not_kept(asking: Asking) -> None:
+    answers = asking.plane.lists.answers
+    for length, kept in ((10, True), (10_000, False)):
+        answers.clear()
+        await asking.http.get(f"{ASKED[4]}&nonsense={'x' * length}")
+        assert (answers.nbytes > 0) is kept
+
+
 async def test_answers_keep_no_bundle(asking: Asking, deploy: Callable[..., Path]) -> None:
     plane = asking.plane
     await click(plane, "ann", "TEA0000000")
