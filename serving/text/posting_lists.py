@@ -36,13 +36,17 @@ class PostingLists:
     def rows(self, number: int) -> Rows:
         """The rows of a list, in the order in which they came.
 
-        Not to be kept: while there is such a view, nothing can be added to any list.
+        Not to be kept: while there is such a view of a long list, it can't change. Of a short one it is a
+        copy, as a view would keep all the others from changing, too.
         """
         own = self._own.get(number)
         if own is not None:
             return np.frombuffer(own[0], np.int32)
         count = self.count(number)
-        return np.frombuffer(self._rows, np.int32, count, 4 * self._starts[number]) if count else _NO_ROWS
+        if not count:
+            return _NO_ROWS
+        start = self._starts[number]
+        return np.frombuffer(self._rows[start : start + count], np.int32)
 
     def weights(self, number: int) -> Scores:
         """The weight of each row of a list, float32. Not to be kept, as `rows`."""
@@ -50,11 +54,10 @@ class PostingLists:
         if own is not None:
             return np.frombuffer(own[1], np.float32)
         count = self.count(number)
-        return (
-            np.frombuffer(self._weights, np.float32, count, 4 * self._starts[number])
-            if count
-            else _NO_WEIGHTS
-        )
+        if not count:
+            return _NO_WEIGHTS
+        start = self._starts[number]
+        return np.frombuffer(self._weights[start : start + count], np.float32)
 
     def add(self, row: int, numbers: Iterable[int], weights: Iterable[float]) -> None:
         """Add a row to some lists, with a weight for each."""

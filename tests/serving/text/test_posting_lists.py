@@ -49,3 +49,14 @@ def test_lists_that_shrink_leave_their_room_to_others() -> None:
             for row in np.random.default_rng(again).permutation(number + 1).tolist():
                 lists.remove(number, row)
     assert len(lists._rows) <= 2 * held
+
+
+def test_who_holds_a_short_list_keeps_no_other_from_changing() -> None:
+    lists = PostingLists()
+    lists.add(0, [0, 1], [1.0, 2.0])
+    rows, weights = lists.rows(0), lists.weights(0)
+    for row in range(1, 100):
+        lists.add(row, [0, 1, 1 + row], [0.5] * 3)
+    lists.remove(0, 0)
+    assert (rows.tolist(), weights.tolist()) == ([0], [1.0])
+    assert lists.rows(0).tolist() == list(range(1, 100))

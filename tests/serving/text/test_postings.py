@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.text import postings
+from serving.text import posting_lists, postings
 from serving.text.postings import Postings
 
 TERMS = st.lists(st.sampled_from("abc"), max_size=3)
@@ -36,6 +36,48 @@ def test_scores_of_common_terms_follow_the_documents(
                 wanted = dict(zip(*(each.tolist() for each in fresh._bm25(asked, 1.2, 0.75)), strict=True))
                 assert dict(zip(rows.tolist(), scores.tolist(), strict=True)) == pytest.approx(wanted)
             assert len(index._scored) <= kept
+
+
+ALIASES = st.dictionaries(st.sampled_from("cde"), st.sampled_from([0.5, 0.8]))
+COMINGS_AND_GOINGS = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.none() | st.dictionaries(st.sampled_from("abcd"), st.just(1.0), min_size=1),
+        ALIASES,
+    ),
+    max_size=30,
+)
+
+
+@given(COMINGS_AND_GOINGS, st.sampled_from([1, 2, 32]))
+def test_documents_come_and_go_as_in_a_dictionary(
+    changes: list[tuple[int, dict[str, float] | None, dict[str, float]]], short: int
+) -> None:
+    index, plain = Postings(), dict[int, dict[str, float]]()
+
+    def having(term: str) -> dict[int, float]:
+        return {row: document[term] for row, document in plain.items() if term in document}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(posting_lists, "SHORT", short)
+        for row, document, aliases in changes:
+            gone = [term for term in plain.pop(row, ()) if not having(term)]
+            assert index.remove(row) == gone
+            if document is not None:
+                held = {**aliases, **document}
+                fresh = [term for term in held if not having(term)]
+                assert index.add(row, document, aliases) == fresh
+                plain[row] = held
+            assert len(index) == len(plain)
+            assert [index.terms_of(each) for each in range(5)] == [
+                tuple(plain.get(each, ())) for each in range(5)
+            ]
+            assert [each in index for each in range(6)] == [each in plain for each in range(6)]
+            for term in "abcde":
+                rows, weights = index.matches(term)
+                assert dict(zip(rows.tolist(), weights.tolist(), strict=True)) == pytest.approx(having(term))
+                assert index.frequency(term) == len(rows) and index.has(term) == bool(len(rows))
+            assert len(index._terms) <= 5  # the numbers of words that are gone are given again
 
 
 @given(st.sets(st.integers(0, 999)), st.lists(st.integers(0, 999), max_size=3))
