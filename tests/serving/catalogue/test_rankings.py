@@ -373,6 +373,21 @@ def test_of_another_price_popularity_is_not_computed_anew() -> None:
     assert np.argmax(third.popularity) == 0 and third.popularity[1] < 1
 
 
+def test_a_new_item_in_a_deleted_ones_row_stands_where_its_own_identity_puts_it() -> None:
+    catalogue, rankings = Catalogue(), None
+    catalogue.put(Item("m", "product", "lamp", rating_count=3), 1)
+    orders = set()
+    for number, item_id in enumerate("cdef"):  # of one before and one behind "m"
+        catalogue.put(Item(item_id, "product", "lamp", rating_count=3), 2 * number + 2)
+        rankings = Rankings(catalogue, TRENDING, None, PARAMS, rankings)
+        assert_equal(rankings, Rankings(catalogue, TRENDING, None, PARAMS))
+        assert catalogue.n_rows == 2
+        orders.add(tuple(rankings.lowest_identities().tolist()))
+        catalogue.remove(item_id, 2 * number + 3)
+        catalogue.give_back([])
+    assert orders == {(0, 1), (1, 0)}
+
+
 def test_rankings_are_of_the_moment_that_their_stamp_tells() -> None:
     catalogue = Catalogue()
     for seq, item in enumerate(LAMPS):

@@ -100,6 +100,18 @@ def test_lists_are_those_of_the_scores_of_all(shape: str, seed: int, k: int) -> 
     np.testing.assert_allclose(every[items], every[expected], rtol=1e-5)
 
 
+def test_lists_are_full_though_the_best_are_left_out() -> None:
+    model = model_of(power_law(7))
+    history = np.argsort(-np.linalg.norm(model.item_factors, axis=1))[:3].astype(np.int32)
+    ones = np.ones(3, dtype=np.float32)
+    best, _ = model.recommend(Query(history, ones), 40)
+    query = Query(history, ones, best[::2])
+    assert model.best_of(model.user_vector(query), 40) is not None
+    items, scores = model.recommend(query, 20)
+    assert items.tolist() == best[1::2].tolist()
+    np.testing.assert_allclose(scores, Model.recommend(model, query, 20)[1], rtol=1e-5)
+
+
 @pytest.mark.parametrize("k", [20, 200])
 @pytest.mark.parametrize("share", [1.0, 0.3])
 def test_of_skewed_lengths_the_longest_tell(k: int, share: float) -> None:
