@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -88,14 +89,22 @@ def percentile_ms(times: Sequence[float], share: float) -> float:
 @click.command()
 @click.option("--seconds", default=300.0, show_default=True, help="At so many a minute.")
 @click.option("--a-minute", default=A_MINUTE, show_default=True, help="Another rate is no row of the table.")
+@click.option("--memory", is_flag=True, help="Look at the workers' memory: it stops each for up to 16 ms.")
 @click.option("--users", default=USERS, show_default=True, type=click.IntRange(1), help="Who ask.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="As fast as it goes.")
 @click.option("--full-seconds", default=10.0, show_default=True, help="Of each of these rounds.")
 @page_option
 def run(
-    *, seconds: float, a_minute: int, users: int, rounds: int, full_seconds: float, page: Path | None
+    *,
+    seconds: float,
+    a_minute: int,
+    users: int,
+    memory: bool,
+    rounds: int,
+    full_seconds: float,
+    page: Path | None,
 ) -> None:
-    """The mixed load on the sample: rows 1 and 2, and the workers' memory through it."""
+    """The mixed load on the sample: rows 1 and 2."""
     command = ("-m", "bentoml", "serve", "serving.service:Shortlist", "--host", "127.0.0.1")
     with tempfile.TemporaryDirectory(prefix="shortlist-") as name:
         folder = Path(name)
@@ -111,13 +120,15 @@ def run(
                 ask(_WARM_SECONDS)
                 full = [ask(full_seconds) for _ in range(rounds)]
                 within = (lambda: _refresh_trending(variables), lambda: _activate(dsn, second))
-                with WorkerMemory(psutil.Process(process.pid)).watched() as memory:
+                workers = WorkerMemory(psutil.Process(process.pid))
+                with workers.watched() if memory else nullcontext():
                     paced = ask(seconds, rate=a_minute / 60, users=WAITING, within=within)
                 _require_bundle(port, second)
     for number, each in enumerate(full, start=1):
         _tell_kinds(f"As fast as it goes, round {number}", each)
     _tell_kinds(f"At {a_minute:,} a minute", paced)
-    memory.tell()
+    if memory:
+        workers.tell()
     if a_minute == A_MINUTE:
         tell_rows([_paced_row(paced)], f"{seconds:.0f} s", page)
     tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds:.0f} s", page)

@@ -216,6 +216,12 @@ def make_loading(conn: Connection, months: Sequence[Month]) -> None:
         cursor.execute(number.format(numbers))
 
 
+def is_loading(conn: Connection) -> bool:
+    """Whether an ingestion fills months, or one that was killed left them."""
+    with conn.cursor() as cursor:
+        return _comment(cursor).startswith(_OURS)
+
+
 def drop_loading(conn: Connection) -> None:
     """Drop what is left of LOADING, unless somebody reads it, as a backup does: then the next run will.
 

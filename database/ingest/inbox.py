@@ -22,7 +22,7 @@ from database.ingest.chunk import (
     in_command,
 )
 from database.ingest.report import Report
-from database.ingest.run import TextEncoder, ingest_file
+from database.ingest.run import TextEncoder, drop_leftovers, ingest_file
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,10 @@ def ingest_inbox(
     Left for the next time: hidden files, files with an upload's suffix (`.part`, `.tmp`), and files
     changed less than `settle_seconds` ago, which may still be arriving. A file that can't be ingested
     moves to failed/ and the next goes on; a database that does not answer raises, the file stays.
-    Killed between commit and move, the next run loads nothing twice.
+    Killed between commit and move, the next run loads nothing twice. What a run that was killed left in the
+    database is dropped first.
     """
+    drop_leftovers(conn)
     if not inbox.is_dir():
         return []
     known = list(adapters) if adapters is not None else list(ADAPTERS.values())

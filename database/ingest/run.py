@@ -17,7 +17,14 @@ from psycopg2.extras import Json
 
 from database.event_words import EventType
 from database.ingest.chunk import DEFAULT, Adapter, Chunk, IngestError, Options
-from database.ingest.empty_months import IN_THE_WAY, Month, empty_months, take_place
+from database.ingest.empty_months import (
+    IN_THE_WAY,
+    Month,
+    drop_loading,
+    empty_months,
+    is_loading,
+    take_place,
+)
 from database.ingest.files import sha256
 from database.ingest.merge import (
     Merged,
@@ -150,6 +157,17 @@ def ingest_file(
         report = _write_events(conn, stage, write)
     logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
     return report
+
+
+def drop_leftovers(conn: Connection) -> None:
+    """Drop what an ingestion that was killed left behind, once none runs.
+
+    Events of users who have been deleted since may be there.
+    """
+    if is_loading(conn):
+        with session_lock(conn, INGESTION):
+            drop_loading(conn)
+            conn.commit()
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from database.ingest import (
     stage,
 )
 from database.ingest.chunk import Chunk
+from database.ingest.inbox import ingest_inbox
 from database.ingest.stage import Stage
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -455,6 +456,26 @@ def test_what_a_lost_connection_leaves_is_gone_after_the_next_run(
     loaded = load(connection, path).rows_loaded
     assert query(tables) == []
     assert query("select count(*) from interactions") == [(loaded,)]
+
+
+def test_what_a_killed_run_left_goes_with_the_next_look_into_an_empty_inbox(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events may be of users who have been deleted since."""
+    lost = psycopg2.connect(database.dsn)
+
+    def lose(*_: Any) -> None:
+        lost.close()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(run, "_make_months", lose)
+        with pytest.raises(KeyboardInterrupt):
+            load(lost, log(tmp_path, 5))
+    tables = "select relname from pg_class where relname like 'loading%'"
+    assert query(tables) != []
+    assert ingest_inbox(connection, tmp_path / "none") == []
+    assert query(tables) == []
 
 
 def test_nothing_is_lost_where_one_month_is_taken_early_and_another_late(
