@@ -27,9 +27,11 @@ def main(*, rows: tuple[int, ...], stages: tuple[str, ...], folder: Path | None)
             size = Size(number)
             for peak in measure(size, stages or stage_names(), (folder or Path(temporary)) / str(number)):
                 sizes = [f"{count:,}" for count in (number, size.users, size.items)]
-                cells.append([*sizes, peak.stage, f"{peak.peak_bytes / 1e9:.2f}", f"{peak.seconds:.0f}"])
+                taken = (f"{peak.peak_bytes / 1e9:.2f}", f"{peak.seconds:.0f}", f"{peak.processor:.0f}")
+                cells.append([*sizes, peak.stage, *taken])
                 click.echo(" | ".join(str(cell) for cell in cells[-1]))
-    click.echo(table(["interactions", "users", "items", "stage", "peak, GB", "seconds"], cells))
+    columns = ["interactions", "users", "items", "stage", "peak, GB", "seconds", "of the processor"]
+    click.echo(table(columns, cells))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The peak memory of each stage of a night, each in a process of its own as in Airflow."""
+"""The peak memory and the time of each stage of a night, each in a process of its own as in Airflow."""
 
 import os
 import shutil
@@ -25,6 +25,8 @@ class Peak:
     peak_bytes: int
     """Largest resident set of its process."""
     seconds: float
+    processor: float
+    """Seconds of the processor, of all threads."""
 
 
 def measure(size: Size, stages: Sequence[str], folder: Path) -> Iterator[Peak]:
@@ -51,4 +53,5 @@ def _run(stage: str, size: Size, folder: Path) -> Peak:
     if status:
         raise RuntimeError(f"stage {stage} ended with status {status}")
     unit = 1 if sys.platform == "darwin" else KILOBYTE
-    return Peak(size.rows, stage, usage.ru_maxrss * unit, time.monotonic() - started)
+    processor = usage.ru_utime + usage.ru_stime
+    return Peak(size.rows, stage, usage.ru_maxrss * unit, time.monotonic() - started, processor)
