@@ -44,7 +44,9 @@ class Repeating:
         catalogue, synonyms = index.catalogue, index.lexical.synonyms_version
         catalogue.at(self._clock())
         feed, deployed_id = self._components.feed, None if deployed is None else deployed.bundle_id
-        return catalogue.revision, feed.trending.version, deployed_id, feed.forgotten_id, synonyms
+        # A list that is made anew lets go of the bundles of an experiment that has ended.
+        bundles = frozenset(each and each.bundle_id for each in self._components.arms.bundles())
+        return catalogue.revision, feed.trending.version, deployed_id, bundles, feed.forgotten_id, synonyms
 
     def note(self, showing: Showing, lasting: Lasting) -> None:
         """Let the request know how to tell whether its lists, made just now, would be made the same."""
