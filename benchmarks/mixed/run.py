@@ -65,6 +65,8 @@ class Asked:
     kinds: dict[str, list[float]]
     errors: Mapping[tuple[str, str], int]
     """Of each kind of request and what came of it."""
+    slow: Mapping[int, list[float]]
+    """Of each second in which requests were asked that took longer than any may: their times, in seconds."""
 
     @property
     def failed(self) -> int:
@@ -233,7 +235,7 @@ def _ask(
     return read(json.loads(said), seconds, round(seconds * rate) if rate else 0)
 
 
-def read(found: Sequence[tuple[str, float, int]], seconds: float, due: int = 0) -> Asked:
+def read(found: Sequence[tuple[str, float, int, float]], seconds: float, due: int = 0) -> Asked:
     """The answers as Locust's process tells them; those that were due and are missing are errors.
 
     Raises RuntimeError where there are none.
@@ -241,14 +243,17 @@ def read(found: Sequence[tuple[str, float, int]], seconds: float, due: int = 0) 
     if not found:
         raise RuntimeError("nothing was answered")
     kinds: dict[str, list[float]] = {}
-    for kind, took, _ in found:
+    slow: dict[int, list[float]] = {}
+    for kind, took, _, asked in found:
         kinds.setdefault(kind, []).append(took)
-    wrong = Counter((kind, _in_words(status)) for kind, _, status in found if not 200 <= status < 400)
+        if 1000 * took > LIMITS_MS[-1]:
+            slow.setdefault(int(asked), []).append(took)
+    wrong = Counter((kind, _in_words(status)) for kind, _, status, _ in found if not 200 <= status < 400)
     missing = max(due - len(found), 0)
     if missing:
         wrong["any", "not answered"] = missing
-    times = sorted([took for _, took, _ in found] + [seconds] * missing)
-    return Asked(seconds, times, {kind: sorted(each) for kind, each in kinds.items()}, wrong)
+    times = sorted([took for _, took, _, _ in found] + [seconds] * missing)
+    return Asked(seconds, times, {kind: sorted(each) for kind, each in kinds.items()}, wrong, slow)
 
 
 def _in_words(status: int) -> str:
@@ -268,6 +273,9 @@ def _tell_kinds(name: str, asked: Asked) -> None:
         for kind, times in sorted(asked.kinds.items())
     ]
     table(name, ("kind", "requests", "p50 ms", "p95 ms", "p99 ms", "worst ms"), rows)
+    if asked.slow:
+        slow = [(moment, len(times), 1000 * max(times)) for moment, times in sorted(asked.slow.items())]
+        table(f"{name}, above {LIMITS_MS[-1]:.0f} ms", ("second", "requests", "worst ms"), slow)
     if asked.errors:
         wrong = [(*key, times) for key, times in sorted(asked.errors.items())]
         table(f"{name}, errors", ("kind", "answer", "times"), wrong)

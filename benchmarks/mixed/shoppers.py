@@ -35,7 +35,7 @@ class Requests:
         self.rate = rate
         self.begin = begin
         self.until = until
-        self.found: list[tuple[str, float, int]] = []
+        self.found: list[tuple[str, float, int, float]] = []
         self._taken = 0
 
     def ask_next(self, user: Any) -> None:
@@ -50,7 +50,8 @@ class Requests:
         sent = due if self.rate else time.perf_counter()
         headers = {"Content-Type": "application/json"} if body is not None else {}
         answer = user.client.request(method, path, name=kind, data=body, headers=headers)
-        self.found.append((kind, time.perf_counter() - sent, answer.status_code))
+        took = time.perf_counter() - sent
+        self.found.append((kind, took, answer.status_code, sent - self.begin))
 
 
 @click.command()
@@ -60,7 +61,7 @@ class Requests:
 @click.option("--rate", type=float, help="Requests a second; without it, as fast as they are answered.")
 @click.option("--users", type=int, required=True, help="How many may wait at a time.")
 def main(address: str, requests: Path, seconds: float, rate: float | None, users: int) -> None:
-    """Ask, and write kind, seconds and status of every answer as JSON."""
+    """Ask, and write of every answer, as JSON: kind, seconds, status, and when it was asked, in seconds."""
     begin = time.perf_counter() + SPAWNED_SECONDS
     every = Requests(json.loads(requests.read_text()), rate, begin, begin + seconds)
     kind = type("Shopper", (FastHttpUser,), {"host": address, "tasks": [every.ask_next]})

@@ -32,13 +32,14 @@ def test_the_mix_has_the_shares_that_the_load_is_named_after() -> None:
 
 
 def test_what_failed_and_what_was_never_answered_are_errors() -> None:
-    found = [("home", 0.2, 200), ("home", 0.1, 503), ("als", 0.3, 0)]
+    found = [("home", 0.2, 200, 0.5), ("home", 0.1, 503, 1.2), ("als", 0.3, 0, 1.9)]
     asked = read(found, seconds=10.0, due=5)
     assert asked.failed == 4
     assert asked.errors == {("home", "503"): 1, ("als", "connection broken"): 1, ("any", "not answered"): 2}
     assert asked.a_minute == pytest.approx(6.0)
     assert asked.times == [0.1, 0.2, 0.3, 10.0, 10.0]
     assert asked.kinds == {"home": [0.1, 0.2], "als": [0.3]}
+    assert asked.slow == {0: [0.2], 1: [0.3]}
 
 
 def test_a_load_that_nothing_answered_is_no_load() -> None:
@@ -93,7 +94,7 @@ def test_every_request_that_is_due_is_asked_and_told_of(
     command += ["--requests", str(path), "--seconds", "1", "--users", "4", "--rate", "30"]
     said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True).stdout
     found = json.loads(said)
-    assert Counter((kind, status) for kind, _, status in found) == {
+    assert Counter((kind, status) for kind, _, status, _ in found) == {
         ("home", 200): 10,
         ("click", 200): 10,
         ("wrong", 404): 10,
