@@ -48,21 +48,24 @@ class Repeats:
                 head = message  # sent with the body: nothing comes between the making of a list and this
                 return
             if head:
-                if head["status"] == 200 and not message.get("more_body", False):
-                    self._keep(scope, request, head, message["body"])
+                whole = head["status"] == 200 and not message.get("more_body", False)
+                answer = _answer(scope, request, head, message["body"]) if whole else None
+                if answer is not None:
+                    answers.keep(asked, answer)
                 await send(head)
                 head = {}
             await send(message)
 
         await self._app(scope, receive, send_and_keep)
 
-    def _keep(self, scope: Scope, request: Request, head: Message, body: bytes) -> None:
-        if request.again is None or request.stale or request.words_only:
-            return
-        headers, route = tuple(head["headers"]), scope["route"]
-        body = bytes(memoryview(body))  # a copy: orjson's takes up to twice its length
-        answer = Answer(headers, body, route, request.ignored, request.shown, request.again)
-        self._plane().lists.answers.keep(_asked(scope), answer)
+
+def _answer(scope: Scope, request: Request, head: Message, body: bytes) -> Answer | None:
+    """What may be sent again; None where nobody can tell for how long it holds."""
+    if request.again is None or request.stale or request.words_only:
+        return None
+    body = bytes(memoryview(body))  # a copy: orjson's takes up to twice its length
+    headers = tuple(head["headers"])
+    return Answer(headers, body, scope["route"], request.ignored, request.shown, request.again)
 
 
 def _may_repeat(scope: Scope) -> bool:

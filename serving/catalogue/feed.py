@@ -86,11 +86,9 @@ class ChangeFeed:
         Without the database: what this worker last saw of the user. Every caller asks for the same `limit`.
         """
         try:
-            if self.users.current(user_id) is not None:
-                await self._catch_up(await self._state())
-                if (known := self.users.current(user_id)) is not None:
-                    self.users.touch(user_id)
-                    return known
+            known = await self._still_known(user_id)
+            if known is not None:
+                return known
             begun, asked = self.users.readings, monotonic()
             async with self._database.connection("reading the state", Lane.ANSWER) as conn:
                 read = await read_request(conn, user_id, limit)
@@ -103,15 +101,24 @@ class ChangeFeed:
         return read.events
 
     async def still(self, user_id: str) -> bool:
-        """Catch up; whether what is known of a user has not changed. False without the database."""
+        """Whether a user is known and, once caught up, has not changed. False without the database."""
         try:
-            await self._catch_up(await self._state())
+            return await self._still_known(user_id) is not None
         except DatabaseUnavailableError:
             return False
+
+    async def _still_known(self, user_id: str) -> UserEvents | None:
+        """Catch up, where a user is known; their events if these have not changed.
+
+        Raises DatabaseUnavailableError.
+        """
         if self.users.current(user_id) is None:
-            return False
-        self.users.touch(user_id)
-        return True
+            return None
+        await self._catch_up(await self._state())
+        known = self.users.current(user_id)
+        if known is not None:
+            self.users.touch(user_id)
+        return known
 
     async def catch_up(self) -> None:
         """Apply what has happened; nothing when the database does not answer."""

@@ -458,10 +458,8 @@ def test_what_a_lost_connection_leaves_is_gone_after_the_next_run(
     assert query("select count(*) from interactions") == [(loaded,)]
 
 
-def test_what_a_killed_run_left_goes_with_the_next_look_into_an_empty_inbox(
-    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its events may be of users who have been deleted since."""
+def be_killed(database: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load a log on a connection that is lost when all of it has been read."""
     lost = psycopg2.connect(database.dsn)
 
     def lose(*_: Any) -> None:
@@ -471,7 +469,14 @@ def test_what_a_killed_run_left_goes_with_the_next_look_into_an_empty_inbox(
     with monkeypatch.context() as killed:
         killed.setattr(run, "_make_months", lose)
         with pytest.raises(KeyboardInterrupt):
-            load(lost, log(tmp_path, 5))
+            load(lost, path)
+
+
+def test_what_a_killed_run_left_goes_with_the_next_look_into_an_empty_inbox(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events may be of users who have been deleted since."""
+    be_killed(database, log(tmp_path, 5), monkeypatch)
     tables = "select relname from pg_class where relname like 'loading%'"
     assert query(tables) != []
     assert ingest_inbox(connection, tmp_path / "none") == []
@@ -524,16 +529,8 @@ def test_what_a_killed_run_left_is_never_filled_on(
 ) -> None:
     """A backup keeps it from being dropped before the next run."""
     monkeypatch.setattr(empty_months, "DDL_TIMEOUT", "50ms")
-    lost, backup = psycopg2.connect(database.dsn), psycopg2.connect(database.dsn)
-
-    def lose(*_: Any) -> None:
-        lost.close()
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killed:
-        killed.setattr(run, "_make_months", lose)
-        with pytest.raises(KeyboardInterrupt):
-            load(lost, log(tmp_path, 5))
+    backup = psycopg2.connect(database.dsn)
+    be_killed(database, log(tmp_path, 5), monkeypatch)
     with backup.cursor() as cursor:
         cursor.execute("select count(*) > 0 from loading_interactions")
         assert cursor.fetchall() == [(True,)]
