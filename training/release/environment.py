@@ -1,6 +1,9 @@
 """What a bundle was computed by: Python, the libraries that compute, and the processor as they see it."""
 
+import json
 import platform
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,29 +19,24 @@ LIBRARIES = (
     "sentence-transformers",
 )
 
+_WITH_BLAS = ("numpy", "scipy.linalg", "faiss")
+"""Modules that bring a BLAS and compute a bundle: EASE is solved by SciPy's, FAISS clusters by its own."""
+
 
 def describe_environment() -> dict[str, Any]:
     """What decides how a sum is rounded, as JSON.
 
     `python`, `machine`; `libraries`: version by name; `cpu_features`: what numpy found beyond its baseline;
-    `blas`: version, kernel and threads of each BLAS that is loaded, numpy's and SciPy's.
+    `blas`: version, kernel and threads of each BLAS, numpy's, SciPy's and FAISS's.
     """
     import numpy as np
-    import scipy.linalg  # noqa: F401 (loads SciPy's BLAS, which EASE is solved by)
-    from threadpoolctl import threadpool_info
 
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
-    blas = [
-        f"{found['internal_api']} {found['version']}, {found.get('architecture', 'unknown')} kernels, "
-        f"{found['num_threads']} threads"
-        for found in threadpool_info()
-        if found["user_api"] == "blas"
-    ]
     return {
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "cpu_features": sorted({*simd["baseline"], *simd["found"]}),
-        "blas": sorted(blas),
+        "blas": _blas(),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name)) is not None},
     }
 
@@ -65,6 +63,19 @@ def _flat(environment: dict[str, Any]) -> dict[str, str]:
         else:
             flat[name.replace("_", " ")] = "; ".join(value) if isinstance(value, list) else str(value)
     return flat
+
+
+def _blas() -> list[str]:
+    """Asked of a fresh process: the models were not fitted by all that this one has imported or limited."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "threadpoolctl", "-i", *_WITH_BLAS], capture_output=True, text=True, check=True
+    )
+    return sorted(
+        f"{found['internal_api']} {found['version']}, {found.get('architecture', 'unknown')} kernels, "
+        f"{found['num_threads']} threads"
+        for found in json.loads(listed.stdout)
+        if found["user_api"] == "blas"
+    )
 
 
 def _version(package: str) -> str | None:

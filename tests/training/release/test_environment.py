@@ -1,10 +1,15 @@
 """What a bundle was computed by is told, and what has changed since."""
 
+import json
+import subprocess
+import sys
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from database.settings import REPOSITORY
 from training.release.environment import compare_environments, describe_environment
 
 ENVIRONMENTS = st.fixed_dictionaries(
@@ -22,6 +27,25 @@ def test_this_process_is_as_it_was() -> None:
     now = describe_environment()
     assert now["blas"] and now["libraries"]["numpy"] and now["cpu_features"]
     assert compare_environments(now, describe_environment()) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import faiss; faiss.omp_set_num_threads(1)",
+        "import threadpoolctl as t; t.threadpool_limits(1)",
+        "import torch",
+    ],
+    ids=["faiss", "limited", "torch"],
+)
+def test_what_a_process_did_before_changes_nothing(before: str) -> None:
+    """One that had loaded FAISS, or had limited its threads, told of another environment than a fresh one."""
+    module = describe_environment.__module__
+    code = f"{before}; import json, {module} as told; print(json.dumps(told.describe_environment()))"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert json.loads(told.stdout) == describe_environment()
 
 
 @given(ENVIRONMENTS, ENVIRONMENTS)
