@@ -10,8 +10,8 @@ import psycopg2
 from benchmarks.random_operations.shop import USERS, Shop
 from database import deployments
 from database.experiments import Arm, ExperimentError, start_experiment, stop_experiment
-from database.trending import compute_trending
 from training.params import load_params
+from training.pipeline.trending import score_trending
 from training.release.bundle import StoredBundle
 
 EXPERIMENT_SECONDS = 15.0
@@ -65,15 +65,7 @@ async def trending(shop: Shop) -> None:
     def compute() -> None:
         params = load_params()
         with psycopg2.connect(shop.dsn) as conn:
-            compute_trending(
-                conn,
-                datetime.now(UTC),
-                decay_rate=params.trending.decay_rate,
-                step_hours=params.trending.step_hours,
-                window_days=params.trending.window_days,
-                weights=params.interactions.weights.model_dump(),
-                neutral_stars=params.interactions.neutral_stars,
-            )
+            score_trending(conn, datetime.now(UTC), params)
         conn.close()
 
     await asyncio.to_thread(compute)

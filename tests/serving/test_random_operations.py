@@ -24,13 +24,13 @@ from database import items
 from database.connection import libpq_url
 from database.experiments import Arm, ExperimentError, start_experiment, stop_experiment
 from database.items import Embedding, embedding_text, text_hash
-from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.plane import LivePlane
 from serving.types import Ranked
 from tests.serving.words import BagOfWords
 from tests.serving.worker import Clock, Deployer, shop_items
 from training.params import Params
+from training.pipeline.trending import score_trending
 
 T = TypeVar("T")
 
@@ -147,15 +147,7 @@ class Days(RuleBasedStateMachine):
     def count_trending(self) -> None:
         params = self.shop.params
         with psycopg2.connect(self.shop.dsn) as conn:
-            compute_trending(
-                conn,
-                self.shop.clock(),
-                decay_rate=params.trending.decay_rate,
-                step_hours=params.trending.step_hours,
-                window_days=params.trending.window_days,
-                weights=params.interactions.weights.model_dump(),
-                neutral_stars=params.interactions.neutral_stars,
-            )
+            score_trending(conn, self.shop.clock(), params)
         conn.close()
 
     @rule(number=st.integers(0, 1))

@@ -19,7 +19,6 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from database.settings import Settings
-from database.trending import compute_trending
 from serving.api.app import create_app
 from serving.api.protocol import PlaneProtocol
 from serving.catalogue.drafts import InteractionDraft
@@ -27,6 +26,7 @@ from serving.lists.answers import Answer, Answers
 from serving.plane import LivePlane
 from tests.serving.worker import Clock, OpenPlane, logged
 from training.params import Params
+from training.pipeline.trending import score_trending
 
 HOME = "/recommendations/home?user_id=ann&response_limit=6"
 ASKED = (
@@ -173,15 +173,7 @@ async def test_nothing_is_repeated_that_has_changed(
 
     async def trends() -> None:
         with psycopg2.connect(database.dsn) as conn:
-            compute_trending(
-                conn,
-                clock.now + timedelta(minutes=1),
-                decay_rate=small_params.trending.decay_rate,
-                step_hours=small_params.trending.step_hours,
-                window_days=small_params.trending.window_days,
-                weights=small_params.interactions.weights.model_dump(),
-                neutral_stars=small_params.interactions.neutral_stars,
-            )
+            score_trending(conn, clock.now + timedelta(minutes=1), small_params)
         conn.close()
 
     async def deploy_another() -> None:

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database.state import UserEvents
-from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.lists import executor, home, recommender
 from serving.lists.remembered import ENTRY_BYTES, MadeOf, RememberedLists
 from serving.plane import LivePlane
 from tests.serving.worker import Clock
 from training.params import Params
+from training.pipeline.trending import score_trending
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 
@@ -94,15 +94,7 @@ async def test_lists_are_made_once_until_something_changes(
 
     async def trends() -> None:
         with psycopg2.connect(database.dsn) as conn:
-            compute_trending(
-                conn,
-                clock.now + timedelta(minutes=1),
-                decay_rate=small_params.trending.decay_rate,
-                step_hours=small_params.trending.step_hours,
-                window_days=small_params.trending.window_days,
-                weights=small_params.interactions.weights.model_dump(),
-                neutral_stars=small_params.interactions.neutral_stars,
-            )
+            score_trending(conn, clock.now + timedelta(minutes=1), small_params)
         conn.close()
 
     for change in (click_elsewhere, trends, edit, hide, deploy_another, tomorrow, a_month_later):

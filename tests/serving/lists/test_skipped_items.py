@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg2
 
-from database.trending import compute_trending
 from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
 from training.params import Params
+from training.pipeline.trending import score_trending
 
 
 async def test_a_skipped_item_tops_no_list(
@@ -30,15 +30,7 @@ async def test_a_skipped_item_tops_no_list(
         click = InteractionDraft(user_id=f"v{number}", event_type="product_click", item_id="GAR0000001")
         await plane.record_interaction(click)
     with psycopg2.connect(database.dsn) as conn:
-        compute_trending(
-            conn,
-            datetime.now(UTC),
-            decay_rate=small_params.trending.decay_rate,
-            step_hours=small_params.trending.step_hours,
-            window_days=small_params.trending.window_days,
-            weights=small_params.interactions.weights.model_dump(),
-            neutral_stars=small_params.interactions.neutral_stars,
-        )
+        score_trending(conn, datetime.now(UTC), small_params)
     conn.close()
     for user in ("u20", "u21", "v1", "stranger"):
         home = await plane.lists.home(user, 10)

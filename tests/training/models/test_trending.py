@@ -11,13 +11,13 @@ from scipy import sparse
 
 from database.export import export_snapshot
 from database.settings import REPOSITORY
-from database.trending import compute_trending
 from training.data.preparation import prepare
 from training.models.core.base import Query
 from training.models.core.data import Events, TrainingData
 from training.models.core.vocabulary import Vocabulary
 from training.models.trending import DAY, TrendingConfig, fit
 from training.params import load_params
+from training.pipeline.trending import score_trending
 
 CONFIG = TrendingConfig(decay_rate=0.5, step_hours=24, window_days=10)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -58,15 +58,7 @@ def test_a_stranger_gets_what_is_trending() -> None:
 def test_it_is_what_the_database_shows(connection: Connection, tmp_path: Path) -> None:
     params = load_params(REPOSITORY / "params.yaml")
     insert_events(connection, np.random.default_rng(0), params.trending.window_days)
-    compute_trending(
-        connection,
-        NOW,
-        decay_rate=params.trending.decay_rate,
-        step_hours=params.trending.step_hours,
-        window_days=params.trending.window_days,
-        weights=params.interactions.weights.model_dump(),
-        neutral_stars=params.interactions.neutral_stars,
-    )
+    score_trending(connection, NOW, params)
     with connection.cursor() as cursor:
         cursor.execute("select item_id, score from trending_scores")
         stored = dict(cursor.fetchall())
