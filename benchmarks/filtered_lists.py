@@ -24,7 +24,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
-from benchmarks.speed.vectors import DIMENSION, clustered, use_one_thread
+from benchmarks.speed.vectors import DIMENSION, clustered, one_thread
 from benchmarks.temporary_database import temporary_database
 from database.connection import create_pool
 from database.settings import REPOSITORY, Settings
@@ -113,10 +113,10 @@ def _without_warnings() -> Iterator[None]:
 )
 @click.option("--times", default=TIMES, show_default=True, type=click.IntRange(1), help="Lists of each kind.")
 @page_option
+@one_thread()
 @_without_warnings()
 def run(sizes: tuple[int, ...], times: int, page: Path | None) -> None:
     """Lists of /v1 with filters and without, by the catalogue's size: p50, p99 and processor time, in ms."""
-    use_one_thread()
     used: dict[tuple[str, str], list[float]] = {}
     for size in sizes:
         with temporary_database() as (url, conn):

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from benchmarks.speed.compare import Benchmark, Pair
 from benchmarks.speed.reviews import RATINGS, reviews, training_data
-from benchmarks.speed.vectors import use_one_thread
+from benchmarks.speed.vectors import one_thread
 from training.evaluation.ranking import rank
 from training.models.als import Als, AlsConfig
 from training.models.als import fit as fit_als
@@ -28,7 +28,6 @@ _ALL_USERS = RATINGS // 10
 
 def _fold_in(size: int) -> Pair:
     train, model = _fitted(size)
-    use_one_thread()
     several = np.flatnonzero(np.diff(train.indptr) > 1)[:_NEW_USERS]
     # As a new user asks for a list: without what they have seen.
     queries = [
@@ -37,9 +36,11 @@ def _fold_in(size: int) -> Pair:
     ]
     vectors = [model.user_vector(query) for query in queries]
 
+    @one_thread()
     def ours() -> list[IntArray]:
         return [model.recommend(query, DEPTH)[0] for query in queries]
 
+    @one_thread()
     def reference() -> list[Any]:
         return [model.item_factors @ vector for vector in vectors]
 

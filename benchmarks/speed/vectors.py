@@ -1,5 +1,7 @@
 """Search for near vectors: the index of a bundle, and FAISS comparing with every one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,12 +32,12 @@ def _search(size: int) -> Pair:
     flat = faiss.IndexFlatIP(DIMENSION)
     flat.add(stored)
 
+    @one_thread()
     def ours() -> list[Any]:
-        use_one_thread()
         return [ours_index.search(query, DEPTH, everything)[0][:DEPTH] for query in queries]
 
+    @one_thread()
     def reference() -> list[Any]:
-        use_one_thread()
         return [flat.search(query.reshape(1, -1), DEPTH)[1][0] for query in queries]
 
     def agree(our: Any, their: Any) -> str:
@@ -48,13 +50,14 @@ def _search(size: int) -> Pair:
     return Pair(f"{size:,} vectors of {DIMENSION} numbers, {_QUERIES} searches", ours, reference, agree)
 
 
-def use_one_thread() -> None:
-    """As a worker of the service does."""
-    import faiss
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """BLAS and FAISS have one thread meanwhile, as in a worker of the service."""
+    import faiss  # noqa: F401 (only what is loaded can be limited)
     from threadpoolctl import threadpool_limits
 
-    threadpool_limits(limits=1)
-    faiss.omp_set_num_threads(1)
+    with threadpool_limits(limits=1):
+        yield
 
 
 def clustered(count: int, seed: int = 0) -> FloatArray:
