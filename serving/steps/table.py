@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.scores import top
+from serving.steps.scores import distinct, top
 from serving.types import Identities, Mask, Rows, Scores
 
 SEARCH, INTEREST = "search", "interest"
@@ -192,15 +192,6 @@ def are_different(rows: Rows, variants: Identities | None, count: int) -> bool:
         return True
     groups = np.sort(variants[rows])  # see `distinct`
     return min(len(groups), 1) + int(np.count_nonzero(groups[1:] != groups[:-1])) >= count
-
-
-def distinct(rows: Rows) -> Rows:
-    """The rows in their order, each once. Not np.unique, which hashes: that takes six times as long."""
-    rows = np.sort(rows)
-    first = np.ones(len(rows), dtype=np.bool_)
-    np.not_equal(rows[1:], rows[:-1], out=first[1:])
-    found: Rows = rows[first]
-    return found
 
 
 def numbered(name: str, place: int) -> str:

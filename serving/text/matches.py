@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.scores import top
+from serving.steps.scores import distinct, top
 from serving.text import postings
 from serving.text.postings import Postings
 from serving.text.synonyms import Phrase
@@ -18,6 +18,8 @@ _NOT_THE_TITLE = np.float32(0.98)
 """What other items' scores are multiplied by when the query is the whole title of an item."""
 _PART = 4
 """Where more than one of so many rows have a rarer word, all are scored."""
+_SHARE = 4
+"""Of so many best rows that are asked for, one is enough."""
 _SLACK = 1 + 1e-5
 """A bound is so much higher than its formula, since the scores beside it are rounded."""
 
@@ -46,6 +48,10 @@ class Titles:
         found: Mask = known & (self.keys[np.where(known, rows, 0)] == self.asked)
         return found
 
+    def rows(self, n_rows: int) -> Rows:
+        """int32[m], which of the first `n_rows`."""
+        return np.flatnonzero(self.keys[:n_rows] == self.asked).astype(np.int32)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rare:
@@ -61,6 +67,18 @@ class _Rare:
     """Twice the best BM25 of all rows."""
     titled: bool
     """Whether the query is the title of one of the rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sure:
+    """What is known of a query of common words alone without a look at the score of each row."""
+
+    front: Rows
+    """int32[m], the best rows, best first."""
+    top: np.float32
+    """Twice the best BM25 of all rows."""
+    titled: Rows
+    """int32[t], the rows of a score whose title is the query."""
 
 
 class WordMatches:
@@ -91,6 +109,7 @@ class WordMatches:
         self._n_rows = n_rows
         self._allowed = allowed
         self._asked = np.float32(sum(each.rarity for each in concepts))
+        self._sure: _Sure | None = None
         self.corrected = corrected
         """Term as typed → term as searched, for those that had to be guessed."""
 
@@ -104,8 +123,7 @@ class WordMatches:
         best = float(total.max(initial=0.0))
         if best > 0:
             total = self._blended(total, covered, np.float32(2 * best))
-            everything = np.arange(min(self._n_rows, len(self._titles.keys)), dtype=np.int32)
-            named = everything[self._titles.keys[: self._n_rows] == self._titles.asked]
+            named = self._titles.rows(self._n_rows)
             named = named[total[named] > 0]
             if len(named):
                 # The others go down rather than the title up: the range stays 0..1.
@@ -116,11 +134,12 @@ class WordMatches:
     @cached_property
     def matched(self) -> Mask:
         """bool[n_rows], which rows have a score."""
-        found, rare = np.zeros(self._n_rows, dtype=np.bool_), self._rare
+        found = np.zeros(self._n_rows, dtype=np.bool_)
+        rare = self._rare if self._sure is None else None
         if rare is not None:
             found[rare.rows[rare.scores > 0]] = True
         for concept in self._concepts:
-            if concept in self._common:
+            if self._sure is not None or concept in self._common:
                 for dense, factor in self._dense(concept):
                     if factor > 0:  # params.yaml may give synonyms and corrections no weight
                         length = min(len(dense.has), self._n_rows)
@@ -139,6 +158,9 @@ class WordMatches:
         Args:
             identity: uint64[n_rows], by which equals are put in order.
         """
+        self._sure = self._surely(identity, count)
+        if self._sure is not None:
+            return self._sure.front
         rare = self._rare
         if rare is None:
             return np.zeros(0, dtype=np.int32)
@@ -149,6 +171,14 @@ class WordMatches:
 
     def of(self, rows: Rows) -> Scores:
         """The scores of some rows, float32[len(rows)]."""
+        if self._sure is not None:
+            scores = self._blended(*self._sums_of_common(self._concepts, rows), self._sure.top)
+            if self._allowed is not None:
+                scores[~self._allowed[rows]] = 0
+            if len(self._sure.titled):
+                scores *= _NOT_THE_TITLE
+                scores[np.isin(rows, self._sure.titled)] = 1
+            return scores
         rare = self._rare
         if rare is None or "scores" in self.__dict__:
             found: Scores = self.scores[rows]
@@ -159,16 +189,64 @@ class WordMatches:
         if len(rare.rows):
             scores[known] = rare.scores[places[known]]
         others = rows[~known]
-        total = np.zeros(len(others), dtype=np.float32)
-        covered = np.zeros(len(others), dtype=np.float32)
-        for concept in self._concepts:
-            if concept in self._common:
-                self._add_common(concept, others, total, covered)
-        total = self._blended(total, covered, rare.top)
+        common = [each for each in self._concepts if each in self._common]
+        total = self._blended(*self._sums_of_common(common, others), rare.top)
         if self._allowed is not None:
             total[~self._allowed[others]] = 0
         scores[~known] = total * _NOT_THE_TITLE if rare.titled else total
         return scores
+
+    def _surely(self, identity: Identities, count: int) -> _Sure | None:
+        """The best of the rows that have most of a query's rarest word, and of those of its title; None where
+        it has a word that is not common, or where too few of these are sure to be the best of all.
+
+        No other row has more of that word than `behind`, nor more of another than the most that any has.
+        Added up as scores are, and so rounded as they are, these give what no other is above.
+        """
+        known = [each for each in self._concepts if each.alternatives]
+        if self._params.boosts.title <= 0 or not known or not all(map(self._is_common, known)):
+            return None
+        rarest = min(known, key=self._frequency)
+        if len(rarest.alternatives) > 1:
+            return None
+        [((word,), _)], [(dense, factor)] = rarest.alternatives, self._dense(rarest)
+        leading = self._postings.leading(word, self._params.bm25_k1, self._params.bm25_b, identity)
+        titled = self._titles.rows(self._n_rows)
+        rows = distinct(np.concatenate([leading.rows, titled])) if len(titled) else leading.rows
+        if self._allowed is not None:
+            rows, titled = rows[self._allowed[rows]], titled[self._allowed[titled]]
+        total, covered = self._sums_of_common(self._concepts, rows)
+        best, most = total.max(initial=np.float32(0)), self._bound(rarest, leading.behind * factor)
+        if best <= 0 or best < most[0]:
+            return None
+        twice = np.float32(2 * float(best))
+        scores = self._blended(total, covered, twice)
+        less = np.float32(1)
+        if len(titled):
+            titled = titled[np.isin(titled, rows[scores > 0])]
+        if len(titled):
+            less = _NOT_THE_TITLE
+            scores *= less
+            scores[np.isin(rows, titled)] = 1
+        above = self._blended(*most, twice) * less
+        sure = scores > above
+        if self._blended(*self._bound(rarest, leading.lower * factor), twice) * less < above:
+            # Of the others only some that are behind these by their identity can have as much.
+            sure |= (scores == above) & (dense.scores[rows] == leading.behind)
+        front = rows[sure][top(scores[sure], identity[rows[sure]], count)]
+        return _Sure(front, twice, titled) if _SHARE * len(front) >= count else None
+
+    def _bound(self, rarest: Concept, most: np.float32) -> tuple[Scores, Scores]:
+        """The sum of BM25, and of what is covered, of a row with so much of the rarest concept, at most;
+        float32[1]."""
+        total, covered = np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
+        for concept in self._concepts:
+            highest = most
+            if concept is not rarest:
+                highest = max((dense.most * by for dense, by in self._dense(concept)), default=np.float32(0))
+            total += highest
+            covered += np.float32(concept.rarity) if highest > 0 else np.float32(0)
+        return total, covered
 
     @cached_property
     def _rare(self) -> _Rare | None:
@@ -260,13 +338,24 @@ class WordMatches:
             total[rows] += best[rows]
             best[rows] = 0
 
+    def _sums_of_common(self, concepts: Sequence[Concept], rows: Rows) -> tuple[Scores, Scores]:
+        """Of some rows and concepts of common words: the sum of BM25, and of what is covered."""
+        total = np.zeros(len(rows), dtype=np.float32)
+        covered = np.zeros(len(rows), dtype=np.float32)
+        for concept in concepts:
+            self._add_common(concept, rows, total, covered)
+        return total, covered
+
     def _add_common(self, concept: Concept, rows: Rows, total: Scores, covered: Scores) -> None:
         """Add a concept of common words to the sums of some rows, float32[len(rows)], in place."""
         best = np.zeros(len(rows), dtype=np.float32)
         for dense, weight in self._dense(concept):
-            known = rows < len(dense.scores)
-            found = np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0))
-            best = np.maximum(best, found * weight)
+            if len(dense.scores) >= self._n_rows:
+                found = dense.scores[rows]
+            else:
+                known = rows < len(dense.scores)
+                found = np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0))
+            np.maximum(best, found * weight, out=best)
         covered += np.where(best > 0, np.float32(concept.rarity), np.float32(0))
         total += best
 

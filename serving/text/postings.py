@@ -2,22 +2,26 @@
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from serving.steps.scores import top
 from serving.text.posting_lists import PostingLists
-from serving.types import Doubles, Mask, Rows, Scores
+from serving.types import Doubles, Identities, Mask, Rows, Scores
 
-Edited = TypeVar("Edited", bound=tuple[Any, ...])
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 COMMON = 10_000
 """Documents from which on a term is common."""
-_KEPT = 8
-"""Common terms whose scores are kept."""
+LEADING = 8192
+"""Of a common term's rows, so many of the first in an order are kept."""
+_KEPT = 16
+"""Common terms of which something is kept: those that were asked for last."""
 _NONE: Mapping[str, float] = MappingProxyType({})
 
 
@@ -31,6 +35,18 @@ class Dense:
     """bool[n], where it is above 0."""
     most: np.float32
     """The largest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leading:
+    """The rows of a common term with the highest BM25."""
+
+    rows: Rows
+    """int32[<=LEADING], the highest first, equals by their identity."""
+    behind: np.float32
+    """The highest BM25, without the idf, of the term's other rows; 0 where there are none."""
+    lower: np.float32
+    """The highest below that."""
 
 
 class Postings:
@@ -54,9 +70,10 @@ class Postings:
         self._signs = np.zeros(1024, dtype=np.int64)
         """A number for each row's document with its weights."""
         self._total_length = 0.0
-        self._scored: dict[tuple[str, float, float], tuple[int, Rows, Scores]] = {}
         self._held: dict[str, tuple[int, Mask]] = {}
+        self._lowest: dict[str, tuple[int, Rows]] = {}
         self._dense: dict[tuple[str, float, float], tuple[int, Dense]] = {}
+        self._leading: dict[tuple[str, float, float], tuple[int, Leading]] = {}
         self.edition = 0
         """How many documents came or went: what was worked out of another edition no longer holds."""
 
@@ -167,16 +184,36 @@ class Postings:
     def holds(self, term: str, rows: Rows) -> Mask:
         """bool[len(rows)]: which of these rows' documents have a common term.
 
-        Of the common terms that were asked for last it is kept of every row, until a document comes or goes.
+        Of the common terms that were asked for last it is kept of every row, until a document comes or goes;
+        as is what `lowest`, `dense` and `leading` give.
         """
-        kept = self._held.get(term)
-        if kept is None or kept[0] != self.edition:
-            self._held = self._with_room(self._held)
+
+        def make() -> Mask:
             held = np.zeros(len(self._lengths), dtype=np.bool_)
             held[self._having.rows(self._numbers[term])] = True
-            kept = self._held[term] = self.edition, held
-        found: Mask = kept[1][rows]
+            return held
+
+        found: Mask = self._remembered(self._held, term, make)[rows]
         return found
+
+    def lowest(self, term: str, identity: Identities) -> Rows:
+        """The rows of a common term with the lowest identities, the lowest first, int32[<=LEADING].
+
+        Args:
+            term: one of `is_common`.
+            identity: uint64[n_rows], which stays as it is while a row holds a document. Not to be changed.
+        """
+
+        def make() -> Rows:
+            rows = self._having.rows(self._numbers[term])
+            own = identity[rows]
+            if len(rows) > LEADING:
+                lowest = np.argpartition(own, LEADING)[:LEADING]
+                rows, own = rows[lowest], own[lowest]
+            found: Rows = rows[np.argsort(own)]
+            return found
+
+        return self._remembered(self._lowest, term, make)
 
     def matches(self, term: str) -> tuple[Rows, Scores]:
         """Documents that hold a term: rows int32[m], each once, and its weight float32[m] in each."""
@@ -188,29 +225,39 @@ class Postings:
     def bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         """BM25 of one term for each document that holds it (Robertson & Zaragoza 2009), without the idf.
 
-        Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula. Not to be changed: those of
-        common terms are kept until a document comes or goes.
+        Between 0 and k1 + 1. `k1` and `b` are the usual constants of the formula.
         """
-        if self.frequency(term) < COMMON:
+        if not self.is_common(term):
             return self._bm25(term, k1, b)
-        kept = self._scored.get((term, k1, b))
-        if kept is None or kept[0] != self.edition:
-            self._scored = self._with_room(self._scored)
-            kept = self._scored[term, k1, b] = self.edition, *self._bm25(term, k1, b)
-        return kept[1:]
+        rows = self._having.rows(self._numbers[term]).copy()
+        return rows, self.dense(term, k1, b).scores[rows]
 
     def dense(self, term: str, k1: float, b: float) -> Dense:
-        """The same for every row. It is kept of the terms that were asked for last, until a document comes
-        or goes; not to be changed."""
-        kept = self._dense.get((term, k1, b))
-        if kept is None or kept[0] != self.edition:
-            self._dense = self._with_room(self._dense)
+        """The same of a common term for every row. Not to be changed."""
+
+        def make() -> Dense:
             rows, scores = self._bm25(term, k1, b)
             dense = np.zeros(len(self._lengths), dtype=np.float32)
             dense[rows] = scores
-            made = Dense(dense, dense > 0, scores.max(initial=np.float32(0)))
-            kept = self._dense[term, k1, b] = self.edition, made
-        return kept[1]
+            return Dense(dense, dense > 0, scores.max(initial=np.float32(0)))
+
+        return self._remembered(self._dense, (term, k1, b), make)
+
+    def leading(self, term: str, k1: float, b: float, identity: Identities) -> Leading:
+        """The best rows of a common term. Not to be changed. `identity`: as for `lowest`."""
+
+        def make() -> Leading:
+            rows, scores = self.bm25(term, k1, b)
+            best = top(scores, identity[rows], LEADING)
+            if len(best) == len(rows):
+                return Leading(rows[best], np.float32(0), np.float32(0))
+            others = np.ones(len(rows), dtype=np.bool_)
+            others[best] = False
+            behind = scores[others].max()
+            lower = scores.max(where=scores < behind, initial=np.float32(0))
+            return Leading(rows[best], behind, lower)
+
+        return self._remembered(self._leading, (term, k1, b), make)
 
     def _number(self, term: str) -> None:
         """Give a term a number."""
@@ -232,10 +279,17 @@ class Postings:
         self._terms[number] = ""
         self._free.append(number)
 
-    def _with_room(self, kept: Mapping[Any, Edited]) -> dict[Any, Edited]:
-        """What is kept of terms and still holds, with room for one more."""
-        current = [(key, found) for key, found in kept.items() if found[0] == self.edition]
-        return dict(current[max(len(current) - _KEPT + 1, 0) :])
+    def _remembered(self, kept: dict[Key, tuple[int, Found]], key: Key, make: Callable[[], Found]) -> Found:
+        """What is kept of a term, made anew where documents came or went; of the terms asked for last."""
+        edition, found = kept.pop(key, (-1, None))
+        if edition != self.edition or found is None:
+            for old in [each for each, (made, _) in kept.items() if made != self.edition]:
+                del kept[old]
+            while len(kept) >= _KEPT:
+                del kept[next(iter(kept))]
+            found = make()
+        kept[key] = self.edition, found
+        return found
 
     def _bm25(self, term: str, k1: float, b: float) -> tuple[Rows, Scores]:
         rows, weights = self.matches(term)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.steps.scores import top
+from serving.steps.scores import distinct, top
 from serving.text.postings import Postings
 from serving.text.terms import fold, terms
 from serving.types import Identities, Item, Mask, Rows, Scores
@@ -47,7 +47,8 @@ class NameIndex:
         """
         # The rarest first, as their sums do in either way of finding the best.
         asked = sorted(self._postings.terms_of(row), key=lambda term: (self._postings.frequency(term), term))
-        rows, shared = self._sharing(asked, row, among)
+        sure = self._surely(asked, row, among, identity)
+        rows, shared = sure if sure is not None else self._sharing(asked, row, among)
         # As many as are compared, of those that share most.
         best = top(shared, identity[rows], _CANDIDATES)
         rows, shared = rows[best], shared[best]
@@ -55,6 +56,33 @@ class NameIndex:
         norms = self._norms_of(np.append(rows, np.int32(row)), len(among))
         cosines = shared / (norms[:-1] * (norms[-1] or np.float32(1)))
         return rows, cosines.astype(np.float32, copy=False)
+
+    def _surely(
+        self, asked: Sequence[str], row: int, among: Mask, identity: Identities
+    ) -> tuple[Rows, Scores] | None:
+        """What `_sharing` gives, of the rows that share a rarer term and the first that share all the common
+        ones: no others share as much as these. None where there are not enough of them.
+        """
+        n_rarer = sum(not self._postings.is_common(term) for term in asked)
+        if n_rarer == len(asked):
+            return None
+        first = self._postings.lowest(asked[n_rarer], identity)
+        first = first[among[first] & (first != row)]
+        for term in asked[n_rarer + 1 :]:
+            first = first[self._postings.holds(term, first)]
+        if len(first) < _CANDIDATES:
+            return None
+        rarer = [self._postings.matches(term)[0] for term in asked[:n_rarer]]
+        rows = distinct(np.concatenate([first[:_CANDIDATES], *rarer]))
+        rows = rows[among[rows] & (rows != row)]
+        shared = np.zeros(len(rows), dtype=np.float32)
+        for place, term in enumerate(asked):
+            if place < n_rarer:
+                has = np.isin(rows, rarer[place], assume_unique=True)
+            else:
+                has = self._postings.holds(term, rows)
+            shared += np.float32(self._postings.idf(term) ** 2) * has
+        return rows, shared
 
     def _sharing(self, asked: Sequence[str], row: int, among: Mask) -> tuple[Rows, Scores]:
         """Rows of `among` that share terms with `row`, and how much: all that may be of the best, at least.

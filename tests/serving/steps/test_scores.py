@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.steps.scores import above_lowest, kth_largest, scaled_to_best, scatter, top
+from serving.steps.scores import above_lowest, distinct, kth_largest, scaled_to_best, scatter, top
 
 
 def floats(*values: float) -> np.ndarray:
@@ -70,3 +70,8 @@ def test_contrast_is_the_same_in_whatever_unit_the_scores_are(
     unit = np.float32(2.0**power)
     plain = above_lowest(floats(*scores), allowed)
     assert above_lowest(unit * floats(*scores), allowed).tolist() == (unit * plain).tolist()
+
+
+@given(st.lists(st.integers(0, 6)))
+def test_distinct_rows_are_each_there_once_in_their_order(rows: list[int]) -> None:
+    assert distinct(np.array(rows, dtype=np.int32)).tolist() == sorted(set(rows))

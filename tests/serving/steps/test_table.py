@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.steps import table
-from serving.steps.table import Column, are_different, distinct, gather
+from serving.steps.table import Column, are_different, gather
 from training.models.blend import normalise, scale_of
 
 IDS = np.arange(6, dtype=np.uint64)
@@ -125,11 +125,6 @@ def test_the_front_of_a_kept_order_has_the_best_that_a_look_at_all_finds(
         for each in (np.zeros(0, dtype=np.int32), reserve)
     )
     assert quick.rows.tolist() == plain.rows.tolist()
-
-
-@given(st.lists(st.integers(0, 6)))
-def test_distinct_rows_are_each_there_once_in_their_order(rows: list[int]) -> None:
-    assert distinct(np.array(rows, dtype=np.int32)).tolist() == sorted(set(rows))
 
 
 @given(kept_orders(), st.integers(1, 12), st.sampled_from([1, 2, 100]))

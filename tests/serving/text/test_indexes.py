@@ -126,11 +126,13 @@ def test_names_that_come_and_go_leave_the_cosines_of_a_new_index() -> None:
             np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("leading", [14, 40, 8192])
 @pytest.mark.parametrize("common", [1, 8, 30])
 def test_names_without_a_rare_word_are_passed_over_only_where_they_are_not_of_the_best(
-    monkeypatch: pytest.MonkeyPatch, common: int
+    monkeypatch: pytest.MonkeyPatch, common: int, leading: int
 ) -> None:
     generator = np.random.default_rng(common)
+    monkeypatch.setattr(postings, "LEADING", leading)
     names, count = NameIndex(), 80
     words = np.array([f"word{number}" for number in range(9)])
     often = 1 / np.arange(1, 10)

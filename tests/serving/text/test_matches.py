@@ -44,8 +44,10 @@ class FixedSynonyms(Synonyms):
     common=st.integers(1, 6),
     part=st.sampled_from([0, 1, 4]),
     synonyms=st.sampled_from([None, 0.0, 0.7]),
+    leading=st.integers(1, 9),
 )
-@example(["cup red", "cup", "mug", "odd"] * 3, "cup mug", set(), 1, 4, 0.0)
+@example(["cup red", "cup", "mug", "odd"] * 3, "cup mug", set(), 1, 4, 0.0, 30)
+@example(["red cup", "cup"] * 9, "red cup", {0}, 1, 4, None, 4)
 def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
     titles: Sequence[str],
     query: str,
@@ -53,19 +55,26 @@ def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
     common: int,
     part: int,
     synonyms: float | None,
+    leading: int,
 ) -> None:
     allowed = np.array([row not in hidden for row in range(len(titles))])
     identity = np.random.default_rng(len(titles)).permutation(len(titles)).astype(np.uint64)
-    with patch.object(postings, "COMMON", common), patch.object(matches, "_PART", part):
+    with (
+        patch.object(postings, "COMMON", common),
+        patch.object(postings, "LEADING", leading),
+        patch.object(matches, "_PART", part),
+    ):
         params = SEARCH.model_copy(update={"synonym_weight": synonyms or 0.0})
         known = Synonyms(Path("none")) if synonyms is None else FixedSynonyms(Path("none"))
         index = LexicalIndex(known, params)
         for row, title in enumerate(titles):
             index.put(row, Item(str(row), "product", title, category="cup" if row % 3 else None))
-        asked, plain = (index.search(query, len(titles), allowed) for _ in range(2))
+        asked, again, plain = (index.search(query, len(titles), allowed) for _ in range(3))
         scores = plain.scores
         np.testing.assert_array_equal(asked.matched, scores > 0)
         front = asked.front(identity, 5)
+        assert again.front(identity, 5).tolist() == front.tolist()
+        np.testing.assert_array_equal(again.matched, scores > 0)
         order = np.lexsort((identity, -scores))
         assert front.tolist() == order[: len(front)].tolist()
         np.testing.assert_array_equal(asked.of(np.arange(len(titles), dtype=np.int32)), scores)

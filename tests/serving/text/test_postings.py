@@ -35,7 +35,7 @@ def test_scores_of_common_terms_follow_the_documents(
                 rows, scores = index.bm25(asked, 1.2, 0.75)
                 wanted = dict(zip(*(each.tolist() for each in fresh._bm25(asked, 1.2, 0.75)), strict=True))
                 assert dict(zip(rows.tolist(), scores.tolist(), strict=True)) == pytest.approx(wanted)
-            assert len(index._scored) <= kept
+            assert len(index._dense) <= kept
 
 
 ALIASES = st.dictionaries(st.sampled_from("cde"), st.sampled_from([0.5, 0.8]))
