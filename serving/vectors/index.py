@@ -17,6 +17,9 @@ EXACT_BELOW = 20_000
 _FEW = 4
 """One of so many vectors is few: a copy of them takes less time than a product over all."""
 
+_BLOCK = 256
+"""Vectors that are copied at once: so many stay in the processor's cache until they are compared."""
+
 _ENOUGH = 0.75
 """Share of them that must be allowed in a search of all vectors, so that there are still some to spare."""
 
@@ -225,9 +228,13 @@ class VectorIndex:
 
 def _cosines_at(vectors: NDArray[np.float32], places: Places, query: Vector) -> NDArray[np.float32]:
     """Cosine of the vectors at some places, float32[len(places)]."""
-    if _FEW * len(places) <= len(vectors):
-        return _cosines(vectors[places], query)
-    return _cosines(vectors, query)[places]
+    if _FEW * len(places) > len(vectors):
+        return _cosines(vectors, query)[places]
+    found = np.empty(len(places), dtype=np.float32)
+    for start in range(0, len(places), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found[block] = _cosines(vectors.take(places[block], axis=0), query)
+    return found
 
 
 def _cosines(vectors: NDArray[np.float32], query: Vector) -> NDArray[np.float32]:
