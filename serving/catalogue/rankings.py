@@ -67,6 +67,7 @@ class Rankings:
         # What is kept of the lists' orders, and what it was made of: `reserved` stands for all identities.
         self._popularity: tuple[Doubles, int, Scores, Rows] | None = before._popularity if before else None
         self._lowest: tuple[Mask, int, Rows] | None = before._lowest if before else None
+        self._by_bits: tuple[int, Rows, NDArray[np.int64]] | None = before._by_bits if before else None
         self._made: dict[Hashable, Any] = {}
         self._made_at = catalogue.revision
         # Of the earlier rankings until the values are asked for.
@@ -107,6 +108,22 @@ class Rankings:
                 rows, identity = rows[lowest], identity[lowest]
             kept = self._lowest = listed, reserved, rows[np.argsort(identity)]
         return kept[2]
+
+    def beginning_with(self, first: int, bits: int) -> Rows:
+        """The rows, live or not, whose identity begins with the bits of `first`: int32[m], ascending."""
+        identity, kept = self._catalogue.column("identity"), self._by_bits
+        if kept is None or kept[0] != self._catalogue.reserved:
+            bytes_ = (identity >> np.uint64(56)).astype(np.uint8)
+            order = np.argsort(bytes_, kind="stable").astype(np.int32)
+            ends = np.cumsum(np.bincount(bytes_, minlength=256))
+            kept = self._by_bits = self._catalogue.reserved, order, np.concatenate([[0], ends])
+        _, order, starts = kept
+        if bits > 8:
+            byte = first >> bits - 8
+            rows: Rows = order[starts[byte] : starts[byte + 1]]
+            found: Rows = rows[identity[rows] >> np.uint64(64 - bits) == first]
+            return found
+        return np.sort(order[starts[first << 8 - bits] : starts[first + 1 << 8 - bits]])
 
     def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
         """Names and codes of the top categories by the sum of their items' weights.

@@ -8,11 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.catalogue.catalogue import identity_of
+from serving.catalogue.catalogue import Catalogue, identity_of
+from serving.catalogue.rankings import Rankings
+from serving.catalogue.signals import TrendingScores
 from serving.steps import variety
 from serving.steps.variety import day_seed, part_of, random_keys, sample_diverse
+from serving.types import Item
+from tests.worlds.world import world_params
 
+ORDER = np.arange(200)
 IDS = np.array([identity_of(f"item{number}") for number in range(200)], dtype=np.uint64)
+
+
+def rankings_of(order: np.ndarray) -> Rankings:
+    """Of 200 items, in this order."""
+    catalogue = Catalogue()
+    for number in order.tolist():
+        catalogue.put(Item(f"item{number}", "product", "Cup"), 1)
+    return Rankings(catalogue, TrendingScores(), None, world_params().ranking)
 
 
 def draw(seed: int, kept: np.ndarray, k: int = 10) -> list[int]:
@@ -129,11 +142,26 @@ def test_each_of_many_items_is_drawn_from_by_as_many_seeds_as_any(
     least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(variety, "_DRAWN_FROM", least)
+    rankings = rankings_of(ORDER)
     allowed = np.arange(200) % 8 != 3
-    parts = np.array([part_of(allowed, IDS, seed << 56) for seed in range(256)])
+    parts = np.array([np.isin(np.arange(200), part_of(allowed, rankings, seed << 56)) for seed in range(256)])
     shares = parts.mean(axis=0)
     assert not shares[~allowed].any() and len(set(shares[allowed].tolist())) == 1
     assert parts.sum(axis=1).mean() == (allowed.sum() if least > 87 else allowed.sum() / 4)
     another_order = np.random.default_rng(0).permutation(200)
-    moved = part_of(allowed[another_order], IDS[another_order], 77 << 56)
-    assert (moved == parts[77][another_order]).all()
+    moved = part_of(allowed[another_order], rankings_of(another_order), 77 << 56)
+    assert moved.tolist() == np.flatnonzero(parts[77][another_order]).tolist()
+
+
+@pytest.mark.parametrize("bits", [1, 5, 8, 9, 12])
+def test_a_part_has_all_items_whose_identity_begins_with_its_bits(bits: int) -> None:
+    catalogue = Catalogue()
+    for number in range(150):
+        catalogue.put(Item(f"item{number}", "product", "Cup"), number)
+    rankings = Rankings(catalogue, TrendingScores(), None, world_params().ranking)
+    for _ in range(2):
+        begins = catalogue.column("identity") >> np.uint64(64 - bits)
+        for first in {0, 2**bits - 1, *begins[::20].tolist()}:
+            expected = np.flatnonzero(begins == np.uint64(first)).tolist()
+            assert rankings.beginning_with(first, bits).tolist() == expected
+        catalogue.put(Item("new", "product", "Cup"), 151)
