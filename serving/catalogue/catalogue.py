@@ -76,7 +76,7 @@ class Catalogue:
         self._parents = Parents()
         self._now = -np.inf
         self._next_change = -np.inf
-        self._alone: Mask | None = None
+        self._together: tuple[int, Rows] | None = None
         self._listed: dict[Kinds, Mask] = {}
         self._listed_at = -1
         self._groups = Groups()
@@ -215,7 +215,7 @@ class Catalogue:
         if not gone.any():
             return
         self.given_back += 1
-        self._alone = None
+        self._together = None
         self._groups = Groups()
         self._id_order.remove(gone)
         for name, (_, fill) in _COLUMNS.items():
@@ -303,22 +303,22 @@ class Catalogue:
         """The rows whose `variants` are among these, int32[m], in no order."""
         return self._groups.rows(self.column("variants"), groups)
 
-    def alone(self) -> Mask:
-        """bool[n_rows]: rows whose item is a variant of no other row's. Not to be changed.
+    def together(self) -> Rows:
+        """The rows whose item is a variant of another row's, int32[m], ascending. Not to be changed.
 
         Kept until an item comes or its variants change: it takes a sort of the catalogue. A deleted one
         counts as if it were there.
         """
-        if self._alone is None or len(self._alone) != self.n_rows:
+        if self._together is None or self._together[0] != self.n_rows:
             groups = self.column("variants")
-            order = np.argsort(groups)
+            order = np.argsort(groups).astype(np.int32)
             ordered = groups[order]
-            same = ordered[1:] == ordered[:-1]
-            alone = np.ones(len(groups), dtype=np.bool_)
-            alone[order[1:][same]] = alone[order[:-1][same]] = False
-            alone.flags.writeable = False
-            self._alone = alone
-        return self._alone
+            same = np.zeros(len(groups) + 1, dtype=np.bool_)
+            same[1:-1] = ordered[1:] == ordered[:-1]
+            together = np.sort(order[same[1:] | same[:-1]])
+            together.flags.writeable = False
+            self._together = self.n_rows, together
+        return self._together[1]
 
     def at(self, moment: datetime) -> None:
         """Bring `listed` to a moment: items are published, and expire, without a change of theirs."""
@@ -343,7 +343,7 @@ class Catalogue:
     def _group(self, row: int, variants: int) -> None:
         if self._columns["variants"][row] != variants:
             self._columns["variants"][row] = variants
-            self._alone = None
+            self._together = None
             self._groups.changed(row)
 
     def _count(self, row: int | None = None) -> None:

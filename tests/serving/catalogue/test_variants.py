@@ -72,7 +72,7 @@ def test_a_number_names_a_parent_as_its_text_does() -> None:
 
 
 @given(st.lists(ITEMS | st.sampled_from(IDS), max_size=12))
-def test_who_is_alone_has_no_variant(changes: list[Item | str]) -> None:
+def test_who_has_variants_is_known(changes: list[Item | str]) -> None:
     catalogue = Catalogue()
     for seq, change in enumerate(changes):
         if isinstance(change, Item):
@@ -80,22 +80,24 @@ def test_who_is_alone_has_no_variant(changes: list[Item | str]) -> None:
         else:
             catalogue.remove(change, seq)
         groups = catalogue.column("variants").tolist()
-        assert catalogue.alone().tolist() == [groups.count(group) == 1 for group in groups]
+        assert catalogue.together().tolist() == [
+            row for row, group in enumerate(groups) if groups.count(group) > 1
+        ]
 
 
-def test_who_is_alone_is_known_until_variants_change() -> None:
+def test_who_has_variants_is_known_until_variants_change() -> None:
     catalogue = Catalogue()
     catalogue.put(shirt("a", "p"), 1)
     catalogue.put(Item("cup", "product", "Cup"), 2)
-    alone = catalogue.alone()
-    assert alone.tolist() == [True, True]
+    together = catalogue.together()
+    assert together.tolist() == []
     catalogue.put(replace(shirt("a", "p"), title="Shirt, blue", price=2.0), 3)
     catalogue.put(Item("cup", "product", "cup", hidden=True), 4)
-    assert catalogue.alone() is alone, "a price, or a title of the same words, takes no sort of the catalogue"
+    assert catalogue.together() is together, "a price, or a title of the same words, takes no sort"
     catalogue.put(Item("mug", "product", "CUP"), 5)
-    assert catalogue.alone().tolist() == [True, False, False]
+    assert catalogue.together().tolist() == [1, 2]
     catalogue.put(Item("mug", "product", "Mug"), 6)
-    assert catalogue.alone().tolist() == [True, True, True]
+    assert catalogue.together().tolist() == []
 
 
 @settings(max_examples=50)
