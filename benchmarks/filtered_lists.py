@@ -4,7 +4,8 @@ Items have attributes, a price and a vector of a cluster, in an index as a bundl
 models, so a session's list is made of meaning, titles and popular items. Every figure includes the round trip
 that reads the state. The filters let through about a half, a tenth, a thousandth and a ten-thousandth of the
 items; `after a change` is the first list after one item's price has changed. `cpu` is what the worker itself
-computed: on a busy machine it changes little.
+computed. Catalogues of several sizes are all in one process and asked in turns, a few lists each: other work
+on the machine, which can double what a short list takes, then falls on all of them alike.
 """
 
 import asyncio
@@ -12,8 +13,8 @@ import io
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -50,7 +51,10 @@ MOST = 4.0
 
 ITEMS = 100_000
 TIMES = 100
+ROUNDS = 5
+"""Times that each catalogue has its turn."""
 WARM_UP = 5
+"""Lists of each turn that are not counted."""
 _QUERIES = 100
 _CHANGED = 200
 LENGTH = 20
@@ -117,14 +121,7 @@ def _without_warnings() -> Iterator[None]:
 @_without_warnings()
 def run(sizes: tuple[int, ...], times: int, page: Path | None) -> None:
     """Lists of /v1 with filters and without, by the catalogue's size: p50, p99 and processor time, in ms."""
-    used: dict[tuple[str, str], list[float]] = {}
-    for size in sizes:
-        with temporary_database() as (url, conn):
-            vectors = clustered(size + _QUERIES)
-            _fill(conn, size, vectors)
-            measured = asyncio.run(_measure(url, conn, vectors, times))
-        for key, milliseconds in measured.items():
-            used.setdefault(key, []).append(milliseconds)
+    used = asyncio.run(_measure(sizes, times))
     if len(sizes) > 1:
         columns = ("list", "filter", *(f"{size:,}" for size in sizes), "last / first")
         rows = [(*key, *found, found[-1] / found[0]) for key, found in used.items()]
@@ -188,40 +185,55 @@ def _base(vectors: FloatArray, plane: LivePlane) -> VectorBase:
     return VectorBase(vectors, index, rows, np.ones(len(vectors), dtype=np.bool_))
 
 
-async def _measure(
-    url: str, conn: Connection, vectors: FloatArray, times: int
-) -> dict[tuple[str, str], float]:
-    """Print one size's table; the median processor time of each list."""
-    params = load_params(REPOSITORY / "params.yaml")
-    settings = Settings(_env_file=None, database_url=url)
+@dataclass(frozen=True, slots=True)
+class _Shop:
+    """A worker with a catalogue of its own."""
+
+    size: int
+    plane: LivePlane
+    conn: Connection
+    held: str
+    """What it took to read the catalogue, in words."""
+
+
+async def _opened(stack: AsyncExitStack, size: int) -> _Shop:
+    vectors = clustered(size + _QUERIES)
+    url, conn = stack.enter_context(temporary_database())
+    _fill(conn, size, vectors)
     vectors, queries = vectors[:-_QUERIES], vectors[-_QUERIES:]
-    size, begun = len(vectors), process_time()
-    async with await create_pool(1, 4, settings) as pool:
-        plane = await LivePlane.open(pool, params, encoder=Queries(queries))
-        loaded = process_time() - begun
-        try:
-            # Before anything else runs, such as the task that gives vectors to items without one.
-            plane._components.index.rebase(_base(vectors, plane), 1)
-            found = {
-                (name, kept): await _times(plane, name, FILTERS[kept], size, times)
-                for name in _LISTS
-                for kept in FILTERS
-            }
-            for name in _LISTS:
-                change = partial(_change, conn)
-                found[name, "after a change"] = await _times(plane, name, None, size, times, change=change)
-            for name in ("recommend", "search", "listing"):
-                found[name, "new each time"] = await _times(plane, name, None, size, times, fresh=True)
-        finally:
-            await plane.close()
-    memory = psutil.Process().memory_info().rss / 1e9
-    held = f"loaded in {loaded:.0f} s of processor, {memory:.2f} GB resident"
-    table(
-        f"Lists of {LENGTH} of {size:,} items, ms; {held}",
-        ("list", "filter", "p50", "p99", "cpu", "fewest items"),
-        [(*key, *measured) for key, measured in found.items()],
-    )
-    return {key: measured[2] for key, measured in found.items()}
+    pool = await create_pool(1, 4, Settings(_env_file=None, database_url=url))
+    await stack.enter_async_context(pool)
+    begun, before = process_time(), psutil.Process().memory_info().rss
+    params = load_params(REPOSITORY / "params.yaml")
+    plane = await LivePlane.open(pool, params, encoder=Queries(queries))
+    stack.push_async_callback(plane.close)
+    loaded = process_time() - begun
+    # Before anything else runs, such as the task that gives vectors to items without one.
+    plane._components.index.rebase(_base(vectors, plane), 1)
+    memory = (psutil.Process().memory_info().rss - before) / 1e9
+    return _Shop(size, plane, conn, f"loaded in {loaded:.0f} s of processor, {memory:.2f} GB more resident")
+
+
+async def _measure(sizes: Sequence[int], times: int) -> dict[tuple[str, str], list[float]]:
+    """Print each size's table; the median processor time of each list, by size."""
+    async with AsyncExitStack() as stack:
+        shops = [await _opened(stack, size) for size in sizes]
+        found = {
+            (name, kept): await _times(shops, name, FILTERS[kept], times)
+            for name in _LISTS
+            for kept in FILTERS
+        }
+        for name in _LISTS:
+            found[name, "after a change"] = await _times(shops, name, None, times, change=_change)
+        for name in ("recommend", "search", "listing"):
+            found[name, "new each time"] = await _times(shops, name, None, times, fresh=True)
+        for place, shop in enumerate(shops):
+            table(
+                f"Lists of {LENGTH} of {shop.size:,} items, ms; {shop.held}",
+                ("list", "filter", "p50", "p99", "cpu", "fewest items"),
+                [(*key, *measured[place]) for key, measured in found.items()],
+            )
+    return {key: [each[2] for each in measured] for key, measured in found.items()}
 
 
 def _wanted(name: str, condition: str | None, place: random.Random, size: int) -> ListRequest:
@@ -254,33 +266,42 @@ _LISTS = (
 
 
 async def _times(
-    plane: LivePlane,
+    shops: Sequence[_Shop],
     name: str,
     condition: str | None,
-    size: int,
     times: int,
     *,
     fresh: bool = False,
-    change: Callable[[int], None] | None = None,
-) -> tuple[float, float, float, int]:
-    """p50, p99, the median of the processor time, and the fewest items of a list.
+    change: Callable[[Connection, int], None] | None = None,
+) -> list[tuple[float, float, float, int]]:
+    """Of each shop p50, p99, the median of the processor time, and the fewest items of a list.
 
     Args:
         fresh: with another filter for each list.
         change: called with a number before each list, and not timed.
     """
-    place = random.Random(1)
-    took, computed, items = [], [], []
-    for number in range(times + WARM_UP):
-        asked = f"price < {1 + number / 10} and attributes.colour = 'red'" if fresh else condition
-        wanted = _wanted(name, asked, place, size)
-        if change is not None:
-            change(number)
-            await plane.catch_up()
-        begun, used = perf_counter(), process_time()
-        made = await plane.lists.answer(wanted)
-        took.append(1000 * (perf_counter() - begun))
-        computed.append(1000 * (process_time() - used))
-        items.append(len(made.items))
-    p50, p99 = np.percentile(took[WARM_UP:], [50, 99]).tolist()
-    return p50, p99, float(np.median(computed[WARM_UP:])), min(items)
+    places = [random.Random(1) for _ in shops]
+    taken: list[list[tuple[float, float, int]]] = [[] for _ in shops]
+    for numbers in np.array_split(np.arange(times), min(ROUNDS, times)):
+        first = int(numbers[0])
+        for shop, place, own in zip(shops, places, taken, strict=True):
+            for number in range(first - WARM_UP, first + len(numbers)):
+                least = 1 + (number + WARM_UP) / 10
+                asked = f"price < {least} and attributes.colour = 'red'" if fresh else condition
+                wanted = _wanted(name, asked, place, shop.size)
+                if change is not None:
+                    change(shop.conn, number)
+                    await shop.plane.catch_up()
+                begun, used = perf_counter(), process_time()
+                made = await shop.plane.lists.answer(wanted)
+                took = 1000 * (perf_counter() - begun), 1000 * (process_time() - used), len(made.items)
+                if number >= first:
+                    own.append(took)
+    return [_summed_up(*zip(*own, strict=True)) for own in taken]
+
+
+def _summed_up(
+    took: Sequence[float], computed: Sequence[float], items: Sequence[int]
+) -> tuple[float, float, float, int]:
+    p50, p99 = np.percentile(took, [50, 99]).tolist()
+    return p50, p99, float(np.median(computed)), min(items)
