@@ -1,8 +1,8 @@
 """What the words of one query found: the score of every row, or of the best alone where these suffice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class _Rare:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sure:
-    """What is known of a query of common words alone without a look at the score of each row."""
+    """What is known of a query with common words without a look at the score of each row."""
 
     front: Rows
     """int32[m], the best rows, best first."""
@@ -79,6 +79,8 @@ class _Sure:
     """Twice the best BM25 of all rows."""
     titled: Rows
     """int32[t], the rows of a score whose title is the query."""
+    rarer: Mapping[int, list[tuple[Rows, Scores]]]
+    """Of each concept that is not common, by its id, the rows that have it (ascending) and their scores."""
 
 
 class WordMatches:
@@ -139,7 +141,7 @@ class WordMatches:
         if rare is not None:
             found[rare.rows[rare.scores > 0]] = True
         for concept in self._concepts:
-            if self._sure is not None or concept in self._common:
+            if concept in self._common or (self._sure is not None and self._is_common(concept)):
                 for dense, factor in self._dense(concept):
                     if factor > 0:  # params.yaml may give synonyms and corrections no weight
                         length = min(len(dense.has), self._n_rows)
@@ -172,7 +174,7 @@ class WordMatches:
     def of(self, rows: Rows) -> Scores:
         """The scores of some rows, float32[len(rows)]."""
         if self._sure is not None:
-            scores = self._blended(*self._sums_of_common(self._concepts, rows), self._sure.top)
+            scores = self._blended(*self._sums_of(self._concepts, rows, self._sure.rarer), self._sure.top)
             if self._allowed is not None:
                 scores[~self._allowed[rows]] = 0
             if len(self._sure.titled):
@@ -190,32 +192,38 @@ class WordMatches:
             scores[known] = rare.scores[places[known]]
         others = rows[~known]
         common = [each for each in self._concepts if each in self._common]
-        total = self._blended(*self._sums_of_common(common, others), rare.top)
+        total = self._blended(*self._sums_of(common, others, {}), rare.top)
         if self._allowed is not None:
             total[~self._allowed[others]] = 0
         scores[~known] = total * _NOT_THE_TITLE if rare.titled else total
         return scores
 
     def _surely(self, identity: Identities, count: int) -> _Sure | None:
-        """The best of the rows that have most of a query's rarest word, and of those of its title; None where
-        it has a word that is not common, or where too few of these are sure to be the best of all.
+        """The best of the rows that have a word that is not common, of those that have most of the rarest
+        common one, and of those of the query's title; None where too few of these are sure to be the best.
 
         No other row has more of that word than `behind`, nor more of another than the most that any has.
         Added up as scores are, and so rounded as they are, these give what no other is above.
         """
         known = [each for each in self._concepts if each.alternatives]
-        if self._params.boosts.title <= 0 or not known or not all(map(self._is_common, known)):
+        common = [each for each in known if self._is_common(each)]
+        few = [each for each in known if each not in common]
+        if self._params.boosts.title <= 0 or not common or sum(map(self._frequency, few)) > postings.COMMON:
             return None
-        rarest = min(known, key=self._frequency)
-        if len(rarest.alternatives) > 1:
+        rarest = min(common, key=self._frequency)
+        # A phrase takes a look at all rows of each of its words.
+        phrases = any(len(words) > 1 for each in few for words, _ in each.alternatives)
+        if phrases or len(rarest.alternatives) > 1:
             return None
         [((word,), _)], [(dense, factor)] = rarest.alternatives, self._dense(rarest)
         leading = self._postings.leading(word, self._params.bm25_k1, self._params.bm25_b, identity)
         titled = self._titles.rows(self._n_rows)
-        rows = distinct(np.concatenate([leading.rows, titled])) if len(titled) else leading.rows
+        rarer = {id(each): [_ascending(*self._scored(*of)) for of in each.alternatives] for each in few}
+        further = [titled, *(rows for found in rarer.values() for rows, _ in found)]
+        rows = distinct(np.concatenate([leading.rows, *further])) if any(map(len, further)) else leading.rows
         if self._allowed is not None:
             rows, titled = rows[self._allowed[rows]], titled[self._allowed[titled]]
-        total, covered = self._sums_of_common(self._concepts, rows)
+        total, covered = self._sums_of(self._concepts, rows, rarer)
         best, most = total.max(initial=np.float32(0)), self._bound(rarest, leading.behind * factor)
         if best <= 0 or best < most[0]:
             return None
@@ -230,17 +238,20 @@ class WordMatches:
             scores[np.isin(rows, titled)] = 1
         above = self._blended(*most, twice) * less
         sure = scores > above
-        if self._blended(*self._bound(rarest, leading.lower * factor), twice) * less < above:
-            # Of the others only some that are behind these by their identity can have as much.
-            sure |= (scores == above) & (dense.scores[rows] == leading.behind)
+        last = leading.rows[-1]
+        lower = self._blended(*self._bound(rarest, leading.lower * factor), twice) * less
+        if lower < above and dense.scores[last] == leading.behind:
+            # Of the others only some with as much of the word as the last can have as much in all.
+            alike = (scores == above) & (dense.scores[rows] == leading.behind)
+            sure |= alike & (identity[rows] <= identity[last])
         front = rows[sure][top(scores[sure], identity[rows[sure]], count)]
-        return _Sure(front, twice, titled) if _SHARE * len(front) >= count else None
+        return _Sure(front, twice, titled, rarer) if _SHARE * len(front) >= count else None
 
     def _bound(self, rarest: Concept, most: np.float32) -> tuple[Scores, Scores]:
-        """The sum of BM25, and of what is covered, of a row with so much of the rarest concept, at most;
-        float32[1]."""
+        """The sum of BM25, and of what is covered, of a row that has common words alone, and so much of the
+        rarest; at most, float32[1]."""
         total, covered = np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.float32)
-        for concept in self._concepts:
+        for concept in filter(self._is_common, self._concepts):
             highest = most
             if concept is not rarest:
                 highest = max((dense.most * by for dense, by in self._dense(concept)), default=np.float32(0))
@@ -338,26 +349,37 @@ class WordMatches:
             total[rows] += best[rows]
             best[rows] = 0
 
-    def _sums_of_common(self, concepts: Sequence[Concept], rows: Rows) -> tuple[Scores, Scores]:
-        """Of some rows and concepts of common words: the sum of BM25, and of what is covered."""
+    def _sums_of(
+        self, concepts: Sequence[Concept], rows: Rows, rarer: Mapping[int, list[tuple[Rows, Scores]]]
+    ) -> tuple[Scores, Scores]:
+        """Of some rows the sum of BM25, and of what is covered, by concepts that are common or of `rarer`."""
         total = np.zeros(len(rows), dtype=np.float32)
         covered = np.zeros(len(rows), dtype=np.float32)
         for concept in concepts:
-            self._add_common(concept, rows, total, covered)
+            if id(concept) in rarer:
+                found = [_at(rows, *scored) for scored in rarer[id(concept)]]
+                self._add_best(concept, found, total, covered)
+            else:
+                self._add_common(concept, rows, total, covered)
         return total, covered
 
     def _add_common(self, concept: Concept, rows: Rows, total: Scores, covered: Scores) -> None:
         """Add a concept of common words to the sums of some rows, float32[len(rows)], in place."""
-        best = np.zeros(len(rows), dtype=np.float32)
+        found = []
         for dense, weight in self._dense(concept):
             if len(dense.scores) >= self._n_rows:
-                found = dense.scores[rows]
-            else:
-                known = rows < len(dense.scores)
-                found = np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0))
-            np.maximum(best, found * weight, out=best)
-        covered += np.where(best > 0, np.float32(concept.rarity), np.float32(0))
-        total += best
+                found.append(dense.scores[rows] * weight)
+                continue
+            known = rows < len(dense.scores)
+            found.append(np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0)) * weight)
+        self._add_best(concept, found, total, covered)
+
+    def _add_best(self, concept: Concept, found: Sequence[Scores], total: Scores, covered: Scores) -> None:
+        """Add the best of a concept's alternatives, float32[m] of each, to the sums of m rows, in place."""
+        if found:
+            best = reduce(np.maximum, found)
+            covered += np.where(best > 0, np.float32(concept.rarity), np.float32(0))
+            total += best
 
     def _most(self, concept: Concept) -> float:
         """The largest BM25 of a concept of common words, at least."""
@@ -392,3 +414,16 @@ class WordMatches:
             kept = self._allowed[rows]
             rows, scores = rows[kept], scores[kept]
         return rows, scores * np.float32(weight * self._postings.idf(term))
+
+
+def _ascending(rows: Rows, scores: Scores) -> tuple[Rows, Scores]:
+    order = np.argsort(rows)
+    return rows[order], scores[order]
+
+
+def _at(rows: Rows, known: Rows, scores: Scores) -> Scores:
+    """The scores of some rows, 0 for those that are none of the known (ascending); float32[len(rows)]."""
+    if not len(known):
+        return np.zeros(len(rows), dtype=np.float32)
+    places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    return np.where(known[places] == rows, scores[places], np.float32(0))

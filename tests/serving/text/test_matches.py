@@ -91,3 +91,20 @@ def test_of_a_query_with_a_rarer_word_the_rows_that_have_it_are_scored_alone() -
         front = found.front(np.arange(60, dtype=np.uint64), 100)
     assert sorted(front.tolist()) == [row for row in range(60) if row % 10 == 0]
     assert "scores" not in vars(found)
+
+
+def test_of_a_common_word_the_rows_that_have_most_of_it_are_scored_alone() -> None:
+    titles = ["odd red cup", "red cup", *["plain cup of no colour"] * 4, "mug"] * 9
+    titles[7] = "red cup with a handle"
+    with patch.object(postings, "COMMON", 18), patch.object(postings, "LEADING", 12):
+        index = LexicalIndex(Synonyms(Path("none")), SEARCH)
+        for row, title in enumerate(titles):
+            index.put(row, Item(str(row), "product", title))
+        for query in ("cup", "red cup", "odd cup"):
+            found, plain = index.search(query, len(titles)), index.search(query, len(titles))
+            identity = np.arange(len(titles), dtype=np.uint64)
+            front = found.front(identity, 16)
+            assert 4 <= len(front) <= 16
+            assert found.of(front).tolist() == plain.scores[front].tolist()
+            assert "scores" not in vars(found) and "_rare" not in vars(found)
+            assert front.tolist() == np.lexsort((identity, -plain.scores))[: len(front)].tolist()
