@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from serving.steps.scores import kth_largest
 from serving.types import Mask, Rows, Vector
+from training.models.core.products import products
 from training.models.core.vector_index import RERANKED
 
 EXACT_BELOW = 20_000
@@ -140,7 +141,7 @@ class VectorIndex:
         found = np.zeros(n_rows, dtype=np.float32)
         if self._base is not None:
             # Edited rows get 0: a product over all is quicker than a copy of the others.
-            found[self._base.rows] = (self._base.vectors @ query) * self._base_valid
+            found[self._base.rows] = products(self._base.vectors, query) * self._base_valid
         found[self._overlay_rows[: len(self._slots)]] = _cosines(self._overlay[: len(self._slots)], query)
         return found
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from training.models.core.base import Algorithm, Config, Model, Query
 from training.models.core.covariance import covariance_of, deviation_along
 from training.models.core.data import TrainingData, transform, transform_matrix
+from training.models.core.products import products
 from training.models.core.rounding import (
     STORED,
     Direction,
@@ -99,7 +100,7 @@ class Embeddings(Model):
         if profile is None:
             return scores
         if self._whole:
-            return profile.zero_rounding(self.vectors @ profile.vector)
+            return profile.zero_rounding(products(self.vectors, profile.vector))
         # Excluded items take places among the nearest: ask for so many more.
         items, near = self.search(profile, CANDIDATES + len(query.exclude))
         scores[items] = near

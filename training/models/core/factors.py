@@ -9,6 +9,7 @@ from training.models.core.base import Model, Query, exclude, top_k
 from training.models.core.covariance import covariance_from, deviation_along
 from training.models.core.data import Strength, transform, transform_matrix
 from training.models.core.longest_first import Allowed, LongestFirst
+from training.models.core.products import products
 from training.models.core.rounding import STORED, rounding_bound, zero_rounding
 from training.models.core.storage import Arrays
 from training.models.core.types import Csr, FloatArray, IntArray
@@ -81,7 +82,9 @@ class FactorModel(Model):
 
     def scores_of(self, vector: FloatArray) -> FloatArray:
         """Scores of all items for user factors (float32[d]), stored or folded in; float32[n_items]."""
-        return zero_rounding(self.item_factors @ vector, self._norms * np.linalg.norm(vector), self._terms)
+        return zero_rounding(
+            products(self.item_factors, vector), self._norms * np.linalg.norm(vector), self._terms
+        )
 
     def best_of(
         self, vector: FloatArray, k: int, allowed: Allowed | None = None
@@ -121,7 +124,7 @@ class FactorModel(Model):
 
     def similar(self, item: int, k: int) -> tuple[IntArray, FloatArray]:
         """The k items whose factors are nearest by cosine, and the cosines; not the item itself."""
-        cosines = (self.item_factors @ self.item_factors[item]) * self._inverse_norms
+        cosines = products(self.item_factors, self.item_factors[item]) * self._inverse_norms
         cosines *= self._inverse_norms[item]
         # Zero is "no opinion", so an item is never its own neighbour.
         cosines[item] = 0.0
