@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -40,9 +40,11 @@ class Recorded:
     occurred_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class InteractionRow:
-    """One event. `value`: stars of a rating, seconds of a view, number bought, +1/0/-1 of feedback."""
+class InteractionRow(NamedTuple):
+    """One event. `value`: stars of a rating, seconds of a view, number bought, +1/0/-1 of feedback.
+
+    A tuple: up to 500 are made of a user after each click, and a frozen dataclass takes three times as long.
+    """
 
     interaction_id: int
     user_id: str

@@ -146,11 +146,9 @@ async def read_request(conn: asyncpg.Connection, user_id: str, limit: int) -> Re
     rows = await conn.fetch(_REQUEST, user_id, limit)
     *of_state, assigned_as, due_in = tuple(rows[0])[:6]
     state = State(*of_state)
-    latest = tuple(
-        InteractionRow(row[6], user_id, *tuple(row)[7:-1])
-        for row in rows
-        if row["interaction_id"] is not None
-    )
+    # Without an event there is one row, of the state alone.
+    found = rows if rows[0]["interaction_id"] is not None else []
+    latest = tuple([InteractionRow(row[6], user_id, *row[7:-1]) for row in found])
     if len(latest) < limit:
         return ReadRequest(state, UserEvents(latest, assigned_as=assigned_as), due_in)
     statement = _GROUPS.format(events=_BY_VISITOR if rows[0]["of_visitor"] else _BY_USER)

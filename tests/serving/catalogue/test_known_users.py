@@ -2,7 +2,6 @@
 
 import gc
 import tracemalloc
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -34,7 +33,7 @@ def test_the_users_seen_last_are_remembered_as_far_as_there_is_room(
 ) -> None:
     users = KnownUsers(LIMIT)
     for user, events, groups, letters in visits:
-        searched = replace(EVENT, query="x" * letters)
+        searched = EVENT._replace(query="x" * letters)
         did = UserEvents((searched,) * events, (GROUP,) * groups)
         users.remember(user, ReadRequest(State(0, 0, None), did), begun=0, asked=0.0)
         kept = [users.last(each) for each in "abcdefgh"]
@@ -68,7 +67,7 @@ def test_the_memory_that_events_take_is_what_python_takes_for_them() -> None:
             )
             for n in numbers
         ]
-        moments = [replace(each, occurred_at=NOW + timedelta(seconds=n)) for n, each in enumerate(latest)]
+        moments = [each._replace(occurred_at=NOW + timedelta(seconds=n)) for n, each in enumerate(latest)]
         groups = [
             EventGroup(f"ITEM{n:06}", f"product_{n}", n, n, n / 3, NOW + timedelta(hours=n), 10**9 + n, n / 7)
             for n in numbers

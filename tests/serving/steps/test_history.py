@@ -1,6 +1,5 @@
 """A user's events summed up: tastes from the latest, what was seen and disliked from all."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -91,7 +90,7 @@ def test_a_later_like_takes_an_opinion_back() -> None:
 def test_of_opinions_at_the_same_moment_the_one_that_was_stored_last_counts(order: list[int]) -> None:
     said = [("feedback", -1.0), ("like", None), ("rating", 1.0), ("feedback", 1.0)]
     groups = [
-        grouped([replace(event(said[place][0], "a", value=said[place][1]), interaction_id=number)])[0]
+        grouped([event(said[place][0], "a", value=said[place][1])._replace(interaction_id=number)])[0]
         for number, place in enumerate(order)
     ]
     last = order[-1]
@@ -184,7 +183,7 @@ def test_an_opinion_stands_where_earlier_ones_cancel_it_exactly() -> None:
 
 
 WEIGHED = st.builds(
-    lambda event_type, item_id, value, own: replace(event(event_type, item_id, value=value), weight=own),
+    lambda event_type, item_id, value, own: event(event_type, item_id, value=value)._replace(weight=own),
     st.sampled_from([*WEIGHTS, "search_query", "added_to_a_list"]),
     st.sampled_from("abc"),
     st.sampled_from([None, -3.0, -1.0, 0.0, 1.0, 4.5, 7.5, 30.0, 600.0]),
@@ -207,7 +206,7 @@ def test_what_is_summed_up_weighs_what_its_events_do(events: list[InteractionRow
 def test_a_view_counts_by_its_length_and_a_word_of_the_shops_by_its_own_weight() -> None:
     half, whole = (event_weight("view_time", value, WEIGHTS, 2.5) for value in (FULL_VIEW_SECONDS / 2, None))
     assert half == whole / 2 > 0
-    found = history(replace(event("click", "a"), weight=0.25), event("click", "b"))
+    found = history(event("click", "a")._replace(weight=0.25), event("click", "b"))
     assert dict(zip(found.liked.tolist(), found.weights.tolist(), strict=True)) == {
         0: 0.25,
         1: WEIGHTS["click"],
@@ -241,7 +240,7 @@ def test_the_latest_opinion_counts_also_where_a_log_of_earlier_ones_was_loaded_a
     said: list[tuple[str, float | None]], stored: list[int]
 ) -> None:
     events = [
-        replace(event(name, "a", value=value, age=age), interaction_id=number)
+        event(name, "a", value=value, age=age)._replace(interaction_id=number)
         for age, ((name, value), number) in enumerate(zip(said, stored, strict=True))
     ]
     found = history(*events)
@@ -252,8 +251,8 @@ def test_the_latest_opinion_counts_also_where_a_log_of_earlier_ones_was_loaded_a
 @given(
     st.lists(
         st.builds(
-            lambda event_type, item_id, value, own: replace(
-                event(event_type, item_id, value=value), weight=own
+            lambda event_type, item_id, value, own: event(event_type, item_id, value=value)._replace(
+                weight=own
             ),
             st.sampled_from([*WEIGHTS, "search_query", "added_to_a_list"]),
             st.sampled_from([None, "a", "b", "c", "gone"]),
@@ -269,7 +268,7 @@ def test_only_what_may_be_disliked_is_summed_up_and_nothing_else_changes(
 ) -> None:
     """As if all that the user ever did were summed up, as the database does for a long history."""
     events = [
-        replace(each, interaction_id=100 - age, occurred_at=NOW - timedelta(hours=age))
+        each._replace(interaction_id=100 - age, occurred_at=NOW - timedelta(hours=age))
         for age, each in enumerate(events)
     ]
     since = NOW - timedelta(hours=recent)
