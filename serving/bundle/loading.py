@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,15 @@ class PlacedBundle:
     def watermark(self) -> int:
         """The catalogue's sequence number that the bundle contains everything up to."""
         return int(self.bundle.manifest.watermark.catalogue_seq)
+
+    @cached_property
+    def _in_order(self) -> bool:
+        return np.array_equal(self.rows, np.arange(len(self.rows)))
+
+    def places(self, n_rows: int) -> tuple[Rows | None, Rows | None]:
+        """`rows` and `dense`; None each where its items are all of the catalogue's rows, in order."""
+        every = len(self.rows) == n_rows and self._in_order
+        return (None, None) if every else (self.rows, self.dense)
 
     def indexes(self, rows: Rows) -> Rows:
         """The bundle's index of each row, -1 where it knows none."""

@@ -45,8 +45,7 @@ class ShownList:
 
 def shown_list(made: MadeList) -> ShownList:
     """Of a list that was made, without its items."""
-    item_ids = tuple([each.item.item_id for each in made.items])
-    return ShownList(made.name, made.part, made.shared, item_ids, made.propensities)
+    return ShownList(made.name, made.part, made.shared, made.item_ids, made.propensities)
 
 
 def logged_lists(lists: Iterable[ShownList], first: int) -> list[LoggedList]:
@@ -91,8 +90,8 @@ class Showing:
         self.sampled = user_id if sampled else None
         self.counts: Tally[Counter] = Tally()
         for made in lists:
-            models = [each.model for each in made.items]
-            self.counts.update(list_metrics().counts_of(made.name, models, cold=cold, fallback=made.fallback))
+            counts = list_metrics().counts_of(made.name, made.models, cold=cold, fallback=made.fallback)
+            self.counts.update(counts)
         self._lists = [shown_list(made) for made in lists]
         self._logged: tuple[int, list[LoggedList]] | None = None
 

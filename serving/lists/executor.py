@@ -1,6 +1,8 @@
 """The one way in which a list is made: a recipe's steps, in order, over one table of candidates."""
 
+from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +18,7 @@ FALLBACK_MODELS = frozenset({"popular", "trending", "new"})
 """Models that say nothing of the user: a user's list of these alone is a fallback."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MadeList:
     """A list that is ready to be shown."""
 
@@ -34,6 +36,16 @@ class MadeList:
     """bool[n_rows], all that the list could hold, where the recipe takes the `whole`. Not to be changed."""
     part: str = ""
     """Which of an answer's lists of one name it is, where there are several: its category."""
+
+    @cached_property
+    def item_ids(self) -> tuple[str, ...]:
+        """Of the items: looked up once for a list that is shown to many."""
+        return tuple([each.item.item_id for each in self.items])
+
+    @cached_property
+    def models(self) -> Tally[str]:
+        """How many items each model put there."""
+        return Tally([each.model for each in self.items])
 
 
 def make_list(recipe: Recipe, context: Context) -> MadeList:

@@ -3,8 +3,7 @@
 One object a process, for Prometheus' registry takes a name once; workers share PROMETHEUS_MULTIPROC_DIR.
 """
 
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from time import perf_counter
@@ -67,13 +66,13 @@ class ListMetrics:
         known.observe(seconds)
 
     def counts_of(
-        self, endpoint: str, models: Iterable[str], *, cold: bool, fallback: str | None = None
+        self, endpoint: str, models: Mapping[str, int], *, cold: bool, fallback: str | None = None
     ) -> dict[Counter, int]:
-        """What one list is counted as, and how often: each item's model, whether the user was cold, and why
-        it came from a fallback.
+        """What one list is counted as, and how often: how many items each model put there, whether the user
+        was cold, and why it came from a fallback.
         """
         counts = {self._lists.labels(endpoint, "true" if cold else "false"): 1}
-        for model, items in Tally(models).items():
+        for model, items in models.items():
             counts[self._items.labels(endpoint, model)] = items
         if fallback is not None:
             counts[self._fallbacks.labels(endpoint, fallback)] = 1

@@ -196,13 +196,19 @@ class Context:
         return Query(items=indexes[known], weights=self.history.weights[known])
 
     def changed_rows(self) -> Mask:
-        """bool[n_rows]: items that the bundle's text models don't know, or know by an older text."""
-        if self.bundle is None:
+        """bool[n_rows]: items that the bundle's text models don't know, or know by an older text. Not to be
+        changed."""
+        bundle = self.bundle
+        if bundle is None:
             return np.ones(self.n_rows, dtype=np.bool_)
-        changed: Mask = self.index.catalogue.column("change_seq") > self.bundle.watermark
-        unknown = np.ones(self.n_rows, dtype=np.bool_)
-        unknown[self.bundle.rows] = False
-        return changed | unknown
+
+        def anew() -> Mask:
+            changed: Mask = self.index.catalogue.column("change_seq") > bundle.watermark
+            unknown = np.ones(self.n_rows, dtype=np.bool_)
+            unknown[bundle.rows] = False
+            return changed | unknown
+
+        return self.rankings.remembered(("changed rows", bundle), anew)
 
     def row_item(self, row: int) -> Item:
         """The item of a catalogue row. Raises LookupError where the row holds none."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,7 @@ def _draw(
     return sample_diverse(context.rankings.groups[rows], popularity, seen_groups, chance, k=k)
 
 
+@lru_cache(maxsize=1)
 def day_seed(user_id: str, day: date) -> int:
     """Seed of a user's picks for one day: the same on every worker, another one tomorrow."""
     # Not Python's hash, which is salted: each process would draw other items.

@@ -55,14 +55,11 @@ def mmr(scores: Scores, vectors: NDArray[np.float32], k: int, relevance: float) 
         return np.arange(count)
     # 1e-12 keeps 0 / 0 at 0, where no candidate has a score above 0.
     gain = np.float32(relevance) * scores / max(float(scores[0]), 1e-12)
-    nearest = np.zeros(len(scores), dtype=np.float32)
+    nearest, cost = np.zeros(len(scores), dtype=np.float32), np.float32(1 - relevance)
     taken = np.zeros(count, dtype=np.int64)
-    free = np.ones(len(scores), dtype=np.bool_)
     for place in range(count):
-        marginal = np.where(free, gain - np.float32(1 - relevance) * nearest, -np.inf)
-        chosen = int(np.argmax(marginal))
-        taken[place] = chosen
-        free[chosen] = False
+        chosen = taken[place] = int((gain - cost * nearest).argmax())
+        gain[chosen] = -np.inf
         # Only the item just taken can be nearer: k products of m rows rather than all pairs.
         np.maximum(nearest, vectors @ vectors[chosen], out=nearest)
     return taken

@@ -6,7 +6,7 @@ from serving.steps.context import Context
 from serving.steps.scores import above_lowest, scaled_to_best
 from serving.steps.table import SEARCH, Table, numbered
 from serving.types import Mask, Rows, Scores
-from training.models.blend import FEW_INTERACTIONS, weights_by_model
+from training.models.blend import FEW_INTERACTIONS, Weight, weights_by_model
 
 PARTS = ("clicked", "search", "diverse")
 """What the blend is made of."""
@@ -26,7 +26,7 @@ def home_blend(context: Context, table: Table) -> Table:
         table.highest(numbered(SEARCH, age) for age in range(len(context.user.searches)))
     )
     score = np.float32(shares.clicked) * clicked + np.float32(shares.search) * searched
-    if not (score[table.allowed] > 0).any():
+    if not ((score > 0) & table.allowed).any():
         return table.scored(table.column(""), {})
     diverse = np.float32(shares.diverse) * table.column("diverse")
     parts = {
@@ -43,12 +43,23 @@ def weighted_models(context: Context, table: Table) -> dict[str, Scores]:
     Popularity speaks only beside others: by itself it says nothing of this user.
     """
     found = {}
-    for name, weight in weights_by_model(context.weights, _new_items(context, table.rows)).items():
+    for name, weight in _weights(context, table.rows).items():
         if name in table.sources:
             found[name] = table.standardised(name) * np.asarray(weight, dtype=np.float32)
     if not any(values.any() for name, values in found.items() if name != "popularity"):
         found.pop("popularity", None)
     return found
+
+
+def _weights(context: Context, rows: Rows) -> dict[str, Weight]:
+    """The weight of each model, where need be of each of the rows (int32[c])."""
+
+    def anew() -> dict[str, Weight]:
+        return weights_by_model(context.weights, _new_items(context, rows))
+
+    if not context.small or len(rows) != context.n_rows:
+        return anew()
+    return context.rankings.remembered(("weights", context.bundle, *context.weights.items()), anew)
 
 
 def _new_items(context: Context, rows: Rows) -> Mask:

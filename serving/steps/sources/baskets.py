@@ -10,4 +10,4 @@ def bought_together(context: Context, allowed: Mask) -> dict[str, Column]:
     query, bundle = context.model_query(), context.bundle
     if bundle is None or not len(query.items):
         return {"fpgrowth": EMPTY_COLUMN}
-    return {"fpgrowth": Column(bundle.models.fpgrowth.basket_scores(query), bundle.rows, bundle.dense)}
+    return {"fpgrowth": Column(bundle.models.fpgrowth.basket_scores(query), *bundle.places(context.n_rows))}

@@ -47,7 +47,7 @@ def als(context: Context, allowed: Mask) -> dict[str, Column]:
     if bundle is None or vector is None:
         return {"als": EMPTY_COLUMN}
     best = None if context.small else _best_by_als(context, bundle, vector, allowed)
-    return {"als": best or Column(bundle.models.als.scores_of(vector), bundle.rows, bundle.dense)}
+    return {"als": best or Column(bundle.models.als.scores_of(vector), *bundle.places(context.n_rows))}
 
 
 def _als_vector(context: Context) -> Vector | None:
@@ -83,8 +83,8 @@ def _column(context: Context, name: str, query: Query) -> Column:
     if context.bundle is None or model is None or not len(query.items):
         return EMPTY_COLUMN
     scores, deviation = model.scores_and_deviation(query)
-    rows, places = context.bundle.rows, context.bundle.dense
-    return Column(scores, rows, places, scale_of_column(context, scores, rows, deviation))
+    scale = scale_of_column(context, scores, context.bundle.rows, deviation)
+    return Column(scores, *context.bundle.places(context.n_rows), scale)
 
 
 def _titles(context: Context, query: Query) -> Column:

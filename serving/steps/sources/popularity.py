@@ -46,6 +46,6 @@ def learned_popularity(context: Context, allowed: Mask) -> dict[str, Column]:
     def column() -> Column:
         scores, deviation = bundle.models.popularity.scores_and_deviation(Query())
         scale = scale_of_column(context, scores, bundle.rows, deviation)
-        return Column(scores, bundle.rows, bundle.dense, scale)
+        return Column(scores, *bundle.places(context.n_rows), scale)
 
     return {"popularity": context.rankings.remembered(("learned_popularity", bundle), column)}

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import numpy as np
 import pytest
 
 from serving.bundle import loading
-from serving.bundle.loading import bento_folder
+from serving.bundle.loading import PlacedBundle, bento_folder
 from serving.plane import LivePlane
+from serving.steps.table import Column
 from tests.serving.words import BagOfWords
 from training.params import Params
 
@@ -80,3 +82,22 @@ async def test_whatever_a_bundle_raises_it_is_refused(
             await plane.settle()
         assert plane.bundle_id == "first"
     assert len(plane._components.deployed.refused) >= 1
+
+
+@pytest.mark.parametrize(
+    "rows", [[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 2, 5]], ids=["in order", "mixed", "gaps"]
+)
+@pytest.mark.parametrize("more", [0, 2])
+def test_what_a_bundle_says_is_the_same_with_and_without_its_rows(rows: list[int], more: int) -> None:
+    values, placed = np.array([3, 0, 5, 4], dtype=np.float32), np.array(rows, dtype=np.int32)
+    dense = np.full(max(rows) + 1, -1, dtype=np.int32)
+    dense[placed] = np.arange(4)
+    bundle, n_rows = PlacedBundle(None, placed, dense), max(rows) + 1 + more  # type: ignore[arg-type]
+    every = bundle.places(n_rows)
+    assert (every[0] is None and every[1] is None) == (rows == [0, 1, 2, 3] and not more)
+    plain, found = Column(values, placed, dense), Column(values, *every)
+    allowed, identity = np.ones(n_rows, dtype=np.bool_), np.arange(n_rows, dtype=np.uint64)
+    asked = np.arange(n_rows, dtype=np.int32)[::-1]
+    assert found.dense(n_rows).tolist() == plain.dense(n_rows).tolist()
+    assert found.at(asked, n_rows).tolist() == plain.at(asked, n_rows).tolist()
+    assert found.best(2, allowed, identity).tolist() == plain.best(2, allowed, identity).tolist()

@@ -134,7 +134,7 @@ def test_measures_count_what_they_are_told() -> None:
 
     before = value("shortlist_impressions_dropped_total")
     made = list_metrics()
-    made.count(made.counts_of("home", ["als", "als", "tfidf"], cold=True, fallback="popular"))
+    made.count(made.counts_of("home", {"als": 2, "tfidf": 1}, cold=True, fallback="popular"))
     made.count_impressions(written=5, dropped=2, waiting=1)
     made.count_impressions(written=1, dropped=0, waiting=0)
     assert value("shortlist_list_items_total", endpoint="home", model="als") == 2

@@ -1,5 +1,6 @@
 """What the steps of a list read of the moment in which it is made."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from serving.steps import context as contexts
 from serving.steps.context import Exploration, Recent
-from tests.worlds.world import user, world
+from tests.worlds.world import make_world, user, world
 
 
 def test_items_that_hold_no_row_do_not_make_a_catalogue_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +39,18 @@ def test_changed_is_what_was_created_or_edited_since_the_bundle() -> None:
         since = made.index.catalogue.changed_at(made.item_id(row)) > made.placed.watermark
         assert changed[row] == (since or made.placed.index(row) < 0)
     assert world(2, bundle=False).context().changed_rows().all()
+
+
+def test_what_was_changed_is_known_anew_after_an_edit() -> None:
+    made = make_world(0)
+    assert made.placed is not None
+    asked = made.context()
+    before = asked.changed_rows()
+    settled = next(each for each in made.shop.snapshot if not before[made.row(each.item_id)])
+    made.index.apply([replace(settled, change_seq=10**6, title="Another title")])
+    after = asked.changed_rows()
+    assert np.flatnonzero(before != after).tolist() == [made.row(settled.item_id)]
+    assert asked.changed_rows() is after, "kept until something changes"
 
 
 def test_an_explored_list_needs_the_candidates_of_its_pool() -> None:

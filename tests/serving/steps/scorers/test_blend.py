@@ -8,7 +8,7 @@ import pytest
 from serving.steps.context import Context
 from serving.steps.scorers.blend import PARTS, home_blend, weighted_models
 from tests.worlds.tables import table_of
-from tests.worlds.world import changed_params, texts, user, world
+from tests.worlds.world import changed_params, make_world, texts, user, world
 
 
 @pytest.fixture
@@ -55,3 +55,23 @@ def test_new_items_have_a_weight_of_their_own(asked: Context) -> None:
     assert parts["tfidf"].tolist() == [1, 3]
     unknown = weighted_models(replace(weighed, bundle=None), table_of({"tfidf": [1, 1]}, rows=rows))
     assert np.all(unknown["tfidf"] == 3)
+
+
+def test_which_items_are_new_is_known_anew_after_another_has_come() -> None:
+    made = make_world(0)
+    asked = replace(made.context(), weights={"tfidf": 1.0, "new_items": 2.0})
+
+    def weights(context: Context) -> list[float]:
+        rows = range(context.n_rows)
+        found: list[float] = weighted_models(context, table_of({"tfidf": [1] * len(rows)}, rows=rows))[
+            "tfidf"
+        ].tolist()
+        return found
+
+    for number in range(3):
+        assert weights(asked) == weights(asked) == weights(replace(made.context(), weights=asked.weights))
+        row = replace(made.shop.snapshot[0], item_id=f"new {number}", change_seq=10**6 + number)
+        made.index.apply([row])
+        assert weights(asked)[made.row(row.item_id)] == 3
+    heavier = replace(asked, weights={"tfidf": 1.0, "new_items": 3.0})
+    assert max(weights(heavier)) == 4 and max(weights(asked)) == 3
