@@ -1,10 +1,11 @@
 """Months that hold no event yet: filled in tables of their own, which get keys and indexes at their end.
 
 To put each event into seven indexes that stand already takes several times as long as to build them once.
-So a month (partition) without a row is filled beside the others, in one transaction, and takes the empty
-one's place as its last act, which locks the events against everyone for tenths of a second. Whoever reads
-them in an open transaction keeps that lock away; nobody waits behind it for long, and in the end the events
-go the plain way, as they do where somebody wrote one of that month meanwhile.
+So a month (partition) without a row is filled beside the others while the file is read; its indexes are built
+(`month_keys`) while items and users are written, and it takes the empty one's place as the last act, which
+locks the events against everyone for tenths of a second. Until then nobody reads it. Whoever reads the events
+in an open transaction keeps that lock away; nobody waits behind it for long, and in the end the events go the
+plain way, as they do where somebody wrote one of that month meanwhile.
 """
 
 import logging
@@ -20,6 +21,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from database.errors import DatabaseError
 from database.event_changes import note_everybody_changed
+from database.ingest.event_rows import COLUMNS
 from database.locks import DDL_TIMEOUT
 from database.partitions import INTERACTIONS
 
@@ -31,10 +33,17 @@ LOADING = "loading_interactions"
 """What the events are inserted into: it hands them on to the months, and is gone before these are swapped."""
 _TRIES, _PATIENCE, _PAUSE = 10, "250ms", 0.5
 """How often the lock is tried, how long each time, and seconds in which others get their turn."""
-_SPAN = "loading_span"
+SPAN = "loading_span"
 _OURS = "months that an ingestion fills, with the temporary table "
 """Comment on LOADING, and the number of a table that only this run has: what a killed one left is found by
 it, and never filled on."""
+_NAMES = ", ".join(COLUMNS)
+_MOVE = f"""
+with moved as (
+    delete from staged_interactions s
+    where exists (select from unnest(%(spans)s::tstzrange[]) span where s.occurred_at <@ span) returning *)
+insert into {LOADING} ({_NAMES}) select {_NAMES} from moved
+"""
 _RUN = "'pg_temp.staged_interactions'::regclass::oid::text"
 
 _WITH_EVENTS = """
@@ -63,16 +72,7 @@ where parent.oid = to_regclass(%(table)s) and parent.relkind = 'p' and c.relkind
         select from pg_replication_slots where slot_type = 'logical' and database = current_database())
 group by 1, 2, 3 having sum(e.events) >= %(least)s order by 1
 """
-_KEYS = """
-select pg_get_constraintdef(oid) from pg_constraint
-where conrelid = %s::regclass and contype in ('p', 'u') order by conindid
-"""
-_INDEXES = """
-select substring(pg_get_indexdef(indexrelid) from ' USING .*') from pg_index
-where indrelid = %s::regclass and indexrelid not in (
-    select conindid from pg_constraint where conrelid = indrelid) order by indexrelid
-"""
-_NAMES = "select indexrelid::regclass::text from pg_index where indrelid = %s::regclass"
+_BUILT = "select indexrelid::regclass::text from pg_index where indrelid = %s::regclass"
 
 
 class MonthTakenError(DatabaseError):
@@ -140,11 +140,11 @@ class LoadingMonths:
         tables: the months that are filled so.
     """
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, *, while_read: bool) -> None:
         self.tables: dict[str, Month] = {}
         self._conn = conn
         self._known: dict[datetime, bool] = {}
-        self._possible = True
+        self._possible = while_read
 
     def take(self, events: Mapping[datetime, int]) -> Collection[datetime]:
         """Of which months (by their first moments) events go into LOADING: none of a small file.
@@ -172,15 +172,21 @@ class LoadingMonths:
         self._known |= {start: start in apart for start in new}
         self._conn.commit()
 
-    def pour_out(self, kept: Sequence[Month], columns: Sequence[str]) -> int:
-        """Put the events of all months but these into the temporary table; returns how many."""
-        names, poured = ", ".join(columns), 0
+    def fill(self, months: Sequence[Month]) -> None:
+        """Move the events of these months from the temporary table into LOADING, and make it if need be."""
+        if not months:
+            return
+        make_loading(self._conn, months)
+        with self._conn.cursor() as cursor:
+            cursor.execute(_MOVE, {"spans": [month.span for month in months]})
+        self.tables |= {month.table: month for month in months}
+
+    def pour_out(self, kept: Sequence[Month] = ()) -> None:
+        """Put the events of all months but these into the temporary table; the caller commits."""
         with self._conn.cursor() as cursor:
             for table in self.tables.keys() - {month.table for month in kept}:
                 loading = self.tables.pop(table).loading
-                _do(cursor, f"insert into staged_interactions ({names}) select {names} from {{}}", loading)
-                poured += cursor.rowcount
-        return poured
+                do(cursor, f"insert into staged_interactions ({_NAMES}) select {_NAMES} from {{}}", loading)
 
 
 def make_loading(conn: Connection, months: Sequence[Month]) -> None:
@@ -191,7 +197,7 @@ def make_loading(conn: Connection, months: Sequence[Month]) -> None:
     if not months:
         return
     with conn.cursor() as cursor:
-        _be_patient(cursor)
+        be_patient(cursor)
         cursor.execute(f"select %s || {_RUN}", (_OURS,))
         (ours,) = cursor.fetchall()[0]
         if _comment(cursor) != ours:
@@ -201,10 +207,10 @@ def make_loading(conn: Connection, months: Sequence[Month]) -> None:
                     partition by range ({INTERACTIONS.moment});
                 comment on table {LOADING} is '{ours}'"""
             )
-        there = set(_texts(cursor, "select relid::regclass::text from pg_partition_tree(%s)", LOADING))
+        there = set(texts(cursor, "select relid::regclass::text from pg_partition_tree(%s)", LOADING))
         for month in months:
             if month.loading not in there:
-                _do(
+                do(
                     cursor,
                     f"create table {{}} partition of {LOADING} {{}} with (autovacuum_enabled = off)",
                     month.loading,
@@ -232,7 +238,7 @@ def drop_loading(conn: Connection) -> None:
             return
         cursor.execute("savepoint before_drop")
         try:
-            _be_patient(cursor)
+            be_patient(cursor)
             cursor.execute(f"drop table {LOADING}")
         except (errors.LockNotAvailable, errors.InsufficientPrivilege) as error:
             cursor.execute("rollback to savepoint before_drop")
@@ -244,28 +250,9 @@ def _comment(cursor: Cursor) -> str:
     return str(cursor.fetchall()[0][0])
 
 
-def _be_patient(cursor: Cursor) -> None:
+def be_patient(cursor: Cursor) -> None:
+    """Let this transaction wait for locks no longer than a change of the schema may."""
     cursor.execute("select set_config('lock_timeout', %s, true)", (DDL_TIMEOUT,))
-
-
-def build_keys(conn: Connection, months: Sequence[Month]) -> None:
-    """Give each month the keys and indexes of the events, and what shows that no row is of another month.
-
-    Raises psycopg2.errors.UniqueViolation for a key that stands twice.
-    """
-    with conn.cursor() as cursor:
-        _be_patient(cursor)
-        keys, indexes = (_texts(cursor, query, INTERACTIONS.table) for query in (_KEYS, _INDEXES))
-        for month in months:
-            (span,) = _texts(cursor, "select pg_get_partition_constraintdef(%s::regclass)", month.loading)
-            _do(cursor, f"alter table {LOADING} detach partition {{}}", month.loading)
-            _do(cursor, f"alter table {{}} add constraint {_SPAN} check ({{}})", month.loading, sql.SQL(span))
-            _do(cursor, "alter table {} reset (autovacuum_enabled)", month.loading)
-            for key in keys:
-                _do(cursor, "alter table {} add {}", month.loading, sql.SQL(key))
-            for index in indexes:
-                _do(cursor, "create index on {} {}", month.loading, sql.SQL(index))
-        cursor.execute(f"drop table {LOADING}")
 
 
 def take_place(conn: Connection, months: Sequence[Month]) -> None:
@@ -293,14 +280,14 @@ def take_place(conn: Connection, months: Sequence[Month]) -> None:
 
 def _swap(cursor: Cursor, month: Month) -> None:
     parent = INTERACTIONS.table
-    _do(cursor, f"alter table {parent} detach partition {{}}", month.table)
-    _do(cursor, "drop table {}", month.table)
-    for name in _texts(cursor, _NAMES, month.loading):
+    do(cursor, f"alter table {parent} detach partition {{}}", month.table)
+    do(cursor, "drop table {}", month.table)
+    for name in texts(cursor, _BUILT, month.loading):
         if name.startswith(month.loading):
-            _do(cursor, "alter index {} rename to {}", name, name.replace(month.loading, month.table, 1))
-    _do(cursor, "alter table {} rename to {}", month.loading, month.table)
-    _do(cursor, f"alter table {parent} attach partition {{}} {{}}", month.table, sql.SQL(month.bound))
-    _do(cursor, f"alter table {{}} drop constraint {_SPAN}", month.table)
+            do(cursor, "alter index {} rename to {}", name, name.replace(month.loading, month.table, 1))
+    do(cursor, "alter table {} rename to {}", month.loading, month.table)
+    do(cursor, f"alter table {parent} attach partition {{}} {{}}", month.table, sql.SQL(month.bound))
+    do(cursor, f"alter table {{}} drop constraint {SPAN}", month.table)
 
 
 def _lock(cursor: Cursor, tables: Sequence[str]) -> None:
@@ -324,12 +311,12 @@ def _empty(cursor: Cursor, month: Month) -> bool:
     return bool(cursor.fetchall()[0][0])
 
 
-def _texts(cursor: Cursor, query: str, table: str) -> list[str]:
+def texts(cursor: Cursor, query: str, table: str) -> list[str]:
     cursor.execute(query, (table,))
     return [text for (text,) in cursor.fetchall()]
 
 
-def _do(cursor: Cursor, statement: str, *parts: str | sql.SQL) -> None:
+def do(cursor: Cursor, statement: str, *parts: str | sql.SQL) -> None:
     """Execute a statement about things of these names; what is no name stands in it as it is."""
     named = (part if isinstance(part, sql.SQL) else sql.Identifier(part) for part in parts)
     cursor.execute(sql.SQL(statement).format(*named))

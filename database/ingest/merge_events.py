@@ -7,15 +7,16 @@ import pyarrow.compute as pc
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest.empty_months import LOADING, Month, build_keys, make_loading
+from database.ingest.empty_months import Month
 from database.ingest.event_rows import COLUMNS
+from database.ingest.month_keys import end_filling
 from database.ingest.stage import Ids, Stage
 
 _COLUMNS = ", ".join(COLUMNS)
-_EVENTS = f"({_COLUMNS}) select {_COLUMNS} from staged_interactions s"
-_INSERT = f"insert into interactions {_EVENTS} {{among}} on conflict (dedup_key, occurred_at) do nothing"
-_LOAD = f"insert into {LOADING} {_EVENTS} {{among}}"
-_OF_MONTHS = "exists (select from unnest(%(spans)s::tstzrange[]) span where s.occurred_at <@ span)"
+_INSERT = f"""
+insert into interactions ({_COLUMNS}) select {_COLUMNS} from staged_interactions
+on conflict (dedup_key, occurred_at) do nothing
+"""
 
 # In the order of the key, which is built at its end alone: half the time of any order. To look for a conflict
 # at each row takes a fifth of the time, and nearly never finds one.
@@ -33,20 +34,14 @@ def merge_interactions(conn: Connection, stage: Stage, months: Sequence[Month] =
     Args:
         conn: with the temporary tables.
         stage: what is in them.
-        months: empty ones, whose events go into tables that are to take their places.
+        months: empty ones, whose events are in tables that are to take their places, with their indexes.
     """
     apart = sum(month.events for month in months)
-    values = {"spans": [month.span for month in months]}
+    end_filling(conn, months)
+    if apart == stage.events:
+        return apart
     with conn.cursor() as cursor:
-        if months:
-            make_loading(conn, months)
-            if stage.left:
-                cursor.execute(_LOAD.format(among=f"where {_OF_MONTHS}"), values)
-            build_keys(conn, months)
-        if apart == stage.events:
-            return apart
-        among = f"where not {_OF_MONTHS}" if months else ""
-        cursor.execute(_INSERT.format(among=among), values)
+        cursor.execute(_INSERT)
         return apart + cursor.rowcount
 
 

@@ -1,8 +1,9 @@
 """Ingesting one file: check, stage, encode, merge, report."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -35,15 +36,18 @@ from database.ingest.merge import (
     texts_to_encode,
 )
 from database.ingest.merge_events import merge_interactions, merge_users, restore_users
+from database.ingest.month_keys import MonthKeys
 from database.ingest.progress import Progress
 from database.ingest.report import Counts, Report
-from database.ingest.stage import Stage, create_stage, drop_stage, stage_vectors
+from database.ingest.stage import Events, Stage, create_stage, drop_stage, stage_vectors
 from database.locks import INGESTION, session_lock
 from database.partitions import INTERACTIONS, ensure_partitions
 
 logger = logging.getLogger(__name__)
 
 _ENCODE_BATCH = 256
+_AT_ONCE = 2
+"""Chunks that are in memory beside the one that is being read."""
 _LONG_AGO = timedelta(days=30)
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
@@ -122,13 +126,16 @@ def ingest_file(
             stage.move(timedelta(weeks=weeks))
         elif not weeks:
             _look_at_age(path, stage.last, started, counts, shift_to_now=shift_to_now)
-        if adapter.loads == "items":
-            counts.reasons.update(refuse_other_kinds(conn))
         _make_months(conn, stage.months)
-        merged, vectors = _merge_items(conn, adapter, encoder, progress, counts.read)
-        forgotten = _forgotten(conn)
-        users = merge_users(conn, stage.users)
-        conn.commit()
+        with _fill_months(conn, stage) as keys:
+            stage.end()
+            if adapter.loads == "items":
+                counts.reasons.update(refuse_other_kinds(conn))
+            merged, vectors = _merge_items(conn, adapter, encoder, progress, counts.read)
+            forgotten = _forgotten(conn)
+            users = merge_users(conn, stage.users)
+            conn.commit()
+            months = _finish_months(conn, stage, keys)
 
         def write(empty: Sequence[Month]) -> Report:
             new = merge_interactions(conn, stage, empty)
@@ -154,7 +161,7 @@ def ingest_file(
             restore_users(conn, stage.users, forgotten)  # those who were deleted before their events came
             return report
 
-        report = _write_events(conn, stage, write)
+        report = _write_events(conn, stage, months, write)
     logger.info("ingested %s", path.name, extra={"report": report.as_dict()})
     return report
 
@@ -196,14 +203,15 @@ def _alone(conn: Connection) -> Iterator[None]:
 
 
 def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progress: Progress) -> Counts:
-    """Stage all chunks; the next one is read while the server takes the one before."""
+    """Stage all chunks: one is read while rows are made of the one before and the server takes a third."""
     counts = Counts()
-    with ThreadPoolExecutor(1, "stage") as beside:
-        staged = None
+    with ThreadPoolExecutor(1, "rows") as making, ThreadPoolExecutor(1, "copy") as copying:
+        under_way = deque[Future[None]]()
         for chunk in chunks:
-            if staged is not None:
-                staged.result()
-            staged = beside.submit(stage.add, chunk)
+            if len(under_way) == _AT_ONCE:
+                under_way.popleft().result()
+            events = making.submit(stage.events_of, chunk)
+            under_way.append(copying.submit(_add, stage, chunk, events))
             counts.read += chunk.rows
             counts.nulled.update(chunk.nulled)
             counts.notes += chunk.notes
@@ -211,11 +219,14 @@ def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progres
             if chunk.rejected is not None:
                 counts.add_rejected(chunk.rejected)
             progress.at("reading", chunk.progress, counts.read)
-        if staged is not None:
-            staged.result()
-    stage.end()
+        for added in under_way:
+            added.result()
     conn.commit()
     return counts
+
+
+def _add(stage: Stage, chunk: Chunk, events: Future[Events | None]) -> None:
+    stage.add(chunk, events.result())
 
 
 def age_notes(last: datetime | None, now: datetime) -> list[str]:
@@ -257,27 +268,58 @@ def _make_months(conn: Connection, months: Collection[datetime]) -> None:
     conn.commit()
 
 
-def _write_events(conn: Connection, stage: Stage, write: Callable[[Sequence[Month]], Report]) -> Report:
-    """Write the staged events and their report in one transaction, and commit it.
-
-    Empty months are filled apart, unless that turns out to be impossible: then as if they were not empty.
-    """
+def _fill_months(conn: Connection, stage: Stage) -> MonthKeys:
+    """Have the events of empty months where they are filled apart; the keys of these months."""
     months = empty_months(conn, stage.months)
-    stage.settle(months)
+    stage.loading.pour_out(months)
     conn.commit()
+    try:
+        stage.loading.fill(months)
+        conn.commit()
+        return MonthKeys(conn, months)
+    except IN_THE_WAY as error:
+        _go_the_plain_way(conn, stage, error)
+        return MonthKeys(conn, [])
+
+
+def _finish_months(conn: Connection, stage: Stage, keys: MonthKeys) -> list[Month]:
+    """Finish the keys of the filled months; which of these are to take places, being empty still."""
+    try:
+        keys.finish()
+    except IN_THE_WAY as error:
+        _go_the_plain_way(conn, stage, error)
+        return []
+    months = [month for month in empty_months(conn, stage.months) if month.table in stage.loading.tables]
+    stage.loading.pour_out(months)
+    conn.commit()
+    return months
+
+
+def _write_events(
+    conn: Connection, stage: Stage, months: Sequence[Month], write: Callable[[Sequence[Month]], Report]
+) -> Report:
+    """Write the events and their report in one transaction, and commit it.
+
+    The months that were filled take the places of the empty ones, unless that turns out to be impossible.
+    """
     if months:
         try:
             report = write(months)
             conn.commit()
         except IN_THE_WAY as error:
-            conn.rollback()
-            logger.warning("events go into months as they stand, which takes longer: %s", str(error).strip())
-            stage.settle([])
+            _go_the_plain_way(conn, stage, error)
         else:
             return report
     report = write([])
     conn.commit()
     return report
+
+
+def _go_the_plain_way(conn: Connection, stage: Stage, error: Exception) -> None:
+    conn.rollback()
+    logger.warning("events go into months as they stand, which takes longer: %s", str(error).strip())
+    stage.loading.pour_out()
+    conn.commit()
 
 
 def _forgotten(conn: Connection) -> int:

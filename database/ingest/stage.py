@@ -6,6 +6,7 @@ Events whose month (partition) is empty go straight into the tables in which it 
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.chunk import ITEM_COLUMNS, REJECTED_COLUMNS, Adapter, Chunk
-from database.ingest.empty_months import LOADING, LoadingMonths, Month, drop_loading
+from database.ingest.empty_months import LOADING, LoadingMonths, drop_loading
 from database.ingest.event_keys import EventKeys, digests
 from database.ingest.event_rows import COLUMNS, copy_of, event_rows, text_array, text_rows
 
@@ -61,28 +62,51 @@ def drop_stage(conn: Connection) -> None:
     drop_loading(conn)
 
 
+@dataclass(frozen=True)
+class Events:
+    """What is to be written of a chunk's events: rows of COPY and their moments, datetime64[us] in UTC; whom
+    and what they name, those that are left out too."""
+
+    rows: pa.LargeBinaryArray
+    moments: NDArray[np.datetime64]
+    users: pa.LargeStringArray
+    items: pa.LargeStringArray
+
+
 class Stage:
     """Stages the rows of one file.
 
     Attributes:
         events: how many are staged; what a row says again that is not to be counted twice is left out.
         months: how many are of the month that begins then.
-        left: how many are in the temporary table, not in LOADING.
         last: when the last of them happened.
         users: whom they name.
         loading: the months that are filled apart.
     """
 
     def __init__(self, conn: Connection, adapter: Adapter, *, apart: bool) -> None:
-        self.events = self.left = 0
+        self.events = 0
         self.months: Counter[datetime] = Counter()
         self.last: datetime | None = None
-        self.loading = LoadingMonths(conn) if apart else None
+        self.loading = LoadingMonths(conn, while_read=apart)
         self._conn, self._adapter = conn, adapter
         self._keys = EventKeys()
         self.users, self._items = Ids(conn, "staged_users"), Ids(conn, "staged_item_ids")
 
-    def add(self, chunk: Chunk) -> None:
+    def events_of(self, chunk: Chunk) -> Events | None:
+        """What is to be written of a chunk's events; chunks come in their order. Asks no database."""
+        frame = chunk.interactions
+        if frame is None or not len(frame):
+            return None
+        kept, keys = self._keyed(frame)
+        rows = event_rows(frame, self._adapter.name, keys)
+        moments = frame["occurred_at"].dt.tz_convert(None).to_numpy().astype("datetime64[us]")
+        if not kept.all():
+            rows, moments = rows.filter(pa.array(kept)), moments[kept]
+        users, items = (pc.unique(text_array(frame[name])).drop_null() for name in ("user_id", "item_id"))
+        return Events(rows, moments, users, items)
+
+    def add(self, chunk: Chunk, events: Events | None) -> None:
         """COPY a chunk's rows."""
         for table, frame, columns in (
             ("staged_items", chunk.items, ITEM_COLUMNS),
@@ -90,8 +114,11 @@ class Stage:
         ):
             if frame is not None and len(frame):
                 _copy(self._conn, table, frame, columns)
-        if chunk.interactions is not None and len(chunk.interactions):
-            self._add_events(chunk.interactions)
+        if events is not None:
+            self.users.add(events.users)
+            self._items.add(events.items)
+            if len(events.rows):
+                self._add_events(events)
 
     def end(self) -> None:
         """Put the items' ids into their table, and let the planner know how much was staged."""
@@ -100,11 +127,6 @@ class Stage:
         self._items.copy_into("staged_item_ids")
         with self._conn.cursor() as cursor:
             cursor.execute("analyze staged_items, staged_interactions, staged_item_ids")
-
-    def settle(self, months: Sequence[Month]) -> None:
-        """Let only these months be filled apart; the events of others go into the temporary table."""
-        if self.loading is not None:
-            self.left += self.loading.pour_out(months, COLUMNS)
 
     def move(self, by: timedelta) -> None:
         """Move the events, none of which is in LOADING, forward."""
@@ -115,16 +137,8 @@ class Stage:
             )
             self.months = Counter(dict(cursor.fetchall()))
 
-    def _add_events(self, frame: pd.DataFrame) -> None:
-        kept, keys = self._keyed(frame)
-        rows = event_rows(frame, self._adapter.name, keys)
-        self.users.add(frame["user_id"])
-        self._items.add(frame["item_id"])
-        moments = frame["occurred_at"].dt.tz_convert(None).to_numpy().astype("datetime64[us]")
-        if not kept.all():
-            rows, moments = rows.filter(pa.array(kept)), moments[kept]
-        if not len(rows):
-            return
+    def _add_events(self, events: Events) -> None:
+        rows, moments = events.rows, events.moments
         self.events += len(rows)
         last = moments.max().item().replace(tzinfo=UTC)
         self.last = last if self.last is None else max(self.last, last)
@@ -133,12 +147,11 @@ class Stage:
         )
         starts = [month.astype("datetime64[us]").item().replace(tzinfo=UTC) for month in months]
         self.months.update(dict(zip(starts, counts.tolist(), strict=True)))
-        apart = self.loading.take(self.months) if self.loading is not None else frozenset[datetime]()
+        apart = self.loading.take(self.months)
         there = np.array([start in apart for start in starts])[of_row]
         for table, chosen in ((LOADING, there), ("staged_interactions", ~there)):
             if chosen.any():
                 some = rows if chosen.all() else rows.filter(pa.array(chosen))
-                self.left += 0 if table == LOADING else len(some)
                 with self._conn.cursor() as cursor:
                     columns = ", ".join(COLUMNS)
                     cursor.copy_expert(f"copy {table} ({columns}) from stdin (format binary)", copy_of(some))
@@ -172,9 +185,8 @@ class Ids:
         self._bytes = 0
         self._spilt = False
 
-    def add(self, column: pd.Series) -> None:
+    def add(self, part: pa.LargeStringArray) -> None:
         """Take up those of a chunk."""
-        part = pc.unique(text_array(column)).drop_null()
         self._parts.append(part)
         self._bytes += part.nbytes
         if self._bytes > MANY_IDS:

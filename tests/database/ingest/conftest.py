@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from database.ingest import empty_months
+
 Query = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -21,3 +23,12 @@ def query(connection: Connection) -> Query:
         return rows
 
     return run
+
+
+@pytest.fixture
+def one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month of one event is filled apart, and locks are not waited for as long as usual."""
+    monkeypatch.setattr(empty_months, "LEAST", 1)
+    monkeypatch.setattr(empty_months, "_TRIES", 2)
+    monkeypatch.setattr(empty_months, "_PATIENCE", "50ms")
+    monkeypatch.setattr(empty_months, "_PAUSE", 0.01)

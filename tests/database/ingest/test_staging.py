@@ -1,4 +1,4 @@
-"""Rows are staged while the next ones are read: one chunk ahead, and whatever fails leaves nothing."""
+"""Rows are staged while the next ones are read: two chunks ahead, and whatever fails leaves nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -51,20 +51,20 @@ def nothing_is_left(query: Query) -> bool:
     return left == [0] * len(TABLES) and staged == [(0,)]
 
 
-def test_one_chunk_is_read_ahead_and_no_more(
+def test_two_chunks_are_read_ahead_and_no_more(
     connection: Connection, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staged: list[int] = []
 
     real = Stage.add
 
-    def noting(stage: Stage, chunk: Chunk) -> None:
-        real(stage, chunk)
+    def noting(stage: Stage, chunk: Chunk, events: Any) -> None:
+        real(stage, chunk, events)
         staged.append(chunk.rows)
 
     def chunks() -> Iterator[Chunk]:
         for number in range(10):
-            assert len(staged) >= number - 1
+            assert len(staged) >= number - 2
             yield clicks(3 * number)
 
     monkeypatch.setattr(Stage, "add", noting)
