@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from database.event_words import meant_by
+from database.ingest.ahead import read_ahead
 from database.ingest.chunk import Chunk, IngestError, Options, WrongFormatError, in_command, rejected_frame
 from database.ingest.column_names import USUAL, Naming, nearest, plain_name, translated
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, Learner
@@ -250,7 +251,7 @@ def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner)
     schema = pa.schema([*((name, pa.string()) for name in names), (_LINE, pa.int64())])
     numbers = learner.columns.numbers
     with pa.ipc.new_stream(spool, schema) as writer:
-        for batch in table.batches():
+        for batch in read_ahead(table.batches()):
             if batch.lines:
                 fields = _columns(batch, [name in numbers for name in names])
                 rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
