@@ -207,12 +207,12 @@ class Learner:
         if self.columns.rating_of is not None:
             if self.columns.rating_of not in rows.schema.names:
                 return
-            kind = pc.utf8_lower(
-                pc.utf8_trim_whitespace(rows.column(self.columns.rating_of).cast(pa.string()))
-            )
+            kinds = rows.column(self.columns.rating_of).cast(pa.string()).dictionary_encode()
+            kind = pc.utf8_lower(pc.utf8_trim_whitespace(kinds.dictionary))
             words = pc.replace_substring_regex(kind, r"[\s-]+", "_")
             known = pa.array(sorted(self.columns.rating_words), pa.string())
-            values = values.filter(pc.or_(pc.is_in(kind, known), pc.is_in(words, known)))
+            rated = pc.or_(pc.is_in(kind, known), pc.is_in(words, known))
+            values = values.filter(rated.take(kinds.indices))
         for pair in pc.value_counts(values.cast(pa.string())).to_pylist():
             if pair["values"] is not None and len(self._ratings) < _MOST_VALUES:
                 self._ratings[pair["values"]] += pair["counts"]

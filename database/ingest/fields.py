@@ -109,9 +109,12 @@ def numbers(
     if pd.api.types.is_numeric_dtype(column):
         stated, found = column.notna(), column.astype("float64")
     else:
-        text = clean(column)
-        stated = text.notna() & ~text.isin(NULL_WORDS)
-        found = _parsed(text, stated, comma=comma, unit=unit)
+        codes, distinct = pd.factorize(column.astype("str"))  # -1 is a missing text, and Python's last
+        text = clean(pd.Series(distinct))
+        known = text.notna() & ~text.isin(NULL_WORDS)
+        parsed = _parsed(text, known, comma=comma, unit=unit)
+        stated = pd.Series(np.append(known, False)[codes], index=column.index)
+        found = pd.Series(np.append(parsed, np.nan)[codes], index=column.index)
     found = found.mask(np.isinf(found))
     _count(nulled, f"{name} is not a number", stated & found.isna())
     return found

@@ -248,26 +248,30 @@ def _meanings(words: pd.Series, value: pd.Series, known: EventWords) -> tuple[pd
 
 
 def _reasons(table: pd.DataFrame, how: Conventions) -> pd.Series:
-    reason = pd.Series(None, index=table.index, dtype="str")
-    for name, longest in _LONGEST.items():
-        reason = reason.mask(table[name].str.len() > longest, f"{name} is longer than {longest}")
-    kind, value = table["event_type"], table["value"]
-    reason = reason.mask(value.abs() > _LARGEST_VALUE, "value is out of range")
-    reason = reason.mask(kind.isin(("purchase", "view_time")) & (value < 0), "value is negative")
-    reason = reason.mask((kind == "feedback") & ~value.isin((-1, 0, 1)), "feedback is not -1, 0 or 1")
-    reason = reason.mask((kind == "rating") & table["stars"].isna(), in_words(how.scale))
-    moment = table["occurred_at"]
-    unlikely = moment.notna() & ~possible(moment)
-    if unlikely.any():
-        reason = reason.mask(unlikely, _LATE)
-        reason = reason.mask(unlikely & (moment < EARLIEST), _EARLY)
-        reason = reason.mask(unlikely & (moment == pd.Timestamp(0, tz="UTC")), _ZERO)
-    reason = reason.mask(moment.isna(), "no readable timestamp")
+    """Why each row is refused; null for those that are kept. Of several reasons the last one here is told."""
+    kind, value, moment = table["event_type"], table["value"], table["occurred_at"]
     search = kind == "search_query"
-    reason = reason.mask(~search & table["item_id"].isna(), "no item id")
-    reason = reason.mask(search & table["query"].isna(), "a search without a query")
-    reason = reason.mask(~kind.isin(EVENT_TYPES), "unknown event type")
-    return reason.mask(table["user_id"].isna() & table["session_id"].isna(), "no user id")
+    unlikely = moment.notna() & ~possible(moment)
+    refusals = [
+        *((table[name].str.len() > most, f"{name} is longer than {most}") for name, most in _LONGEST.items()),
+        (value.abs() > _LARGEST_VALUE, "value is out of range"),
+        (kind.isin(("purchase", "view_time")) & (value < 0), "value is negative"),
+        ((kind == "feedback") & ~value.isin((-1, 0, 1)), "feedback is not -1, 0 or 1"),
+        ((kind == "rating") & table["stars"].isna(), in_words(how.scale)),
+        (unlikely, _LATE),
+        (unlikely & (moment < EARLIEST), _EARLY),
+        (unlikely & (moment == pd.Timestamp(0, tz="UTC")), _ZERO),
+        (moment.isna(), "no readable timestamp"),
+        (~search & table["item_id"].isna(), "no item id"),
+        (search & table["query"].isna(), "a search without a query"),
+        (~kind.isin(EVENT_TYPES), "unknown event type"),
+        (table["user_id"].isna() & table["session_id"].isna(), "no user id"),
+    ]
+    reason = pd.Series(None, index=table.index, dtype="str")
+    for refused_rows, text in refusals:
+        if refused_rows.any():
+            reason = reason.mask(refused_rows, text)
+    return reason
 
 
 ADAPTER = Adapter("interactions", "interactions", "interactions", check, read, repeats=True)

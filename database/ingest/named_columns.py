@@ -202,6 +202,8 @@ def refused(
     `about` names the column that a reason is about; what stood there is the further column "seen".
     """
     bad = reason.notna().to_numpy()
+    if not bad.any():
+        return rejected_frame([], [], []).assign(seen=pd.Series(dtype="str"))
     rows, reasons = frame[bad], reason[bad]  # to write times as text takes long, and most rows are good
     raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in rows.to_numpy()]
     found = rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reasons), raws)
