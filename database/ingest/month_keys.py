@@ -53,7 +53,7 @@ class MonthKeys:
     ) -> None:
         self._left.clear()
         if self._other is not None:
-            with suppress(psycopg2.InterfaceError):  # it is closed
+            with suppress(psycopg2.Error):  # it is closed, or the server is gone
                 self._other.cancel()
         self._threads.shutdown()
 
@@ -107,6 +107,8 @@ def _statements(conn: Connection, month: Month) -> list[sql.Composed]:
 
 def end_filling(conn: Connection, months: Sequence[Month]) -> None:
     """Make each month a table of its own, with keys and with what shows that no row is of another month."""
+    if not months:
+        return  # whoever writes events the plain way waits for locks as long as it takes
     with conn.cursor() as cursor:
         be_patient(cursor)
         for month in months:
@@ -118,8 +120,7 @@ def end_filling(conn: Connection, months: Sequence[Month]) -> None:
                 if kind is not None:
                     key = f"alter table {{}} add constraint {{}} {_KEYS[kind]} using index {{}}"
                     do(cursor, key, month.loading, name, name)
-        if months:
-            cursor.execute(f"drop table {LOADING}")
+        cursor.execute(f"drop table {LOADING}")
 
 
 def _indexes(conn: Connection, month: Month) -> list[tuple[str, bool, str, str | None]]:

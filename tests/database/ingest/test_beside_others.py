@@ -11,7 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from database.ingest import ADAPTERS, Report, ingest_file, merge, run
+from database.ingest import ADAPTERS, Report, empty_months, ingest_file, merge, run
+from database.ingest.merge_events import merge_users
+from database.ingest.stage import Ids
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 ITEMS = 60
@@ -179,6 +181,27 @@ def test_a_user_whom_somebody_else_makes_meanwhile_is_there_once(
     other.close()
     assert [report.users_new for report in reports] == [ITEMS - 1 - kept]
     assert query("select count(*), count(*) filter (where labels = '{kept}') from users") == [(ITEMS, kept)]
+
+
+def test_events_wait_for_whoever_locks_their_table(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an index that is built does, longer than a change of the schema may wait."""
+    monkeypatch.setattr(empty_months, "DDL_TIMEOUT", "50ms")
+    other = psycopg2.connect(database.dsn)
+    let_go = threading.Timer(0.5, other.rollback)
+
+    def then_lock(conn: Connection, users: Ids) -> int:
+        with other.cursor() as cursor:
+            cursor.execute("lock table interactions in share mode")
+        let_go.start()
+        return merge_users(conn, users)
+
+    monkeypatch.setattr(run, "merge_users", then_lock)
+    assert ingest_file(connection, ADAPTERS["interactions"], interactions_file(tmp_path)).rows_loaded == ITEMS
+    let_go.join()
+    other.close()
+    assert query("select count(*) from interactions") == [(ITEMS,)]
 
 
 class Encoder:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,24 @@ def test_who_is_interrupted_leaves_no_connection_that_builds_on(
     assert query(f"select query {OTHERS} and state = 'active'") == []
     assert query(LOADING) == []
     assert query("select count(*) from interactions") == [(0,)]
+
+
+def test_why_a_run_ends_is_said_where_the_server_can_not_be_told_to_stop(
+    database: Any, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unreachable(Connection):
+        def cancel(self) -> None:
+            raise psycopg2.OperationalError("PQcancel() -- connect() failed: Connection refused")
+
+    first = psycopg2.connect(database.dsn)
+    monkeypatch.setattr(psycopg2, "connect", partial(psycopg2.connect, connection_factory=Unreachable))
+
+    def end_both() -> None:
+        query(f"select pg_terminate_backend(pid) {OTHERS}")
+
+    while_keys_are_built(monkeypatch, first, end_both)
+    with pytest.raises(psycopg2.OperationalError, match=r"server closed|terminating"):
+        load(first, log(tmp_path, 5))
 
 
 @pytest.mark.parametrize("step", ["merge_users", "_finish_months", "take_place"])
