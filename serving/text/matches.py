@@ -241,9 +241,9 @@ class WordMatches:
         last = leading.rows[-1]
         lower = self._blended(*self._bound(rarest, leading.lower * factor), twice) * less
         if lower < above and dense.scores[last] == leading.behind:
-            # Of the others only some with as much of the word as the last can have as much in all.
-            alike = (scores == above) & (dense.scores[rows] == leading.behind)
-            sure |= alike & (identity[rows] <= identity[last])
+            # Of the others only those with as much of the word as the last, behind it in the order of equals,
+            # can have as much in all.
+            sure |= (scores == above) & (identity[rows] <= identity[last])
         front = rows[sure][top(scores[sure], identity[rows[sure]], count)]
         return _Sure(front, twice, titled, rarer) if _SHARE * len(front) >= count else None
 

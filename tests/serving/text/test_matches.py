@@ -108,3 +108,17 @@ def test_of_a_common_word_the_rows_that_have_most_of_it_are_scored_alone() -> No
             assert found.of(front).tolist() == plain.scores[front].tolist()
             assert "scores" not in vars(found) and "_rare" not in vars(found)
             assert front.tolist() == np.lexsort((identity, -plain.scores))[: len(front)].tolist()
+
+
+def test_scores_that_become_equal_only_where_they_are_rounded_are_in_the_order_of_equals() -> None:
+    # By its formula BM25 of both titles is the same; rounded it is not, as their scores are again.
+    titles = ["cup" + 4 * " tea", "cup cup" + 12 * " tea"] * 3 + [("mug " * 17).strip()] * 3
+    with patch.object(postings, "COMMON", 6), patch.object(postings, "LEADING", 4):
+        index = LexicalIndex(Synonyms(Path("none")), SEARCH)
+        for row, title in enumerate(titles):
+            index.put(row, Item(str(row), "product", title))
+        found, plain = index.search("cup", len(titles)), index.search("cup", len(titles))
+        front = found.front(np.arange(len(titles), dtype=np.uint64), 4)
+        assert len(set(index._postings.dense("cup", SEARCH.bm25_k1, SEARCH.bm25_b).scores[:2].tolist())) == 2
+        assert len(set(plain.scores[:6].tolist())) == 1
+    assert front.tolist() == [0, 1]
