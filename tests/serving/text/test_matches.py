@@ -122,3 +122,21 @@ def test_scores_that_become_equal_only_where_they_are_rounded_are_in_the_order_o
         assert len(set(index._postings.dense("cup", SEARCH.bm25_k1, SEARCH.bm25_b).scores[:2].tolist())) == 2
         assert len(set(plain.scores[:6].tolist())) == 1
     assert front.tolist() == [0, 1]
+
+
+def test_the_best_of_a_common_word_follow_the_documents() -> None:
+    titles = ["plain cup of no colour", "cup with a handle", "red cup"] * 8
+    identity = np.arange(len(titles), dtype=np.uint64)
+    with patch.object(postings, "COMMON", 8), patch.object(postings, "LEADING", 6):
+        index = LexicalIndex(Synonyms(Path("none")), SEARCH)
+        for row, title in enumerate(titles):
+            index.put(row, Item(str(row), "product", title))
+        changes = {5: "plain cup of no colour", 3: "cup cup", 2: "mug", 0: "red cup", 8: ""}
+        for row, changed in changes.items():
+            index.put(row, Item(str(row), "product", changed))
+            for query in ("cup", "red cup"):
+                found, plain = index.search(query, len(titles)), index.search(query, len(titles))
+                front = found.front(identity, 4)
+                assert len(front) and "scores" not in vars(found)
+                assert front.tolist() == np.lexsort((identity, -plain.scores))[: len(front)].tolist()
+                assert found.of(front).tolist() == plain.scores[front].tolist()
