@@ -21,7 +21,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from database.errors import DatabaseError
 from database.event_changes import note_everybody_changed
-from database.ingest.event_rows import COLUMNS
+from database.ingest.event_rows import NAMES
 from database.locks import DDL_TIMEOUT
 from database.partitions import INTERACTIONS
 
@@ -37,12 +37,11 @@ SPAN = "loading_span"
 _OURS = "months that an ingestion fills, with the temporary table "
 """Comment on LOADING, and the number of a table that only this run has: what a killed one left is found by
 it, and never filled on."""
-_NAMES = ", ".join(COLUMNS)
 _MOVE = f"""
 with moved as (
     delete from staged_interactions s
     where exists (select from unnest(%(spans)s::tstzrange[]) span where s.occurred_at <@ span) returning *)
-insert into {LOADING} ({_NAMES}) select {_NAMES} from moved
+insert into {LOADING} ({NAMES}) select {NAMES} from moved
 """
 _RUN = "'pg_temp.staged_interactions'::regclass::oid::text"
 
@@ -186,7 +185,7 @@ class LoadingMonths:
         with self._conn.cursor() as cursor:
             for table in self.tables.keys() - {month.table for month in kept}:
                 loading = self.tables.pop(table).loading
-                do(cursor, f"insert into staged_interactions ({_NAMES}) select {_NAMES} from {{}}", loading)
+                do(cursor, f"insert into staged_interactions ({NAMES}) select {NAMES} from {{}}", loading)
 
 
 def make_loading(conn: Connection, months: Sequence[Month]) -> None:

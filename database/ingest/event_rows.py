@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 _TEXTS = ("user_id", "item_id", "event_type", "event_name", "query", "session_id")
 _REALS = ("weight", "value")
 COLUMNS = (*_TEXTS, *_REALS, "price", "occurred_at", "source", "dedup_key")
+NAMES = ", ".join(COLUMNS)
+"""The same in a statement."""
 _START, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _BYTES = pa.large_binary()
 _NULL = pa.scalar(b"\xff\xff\xff\xff", _BYTES)

@@ -8,13 +8,12 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from database.ingest.empty_months import Month
-from database.ingest.event_rows import COLUMNS
+from database.ingest.event_rows import NAMES
 from database.ingest.month_keys import end_filling
 from database.ingest.stage import Ids, Stage
 
-_COLUMNS = ", ".join(COLUMNS)
 _INSERT = f"""
-insert into interactions ({_COLUMNS}) select {_COLUMNS} from staged_interactions
+insert into interactions ({NAMES}) select {NAMES} from staged_interactions
 on conflict (dedup_key, occurred_at) do nothing
 """
 

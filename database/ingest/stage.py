@@ -20,7 +20,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from database.ingest.chunk import ITEM_COLUMNS, REJECTED_COLUMNS, Adapter, Chunk
 from database.ingest.empty_months import LOADING, LoadingMonths, drop_loading
 from database.ingest.event_keys import EventKeys, digests
-from database.ingest.event_rows import COLUMNS, copy_of, event_rows, text_array, text_rows
+from database.ingest.event_rows import NAMES, copy_of, event_rows, text_array, text_rows
 
 _NUMERIC = {"line", "rating", "rating_count", "price", "original_price", "discount_ratio"}
 _TIMES = {"as_of"}
@@ -153,8 +153,7 @@ class Stage:
             if chosen.any():
                 some = rows if chosen.all() else rows.filter(pa.array(chosen))
                 with self._conn.cursor() as cursor:
-                    columns = ", ".join(COLUMNS)
-                    cursor.copy_expert(f"copy {table} ({columns}) from stdin (format binary)", copy_of(some))
+                    cursor.copy_expert(f"copy {table} ({NAMES}) from stdin (format binary)", copy_of(some))
 
     def _keyed(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
         """Which events are kept, and the key of each."""
