@@ -109,8 +109,8 @@ class LiveDatabase:
             cut = None if ends is None else _Cut(conn, ends)
             try:
                 yield conn
-            except Exception as error:
-                if isinstance(error, TimeoutError) or _is_the_drivers(error):
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, TimeoutError | asyncio.CancelledError) or _is_the_drivers(error):
                     conn.terminate()
                 raise
             finally:
@@ -191,7 +191,7 @@ class _Cut:
             self._conn.terminate()
 
 
-def _is_the_drivers(error: Exception) -> bool:
+def _is_the_drivers(error: BaseException) -> bool:
     """Whether an error came up in the driver, or in the event loop under it, and is not PostgreSQL's word.
 
     They have all sorts of types: a connection that breaks at a bad moment is a RuntimeError of the loop.

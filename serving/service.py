@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
 
 import asyncpg
 import bentoml
+from starlette.types import ASGIApp
 
 from database.connection import create_pool
 from database.settings import get_settings
@@ -25,7 +25,6 @@ from serving.api.app import create_app
 from serving.api.auth import bind_host, refuse_exposure
 from serving.api.connections import Connections, connections_of, make_counts
 from serving.api.entrance import Entrance
-from serving.api.middleware import REQUEST_SECONDS
 from serving.garbage import short_collections
 from serving.observe.logs import write_logs
 from serving.observe.metrics_folder import OWN, use_own_folder
@@ -105,11 +104,19 @@ refuse_exposure(get_settings(), bind_host(sys.argv[1:], os.environ))
 app = create_app(open_plane, get_settings(), connections=_connections())
 
 
+class Entered(bentoml.Service):  # type: ignore[misc]  # BentoML is not typed
+    """A service whose requests go to the app before BentoML has done anything with them."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """What a worker serves; BentoML's part of it opens and closes the app."""
+        return Entrance(super().to_asgi(is_main), into=app)
+
+
 @bentoml.service(
     name="shortlist",
     workers=get_settings().service_workers,
     http={"host": get_settings().service_host, "port": get_settings().service_port},
-    traffic={"timeout": REQUEST_SECONDS},
+    service_class=Entered,
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     # BentoML measures each request as a span, exported or not; nothing here exports them.
@@ -128,6 +135,3 @@ class Shortlist:
         """Ready while database and embedding model answer: writes need them. Lists do without."""
         plane: LivePlane | None = getattr(app.state, "plane", None)
         return plane is not None and plane.ready
-
-
-cast(Any, Shortlist).add_asgi_middleware(Entrance, into=app)  # BentoML's types call it the class

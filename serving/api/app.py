@@ -35,6 +35,7 @@ from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
 from serving.api.repeats import Repeats
 from serving.api.state import Measured
+from serving.api.time_limit import TimeLimit
 from serving.api.unknown_fields import HEADER, fields_by_route, note_unknown_fields
 from serving.api.v1 import problems
 from serving.api.v1 import router as v1
@@ -91,7 +92,7 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        responses=errors.documented(429, 500),
+        responses=errors.documented(429, 500, 504),
         dependencies=[Depends(note_unknown_fields)],
         middleware=_middleware(settings, metrics, accepting, lambda: app.state.plane),
     )
@@ -121,7 +122,8 @@ def _middleware(
             stale=lambda: plane().stale,
             metrics=metrics,
             connections=connections,
-        )
+        ),
+        Middleware(TimeLimit),
     ]
     layers.append(Middleware(AllowedHosts, settings=settings))
     layers.append(Middleware(Origins, settings=settings, exposed=_EXPOSED))

@@ -1,7 +1,7 @@
 """Straight into the app, past what BentoML does with each request before it asks a mounted app.
 
-Its context of a request, its router and its handling of errors are of no use to an app that has its own, and
-answered paths that end with a slash, and errors, in shapes of their own.
+Its limit of time, its context of a request, its router and its handling of errors are of no use to an app
+that has its own, and answered paths that end with a slash, and errors, in shapes of their own.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,7 +12,7 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class Entrance:
-    """Middleware of BentoML's: hands requests to the app; its own paths, and what is no request, on."""
+    """In front of BentoML: hands requests to the app; BentoML's own paths, and what is no request, on."""
 
     def __init__(self, app: ASGIApp, *, into: ASGIApp) -> None:
         self._bentoml = app

@@ -60,6 +60,7 @@ _STATUS_CODES = {
 }
 _DRF_PATHS = ("/api/articles", "/api/recommend")
 INTERNAL = "internal error; the service's log has details under this request id"
+TIMED_OUT = "it took too long and was given up: what was to be stored may or may not be"
 _RETRY_AFTER = {"Retry-After": "2"}
 _MOST_ERRORS = 100
 """Fields at fault that one answer of /v1 names."""
@@ -260,6 +261,7 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
         "model 'als' is not ready: no bundle is deployed",
         None,
     ),
+    504: ("Took too long", "timed_out", TIMED_OUT, None),
 }
 
 

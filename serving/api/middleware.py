@@ -1,7 +1,7 @@
 """The middleware, as plain ASGI: each class does one thing before a request reaches its router.
 
-Order, outermost first: Envelope (ids, metrics, last-resort error), AllowedHosts, CORS, RateLimit, KeyCheck,
-BodyLimit, HeadAsGet, Repeats (repeats.py).
+Order, outermost first: Envelope (ids, metrics, last-resort error), TimeLimit (time_limit.py), AllowedHosts,
+CORS, RateLimit, KeyCheck, BodyLimit, HeadAsGet, Repeats (repeats.py).
 """
 
 import asyncio
@@ -35,10 +35,8 @@ BATCHES = frozenset({"/v1/items:batch", "/v1/users:batch", "/v1/events"})
 STREAMED = frozenset({"/v1/items:batch", "/v1/users:batch"})
 """Those of them that are read as they come."""
 
-REQUEST_SECONDS = 30
-"""A request is given up after so long."""
 BODY_SECONDS = 20.0
-"""Its body has so long to come: the rest is for storing what it holds."""
+"""A body has so long to come: the rest of its request's time (time_limit.py) is for storing what it holds."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _MAX_CLIENTS = 10_000

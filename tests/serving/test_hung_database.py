@@ -214,3 +214,27 @@ async def test_what_passes_is_an_error_of_its_own(slow_pool: asyncpg.Pool, error
         503,
         "database_busy",
     )
+
+
+@pytest.mark.parametrize("lane", [Lane.READ, Lane.FOLLOW])
+async def test_who_is_given_up_does_not_wait_for_a_database_that_hangs(
+    slow_pool: asyncpg.Pool, proxy: Proxy, lane: Lane
+) -> None:
+    database = LiveDatabase(slow_pool)
+    async with database.connection("reading", lane) as conn:
+        assert await conn.fetchval("select 1") == 1
+    proxy.hang()
+
+    async def ask() -> None:
+        async with database.connection("reading", lane) as conn:
+            await conn.fetchval("select 2")
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    done, _ = await asyncio.wait({asking}, timeout=1.0)
+    assert asking in done and asking.cancelled()
+    proxy.go_on()
+    async with asyncio.timeout(10), database.connection("reading", lane) as conn:
+        assert await conn.fetchval("select 3") == 3
+    await database.close()

@@ -34,6 +34,7 @@ _TITLES = {
     429: "Too many requests",
     500: "Internal error",
     503: "Temporarily unavailable",
+    504: "Took too long",
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from database.settings import Settings
 from serving.api import middleware
-from serving.api.middleware import BODY_SECONDS, MAX_DEPTH, REQUEST_SECONDS
+from serving.api.middleware import BODY_SECONDS, MAX_DEPTH
+from serving.api.time_limit import REQUEST_SECONDS
 from serving.errors import DatabaseUnavailableError
 
 CLICK = {"user_id": "user123", "event_type": "product_click", "product_id": "ABCD1234XY"}
