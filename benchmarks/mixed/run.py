@@ -27,6 +27,7 @@ import click
 import psutil
 import psycopg2
 
+from benchmarks.mixed.disk import DiskWaits
 from benchmarks.mixed.generator import SHOPPERS, install
 from benchmarks.mixed.memory import WorkerMemory
 from benchmarks.report import table
@@ -122,8 +123,8 @@ def run(
                 ask(_WARM_SECONDS)
                 full = [ask(full_seconds) for _ in range(rounds)]
                 within = (lambda: _refresh_trending(variables), lambda: _activate(dsn, second))
-                workers = WorkerMemory(psutil.Process(process.pid))
-                with workers.watched() if memory else nullcontext():
+                workers, disk = WorkerMemory(psutil.Process(process.pid)), DiskWaits(folder)
+                with workers.watched() if memory else nullcontext(), disk.watched():
                     paced = ask(seconds, rate=a_minute / 60, users=WAITING, within=within)
                 _require_bundle(port, second)
     for number, each in enumerate(full, start=1):
@@ -132,7 +133,7 @@ def run(
     if memory:
         workers.tell()
     if a_minute == A_MINUTE:
-        tell_rows([_paced_row(paced)], f"{seconds:.0f} s", page)
+        tell_rows([_paced_row(paced, disk)], f"{seconds:.0f} s", page)
     tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds:.0f} s", page)
 
 
@@ -281,15 +282,18 @@ def _tell_kinds(name: str, asked: Asked) -> None:
         table(f"{name}, errors", ("kind", "answer", "times"), wrong)
 
 
-def _paced_row(asked: Asked) -> Row:
+def _paced_row(asked: Asked, disk: DiskWaits) -> Row:
+    """A click is answered when it is on disk: what that takes without the service stands beside the worst."""
     found = (asked.ms(0.95), asked.ms(0.99), asked.ms(1.0))
     reached = asked.failed == 0 and all(time <= limit for time, limit in zip(found, LIMITS_MS, strict=True))
     said = ", ".join(f"{time:.1f}" for time in found)
+    lists = 1000 * max(max(times) for kind, times in asked.kinds.items() if kind != "click")
     limits = ", ".join(f"{limit:.0f}" for limit in LIMITS_MS)
     return Row(
         1,
         "mixed load at 10,000 a minute, trending and a bundle swap within",
-        f"P95, P99, worst {said} ms; {asked.failed} errors of {len(asked.times):,}",
+        f"P95, P99, worst {said} ms (worst list {lists:.1f}, to sync 8 KB {disk.worst_ms:.1f});"
+        f" {asked.failed} errors of {len(asked.times):,}",
         f"P95 {REQUIRED_P95_MS:.0f} ms (specification)",
         f"{found[0] / REQUIRED_P95_MS:.3f}",
         f"≤ {limits} ms, no errors",
