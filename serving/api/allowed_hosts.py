@@ -3,6 +3,7 @@
 An address is always allowed, as no name can be made to stand for it (DNS rebinding needs a name).
 """
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +35,7 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset({"localhost", settings.service_host.lower(), *named})
 
 
+@lru_cache(maxsize=1024)
 def is_allowed(host: str, allowed: frozenset[str]) -> bool:
     """Whether a `Host` header, with its port or without, names an address or an allowed host.
 
