@@ -114,13 +114,11 @@ on conflict (item_id) do update set {", ".join(f"{name} = {value}" for name, val
     change_seq = case when {_CHANGED} then excluded.change_seq else items.change_seq end
 """
 
-_UNKNOWN = """
-select b.item_id from item_batches b left join items i using (item_id)
-where b.batch = %(batch)s and i.item_id is null and not exists (
-    select from changed_items c where c.item_id = b.item_id)
+# By the conflict, and no join: the planner would read all items for each batch, as few as they are at first.
+_BARE = """
+insert into items (item_id, change_seq) select item_id, %(seq)s from item_batches where batch = %(batch)s
+order by item_id on conflict (item_id) do nothing
 """
-
-_BARE = f"insert into items (item_id, change_seq) select item_id, %(seq)s::bigint from ({_UNKNOWN}) unknown"
 
 _TEXT = "embedding_text({0}.title, {0}.category, {0}.sub_category, {0}.tags, {0}.description)".format
 
@@ -208,9 +206,22 @@ def merge_catalogue(conn: Connection, family: str, batch: int) -> Merged:
     What is news is found again then, as nobody else writes: it may have changed since it was gathered.
     """
     with conn.cursor() as cursor:
-        cursor.execute("select catalogue_seq + 1 from change_state for update")
-        seq = cursor.fetchall()[0][0]
-        find_news(conn, family, batch)
+        cursor.execute(
+            "select catalogue_seq + 1, exists (select from merged_items) from change_state for update"
+        )
+        seq, described = cursor.fetchall()[0]
+        new, changed = _write_described(conn, family, batch, seq) if described else (0, 0)
+        cursor.execute(_BARE, {"seq": seq, "batch": batch})
+        bare = cursor.rowcount
+        if new + changed + bare:
+            cursor.execute("update change_state set catalogue_seq = %s", (seq,))
+    return Merged(new, changed, bare)
+
+
+def _write_described(conn: Connection, family: str, batch: int, seq: int) -> tuple[int, int]:
+    """Write those of a batch of which the file tells more than ids; how many are new, and changed."""
+    find_news(conn, family, batch)
+    with conn.cursor() as cursor:
         cursor.execute(_UPSERT, {"family": family, "seq": seq})
         cursor.execute(
             """select count(*) filter (where c.is_new), count(*) filter (where not c.is_new)
@@ -218,11 +229,7 @@ def merge_catalogue(conn: Connection, family: str, batch: int) -> Merged:
             (seq,),
         )
         new, changed = cursor.fetchall()[0]
-        cursor.execute(_BARE, {"seq": seq, "batch": batch})
-        bare = cursor.rowcount
-        if new + changed + bare:
-            cursor.execute("update change_state set catalogue_seq = %s", (seq,))
-    return Merged(new, changed, bare)
+    return int(new), int(changed)
 
 
 def merge_vectors(conn: Connection, model: str) -> int:
