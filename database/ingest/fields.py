@@ -4,6 +4,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 import numpy as np
@@ -196,16 +197,37 @@ def moments(column: pd.Series, day_first: bool | None = None, *, short_years: bo
     else:
         if isinstance(column.dtype, pd.ArrowDtype):
             column = column.astype("str")
-        epoch = _epochs(column)
-        found = _from_epoch(epoch)
-        rest = column[epoch.isna() & column.notna() | _written_together(epoch)].astype("str")
-        for read in (_iso, _iso_in_words, _together, _mail, _slashed(day_first, short_years)):
-            if len(rest):
-                known = read(rest).dt.as_unit("us").dropna()
-                found.loc[known.index] = known
-                rest = rest.drop(known.index)
+        found = _all_plain(column)
+        if found is None:
+            found = _each_as_written(column, day_first, short_years=short_years)
     read_as: pd.Series = found.dt.as_unit("us")
     return read_as
+
+
+def _all_plain(column: pd.Series) -> pd.Series | None:
+    """Times of texts, all of which are "2024-05-01T12:30:00Z" or another form of ISO 8601 that PyArrow reads,
+    many times faster than pandas, and alike; else None. Either all name a zone or none does."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return None
+    text = pa.array(column, pa.large_string(), from_pandas=True)
+    for zone in ("UTC", None):
+        with suppress(pa.ArrowInvalid):
+            found = text.cast(pa.timestamp("us", zone)).to_numpy(zero_copy_only=False)
+            return pd.Series(found, index=column.index).dt.tz_localize("UTC")
+    return None
+
+
+def _each_as_written(column: pd.Series, day_first: bool | None, *, short_years: bool) -> pd.Series:
+    """Times of numbers, or of texts each of which may be written in another way."""
+    epoch = _epochs(column)
+    found = _from_epoch(epoch)
+    rest = column[epoch.isna() & column.notna() | _written_together(epoch)].astype("str")
+    for read in (_iso, _iso_in_words, _together, _mail, _slashed(day_first, short_years)):
+        if len(rest):
+            known = read(rest).dt.as_unit("us").dropna()
+            found.loc[known.index] = known
+            rest = rest.drop(known.index)
+    return found
 
 
 def possible(moments: pd.Series) -> pd.Series:

@@ -254,7 +254,7 @@ def csv_blocks(path: Path, encoding: str, options: Options = DEFAULT) -> Iterato
     with ending_on_damage(path), text_of(path, encoding) as (stream, position):
         for _ in range(header.lines):
             stream.readline()
-        for part in csv_parts(stream, header.delimiter, len(header.names), BATCH):
+        for part in csv_parts(stream, header.delimiter, len(header.names), 2 * BATCH):
             if isinstance(part, tuple):
                 first, columns = header.lines + part[0], part[1]
                 yield Block(range(first, first + len(columns[0])), columns, position())

@@ -22,7 +22,7 @@ from database.ingest.column_names import nearest, plain_name, resolve
 from database.ingest.conventions import FIVE_STARS, Columns, Conventions, in_words, rescaled
 from database.ingest.fields import EARLIEST, clean, joined, moments, named, numbers, possible, shifted, whole
 from database.ingest.log_values import ValuesSeen, WordsSeen, split_value
-from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
+from database.ingest.named_columns import Lines, Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.ingest.objects import OUTER
 
 _NEEDED = ("user_id", "item_id", "event_type", "timestamp")
@@ -92,7 +92,7 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     rows = open_rows(path, options)
     reading = _reading(path, rows.names, options, weeks)
 
-    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
+    def to_chunk(frame: pd.DataFrame, lines: Lines, progress: float, how: Conventions) -> Chunk:
         return _chunk(frame, lines, progress, reading, how)
 
     yield from rows.chunks(reading.plan, to_chunk)
@@ -146,9 +146,7 @@ def _reading(path: Path, names: list[str], options: Options, weeks: int) -> _Rea
     return _Reading(Plan(naming, told, notes), stated, words, weeks, keyed, guests, buyers, options.value)
 
 
-def _chunk(
-    frame: pd.DataFrame, lines: list[int], progress: float, reading: _Reading, how: Conventions
-) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: Lines, progress: float, reading: _Reading, how: Conventions) -> Chunk:
     nulled: Counter[str] = Counter()
     table = _prepared(frame, nulled, reading, how)
     reason = _reasons(table, how)

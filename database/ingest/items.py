@@ -53,7 +53,7 @@ from database.ingest.fields import (
     whole,
     within,
 )
-from database.ingest.named_columns import Plan, columns, missing, open_rows, refuse_unknown, refused
+from database.ingest.named_columns import Lines, Plan, columns, missing, open_rows, refuse_unknown, refused
 from database.items import CONTENT, VARIANT_OF
 
 _NEEDED = ("item_id", "title")
@@ -107,7 +107,7 @@ def read(path: Path, weeks: int, options: Options = DEFAULT) -> Iterator[Chunk]:
     rows = open_rows(path, options)
     plan = _plan(path, rows.names, options)
 
-    def to_chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions) -> Chunk:
+    def to_chunk(frame: pd.DataFrame, lines: Lines, progress: float, how: Conventions) -> Chunk:
         return _chunk(frame, lines, progress, how, known)
 
     yield from rows.chunks(plan, to_chunk)
@@ -149,7 +149,7 @@ def _unread_price(naming: Naming) -> tuple[str, ...]:
     return (f"{found} is not read{instead}: if it is the price, say {option}",)
 
 
-def _chunk(frame: pd.DataFrame, lines: list[int], progress: float, how: Conventions, before: _Known) -> Chunk:
+def _chunk(frame: pd.DataFrame, lines: Lines, progress: float, how: Conventions, before: _Known) -> Chunk:
     nulled: Counter[str] = Counter()
     items = _items(frame, lines, nulled, how, before)
     known = items["title"].notna().groupby(items["item_id"], dropna=False).cummax()
@@ -193,7 +193,7 @@ def _parents(table: pd.DataFrame, frame: pd.DataFrame, before: _Known) -> pd.Ser
 
 
 def _items(
-    frame: pd.DataFrame, lines: list[int], nulled: Counter[str], how: Conventions, before: _Known
+    frame: pd.DataFrame, lines: Lines, nulled: Counter[str], how: Conventions, before: _Known
 ) -> pd.DataFrame:
     empty = pd.Series(None, index=frame.index, dtype="str")
     table = pd.DataFrame(

@@ -49,9 +49,8 @@ class ValuesSeen:
         self._priced += len(cents)
         if self._price is None and len(cents):
             self._price = float(cents.iloc[0])
-        for name, part in value[value.abs() > 1].groupby(kind):
-            if name not in _MEANT:
-                self._unread.setdefault(str(name), float(part.iloc[0]))
+        for name, part in value[(value.abs() > 1) & ~kind.isin(_MEANT)].groupby(kind):
+            self._unread.setdefault(str(name), float(part.iloc[0]))
 
     def questions(self) -> tuple[str, ...]:
         """What to ask about the file before it is loaded."""

@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from database.event_words import meant_by
 from database.ingest.ahead import read_ahead
@@ -34,7 +35,8 @@ from database.ingest.files import (
 from database.ingest.tables import Table, form_in_words, open_table, table_columns
 from database.ingest.typed_numbers import marked, settled
 
-ToChunk = Callable[[pd.DataFrame, list[int], float, Conventions], Chunk]
+Lines = NDArray[np.int64]
+ToChunk = Callable[[pd.DataFrame, Lines, float, Conventions], Chunk]
 """Makes a chunk of some rows, the lines that they stand in, how much of the file is read by now, and how."""
 
 _MOST_NAMED = 20
@@ -194,9 +196,7 @@ def _stated(options: Options, lacking: Sequence[str]) -> list[str]:
     return [*found, "--keep-null-words"] if options.keep_null_words else found
 
 
-def refused(
-    frame: pd.DataFrame, lines: list[int], reason: pd.Series, about: Mapping[str, str]
-) -> pd.DataFrame:
+def refused(frame: pd.DataFrame, lines: Lines, reason: pd.Series, about: Mapping[str, str]) -> pd.DataFrame:
     """The rows that have a reason, as `rejected_frame` gives them, with what stood in the file.
 
     `about` names the column that a reason is about; what stood there is the further column "seen".
@@ -206,7 +206,7 @@ def refused(
         return rejected_frame([], [], []).assign(seen=pd.Series(dtype="str"))
     rows, reasons = frame[bad], reason[bad]  # to write times as text takes long, and most rows are good
     raws = [raw_row(["" if pd.isna(field) else str(field) for field in row]) for row in rows.to_numpy()]
-    found = rejected_frame([lines[row] for row in np.flatnonzero(bad)], list(reasons), raws)
+    found = rejected_frame(lines[bad].tolist(), list(reasons), raws)
     seen = pd.Series(None, index=rows.index, dtype="str")
     for text, name in about.items():
         if name in rows:
@@ -227,7 +227,7 @@ def _table(table: Table, plan: Plan, to_chunk: ToChunk, options: Options) -> Ite
         with pa.ipc.open_stream(spool) as reader:
             for rows in reader:
                 frame = rows.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
-                lines = frame.pop(_LINE).to_list()
+                lines = frame.pop(_LINE).to_numpy()
                 for name in plan.columns.numbers & set(frame):
                     frame[name] = settled(frame[name], comma=name in conventions.comma)
                 yield to_chunk(frame, lines, 0.5 + 0.5 * spool.tell() / size, conventions)
@@ -244,7 +244,7 @@ def _parquet(path: Path, plan: Plan, to_chunk: ToChunk, options: Options) -> Ite
     yield Chunk(0, 0.0, notes=(*plan.naming.notes, *plan.notes, *conventions.notes))
     texts = {name for name in kept if ours[name] in ours_hold.texts}
     for frame, first, progress in parquet_frames(path, kept, texts):
-        lines = list(range(first, first + len(frame)))
+        lines = np.arange(first, first + len(frame))
         yield to_chunk(frame.rename(columns=ours), lines, progress, conventions)
 
 
@@ -256,7 +256,7 @@ def _spooled(table: Table, names: list[str], spool: IO[bytes], learner: Learner)
         for batch in read_ahead(table.batches()):
             if batch.lines:
                 fields = _columns(batch, [name in numbers for name in names])
-                rows = pa.RecordBatch.from_arrays([*fields, pa.array(batch.lines, pa.int64())], schema=schema)
+                rows = pa.RecordBatch.from_arrays([*fields, _lines(batch)], schema=schema)
                 writer.write_batch(rows)
                 learner.look(rows)
             if isinstance(batch, Block):
@@ -275,6 +275,12 @@ def _columns(batch: Batch | Block, numbers: Sequence[bool]) -> list[pa.Array]:
         pa.array(marked(column) if number else column, pa.string())
         for number, column in zip(numbers, zip(*batch.values, strict=True), strict=True)
     ]
+
+
+def _lines(batch: Batch | Block) -> pa.Int64Array:
+    if isinstance(batch, Block):
+        return pa.array(np.arange(batch.lines.start, batch.lines.stop))
+    return pa.array(batch.lines, pa.int64())
 
 
 def _quoted(option: str) -> str:

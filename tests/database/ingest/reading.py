@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from database.ingest import ADAPTERS, Options, interactions, items
 from database.ingest.chunk import Chunk
 from database.ingest.conventions import Conventions
+from database.ingest.named_columns import Lines
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,13 @@ def read_alike(adapter: str, files: Iterable[tuple[Path, Options]]) -> ReadAlike
     the same way then are one chunk: what an adapter makes of a row does not depend on the chunk it stands in.
     """
     module, made = _NAMED[adapter], ReadAlike()
-    alike: dict[Any, list[tuple[pd.DataFrame, list[int], Any]]] = defaultdict(list)
+    alike: dict[Any, list[tuple[pd.DataFrame, Lines, Any]]] = defaultdict(list)
 
-    def wait(frame: pd.DataFrame, lines: list[int], progress: float, *how: Any) -> Chunk:
+    def wait(frame: pd.DataFrame, lines: Lines, progress: float, *how: Any) -> Chunk:
         conventions, reading = sorted(how, key=lambda each: not isinstance(each, Conventions))
         keys = getattr(reading, "keyed", None), getattr(reading, "guests", None)
         key = tuple(frame.dtypes.astype("str").items()), replace(conventions, notes=()), keys
-        alike[key].append((frame, [_APART * number + row for row in range(len(frame))], how))
+        alike[key].append((frame, _APART * number + np.arange(len(frame)), how))
         return Chunk(len(frame), progress)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +102,7 @@ def read_alike(adapter: str, files: Iterable[tuple[Path, Options]]) -> ReadAlike
                     made.refused[number] += list(chunk.rejected["raw"])
     for parts in alike.values():
         frame = pd.concat([part for part, _, _ in parts], ignore_index=True)
-        lines = [line for _, each, _ in parts for line in each]
+        lines = np.concatenate([each for _, each, _ in parts])
         chunk = module._chunk(frame, lines, 1.0, *parts[0][2])
         made.chunks.append(chunk)
         rows = chunk.items if adapter == "items" else chunk.interactions

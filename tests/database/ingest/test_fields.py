@@ -30,6 +30,19 @@ NO = ["false", "No", "0", "-2", "-.5", "- 2", "out of stock", "http://schema.org
 KNOWN = {"1": 1.0, "2.5": 2.5, "-3": -3.0, "1,399": 1399.0, "1e3": 1000.0}
 WRONG = ["inf", "abc", "1.2.3"]
 MOMENTS = st.sampled_from([datetime(2024, 5, 1, 12, 30, 59, micros) for micros in (0, 1, 170, 500_000)])
+DATES = ["2024-02-29", "2023-02-29", "0001-01-01", "9999-12-31", "1969-12-31", "20240501", "2024-5-1", ""]
+CLOCKS = [
+    "",
+    "T09",
+    " 9:41",
+    "T09:41",
+    " 09:41:25",
+    "T09:41:25.5",
+    "T09:41:25.1234567",
+    "T24:00:00",
+    " 23:59:60",
+]
+ZONES = ["", "Z", " Z", "+02", "+0230", "-05:30", "+24:00", " UTC", " +02:00"]
 NEITHER = ["maybe", "stock", "schema.org"]
 
 
@@ -51,6 +64,20 @@ def test_seconds_milliseconds_and_microseconds_are_one_moment(moment: datetime) 
     seconds = int(moment.timestamp())
     found = moments(texts(str(seconds), str(seconds * 1000), str(seconds * 1_000_000), moment.isoformat()))
     assert found.tolist() == [moment] * 4
+
+
+@given(st.data(), st.lists(st.sampled_from(DATES), min_size=1, max_size=3))
+@settings(max_examples=100)
+def test_times_written_alike_are_the_same_beside_one_that_is_written_otherwise(
+    data: st.DataObject, dates: list[str]
+) -> None:
+    """Where all are written alike, a column is read as a whole."""
+    rest = "".join(data.draw(st.sampled_from(each)) for each in (CLOCKS, ZONES))
+    missing = data.draw(st.sampled_from([[], [None]]))
+    column = pd.Series([*missing, *(date + rest for date in dates)], dtype="str")
+    alone, beside = moments(column), moments(pd.concat([column, texts("1.5.2024")], ignore_index=True))
+    assert alone.dtype == beside.dtype
+    assert alone.equals(beside[:-1]) and beside.notna().iloc[-1]
 
 
 def test_an_event_may_be_dated_up_to_a_day_ahead() -> None:
