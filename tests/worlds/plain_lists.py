@@ -22,6 +22,7 @@ from serving.types import Item
 from tests.worlds.shop import NOW, Vector
 from tests.worlds.world import World
 from training.models.core.base import Query
+from training.models.core.rounding import STORED, rounding_bound
 
 Scores = dict[str, float]
 NEAR = 2e-4
@@ -120,12 +121,14 @@ class Plain:
         return self.near(np.sum([weight * vector.astype(float) for vector, weight in liked], axis=0))
 
     def near(self, vector: Vector | None, *, negative: bool = False) -> Scores:
-        """Cosines to a vector of the live items that have one."""
+        """Cosines to a vector of the live items that have one; what rounding alone may be is none."""
         if vector is None or not np.linalg.norm(vector):
             return {}
         unit = vector.astype(float) / np.linalg.norm(vector)
         cosines = {each: float(other.astype(float) @ unit) for each, other in self.world.vectors.items()}
-        return {each: value for each, value in cosines.items() if value > 0 or negative}
+        least = rounding_bound(len(unit) + STORED)
+        known = {each: value for each, value in cosines.items() if abs(value) > least}
+        return {each: value for each, value in known.items() if value > 0 or negative}
 
     @cached_property
     def popular(self) -> Scores:
