@@ -1,9 +1,11 @@
 """All live items of the catalogue in memory: objects to show, and columns to rank by."""
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,9 @@ _COLUMNS: dict[str, tuple[str, float]] = {
 }
 _NOT_COUNTED = frozenset({"change_seq", "changed", "variants"})
 """Columns from which no ranking is made: when an item changed, and what it is a variant of."""
+_LATEST = 256
+"""Changes whose rows are known."""
+_NO_ROW = -1
 
 
 def identity_of(item_id: str) -> int:
@@ -80,6 +85,8 @@ class Catalogue:
         self._listed: dict[Kinds, Mask] = {}
         self._listed_at = -1
         self._groups = Groups()
+        self._latest: deque[int] = deque(maxlen=_LATEST)
+        """The row of each of the latest changes."""
         self.given_back = 0
         """Counts the times that rows of deleted items were given to new ones: rows from before it may lie."""
         self.reserved = 0
@@ -126,6 +133,15 @@ class Catalogue:
         """Rows whose columns (`listed` apart) have changed since `columns_revision` was that."""
         return np.flatnonzero(self.column("changed") > columns_revision).astype(np.int32)
 
+    def latest(self, revision: int) -> Rows | None:
+        """Rows of which anything has changed since `revision` was that, int32[m], each once; None where there
+        have been too many changes to tell."""
+        changes = self.revision - revision
+        if changes > len(self._latest):
+            return None
+        rows = set(islice(reversed(self._latest), changes)) - {_NO_ROW}
+        return np.array(sorted(rows), dtype=np.int32)
+
     def column(self, name: str) -> NDArray[Any]:
         """View of one column, n_rows long; good until the next change."""
         return self._columns[name][: self.n_rows]
@@ -168,7 +184,7 @@ class Catalogue:
         ):
             self._count(row)
         else:
-            self.revision += 1
+            self._note(row)
         return row
 
     def remove(self, item_id: str, change_seq: int) -> int | None:
@@ -348,10 +364,15 @@ class Catalogue:
 
     def _count(self, row: int | None = None) -> None:
         """Count a change of the columns, of one row or (None) of `listed` alone."""
-        self.revision += 1
+        self._note(_NO_ROW if row is None else row)
         self.columns_revision += 1
         if row is not None:
             self._columns["changed"][row] = self.columns_revision
+
+    def _note(self, row: int) -> None:
+        """Count a change."""
+        self.revision += 1
+        self._latest.append(row)
 
     def _is_listed(self, rows: slice) -> Mask:
         columns = {name: values[rows] for name, values in self._columns.items()}

@@ -5,7 +5,8 @@ item has a value, and changed with the items, so a filter costs a few passes ove
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isnan
 from typing import Any
@@ -41,7 +42,38 @@ FIELDS: dict[str, AttributeType] = {
 
 FRONT = 20_000
 """Items at the front of an order that is kept: lists that let one of ten through find 2,000 of them."""
+_MOVED = 4 * MOVED_ONE_BY_ONE
+"""Changed rows up to which a front is brought up to date rather than looked for anew."""
+_COMPARED = 16
+"""Codes with which each row's is compared; more are looked up, which takes as long as twenty are compared."""
 _SPARE = 1024
+
+
+@dataclass(slots=True, eq=False)
+class _Front:
+    """The rows at the front of an order."""
+
+    edition: int
+    """Of the identities by which equals are put in order."""
+    rows: Rows
+    """int32[<=FRONT], the first first."""
+    moved: set[int] = field(default_factory=set)
+    """Rows that may stand elsewhere since."""
+
+    def follow(self, identity: Identities, scores_of: Callable[[Rows], Scores]) -> None:
+        """Bring `moved` rows where they stand now, by their scores. What is behind all that have not moved is
+        left out: of other rows one may be ahead of it."""
+        moved = np.array(sorted(self.moved), dtype=np.int32)
+        kept = self.rows[np.isin(self.rows, moved, invert=True)]
+        scores, own = scores_of(kept), scores_of(moved)
+        order = np.lexsort((identity[moved], -own))
+        ahead = [
+            np.count_nonzero((scores > score) | ((scores == score) & (identity[kept] < identity[row])))
+            for row, score in zip(moved[order], own[order], strict=True)
+        ]
+        among = np.array(ahead) < len(kept)
+        self.rows = np.insert(kept, np.array(ahead)[among], moved[order][among])[:FRONT]
+        self.moved.clear()
 
 
 class Numbers:
@@ -53,7 +85,7 @@ class Numbers:
         self._changed: set[int] = set()
         """Rows whose places are old."""
         self._falling: dict[bool, Scores] = {}
-        self._first: dict[bool, tuple[Scores, int, Rows]] = {}
+        self._first: dict[bool, _Front] = {}
         self.known = 0
         """Rows with a value."""
 
@@ -77,29 +109,43 @@ class Numbers:
 
         They are kept until a value changes, and then follow it. Not to be changed.
         """
-        values = self.values(n_rows)
-        if self._places is None:
-            self._places = Places(values)
-        elif self._changed or len(self._places) != n_rows:
-            self._falling.clear()
-            self._places.follow(values, self._changed)
-        self._changed.clear()
+        places = self._followed(n_rows)
         if descending not in self._falling:
-            self._falling[descending] = self._places.falling(descending=descending)
+            self._falling[descending] = places.falling(descending=descending)
             self._falling[descending].flags.writeable = False
         return self._falling[descending]
+
+    def falling_of(self, rows: Rows, n_rows: int, *, descending: bool) -> Scores:
+        """The same of some rows (int32[m]), float32[m]."""
+        return self._followed(n_rows).falling(descending=descending, rows=rows)
 
     def first(self, identity: Identities, edition: int, *, descending: bool) -> Rows:
         """The rows at the front of that order, int32[<=FRONT]; equals by their identity (uint64[n_rows]).
 
         `edition` is another whenever a row's identity is.
         """
-        scores = self.falling(len(identity), descending=descending)
-        kept = self._first.get(descending)
-        if kept is None or kept[0] is not scores or kept[1] != edition:
-            front = top(scores, identity, FRONT).astype(np.int32)
-            kept = self._first[descending] = scores, edition, front
-        return kept[2]
+        places, kept = self._followed(len(identity)), self._first.get(descending)
+        if kept is not None and kept.edition == edition and kept.moved:
+            kept.follow(identity, lambda rows: places.falling(descending=descending, rows=rows))
+        if kept is None or kept.edition != edition or 2 * len(kept.rows) < min(FRONT, len(identity)):
+            rows = top(self.falling(len(identity), descending=descending), identity, FRONT)
+            kept = self._first[descending] = _Front(edition, rows.astype(np.int32))
+        return kept.rows
+
+    def _followed(self, n_rows: int) -> Places:
+        """The places of the values as they are now."""
+        values = self.values(n_rows)
+        if self._places is None:
+            self._places = Places(values)
+        elif self._changed or len(self._places) != n_rows:
+            self._falling.clear()
+            self._places.follow(values, self._changed)
+        for descending, front in list(self._first.items()):
+            front.moved |= self._changed
+            if len(front.moved) > _MOVED:  # one that nobody asks for
+                del self._first[descending]
+        self._changed.clear()
+        return self._places
 
     def _note(self, row: int) -> None:
         """A row's value changes."""
@@ -110,6 +156,7 @@ class Numbers:
             self._places = None
             self._changed.clear()
             self._falling.clear()
+            self._first.clear()
 
     def values(self, n_rows: int) -> Doubles:
         """float64[n_rows]"""
@@ -140,12 +187,19 @@ class Codes:
             self._codes[row] = -1
             self.known -= 1
 
-    def holds(self, wanted: Iterable[Hashable], n_rows: int) -> Mask:
-        """bool[n_rows]: rows that have one of these values."""
+    def holds(self, wanted: Iterable[Hashable], n_rows: int, rows: Rows | slice = slice(None)) -> Mask:
+        """bool[n_rows]: rows that have one of these values; of some of them (int32[m]) bool[m]."""
         codes = [code for value in wanted for code in self._having.get(value, ())]
-        true = np.zeros(len(self._values) + 1, dtype=np.bool_)  # the last is that of code -1
-        true[codes] = True
-        return self._of(true, n_rows)
+        self._codes = _long_enough(self._codes, n_rows, -1)
+        own = self._codes[:n_rows][rows]
+        found: Mask = np.zeros(len(own), dtype=np.bool_)
+        if len(codes) > _COMPARED:
+            true = np.zeros(len(self._values) + 1, dtype=np.bool_)  # the last is that of code -1
+            true[codes] = True
+            return true[own]
+        for code in codes:
+            found |= own == code
+        return found
 
     def present(self, n_rows: int) -> Mask:
         """bool[n_rows]: rows that have a value."""
@@ -161,8 +215,8 @@ class Codes:
     def counts(self, among: Mask) -> dict[Hashable, int]:
         """How many of these rows (bool[n_rows]) have each value."""
         self._codes = _long_enough(self._codes, len(among), -1)
-        codes = self._codes[: len(among)][among]
-        numbers = np.bincount(codes[codes >= 0], minlength=len(self._values))
+        # From 1 on: those of no value are counted at 0.
+        numbers = np.bincount(self._codes[: len(among)][among] + 1, minlength=len(self._values) + 1)[1:]
         found: dict[Hashable, int] = {}
         for code in np.flatnonzero(numbers).tolist():
             for member in _members(self._values[code]):
@@ -211,8 +265,8 @@ class FieldColumns:
         if not fresh:
             kept = {(name, kind) for name, kind, _ in values}
             for key, column in self._all().items():
-                # A number is replaced: one that stays the same leaves the order as it is.
-                if key not in kept or isinstance(column, Codes):
+                # What is replaced is not cleared: a number that stays the same leaves the order as it is.
+                if key not in kept:
                     column.clear(row)
         for name, kind, value in values:
             if kind in ("number", "time"):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.types import Doubles, Scores
+from serving.types import Doubles, Rows, Scores
 
 MOVED_ONE_BY_ONE = 16
 """Changed numbers up to which each is moved by itself: a pass over all, where a sort takes a hundred."""
@@ -38,16 +38,17 @@ class Places:
             self._take_out(row)
             self._put_in(row, float(values[row]))
 
-    def falling(self, *, descending: bool) -> Scores:
-        """Scores that are 1 for the first value and fall with the place, float32[n], all above 0.
+    def falling(self, *, descending: bool, rows: Rows | slice = slice(None)) -> Scores:
+        """Scores that are 1 for the first value and fall with the place, float32[n], all above 0; of some
+        rows (int32[m]) float32[m].
 
         What has no value stands behind all others.
         """
-        last = len(self._different)
-        places = last - 1 - self._places if descending else self._places
-        places = np.where(self._places == _NONE, last, places)
+        last, own = len(self._different), self._places[rows]
+        places = last - 1 - own if descending else own
+        places = np.where(own == _NONE, last, places)
         # Over n + 1, so that the last is above 0 too: only such candidates are in a list.
-        scores: Scores = 1 - places.astype(np.float32) / np.float32(len(places) + 1)
+        scores: Scores = 1 - places.astype(np.float32) / np.float32(len(self) + 1)
         return scores
 
     def _take_out(self, row: int) -> None:

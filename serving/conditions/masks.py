@@ -26,7 +26,7 @@ from serving.conditions.tree import (
     OneOf,
     Value,
 )
-from serving.types import Doubles, Mask
+from serving.types import Doubles, Mask, Rows
 
 KEPT = 32
 """Masks of the present catalogue that are kept: n_rows bytes each."""
@@ -34,6 +34,7 @@ _READ = 256
 """Filters that are kept as read."""
 _NAMED = 20
 """Fields that an error names."""
+_ALL = slice(None)
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -44,28 +45,38 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class Masks:
-    """The filters of one catalogue, read and compiled once for each state of it."""
+    """The filters of one catalogue: read once, and then compared with the items that have changed."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._read: OrderedDict[str, Condition] = OrderedDict()
-        self._masks: OrderedDict[str, Mask] = OrderedDict()
-        self._revision = -1
+        self._masks: OrderedDict[str, tuple[int, Mask]] = OrderedDict()
+        """Of each filter, with the catalogue's revision then."""
 
     def mask(self, text: str) -> Mask:
         """bool[n_rows], the rows that a filter lets through; not to be changed.
 
         Raises FilterError for a filter that can't be read, or does not fit the fields of the items.
         """
-        if self._catalogue.revision != self._revision:
-            self._masks.clear()
-            self._revision = self._catalogue.revision
-        if text not in self._masks:
-            found = rows_where(self._condition(text), self._catalogue.fields, self._catalogue.n_rows)
+        kept = self._masks.get(text)
+        if kept is None or kept[0] != self._catalogue.revision:
+            found = self._compared(text, kept)
             found.flags.writeable = False
-            _keep(self._masks, text, found, KEPT)
+            kept = self._catalogue.revision, found
+            _keep(self._masks, text, kept, KEPT)
         self._masks.move_to_end(text)
-        return self._masks[text]
+        return kept[1]
+
+    def _compared(self, text: str, kept: tuple[int, Mask] | None) -> Mask:
+        """The mask as of now, from an earlier one if there is any."""
+        condition, fields, n_rows = self._condition(text), self._catalogue.fields, self._catalogue.n_rows
+        changed = None if kept is None else self._catalogue.latest(kept[0])
+        if kept is None or changed is None:
+            return rows_where(condition, fields, n_rows)
+        found = np.zeros(n_rows, dtype=np.bool_)
+        found[: len(kept[1])] = kept[1]
+        found[changed] = rows_where(condition, fields, n_rows, changed)
+        return found
 
     def _condition(self, text: str) -> Condition:
         if text not in self._read:
@@ -73,8 +84,8 @@ class Masks:
         return self._read[text]
 
 
-def rows_where(condition: Condition, columns: FieldColumns, n_rows: int) -> Mask:
-    """bool[n_rows]: rows for which a condition holds.
+def rows_where(condition: Condition, columns: FieldColumns, n_rows: int, rows: Rows | slice = _ALL) -> Mask:
+    """bool[n_rows]: rows for which a condition holds; of some of them (int32[m]) bool[m].
 
     An item without a value is neither equal to, less nor more than anything; `!=` and `not` say what does not
     hold, so they do hold for it. A field with several values is equal to each of them.
@@ -82,12 +93,12 @@ def rows_where(condition: Condition, columns: FieldColumns, n_rows: int) -> Mask
     Raises FilterError for a field that there is not, and for a value of another type.
     """
     if isinstance(condition, Not):
-        return ~rows_where(condition.part, columns, n_rows)
+        return ~rows_where(condition.part, columns, n_rows, rows)
     if isinstance(condition, Both | Either):
         join = np.logical_and if isinstance(condition, Both) else np.logical_or
-        found: Mask = reduce(join, (rows_where(part, columns, n_rows) for part in condition.parts))
+        found: Mask = reduce(join, (rows_where(part, columns, n_rows, rows) for part in condition.parts))
         return found
-    return _Asked(condition.field, columns, n_rows).where(condition)
+    return _Asked(condition.field, columns, n_rows, rows).where(condition)
 
 
 def resolved(field: Field, columns: FieldColumns) -> str:
@@ -107,20 +118,21 @@ def resolved(field: Field, columns: FieldColumns) -> str:
 class _Asked:
     """One field of a filter, with its columns."""
 
-    def __init__(self, field: Field, columns: FieldColumns, n_rows: int) -> None:
+    def __init__(self, field: Field, columns: FieldColumns, n_rows: int, rows: Rows | slice) -> None:
         self._field = field
         self._columns = columns
         self._n_rows = n_rows
+        self._rows = rows
         self._name = resolved(field, columns)
         self._types = columns.types(self._name)
 
     def where(self, leaf: Leaf) -> Mask:
-        """bool[n_rows]: rows for which a comparison of the field holds."""
+        """bool[m]: the rows for which a comparison of the field holds."""
         if isinstance(leaf, Known):
             return self._known()
         if isinstance(leaf, Flag):
             self._check(("boolean",), "alone stands only what is true or false", self._field.position)
-            return self._codes("boolean").holds([True], self._n_rows)
+            return self._holds("boolean", [True])
         if isinstance(leaf, OneOf):
             return self._one_of(leaf.values, leaf.position)
         if leaf.operator in ("=", "!="):
@@ -129,13 +141,13 @@ class _Asked:
         return self._ordered(leaf)
 
     def _one_of(self, values: Sequence[Value], at: int) -> Mask:
-        found = np.zeros(self._n_rows, dtype=np.bool_)
+        found = self._nothing()
         truths = [each for each in values if isinstance(each, bool)]
         numbers = [each for each in values if isinstance(each, float)]
         words = [each for each in values if isinstance(each, str)]
         if truths:
             self._check(("boolean",), "it is not compared with true or false", at)
-            found |= self._codes("boolean").holds(truths, self._n_rows)
+            found |= self._holds("boolean", truths)
         if numbers:
             self._check(("number",), "it is not compared with a number", at)
             found |= np.isin(self._numbers("number"), numbers)
@@ -143,8 +155,8 @@ class _Asked:
             found |= np.isin(self._numbers("time"), [self._moment(each, at) for each in words])
         elif words:
             self._check(("text", "texts"), "it is not compared with a text", at)
-            found |= self._codes("text").holds(words, self._n_rows)
-            found |= self._codes("texts").holds(words, self._n_rows)
+            found |= self._holds("text", words)
+            found |= self._holds("texts", words)
         return found
 
     def _ordered(self, leaf: Comparison) -> Mask:
@@ -158,21 +170,29 @@ class _Asked:
             self._check(("time", "text"), "only numbers and times have an order", leaf.position)
             limit = self._moment(value, leaf.position)
             of_time = "time" in self._types
-            compared = self._numbers("time") if of_time else self._codes("text").times(self._n_rows)
+            compared = (
+                self._numbers("time") if of_time else self._codes("text").times(self._n_rows)[self._rows]
+            )
         found: Mask = _COMPARE[leaf.operator](compared, limit)
         return found
 
     def _known(self) -> Mask:
-        found = np.zeros(self._n_rows, dtype=np.bool_)
+        found = self._nothing()
         for kind in self._types:
             if kind in ("number", "time"):
                 found |= ~np.isnan(self._numbers(kind))
             else:
-                found |= self._codes(kind).present(self._n_rows)
+                found |= self._codes(kind).present(self._n_rows)[self._rows]
         return found
 
     def _numbers(self, kind: AttributeType) -> Doubles:
-        return self._columns.numbers(self._name, kind).values(self._n_rows)
+        return self._columns.numbers(self._name, kind).values(self._n_rows)[self._rows]
+
+    def _holds(self, kind: AttributeType, wanted: Sequence[Value]) -> Mask:
+        return self._codes(kind).holds(wanted, self._n_rows, self._rows)
+
+    def _nothing(self) -> Mask:
+        return np.zeros(self._n_rows, dtype=np.bool_)[self._rows]
 
     def _codes(self, kind: AttributeType) -> Codes:
         return self._columns.codes(self._name, kind)

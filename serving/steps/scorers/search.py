@@ -39,7 +39,7 @@ def in_order(context: Context, table: Table, found: Mask) -> Table:
     if sort is None:
         return table
     column = context.index.catalogue.fields.numbers(sort.field, sort.kind)
-    score = column.falling(context.n_rows, descending=sort.descending)[table.rows]
+    score = column.falling_of(table.rows, context.n_rows, descending=sort.descending)
     score = np.where(found, score, np.float32(0))
     return table.scored(score, {})
 

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.catalogue import fields
 from serving.catalogue.fields import FieldColumns, Numbers
 from serving.catalogue.places import MOVED_ONE_BY_ONE, Places
 from serving.types import Item
@@ -87,6 +89,64 @@ def test_the_first_of_an_order_are_those_of_a_sort(changes: list[tuple[int, floa
                 scores = falling_scores(numbers.values(n_rows), descending=descending)
                 first = numbers.first(identity, edition, descending=descending)
                 assert first.tolist() == np.lexsort((identity, -scores)).tolist()
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, 0.0, 2.5, 7.0, math.nan]), min_size=1, max_size=40),
+    st.lists(st.tuples(st.integers(0, 39), st.sampled_from([-1.0, 0.0, 1.0, 2.5, 7.0, 9.0])), max_size=40),
+    st.integers(1, 50),
+    st.booleans(),
+)
+def test_a_front_that_follows_changes_begins_as_a_sort_does(
+    values: list[float], changes: list[tuple[int, float]], length: int, descending: bool
+) -> None:
+    """Of items that stay it may be shorter, never other; and at least half as long."""
+    numbers, n_rows = Numbers(), len(values)
+    for row, value in enumerate(values):
+        if not math.isnan(value):
+            numbers.put(row, value)
+    identity = np.random.default_rng(n_rows).permutation(n_rows).astype(np.uint64)
+    with patch.object(fields, "FRONT", length):
+        for number, (row, value) in enumerate(changes):
+            if value == 9.0:
+                numbers.clear(row % n_rows)
+            else:
+                numbers.put(row % n_rows, value)
+            if number % 3:
+                continue
+            scores = falling_scores(numbers.values(n_rows), descending=descending)
+            order = np.lexsort((identity, -scores))
+            first = numbers.first(identity, 1, descending=descending)
+            assert min(length, n_rows) / 2 <= len(first) <= length
+            assert first.tolist() == order[: len(first)].tolist()
+            found = numbers.falling_of(order.astype(np.int32), n_rows, descending=descending)
+            assert found.tolist() == scores[order].tolist()
+
+
+def test_a_front_is_not_looked_for_anew_for_one_change() -> None:
+    numbers, identity = Numbers(), np.arange(50, dtype=np.uint64)
+    for row in range(50):
+        numbers.put(row, float(row))
+    with patch.object(fields, "FRONT", 20):
+        numbers.first(identity, 1, descending=True)
+        numbers.put(45, 10.0)
+        numbers.put(3, 47.5)
+        with patch.object(fields, "top", side_effect=AssertionError):
+            first = numbers.first(identity, 1, descending=True)
+    assert first.tolist() == [49, 48, 3, 47, 46, *range(44, 29, -1)]
+
+
+def test_a_front_that_is_not_asked_for_is_forgotten() -> None:
+    numbers, identity = Numbers(), np.arange(200, dtype=np.uint64)
+    for row in range(200):
+        numbers.put(row, float(row))
+    with patch.object(fields, "FRONT", 20):
+        numbers.first(identity, 1, descending=False)
+        for row in range(100):
+            numbers.put(row, 300.0 + row)
+            assert numbers.first(identity, 1, descending=True)[0] == row
+        assert list(numbers._first) == [True]
+        assert numbers.first(identity, 1, descending=False).tolist() == list(range(100, 120))
 
 
 def test_many_changes_are_sorted_anew() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.catalogue.catalogue import Catalogue
-from serving.conditions.masks import KEPT, Masks
+from serving.conditions import masks as masks_of
+from serving.conditions.masks import KEPT, Masks, rows_where
 from serving.conditions.tree import FilterError
 from serving.types import Item, category_paths
 
@@ -180,9 +182,16 @@ MIXED = [
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(items | st.integers(0, 7), max_size=30), st.lists(trees, min_size=1, max_size=4))
-def test_a_mask_is_what_a_look_at_every_item_gives(changes: list[Item | int], filters: list[Any]) -> None:
-    catalogue = Catalogue()
+@given(
+    st.lists(items | st.integers(0, 7), max_size=30),
+    st.lists(trees, min_size=1, max_size=4),
+    st.sampled_from([0, 3, 256]),
+)
+def test_a_mask_is_what_a_look_at_every_item_gives(
+    changes: list[Item | int], filters: list[Any], told: int
+) -> None:
+    with patch("serving.catalogue.catalogue._LATEST", told):
+        catalogue = Catalogue()
     masks = Masks(catalogue)
     for item in (WITH_EVERYTHING, *MIXED):
         catalogue.put(item, 1)
@@ -193,7 +202,8 @@ def test_a_mask_is_what_a_look_at_every_item_gives(changes: list[Item | int], fi
             catalogue.remove(f"item {change}", seq)
             catalogue.give_back([])
         if seq % 7 == 0:
-            masks.mask(written(filters[0]))  # one that is kept must not outlive an edit
+            for tree in filters:
+                masks.mask(written(tree))  # one that is kept must not outlive an edit
     for tree in filters:
         expected = {item.item_id for _, item in catalogue.live() if slow(tree, item)}
         found = masks.mask(written(tree)) & catalogue.column("alive")
@@ -238,6 +248,22 @@ def test_a_field_that_no_item_has_any_more_is_unknown() -> None:
     with pytest.raises(FilterError):
         masks.mask("width = 9")
     assert not masks.mask("price < 3").any()
+
+
+def test_after_a_change_only_the_changed_items_are_compared() -> None:
+    catalogue = Catalogue()
+    masks = Masks(catalogue)
+    for number in range(20):
+        catalogue.put(replace(WITH_EVERYTHING, item_id=str(number), price=float(number)), 1)
+    before = masks.mask("price < 3 or flag")
+    catalogue.put(replace(WITH_EVERYTHING, item_id="7", price=1.0), 2)
+    catalogue.put(replace(WITH_EVERYTHING, item_id="new", price=2.0), 2)
+    catalogue.remove("1", 3)
+    with patch.object(masks_of, "rows_where", wraps=rows_where) as compared:
+        found = masks.mask("price < 3 or flag")
+    assert compared.call_args_list[0].args[3].tolist() == [1, 7, 20]
+    assert np.flatnonzero(found).tolist() == [0, 2, 7, 20]
+    assert np.flatnonzero(before).tolist() == [0, 1, 2], "who has it still reads what it was"
 
 
 def test_texts_that_change_all_the_time_are_forgotten() -> None:
