@@ -30,9 +30,14 @@ def cosines_to(context: Context, towards: Direction | None, allowed: Mask) -> Co
     cosines = np.maximum(found.values, np.float32(0))
     deviation = None if context.bundle is None else context.bundle.models.embeddings.deviation(towards)
 
+    known = Column(cosines, found.rows)
+
     def exact(rows: Rows) -> Scores:
-        of_rows = towards.zero_rounding(context.index.vectors.cosines_of(towards.vector, rows))
-        return np.maximum(of_rows, np.float32(0))
+        of_rows = known.at(rows, context.n_rows)
+        others = np.flatnonzero(of_rows == 0)
+        more = towards.zero_rounding(context.index.vectors.cosines_of(towards.vector, rows[others]))
+        of_rows[others] = np.maximum(more, np.float32(0))
+        return of_rows
 
     scale = scale_of_column(context, cosines, found.rows, deviation)
     return Column(cosines, found.rows, scale=scale, exact=exact)

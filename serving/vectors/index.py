@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from serving.steps.scores import kth_largest
 from serving.types import Mask, Rows, Vector
-from training.models.core.products import products
+from training.models.core.products import products, products_at
 from training.models.core.vector_index import RERANKED
 
 EXACT_BELOW = 20_000
 """Allowed vectors up to which all are compared: an inverted list may hold none of a few among many."""
 
-_FEW = 4
-"""One of so many vectors is few: a copy of them takes less time than a product over all."""
+_MOST_COMPARED = 1000
+"""Vectors that are compared for hundreds of nearest; twice as many as are asked for, where that is more."""
 
-_BLOCK = 256
-"""Vectors that are copied at once: so many stay in the processor's cache until they are compared."""
+_MORE = 3
+"""Where one of so many rows is allowed, at least, so many times as many are looked for among all."""
 
 _ENOUGH = 0.75
 """Share of them that must be allowed in a search of all vectors, so that there are still some to spare."""
@@ -142,7 +142,8 @@ class VectorIndex:
         if self._base is not None:
             # Edited rows get 0: a product over all is quicker than a copy of the others.
             found[self._base.rows] = products(self._base.vectors, query) * self._base_valid
-        found[self._overlay_rows[: len(self._slots)]] = _cosines(self._overlay[: len(self._slots)], query)
+        count = len(self._slots)
+        found[self._overlay_rows[:count]] = products_at(self._overlay, np.arange(count), query)
         return found
 
     def cosines_of(self, query: Vector, rows: Rows) -> NDArray[np.float32]:
@@ -150,7 +151,16 @@ class VectorIndex:
 
         A row's does not depend on which others are asked about.
         """
-        return _cosines(self.gather(rows), query)
+        found = np.zeros(len(rows), dtype=np.float32)
+        if self._base is not None:
+            places = self._places(rows)
+            valid = places >= 0
+            found[valid] = products_at(self._base.vectors, places[valid], query)
+        if self._slots:
+            own = [place for place, row in enumerate(rows.tolist()) if row in self._slots]
+            slots = np.array([self._slots[row] for row in rows[own].tolist()], dtype=np.int64)
+            found[own] = products_at(self._overlay, slots, query)
+        return found
 
     def search(self, query: Vector, k: int, allowed: Mask) -> tuple[Rows, NDArray[np.float32]]:
         """The k nearest allowed rows: rows int32[m], cosines float32[m], best first.
@@ -171,7 +181,7 @@ class VectorIndex:
         places = self._search_unfiltered(self._base, query, k, allowed)
         if places is None:
             places = self._search_filtered(self._base, query, k, allowed)
-        cosines = _cosines_at(self._base.vectors, places, query)
+        cosines = products_at(self._base.vectors, places, query)
         best = _nearest(cosines, k)
         return self._base.rows[places[best]], cosines[best]
 
@@ -180,21 +190,27 @@ class VectorIndex:
 
         Most lists allow nearly everything: a mask over all vectors would take longer than the search.
         """
-        if not hasattr(base.index, "nprobe"):  # an exact index compares all of them anyway
+        wanted, count = _compared(k), int(np.count_nonzero(allowed))
+        # An exact index compares all of them anyway.
+        if not hasattr(base.index, "nprobe") or count < _ENOUGH * wanted:
             return None
-        nearest: Places = base.index.search(query.reshape(1, -1), RERANKED * k)[1][0]
+        more = len(allowed) / count
+        asked = int(wanted * more) if more <= _MORE else wanted
+        nearest: Places = base.index.search(query.reshape(1, -1), asked)[1][0]
         nearest = nearest[nearest >= 0]
-        kept = nearest[self._base_valid[nearest] & allowed[base.rows[nearest]]]
-        return kept if len(kept) >= RERANKED * k * _ENOUGH else None
+        kept = nearest[self._base_valid[nearest] & allowed[base.rows[nearest]]][:wanted]
+        return kept if len(kept) >= _ENOUGH * wanted else None
 
     def _search_filtered(self, base: VectorBase, query: Vector, k: int, allowed: Mask) -> Places:
         """Places of candidates for the k nearest among the allowed vectors, int64[m]."""
-        valid = self._base_valid & allowed[base.rows]
-        places = np.flatnonzero(valid)
+        of_rows = self._base_places[np.flatnonzero(allowed[: len(self._base_places)])]
+        places: Places = of_rows[(of_rows >= 0) & self._base_valid[of_rows]].astype(np.int64)
         count = min(k, len(places))
         if len(places) > EXACT_BELOW:
+            valid = np.zeros(len(base.rows), dtype=np.bool_)
+            valid[places] = True
             parameters = _parameters(base.index, valid, len(places))
-            nearest = base.index.search(query.reshape(1, -1), RERANKED * count, params=parameters)[1][0]
+            nearest = base.index.search(query.reshape(1, -1), _compared(count), params=parameters)[1][0]
             if (nearest[:count] >= 0).all():  # else the lists that were read held too few
                 places = nearest[nearest >= 0]
         return places
@@ -205,7 +221,7 @@ class VectorIndex:
             return _nothing()
         rows = self._overlay_rows[:count]
         places = np.flatnonzero(allowed[rows])
-        cosines = _cosines_at(self._overlay[:count], places, query)
+        cosines = products_at(self._overlay, places, query)
         best = _nearest(cosines, k)
         return rows[places[best]], cosines[best]
 
@@ -227,25 +243,13 @@ class VectorIndex:
         return int(self._base_places[row]) if row < len(self._base_places) else -1
 
 
-def _cosines_at(vectors: NDArray[np.float32], places: Places, query: Vector) -> NDArray[np.float32]:
-    """Cosine of the vectors at some places, float32[len(places)]."""
-    if _FEW * len(places) > len(vectors):
-        return _cosines(vectors, query)[places]
-    found = np.empty(len(places), dtype=np.float32)
-    for start in range(0, len(places), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        found[block] = _cosines(vectors.take(places[block], axis=0), query)
-    return found
+def _compared(k: int) -> int:
+    """How many of the nearest by their codes are compared for the k nearest.
 
-
-def _cosines(vectors: NDArray[np.float32], query: Vector) -> NDArray[np.float32]:
-    """Cosine of each vector (float32[n, d]), float32[n].
-
-    Not by BLAS, whose last bits depend on where in the matrix a vector stands: on another worker, and among
-    others that a filter lets through, that is another place, and equal vectors must be equal.
+    Of a thousand that are asked for, the last hundreds leave room for other sources. Those of the first two
+    hundred are all among the first 1,200 by codes, or in lists that are not read.
     """
-    found: NDArray[np.float32] = np.einsum("ij,j->i", vectors, query)
-    return found
+    return max(min(RERANKED * k, _MOST_COMPARED), 2 * k)
 
 
 def _nearest(cosines: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -266,14 +270,15 @@ def _inverse(rows: Rows) -> Rows:
 def _parameters(index: Any, valid: Mask, count: int) -> Any:
     """FAISS search parameters that let only the `count` valid places through, for the index's own kind.
 
-    The fewer are let through, the more inverted lists are read: as many vectors are compared.
+    The fewer are let through, the more inverted lists are read: of what is let through half as many vectors
+    are compared as of all without a filter.
     """
     faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
     # FAISS tests bit i & 7 of byte i >> 3: the lowest bit first.
     selector = faiss.IDSelectorBitmap(np.packbits(valid, bitorder="little"))
     if isinstance(index, faiss.IndexIVF):
         # -(-a // b) rounds up.
-        probes = min(index.nlist, -(-index.nprobe * len(valid) // count))
+        probes = min(index.nlist, max(index.nprobe, -(-index.nprobe * len(valid) // (2 * count))))
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     return faiss.SearchParameters(sel=selector)
 

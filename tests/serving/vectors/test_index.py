@@ -1,9 +1,12 @@
 """Inverted lists of a large catalogue: a kind that is rare, or far from what is asked, is found too."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from serving.vectors import index as vector_index
 from serving.vectors.index import EXACT_BELOW, VectorBase, VectorIndex
 from training.models.core.vector_index import build_index
 
@@ -117,6 +120,23 @@ def test_what_is_not_allowed_is_never_found_and_what_is_left_is(
         assert cosines == pytest.approx(exact[rows], abs=1e-5)
         recalls.append(float((cosines >= np.sort(exact[left])[-NEAREST] - 1e-6).mean()))
     assert np.mean(recalls) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.5, 0.35], ids=str)
+def test_the_first_of_many_that_are_asked_for_are_those_of_all_candidates(
+    long_index: VectorIndex, long_vectors: Vectors, share: float
+) -> None:
+    """Of a thousand, of which fewer candidates are compared than four times as many."""
+    allowed = np.random.default_rng(7).random(len(long_vectors)) < share
+    shared = []
+    for query in long_vectors[::1000]:
+        rows, _ = long_index.search(query, 1000, allowed)
+        with patch.object(vector_index, "_compared", return_value=len(long_vectors)):
+            best, _ = long_index.search(query, 1000, allowed)
+        assert allowed[rows].all()
+        shared.append(len(np.intersect1d(rows[:200], best[:200])) / 200)
+    assert np.mean(shared) >= 0.97
 
 
 @pytest.mark.parametrize("dimension", [3, 16, 385])

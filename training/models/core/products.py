@@ -1,6 +1,10 @@
 """One vector's products with many stored ones."""
 
+import importlib
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from training.models.core.types import FloatArray
 
@@ -15,3 +19,18 @@ def products(rows: FloatArray, vector: FloatArray) -> FloatArray:
     twice as long where they come from memory.
     """
     return rows @ vector if rows.shape[1] < _LONG else np.linalg.vecdot(rows, vector)
+
+
+def products_at(rows: FloatArray, places: NDArray[np.integer], vector: FloatArray) -> FloatArray:
+    """The product of the rows (float32[n, d]) at some places (each below n) with a vector (float32[d]),
+    float32[len(places)]; a row's does not depend on its place, nor on the others.
+
+    Where they lie: a copy takes half as long again.
+    """
+    faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
+    found = np.empty(len(places), dtype=np.float32)
+    ids = np.ascontiguousarray(places, dtype=np.int64)
+    vector = np.ascontiguousarray(vector, dtype=np.float32)
+    pointers = [faiss.swig_ptr(each) for each in (found, vector, rows, ids)]  # which refuse all but float32
+    faiss.fvec_inner_products_by_idx(*pointers, rows.shape[1], 1, len(ids))
+    return found
