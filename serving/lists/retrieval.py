@@ -7,6 +7,7 @@ the catalogue. Lists that count or sort everything that fits (`Recipe.whole`) do
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from serving.steps.context import Context
 from serving.steps.filters import allowed_rows, not_itself, unseen
 from serving.steps.scores import distinct
 from serving.steps.sources import Source
-from serving.steps.table import NO_ROWS, Column, Table, gather
+from serving.steps.table import NO_ROWS, NO_SCORES, Column, Table, best_rows, gather
 from serving.types import Mask
 
 NO_MASK: Mask = np.zeros(0, dtype=np.bool_)
@@ -113,15 +114,16 @@ def _fitting(recipe: Recipe, context: Context, columns: Mapping[str, Column], al
     params = context.params.search
     if min(params.lexical, params.semantic) < _LEAST_WEIGHT or params.focus > _HIGHEST_FOCUS:
         return None
-    found = np.zeros(context.n_rows, dtype=np.bool_)
+    found = None
     for column in columns.values():
-        if column.scored is not None:
-            found |= column.scored
-        elif column.rows is None:
-            found |= column.values > 0
-        else:
-            found[column.rows[column.values > 0]] = True
-    found &= allowed
+        if column.scored is not None or column.rows is None:
+            own = allowed & (column.values > 0 if column.scored is None else column.scored)
+            found = own if found is None else found | own
+    found = np.zeros(context.n_rows, dtype=np.bool_) if found is None else found
+    for column in columns.values():
+        if column.scored is None and column.rows is not None:
+            rows = column.rows[column.values > 0]
+            found[rows] = allowed[rows]
     return found
 
 
@@ -133,13 +135,14 @@ def _of_page(
     orders, catalogue, sort = columns, context.index.catalogue, context.sort
     if sort is not None:
         numbers = catalogue.fields.numbers(sort.field, sort.kind)
-        falling = numbers.falling(context.n_rows, descending=sort.descending)
-        first = numbers.first(context.identity, catalogue.reserved, descending=sort.descending)
-        orders = {"order": Column(falling, front=first)}
+        order = partial(numbers.falling_of, n_rows=context.n_rows, descending=sort.descending)
+        whole = partial(numbers.falling, context.n_rows, descending=sort.descending)
+        edition = catalogue.reserved + catalogue.given_back  # rows that are given back have no identity
+        first = numbers.first(context.identity, edition, descending=sort.descending)
+        orders = {"order": Column(NO_SCORES, NO_ROWS, exact=order, front=first, whole=whole)}
     least = each if recipe.scores_everything and sort is None else 0
-    rows = gather(
-        orders,
-        context.live,
+    rows = best_rows(
+        orders.values(),
         shown,
         context.identity,
         each,
@@ -147,7 +150,7 @@ def _of_page(
         variants=context.variants,
         different=context.length,
         reserve=context.rankings.lowest_identities() if least else NO_ROWS,
-    ).rows
+    )
     # What is on an earlier page may be the best of a source, which others are a share of.
     others = [column.rows for column in columns.values() if column.rows is not None]
     rows = distinct(np.concatenate([rows, *others]).astype(np.int32))

@@ -14,6 +14,8 @@ SEARCH, INTEREST = "search", "interest"
 
 _SPARSE = 16
 """Where fewer than one of so many rows have a value, these are searched."""
+_FEW = 4
+"""Where fewer than one of so many rows are allowed, these are scored by themselves."""
 
 NO_ROWS = np.zeros(0, dtype=np.int32)
 NO_SCORES = np.zeros(0, dtype=np.float32)
@@ -65,7 +67,7 @@ class Column:
     def _among(self, allowed: Mask) -> "Column":
         """The same with the values of the allowed rows at least: few are scored by themselves."""
         rows = np.flatnonzero(allowed).astype(np.int32)
-        if self.exact is None or _SPARSE * len(rows) >= len(allowed):
+        if self.exact is None or _FEW * len(rows) >= len(allowed):
             return Column(self.dense(len(allowed)))
         return Column(self.exact(rows), rows)
 
@@ -213,8 +215,8 @@ def gather(
 ) -> Table:
     """Candidates from what the sources say.
 
-    In a small catalogue every row is one; in a larger one the `each` best allowed rows of every source are,
-    and nothing after this takes time that grows with the catalogue.
+    In a small catalogue every row is one; in a larger one the best of every source are (see `best_rows`), and
+    nothing after this takes time that grows with the catalogue.
 
     Args:
         columns: of each source.
@@ -222,11 +224,7 @@ def gather(
         allowed: bool[n_rows], what may be in the list.
         identity: uint64[n_rows], by which equals are put in order.
         each: how many a source brings to a large catalogue's table; None where every row is in it.
-        least: how many a large one's has at least, if so many are allowed: by identity where the sources have
-            no score. Then there are more, too, until `different` of them are no variants of one another.
-        variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
-        different: a source brings more, until so many of them are no variants of one another.
-        reserve: int32[f], the rows of the lowest identities, the lowest first, of which `allowed` may be any.
+        least, variants, different, reserve: see `best_rows`.
     """
     n_rows = len(allowed)
     scales = {name: column.scale for name, column in columns.items()}
@@ -236,7 +234,45 @@ def gather(
         if not live.all():
             known = {name: np.where(live, values, np.float32(0)) for name, values in known.items()}
         return Table(np.arange(n_rows, dtype=np.int32), identity, allowed, known, scales)
-    brought = [column.best(each, allowed, identity, variants, different) for column in columns.values()]
+    rows = best_rows(
+        columns.values(),
+        allowed,
+        identity,
+        each,
+        least=least,
+        variants=variants,
+        different=different,
+        reserve=reserve,
+    )
+    found = {name: column.at(rows, n_rows) for name, column in columns.items()}
+    return Table(rows, identity[rows], allowed[rows], found, scales)
+
+
+def best_rows(
+    columns: Iterable[Column],
+    allowed: Mask,
+    identity: Identities,
+    each: int,
+    *,
+    least: int = 0,
+    variants: Identities | None = None,
+    different: int = 0,
+    reserve: Rows = NO_ROWS,
+) -> Rows:
+    """The `each` best allowed rows of every source, int32[m], each once.
+
+    Args:
+        columns: of each source.
+        allowed: bool[n_rows], what may be in the list.
+        identity: uint64[n_rows], by which equals are put in order.
+        each: how many a source brings.
+        least: how many a large one's has at least, if so many are allowed: by identity where the sources have
+            no score. Then there are more, too, until `different` of them are no variants of one another.
+        variants: uint64[n_rows], the same for variants of one another; None where that does not matter.
+        different: a source brings more, until so many of them are no variants of one another.
+        reserve: int32[f], the rows of the lowest identities, the lowest first, of which `allowed` may be any.
+    """
+    brought = [column.best(each, allowed, identity, variants, different) for column in columns]
     # Sorted, the table is the same in whatever order the sources are asked.
     rows = distinct(np.concatenate([NO_ROWS, *brought]).astype(np.int32))
     while least and not (len(rows) >= least and are_different(rows, variants, different)):
@@ -244,8 +280,7 @@ def gather(
         rows = np.union1d(rows, _any_of(allowed, identity, rows, wanted - len(rows), reserve))
         if len(rows) < wanted:
             break  # there are no more
-    found = {name: column.at(rows, n_rows) for name, column in columns.items()}
-    return Table(rows, identity[rows], allowed[rows], found, scales)
+    return rows
 
 
 def _any_of(allowed: Mask, identity: Identities, taken: Rows, count: int, reserve: Rows) -> Rows:

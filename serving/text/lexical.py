@@ -18,6 +18,8 @@ _MOST_GUESSED = 8
 """Unknown words of a query that are guessed; further ones match nothing."""
 ACCENT_WEIGHT = 0.8
 """What a match counts that differs in accents only."""
+_MARKS = 8
+"""Marks for each row's title: of titles that no item has, one in so many is looked for."""
 
 
 class Document(NamedTuple):
@@ -37,6 +39,9 @@ class LexicalIndex:
         self._synonyms = synonyms
         self._guesses = SpellingCorrections(self._postings)
         self._titles = np.zeros(1024, dtype=np.int64)
+        """A number for each row's title."""
+        self._marks: Mask = np.zeros(_MARKS * len(self._titles), dtype=np.bool_)
+        """Where a number's last digits are marked, an item has that title, or has had it, or another."""
 
     def __len__(self) -> int:
         return len(self._postings)
@@ -53,14 +58,12 @@ class LexicalIndex:
         """
         document = document_of(item, self._params)
         if document.terms and self._postings.holds_document(row, document.terms, document.aliases):
-            self._titles[row] = _title_key(item.title or "")
+            self._name(row, item)
             return
         self.remove(row)
         if document.terms:
             self._guesses.learn(self._postings.add(row, document.terms, document.aliases))
-            while row >= len(self._titles):
-                self._titles = np.concatenate([self._titles, np.zeros_like(self._titles)])
-            self._titles[row] = _title_key(item.title or "")
+            self._name(row, item)
 
     def remove(self, row: int) -> None:
         """Take the item of `row` out."""
@@ -80,11 +83,13 @@ class LexicalIndex:
             rarity = max(self._rarity(words) for words, _ in alternatives)
             concepts.append(Concept(alternatives, rarity))
         corrected = {typed: guesses[0] for typed, guesses in guessed.items() if guesses}
+        named = _title_key(query)
+        titles = self._titles if self._marks[named % len(self._marks)] else self._titles[:1]
         return WordMatches(
             self._postings,
             self._params,
             concepts,
-            titles=Titles(self._titles, _title_key(query)),
+            titles=Titles(titles, named),
             n_rows=n_rows,
             allowed=allowed,
             corrected=corrected,
@@ -101,6 +106,15 @@ class LexicalIndex:
     def guess(self, word: str) -> None:
         """Look for the words near to an unknown one, so that `search` need not."""
         self._guesses.remember(word)
+
+    def _name(self, row: int, item: Item) -> None:
+        """Note the title of a row's item."""
+        while row >= len(self._titles):
+            self._titles = np.concatenate([self._titles, np.zeros_like(self._titles)])
+            self._marks = np.zeros(_MARKS * len(self._titles), dtype=np.bool_)
+            self._marks[self._titles % len(self._marks)] = True
+        self._titles[row] = _title_key(item.title or "")
+        self._marks[self._titles[row] % len(self._marks)] = True
 
     def _concepts(self, query: Phrase) -> list[Phrase]:
         """Cut a query into phrases that have synonyms (longest first) and terms; repeats count once."""

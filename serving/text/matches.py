@@ -17,7 +17,7 @@ from training.params.ranking import SearchParams
 _NOT_THE_TITLE = np.float32(0.98)
 """What other items' scores are multiplied by when the query is the whole title of an item."""
 _PART = 4
-"""Where more than one of so many rows have a rarer word, all are scored."""
+"""Where more than one of so many rows have a word, all are scored."""
 _SHARE = 4
 """Of so many best rows that are asked for, one is enough."""
 _SLACK = 1 + 1e-5
@@ -38,7 +38,7 @@ class Titles:
     """Which rows have a query for their title."""
 
     keys: NDArray[np.int64]
-    """int64[n], a number for each row's title."""
+    """int64[n], a number for each row's title; of the rows from n on none has the query for its title."""
     asked: int
     """The number of the query."""
 
@@ -121,7 +121,13 @@ class WordMatches:
         total = np.zeros(self._n_rows, dtype=np.float32)
         covered = np.zeros(self._n_rows, dtype=np.float32)
         for concept in self._concepts:
-            self._add(concept, total, covered)
+            if self._is_common(concept) and _PART * self._frequency(concept) >= self._n_rows:
+                self._add_common(concept, slice(self._n_rows), total, covered)
+            else:
+                self._add(concept, total, covered)
+        if self._allowed is not None:
+            total *= self._allowed
+            covered *= self._allowed
         best = float(total.max(initial=0.0))
         if best > 0:
             total = self._blended(total, covered, np.float32(2 * best))
@@ -243,7 +249,8 @@ class WordMatches:
         if lower < above and dense.scores[last] == leading.behind:
             # Of the others only those with as much of the word as the last, behind it in the order of equals,
             # can have as much in all.
-            sure |= (scores == above) & (identity[rows] <= identity[last])
+            equal = np.flatnonzero(scores == above)
+            sure[equal] |= identity[rows[equal]] <= identity[last]
         front = rows[sure][top(scores[sure], identity[rows[sure]], count)]
         return _Sure(front, twice, titled, rarer) if _SHARE * len(front) >= count else None
 
@@ -363,15 +370,14 @@ class WordMatches:
                 self._add_common(concept, rows, total, covered)
         return total, covered
 
-    def _add_common(self, concept: Concept, rows: Rows, total: Scores, covered: Scores) -> None:
+    def _add_common(self, concept: Concept, rows: Rows | slice, total: Scores, covered: Scores) -> None:
         """Add a concept of common words to the sums of some rows, float32[len(rows)], in place."""
         found = []
         for dense, weight in self._dense(concept):
-            if len(dense.scores) >= self._n_rows:
-                found.append(dense.scores[rows] * weight)
-                continue
-            known = rows < len(dense.scores)
-            found.append(np.where(known, dense.scores[np.where(known, rows, 0)], np.float32(0)) * weight)
+            scores = dense.scores
+            if len(scores) < self._n_rows:
+                scores = np.pad(scores, (0, self._n_rows - len(scores)))
+            found.append(scores[rows] * weight)
         self._add_best(concept, found, total, covered)
 
     def _add_best(self, concept: Concept, found: Sequence[Scores], total: Scores, covered: Scores) -> None:

@@ -129,7 +129,7 @@ def test_the_front_of_a_kept_order_has_the_best_that_a_look_at_all_finds(
 
 @given(kept_orders(), st.integers(1, 12), st.sampled_from([1, 2, 100]))
 def test_where_the_front_has_too_few_a_score_of_the_allowed_rows_finds_what_one_of_all_does(
-    made: tuple[Column, np.ndarray, np.ndarray, np.ndarray | None, int], count: int, sparse: int
+    made: tuple[Column, np.ndarray, np.ndarray, np.ndarray | None, int], count: int, few: int
 ) -> None:
     column, allowed, identity, variants, length = made
     front, asked = column.best(length, np.ones_like(allowed), identity), []
@@ -141,10 +141,10 @@ def test_where_the_front_has_too_few_a_score_of_the_allowed_rows_finds_what_one_
 
     kept = Column(floats(), IDS[:0].astype(np.int32), exact=exact, front=front, whole=lambda: column.values)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table, "_SPARSE", sparse)
+        patch.setattr(table, "_FEW", few)
         found = kept.best(count, allowed, identity, variants, 4)
     assert found.tolist() == column.best(count, allowed, identity, variants, 4).tolist()
-    assert all(each == np.count_nonzero(allowed) and sparse * each < len(allowed) for each in asked)
+    assert all(each == np.count_nonzero(allowed) and few * each < len(allowed) for each in asked)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9), st.integers(0, 6), st.data())

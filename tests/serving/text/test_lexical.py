@@ -192,6 +192,18 @@ def test_synonyms_need_no_accents(tmp_path: Path) -> None:
     assert index.search("cafe", 2).scores[0] > 0 and index.search("CAFÉ", 2).scores[0] > 0
 
 
+def test_a_whole_title_comes_first_in_a_catalogue_that_grows_and_changes() -> None:
+    index = LexicalIndex(Synonyms(Path("none")), SEARCH)
+    for row in range(3000):
+        index.put(row, Item(str(row), "product", f"cup {row} of tea cup"))
+    for row, title in ((5, "cup of cup"), (2999, "tea of tea")):
+        index.put(row, Item(str(row), "product", title))
+        found = index.search(title, 3000).scores
+        assert found[row] == 1 and (np.delete(found, row) <= np.float32(0.98)).all()
+        index.put(row, Item(str(row), "product", "cup"))
+        assert (index.search(title, 3000).scores > np.float32(0.98)).any()
+
+
 def test_a_title_of_stop_words_is_found_by_itself() -> None:
     assert found(["The Who", "Tea"], "the who") == ["The Who"]
 

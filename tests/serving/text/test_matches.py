@@ -69,8 +69,10 @@ def test_the_front_and_some_rows_are_as_in_the_scores_of_all(
         index = LexicalIndex(known, params)
         for row, title in enumerate(titles):
             index.put(row, Item(str(row), "product", title, category="cup" if row % 3 else None))
-        asked, again, plain = (index.search(query, len(titles), allowed) for _ in range(3))
-        scores = plain.scores
+        asked, again, dense, plain = (index.search(query, len(titles), allowed) for _ in range(4))
+        with patch.object(matches, "_PART", 0):
+            scores = plain.scores
+        np.testing.assert_array_equal(dense.scores, scores)
         np.testing.assert_array_equal(asked.matched, scores > 0)
         front = asked.front(identity, 5)
         assert again.front(identity, 5).tolist() == front.tolist()
