@@ -110,7 +110,7 @@ class Rankings:
         return kept[2]
 
     def beginning_with(self, first: int, bits: int) -> Rows:
-        """The rows, live or not, whose identity begins with the bits of `first`: int32[m], ascending."""
+        """The rows, live or not, whose identity begins with the bits of `first`: int32[m], in no order."""
         identity, kept = self._catalogue.column("identity"), self._by_bits
         if kept is None or kept[0] != self._catalogue.reserved:
             bytes_ = (identity >> np.uint64(56)).astype(np.uint8)
@@ -123,7 +123,7 @@ class Rankings:
             rows: Rows = order[starts[byte] : starts[byte + 1]]
             found: Rows = rows[identity[rows] >> np.uint64(64 - bits) == first]
             return found
-        return np.sort(order[starts[first << 8 - bits] : starts[first + 1 << 8 - bits]])
+        return order[starts[first << 8 - bits] : starts[first + 1 << 8 - bits]]
 
     def top_categories(self, kinds: Kinds) -> list[tuple[str, int | None]]:
         """Names and codes of the top categories by the sum of their items' weights.

@@ -16,7 +16,7 @@ from training.models.core.base import STRIDE
 _BLOCK = 16_384
 _UNDERFLOW = 700.0
 """Keys with a logarithm further below zero may be 0: the draw itself decides then, and all are looked at."""
-_DRAWN_FROM = 20_000
+_DRAWN_FROM = 10_000
 """Items that are drawn from, at least; twice as many at most."""
 
 
@@ -31,7 +31,7 @@ def variety(context: Context, allowed: Mask) -> dict[str, Column]:
 
 
 def part_of(allowed: Mask, rankings: Rankings, seed: int) -> Rows:
-    """The rows that a seed draws from, int32[m], ascending: of many one part, as large for every seed.
+    """The rows that a seed draws from, int32[m], in no order: of many one part, as large for every seed.
 
     To draw from all of a million takes 40 ms. The parts are those of the identities' first bits, so a user of
     the next day draws from another.

@@ -150,7 +150,7 @@ def test_each_of_many_items_is_drawn_from_by_as_many_seeds_as_any(
     assert parts.sum(axis=1).mean() == (allowed.sum() if least > 87 else allowed.sum() / 4)
     another_order = np.random.default_rng(0).permutation(200)
     moved = part_of(allowed[another_order], rankings_of(another_order), 77 << 56)
-    assert moved.tolist() == np.flatnonzero(parts[77][another_order]).tolist()
+    assert sorted(moved.tolist()) == np.flatnonzero(parts[77][another_order]).tolist()
 
 
 @pytest.mark.parametrize("bits", [1, 5, 8, 9, 12])
@@ -163,5 +163,5 @@ def test_a_part_has_all_items_whose_identity_begins_with_its_bits(bits: int) -> 
         begins = catalogue.column("identity") >> np.uint64(64 - bits)
         for first in {0, 2**bits - 1, *begins[::20].tolist()}:
             expected = np.flatnonzero(begins == np.uint64(first)).tolist()
-            assert rankings.beginning_with(first, bits).tolist() == expected
+            assert sorted(rankings.beginning_with(first, bits).tolist()) == expected
         catalogue.put(Item("new", "product", "Cup"), 151)
