@@ -2,5 +2,5 @@
 
 What they need of the rest of the service is in `protocol.py`, and nothing else of it is imported here.
 
-Others use `app`, `auth`, `connections`, `entrance` and `middleware`.
+Others use `app`, `auth`, `connections` and `entrance`.
 """
