@@ -21,6 +21,7 @@ from serving.experiments.arms import Arms
 from serving.experiments.exposure import Exposure
 from serving.experiments.impression_log import ImpressionLog
 from serving.experiments.running import RunningExperiments
+from serving.lists.shared_answers import OFFERED, SharedAnswers
 from serving.text.synonyms import Synonyms
 from serving.types import Clock
 from serving.vectors.encoder_process import SOCKET, load_encoder
@@ -47,10 +48,17 @@ class Components:
     experiments: RunningExperiments
     arms: Arms
     exposure: Exposure
+    shared_answers: SharedAnswers
 
 
 def assemble(
-    pool: asyncpg.Pool, params: Params, model: TextEncoder, locate: Locate, clock: Clock
+    pool: asyncpg.Pool,
+    params: Params,
+    model: TextEncoder,
+    locate: Locate,
+    clock: Clock,
+    *,
+    shared_answers: SharedAnswers,
 ) -> Components:
     """The components, not yet opened."""
     database = LiveDatabase(pool)
@@ -74,6 +82,7 @@ def assemble(
         experiments=RunningExperiments(pool, params.experiments.poll_seconds),
         arms=Arms(deployed, params, clock),
         exposure=Exposure(ImpressionLog(pool, params.impressions), params, clock),
+        shared_answers=shared_answers,
     )
 
 
@@ -82,3 +91,8 @@ def reach_encoder(params: Params) -> TextEncoder:
     socket = os.environ.get(SOCKET)
     model = params.embeddings.model
     return load_encoder(model) if socket is None else SharedEncoder(model, Path(socket))
+
+
+def reach_shared_answers() -> SharedAnswers:
+    """What this server's workers share of their answers; nothing where nobody offered it."""
+    return SharedAnswers(os.environ.get(OFFERED))

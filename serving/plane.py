@@ -30,8 +30,9 @@ from serving.catalogue.drafts import (
 )
 from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
-from serving.components import Components, assemble, reach_encoder
+from serving.components import Components, assemble, reach_encoder, reach_shared_answers
 from serving.errors import DatabaseBusyError, DatabaseUnavailableError
+from serving.lists.shared_answers import SharedAnswers
 from serving.lists.shop_lists import ShopLists
 from serving.observe.list_metrics import list_metrics
 from serving.observe.status import describe
@@ -71,15 +72,18 @@ class LivePlane:
         encoder: TextEncoder | None = None,
         locate: Locate = bento_folder,
         clock: Clock = lambda: datetime.now(UTC),
+        shared_answers: SharedAnswers | None = None,
     ) -> "LivePlane":
         """Load catalogue, trending and the deployed bundle; ready to answer when this returns.
 
         The embedding model may still be loading in its process: lists do without it meanwhile.
-        Tests pass a small `encoder`, where bundles are (`locate`), and what time it is (`clock`).
+        Tests pass a small `encoder`, where bundles are (`locate`), what time it is (`clock`), and what it
+        shares with other workers (`shared_answers`).
         Raises DatabaseUnavailableError; EncoderError when the embedding model is not on this machine.
         """
         model = encoder if encoder is not None else await asyncio.to_thread(reach_encoder, params)
-        plane = cls(assemble(pool, params, model, locate, clock), params, clock)
+        shared = shared_answers or reach_shared_answers()
+        plane = cls(assemble(pool, params, model, locate, clock, shared_answers=shared), params, clock)
         components = plane._components
         await components.encoder.open()
         await components.feed.open()
@@ -103,6 +107,7 @@ class LivePlane:
         await self._components.deployed.close()
         await self._components.database.close()
         await self._components.encoder.close()
+        self._components.shared_answers.close()
 
     async def catch_up(self) -> None:
         """Apply what has happened. Reads do it by themselves."""

@@ -5,6 +5,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
+from database.state import UserEvents
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
 
 @dataclass(slots=True)
 class Request:
@@ -33,6 +37,11 @@ class Request:
     again: Callable[[], Awaitable[bool]] | None = None
     """Asks whether the lists made for it are still what would be made, and if so counts and logs them anew;
     None where that can't be told. For an answer of one such list, or of one home page."""
+    share: Callable[[bytes, Headers, str, bytes], None] | None = None
+    """Lets other workers send its answer too: takes what was asked, the answer's headers, its route's path,
+    and its body. None where they can't tell for how long it holds."""
+    read: tuple[str, UserEvents] | None = None
+    """A user, and their events as they were just read for it: its lists are made of these."""
     answer_id: UUID = field(default_factory=uuid4)
     """By this its lists are found together in the log."""
 

@@ -17,6 +17,7 @@ from bentoml._internal.utils import circus as bentoml_circus
 from circus.watcher import Watcher
 
 from database.data_directory import LONGEST_SOCKET_PATH
+from serving.lists import shared_answers
 from serving.observe import metrics_folder
 from serving.vectors import encoder_process
 
@@ -65,6 +66,7 @@ def watch_workers_closely() -> None:
     """Have BentoML use this supervisor. To be called before it makes its own."""
     bentoml_circus.Arbiter = Supervisor
     metrics_folder.make_own_folder(Path(BentoMLContainer.bentoml_home.get()))
+    shared_answers.offer()
     os.environ[encoder_process.SOCKET] = str(new_socket(Path(tempfile.gettempdir())))
 
 

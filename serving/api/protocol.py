@@ -15,6 +15,7 @@ from serving.catalogue.item_writes import Make
 from serving.catalogue.user_writes import Make as MakeUser
 from serving.lists.answers import Answers
 from serving.lists.list_requests import ListRequest, ListResponse
+from serving.lists.shared_answers import SharedAnswer
 from serving.types import HOME_LISTS, HomeLists, Item, Kinds, Ranked, SearchResult, Vector
 from training.params import Params
 
@@ -24,6 +25,8 @@ class ListsProtocol(Protocol):
 
     @property
     def answers(self) -> Answers: ...
+
+    async def answer_of_another(self, asked: bytes) -> tuple[SharedAnswer, bytes] | None: ...
 
     async def home(
         self,

@@ -4,16 +4,19 @@ The plane tells whether that is so (`Again`), by the database like any request; 
 reading of arguments, the making of lists and their JSON. Hosts, keys, limits and headers are seen to before.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.api.protocol import PlaneProtocol
+from serving.api.protocol import ListsProtocol, PlaneProtocol
 from serving.lists.answers import Answer
 from serving.request_context import Request, current_request
 
 _PATHS = ("/recommendations/home", "/recommendations/product/", "/recommendations/search")
 """Beginnings of the paths whose answers depend on nothing of a request but path, query and client."""
+
+_OF_USER = _PATHS[0]
+"""That of the paths whose answers workers share: those that are everybody's are made but once on each."""
 
 _LONGEST = 500
 """Bytes of a query above which its answer is not kept: it would take more memory than is counted for it."""
@@ -31,15 +34,17 @@ class Repeats:
         if request is None or scope["type"] != "http" or not _may_repeat(scope):
             await self._app(scope, receive, send)
             return
-        answers = self._plane().lists.answers
-        asked = _asked(scope)
+        lists = self._plane().lists
+        answers, asked = lists.answers, _asked(scope)
         known = answers.find(asked)
-        if known is not None and await _still(known, request):
+        if known is None or not await _still(known, request):
+            answers.drop(asked)
+            known = await _of_another(lists, asked, scope, request)
+        if known is not None:
             scope["route"] = known.route
             await send({"type": "http.response.start", "status": 200, "headers": list(known.headers)})
             await send({"type": "http.response.body", "body": known.body})
             return
-        answers.drop(asked)
         head: Message = {}
 
         async def send_and_keep(message: Message) -> None:
@@ -52,6 +57,8 @@ class Repeats:
                 answer = _answer(scope, request, head, message["body"]) if whole else None
                 if answer is not None:
                     answers.keep(asked, answer)
+                    if request.share is not None:
+                        request.share(asked, answer.headers, answer.route.path, answer.body)
                 await send(head)
                 head = {}
             await send(message)
@@ -73,8 +80,28 @@ def _may_repeat(scope: Scope) -> bool:
     return scope["method"] == "GET" and path.startswith(_PATHS) and len(scope["query_string"]) <= _LONGEST
 
 
-def _asked(scope: Scope) -> Hashable:
-    return scope["path"], scope["query_string"]
+def _asked(scope: Scope) -> bytes:
+    path: str = scope["path"]
+    query: bytes = scope["query_string"]
+    return query + b"\n" + path.encode(errors="surrogatepass")  # no query has a line break
+
+
+async def _of_another(lists: ListsProtocol, asked: bytes, scope: Scope, request: Request) -> Answer | None:
+    """What another worker has answered to this, and this one would; it is then kept as this one's own."""
+    found = await lists.answer_of_another(asked) if _of_user(scope) else None
+    if found is None or request.again is None:
+        return None
+    shared, body = found
+    routes = scope["app"].routes
+    route = next(each for each in routes if getattr(each, "path", None) == shared.route)
+    answer = Answer(shared.headers, body, route, request.ignored, request.shown, request.again)
+    lists.answers.keep(asked, answer)
+    return answer
+
+
+def _of_user(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(_OF_USER)
 
 
 async def _still(known: Answer, request: Request) -> bool:

@@ -349,6 +349,11 @@ class Catalogue:
                 self._count()
         self._now = now
 
+    @property
+    def next_change(self) -> float:
+        """When an item is next published or expires, in seconds; infinite when none will. See `at`."""
+        return self._next_change
+
     def _regroup(self, *parents: str | None) -> None:
         """Bring `variants` of items up to date that others have begun, or ceased, to name as their parent."""
         for item_id in parents:

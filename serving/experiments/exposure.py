@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from prometheus_client import Counter
@@ -41,11 +41,17 @@ class ShownList:
     shared: bool
     item_ids: tuple[str, ...]
     propensities: tuple[float, ...] | None
+    models: tuple[tuple[str, int], ...]
+    """How many items each model put there."""
+    fallback: str | None
 
 
 def shown_list(made: MadeList) -> ShownList:
     """Of a list that was made, without its items."""
-    return ShownList(made.name, made.part, made.shared, made.item_ids, made.propensities)
+    models = tuple(made.models.items())
+    return ShownList(
+        made.name, made.part, made.shared, made.item_ids, made.propensities, models, made.fallback
+    )
 
 
 def logged_lists(lists: Iterable[ShownList], first: int) -> list[LoggedList]:
@@ -82,23 +88,23 @@ class Showing:
     """
 
     def __init__(
-        self, policy: Policy, user_id: str | None, lists: Sequence[MadeList], *, cold: bool, sampled: bool
+        self, by: MadeBy, user_id: str | None, lists: Iterable[ShownList], *, cold: bool, sampled: bool
     ) -> None:
-        self.by = made_by(policy)
+        self.by = by
         self.user_id = user_id
-        self.length = len(lists)
+        self.lists = tuple(lists)
+        self.cold = cold
         self.sampled = user_id if sampled else None
         self.counts: Tally[Counter] = Tally()
-        for made in lists:
-            counts = list_metrics().counts_of(made.name, made.models, cold=cold, fallback=made.fallback)
+        for each in self.lists:
+            counts = list_metrics().counts_of(each.name, dict(each.models), cold=cold, fallback=each.fallback)
             self.counts.update(counts)
-        self._lists = [shown_list(made) for made in lists]
         self._logged: tuple[int, list[LoggedList]] | None = None
 
     def logged(self, first: int) -> list[LoggedList]:
         """Of each list the first so many items."""
         if self._logged is None or self._logged[0] != first:
-            self._logged = first, logged_lists(self._lists, first)
+            self._logged = first, logged_lists(self.lists, first)
         return self._logged[1]
 
 
@@ -137,7 +143,7 @@ class Exposure:
         if request is not None:
             request.bundle_id = showing.by.bundle_id
         list_metrics().count(showing.counts)
-        logging = self._logging(request, showing.sampled, showing.length)
+        logging = self._logging(request, showing.sampled, len(showing.lists))
         if logging is not None:
             first = self._first(showing.user_id, logging)
             self._log(showing.by, showing.user_id, showing.logged(first), logging)

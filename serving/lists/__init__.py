@@ -1,4 +1,4 @@
 """How a list is made: recipes as data, and the one executor that runs them.
 
-Others use `answers`, `executor`, `list_requests` and `shop_lists`.
+Others use `answers`, `executor`, `list_requests`, `shared_answers` and `shop_lists`.
 """

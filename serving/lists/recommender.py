@@ -12,9 +12,9 @@ import numpy as np
 from database.state import UserEvents
 from serving.catalogue.rankings import Rankings
 from serving.components import Components
-from serving.errors import ItemNotFoundError, ModelNotReadyError
+from serving.errors import DatabaseUnavailableError, ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
-from serving.experiments.exposure import Showing
+from serving.experiments.exposure import Showing, made_by, shown_list
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
 from serving.lists.answers import Answers
@@ -24,7 +24,9 @@ from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
 from serving.lists.remembered import MadeOf, RememberedLists
 from serving.lists.repeating import ALWAYS, Lasting, Repeating
+from serving.lists.shared_answers import SharedAnswer
 from serving.lists.users import UserReader
+from serving.request_context import current_request
 from serving.steps.context import NOBODY, Context, Exploration, User
 from serving.steps.history import History
 from serving.types import HOME_LISTS, Clock, HomeLists, Kinds, Ranked, Rows, SearchResult
@@ -58,7 +60,7 @@ class Recommender:
         """Lists of users by ALS, and those that are the same for everybody who asks for the same."""
         self.answers = Answers()
         """Those made of lists that are remembered."""
-        self._repeating = Repeating(components, clock)
+        self._repeating = Repeating(components, params, clock)
         self._random = random.Random()
 
     async def home(
@@ -104,8 +106,28 @@ class Recommender:
             top_categories={name: made.items for name, made in home.top_categories.items()},
         )
 
+    async def answer_of_another(self, asked: bytes) -> tuple[SharedAnswer, bytes] | None:
+        """What another worker has answered to this, with its body, where this one would answer the same.
+
+        Then it is counted and logged as this request's.
+        """
+        found = self._repeating.shared(asked)
+        if found is None:
+            return None
+        try:
+            events = await self._users.events(found[0].user_id)
+        except DatabaseUnavailableError:  # whoever makes the lists says so
+            return None
+        if self._repeating.take(found[0], events):
+            return found
+        request = current_request.get()
+        if request is not None:
+            request.read = found[0].user_id, events
+        return None
+
     def forget(self) -> None:
         """Forget all lists and histories that are remembered: the next are made anew."""
+        self._components.shared_answers.clear()
         self.remembered.clear()
         self._single.clear()
         self.answers.clear()
@@ -328,7 +350,8 @@ class Recommender:
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
         sampled = not user.known and not assignment.in_full
-        showing = Showing(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
+        lists = map(shown_list, logged(made))
+        showing = Showing(made_by(policy), user.user_id, lists, cold=cold, sampled=sampled)
         logging = components.exposure.show(showing)
         if lasting is not None:
             self._repeating.note(showing, lasting)
@@ -360,7 +383,7 @@ class Recommender:
             asked = wanted | {"vector": wanted.get("vector") is not None}
             key = (recipe.name, n, kinds, tuple(sorted(asked.items())))
             made = self._single.get(key, MadeOf(UserEvents(), 0, self._state(policy, NOBODY)), anew)
-        showing = Showing(policy, None, [made], cold=False, sampled=False)
+        showing = Showing(made_by(policy), None, [shown_list(made)], cold=False, sampled=False)
         self._components.exposure.show(showing)
         if remembered:
             self._repeating.note(showing, lasting)

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
-from weakref import ReferenceType
+from functools import cache, partial
+from hashlib import sha256
+from weakref import ReferenceType, ref
 
+import orjson
+
+from database.settings import REPOSITORY
 from database.state import UserEvents
 from serving.components import Components
 from serving.experiments.exposure import Showing
-from serving.request_context import current_request
+from serving.lists.shared_answers import SharedAnswer
+from serving.request_context import Headers, current_request
 from serving.types import Clock
+from training.params import Params
 
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 
@@ -34,9 +40,11 @@ class Lasting:
 class Repeating:
     """One per worker."""
 
-    def __init__(self, components: Components, clock: Clock) -> None:
+    def __init__(self, components: Components, params: Params, clock: Clock) -> None:
         self._components = components
         self._clock = clock
+        self._made_by = _code_version(), _digest(params.model_dump_json().encode())
+        self._forgotten_id = -1
 
     def moment(self) -> Moment:
         """This moment's."""
@@ -54,6 +62,8 @@ class Repeating:
         # Of experiments a worker hears some seconds late, and they end: their lists are made each time.
         if request is not None and not self._components.experiments.running:
             request.again = partial(self._again, showing, lasting)
+            if lasting.events is not None:
+                request.share = partial(self._share, showing=showing, lasting=lasting)
 
     async def _again(self, showing: Showing, lasting: Lasting) -> bool:
         """See `serving.request_context.Request.again`."""
@@ -73,6 +83,81 @@ class Repeating:
         self._components.exposure.show(showing)
         return True
 
+    def shared(self, asked: bytes) -> tuple[SharedAnswer, bytes] | None:
+        """What a worker has answered to this at this moment, and its body: `take` tells whether it holds."""
+        moment = self._shared_moment()
+        found = None if moment is None else self._components.shared_answers.find(asked)
+        return found if found is not None and found[0].moment == moment else None
+
+    def take(self, found: SharedAnswer, events: UserEvents) -> bool:
+        """Whether what a worker has answered is what this one would, from a user's events of now.
+
+        If so, it is counted and logged as this request's.
+        """
+        request, feed, now = current_request.get(), self._components.feed, self._clock()
+        holds = (
+            request is not None
+            and not request.stale
+            and found.moment == self._shared_moment()
+            and found.made_at <= now <= found.until
+            and now.timestamp() < found.listed_until
+            and found.day == now.date()
+            and found.user_id not in feed.forgotten
+            and found.events == _digest_of(events)
+        )
+        if request is None or not holds:
+            return False
+        request.ignored, request.shown = found.ignored, found.shown
+        showing = Showing(found.by, found.user_id, found.lists, cold=found.cold, sampled=False)
+        self._components.exposure.show(showing)
+        self.note(showing, Lasting(self.moment(), ref(events), found.day, found.until))
+        return True
+
+    def _share(
+        self, asked: bytes, headers: Headers, route: str, body: bytes, *, showing: Showing, lasting: Lasting
+    ) -> None:
+        """See `serving.request_context.Request.share`."""
+        request = current_request.get()
+        events = None if lasting.events is None else lasting.events()
+        moment, day, user_id = self._shared_moment(), lasting.day, showing.user_id
+        if request is None or moment is None or events is None or day is None or user_id is None:
+            return
+        if lasting.moment != self.moment():
+            return
+        shared = SharedAnswer(
+            moment,
+            user_id,
+            _digest_of(events),
+            day,
+            made_at=self._clock(),
+            until=lasting.until,
+            listed_until=min(self._components.index.catalogue.next_change, ALWAYS.timestamp()),
+            by=showing.by,
+            cold=showing.cold,
+            lists=showing.lists,
+            headers=headers,
+            route=route,
+            ignored=request.ignored,
+            shown=request.shown,
+        )
+        self._components.shared_answers.keep(asked, shared, body)
+
+    def _shared_moment(self) -> str | None:
+        """This moment as any worker tells it; None where lists are made of what only this one knows.
+
+        Its numbers are the database's. The index may hold what is newer, and nothing older.
+        """
+        components, feed = self._components, self._components.feed
+        if feed.forgotten_id != self._forgotten_id:
+            components.shared_answers.clear()  # those of deleted users too, and at the start any
+            self._forgotten_id = feed.forgotten_id
+        deployed = components.deployed.bundle
+        if feed.behind or components.experiments.running or components.arms.bundles() != {deployed}:
+            return None
+        # The revision counts what this worker has seen: `applied` stands for it.
+        _, trending, bundle_id, _, forgotten, synonyms = self.moment()
+        return repr((feed.applied, trending, bundle_id, forgotten, synonyms, self._made_by))
+
     def _lasts(self, user_id: str | None, lasting: Lasting) -> bool:
         """Whether a user's events are the same, as far as this worker knows, and of the same day."""
         if user_id is None or lasting.events is None:
@@ -80,3 +165,19 @@ class Repeating:
         now, current = self._clock(), self._components.feed.users.current(user_id)
         same = current is not None and current is lasting.events()
         return same and now <= lasting.until and now.date() == lasting.day
+
+
+@cache
+def _code_version() -> int:
+    """When the code was last changed: a worker that is started again may run other code than the rest."""
+    folders = (REPOSITORY / "serving", REPOSITORY / "training")
+    return max((file.stat().st_mtime_ns for folder in folders for file in folder.rglob("*.py")), default=0)
+
+
+def _digest_of(events: UserEvents) -> str:
+    rows = list(map(tuple, events.latest))
+    return _digest(orjson.dumps((rows, events.groups, events.assigned_as)))
+
+
+def _digest(told: bytes) -> str:
+    return sha256(told).hexdigest()

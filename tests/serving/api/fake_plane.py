@@ -116,6 +116,9 @@ class FakePlane:
     def lists(self) -> "FakePlane":
         return self
 
+    async def answer_of_another(self, asked: bytes) -> None:
+        return None
+
     async def home(
         self,
         user_id: str,

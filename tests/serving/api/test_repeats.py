@@ -105,8 +105,14 @@ async def asking(
     shop: list[str], open_plane: OpenPlane, pool: asyncpg.Pool, deploy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Asking]:
     deploy()
-    plane = await open_plane()
+    async with client_of(await open_plane(), pool, monkeypatch) as asked:
+        yield asked
 
+
+@asynccontextmanager
+async def client_of(
+    plane: LivePlane, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Asking]:
     @asynccontextmanager
     async def opened() -> AsyncIterator[PlaneProtocol]:
         yield plane
