@@ -6,6 +6,7 @@ as none is to be had or it is lost, the first does.
 """
 
 import logging
+import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,9 @@ from database.ingest.empty_months import LOADING, SPAN, Month, be_patient, do, t
 logger = logging.getLogger(__name__)
 
 _ALONE = "set max_parallel_maintenance_workers = 0"
-"""The second connection's helpers would take the processor from the first, for a tenth more work in all."""
+_CORES = 2
+"""With no more of them, helpers of the second connection take the processor from the first, for a tenth more
+work in all."""
 _KEYS = {"p": "primary key", "u": "unique"}
 _INDEXES = """
 select c.relname, x.indisunique, substring(pg_get_indexdef(c.oid) from ' USING .*'), k.contype
@@ -73,8 +76,9 @@ class MonthKeys:
     def _build_beside(self, dsn: str) -> None:
         try:
             with closing(psycopg2.connect(dsn)) as self._other:
-                with self._other.cursor() as cursor:
-                    cursor.execute(_ALONE)
+                if (os.cpu_count() or 1) <= _CORES:
+                    with self._other.cursor() as cursor:
+                        cursor.execute(_ALONE)
                 self._build(self._other)
         except psycopg2.Error as error:
             logger.warning("keys are built on one connection alone: %s", str(error).strip())
