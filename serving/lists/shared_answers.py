@@ -1,6 +1,6 @@
 """Answers that one worker has made, for the others: as they were sent, with all by which they still hold.
 
-They lie in memory that has no name (memfd): no disk holds them, and they are gone with the last process of a
+They lie in memory that has no name (memfd): in no folder, and they are gone with the last process of a
 service, however it ends. A worker reads and writes without waiting for another; by a digest it sees what is
 half written, or was left so by one that was killed.
 """
@@ -54,8 +54,15 @@ class SharedAnswer:
 
 def offer() -> None:
     """Let this process's children share their answers, where the system has such memory (Linux)."""
-    if hasattr(os, "memfd_create"):
-        os.environ[OFFERED] = f"/proc/{os.getpid()}/fd/{os.memfd_create('shortlist-answers')}"
+    os.environ.pop(OFFERED, None)
+    if not hasattr(os, "memfd_create"):
+        return
+    try:
+        file = os.memfd_create("shortlist-answers")
+    except OSError as error:  # as under `vm.memfd_noexec=2`, and in sandboxes
+        logger.warning("workers don't share their answers: %s", error)
+        return
+    os.environ[OFFERED] = f"/proc/{os.getpid()}/fd/{file}"
 
 
 class SharedAnswers:

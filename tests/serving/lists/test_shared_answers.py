@@ -178,6 +178,19 @@ def test_what_is_not_there_or_not_offered_is_not_shared(tmp_path: Path) -> None:
         alone.close()
 
 
+def test_a_system_that_refuses_such_memory_serves_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(name: str) -> int:
+        raise PermissionError(errno.EACCES, "not allowed")
+
+    monkeypatch.setenv(OFFERED, "/proc/1/fd/3")  # of another process that has ended
+    monkeypatch.setattr(os, "memfd_create", refuse, raising=False)
+    shared_answers.offer()
+    assert OFFERED not in os.environ
+    assert "not allowed" in caplog.text
+
+
 def write_on(memory: str, name: str) -> None:
     """Keep long answers until killed."""
     worker = SharedAnswers(memory)
