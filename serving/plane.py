@@ -301,6 +301,7 @@ class LivePlane:
         """
         await self._components.user_writes.delete(user_id, check)
         await self.catch_up()
+        self._components.shared_answers.clear()  # at once, and by each worker that hears of it: `Repeating`
 
     async def merge_users(self, anonymous_id: str, user_id: str) -> int:
         """Move a visitor's history to a user; how many events moved.

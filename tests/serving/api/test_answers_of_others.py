@@ -440,6 +440,7 @@ async def test_of_a_deleted_user_nothing_is_left_in_what_workers_share(
         await asking.everything(asked)
         assert b"ann77" in memory.read_bytes()
         await other.delete_user("ann77", lambda row: None)
+        assert b"ann77" not in memory.read_bytes()
         found = await asking.everything(asked)
         assert b"ann77" not in memory.read_bytes()
         assert await asking.plainly(asked) == found
