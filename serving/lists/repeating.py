@@ -19,6 +19,9 @@ from training.params import Params
 
 ALWAYS = datetime.max.replace(tzinfo=UTC)
 
+_CODE = ("database", "serving", "training")
+"""Folders of what a worker runs."""
+
 Moment = tuple[object, ...]
 """Of what everybody's lists are made: they are the same while this is."""
 
@@ -170,8 +173,8 @@ class Repeating:
 @cache
 def _code_version() -> int:
     """When the code was last changed: a worker that is started again may run other code than the rest."""
-    folders = (REPOSITORY / "serving", REPOSITORY / "training")
-    return max((file.stat().st_mtime_ns for folder in folders for file in folder.rglob("*.py")), default=0)
+    files = [file for folder in _CODE for file in (REPOSITORY / folder).rglob("*.py")]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 def _digest_of(events: UserEvents) -> str:
