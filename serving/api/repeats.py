@@ -39,7 +39,8 @@ class Repeats:
         known = answers.find(asked)
         if known is None or not await _still(known, request):
             answers.drop(asked)
-            known = await _of_another(lists, asked, scope, request)
+            of_user = scope["path"].startswith(_OF_USER)
+            known = await _of_another(lists, asked, scope, request) if of_user else None
         if known is not None:
             scope["route"] = known.route
             await send({"type": "http.response.start", "status": 200, "headers": list(known.headers)})
@@ -88,7 +89,7 @@ def _asked(scope: Scope) -> bytes:
 
 async def _of_another(lists: ListsProtocol, asked: bytes, scope: Scope, request: Request) -> Answer | None:
     """What another worker has answered to this, and this one would; it is then kept as this one's own."""
-    found = await lists.answer_of_another(asked) if _of_user(scope) else None
+    found = await lists.answer_of_another(asked)
     if found is None or request.again is None:
         return None
     shared, body = found
@@ -97,11 +98,6 @@ async def _of_another(lists: ListsProtocol, asked: bytes, scope: Scope, request:
     answer = Answer(shared.headers, body, route, request.ignored, request.shown, request.again)
     lists.answers.keep(asked, answer)
     return answer
-
-
-def _of_user(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path.startswith(_OF_USER)
 
 
 async def _still(known: Answer, request: Request) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from database.state import UserEvents
 from serving.catalogue.rankings import Rankings
 from serving.components import Components
-from serving.errors import DatabaseUnavailableError, ItemNotFoundError, ModelNotReadyError
+from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
 from serving.experiments.exposure import Showing, made_by, shown_list
 from serving.experiments.running import NO_EXPERIMENT, Assignment
@@ -114,10 +114,7 @@ class Recommender:
         found = self._repeating.shared(asked)
         if found is None:
             return None
-        try:
-            events = await self._users.events(found[0].user_id)
-        except DatabaseUnavailableError:  # whoever makes the lists says so
-            return None
+        events = await self._users.events(found[0].user_id)
         if self._repeating.take(found[0], events):
             return found
         request = current_request.get()
