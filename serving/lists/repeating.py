@@ -62,8 +62,10 @@ class Repeating:
     def note(self, showing: Showing, lasting: Lasting) -> None:
         """Let the request know how to tell whether its lists, made just now, would be made the same."""
         request = current_request.get()
-        # Of experiments a worker hears some seconds late, and they end: their lists are made each time.
-        if request is not None and not self._components.experiments.running:
+        # Of experiments a worker hears some seconds late, and they end, also while a list is made: theirs are
+        # made each time.
+        of_experiment = showing.by.experiment_id is not None or self._components.experiments.running
+        if request is not None and not of_experiment:
             request.again = partial(self._again, showing, lasting)
             if lasting.events is not None:
                 request.share = partial(self._share, showing=showing, lasting=lasting)

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
+from database.experiments import Arm, Experiment
 from database.settings import Settings
 from serving.api.app import create_app
 from serving.api.protocol import PlaneProtocol
@@ -233,6 +234,28 @@ async def test_what_expires_while_a_list_is_made_is_not_shown_again(
         assert b"TEA0000001" not in again
         plane.lists.forget()
         assert again == (await asking.http.get(path)).content
+
+
+async def test_what_an_arm_made_as_its_experiment_ended_is_not_shown_again(
+    asking: Asking, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, rankings = asking.plane._components.experiments, asking.plane.lists._rankings
+    await click(asking.plane, "ann", "TEA0000000")
+    for _ in range(2):  # the first after a click reads the events again
+        await asking.http.get(HOME)
+    arms = Arm("now", 0.5, blend={"cold_below": 3}), Arm("other", 0.5, blend={"cold_below": 4})
+    prepare = rankings.prepare
+
+    async def and_experiments_end(*arguments: Any, **named: Any) -> None:
+        await prepare(*arguments, **named)
+        running.running = ()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rankings, "prepare", and_experiments_end)
+        running.running = (Experiment("ab", "ab", arms, clock.now, None, None),)
+        *_, rows, _ = await asking.everything(HOME)
+    assert "ab" in {row[5] for row in rows}
+    assert await asking.everything(HOME) == await asking.plainly(HOME)
 
 
 async def test_answers_take_no_more_memory_than_they_count(asking: Asking) -> None:
