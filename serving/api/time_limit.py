@@ -30,7 +30,7 @@ class TimeLimit:
         limit = asyncio.timeout(self._seconds)
 
         async def send_in_time(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not limit.expired():
                 limit.reschedule(None)  # from here on it takes what the client takes to read it
             await send(message)
 

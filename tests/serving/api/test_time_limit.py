@@ -1,6 +1,7 @@
 """What takes too long is given up, and says so in the one shape."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -30,6 +31,12 @@ class Slow:
             raise
         return Response("done")
 
+    async def ends_badly(self, request: Request) -> Response:
+        """Given up, it fails for another reason, such as a database that is away, and says so."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return Response("away", 503)
+
     async def within(self, request: Request) -> Response:
         """The answer has begun."""
 
@@ -52,7 +59,13 @@ def slow() -> Slow:
 
 @pytest.fixture
 def http(slow: Slow) -> httpx.AsyncClient:
-    paths = {"/before": slow.before, "/v1/before": slow.before, "/within": slow.within, "/fails": slow.fails}
+    paths = {
+        "/before": slow.before,
+        "/v1/before": slow.before,
+        "/ends_badly": slow.ends_badly,
+        "/within": slow.within,
+        "/fails": slow.fails,
+    }
     app = Starlette(routes=[Route(path, endpoint) for path, endpoint in paths.items()])
     transport = httpx.ASGITransport(TimeLimit(app, SECONDS))
     return httpx.AsyncClient(transport=transport, base_url="http://shop")
@@ -74,6 +87,11 @@ async def test_what_takes_too_long_is_given_up(http: httpx.AsyncClient, slow: Sl
     problem = await http.get("/v1/before", params={"seconds": 60})
     assert problem.headers["content-type"] == "application/problem+json"
     assert (problem.status_code, problem.json()["title"]) == (504, "Took too long")
+
+
+async def test_what_fails_while_it_is_given_up_may_say_so_itself(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/ends_badly")
+    assert (answer.status_code, answer.text) == (503, "away")
 
 
 async def test_an_answer_that_has_begun_takes_its_time(http: httpx.AsyncClient) -> None:
