@@ -12,6 +12,8 @@ from database.settings import Settings
 from serving.api.errors import error_answer
 
 ANY = "*"
+_LONGEST = 300
+"""Characters of a header that can name a host: a name has 253 at most. Longer ones would fill the memory."""
 
 
 class AllowedHosts:
@@ -35,12 +37,16 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
     return frozenset({"localhost", settings.service_host.lower(), *named})
 
 
-@lru_cache(maxsize=1024)
 def is_allowed(host: str, allowed: frozenset[str]) -> bool:
     """Whether a `Host` header, with its port or without, names an address or an allowed host.
 
     An allowed name that begins with a dot stands for every host below it.
     """
+    return len(host) <= _LONGEST and _names_allowed(host, allowed)
+
+
+@lru_cache(maxsize=1024)
+def _names_allowed(host: str, allowed: frozenset[str]) -> bool:
     name = host.rpartition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
     try:
         ip_address(name)

@@ -27,6 +27,7 @@ from serving.api.allowed_hosts import allowed_hosts, is_allowed
         ("127.0.0.1.evil.example", 421),
         ("localhost@evil.example", 421),
         ("[evil.example]", 421),
+        ("a" * 300 + ".inner.example", 421),
         ("", 421),
     ],
 )

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -52,6 +53,14 @@ async def test_a_request_keeps_its_id_and_learns_the_bundle(http: httpx.AsyncCli
         for bad in ("", "a b")
     }
     assert len(ids) == 2 and not ids & {"", "a b"}
+
+
+async def test_ids_of_requests_differ_whoever_gives_random_a_seed(http: httpx.AsyncClient) -> None:
+    ids = set()
+    for _ in range(2):
+        random.seed(1)
+        ids.add((await http.get("/status")).headers["x-request-id"])
+    assert len(ids) == 2
 
 
 async def test_an_answer_from_memory_says_so(http: httpx.AsyncClient, plane: Any) -> None:
