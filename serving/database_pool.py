@@ -9,7 +9,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum
 
 import asyncpg
@@ -110,7 +110,12 @@ class LiveDatabase:
             try:
                 yield conn
             except (Exception, asyncio.CancelledError) as error:
-                if isinstance(error, TimeoutError | asyncio.CancelledError) or _is_the_drivers(error):
+                if _is_given_up():
+                    with suppress(asyncpg.InterfaceError):  # it is closed already
+                        conn.terminate()
+                    if isinstance(error, Exception):  # such as a transaction that could not be ended politely
+                        raise asyncio.CancelledError from error
+                elif isinstance(error, TimeoutError) or _is_the_drivers(error):
                     conn.terminate()
                 raise
             finally:
@@ -189,6 +194,12 @@ class _Cut:
             self._handle = self._loop.call_at(now + _LATE_SECONDS, self._conn.terminate)
         else:
             self._conn.terminate()
+
+
+def _is_given_up() -> bool:
+    """Whether this task was cancelled, which is the end of it whatever else went wrong."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _is_the_drivers(error: BaseException) -> bool:

@@ -238,3 +238,23 @@ async def test_who_is_given_up_does_not_wait_for_a_database_that_hangs(
     async with asyncio.timeout(10), database.connection("reading", lane) as conn:
         assert await conn.fetchval("select 3") == 3
     await database.close()
+
+
+async def test_who_is_given_up_within_a_transaction_ends(slow_pool: asyncpg.Pool, proxy: Proxy) -> None:
+    """A task that goes on after errors of the database would not, and who closes it would wait for ever."""
+    database = LiveDatabase(slow_pool)
+
+    async def ask() -> None:
+        async with database.connection("reading") as conn, conn.transaction():
+            proxy.hang()
+            await conn.fetchval("select 2")
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    await asyncio.wait({asking}, timeout=READ_SECONDS)
+    assert asking.cancelled()
+    proxy.go_on()
+    async with asyncio.timeout(10), database.connection("reading") as conn:
+        assert await conn.fetchval("select 3") == 3
+    await database.close()
