@@ -92,6 +92,34 @@ def test_others_write_items_while_a_file_comes_in(
     assert len(numbers) == 6 and {count for _, count in numbers} == {10}
 
 
+def test_items_that_others_write_meanwhile_stay_as_they_are(
+    database: Any, connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were not there when the file's ids were put in batches."""
+    real = merge.merge_catalogue
+
+    def after_others(*arguments: Any) -> merge.Merged:
+        others = psycopg2.connect(database.dsn)
+        with others, others.cursor() as cursor:
+            cursor.execute(
+                """insert into items (item_id, title, deleted_at, change_seq) values
+                ('N000', 'Lamp', null, 0), ('N007', null, null, 0), ('N031', 'Gone', now(), 0)
+                on conflict (item_id) do nothing"""
+            )
+        others.close()
+        return real(*arguments)
+
+    monkeypatch.setattr(run, "merge_catalogue", after_others)
+    report = ingest_file(connection, ADAPTERS["interactions"], interactions_file(tmp_path))
+    assert (report.items_bare, report.rows_loaded) == (ITEMS - 3, ITEMS)
+    assert query("select item_id, title, deleted_at is null from items where change_seq = 0 order by 1") == [
+        ("N000", "Lamp", True),
+        ("N007", None, True),
+        ("N031", "Gone", False),
+    ]
+    assert query("select count(*), count(distinct change_seq) from items") == [(ITEMS, 7)]
+
+
 def test_what_a_killed_run_left_is_completed(
     connection: Connection, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
