@@ -210,9 +210,11 @@ def _all_plain(column: pd.Series) -> pd.Series | None:
     if not isinstance(column.dtype, pd.StringDtype):
         return None
     text = pa.array(column, pa.large_string(), from_pandas=True)
-    for zone in ("UTC", None):
+    first = text.drop_null()[:1]  # a column that PyArrow can't read takes it longer than pandas needs
+    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
         with suppress(pa.ArrowInvalid):
-            found = text.cast(pa.timestamp("us", zone)).to_numpy(zero_copy_only=False)
+            first.cast(kind)
+            found = text.cast(kind).to_numpy(zero_copy_only=False)
             return pd.Series(found, index=column.index).dt.tz_localize("UTC")
     return None
 
