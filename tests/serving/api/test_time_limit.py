@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from database.settings import Settings
 from serving.api.time_limit import TimeLimit
 
 SECONDS = 0.05
@@ -102,3 +104,17 @@ async def test_an_answer_that_has_begun_takes_its_time(http: httpx.AsyncClient) 
 async def test_another_limit_is_not_taken_for_this_one(http: httpx.AsyncClient) -> None:
     with pytest.raises(TimeoutError, match="not this limit"):
         await http.get("/fails")
+
+
+async def test_the_app_has_a_limit_within_ids_and_metrics(
+    served: Any, plane: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("serving.api.app.TimeLimit", partial(TimeLimit, seconds=SECONDS))
+    monkeypatch.setattr(plane, "status", hang)
+    http = await served(settings, new=True)
+    answer = await http.get("/status", headers={"X-Request-ID": "late"})
+    assert (answer.status_code, answer.headers["x-request-id"]) == (504, "late")
+    assert 'status="504"' in (await http.get("/api/v1/metrics")).text
