@@ -203,8 +203,9 @@ class VectorIndex:
 
     def _search_filtered(self, base: VectorBase, query: Vector, k: int, allowed: Mask) -> Places:
         """Places of candidates for the k nearest among the allowed vectors, int64[m]."""
-        of_rows = self._base_places[np.flatnonzero(allowed[: len(self._base_places)])]
-        places: Places = of_rows[(of_rows >= 0) & self._base_valid[of_rows]].astype(np.int64)
+        places = self._base_places[np.flatnonzero(allowed[: len(self._base_places)])].astype(np.int64)
+        places = places[places >= 0]
+        places = places[self._base_valid[places]]
         count = min(k, len(places))
         if len(places) > EXACT_BELOW:
             valid = np.zeros(len(base.rows), dtype=np.bool_)

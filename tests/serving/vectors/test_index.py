@@ -139,6 +139,15 @@ def test_the_first_of_many_that_are_asked_for_are_those_of_all_candidates(
     assert np.mean(shared) >= 0.97
 
 
+def test_a_bundle_without_items_is_searched_like_any() -> None:
+    none = np.zeros((0, 4), dtype=np.float32)
+    base = VectorBase(none, build_index(none, 10, PROBES, 42), np.zeros(0, np.int32), np.zeros(0, np.bool_))
+    index = VectorIndex(4, base)
+    index.put(2, np.array([1, 0, 0, 0], dtype=np.float32))
+    rows, cosines = index.search(np.array([1, 0, 0, 0], dtype=np.float32), 3, np.ones(3, dtype=np.bool_))
+    assert rows.tolist() == [2] and cosines.tolist() == [1]
+
+
 @pytest.mark.parametrize("dimension", [3, 16, 385])
 def test_a_few_of_the_overlay_have_the_cosines_that_they_have_among_all(dimension: int) -> None:
     random = np.random.default_rng(0)

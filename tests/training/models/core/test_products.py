@@ -39,3 +39,9 @@ def test_a_product_depends_on_its_row_alone(width: int) -> None:
 def test_what_does_not_lie_as_it_should_is_refused() -> None:
     with pytest.raises(ValueError, match="contiguous"):
         products_at(np.zeros((4, 6), dtype=np.float32)[:, ::2], np.arange(4), np.zeros(3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_a_vector_of_another_length_is_refused(length: int) -> None:
+    with pytest.raises(ValueError, match="rows of 3"):
+        products_at(np.zeros((4, 3), dtype=np.float32), np.arange(4), np.zeros(length, dtype=np.float32))
