@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from database.items import ItemRow
-from serving.catalogue import variants
+from serving.catalogue import catalogue as catalogues
+from serving.catalogue import fields, variants
 from serving.catalogue.index import LiveIndex
 from serving.catalogue.rankings import Rankings, stamp
 from serving.catalogue.signals import TrendingScores
+from serving.conditions.masks import Masks
 from serving.lists import recipes
 from serving.lists.executor import MadeList, make_list
 from serving.lists.recommender import basket_history
@@ -45,6 +47,7 @@ ITEMS = build_shop(3, 60, 10).snapshot
 PLACES = st.integers(0, len(ITEMS) - 1)
 QUERIES = ("red mug", "wooden card teapot", "mug", "card ribbon", "gift")
 CARDS = st.lists(st.sampled_from([*SHADES[:2], *STUFFS[:2], "mug", "card"]), min_size=1, max_size=4)
+FILTERS = ("price < 11 and not (price = 1)", "price = null or kind = 'article'")
 PRICES = st.sampled_from([None, 0.0, 1.0, 2.5, 10.0, 12.0])
 
 
@@ -54,6 +57,7 @@ class Worker:
     def __init__(self) -> None:
         self.params = world_params()
         self.index = LiveIndex(ENCODER, DIMENSION, Synonyms(Path("none")), self.params.search)
+        self._masks = Masks(self.index.catalogue)
         self._rankings: Rankings | None = None
 
     def lists(self, now: datetime, trending: TrendingScores, asked: str) -> dict[str, Any]:
@@ -69,6 +73,12 @@ class Worker:
             "by price": self._make(recipes.LISTING, sort=Sort("price", "number", descending=True)),
             "by rating": self._make(recipes.LISTING, sort=Sort("rating", "number", descending=False)),
         }
+        for number, text in enumerate(FILTERS):
+            few = {"permitted": self._masks.mask(text)}
+            found[f"{text} by price"] = self._make(
+                recipes.LISTING, sort=Sort("price", "number", descending=bool(number)), **few
+            )
+            found[text] = self._make(recipes.SEARCH_PAGES, query="mug", vector=encode("mug"), **few)
         if row >= 0:
             user = User("ann", basket_history(np.array([row], dtype=np.int32)), day=now.date())
             about: dict[str, Any] = {"item": row, "user": user}
@@ -108,13 +118,20 @@ class Worker:
 class Changes(RuleBasedStateMachine):
     """Items come, change, are hidden and deleted; lists are asked for in between."""
 
-    @initialize(few=st.integers(0, 2), common=st.sampled_from([2, 8, 10_000]))
-    def begin(self, few: int, common: int) -> None:
+    @initialize(
+        few=st.integers(0, 2),
+        common=st.sampled_from([2, 8, 10_000]),
+        front=st.sampled_from([8, 20, 20_000]),
+        told=st.sampled_from([4, 256]),
+    )
+    def begin(self, few: int, common: int, front: int, told: int) -> None:
         self._patches = [
             patch.object(contexts, "WHOLE_CATALOGUE", LARGE),
             patch.object(variants, "_REGROUPED", few),
             patch.object(postings, "COMMON", common),
             patch.object(titles, "_CANDIDATES", 8),
+            patch.object(fields, "FRONT", front),
+            patch.object(catalogues, "_LATEST", told),
         ]
         for each in self._patches:
             each.start()
