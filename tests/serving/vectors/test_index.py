@@ -72,6 +72,24 @@ def test_the_nearest_of_a_kind_are_found_whatever_is_asked(
     assert np.mean(recalls) >= least
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("axis", [1, 2])
+def test_the_nearest_are_found_where_all_that_is_allowed_lies_elsewhere(
+    index: VectorIndex, vectors: Vectors, axis: int
+) -> None:
+    """As in a category beside the one that is asked about: few of the nearest lists hold any of it."""
+    base = index._base
+    assert base is not None
+    there = vectors[:, axis] > np.quantile(vectors[:, axis], 0.75)
+    allowed = np.zeros(len(vectors), dtype=np.bool_)
+    allowed[base.rows[there]] = True
+    recalls = []
+    for query in vectors[np.random.default_rng(2).choice(np.flatnonzero(~there), QUERIES)]:
+        _, cosines = index.search(query, NEAREST, allowed)
+        recalls.append(float((cosines >= np.sort(vectors[there] @ query)[-NEAREST] - 1e-6).mean()))
+    assert np.mean(recalls) >= 0.97
+
+
 def test_a_kind_that_is_compared_whole_is_smaller_than_one_that_is_not() -> None:
     assert COUNTS["content"] < EXACT_BELOW < COUNTS["article"]
 
