@@ -19,7 +19,8 @@ _MOST_COMPARED = 1000
 """Vectors that are compared for hundreds of nearest; twice as many as are asked for, where that is more."""
 
 _MORE = 3
-"""Where one of so many rows is allowed, at least, so many times as many are looked for among all."""
+"""Where one of so many rows is allowed, at least, so many times as many are looked for among all, in so many
+times as many lists."""
 
 _ENOUGH = 0.75
 """Share of them that must be allowed in a search of all vectors, so that there are still some to spare."""
@@ -194,9 +195,11 @@ class VectorIndex:
         # An exact index compares all of them anyway.
         if not hasattr(base.index, "nprobe") or count < _ENOUGH * wanted:
             return None
-        more = len(allowed) / count
-        asked = int(wanted * more) if more <= _MORE else wanted
-        nearest: Places = base.index.search(query.reshape(1, -1), asked)[1][0]
+        among = len(allowed) if len(allowed) <= _MORE * count else count
+        faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
+        parameters = faiss.SearchParametersIVF(nprobe=_probes(base.index, among, count))
+        asked = wanted * among // count
+        nearest: Places = base.index.search(query.reshape(1, -1), asked, params=parameters)[1][0]
         nearest = nearest[nearest >= 0]
         kept = nearest[self._base_valid[nearest] & allowed[base.rows[nearest]]][:wanted]
         return kept if len(kept) >= _ENOUGH * wanted else None
@@ -271,17 +274,20 @@ def _inverse(rows: Rows) -> Rows:
 def _parameters(index: Any, valid: Mask, count: int) -> Any:
     """FAISS search parameters that let only the `count` valid places through, for the index's own kind.
 
-    The fewer are let through, the more inverted lists are read: as many vectors are compared. Half as many
-    miss some of the first ten where it is a category that is let through, and the query is of another.
+    The fewer are let through, the more inverted lists are read. Half as many would miss some of the first ten
+    where it is a category that is let through, and the query is of another.
     """
     faiss: Any = importlib.import_module("faiss")  # its type stubs describe an older interface
     # FAISS tests bit i & 7 of byte i >> 3: the lowest bit first.
     selector = faiss.IDSelectorBitmap(np.packbits(valid, bitorder="little"))
     if isinstance(index, faiss.IndexIVF):
-        # -(-a // b) rounds up.
-        probes = min(index.nlist, -(-index.nprobe * len(valid) // count))
-        return faiss.SearchParametersIVF(sel=selector, nprobe=probes)
+        return faiss.SearchParametersIVF(sel=selector, nprobe=_probes(index, len(valid), count))
     return faiss.SearchParameters(sel=selector)
+
+
+def _probes(index: Any, among: int, count: int) -> int:
+    """Inverted lists to read where `count` of `among` vectors are allowed: as many of these are compared."""
+    return int(min(index.nlist, -(-index.nprobe * among // count)))  # rounded up
 
 
 def _nothing() -> tuple[Rows, NDArray[np.float32]]:
