@@ -51,12 +51,12 @@ class VectorIndex:
 
     def __init__(self, dimension: int, base: VectorBase | None = None) -> None:
         self.dimension = dimension
-        self._base = base
+        self._base = base if base is not None and len(base.rows) else None
         self._overlay = np.zeros((256, dimension), dtype=np.float32)
         self._overlay_rows = np.zeros(256, dtype=np.int32)
         self._slots: dict[int, int] = {}
-        self._base_places = _inverse(np.zeros(0, dtype=np.int32) if base is None else base.rows)
-        self._base_valid: Mask = np.zeros(0, dtype=np.bool_) if base is None else base.present.copy()
+        self._base_places = _inverse(np.zeros(0, np.int32) if self._base is None else self._base.rows)
+        self._base_valid: Mask = np.zeros(0, np.bool_) if self._base is None else self._base.present.copy()
 
     def __len__(self) -> int:
         return int(self._base_valid.sum()) + len(self._slots)

@@ -182,6 +182,10 @@ def test_a_bundle_without_items_is_searched_like_any() -> None:
     index.put(2, np.array([1, 0, 0, 0], dtype=np.float32))
     rows, cosines = index.search(np.array([1, 0, 0, 0], dtype=np.float32), 3, np.ones(3, dtype=np.bool_))
     assert rows.tolist() == [2] and cosines.tolist() == [1]
+    asked = np.arange(4, dtype=np.int32)
+    assert index.cosines_of(np.array([1, 0, 0, 0], dtype=np.float32), asked).tolist() == [0, 0, 1, 0]
+    assert index.gather(asked).tolist() == [[0] * 4, [0] * 4, [1, 0, 0, 0], [0] * 4]
+    assert index.get(1) is None and len(index) == 1 and index.held(4).tolist() == [False, False, True, False]
 
 
 @pytest.mark.parametrize("dimension", [3, 16, 385])
