@@ -71,7 +71,10 @@ def _context(size: int, sort: Sort | None, params: Params) -> Context:
     for row, price in enumerate(np.round(random.random(size) * 100, 2).tolist()):
         numbers.put(row, price)
     catalogue = SimpleNamespace(
-        listed=lambda kinds: live, fields=SimpleNamespace(numbers=lambda field, kind: numbers), reserved=0
+        listed=lambda kinds: live,
+        fields=SimpleNamespace(numbers=lambda field, kind: numbers),
+        reserved=0,
+        given_back=0,
     )
     popularity = random.random(size, dtype=np.float32)
     identity = random.integers(0, 2**63, size, dtype=np.uint64)
