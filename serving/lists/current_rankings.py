@@ -25,10 +25,16 @@ class CurrentRankings:
         if found is None or found.stamp != stamp(catalogue, trending):
             found = Rankings(catalogue, trending, policy.bundle, policy.params.ranking, found)
             self._of_bundles[policy.bundle] = found
-        # What is kept of a bundle keeps it in memory, and its items' rows from being given back.
+        self.let_go()
+        return found
+
+    def let_go(self) -> None:
+        """Forget what is of a bundle that no list is made with.
+
+        It keeps the bundle in memory, and the rows of its items from being given back.
+        """
         for gone in self._of_bundles.keys() - self._components.arms.bundles():
             del self._of_bundles[gone]
-        return found
 
     async def prepare(self, policy: Policy, *, values: bool) -> None:
         """Compute what an edit has made old, before it is needed and with others let in between.

@@ -23,7 +23,7 @@ from serving.lists.executor import MadeList, make_list
 from serving.lists.home import Home, make_home
 from serving.lists.recipes import Recipe
 from serving.lists.remembered import MadeOf, RememberedLists
-from serving.lists.repeating import ALWAYS, Lasting, Repeating
+from serving.lists.repeating import ALWAYS, Lasting, Moment, Repeating
 from serving.lists.shared_answers import SharedAnswer
 from serving.lists.users import UserReader
 from serving.request_context import current_request
@@ -116,6 +116,7 @@ class Recommender:
             return None
         events = await self._users.events(found[0].user_id)
         if self._repeating.take(found[0], events):
+            self._let_go(self._repeating.moment())
             return found
         request = current_request.get()
         if request is not None:
@@ -140,12 +141,17 @@ class Recommender:
         fresh = catalogue.revision == revision and user.user_id not in feed.forgotten
         return policy.epsilon <= 0 and bool(events.latest) and fresh
 
-    def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
-        """What a user's lists depend on beside their events: they are the same while this is."""
-        moment = self._repeating.moment()
+    def _let_go(self, moment: Moment) -> None:
+        """Forget lists and rankings of before this moment, and with them the bundles that made them."""
+        self._rankings.let_go()
         self.remembered.keep_only(moment)
         self._single.keep_only(moment)
         self.answers.keep_only(moment)
+
+    def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
+        """What a user's lists depend on beside their events: they are the same while this is."""
+        moment = self._repeating.moment()
+        self._let_go(moment)
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.
