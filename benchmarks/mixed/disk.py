@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.mixed.beside import beside
+
 EVERY_SECONDS = 0.1
 _PAGE = bytes(8192)
 """What PostgreSQL writes at the least."""
@@ -18,27 +20,21 @@ class DiskWaits:
     def __init__(self, folder: Path) -> None:
         """`folder` is on the disk that is meant."""
         self._folder = folder
-        self._over = threading.Event()
         self.seconds: list[float] = []
         """Each wait, in the order of time."""
 
     @contextmanager
     def watched(self) -> Iterator["DiskWaits"]:
         """Write a page ten times a second for as long as the block runs, in the same place."""
-        thread = threading.Thread(target=self._watch, daemon=True)
-        thread.start()
-        try:
+        with beside(self._watch):
             yield self
-        finally:
-            self._over.set()
-            thread.join()
 
     @property
     def worst_ms(self) -> float:
         """The longest wait."""
         return 1000 * max(self.seconds)
 
-    def _watch(self) -> None:
+    def _watch(self, over: threading.Event) -> None:
         file = os.open(self._folder / "synced", os.O_CREAT | os.O_WRONLY)
         try:
             while True:
@@ -46,7 +42,7 @@ class DiskWaits:
                 os.pwrite(file, _PAGE, 0)
                 os.fsync(file)
                 self.seconds.append(time.perf_counter() - begin)
-                if self._over.wait(EVERY_SECONDS):
+                if over.wait(EVERY_SECONDS):
                     return
         finally:
             os.close(file)

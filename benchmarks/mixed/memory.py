@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 
 import psutil
 
+from benchmarks.mixed.beside import beside
 from benchmarks.report import table
 from benchmarks.resident import own_bytes
 
@@ -19,20 +20,14 @@ class WorkerMemory:
 
     def __init__(self, server: psutil.Process) -> None:
         self._server = server
-        self._over = threading.Event()
         self.seen: list[tuple[float, list[int]]] = []
         """Seconds since the first look, and bytes of each worker that no other process shares."""
 
     @contextmanager
     def watched(self) -> Iterator["WorkerMemory"]:
         """Look at the workers for as long as the block runs."""
-        thread = threading.Thread(target=self._watch, daemon=True)
-        thread.start()
-        try:
+        with beside(self._watch):
             yield self
-        finally:
-            self._over.set()
-            thread.join()
 
     def tell(self) -> None:
         """Print a dozen of the looks, the first and the last among them."""
@@ -44,10 +39,10 @@ class WorkerMemory:
         ]
         table("Memory of each worker's own", ("minutes", "MB"), rows)
 
-    def _watch(self) -> None:
+    def _watch(self, over: threading.Event) -> None:
         begin = time.monotonic()
         while True:
             with suppress(psutil.NoSuchProcess):  # a worker that ends is not there at the next look
                 self.seen.append((time.monotonic() - begin, own_bytes(self._server)))
-            if self._over.wait(EVERY_SECONDS):
+            if over.wait(EVERY_SECONDS):
                 return
