@@ -108,6 +108,13 @@ class Showing:
         return self._logged[1]
 
 
+def showing_of(
+    policy: Policy, user_id: str | None, lists: Iterable[MadeList], *, cold: bool, sampled: bool
+) -> Showing:
+    """Of lists that were made by a policy."""
+    return Showing(made_by(policy), user_id, map(shown_list, lists), cold=cold, sampled=sampled)
+
+
 @dataclass(frozen=True, slots=True)
 class Logging:
     """How the lists of one answer are logged."""

@@ -14,7 +14,7 @@ from serving.catalogue.rankings import Rankings
 from serving.components import Components
 from serving.errors import ItemNotFoundError, ModelNotReadyError
 from serving.experiments.arms import Policy
-from serving.experiments.exposure import Showing, made_by, shown_list
+from serving.experiments.exposure import showing_of
 from serving.experiments.running import NO_EXPERIMENT, Assignment
 from serving.lists import recipes
 from serving.lists.answers import Answers
@@ -115,8 +115,10 @@ class Recommender:
         if found is None:
             return None
         events = await self._users.events(found[0].user_id)
-        if self._repeating.take(found[0], events):
-            self._let_go(self._repeating.moment())
+        moment = self._repeating.take(found[0], events)
+        if moment is not None:
+            self._rankings.let_go()
+            self._keep_only(moment)
             return found
         request = current_request.get()
         if request is not None:
@@ -141,9 +143,8 @@ class Recommender:
         fresh = catalogue.revision == revision and user.user_id not in feed.forgotten
         return policy.epsilon <= 0 and bool(events.latest) and fresh
 
-    def _let_go(self, moment: Moment) -> None:
-        """Forget lists and rankings of before this moment, and with them the bundles that made them."""
-        self._rankings.let_go()
+    def _keep_only(self, moment: Moment) -> None:
+        """Forget lists and answers of another moment than this, and with them the bundles that made them."""
         self.remembered.keep_only(moment)
         self._single.keep_only(moment)
         self.answers.keep_only(moment)
@@ -151,7 +152,7 @@ class Recommender:
     def _state(self, policy: Policy, user: User) -> tuple[object, ...]:
         """What a user's lists depend on beside their events: they are the same while this is."""
         moment = self._repeating.moment()
-        self._let_go(moment)
+        self._keep_only(moment)
         return (
             user.day,
             # What a search means comes later than its words while the embedding model is busy.
@@ -353,8 +354,7 @@ class Recommender:
         made = make(policy)
         cold = user.history.events < policy.params.blend.cold_below
         sampled = not user.known and not assignment.in_full
-        lists = map(shown_list, logged(made))
-        showing = Showing(made_by(policy), user.user_id, lists, cold=cold, sampled=sampled)
+        showing = showing_of(policy, user.user_id, logged(made), cold=cold, sampled=sampled)
         logging = components.exposure.show(showing)
         if lasting is not None:
             self._repeating.note(showing, lasting)
@@ -386,7 +386,7 @@ class Recommender:
             asked = wanted | {"vector": wanted.get("vector") is not None}
             key = (recipe.name, n, kinds, tuple(sorted(asked.items())))
             made = self._single.get(key, MadeOf(UserEvents(), 0, self._state(policy, NOBODY)), anew)
-        showing = Showing(made_by(policy), None, [shown_list(made)], cold=False, sampled=False)
+        showing = showing_of(policy, None, [made], cold=False, sampled=False)
         self._components.exposure.show(showing)
         if remembered:
             self._repeating.note(showing, lasting)

@@ -90,20 +90,21 @@ class Repeating:
 
     def shared(self, asked: bytes) -> tuple[SharedAnswer, bytes] | None:
         """What a worker has answered to this at this moment, and its body: `take` tells whether it holds."""
-        moment = self._shared_moment()
+        moment = self._shared_moment(self.moment())
         found = None if moment is None else self._components.shared_answers.find(asked)
         return found if found is not None and found[0].moment == moment else None
 
-    def take(self, found: SharedAnswer, events: UserEvents) -> bool:
-        """Whether what a worker has answered is what this one would, from a user's events of now.
+    def take(self, found: SharedAnswer, events: UserEvents) -> Moment | None:
+        """This moment, if what a worker has answered is what this one would, from a user's events of now.
 
-        If so, it is counted and logged as this request's.
+        Then it is counted and logged as this request's.
         """
         request, feed, now = current_request.get(), self._components.feed, self._clock()
+        moment = self.moment()
         holds = (
             request is not None
             and not request.stale
-            and found.moment == self._shared_moment()
+            and found.moment == self._shared_moment(moment)
             and found.made_at <= now <= found.until
             and now.timestamp() < found.listed_until
             and found.day == now.date()
@@ -111,12 +112,12 @@ class Repeating:
             and found.events == _digest_of(events)
         )
         if request is None or not holds:
-            return False
+            return None
         request.ignored, request.shown = found.ignored, found.shown
         showing = Showing(found.by, found.user_id, found.lists, cold=found.cold, sampled=False)
         self._components.exposure.show(showing)
-        self.note(showing, Lasting(self.moment(), ref(events), found.day, found.until))
-        return True
+        self.note(showing, Lasting(moment, ref(events), found.day, found.until))
+        return moment
 
     def _share(
         self, asked: bytes, headers: Headers, route: str, body: bytes, *, showing: Showing, lasting: Lasting
@@ -124,10 +125,11 @@ class Repeating:
         """See `serving.request_context.Request.share`."""
         request = current_request.get()
         events = None if lasting.events is None else lasting.events()
-        moment, day, user_id = self._shared_moment(), lasting.day, showing.user_id
+        now = self.moment()
+        moment, day, user_id = self._shared_moment(now), lasting.day, showing.user_id
         if request is None or moment is None or events is None or day is None or user_id is None:
             return
-        if lasting.moment != self.moment():
+        if lasting.moment != now:
             return
         shared = SharedAnswer(
             moment,
@@ -147,8 +149,8 @@ class Repeating:
         )
         self._components.shared_answers.keep(asked, shared, body)
 
-    def _shared_moment(self) -> str | None:
-        """This moment as any worker tells it; None where lists are made of what only this one knows.
+    def _shared_moment(self, moment: Moment) -> str | None:
+        """This `moment` as any worker tells it; None where lists are made of what only this one knows.
 
         Its numbers are the database's. The index may hold what is newer, and nothing older.
         """
@@ -160,7 +162,7 @@ class Repeating:
         if feed.behind or components.experiments.running or components.arms.bundles() != {deployed}:
             return None
         # The revision counts what this worker has seen: `applied` stands for it.
-        _, trending, bundle_id, _, forgotten, synonyms = self.moment()
+        _, trending, bundle_id, _, forgotten, synonyms = moment
         return repr((feed.applied, trending, bundle_id, forgotten, synonyms, self._made_by))
 
     def _lasts(self, user_id: str | None, lasting: Lasting) -> bool:

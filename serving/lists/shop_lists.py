@@ -17,7 +17,7 @@ from serving.conditions.masks import Masks, resolved
 from serving.conditions.tree import Field, FilterError
 from serving.errors import DatabaseUnavailableError, ItemNotFoundError
 from serving.experiments.arms import Policy
-from serving.experiments.exposure import Showing, made_by, shown_list
+from serving.experiments.exposure import showing_of
 from serving.experiments.running import NO_EXPERIMENT
 from serving.lists import recipes
 from serving.lists.executor import FALLBACK_MODELS, MadeList, make_list
@@ -241,9 +241,7 @@ class ShopLists(Recommender):
         policy = self._components.arms.policy(NO_EXPERIMENT)
         made = replace(make(policy), shared=user is NOBODY)
         cold = user.history.events < policy.params.blend.cold_below
-        self._components.exposure.show(
-            Showing(made_by(policy), None, [shown_list(made)], cold=cold, sampled=False)
-        )
+        self._components.exposure.show(showing_of(policy, None, [made], cold=cold, sampled=False))
         return made
 
     def _for_anyone(self, recipe: Recipe, list_request: ListRequest, **asked: Any) -> MadeList:
