@@ -20,15 +20,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from database import items
 from database.connection import libpq_url
 from database.experiments import Arm, ExperimentError, start_experiment, stop_experiment
-from database.items import Embedding, embedding_text, text_hash
 from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.plane import LivePlane
 from serving.types import Ranked
 from tests.serving.words import BagOfWords
-from tests.serving.worker import Clock, Deployer, shop_items
+from tests.serving.worker import Clock, Deployer, fill_shop, shop_items
 from training.params import Params
 from training.pipeline.trending import score_trending
 
@@ -58,13 +56,7 @@ class Shop:
 
     async def _fill(self) -> None:
         self.pool = await asyncpg.create_pool(self.dsn, min_size=1, max_size=4)
-        encoder = BagOfWords()
-        async with self.pool.acquire() as conn:
-            for item_id, content in shop_items():
-                text = embedding_text(content.title, content.category, None, (), None)
-                vector = encoder.encode([text])[0]
-                made = Embedding(encoder.name, text_hash(text), vector)
-                await items.insert_item(conn, item_id, content, made)
+        await fill_shop(self.pool)
         self.workers = [await self.open(), await self.open()]
 
     async def open(self) -> LivePlane:

@@ -25,6 +25,7 @@ from training.models.fpgrowth import FpGrowthConfig
 from training.models.nmf import NmfConfig
 from training.models.registry import fit_model
 from training.params import Params, load_params
+from training.pipeline.trending import score_trending
 
 MODELS = ("als", "nmf", "tfidf", "embeddings", "fpgrowth", "popularity")
 SHOP = {
@@ -95,16 +96,28 @@ async def pool(database) -> AsyncIterator[asyncpg.Pool]:  # type: ignore[no-unty
     await opened.close()
 
 
-@pytest.fixture
-async def shop(pool: asyncpg.Pool) -> list[str]:
-    """The 18 products in the database, with their vectors; gives their ids."""
+async def fill_shop(pool: asyncpg.Pool) -> None:
+    """Insert the products of `shop_items`, with their vectors."""
     encoder = BagOfWords()
     async with pool.acquire() as conn:
         for item_id, content in shop_items():
             text = embedding_text(content.title, content.category, None, (), None)
             vector = encoder.encode([text])[0]
             await items.insert_item(conn, item_id, content, Embedding(encoder.name, text_hash(text), vector))
+
+
+@pytest.fixture
+async def shop(pool: asyncpg.Pool) -> list[str]:
+    """The 18 products in the database, with their vectors; gives their ids."""
+    await fill_shop(pool)
     return [item_id for item_id, _ in shop_items()]
+
+
+def score_trends(dsn: str, now: datetime, params: Params) -> None:
+    """Compute trending anew, as its DAG does."""
+    with psycopg2.connect(dsn) as conn:
+        score_trending(conn, now, params)
+    conn.close()
 
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]

@@ -19,10 +19,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from database import items
 from database.connection import libpq_url
 from database.experiments import Arm, ExperimentError, start_experiment, stop_experiment
-from database.items import Embedding, embedding_text, text_hash
 from database.settings import Settings
 from serving.api.app import create_app
 from serving.catalogue.drafts import InteractionDraft, ItemChanges, ItemDraft
@@ -30,9 +28,8 @@ from serving.lists.shared_answers import OFFERED, SharedAnswers
 from serving.plane import LivePlane
 from tests.serving.api.test_repeats import LOGGED, Asking, click, client_of
 from tests.serving.words import BagOfWords
-from tests.serving.worker import Clock, Deployer, OpenPlane, logged, shop_items
+from tests.serving.worker import Clock, Deployer, OpenPlane, fill_shop, logged, score_trends, shop_items
 from training.params import Params
-from training.pipeline.trending import score_trending
 
 T = TypeVar("T")
 
@@ -76,12 +73,7 @@ class Shop:
 
     async def _fill(self) -> None:
         self.pool = await asyncpg.create_pool(self.dsn, min_size=1, max_size=12)
-        encoder = BagOfWords()
-        async with self.pool.acquire() as conn:
-            for item_id, content in shop_items():
-                text = embedding_text(content.title, content.category, None, (), None)
-                made = Embedding(encoder.name, text_hash(text), encoder.encode([text])[0])
-                await items.insert_item(conn, item_id, content, made)
+        await fill_shop(self.pool)
         for number in range(3):
             self.workers.append(await self._open(number))
             self.apps.append(self._app(number))
@@ -232,9 +224,7 @@ class Days(RuleBasedStateMachine):
 
     @rule()
     def count_trending(self) -> None:
-        with psycopg2.connect(self.shop.dsn) as conn:
-            score_trending(conn, self.shop.clock(), self.shop.params)
-        conn.close()
+        score_trends(self.shop.dsn, self.shop.clock(), self.shop.params)
 
     @rule(starts=st.booleans())
     def experiment(self, starts: bool) -> None:
@@ -390,10 +380,8 @@ async def test_a_page_of_before_a_change_is_made_anew_after_it(
     await click(one, "ann", "TEA0000000")
     asked = HOMES[0].format(user="ann")
 
-    async def trends() -> None:
-        with psycopg2.connect(database.dsn) as conn:
-            score_trending(conn, clock.now + timedelta(minutes=1), small_params)
-        conn.close()
+    async def trend() -> None:
+        score_trends(database.dsn, clock.now + timedelta(minutes=1), small_params)
 
     async def deploy_another() -> None:
         deploy("second", seed=1)
@@ -404,7 +392,7 @@ async def test_a_page_of_before_a_change_is_made_anew_after_it(
         lambda: pool.execute("delete from interactions where item_id = 'OFF0000001'"),
         lambda: one.update_item("TEA0000002", {"title": "tea cosy, knitted"}),
         lambda: one.delete_user("bea", lambda row: None),
-        trends,
+        trend,
         deploy_another,
     ]
     await click(one, "bea", "TEA0000001")

@@ -13,7 +13,6 @@ from weakref import ref
 
 import asyncpg
 import httpx
-import psycopg2
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
@@ -25,9 +24,8 @@ from serving.api.protocol import PlaneProtocol
 from serving.catalogue.drafts import InteractionDraft
 from serving.lists.answers import Answer, Answers
 from serving.plane import LivePlane
-from tests.serving.worker import Clock, OpenPlane, logged
+from tests.serving.worker import Clock, OpenPlane, logged, score_trends
 from training.params import Params
-from training.pipeline.trending import score_trending
 
 HOME = "/recommendations/home?user_id=ann&response_limit=6"
 ASKED = (
@@ -178,10 +176,8 @@ async def test_nothing_is_repeated_that_has_changed(
     async def sql(statement: str) -> None:
         await asking.pool.execute(statement)
 
-    async def trends() -> None:
-        with psycopg2.connect(database.dsn) as conn:
-            score_trending(conn, clock.now + timedelta(minutes=1), small_params)
-        conn.close()
+    async def trend() -> None:
+        score_trends(database.dsn, clock.now + timedelta(minutes=1), small_params)
 
     async def deploy_another() -> None:
         deploy("second", seed=1)
@@ -197,7 +193,7 @@ async def test_nothing_is_repeated_that_has_changed(
         (lambda: sql("delete from interactions where item_id = 'OFF0000001'"), (HOME,)),
         (lambda: other.update_item("TEA0000001", {"title": "tea cosy, knitted"}), (HOME, ASKED[4], ASKED[5])),
         (lambda: other.update_item("TEA0000002", {"hidden": True}), (HOME, ASKED[4], ASKED[5])),
-        (trends, (HOME, ASKED[6])),
+        (trend, (HOME, ASKED[6])),
         (deploy_another, (HOME, ASKED[4])),
         (lambda: pass_days(1), (HOME,)),
         (lambda: pass_days(40), (HOME,)),
