@@ -26,9 +26,8 @@ from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.plane import LivePlane
 from serving.types import Ranked
 from tests.serving.words import BagOfWords
-from tests.serving.worker import Clock, Deployer, fill_shop, shop_items
+from tests.serving.worker import Clock, Deployer, fill_shop, score_trends, shop_items
 from training.params import Params
-from training.pipeline.trending import score_trending
 
 T = TypeVar("T")
 
@@ -137,10 +136,7 @@ class Days(RuleBasedStateMachine):
 
     @rule()
     def count_trending(self) -> None:
-        params = self.shop.params
-        with psycopg2.connect(self.shop.dsn) as conn:
-            score_trending(conn, self.shop.clock(), params)
-        conn.close()
+        score_trends(self.shop.dsn, self.shop.clock(), self.shop.params)
 
     @rule(number=st.integers(0, 1))
     def restart(self, number: int) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +18,8 @@ from serving.catalogue.drafts import InteractionDraft, ItemDraft
 from serving.lists import executor, home, recommender
 from serving.lists.remembered import ENTRY_BYTES, MadeOf, RememberedLists
 from serving.plane import LivePlane
-from tests.serving.worker import Clock
+from tests.serving.worker import Clock, score_trends
 from training.params import Params
-from training.pipeline.trending import score_trending
 
 OpenPlane = Callable[[], Awaitable[LivePlane]]
 
@@ -93,9 +91,7 @@ async def test_lists_are_made_once_until_something_changes(
         clock.now += timedelta(days=40)
 
     async def trends() -> None:
-        with psycopg2.connect(database.dsn) as conn:
-            score_trending(conn, clock.now + timedelta(minutes=1), small_params)
-        conn.close()
+        score_trends(database.dsn, clock.now + timedelta(minutes=1), small_params)
 
     for change in (click_elsewhere, trends, edit, hide, deploy_another, tomorrow, a_month_later):
         before = await plane.lists.home("ann", 6)

@@ -4,12 +4,11 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg2
 
 from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
+from tests.serving.worker import score_trends
 from training.params import Params
-from training.pipeline.trending import score_trending
 
 
 async def test_a_skipped_item_tops_no_list(
@@ -29,9 +28,7 @@ async def test_a_skipped_item_tops_no_list(
     for number in range(10):
         click = InteractionDraft(user_id=f"v{number}", event_type="product_click", item_id="GAR0000001")
         await plane.record_interaction(click)
-    with psycopg2.connect(database.dsn) as conn:
-        score_trending(conn, datetime.now(UTC), small_params)
-    conn.close()
+    score_trends(database.dsn, datetime.now(UTC), small_params)
     for user in ("u20", "u21", "v1", "stranger"):
         home = await plane.lists.home(user, 10)
         lists = (home.personalized, home.trending, home.best_value, home.diverse_picks)
