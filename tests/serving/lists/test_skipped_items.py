@@ -4,7 +4,6 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-
 from serving.catalogue.drafts import InteractionDraft
 from serving.plane import LivePlane
 from tests.serving.worker import score_trends
