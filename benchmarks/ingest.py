@@ -4,12 +4,12 @@ The reference copies the same file into one table and then builds the keys that 
 nothing, finds no duplicates and knows no users, items or months.
 """
 
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 
 import click
 import numpy as np
@@ -17,10 +17,12 @@ import pandas as pd
 import psutil
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
+from benchmarks.growth import Sides, grow, growth_option, tell_growth
 from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.speed.reviews import RATINGS, reviews
 from benchmarks.temporary_database import temporary_database
+from benchmarks.timed import Timed, in_megabytes, peak, reset_peak
 from database.ingest import ADAPTERS, ingest_file
 
 LEAST = 0.6
@@ -61,48 +63,67 @@ def write_log(path: Path, rows: int, seed: int = 0) -> int:
 @click.command()
 @click.option("--rows", default=RATINGS, show_default=True, help="Of the log.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Each side, in turns.")
+@growth_option
 @page_option
-def run(rows: int, rounds: int, page: Path | None) -> None:
-    """Load a log both ways into servers of their own, and print seconds, rows a second, ratio.
+def run(*, rows: int, rounds: int, growth: bool, page: Path | None) -> None:
+    """Row 8: load a log both ways into servers of their own.
 
-    Processor seconds are those of this process and of all of the database's server.
+    Processor seconds are those of this process and of all of the database's server; memory is this process's.
     """
-    sides: dict[str, list[tuple[float, float]]] = {"ours": [], "COPY and keys": []}
+    how = f"{rounds} rounds"
+    count, sides = _compare(rows, rounds)
+    tell_rows([_row(count, sides)], how, page)
+    if growth:
+        data = f"ingestion; {count:,} ratings"
+        tell_growth(grow(8, data, rows, sides, lambda size: _compare(size, rounds)[1]), how, page)
+
+
+def _compare(rows: int, rounds: int) -> tuple[int, Sides]:
+    """How many rows the log has, and what both sides took; who begins changes each round."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
         count = write_log(path, rows)
-        for _ in range(rounds):
-            with temporary_database(durable=True) as (_, conn):
-                sides["ours"].append(_timed(conn, lambda: _ingest(conn, path, count)))
-                sides["COPY and keys"].append(_timed(conn, lambda: _copy(conn, path)))
-    medians = {
-        name: [statistics.median(each) for each in zip(*times, strict=True)] for name, times in sides.items()
-    }
-    theirs = medians["COPY and keys"]
+        loads = {"ours": lambda conn: _ingest(conn, path, count), "reference": lambda conn: _copy(conn, path)}
+        took: dict[str, list[Timed]] = {name: [] for name in loads}
+        for number in range(rounds):
+            for name in sorted(loads, reverse=number % 2 == 1):
+                # Each into a server of its own: what one has yet to write would keep the other waiting.
+                with temporary_database(durable=True) as (_, conn):
+                    took[name].append(_timed(conn, loads[name]))
+    ours, reference = map(_joined, took.values())
     table(
         f"{count:,} ratings as CSV, medians of {rounds} rounds (target: {LEAST:g} of the rows a second)",
         ("", "seconds", "rows/s", "of bare", "processor s", "rows/s of it", "of bare"),
-        [
-            (name, wall, count / wall, theirs[0] / wall, used, count / used, theirs[1] / used)
-            for name, (wall, used) in medians.items()
-        ],
+        [_line(name, count, side, reference) for name, side in (("ours", ours), ("COPY and keys", reference))],
     )
-    _tell_row(sides, count, page)
+    return count, (ours, reference)
 
 
-def _tell_row(sides: Mapping[str, Sequence[tuple[float, float]]], count: int, page: Path | None) -> None:
-    walls = [[wall for wall, _ in times] for times in sides.values()]
+def _line(name: str, count: int, side: Timed, reference: Timed) -> tuple[object, ...]:
+    wall, used = side.median, median(side.processor)
+    of_bare = reference.median / wall, median(reference.processor) / used
+    return name, wall, count / wall, of_bare[0], used, count / used, of_bare[1]
+
+
+def _joined(rounds: Sequence[Timed]) -> Timed:
+    return Timed(
+        tuple(each.median for each in rounds),
+        tuple(median(each.processor) for each in rounds),
+        max(each.peak_bytes for each in rounds),
+    )
+
+
+def _row(count: int, sides: Sides) -> Row:
     ours, theirs = (
-        f"{count / statistics.median(wall):,.0f} rows/s (worst {count / max(wall):,.0f})" for wall in walls
+        f"{count / side.median:,.0f} rows/s (worst {count / side.worst:,.0f}); {in_megabytes(side.peak_bytes)}"
+        for side in sides
     )
-    ratio = statistics.median(walls[1]) / statistics.median(walls[0])
+    ratio = sides[1].median / sides[0].median
     what = f"ingestion; bare COPY and the same keys; {count:,} ratings"
-    row = Row(8, what, ours, theirs, f"{ratio:.3f}", f"≥ {LEAST:g} of its rows/s", ratio >= LEAST)
-    tell_rows([row], f"{len(walls[0])} rounds", page)
+    return Row(8, what, ours, theirs, f"{ratio:.3f}", f"≥ {LEAST:g} of its rows/s", ratio >= LEAST)
 
 
-def _timed(conn: Connection, load: Callable[[], None]) -> tuple[float, float]:
-    """Seconds on the clock, and of the processor."""
+def _timed(conn: Connection, load: Callable[[Connection], None]) -> Timed:
     server = psutil.Process(conn.get_backend_pid()).parent()
     if server is None:
         raise click.ClickException("the server of the connection has ended")
@@ -114,9 +135,10 @@ def _timed(conn: Connection, load: Callable[[], None]) -> tuple[float, float]:
                 seconds += sum(child.cpu_times()[:2])
         return float(seconds + sum(server.cpu_times()[:4]))
 
+    resident = reset_peak()
     started, before = time.perf_counter(), used()
-    load()
-    return time.perf_counter() - started, used() - before
+    load(conn)
+    return Timed((time.perf_counter() - started,), (used() - before,), peak() - resident)
 
 
 def _ingest(conn: Connection, path: Path, rows: int) -> None:

@@ -1,4 +1,4 @@
-"""The one table of docs/benchmarks.md: what was asked, what was measured, whether it was reached.
+"""The table of docs/benchmarks.md: what was asked, what was measured, whether it was reached.
 
 A benchmark writes its own rows and leaves the others as they are; those of another machine say so.
 """
@@ -6,7 +6,7 @@ A benchmark writes its own rows and leaves the others as they are; those of anot
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -75,11 +75,28 @@ def tell_rows(rows: Sequence[Row], how: str, page: Path | None) -> None:
         how: the size of the measurement, such as "5 rounds".
         page: with the marks of the table; None: print only.
     """
-    text = table(_COLUMNS, [row.cells(how_measured(how)) for row in rows])
+    write_table(_COLUMNS, lambda measured: [row.cells(measured) for row in rows], how, page, _MARKS)
+
+
+def write_table(
+    columns: Sequence[str],
+    cells: Callable[[str], Sequence[Sequence[str]]],
+    how: str,
+    page: Path | None,
+    marks: tuple[str, str],
+) -> None:
+    """Print rows of a table whose first two columns name them, and write them into a page.
+
+    Args:
+        cells: the rows; takes what their last column says.
+        how: the size of the measurement.
+        page: with the marks of the table; None: print only.
+    """
+    text = table(columns, cells(how_measured(how)))
     click.echo(f"\n{text}")
     if page is not None:
-        section = of_machine(between(page.read_text(), _MARKS), machine())
-        replace_between(page, _MARKS, f"{machine()}.\n\n{merged(section, text)}")
+        section = of_machine(between(page.read_text(), marks), machine())
+        replace_between(page, marks, f"{machine()}.\n\n{merged(section, text)}")
 
 
 def of_machine(section: str, now: str) -> str:

@@ -33,8 +33,8 @@ from database.settings import REPOSITORY
 
 WORKERS = 2
 CONNECTIONS = 8
-SECONDS = 3
-ROUNDS = 5
+SECONDS = 2
+ROUNDS = 9
 _READY_SECONDS = 600
 _STOP_SECONDS = 60
 
@@ -88,12 +88,16 @@ def run(rounds: int, seconds: int, page: Path | None) -> None:
         size = _size_of(ports["BentoML"], asked["home"][0])
         ports["app"] = start("app", (*bare, "serving.service:app"), {})
         ports["raw ASGI"] = start("raw ASGI", (*bare, "benchmarks.raw:app"), {SIZE: str(size)})
-        found: dict[str, dict[str, list[LoadResult]]] = {}
+        for port in ports.values():
+            drive(port, asked["mixed"], seconds, CONNECTIONS)
+        found: dict[str, dict[str, list[LoadResult]]] = {
+            kind: {name: [] for name in ports} for kind in asked
+        }
         for number in range(rounds):
-            # Who begins changes each round: what else the machine does falls on all alike.
-            for name in sorted(ports, reverse=number % 2 == 1):
-                for kind, one in _measure(ports[name], asked, seconds).items():
-                    found.setdefault(kind, {}).setdefault(name, []).append(one)
+            for kind, requests in asked.items():
+                # One after the other, and who begins changes: what else the machine does falls on all alike.
+                for name in sorted(ports, reverse=number % 2 == 1):
+                    found[kind][name].append(drive(ports[name], requests, seconds, CONNECTIONS))
     _tell(found, rounds)
     tell_rows(_compared(found), f"{rounds} rounds of {seconds} s", page)
 
@@ -114,11 +118,6 @@ def _size_of(port: int, request: Request) -> int:
     """How many bytes the body of an answer has. Raises HTTPError for an answer that is an error."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{request.path}", timeout=60) as answer:
         return len(answer.read())
-
-
-def _measure(port: int, asked: Mapping[str, list[Request]], seconds: int) -> dict[str, LoadResult]:
-    drive(port, asked["mixed"], seconds, CONNECTIONS)
-    return {name: drive(port, requests, seconds, CONNECTIONS) for name, requests in asked.items()}
 
 
 def _tell(found: Mapping[str, Mapping[str, Sequence[LoadResult]]], rounds: int) -> None:

@@ -33,7 +33,7 @@ _NOTE = "benchmark"
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(0), help="Of the daily run.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(0), help="Of the daily run.")
 @click.option("--small", is_flag=True, help="Few resamples and smoke queries, for a busy machine.")
 @page_option
 def run(rounds: int, small: bool, page: Path | None) -> None:

@@ -34,6 +34,7 @@ _OPTIONS = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    "wal_buffers": "64MB",  # a large file's events and keys don't wait for what is written before them
     "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",

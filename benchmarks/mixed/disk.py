@@ -10,6 +10,9 @@ from pathlib import Path
 from benchmarks.mixed.beside import beside
 
 EVERY_SECONDS = 0.1
+CALM_MS, CALM_TIMES = 20.0, 200
+"""The disk has come to rest once nobody has waited longer in so many waits."""
+_MOST_SECONDS = 240.0
 _PAGE = bytes(8192)
 """What PostgreSQL writes at the least."""
 
@@ -33,6 +36,20 @@ class DiskWaits:
     def worst_ms(self) -> float:
         """The longest wait."""
         return 1000 * max(self.seconds)
+
+    def await_calm(self) -> bool:
+        """Wait until the disk has come to rest; whether it has, within some minutes.
+
+        For up to a minute after much has been written a disk may keep everybody waiting.
+        """
+        give_up = time.monotonic() + _MOST_SECONDS
+        with self.watched():
+            while time.monotonic() < give_up:
+                last = self.seconds[-CALM_TIMES:]
+                if len(last) == CALM_TIMES and 1000 * max(last) <= CALM_MS:
+                    return True
+                time.sleep(EVERY_SECONDS)
+        return False
 
     def _watch(self, over: threading.Event) -> None:
         file = os.open(self._folder / "synced", os.O_CREAT | os.O_WRONLY)

@@ -1,7 +1,8 @@
 """The mixed load: 10,000 requests a minute, with trending and a bundle swap within, and as fast as it goes.
 
 60 % home pages, 15 % a product's list, 10 % searches, 10 % clicks, 5 % ALS lists; two workers, the generator
-on the same machine. What fails, or is not answered, counts as an error.
+on the same machine: Locust where each request has its moment, wrk, which takes less of the machine, where all
+is asked that can be answered. What fails, or is not answered, counts as an error.
 """
 
 import json
@@ -27,6 +28,7 @@ import click
 import psutil
 import psycopg2
 
+from benchmarks import load
 from benchmarks.mixed.disk import DiskWaits
 from benchmarks.mixed.generator import SHOPPERS, install
 from benchmarks.mixed.memory import WorkerMemory
@@ -49,7 +51,7 @@ FULL_A_MINUTE, FULL_P95_MS = 120_000, 100.0
 MIX = {"home": 12, "product": 3, "search": 2, "click": 2, "als": 1}
 """Of twenty requests."""
 WAITING, FULL_CONNECTIONS = 100, 16
-_WARM_SECONDS = 5.0
+_WARM_SECONDS = 5
 _TRENDING = "from training.pipeline.trending import refresh_trending; refresh_trending()"
 
 Request = tuple[str, str, str, str | None]
@@ -95,7 +97,9 @@ def percentile_ms(times: Sequence[float], share: float) -> float:
 @click.option("--memory", is_flag=True, help="Look at the workers' memory: it stops each for up to 16 ms.")
 @click.option("--users", default=USERS, show_default=True, type=click.IntRange(1), help="Who ask.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="As fast as it goes.")
-@click.option("--full-seconds", default=10.0, show_default=True, help="Of each of these rounds.")
+@click.option(
+    "--full-seconds", default=10, show_default=True, type=click.IntRange(1), help="Of each of these rounds."
+)
 @page_option
 def run(
     *,
@@ -104,7 +108,7 @@ def run(
     users: int,
     memory: bool,
     rounds: int,
-    full_seconds: float,
+    full_seconds: int,
     page: Path | None,
 ) -> None:
     """The mixed load on the sample: rows 1 and 2."""
@@ -115,26 +119,26 @@ def run(
         with prepare_shop(folder, users) as (environment, asking):
             dsn = libpq_url(environment["DATABASE_URL"])
             items, second = _popular_items(dsn), _same_again(folder)
-            requests = folder / "requests.json"
-            requests.write_text(json.dumps(mix(asking, items)))
+            mixed, requests = mix(asking, items), folder / "requests.json"
+            requests.write_text(json.dumps(mixed))
             variables = {**environment, "SHORTLIST_SERVICE_WORKERS": str(WORKERS)}
+            _settle(dsn, folder)
             with served(command, variables, folder) as (port, process):
-                ask = partial(_ask, python, port, requests)
-                ask(_WARM_SECONDS)
-                full = [ask(full_seconds) for _ in range(rounds)]
+                asked = [load.Request(method, path, body) for _, method, path, body in mixed]
+                drive_full = partial(load.drive, port, asked, connections=FULL_CONNECTIONS)
+                drive_full(seconds=_WARM_SECONDS)
                 within = (lambda: _refresh_trending(variables), lambda: _activate(dsn, second))
                 workers, disk = WorkerMemory(psutil.Process(process.pid)), DiskWaits(folder)
                 with workers.watched() if memory else nullcontext(), disk.watched():
-                    paced = ask(seconds, rate=a_minute / 60, users=WAITING, within=within)
+                    paced = _ask(python, port, requests, seconds, a_minute / 60, within)
                 _require_bundle(port, second)
-    for number, each in enumerate(full, start=1):
-        _tell_kinds(f"As fast as it goes, round {number}", each)
+                full = [drive_full(seconds=full_seconds) for _ in range(rounds)]
     _tell_kinds(f"At {a_minute:,} a minute", paced)
     if memory:
         workers.tell()
     if a_minute == A_MINUTE:
         tell_rows([_paced_row(paced, disk)], f"{seconds:.0f} s", page)
-    tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds:.0f} s", page)
+    tell_rows([_full_row(full)], f"{rounds} rounds of {full_seconds} s", page)
 
 
 def mix(users: Sequence[str], items: Sequence[str], seed: int = 0) -> list[Request]:
@@ -191,6 +195,18 @@ def _popular_items(dsn: str) -> list[str]:
     return items
 
 
+def _settle(dsn: str, folder: Path) -> None:
+    """Have on disk what was written to make the shop, and the disk at rest: clicks would wait for it."""
+    conn = psycopg2.connect(dsn)
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        cursor.execute("checkpoint")
+    conn.close()
+    os.sync()
+    if not DiskWaits(folder).await_calm():
+        click.echo("the disk has not come to rest: what clicks wait for it is in the figures")
+
+
 def _activate(dsn: str, bundle: StoredBundle) -> None:
     with psycopg2.connect(dsn) as conn:
         deployments.activate(conn, bundle.bundle_id, bundle.tag, bundle.manifest, "benchmark")
@@ -208,15 +224,13 @@ def _ask(
     port: int,
     requests: Path,
     seconds: float,
-    *,
-    rate: float | None = None,
-    users: int = FULL_CONNECTIONS,
+    rate: float,
     within: Sequence[Callable[[], None]] = (),
 ) -> Asked:
     """Let Locust ask; what is to happen within is spread evenly over the time."""
     command = [str(python), str(SHOPPERS), f"http://127.0.0.1:{port}"]
-    command += ["--requests", str(requests), "--seconds", str(seconds), "--users", str(users)]
-    command += ["--rate", str(rate)] if rate else []
+    command += ["--requests", str(requests), "--seconds", str(seconds)]
+    command += ["--rate", str(rate), "--users", str(WAITING)]
     failures: list[BaseException] = []
 
     def happen() -> None:
@@ -233,7 +247,7 @@ def _ask(
     thread.join()
     if failures:
         raise failures[0]
-    return read(json.loads(said), seconds, round(seconds * rate) if rate else 0)
+    return read(json.loads(said), seconds, round(seconds * rate))
 
 
 def read(found: Sequence[tuple[str, float, int, float]], seconds: float, due: int = 0) -> Asked:
@@ -301,9 +315,9 @@ def _paced_row(asked: Asked, disk: DiskWaits) -> Row:
     )
 
 
-def _full_row(rounds: Sequence[Asked]) -> Row:
-    rate, p95 = median(each.a_minute for each in rounds), median(each.ms(0.95) for each in rounds)
-    worst = min(each.a_minute for each in rounds)
+def _full_row(rounds: Sequence[load.LoadResult]) -> Row:
+    rate, p95 = 60 * median(each.rate for each in rounds), median(each.p95_ms for each in rounds)
+    worst = 60 * min(each.rate for each in rounds)
     errors = sum(each.failed for each in rounds)
     return Row(
         2,

@@ -1,9 +1,8 @@
 """`python shoppers.py ADDRESS`: requests of a file, asked by Locust; answers to stdout.
 
-Run by the Python of an environment of its own (generator.py), so it imports nothing of Shortlist. Where a
-rate is asked, each request has its moment, whether or not those before it have been answered, and its time
-counts from then: a server that stands still is charged with all who wait. As long as fewer than `--users`
-wait, that is.
+Run by the Python of an environment of its own (generator.py), so it imports nothing of Shortlist. Each
+request has its moment, whether or not those before it have been answered, and its time counts from then: a
+server that stands still is charged with all who wait. As long as fewer than `--users` wait, that is.
 """
 
 import json
@@ -18,6 +17,8 @@ from locust import FastHttpUser
 from locust.env import Environment
 from locust.exception import StopUser
 
+TIMER_SECONDS = 0.001
+"""What gevent's timers count in: a request that is sent so little late has waited for nobody."""
 SPAWNED_SECONDS = 2.0
 """Until all users are there; nothing is asked before."""
 _GIVE_UP_SECONDS = 60.0
@@ -29,8 +30,8 @@ Request = tuple[str, str, str, str | None]
 class Requests:
     """The requests to be asked, in order, over and over, and the answers."""
 
-    def __init__(self, asked: list[Request], rate: float | None, begin: float, until: float) -> None:
-        """`rate` is requests a second, None for as fast as they are answered; moments by perf_counter."""
+    def __init__(self, asked: list[Request], rate: float, begin: float, until: float) -> None:
+        """`rate` is requests a second; moments by perf_counter."""
         self.asked = asked
         self.rate = rate
         self.begin = begin
@@ -41,26 +42,26 @@ class Requests:
     def ask_next(self, user: Any) -> None:
         """Let a user of Locust's ask the next request, at its moment."""
         number, self._taken = self._taken, self._taken + 1
-        due = self.begin + (number / self.rate if self.rate else 0.0)
+        due = self.begin + number / self.rate
         gevent.sleep(max(due - time.perf_counter(), 0.0))
         # What is due is asked, however late.
-        if (due if self.rate else time.perf_counter()) >= self.until:
+        if due >= self.until:
             raise StopUser
         kind, method, path, body = self.asked[number % len(self.asked)]
-        sent = due if self.rate else time.perf_counter()
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        moment = min(time.perf_counter(), due + TIMER_SECONDS)
         answer = user.client.request(method, path, name=kind, data=body, headers=headers)
-        took = time.perf_counter() - sent
-        self.found.append((kind, took, answer.status_code, sent - self.begin))
+        took = time.perf_counter() - moment
+        self.found.append((kind, took, answer.status_code, due - self.begin))
 
 
 @click.command()
 @click.argument("address")
 @click.option("--requests", type=click.Path(path_type=Path), required=True, help="JSON: a list of them.")
 @click.option("--seconds", type=float, required=True)
-@click.option("--rate", type=float, help="Requests a second; without it, as fast as they are answered.")
+@click.option("--rate", type=float, required=True, help="Requests a second.")
 @click.option("--users", type=int, required=True, help="How many may wait at a time.")
-def main(address: str, requests: Path, seconds: float, rate: float | None, users: int) -> None:
+def main(address: str, requests: Path, seconds: float, rate: float, users: int) -> None:
     """Ask, and write of every answer, as JSON: kind, seconds, status, and when it was asked, in seconds."""
     begin = time.perf_counter() + SPAWNED_SECONDS
     every = Requests(json.loads(requests.read_text()), rate, begin, begin + seconds)

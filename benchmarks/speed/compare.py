@@ -2,18 +2,15 @@
 
 import gc
 import math
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
+from benchmarks.timed import Timed, peak, reset_peak
+
 ROUNDS = 5
-_STATUS = Path("/proc/self/status")
-_RESET = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # proc(5): the peak of the resident set begins anew
 
 
 @dataclass(frozen=True)
@@ -43,26 +40,8 @@ class Benchmark:
     """Of the comparison; the growth is measured at a tenth of it and at a hundredth too."""
     row: int
     """Its number in the table of all comparisons."""
-
-
-@dataclass(frozen=True)
-class Timed:
-    """One side of a comparison."""
-
-    seconds: tuple[float, ...]
-    """A figure a round."""
-    processor: tuple[float, ...]
-    """Seconds of the processor, of all threads: other work on the machine changes them little."""
-    peak_bytes: int
-    """The most memory that a round added to what the process had; 0 where the system does not tell."""
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    @property
-    def worst(self) -> float:
-        return max(self.seconds)
+    most_memory: float = math.inf
+    """The memory that we add must be at most so many times what the reference adds."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +61,10 @@ class Comparison:
 
     @property
     def reached(self) -> bool:
-        """Whether we are as fast as we have to be."""
-        return self.ratio <= self.benchmark.most
+        """Whether we are as fast as we have to be, and as small."""
+        most = self.benchmark.most_memory * self.reference.peak_bytes
+        small = math.isinf(self.benchmark.most_memory) or self.ours.peak_bytes <= most
+        return self.ratio <= self.benchmark.most and small
 
 
 def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS) -> Comparison:
@@ -101,62 +82,16 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
         for name in sorted(sides, reverse=number % 2 == 1):
             results.pop(name, None)
             gc.collect()
-            before = _reset_peak()
+            before = reset_peak()
             started, used = time.perf_counter(), time.process_time()
             results[name] = sides[name]()
             seconds[name].append(time.perf_counter() - started)
             processor[name].append(time.process_time() - used)
-            peaks[name] = max(peaks[name], _peak() - before)
+            peaks[name] = max(peaks[name], peak() - before)
     ours, reference = (Timed(tuple(seconds[name]), tuple(processor[name]), peaks[name]) for name in sides)
     return Comparison(
         benchmark, pair.data, ours, reference, pair.agree(results["ours"], results["reference"])
     )
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How a job's cost grows from a hundredth of a size to that size."""
-
-    data: str
-    """What the largest is done on."""
-    sizes: tuple[int, ...]
-    ours: tuple[Timed, ...]
-    reference: tuple[Timed, ...]
-
-    def exponent(self, side: str) -> float:
-        """p of seconds of the processor ~ size^p, by least squares over the logarithms.
-
-        `side` is ours or reference.
-        """
-        x = [math.log(size) for size in self.sizes]
-        y = [math.log(statistics.median(timed.processor)) for timed in getattr(self, side)]
-        return statistics.linear_regression(x, y).slope
-
-
-def grow(benchmark: Benchmark, size: int, whole: Comparison, rounds: int = ROUNDS) -> Growth:
-    """The job at a hundredth of a size and at a tenth; at the size itself it is done already."""
-    sizes = (max(1, size // 100), max(1, size // 10), size)
-    done = [*(compare(benchmark, each, rounds) for each in sizes[:2]), whole]
-    return Growth(
-        whole.data, sizes, tuple(each.ours for each in done), tuple(each.reference for each in done)
-    )
-
-
-def _reset_peak() -> int:
-    """Bytes resident now; from now on the peak counts from here."""
-    if not _RESET.exists():
-        return 0
-    _RESET.write_text(_RESET_PEAK)
-    return _status("VmRSS")
-
-
-def _peak() -> int:
-    return _status("VmHWM") if _RESET.exists() else 0
-
-
-def _status(name: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-    return int(line.split()[1]) * 1024
 
 
 def print_line(comparison: Comparison) -> None:

@@ -131,6 +131,6 @@ def _titles(count: int) -> tuple[str, ...]:
 BENCHMARKS = (
     Benchmark("rules", "pair rules of baskets", "mlxtend's fpgrowth(max_len=2)", 1 / 50, _rules, 100_000, 11),
     Benchmark(
-        "tfidf", "TF-IDF neighbours", "scikit-learn's cosines, argpartition", 1 / 2.5, _words, 99_000, 12
+        "tfidf", "TF-IDF neighbours", "scikit-learn's cosines, argpartition", 1 / 2.5, _words, 99_000, 12, 0.1
     ),
 )

@@ -1,13 +1,16 @@
 """`python -m benchmarks speed`: how fast we are, and how fast what people would use instead."""
 
+import math
+from functools import partial
 from pathlib import Path
 
 import click
 
-from benchmarks.rows import how_measured, machine, page_option, replace_between, tell_rows
+from benchmarks.growth import Sides, grow, growth_option, tell_growth
+from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.speed import factors, neighbours, texts, top, vectors
-from benchmarks.speed.compare import ROUNDS, compare, grow, print_line
-from benchmarks.speed.page import MARKS, compared, grown, row_of
+from benchmarks.speed.compare import ROUNDS, Benchmark, Comparison, compare, print_line
+from benchmarks.timed import Timed, in_megabytes, in_seconds
 
 BENCHMARKS = {
     each.name: each
@@ -29,24 +32,40 @@ BENCHMARKS = {
 @click.option(
     "--part", default=1.0, type=click.FloatRange(0, 1, min_open=True), help="Of the size, for a quick look."
 )
-@click.option("--growth", is_flag=True, help="Measure at a hundredth and at a tenth of it too.")
+@growth_option
 @page_option
 def run(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page: Path | None) -> None:
     """Run the named benchmarks, or all of them: rows 5 to 7 and 9 to 13."""
-    chosen = [BENCHMARKS[name] for name in names or BENCHMARKS]
     how = f"{rounds} rounds" if part == 1.0 else f"{rounds} rounds at {part:g} of the size"
-    done, growths = [], []
-    for benchmark in chosen:
+    for benchmark in (BENCHMARKS[name] for name in names or BENCHMARKS):
         size = max(1, int(benchmark.size * part))
-        done.append(compare(benchmark, size, rounds))
-        print_line(done[-1])
-        tell_rows([row_of(done[-1])], how, page)
+        done = compare(benchmark, size, rounds)
+        print_line(done)
+        tell_rows([_row(done)], how, page)
         if growth:
-            growths.append((benchmark, grow(benchmark, size, done[-1], rounds)))
-            click.echo(f"\n{grown(growths[-1:])}")
-    text = f"{machine()}; {how_measured(how)}.\n\n{compared(done)}"
-    if growth:
-        text += f"\n\n{grown(growths)}"
-    click.echo(f"\n{text}")
-    if page is not None and not names:
-        replace_between(page, MARKS, text)
+            whole, smaller = (done.ours, done.reference), partial(_sides, benchmark, rounds)
+            tell_growth(grow(benchmark.row, f"{benchmark.name}; {done.data}", size, whole, smaller), how, page)
+
+
+def _sides(benchmark: Benchmark, rounds: int, size: int) -> Sides:
+    done = compare(benchmark, size, rounds)
+    return done.ours, done.reference
+
+
+def _row(done: Comparison) -> Row:
+    """The comparison's row of the table of all."""
+    asked = done.benchmark
+    small = "" if math.isinf(asked.most_memory) else f", memory ≤ {asked.most_memory:g}"
+    return Row(
+        asked.row,
+        f"{asked.what}; {asked.reference}; {done.data}; {done.agreement}",
+        _told(done.ours),
+        _told(done.reference),
+        f"{done.ratio:.3f}",
+        f"≤ {asked.most:.3g}{small}",
+        done.reached,
+    )
+
+
+def _told(side: Timed) -> str:
+    return f"{in_seconds(side.median)} (worst {in_seconds(side.worst)}); {in_megabytes(side.peak_bytes)}"

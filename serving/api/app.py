@@ -30,6 +30,7 @@ from serving.api.airflow_runs import Airflow
 from serving.api.allowed_hosts import AllowedHosts
 from serving.api.auth import ADMINISTRATION, is_private, is_read, key_list, refuse_exposure
 from serving.api.connections import ClosedInTurn, Connections
+from serving.api.failures import Failures
 from serving.api.middleware import BodyLimit, Envelope, HeadAsGet, KeyCheck, RateLimit
 from serving.api.origins import Origins
 from serving.api.protocol import PlaneProtocol
@@ -123,10 +124,11 @@ def _middleware(
             metrics=metrics,
             connections=connections,
         ),
+        Middleware(AllowedHosts, settings=settings),
+        Middleware(Origins, settings=settings, exposed=_EXPOSED),
+        Middleware(Failures),
         Middleware(TimeLimit),
     ]
-    layers.append(Middleware(AllowedHosts, settings=settings))
-    layers.append(Middleware(Origins, settings=settings, exposed=_EXPOSED))
     if settings.rate_limit_per_minute:
         layers.append(Middleware(RateLimit, settings=settings))
     if key_list(settings):

@@ -1,11 +1,11 @@
 """The middleware, as plain ASGI: each class does one thing before a request reaches its router.
 
-Order, outermost first: Envelope (ids, metrics, last-resort error), TimeLimit (time_limit.py), AllowedHosts,
-CORS, RateLimit, KeyCheck, BodyLimit, HeadAsGet, Repeats (repeats.py).
+Order, outermost first: Envelope (ids, metrics), AllowedHosts (allowed_hosts.py), Origins (origins.py), Failures
+(failures.py), TimeLimit (time_limit.py), RateLimit, KeyCheck, BodyLimit, HeadAsGet, Repeats (repeats.py). A
+page of another origin may read what is answered within Origins, errors too.
 """
 
 import asyncio
-import logging
 import random
 import re
 import time
@@ -19,12 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from database.settings import Settings
 from serving.api.auth import Keys, given_key, is_loopback, is_public, key_of_beacon
 from serving.api.connections import Connections
-from serving.api.errors import INTERNAL, ApiError, error_answer
+from serving.api.errors import ApiError, error_answer
 from serving.api.unknown_fields import HEADER, header_of
 from serving.observe.http_metrics import Metrics
 from serving.request_context import Request, current_request
-
-logger = logging.getLogger(__name__)
 
 MAX_DEPTH = 32
 """Deepest nesting of a JSON body."""
@@ -45,7 +43,7 @@ _MAX_CLIENTS = 10_000
 
 
 class Envelope:
-    """Gives a request its id, normalises its path, counts it, and answers 500 in the one shape.
+    """Gives a request its id, normalises its path, and counts it.
 
     It has the server close a connection that would be better off at another worker.
     """
@@ -99,9 +97,6 @@ class Envelope:
 
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception:
-            logger.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id.decode())
-            await error_answer(500, "internal_error", INTERNAL)(scope, receive, send_with_headers)
         finally:
             self._connections.end()
             self._metrics.observe(scope, status, time.perf_counter() - started)

@@ -1,7 +1,10 @@
 """Origins whose pages may call the service, changed while it runs."""
 
+import asyncio
 import os
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -13,6 +16,7 @@ from starlette.testclient import TestClient
 from database.settings import Settings
 from serving.api import origins
 from serving.api.origins import Origins
+from serving.api.time_limit import TimeLimit
 
 ONE, OTHER, SAME_LENGTH = "https://one.example", "https://other.example", "https://two.example"
 
@@ -86,3 +90,22 @@ def test_the_environment_goes_before_the_file(
     monkeypatch.setenv("SHORTLIST_CORS_ORIGINS", OTHER)
     file.write_text(f"SHORTLIST_CORS_ORIGINS={ONE}\n")
     assert allowed(client, OTHER) and not allowed(client, ONE)
+
+
+async def test_a_page_of_another_origin_can_read_what_went_wrong(
+    served: Any, plane: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("serving.api.app.TimeLimit", partial(TimeLimit, seconds=0.05))
+    http = await served(Settings(_env_file=None, cors_origins=ONE), new=True)
+    plane.failure = RuntimeError("nothing foresaw it")
+    failed = await http.get("/status", headers={"Origin": ONE})
+    monkeypatch.setattr(plane, "status", hang)
+    late = await http.get("/status", headers={"Origin": ONE})
+    refused = await http.get("/nowhere", headers={"Origin": ONE})
+    for answer, status in ((failed, 500), (late, 504), (refused, 404)):
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, ONE)
+        assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+        assert answer.headers["x-request-id"]
