@@ -67,7 +67,7 @@ rollback: install ## serve the bundle that served before: make rollback REASON="
 replay: install ## rebuild a bundle from its snapshot, params and seed, and compare: make replay BUNDLE=id
 	@$(PY) -m training.pipeline.replay "$(BUNDLE)"
 
-bench: install ## benchmarks of speed, into docs/benchmarks.md; hours (NAME=mixed, service, platform, write, speed, ingest or resident: only these; NAME="speed als": only that one)
+bench: install ## benchmarks of speed, into docs/benchmarks.md; hours (NAME=mixed, service, platform, write, speed, ingest, resident or lists: only these; NAME="speed als": only that one)
 	@BENCHMARKS_PAGE=docs/benchmarks.md $(PY) -m benchmarks $(NAME)
 
 # From PyPI alone, and from wheels alone: what only this machine has must not be taken for granted. Earlier pins are kept.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: both sides of each comparison in one run, and the table of docs/benchmarks.md."""
+"""`python -m benchmarks`: both sides of each comparison in one run, and the tables of docs/benchmarks.md."""
 
 import logging
 

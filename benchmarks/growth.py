@@ -50,7 +50,7 @@ class Growth:
 
 
 def grow(row: int, data: str, size: int, whole: Sides, smaller: Callable[[int], Sides]) -> Growth:
-    """The job at a hundredth of a size and at a tenth, by `smaller`; at the size itself it is done already."""
+    """The job at a hundredth of a size and at a tenth, by `smaller`; at the size itself it is done."""
     sizes = (max(1, size // 100), max(1, size // 10), size)
     done = (smaller(sizes[0]), smaller(sizes[1]), whole)
     return Growth(row, data, sizes, *zip(*done, strict=True))
@@ -63,7 +63,11 @@ def tell_growth(growth: Growth, how: str, page: Path | None) -> None:
         how: the size of the measurement, such as "5 rounds".
         page: with the marks of the table; None: print only.
     """
-    write_table(_COLUMNS, lambda measured: [growth.cells(side, measured) for side in SIDES], how, page, _MARKS)
+    write_table(
+        _COLUMNS, lambda measured: [growth.cells(side, measured) for side in SIDES], how, page, _MARKS
+    )
 
 
-growth_option = click.option("--growth", is_flag=True, help="Measure at a hundredth and at a tenth of it too.")
+growth_option = click.option(
+    "--growth", is_flag=True, help="Measure at a hundredth and at a tenth of it too."
+)

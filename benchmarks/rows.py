@@ -1,4 +1,4 @@
-"""The table of docs/benchmarks.md: what was asked, what was measured, whether it was reached.
+"""The tables of docs/benchmarks.md: what was asked, what was measured, whether it was reached.
 
 A benchmark writes its own rows and leaves the others as they are; those of another machine say so.
 """
@@ -118,7 +118,7 @@ def _measured(line: str) -> str:
 def merged(before: str, now: str) -> str:
     """The table with the new rows in place of those of the same number and name, in order of the numbers.
 
-    A row's name is its `what` as far as the first semicolon.
+    A row's name is its second cell as far as the first semicolon.
     """
     found: dict[tuple[int, str], str] = {}
     for line in (*before.splitlines(), *now.splitlines()):

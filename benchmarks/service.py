@@ -90,9 +90,7 @@ def run(rounds: int, seconds: int, page: Path | None) -> None:
         ports["raw ASGI"] = start("raw ASGI", (*bare, "benchmarks.raw:app"), {SIZE: str(size)})
         for port in ports.values():
             drive(port, asked["mixed"], seconds, CONNECTIONS)
-        found: dict[str, dict[str, list[LoadResult]]] = {
-            kind: {name: [] for name in ports} for kind in asked
-        }
+        found: dict[str, dict[str, list[LoadResult]]] = {kind: {name: [] for name in ports} for kind in asked}
         for number in range(rounds):
             for kind, requests in asked.items():
                 # One after the other, and who begins changes: what else the machine does falls on all alike.

@@ -1,6 +1,8 @@
 """What one side of a comparison took: seconds, and the memory that it added to its process."""
 
+import ctypes
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,8 @@ class Timed:
     """A figure a round."""
     processor: tuple[float, ...]
     """Seconds of the processor, of all threads: other work on the machine changes them little."""
-    peak_bytes: int
-    """The most memory that a round added to what the process had; 0 where the system does not tell."""
+    peak_bytes: int | None
+    """The most memory that a round added to what the process had; None where the system does not tell."""
 
     @property
     def median(self) -> float:
@@ -29,17 +31,27 @@ class Timed:
         return max(self.seconds)
 
 
-def reset_peak() -> int:
-    """Bytes resident now; from now on the peak counts from here."""
+def reset_peak() -> int | None:
+    """Bytes resident now, from which the peak counts from now on; None where the system does not tell.
+
+    What is free goes back to the system before: else nobody would see who takes it again.
+    """
     if not _RESET.exists():
-        return 0
+        return None
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        trim(0)
     _RESET.write_text(_RESET_PEAK)
     return _status("VmRSS")
 
 
-def peak() -> int:
-    """The most bytes that were resident since the peak was reset; 0 where the system does not tell."""
-    return _status("VmHWM") if _RESET.exists() else 0
+def added_since(resident: int | None) -> int | None:
+    """The most bytes above `resident`, which `reset_peak` told, that there have been since."""
+    return None if resident is None else max(0, _status("VmHWM") - resident)
+
+
+def most(peaks: Sequence[int | None]) -> int | None:
+    """The largest of those that are known."""
+    return max((each for each in peaks if each is not None), default=None)
 
 
 def _status(name: str) -> int:
@@ -48,10 +60,10 @@ def _status(name: str) -> int:
 
 
 def in_seconds(value: float) -> str:
-    """Seconds in words."""
-    return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
+    """Seconds in words, three digits of them."""
+    return f"{1000 * value:.3g} ms" if value < 0.9995 else f"{value:.3g} s"
 
 
-def in_megabytes(peak_bytes: int) -> str:
+def in_megabytes(peak_bytes: int | None) -> str:
     """Memory in words; "?" where it is not known."""
-    return f"{peak_bytes / 1e6:,.0f} MB" if peak_bytes else "?"
+    return "?" if peak_bytes is None else f"{peak_bytes / 1e6:,.0f} MB"

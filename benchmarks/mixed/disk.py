@@ -12,7 +12,7 @@ from benchmarks.mixed.beside import beside
 EVERY_SECONDS = 0.1
 CALM_MS, CALM_TIMES = 20.0, 200
 """The disk has come to rest once nobody has waited longer in so many waits."""
-_MOST_SECONDS = 240.0
+MOST_SECONDS = 240.0
 _PAGE = bytes(8192)
 """What PostgreSQL writes at the least."""
 
@@ -42,7 +42,7 @@ class DiskWaits:
 
         For up to a minute after much has been written a disk may keep everybody waiting.
         """
-        give_up = time.monotonic() + _MOST_SECONDS
+        give_up = time.monotonic() + MOST_SECONDS
         with self.watched():
             while time.monotonic() < give_up:
                 last = self.seconds[-CALM_TIMES:]

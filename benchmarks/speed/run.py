@@ -44,7 +44,9 @@ def run(*, names: tuple[str, ...], rounds: int, part: float, growth: bool, page:
         tell_rows([_row(done)], how, page)
         if growth:
             whole, smaller = (done.ours, done.reference), partial(_sides, benchmark, rounds)
-            tell_growth(grow(benchmark.row, f"{benchmark.name}; {done.data}", size, whole, smaller), how, page)
+            tell_growth(
+                grow(benchmark.row, f"{benchmark.name}; {done.data}", size, whole, smaller), how, page
+            )
 
 
 def _sides(benchmark: Benchmark, rounds: int, size: int) -> Sides:

@@ -1,8 +1,8 @@
 """The middleware, as plain ASGI: each class does one thing before a request reaches its router.
 
-Order, outermost first: Envelope (ids, metrics), AllowedHosts (allowed_hosts.py), Origins (origins.py), Failures
-(failures.py), TimeLimit (time_limit.py), RateLimit, KeyCheck, BodyLimit, HeadAsGet, Repeats (repeats.py). A
-page of another origin may read what is answered within Origins, errors too.
+Order, outermost first: Envelope (ids, metrics), AllowedHosts (allowed_hosts.py), Origins (origins.py),
+Failures (failures.py), TimeLimit (time_limit.py), RateLimit, KeyCheck, BodyLimit, HeadAsGet, Repeats
+(repeats.py). A page of another origin may read what is answered within Origins, errors too.
 """
 
 import asyncio

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import rows
 from benchmarks.growth import Growth, Sides, grow, tell_growth
+from benchmarks.speed.compare import Benchmark, Comparison
 from benchmarks.timed import Timed
 
 
@@ -45,3 +46,12 @@ def test_a_job_takes_the_place_of_its_last_measurement(tmp_path: Path) -> None:
 
 def test_the_documentation_has_the_table() -> None:
     assert rows.PAGE.read_text().count("<!-- growth -->") == 1
+
+
+@pytest.mark.parametrize(("ours", "theirs", "reached"), [(1, 10, True), (2, 10, False), (None, 10, True)])
+def test_a_job_has_to_be_small_where_that_is_asked(ours: int | None, theirs: int, reached: bool) -> None:
+    benchmark = Benchmark(
+        "job", "a job", "a library", 0.5, lambda size: pytest.fail(), 1, 12, most_memory=0.1
+    )
+    sides = (Timed((0.1,), (0.1,), ours), Timed((1.0,), (1.0,), theirs))
+    assert Comparison(benchmark, "rows", *sides, "agreed").reached is reached
