@@ -1,11 +1,15 @@
 """Rank the full catalogue for every test user, and evaluate the lists."""
 
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from training.evaluation import metrics
 from training.evaluation.intervals import Estimate, estimate_means, jackknife_interval, list_matrix
@@ -14,8 +18,12 @@ from training.models.core.base import Model, top_k
 from training.models.core.factors import distinct_rows
 from training.models.core.types import BoolArray, Csr, DoubleArray, FloatArray, IntArray, LongArray
 
+AT_ONCE = 4
+"""Blocks of users that a model may rank at once, each on a core."""
+
 SCORE_BYTES = 64 * 1024 * 1024
-"""Of a block of scores, users by items. BLOCKS_HELD of them exist while a blend is evaluated."""
+"""Of the scores of the blocks that are ranked, users by items. BLOCKS_HELD times as much exists while a blend
+is evaluated."""
 
 BLOCKS_HELD = 9
 """A part as it is, normalised and weighted, the sum of all, their sizes, and what rounding may be."""
@@ -146,27 +154,34 @@ def rank(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
     """The k best unseen items of each user, int32[u, k], best first, padded with -1.
 
     A model knows nothing of a user but the history: users of the same one have the same list, which is made
-    once. Other rankers are asked for each user.
+    once, and blocks of users are ranked side by side. Other rankers are asked for each user, in order.
     """
-    if isinstance(ranker, Model):
-        first, inverse = distinct_rows(histories)
-        return _rank_each(ranker, histories[first], k, batch_users)[inverse]
-    return _rank_each(ranker, histories, k, batch_users)
+    if not isinstance(ranker, Model):
+        return _rank_each(ranker, histories, k, batch_users)
+    first, inverse = distinct_rows(histories)
+    # Products of BLAS are half of the work: one block on all cores would leave all but one idle in the other
+    # half. Scores then don't depend on how many cores there are.
+    with threadpool_limits(1, user_api="blas"):
+        return _rank_each(ranker, histories[first], k, batch_users, AT_ONCE)[inverse]
 
 
-def _rank_each(ranker: Ranker, histories: Csr, k: int, batch_users: int) -> IntArray:
+def _rank_each(ranker: Ranker, histories: Csr, k: int, batch_users: int, at_once: int = 1) -> IntArray:
     n_users, n_items = histories.shape
     lists = np.full((n_users, k), -1, dtype=np.int32)
     # 4 bytes a score: a large catalogue gets fewer users at a time.
-    batch = max(1, min(batch_users, SCORE_BYTES // (4 * max(n_items, 1))))
-    for start in range(0, n_users, batch):
+    batch = max(1, min(batch_users, SCORE_BYTES // (4 * max(n_items, 1) * at_once)))
+
+    def fill(start: int) -> None:
         part = histories[start : start + batch]
         scores = ranker.score_batch(part)
         # Seen items: 0 is no opinion, and such an item is in no list.
         scores[np.repeat(np.arange(part.shape[0]), np.diff(part.indptr)), part.indices] = 0.0
-        for row in range(part.shape[0]):
-            items, _ = top_k(scores[row], k)
-            lists[start + row, : len(items)] = items
+        for row, of_user in enumerate(scores, start):
+            items, _ = top_k(of_user, k)
+            lists[row, : len(items)] = items
+
+    with ThreadPoolExecutor(min(at_once, os.cpu_count() or 1), "lists") as blocks:
+        deque(blocks.map(fill, range(0, n_users, batch)), maxlen=0)  # raises what one of them has raised
     return lists
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from database.export import Counts
 from training.errors import TrainingError
-from training.evaluation.ranking import BLOCKS_HELD, SCORE_BYTES
+from training.evaluation.ranking import AT_ONCE, BLOCKS_HELD, SCORE_BYTES
 from training.models.als import AlsConfig
 from training.models.core.neighbours import ENTRIES
 from training.models.ease import EaseConfig
@@ -67,7 +67,7 @@ def forecast(counts: Counts, params: Params) -> Forecast:
     """What a night on so much data needs with these params."""
     rows, users, items = counts.interactions, counts.users, counts.items
     common = PROCESS + USER * users + ITEM * items
-    scores = BLOCKS_HELD * min(SCORE_BYTES, 4 * params.evaluation.batch_users * items)
+    scores = BLOCKS_HELD * min(SCORE_BYTES, AT_ONCE * 4 * params.evaluation.batch_users * items)
     any_fit = common + ROW_FITTED * rows + scores
     most, second = sorted(_of_models(counts, params).values(), reverse=True)[:FITTED_AT_ONCE]
     return Forecast(

@@ -10,6 +10,7 @@ from tests.training.pipeline.small_shop import shop
 from training.evaluation.holdout import open_holdout
 from training.evaluation.ranking import BLOCKS_HELD, TestSet, evaluate, rank
 from training.models.blend import FEW_INTERACTIONS, NEW_ITEMS, Blend
+from training.models.core.base import Model
 from training.models.core.data import Catalogue, TrainingData, net_strengths
 from training.models.core.types import Csr, FloatArray
 from training.models.core.vocabulary import Vocabulary
@@ -45,6 +46,13 @@ def test_ranks_the_whole_catalogue_without_what_was_seen() -> None:
     assert lists.tolist() == [[1, 2, -1], [0, 1, 2], [-1, -1, -1]]
 
 
+def fitted(name: str, histories: Csr) -> Model:
+    n_users, n_items = histories.shape
+    items, users = (Vocabulary.build(f"{each:04d}" for each in range(count)) for count in (n_items, n_users))
+    data = TrainingData(items, users, histories, catalogue=Catalogue(("",) * n_items, ("",) * n_items))
+    return fit_model(name, data, load_params(REPOSITORY / "params.yaml").model(name), 0)
+
+
 @pytest.mark.parametrize("name", ["als", "ease"])
 def test_a_model_s_users_of_one_history_have_the_list_that_each_has_alone(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -53,9 +61,7 @@ def test_a_model_s_users_of_one_history_have_the_list_that_each_has_alone(
     draw = np.random.default_rng(2)
     few = draw.integers(0, 3, size=(6, 9)) * (draw.random((6, 9)) < 0.5)
     histories = csr(*few[draw.integers(6, size=80)].astype(float).tolist())
-    items, users = (Vocabulary.build(f"{number:02d}" for number in range(count)) for count in (9, 80))
-    data = TrainingData(items, users, histories, catalogue=Catalogue(("",) * 9, ("",) * 9))
-    model = fit_model(name, data, load_params(REPOSITORY / "params.yaml").model(name), 0)
+    model = fitted(name, histories)
     asked: list[int] = []
     scored = model.score_batch
 
@@ -68,6 +74,36 @@ def test_a_model_s_users_of_one_history_have_the_list_that_each_has_alone(
     assert sum(asked) == len(np.unique(histories.toarray(), axis=0))
     for user in range(80):
         assert lists[user].tolist() == rank(model, histories[[user]], 4, 1)[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["als", "nmf", "ease", "popularity"])
+def test_a_model_s_lists_are_the_same_on_any_number_of_cores(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(3)
+    histories = csr(*(draw.random((300, 60)) < 0.1).astype(float).tolist())
+    model = fitted(name, histories)
+    made = []
+    for cores in (1, 2, 16):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        made.append(rank(model, histories, 10, batch_users=20))
+    np.testing.assert_array_equal(made[0], made[1])
+    np.testing.assert_array_equal(made[0], made[2])
+
+
+def test_what_fails_in_one_block_of_users_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    histories = csr(*np.eye(40, 50).tolist())
+    model = fitted("popularity", histories)
+    scored = model.score_batch
+
+    def fail_once(part: Csr) -> FloatArray:
+        if 30 in part.indices:
+            raise MemoryError("no room for the scores")
+        return scored(part)
+
+    monkeypatch.setattr(model, "score_batch", fail_once)
+    with pytest.raises(MemoryError, match="no room"):
+        rank(model, histories, 3, batch_users=4)
 
 
 def test_whoever_tells_users_apart_by_more_than_their_history_is_asked_for_each() -> None:
