@@ -6,7 +6,7 @@ nothing, finds no duplicates and knows no users, items or months.
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
@@ -22,8 +22,9 @@ from benchmarks.report import table
 from benchmarks.rows import Row, page_option, tell_rows
 from benchmarks.speed.reviews import RATINGS, reviews
 from benchmarks.temporary_database import temporary_database
-from benchmarks.timed import Timed, added_since, most, reset_peak
+from benchmarks.timed import Timed, added_since, joined, reset_peak
 from database.ingest import ADAPTERS, ingest_file
+from database.ingest.month_keys import ROOM
 
 LEAST = 0.6
 """Of the reference's rows a second."""
@@ -34,8 +35,6 @@ _BARE = """create table bare (id bigint generated always as identity, user_id te
 _COPY = (
     "copy bare (user_id, item_id, event_type, occurred_at, value) from stdin with (format csv, header true)"
 )
-_ROOM = "set maintenance_work_mem = '256MB'"
-"""For its keys, as ours have it."""
 _KEYS = """
 create unique index on bare (id, occurred_at);
 create index on bare ((md5(user_id || item_id)::uuid), occurred_at);
@@ -93,7 +92,7 @@ def _compare(rows: int, rounds: int) -> tuple[int, Sides]:
                 # Each into a server of its own: what one has yet to write would keep the other waiting.
                 with temporary_database(durable=True) as (_, conn):
                     took[name].append(_timed(conn, loads[name]))
-    ours, reference = map(_joined, took.values())
+    ours, reference = map(joined, took.values())
     table(
         f"{count:,} ratings as CSV, medians of {rounds} rounds (target: {LEAST:g} of the rows a second)",
         ("", "seconds", "rows/s", "of bare", "processor s", "rows/s of it", "of bare"),
@@ -109,14 +108,6 @@ def _line(name: str, count: int, side: Timed, reference: Timed) -> tuple[object,
     wall, used = side.median, median(side.processor)
     of_bare = reference.median / wall, median(reference.processor) / used
     return name, wall, count / wall, of_bare[0], used, count / used, of_bare[1]
-
-
-def _joined(rounds: Sequence[Timed]) -> Timed:
-    return Timed(
-        tuple(each.median for each in rounds),
-        tuple(median(each.processor) for each in rounds),
-        most([each.peak_bytes for each in rounds]),
-    )
 
 
 def _row(count: int, sides: Sides) -> Row:
@@ -152,7 +143,7 @@ def _ingest(conn: Connection, path: Path, rows: int) -> None:
 
 def _copy(conn: Connection, path: Path) -> None:
     with conn.cursor() as cursor, path.open("rb") as lines:
-        cursor.execute(_ROOM)
+        cursor.execute(ROOM)  # as ours have it, for its keys
         cursor.execute(_BARE)
         cursor.copy_expert(_COPY, lines)
         cursor.execute(_KEYS)

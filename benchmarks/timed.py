@@ -49,9 +49,13 @@ def added_since(resident: int | None) -> int | None:
     return None if resident is None else max(0, _status("VmHWM") - resident)
 
 
-def most(peaks: Sequence[int | None]) -> int | None:
-    """The largest of those that are known."""
-    return max((each for each in peaks if each is not None), default=None)
+def joined(rounds: Sequence[Timed]) -> Timed:
+    """All rounds of a side as one; of its memory the most that is known."""
+    return Timed(
+        tuple(seconds for each in rounds for seconds in each.seconds),
+        tuple(seconds for each in rounds for seconds in each.processor),
+        max((each.peak_bytes for each in rounds if each.peak_bytes is not None), default=None),
+    )
 
 
 def _status(name: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from benchmarks.timed import Timed, added_since, in_megabytes, most, reset_peak
+from benchmarks.timed import Timed, added_since, in_megabytes, joined, reset_peak
 
 ROUNDS = 5
 
@@ -80,9 +80,7 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
     """
     pair = benchmark.make(size or benchmark.size)
     sides = {"ours": pair.ours, "reference": pair.reference}
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    processor: dict[str, list[float]] = {name: [] for name in sides}
-    peaks: dict[str, list[int | None]] = {name: [] for name in sides}
+    took: dict[str, list[Timed]] = {name: [] for name in sides}
     results: dict[str, object] = {}
     for number in range(rounds):
         for name in sorted(sides, reverse=number % 2 == 1):
@@ -91,12 +89,9 @@ def compare(benchmark: Benchmark, size: int | None = None, rounds: int = ROUNDS)
             before = reset_peak()
             started, used = time.perf_counter(), time.process_time()
             results[name] = sides[name]()
-            seconds[name].append(time.perf_counter() - started)
-            processor[name].append(time.process_time() - used)
-            peaks[name].append(added_since(before))
-    ours, reference = (
-        Timed(tuple(seconds[name]), tuple(processor[name]), most(peaks[name])) for name in sides
-    )
+            wall, processor = time.perf_counter() - started, time.process_time() - used
+            took[name].append(Timed((wall,), (processor,), added_since(before)))
+    ours, reference = map(joined, took.values())
     return Comparison(
         benchmark, pair.data, ours, reference, pair.agree(results["ours"], results["reference"])
     )

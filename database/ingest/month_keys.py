@@ -23,9 +23,9 @@ from database.ingest.empty_months import LOADING, SPAN, Month, be_patient, do, t
 
 logger = logging.getLogger(__name__)
 
-_ROOM = """select set_config('maintenance_work_mem', greatest(pg_size_bytes('256MB'),
+ROOM = """select set_config('maintenance_work_mem', greatest(pg_size_bytes('256MB'),
     pg_size_bytes(current_setting('maintenance_work_mem'))) / 1024 || 'kB', true)"""
-"""So much at least an index may take while it is built: a large month's keys are then sorted in memory."""
+"""For a transaction: so much at least an index may take while it is built, to be sorted in memory."""
 _ALONE = "set max_parallel_maintenance_workers = 0"
 _CORES = 2
 """With no more of them, helpers of the second connection take the processor from the first, for a tenth more
@@ -95,7 +95,7 @@ class MonthKeys:
             try:
                 with conn.cursor() as cursor:
                     be_patient(cursor)
-                    cursor.execute(_ROOM)
+                    cursor.execute(ROOM)
                     cursor.execute(statement)
                 conn.commit()
             except BaseException:

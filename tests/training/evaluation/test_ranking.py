@@ -96,12 +96,12 @@ def test_what_fails_in_one_block_of_users_is_told(monkeypatch: pytest.MonkeyPatc
     model = fitted("popularity", histories)
     scored = model.score_batch
 
-    def fail_once(part: Csr) -> FloatArray:
+    def fail_at_one(part: Csr) -> FloatArray:
         if 30 in part.indices:
             raise MemoryError("no room for the scores")
         return scored(part)
 
-    monkeypatch.setattr(model, "score_batch", fail_once)
+    monkeypatch.setattr(model, "score_batch", fail_at_one)
     with pytest.raises(MemoryError, match="no room"):
         rank(model, histories, 3, batch_users=4)
 
