@@ -30,6 +30,9 @@ STEPS = 3
 FINAL_STEPS = 10
 """Conjugate-gradient steps of the last solve for users: their stored factors then equal a fold-in."""
 
+FOLDED_AT_ONCE = 1 << 17
+"""Numbers of the histories' factors that are gathered at a time: a megabyte in float64."""
+
 
 class AlsConfig(Config):
     """Section `als`."""
@@ -64,22 +67,39 @@ class Als(FactorModel):
     name: ClassVar[str] = "als"
 
     def fold_in(self, items: IntArray, weights: FloatArray) -> FloatArray:
+        folded: FloatArray = self._fold_in_alike(items[None], weights[None])[0]
+        return folded
+
+    def fold_in_batch(self, histories: Csr) -> FloatArray:
+        vectors = np.zeros((histories.shape[0], self.item_factors.shape[1]), dtype=np.float32)
+        counts = np.diff(histories.indptr)
+        for count in np.unique(counts[counts > 0]).tolist():
+            rows = np.flatnonzero(counts == count)
+            at_once = max(1, FOLDED_AT_ONCE // (count * vectors.shape[1]))
+            for start in range(0, len(rows), at_once):
+                some = rows[start : start + at_once]
+                places = histories.indptr[some][:, None] + np.arange(count)
+                vectors[some] = self._fold_in_alike(histories.indices[places], histories.data[places])
+        return vectors
+
+    def _fold_in_alike(self, items: IntArray, weights: FloatArray) -> FloatArray:
+        """Factors of users with as many items each (int32[B, m], float32[B, m]): float32[B, d]."""
         chosen = self.item_factors[items].astype(np.float64)
         # Hu et al. 2008, eq. 4: (Y'Y + Y'(C - I)Y + penalty I) x = Y'C 1, where C - I is alpha * strength.
         extra = self.scalars["alpha"] * weights.astype(np.float64)
-        inverse = 1.0 / self._diagonal(len(items))
-        scaled = chosen * inverse
+        count, factors = chosen.shape[1:]
+        inverse = 1.0 / self._diagonal(count)
         # Push-through identity: with fewer items than factors the m x m system is the smaller one, and exact.
-        if len(items) <= chosen.shape[1]:
-            system = extra[:, None] * (scaled @ chosen.T)
+        if count <= factors:
+            scaled = chosen * inverse
+            system = extra[:, :, None] * (scaled @ chosen.transpose(0, 2, 1))
             # The identity of that system; on the right stand the confidences, since every preference is 1.
-            system[np.diag_indices_from(system)] += 1.0
-            result: DoubleArray = np.linalg.solve(system, 1.0 + extra) @ scaled
-        else:
-            system = np.diag(1.0 / inverse) + chosen.T @ (extra[:, None] * chosen)
-            result = np.linalg.solve(system, (1.0 + extra) @ chosen)
-        # A caller's float64 weights would make the result float64.
-        return result.astype(np.float32)
+            system[:, range(count), range(count)] += 1.0
+            found = np.linalg.solve(system, (1.0 + extra)[:, :, None])
+            return (found.transpose(0, 2, 1) @ scaled)[:, 0].astype(np.float32)
+        across = chosen.transpose(0, 2, 1)
+        system = np.diag(1.0 / inverse) + across @ (extra[:, :, None] * chosen)
+        return np.linalg.solve(system, across @ (1.0 + extra)[:, :, None])[:, :, 0].astype(np.float32)
 
     def _diagonal(self, count: int) -> FloatArray:
         """Y'Y + the regularisation of a history of `count` items, float32[d]."""
@@ -99,13 +119,6 @@ class Als(FactorModel):
         system = np.diag(self._diagonal(len(query.items))) + chosen.T @ (extra[:, None] * chosen)
         weighted = np.linalg.solve(system, self.item_factors[items].T)
         return ((1.0 + extra) * (chosen @ weighted).T).astype(np.float32)
-
-    def fold_in_batch(self, histories: Csr) -> FloatArray:
-        vectors = np.zeros((histories.shape[0], self.item_factors.shape[1]), dtype=np.float32)
-        for row in np.flatnonzero(np.diff(histories.indptr)):
-            span = slice(histories.indptr[row], histories.indptr[row + 1])
-            vectors[row] = self.fold_in(histories.indices[span], histories.data[span])
-        return vectors
 
 
 def fit(data: TrainingData, config: AlsConfig, seed: int, report: Report | None = None) -> Als:

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from training.models import als
 from training.models.als import Als, AlsConfig, fit
 from training.models.core import least_squares
 from training.models.core.base import Query
@@ -62,6 +64,28 @@ def test_each_row_has_its_own_regularisation(checkerboard: TrainingData, power: 
 def scores_of_trained(model: Als, user: int) -> FloatArray:
     """Scores of all items by the stored factors of a trained user."""
     return model.scores_of(model.user_factors[model.user_rows[user]])
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_many_histories_are_folded_in_as_each_alone(
+    checkerboard: TrainingData, power: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(1)
+    model = fit(checkerboard, CONFIG.model_copy(update={"regularization_power": power}), 1)
+    # Parts of two users of three items.
+    monkeypatch.setattr(als, "FOLDED_AT_ONCE", 6 * CONFIG.factors)
+    # None, one, as many items as factors, and more.
+    counts = generator.permutation(np.repeat([0, 1, 3, CONFIG.factors, CONFIG.factors + 1], 5))
+    indices = [generator.choice(model.n_items, count, replace=False) for count in counts]
+    weights = generator.uniform(0.5, 5.0, counts.sum()).astype(np.float32)
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    histories = sparse.csr_array(
+        (weights, np.concatenate(indices).astype(np.int32), indptr), shape=(len(counts), model.n_items)
+    )
+    folded = model.fold_in_batch(histories)
+    for user, (start, end) in enumerate(itertools.pairwise(indptr)):
+        alone = model.fold_in(histories.indices[start:end], weights[start:end]) if end > start else 0.0
+        np.testing.assert_array_equal(folded[user], alone)
 
 
 def test_relative_regularisation_is_in_units_of_an_items_length(checkerboard: TrainingData) -> None:
