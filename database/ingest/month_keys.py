@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 ROOM = """select set_config('maintenance_work_mem', greatest(pg_size_bytes('256MB'),
     pg_size_bytes(current_setting('maintenance_work_mem'))) / 1024 || 'kB', true)"""
 """For a transaction: so much at least an index may take while it is built, to be sorted in memory."""
+_LATER = "set local synchronous_commit = off"
+"""Who commits an index need not wait until it is on disk: the months' last commit does, and after a crash of
+the server before it nobody asks for them."""
 _ALONE = "set max_parallel_maintenance_workers = 0"
 _CORES = 2
 """With no more of them, helpers of the second connection take the processor from the first, for a tenth more
@@ -96,6 +99,7 @@ class MonthKeys:
                 with conn.cursor() as cursor:
                     be_patient(cursor)
                     cursor.execute(ROOM)
+                    cursor.execute(_LATER)
                     cursor.execute(statement)
                 conn.commit()
             except BaseException:

@@ -1,6 +1,7 @@
 """Ingesting one file: check, stage, encode, merge, report."""
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,6 +49,9 @@ logger = logging.getLogger(__name__)
 _ENCODE_BATCH = 256
 _AT_ONCE = 2
 """Chunks that are in memory beside the one that is being read."""
+_TURN = 1e-4
+"""Seconds after which a thread that runs Python gives way to one that waits to. With Python's own five
+milliseconds, PyArrow and COPY wait for the keys' loop each time that a piece of their work is done."""
 _LONG_AGO = timedelta(days=30)
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
@@ -205,7 +209,7 @@ def _alone(conn: Connection) -> Iterator[None]:
 def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progress: Progress) -> Counts:
     """Stage all chunks: one is read while rows are made of the one before and the server takes a third."""
     counts = Counts()
-    with ThreadPoolExecutor(1, "rows") as making, ThreadPoolExecutor(1, "copy") as copying:
+    with _short_turns(), ThreadPoolExecutor(1, "rows") as making, ThreadPoolExecutor(1, "copy") as copying:
         under_way = deque[Future[None]]()
         for chunk in chunks:
             if len(under_way) == _AT_ONCE:
@@ -223,6 +227,16 @@ def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progres
             added.result()
     conn.commit()
     return counts
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _add(stage: Stage, chunk: Chunk, events: Future[Events | None]) -> None:

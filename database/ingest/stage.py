@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,8 @@ create temporary table staged_vectors (text_hash text, vector bytea);
 create index on staged_vectors (text_hash);
 """
 _STATES = ("like", "rating", "feedback")  # said twice, they say nothing new
+_PIECE = 1 << 20
+"""Bytes that COPY is given at a time. psycopg2's own are 8 KB, and for each it waits for Python's lock."""
 MANY_IDS = 1 << 28
 """Bytes of ids from which they all wait in a temporary table."""
 
@@ -152,8 +155,7 @@ class Stage:
         for table, chosen in ((LOADING, there), ("staged_interactions", ~there)):
             if chosen.any():
                 some = rows if chosen.all() else rows.filter(pa.array(chosen))
-                with self._conn.cursor() as cursor:
-                    cursor.copy_expert(f"copy {table} ({NAMES}) from stdin (format binary)", copy_of(some))
+                _copy_in(self._conn, f"{table} ({NAMES}) from stdin (format binary)", copy_of(some))
 
     def _keyed(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
         """Which events are kept, and the key of each."""
@@ -206,9 +208,7 @@ class Ids:
         """COPY those held into a table and column; returns how many."""
         if self.held is None or not len(self.held):
             return 0
-        with self._conn.cursor() as cursor:
-            rows = copy_of(text_rows(self.held))
-            cursor.copy_expert(f"copy {table} from stdin (format binary)", rows)
+        _copy_in(self._conn, f"{table} from stdin (format binary)", copy_of(text_rows(self.held)))
         return len(self.held)
 
     def _spill(self) -> None:
@@ -237,8 +237,12 @@ def _copy(conn: Connection, table: str, frame: pd.DataFrame, columns: Sequence[s
     target = io.BytesIO()
     pacsv.write_csv(arrow, target, pacsv.WriteOptions(include_header=False))
     target.seek(0)
+    _copy_in(conn, f"{table} ({', '.join(columns)}) from stdin with (format csv)", target)
+
+
+def _copy_in(conn: Connection, what: str, rows: IO[bytes]) -> None:
     with conn.cursor() as cursor:
-        cursor.copy_expert(f"copy {table} ({', '.join(columns)}) from stdin with (format csv)", target)
+        cursor.copy_expert(f"copy {what}", rows, _PIECE)
 
 
 def _array(column: pd.Series, name: str) -> pa.Array:
