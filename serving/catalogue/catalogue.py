@@ -2,10 +2,10 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -246,6 +246,14 @@ class Catalogue:
         """Row of a live item, -1 when there is none."""
         row = self._rows.get(item_id, -1)
         return row if row >= 0 and self._items[row] is not None else -1
+
+    def rows(self, item_ids: Collection[str]) -> Rows:
+        """Rows of live items, int32[len(item_ids)], -1 where there is none."""
+        known = map(self._rows.get, item_ids, repeat(-1))
+        rows = np.fromiter(known, dtype=np.int32, count=len(item_ids))
+        live = rows >= 0
+        live[live] = self.column("alive")[rows[live]]
+        return np.where(live, rows, np.int32(-1))
 
     def get(self, item_id: str) -> Item | None:
         """The live item of an id."""

@@ -9,7 +9,7 @@ import asyncpg
 from database import event_changes, items
 from database.items import ItemRow
 from database.state import State, UserEvents, read_changes, read_request
-from database.trending import load_trending, trending_age
+from database.trending import load_trending
 from database.user_removal import forgotten_users
 from serving.bundle.deployed import Deployed
 from serving.catalogue.index import LiveIndex
@@ -229,10 +229,7 @@ class ChangeFeed:
                 slice_ends = monotonic() + _SLICE_SECONDS
 
     async def _load_trending(self, conn: asyncpg.Connection, version: int) -> None:
-        scores = await load_trending(conn)
-        computed = await trending_age(conn)
-        found = {each.item_id: (each.score, each.events) for each in scores}
-        self.trending = TrendingScores(version, found, computed)
+        self.trending = TrendingScores(version, *await load_trending(conn))
 
     async def _forget(self, conn: asyncpg.Connection, state: State) -> None:
         """Forget the users who were deleted since the last time."""

@@ -112,7 +112,7 @@ def _read_all(catalogue: Catalogue, trending: TrendingScores, placed: PlacedBund
     n_rows = catalogue.n_rows
     trend, learned = np.zeros(n_rows), np.zeros(n_rows)
     events, top_factor = np.zeros(n_rows, dtype=np.int32), np.full(n_rows, -1, dtype=np.int32)
-    rows = np.array([catalogue.row(item_id) for item_id in trending.scores], dtype=np.int32)
+    rows = catalogue.rows(trending.scores)
     live = rows >= 0
     if live.any():
         scores, counts = zip(*trending.scores.values(), strict=True)

@@ -19,7 +19,7 @@ from database.deployments import (
 from database.gate_decisions import decisions, record_decision
 from database.interactions import record
 from database.state import read_state
-from database.trending import compute_trending, load_trending, trending_age
+from database.trending import compute_trending, load_trending
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 WEIGHTS = {"click": 2.0, "rating": 1.0, "feedback": 5.0, "skip": -1.0}
@@ -36,7 +36,7 @@ async def test_trending_decays_with_age(pool: asyncpg.Pool, connection: Connecti
         ("viewed", "view_time", 30.0, 0),
     ]
     async with pool.acquire() as conn:
-        assert await trending_age(conn) is None
+        assert await load_trending(conn) == ({}, None)
         for item, event, value, days in events:
             await record(
                 conn,
@@ -55,13 +55,14 @@ async def test_trending_decays_with_age(pool: asyncpg.Pool, connection: Connecti
             weights=WEIGHTS,
             neutral_stars=2.5,
         )
-        assert (count, await load_trending(conn)) == (3, [])
+        assert (count, await load_trending(conn)) == (3, ({}, None))
         connection.commit()
-        scores = {row.item_id: row.score for row in await load_trending(conn)}
+        found, computed = await load_trending(conn)
+        scores = {item_id: score for item_id, (score, _) in found.items()}
         assert scores == pytest.approx({"rated": 2.5 * 0.9, "new": 2.0, "old": 2.0 * 0.81})
-        assert [row.item_id for row in await load_trending(conn, 1)] == ["rated"]
+        assert {item_id: events for item_id, (_, events) in found.items()} == dict.fromkeys(scores, 1)
         assert (await read_state(conn)).trending_version == 1
-        assert await trending_age(conn) == NOW
+        assert computed == NOW
 
 
 async def test_deployments_follow_each_other(pool: asyncpg.Pool, connection: Connection) -> None:

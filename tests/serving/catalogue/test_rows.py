@@ -14,7 +14,8 @@ from serving.plane import LivePlane
 from serving.steps import context
 from serving.types import Item
 
-IDS = st.sampled_from([f"item {number}" for number in range(8)])
+ITEM_IDS = [f"item {number}" for number in range(8)]
+IDS = st.sampled_from(ITEM_IDS)
 CHANGES = st.lists(st.tuples(st.sampled_from(["put", "remove", "reserve", "give back"]), IDS), max_size=40)
 
 
@@ -38,6 +39,7 @@ def test_a_catalogue_whose_rows_go_round_is_that_of_the_live_items(
             catalogue.give_back([np.array(list(kept.values()), dtype=np.int32)])
         assert {item.item_id: item.title for _, item in catalogue.live()} == live
         assert catalogue.n_live == len(live)
+        assert catalogue.rows(ITEM_IDS).tolist() == [catalogue.row(each) for each in ITEM_IDS]
         assert {catalogue.id_of(row) for row in np.flatnonzero(catalogue.column("alive")).tolist()} == set(
             live
         )
