@@ -97,8 +97,8 @@ def compute_trending(
 
 
 async def load_trending(conn: asyncpg.Connection) -> tuple[dict[str, tuple[float, int]], datetime | None]:
-    """Each item's score and how many events of the window it was made of, and as of when; None before the
-    first time."""
+    """Each item's score and how many events of the window it was made of, and as of when; None where no item
+    has one."""
     # A row for each item would take the driver ten times as long, in which a worker answers nobody.
     row = await conn.fetchrow(
         """select array_agg(item_id), array_agg(score), array_agg(events), max(computed_at)

@@ -27,8 +27,8 @@ ROOM = """select set_config('maintenance_work_mem', greatest(pg_size_bytes('256M
     pg_size_bytes(current_setting('maintenance_work_mem'))) / 1024 || 'kB', true)"""
 """For a transaction: so much at least an index may take while it is built, to be sorted in memory."""
 _LATER = "set local synchronous_commit = off"
-"""Who commits an index need not wait until it is on disk: the months' last commit does, and after a crash of
-the server before it nobody asks for them."""
+"""The commit of an index does not wait for the disk. The ingestion's last one does, and with it all that was
+logged before; should the server crash earlier, the ingestion fails, and the next one drops these tables."""
 _ALONE = "set max_parallel_maintenance_workers = 0"
 _CORES = 2
 """With no more of them, helpers of the second connection take the processor from the first, for a tenth more

@@ -51,7 +51,7 @@ _AT_ONCE = 2
 """Chunks that are in memory beside the one that is being read."""
 _TURN = 1e-4
 """Seconds after which a thread that runs Python gives way to one that waits to. With Python's own five
-milliseconds, PyArrow and COPY wait for the keys' loop each time that a piece of their work is done."""
+milliseconds, PyArrow and COPY wait for the loop that makes the events' keys at each piece of their work."""
 _LONG_AGO = timedelta(days=30)
 _OLD = (
     "the last event is of {:%Y-%m-%d}: what is trending or recent leaves such events out; "
@@ -231,6 +231,7 @@ def _stage_file(conn: Connection, stage: Stage, chunks: Iterator[Chunk], progres
 
 @contextmanager
 def _short_turns() -> Iterator[None]:
+    """Of the whole process; ingestions into one database wait for each other, so no two overlap."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
     try:

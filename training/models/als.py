@@ -94,7 +94,7 @@ class Als(FactorModel):
             scaled = chosen * inverse
             system = extra[:, :, None] * (scaled @ chosen.transpose(0, 2, 1))
             # The identity of that system; on the right stand the confidences, since every preference is 1.
-            system[:, range(count), range(count)] += 1.0
+            system.reshape(len(system), count * count)[:, :: count + 1] += 1.0
             found = np.linalg.solve(system, (1.0 + extra)[:, :, None])
             return (found.transpose(0, 2, 1) @ scaled)[:, 0].astype(np.float32)
         across = chosen.transpose(0, 2, 1)

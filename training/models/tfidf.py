@@ -12,8 +12,8 @@ from training.models.core.data import TrainingData
 from training.models.core.neighbours import NeighbourModel, keep_top
 from training.models.core.types import Csr, Report
 
-BLOCK_ENTRIES = 2**23
-"""Cosines that are held at a time (float32, so 32 MiB)."""
+BLOCK_ENTRIES = 2**22
+"""Cosines that are held at a time (float32, so 16 MiB)."""
 
 _WORD = re.compile(r"\b\w+\b")
 

@@ -51,7 +51,7 @@ def zero_rounding(scores: FloatArray, magnitude: FloatArray | float, terms: int)
 
 def zero_below(scores: FloatArray, noise: NDArray[np.floating[Any]] | np.floating[Any] | float) -> FloatArray:
     """The scores, changed in place: zero where they are no larger than `noise`, broadcast to their shape."""
-    # In one pass over the scores: assigning by a mask takes several, of a matrix that no cache holds.
+    # One pass to assign; by a mask as an index it takes several, which tells where no cache holds the scores.
     np.copyto(scores, np.float32(0.0), where=np.abs(scores) <= noise)
     return scores
 
