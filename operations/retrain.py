@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Train, and print the models' table, the verdicts, the blend's weights and example requests.
 
-    A run that is under way is followed in place of a new one.
+    A run that is under way is followed first: it may have begun before the latest data was there.
 
     Args:
         settings: of the installation, which must be running.
@@ -121,6 +121,9 @@ def _learn_weights(platform: Platform, api: AirflowApi) -> bool:
         platform.report.line(f"{WEEKLY} is paused in Airflow: the blend keeps its weights")
         return False
     before = workspace.params_file.read_bytes()
+    train.finish_running(platform, api, WEEKLY)
+    if learned_on_this_data(platform.settings, workspace):
+        return workspace.params_file.read_bytes() != before
     platform.report.line(
         "The blend's weights were never learned on this data: learning them now (WEIGHTS=0 leaves them)"
     )
@@ -158,4 +161,4 @@ def _show_outcome(platform: Platform) -> None:
 def interrupted(settings: Settings) -> str:
     """What to say when the operator stops following."""
     where = settings.airflow_address
-    return f"Stopped following; the run goes on in Airflow ({where}). `{AGAIN}` follows it again."
+    return f"Stopped following; the run goes on in Airflow ({where}). `{AGAIN}` follows it to its end first."

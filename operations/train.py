@@ -54,13 +54,30 @@ def gate_reasons(settings: Settings) -> list[str]:
 
 
 def start_run(api: AirflowApi, dag_id: str, *, force: bool = False, note: str = "make up") -> str:
-    """Id of the run to follow: one left unfinished by an earlier start, or a new one.
+    """Id of the run to follow: one that waits to begin, or a new one.
 
     A forced run is always new; it trains even if nothing has changed. `note` is the command, for Airflow.
     """
     if force:
         return api.trigger(dag_id, note, {"force": True})
-    return api.unfinished_run(dag_id) or api.trigger(dag_id, note, {})
+    return api.unfinished_run(dag_id, "queued") or api.trigger(dag_id, note, {})
+
+
+def finish_running(platform: Platform, api: AirflowApi, dag_id: str) -> None:
+    """Follow a run that has begun already to its end, whatever that is.
+
+    It may have read the database before the data of the command that asks was there: the run of 03:00, for
+    example, in a shop whose files are loaded a minute later.
+
+    Raises AbortedError if the start is cancelled.
+    """
+    while run_id := api.unfinished_run(dag_id, "running"):
+        platform.report.line(f"{dag_id} runs already, on the data at its start: {_link(api, dag_id, run_id)}")
+        follow(api, dag_id, run_id, platform.report, platform.abort)
+
+
+def _link(api: AirflowApi, dag_id: str, run_id: str) -> str:
+    return f"{api.address}/dags/{dag_id}/runs/{run_id}"
 
 
 def run_to_end(
@@ -68,12 +85,14 @@ def run_to_end(
 ) -> None:
     """Run a DAG through Airflow and show its progress; with `force`, even if nothing has changed.
 
-    `note` is the command that asks for it.
+    It reads what is in the database now: a run that began earlier is followed first. `note` is the command
+    that asks for it.
 
     Raises RunFailedError if it does not succeed, and AbortedError if the start is cancelled.
     """
+    finish_running(platform, api, dag_id)
     run_id = start_run(api, dag_id, force=force, note=note)
-    platform.report.line(f"{dag_id} started in Airflow ({api.address}/dags/{dag_id}/runs/{run_id})")
+    platform.report.line(f"{dag_id} started in Airflow ({_link(api, dag_id, run_id)})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
     if outcome.state != "success":
         why = [f"{name} ({reason})" if reason else name for name, reason in outcome.failed.items()]

@@ -50,6 +50,7 @@ class Shop:
     ) -> None:
         self.deployed: str | None = None
         self.learned = weights is None
+        self.under_way: str | None = None
         self.ran: list[tuple[str, bool]] = []
         self.told = io.StringIO()
         self._runs, self._weights = runs, weights
@@ -68,6 +69,13 @@ class Shop:
         monkeypatch.setattr(train, "deployed_bundle", lambda _: self.deployed)
         monkeypatch.setattr(train, "gate_reasons", lambda _: ["accuracy: worse"])
         monkeypatch.setattr(train, "run_to_end", self._run)
+        monkeypatch.setattr(train, "finish_running", self._finish)
+
+    def _finish(self, _platform: object, _api: object, dag_id: str) -> None:
+        if self.under_way is not None:
+            assert dag_id == "weekly_blend"
+            self.learned = True
+            self._params.write_text(self.under_way)
 
     def _run(self, _platform: object, _api: object, dag_id: str, *, force: bool = False, note: str) -> None:
         assert note == "make train"
@@ -103,6 +111,15 @@ def test_weights_of_this_data_are_learned_once_and_trained_with(
     assert "The service uses bundle two" in said and said.rstrip().endswith("THE TABLE")
     shop.train()
     assert [dag for dag, _ in shop.ran[3:]] == ["daily_training"]
+
+
+def test_weights_that_a_run_under_way_learns_are_not_learned_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = Shop(monkeypatch, tmp_path, ["one", "two"], weights="never")
+    shop.under_way = "new"
+    assert "The service uses bundle two" in shop.train()
+    assert [dag for dag, _ in shop.ran] == ["daily_training", "daily_training"]
 
 
 def test_weights_that_are_no_better_change_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

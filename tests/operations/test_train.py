@@ -3,6 +3,8 @@
 import io
 import threading
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,15 +21,16 @@ class FakeApi:
     address = "http://airflow"
 
     def __init__(
-        self, polls: list[tuple[str, dict[str, str]] | Exception], unfinished: str | None = None
+        self, polls: list[tuple[str, dict[str, str]] | Exception], unfinished: dict[str, str] | None = None
     ) -> None:
         self._polls = polls
         self._now: tuple[str, dict[str, str]] = ("queued", {})
-        self._unfinished = unfinished
+        self._unfinished = unfinished or {}
         self.triggered: list[str] = []
+        self.followed: list[str] = []
 
-    def unfinished_run(self, dag_id: str) -> str | None:
-        return self._unfinished
+    def unfinished_run(self, dag_id: str, *states: str) -> str | None:
+        return next((run_id for run_id, state in self._unfinished.items() if state in states), None)
 
     def trigger(self, dag_id: str, note: str, conf: Mapping[str, Any]) -> str:
         self.triggered.append(f"{dag_id} by force" if conf else dag_id)
@@ -38,6 +41,9 @@ class FakeApi:
         if isinstance(answer, Exception):
             raise answer
         self._now = answer
+        self.followed.append(run_id)
+        if answer[0] in {"success", "failed"}:
+            self._unfinished.pop(run_id, None)
         return answer[0]
 
     def failure(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
@@ -117,14 +123,33 @@ def test_giving_up_ends_the_wait() -> None:
         train.follow(api, "daily", "r", Reporter(io.StringIO()), abort)  # type: ignore[arg-type]
 
 
-def test_a_run_that_an_earlier_start_left_is_followed_and_not_doubled() -> None:
-    api = FakeApi([], unfinished="earlier")
-    assert train.start_run(api, "daily") == "earlier"  # type: ignore[arg-type]
-    assert api.triggered == []
-    assert train.start_run(FakeApi([]), "daily") == "new"  # type: ignore[arg-type]
+def run_to_end(api: FakeApi) -> str:
+    stream = io.StringIO()
+    platform = SimpleNamespace(
+        report=Reporter(stream), abort=threading.Event(), place=SimpleNamespace(logs=Path("logs"))
+    )
+    train.run_to_end(platform, api, "daily")  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def test_a_run_that_waits_to_begin_is_followed_and_not_doubled() -> None:
+    api = FakeApi([("success", {})], unfinished={"earlier": "queued"})
+    run_to_end(api)
+    assert (api.followed, api.triggered) == (["earlier"], [])
+    api = FakeApi([("success", {})])
+    run_to_end(api)
+    assert (api.followed, api.triggered) == (["new"], ["daily"])
+
+
+def test_a_run_that_began_before_the_data_was_there_is_followed_by_one_on_the_data() -> None:
+    empty: tuple[str, dict[str, str]] = ("failed", {"validate": "failed", "als": "upstream_failed"})
+    api = FakeApi([empty, ("success", {"als": "success"})], unfinished={"at three": "running"})
+    said = run_to_end(api)
+    assert (api.followed, api.triggered) == (["at three", "new"], ["daily"])
+    assert "daily runs already, on the data at its start: http://airflow/dags/daily/runs/at three" in said
 
 
 def test_a_forced_run_is_a_new_one_whatever_is_under_way() -> None:
-    api = FakeApi([], unfinished="earlier")
+    api = FakeApi([], unfinished={"earlier": "queued"})
     assert train.start_run(api, "daily", force=True) == "new"  # type: ignore[arg-type]
     assert api.triggered == ["daily by force"]
