@@ -1,7 +1,8 @@
 """### Train and deploy a new bundle, every night
 
 1. `ingest` loads the files in the inbox, and `index` computes missing item vectors.
-2. `snapshot` exports the database; if nothing has changed since the last deployment, the run is *skipped*.
+2. `snapshot` exports the database; if nothing has changed since the last deployment, or a
+   new shop has no interactions yet, the run is *skipped*.
    `validate` checks the snapshot and stops the run if it fails. `prepare` builds the matrices.
 3. The `train_…` tasks fit the models, each as its own run in MLflow.
 4. `evaluate` compares the models and the blend on held-out data. `bundle` packs them. `commit` writes

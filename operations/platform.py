@@ -26,7 +26,8 @@ from operations.reporter import Reporter
 from operations.supervisor import CONFIGURATION, Supervisor
 
 AIRFLOW_PROCESSES = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
-DAGS = ("hourly_trending", "daily_training")
+DAILY = "daily_training"
+DAGS = ("hourly_trending", DAILY)
 """What a first start runs, in this order, once Airflow knows them."""
 
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:")

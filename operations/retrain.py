@@ -11,11 +11,11 @@ from operations.answer import wait_for_bundle
 from operations.errors import RunFailedError, StartError
 from operations.example_requests import requests_for, result_line
 from operations.outcome import learned_on_this_data, outcome_lines
-from operations.platform import Platform
+from operations.platform import DAILY, Platform
 from operations.reporter import Reporter
 from training.data.workspace import open_workspace
 
-DAILY, WEEKLY = "daily_training", "weekly_blend"
+WEEKLY = "weekly_blend"
 AGAIN = "make train"
 
 
@@ -37,8 +37,9 @@ def run(
             and train once more if they are better.
         reporter: where to print.
 
-    Raises StartError when the platform does not run, RunFailedError when a run failed (if the gate refused
-    the bundle, the models' table is printed before), and BundleRefusedError when the service can't load it.
+    Raises StartError when the platform does not run or has no interactions, RunFailedError when a run failed
+    (if the gate refused the bundle, the models' table is printed before), and BundleRefusedError when the
+    service can't load it.
     """
     platform = Platform(settings, reporter or Reporter())
     try:
@@ -91,6 +92,9 @@ def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:
         raise
     after = train.deployed_bundle(platform.settings)
     if after is None:
+        if platform.counts().interactions == 0:
+            remedy = f"Load your files with `python -m database.ingest load PATH`, then run `{AGAIN}` again"
+            raise StartError("There are no interactions to train on", remedy)
         return
     if after == before:
         platform.report.line(

@@ -15,7 +15,7 @@ from operations.answer import BundleRefusedError, first_answer, wait_for_bundle
 from operations.commands import AbortedError
 from operations.environment import Layout, layout
 from operations.errors import PreflightError, RunFailedError, StartError
-from operations.platform import DAGS, Platform
+from operations.platform import DAGS, DAILY, Platform
 from operations.reporter import Reporter
 from operations.training_runs import training_runs_address
 
@@ -94,7 +94,7 @@ def _ensure_bundle(platform: Platform) -> bool:
     except BundleRefusedError as refusal:
         platform.report.line(f"The service rejected {refusal}")
         platform.report.line("Training a new one; until then only trending items and search are available")
-        bundle = _train(platform, ("daily_training",), force=True)
+        bundle = _train(platform, (DAILY,), force=True)
         if bundle is None:
             return False
         if bundle == refusal.bundle_id:
@@ -111,6 +111,10 @@ def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -
         api.sign_in()
         for dag_id in dag_ids:
             try:
+                # Airflow starts the last 03:00 late where that is not long ago; one bundle is enough.
+                train.finish_running(platform, api, dag_id)
+                if dag_id == DAILY and not force and train.deployed_bundle(platform.settings) is not None:
+                    continue
                 train.run_to_end(platform, api, dag_id, force=force)
             except RunFailedError as error:
                 if error.tasks != {train.GATE}:

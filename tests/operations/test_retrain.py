@@ -45,10 +45,11 @@ class Shop:
         self,
         monkeypatch: pytest.MonkeyPatch,
         tmp_path: Path,
-        runs: list[str | Exception],
+        runs: list[str | Exception | None],
         weights: str | None,
     ) -> None:
         self.deployed: str | None = None
+        self.interactions = 1000
         self.learned = weights is None
         self.under_way: str | None = None
         self.ran: list[tuple[str, bool]] = []
@@ -57,7 +58,11 @@ class Shop:
         self._params = tmp_path / "params.yaml"
         self._params.write_text("old")
         platform = SimpleNamespace(
-            settings=None, report=Reporter(self.told), place=SimpleNamespace(logs="logs"), abort=None
+            settings=None,
+            report=Reporter(self.told),
+            place=SimpleNamespace(logs="logs"),
+            abort=None,
+            counts=lambda: SimpleNamespace(interactions=self.interactions),
         )
         monkeypatch.setattr(retrain, "Platform", lambda *_: platform)
         monkeypatch.setattr(retrain, "AirflowApi", FakeAirflow)
@@ -180,6 +185,16 @@ def test_a_first_bundle_that_is_refused_gets_another_chance_with_weights_of_this
     again = Shop(monkeypatch, tmp_path, [refused], weights="old")
     with pytest.raises(RunFailedError, match="refused"):
         again.train()
+
+
+def test_a_shop_without_interactions_is_told_to_load_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = Shop(monkeypatch, tmp_path, [None], weights="new")
+    shop.interactions = 0
+    with pytest.raises(StartError, match=r"no interactions to train on.*ingest load"):
+        shop.train()
+    assert [dag for dag, _ in shop.ran] == ["daily_training"]
 
 
 def test_weights_that_can_not_be_learned_do_not_hide_what_was_trained(

@@ -38,6 +38,7 @@ class FakePlatform:
     ) -> None:
         self.deployed, self.trains = deployed, trains
         self.refused: dict[str, str] = {}
+        self.under_way: str | None = None
         self.ran: list[tuple[str, bool]] = []
         self.told = io.StringIO()
         self.settings = SimpleNamespace()
@@ -46,6 +47,11 @@ class FakePlatform:
         monkeypatch.setattr(up, "wait_for_bundle", self._wait)
         monkeypatch.setattr(train, "deployed_bundle", lambda _: self.deployed)
         monkeypatch.setattr(train, "run_to_end", self._train)
+        monkeypatch.setattr(train, "finish_running", self._finish)
+
+    def _finish(self, _platform: object, _api: object, dag_id: str) -> None:
+        if dag_id == "daily_training":
+            self.deployed = self.under_way or self.deployed
 
     def _train(self, _platform: object, _api: object, dag_id: str, *, force: bool) -> None:
         self.ran.append((dag_id, force))
@@ -73,6 +79,13 @@ def test_what_serves_already_is_not_trained_again(monkeypatch: pytest.MonkeyPatc
     platform = FakePlatform(monkeypatch, "one", [])
     assert platform.ensure()
     assert platform.ran == []
+
+
+def test_a_bundle_that_a_run_under_way_makes_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = FakePlatform(monkeypatch, None, [])
+    platform.under_way = "of the last 03:00"
+    assert platform.ensure()
+    assert platform.ran == [("hourly_trending", False)]
 
 
 def test_the_platform_stays_up_when_the_gate_refuses_the_first_bundle(

@@ -100,6 +100,21 @@ def test_bad_data_stops_the_run_and_names_the_expectation(slow_plane: Any) -> No
     assert [finding["rows"] for finding in told.details["findings"]] == [["ITEM000003"]]
 
 
+def test_a_new_shop_without_interactions_has_nothing_to_learn(checkout: Workspace, slow_plane: Any) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("delete from interactions")
+    conn.close()
+
+    with pytest.raises(NothingNewError, match="No interactions yet"):
+        run_steps(["snapshot"])
+
+    with connect() as conn:
+        assert last_outcome(conn) is None
+    run_steps(["snapshot"], force=True)
+    with pytest.raises(StoppedError, match="nothing to train on"):
+        run_steps(["validate"])
+
+
 def test_a_night_that_the_memory_is_too_small_for_is_refused_before_it_begins(
     checkout: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
