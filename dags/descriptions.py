@@ -10,7 +10,7 @@ TASKS = {
     "index": "Computes vectors for items whose text has none yet. The slowest task of the first run.",
     "snapshot": (
         "Exports the database at a watermark and adds the export to DVC's cache. **Skipped** if nothing has "
-        "changed since the snapshot of the bundle in service."
+        "changed since the snapshot of the bundle in service, or a new shop has no interactions yet."
     ),
     "validate": (
         "Checks the snapshot against the suites in `data_checks/suites/`. If it fails, the log names the "

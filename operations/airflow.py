@@ -82,9 +82,13 @@ class AirflowApi:
         reply.raise_for_status()
         return bool(reply.json()["is_paused"])
 
-    def unfinished_run(self, dag_id: str, *states: str) -> str | None:
-        """Id of a run in one of these states, by default `queued` or `running`, if there is one."""
-        return self._one_run(dag_id, {"state": list(states or ("queued", "running"))})
+    def unfinished_run(self, dag_id: str) -> str | None:
+        """Id of a queued or running run, if there is one."""
+        return self._one_run(dag_id, {"state": ["queued", "running"]})
+
+    def running_run(self, dag_id: str) -> str | None:
+        """Id of a run that has begun and not ended, if there is one."""
+        return self._one_run(dag_id, {"state": ["running"]})
 
     def first_run(self, dag_id: str) -> str | None:
         """Id of the run that was made before all others, if there is one."""

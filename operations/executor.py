@@ -1,7 +1,8 @@
 """Airflow's LocalExecutor whose tasks find the libraries that most of them need in memory.
 
-Each task is a process of its own, forked from a worker, which is forked from the scheduler. To import these
-libraries takes about a second, which eleven tasks of the daily run would spend one after the other.
+Each task is a process of its own, forked from a worker, which is forked from the scheduler: on Linux, with
+Python up to 3.13. To import these libraries takes about a second, which eleven tasks of the daily run would
+spend one after the other.
 """
 
 from importlib import import_module

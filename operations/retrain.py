@@ -82,15 +82,20 @@ def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:
 
     Raises BundleNotAcceptedError then, RunFailedError when something else failed.
     """
+    train.finish_running(platform, api, DAILY)
     before = train.deployed_bundle(platform.settings)
     try:
         train.run_to_end(platform, api, DAILY, force=force, note=AGAIN)
     except RunFailedError as error:
         if error.tasks == {train.GATE}:
             _show_outcome(platform)
-            raise BundleNotAcceptedError(_refusal(platform, before), _remedy(before), error.tasks) from error
+            raise _refused(platform, before) from error
         raise
     after = train.deployed_bundle(platform.settings)
+    if after == before and not force and train.gate_reasons(platform.settings):
+        # The bundle of this data was refused before, by a run that another command or the night began.
+        _show_outcome(platform)
+        raise _refused(platform, before)
     if after is None:
         if platform.counts().interactions == 0:
             remedy = f"Load your files with `python -m database.ingest load PATH`, then run `{AGAIN}` again"
@@ -106,14 +111,15 @@ def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:
     platform.report.line(f"The service uses bundle {after}")
 
 
-def _refusal(platform: Platform, serving: str | None) -> str:
+def _refused(platform: Platform, serving: str | None) -> BundleNotAcceptedError:
     stays = f"bundle {serving} stays in service" if serving else "no bundle is in service"
-    return f"The gate refused the new bundle ({'; '.join(train.gate_reasons(platform.settings))}); {stays}"
-
-
-def _remedy(serving: str | None) -> str:
+    reasons = "; ".join(train.gate_reasons(platform.settings))
     lists = "" if serving else "Until a bundle passes, lists are made of popular items, texts and events. "
-    return f"{lists}More events may do, or other params (docs/evaluation.md); then run `{AGAIN}` again"
+    return BundleNotAcceptedError(
+        f"The gate refused the new bundle ({reasons}); {stays}",
+        f"{lists}More events may do, or other params (docs/evaluation.md); then run `{AGAIN}` again",
+        frozenset({train.GATE}),
+    )
 
 
 def _learn_weights(platform: Platform, api: AirflowApi) -> bool:
@@ -165,4 +171,7 @@ def _show_outcome(platform: Platform) -> None:
 def interrupted(settings: Settings) -> str:
     """What to say when the operator stops following."""
     where = settings.airflow_address
-    return f"Stopped following; the run goes on in Airflow ({where}). `{AGAIN}` follows it to its end first."
+    return (
+        f"Stopped following; the run goes on in Airflow ({where}). `{AGAIN}` follows it to its end, then "
+        "starts another."
+    )

@@ -14,7 +14,7 @@ from database.gate_decisions import decisions
 from database.settings import Settings
 from operations.airflow import FINAL, AirflowApi
 from operations.commands import AbortedError
-from operations.errors import RunFailedError
+from operations.errors import RunFailedError, StartError
 from operations.platform import Platform
 from operations.reporter import Reporter
 
@@ -54,26 +54,37 @@ def gate_reasons(settings: Settings) -> list[str]:
 
 
 def start_run(api: AirflowApi, dag_id: str, *, force: bool = False, note: str = "make up") -> str:
-    """Id of the run to follow: one that waits to begin, or a new one.
+    """Id of the run to follow: one that is under way or waits to begin, or a new one.
 
     A forced run is always new; it trains even if nothing has changed. `note` is the command, for Airflow.
     """
     if force:
         return api.trigger(dag_id, note, {"force": True})
-    return api.unfinished_run(dag_id, "queued") or api.trigger(dag_id, note, {})
+    return api.unfinished_run(dag_id) or api.trigger(dag_id, note, {})
 
 
 def finish_running(platform: Platform, api: AirflowApi, dag_id: str) -> None:
-    """Follow a run that has begun already to its end, whatever that is.
+    """Follow a run that is under way to its end, whatever that is: what begins later reads what is there now.
 
-    It may have read the database before the data of the command that asks was there: the run of 03:00, for
-    example, in a shop whose files are loaded a minute later.
+    It may have read the database before the latest data was there: the run of 03:00, for example, in a shop
+    whose files are loaded a minute later.
 
-    Raises AbortedError if the start is cancelled.
+    Raises StartError if the DAG is paused, as the run would never end, and AbortedError if the start is
+    cancelled.
     """
-    while run_id := api.unfinished_run(dag_id, "running"):
-        platform.report.line(f"{dag_id} runs already, on the data at its start: {_link(api, dag_id, run_id)}")
-        follow(api, dag_id, run_id, platform.report, platform.abort)
+    run_id = api.running_run(dag_id)
+    if run_id is None:
+        return
+    if api.is_paused(dag_id):
+        remedy = f"Unpause it at {api.address}/dags/{dag_id}"
+        raise StartError(f"{dag_id} is paused in Airflow in the middle of a run", remedy)
+    platform.report.line(
+        f"{dag_id} is running already ({_link(api, dag_id, run_id)}). It may not have seen the latest data: "
+        "following it to its end first"
+    )
+    outcome = follow(api, dag_id, run_id, platform.report, platform.abort)
+    if outcome.state != "success":
+        platform.report.line(f"That run of {dag_id} failed")
 
 
 def _link(api: AirflowApi, dag_id: str, run_id: str) -> str:
@@ -85,12 +96,11 @@ def run_to_end(
 ) -> None:
     """Run a DAG through Airflow and show its progress; with `force`, even if nothing has changed.
 
-    It reads what is in the database now: a run that began earlier is followed first. `note` is the command
-    that asks for it.
+    `note` is the command that asks for it. A run that is under way is followed in place of a new one: see
+    `finish_running`.
 
     Raises RunFailedError if it does not succeed, and AbortedError if the start is cancelled.
     """
-    finish_running(platform, api, dag_id)
     run_id = start_run(api, dag_id, force=force, note=note)
     platform.report.line(f"{dag_id} started in Airflow ({_link(api, dag_id, run_id)})")
     outcome = follow(api, dag_id, run_id, platform.report, platform.abort)

@@ -111,8 +111,9 @@ def _train(platform: Platform, dag_ids: Sequence[str], *, force: bool = False) -
         api.sign_in()
         for dag_id in dag_ids:
             try:
-                # Airflow starts the last 03:00 late where that is not long ago; one bundle is enough.
                 train.finish_running(platform, api, dag_id)
+                # A new Airflow starts the run of the last 03:00 by itself, up to 05:24. If that has made a
+                # bundle, no second one is needed.
                 if dag_id == DAILY and not force and train.deployed_bundle(platform.settings) is not None:
                     continue
                 train.run_to_end(platform, api, dag_id, force=force)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from database.settings import REPOSITORY
-from operations.executor import LIBRARIES
+from operations.executor import LIBRARIES, PreloadedLocalExecutor
 
 STARTED = """
 import multiprocessing, os, sys, threading
@@ -27,7 +27,8 @@ def started(method: str, airflow_home: str) -> tuple[set[str], list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", STARTED, method],
         cwd=REPOSITORY,
-        env={"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": airflow_home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
+        env={"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": airflow_home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        | {"MLFLOW_DISABLE_TELEMETRY": "true"},
         capture_output=True,
         text=True,
         check=True,
@@ -46,6 +47,13 @@ def test_workers_are_forked_with_the_libraries_and_without_code_of_this_reposito
     assert "training" in ours
     assert not {name for name in modules if name.split(".")[0] in ours}
     assert threads == ["MainThread"]
+
+
+def test_every_installation_runs_its_tasks_by_it() -> None:
+    named = f"{PreloadedLocalExecutor.__module__}.{PreloadedLocalExecutor.__qualname__}"
+    settings = (REPOSITORY / "circus.ini").read_text(), (REPOSITORY / "docker-compose.yml").read_text()
+    assert f"\nAIRFLOW__CORE__EXECUTOR = {named}\n" in settings[0]
+    assert f"\n  AIRFLOW__CORE__EXECUTOR: {named}\n" in settings[1]
 
 
 def test_workers_that_are_not_forked_get_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:

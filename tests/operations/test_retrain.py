@@ -49,7 +49,7 @@ class Shop:
         weights: str | None,
     ) -> None:
         self.deployed: str | None = None
-        self.interactions = 1000
+        self.interactions, self.refused = 1000, False
         self.learned = weights is None
         self.under_way: str | None = None
         self.ran: list[tuple[str, bool]] = []
@@ -72,13 +72,12 @@ class Shop:
         monkeypatch.setattr(retrain, "wait_for_bundle", lambda *_: None)
         monkeypatch.setattr(retrain, "_show_examples", lambda _: None)
         monkeypatch.setattr(train, "deployed_bundle", lambda _: self.deployed)
-        monkeypatch.setattr(train, "gate_reasons", lambda _: ["accuracy: worse"])
+        monkeypatch.setattr(train, "gate_reasons", lambda _: ["accuracy: worse"] if self.refused else [])
         monkeypatch.setattr(train, "run_to_end", self._run)
         monkeypatch.setattr(train, "finish_running", self._finish)
 
     def _finish(self, _platform: object, _api: object, dag_id: str) -> None:
-        if self.under_way is not None:
-            assert dag_id == "weekly_blend"
+        if dag_id == "weekly_blend" and self.under_way is not None:
             self.learned = True
             self._params.write_text(self.under_way)
 
@@ -92,7 +91,9 @@ class Shop:
             return
         outcome = self._runs.pop(0)
         if isinstance(outcome, Exception):
+            self.refused = True
             raise outcome
+        self.refused = self.refused and outcome == self.deployed
         self.deployed = outcome
 
     def train(self, *, force: bool = False, weights: bool = True) -> str:
@@ -160,6 +161,19 @@ def test_a_bundle_that_the_gate_refuses_is_shown_with_its_figures_and_fails(
     ):
         shop.train()
     assert "THE TABLE" in shop.told.getvalue()
+
+
+@pytest.mark.parametrize("serving", ["one", None])
+def test_a_refusal_is_told_again_while_nothing_is_new(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serving: str | None
+) -> None:
+    shop = Shop(monkeypatch, tmp_path, [serving, serving], weights=None)
+    shop.deployed, shop.refused = serving, True
+    with pytest.raises(RunFailedError, match=r"refused .*accuracy: worse"):
+        shop.train()
+    assert "THE TABLE" in shop.told.getvalue()
+    if serving:
+        assert "one stays in service" in shop.train(force=True)
 
 
 def test_a_run_that_failed_elsewhere_too_is_no_refusal(

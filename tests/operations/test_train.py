@@ -12,6 +12,7 @@ import pytest
 
 from operations import train
 from operations.commands import AbortedError
+from operations.errors import StartError
 from operations.reporter import Reporter
 
 
@@ -28,9 +29,16 @@ class FakeApi:
         self._unfinished = unfinished or {}
         self.triggered: list[str] = []
         self.followed: list[str] = []
+        self.paused = False
 
-    def unfinished_run(self, dag_id: str, *states: str) -> str | None:
-        return next((run_id for run_id, state in self._unfinished.items() if state in states), None)
+    def unfinished_run(self, dag_id: str) -> str | None:
+        return next(iter(self._unfinished), None)
+
+    def running_run(self, dag_id: str) -> str | None:
+        return next((run_id for run_id, state in self._unfinished.items() if state == "running"), None)
+
+    def is_paused(self, dag_id: str) -> bool:
+        return self.paused
 
     def trigger(self, dag_id: str, note: str, conf: Mapping[str, Any]) -> str:
         self.triggered.append(f"{dag_id} by force" if conf else dag_id)
@@ -44,6 +52,8 @@ class FakeApi:
         self.followed.append(run_id)
         if answer[0] in {"success", "failed"}:
             self._unfinished.pop(run_id, None)
+            # One run at a time: the next begins at once.
+            self._unfinished = dict.fromkeys(self._unfinished, "running")
         return answer[0]
 
     def failure(self, dag_id: str, run_id: str, task_id: str, attempt: int) -> str:
@@ -123,13 +133,18 @@ def test_giving_up_ends_the_wait() -> None:
         train.follow(api, "daily", "r", Reporter(io.StringIO()), abort)  # type: ignore[arg-type]
 
 
-def run_to_end(api: FakeApi) -> str:
+def run_to_end(api: FakeApi, *, force: bool = False) -> str:
+    """What a command does: finish what is under way, then run."""
     stream = io.StringIO()
-    platform = SimpleNamespace(
+    platform: Any = SimpleNamespace(
         report=Reporter(stream), abort=threading.Event(), place=SimpleNamespace(logs=Path("logs"))
     )
-    train.run_to_end(platform, api, "daily")  # type: ignore[arg-type]
+    train.finish_running(platform, api, "daily")  # type: ignore[arg-type]
+    train.run_to_end(platform, api, "daily", force=force)  # type: ignore[arg-type]
     return stream.getvalue()
+
+
+EMPTY: tuple[str, dict[str, str]] = ("failed", {"validate": "failed", "als": "upstream_failed"})
 
 
 def test_a_run_that_waits_to_begin_is_followed_and_not_doubled() -> None:
@@ -142,11 +157,31 @@ def test_a_run_that_waits_to_begin_is_followed_and_not_doubled() -> None:
 
 
 def test_a_run_that_began_before_the_data_was_there_is_followed_by_one_on_the_data() -> None:
-    empty: tuple[str, dict[str, str]] = ("failed", {"validate": "failed", "als": "upstream_failed"})
-    api = FakeApi([empty, ("success", {"als": "success"})], unfinished={"at three": "running"})
+    api = FakeApi([EMPTY, ("success", {"als": "success"})], unfinished={"at three": "running"})
     said = run_to_end(api)
     assert (api.followed, api.triggered) == (["at three", "new"], ["daily"])
-    assert "daily runs already, on the data at its start: http://airflow/dags/daily/runs/at three" in said
+    assert "daily is running already (http://airflow/dags/daily/runs/at three)" in said
+    assert "That run of daily failed" in said
+
+
+def test_of_a_run_that_is_under_way_and_one_that_waits_the_second_has_the_data() -> None:
+    api = FakeApi([("success", {}), ("success", {})], unfinished={"first": "running", "second": "queued"})
+    run_to_end(api)
+    assert (api.followed, api.triggered) == (["first", "second"], [])
+
+
+def test_a_forced_run_comes_after_one_that_is_under_way_and_fails() -> None:
+    api = FakeApi([EMPTY, ("success", {})], unfinished={"first": "running", "second": "queued"})
+    run_to_end(api, force=True)
+    assert (api.followed, api.triggered) == (["first", "new"], ["daily by force"])
+
+
+def test_a_run_of_a_paused_dag_is_not_waited_for() -> None:
+    api = FakeApi([], unfinished={"first": "running"})
+    api.paused = True
+    with pytest.raises(StartError, match=r"paused in Airflow.*Unpause it at http://airflow/dags/daily"):
+        run_to_end(api)
+    assert api.followed == []
 
 
 def test_a_forced_run_is_a_new_one_whatever_is_under_way() -> None:

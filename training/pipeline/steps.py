@@ -22,7 +22,7 @@ from database.connection import connect
 from database.deployments import current, find_manifest
 from database.embeddings import index_items
 from database.errors import DatabaseError
-from database.export import Counts, count
+from database.export import count
 from database.gate_decisions import decisions, record_decision
 from database.settings import Settings, get_settings
 from database.training_failures import record_failure
@@ -189,11 +189,10 @@ def _snapshot(run: Run) -> None:
         conn.commit()
         if not run.force and any(_same_inputs(manifest, watermark, run.params) for manifest in known):
             raise NothingNewError(f"Nothing new since watermark {watermark}: no training.")
-        rows = count(conn)
-        conn.commit()
-        if not run.force and not known and rows.interactions == 0:
+        # Of those that can't be learned from, such as events of unknown items, the data check tells.
+        if not run.force and not known and watermark["interaction_id"] == 0:
             raise NothingNewError("No interactions yet: no training.")
-        needed = _require_memory(rows, run.params)
+        needed = _require_memory(conn, run.params)
         taken = take_snapshot(conn, run.workspace)
     freeze(run.workspace, run.params)
     run.workspace.owner.write_text(run.run_id or BY_HAND)
@@ -203,12 +202,14 @@ def _snapshot(run: Run) -> None:
     tracker.bundle_run(run.lineage()).tag({"shortlist.memory": needed})
 
 
-def _require_memory(rows: Counts, params: Params) -> str:
+def _require_memory(conn: Connection, params: Params) -> str:
     """Say what the night will need of memory. Raises StoppedError when the machine does not have it."""
     try:
-        said = memory.require(rows, params, memory.available())
+        said = memory.require(count(conn), params, memory.available())
     except memory.MemoryShortageError as error:
         raise StoppedError(str(error)) from error
+    finally:
+        conn.commit()
     logger.info("%s", said)
     return said
 

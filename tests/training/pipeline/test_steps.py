@@ -115,6 +115,18 @@ def test_a_new_shop_without_interactions_has_nothing_to_learn(checkout: Workspac
         run_steps(["validate"])
 
 
+def test_a_new_shop_whose_events_are_of_unknown_items_is_told_so(
+    checkout: Workspace, slow_plane: Any
+) -> None:
+    with psycopg2.connect(slow_plane.database.dsn) as conn, conn.cursor() as cursor:
+        cursor.execute("update interactions set item_id = 'OTHER-' || item_id")
+    conn.close()
+
+    run_steps(["snapshot"])
+    with pytest.raises(StoppedError, match="other ids"):
+        run_steps(["validate"])
+
+
 def test_a_night_that_the_memory_is_too_small_for_is_refused_before_it_begins(
     checkout: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
