@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.models.core import int8
+from training.models.core import low_precision
 from training.models.core.encoder import Encoder
 from training.models.core.types import FloatArray
 
 pytestmark = [
     pytest.mark.slow,  # the import of torch
-    pytest.mark.skipif(not int8.available(), reason="OpenVINO is installed on Linux on x86-64 only"),
+    pytest.mark.skipif(not low_precision.available(), reason="OpenVINO is installed on Linux on x86-64 only"),
 ]
 
 MODEL = "all-MiniLM-L6-v2"
@@ -30,15 +30,19 @@ def titles() -> list[str]:
     return [f"{colour} {thing} {end}".strip() for colour in COLOURS for thing in THINGS for end in ENDS]
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(MODEL)
+@pytest.fixture(scope="module", params=["bfloat16", "int8"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    if request.param == "bfloat16" and not low_precision.multiplies_bfloat16():
+        pytest.skip("this processor has no units for products of bfloat16")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(low_precision, "multiplies_bfloat16", lambda: request.param == "bfloat16")
+        return Encoder(MODEL)
 
 
 @pytest.fixture(scope="module")
 def exact() -> Encoder:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(int8, "available", lambda: False)
+        patched.setattr(low_precision, "available", lambda: False)
         return Encoder(MODEL)
 
 
@@ -52,7 +56,7 @@ def test_vectors_are_near_those_of_32_bits_and_have_the_same_neighbours(
     encoder: Encoder, exact: Encoder, titles: list[str]
 ) -> None:
     rounded, plain = encoder.encode(titles), exact.encode(titles)
-    assert not np.array_equal(rounded, plain), "eight bits were not used"
+    assert not np.array_equal(rounded, plain), "fewer bits were not used"
     np.testing.assert_allclose(np.linalg.norm(rounded, axis=1), 1.0, atol=1e-5)
     assert (rounded * plain).sum(axis=1).min() > 0.997
     both = zip(neighbours(rounded, 10), neighbours(plain, 10), strict=True)
@@ -99,9 +103,9 @@ def test_counting_tokens_leaves_alone_how_another_thread_fills_texts_up(
 def test_a_model_whose_vectors_would_move_too_far_is_computed_in_32_bits(
     exact: Encoder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(int8, "LEAST_COSINE", 0.99999)
+    monkeypatch.setattr(low_precision, "LEAST_COSINE", 1.01)
     careful = Encoder(MODEL)
-    assert "in 32 bits" in caplog.text and "under 0.99999" in caplog.text
+    assert "in 32 bits" in caplog.text and "under 1.01" in caplog.text
     np.testing.assert_array_equal(careful.encode(["red mug"]), exact.encode(["red mug"]))
 
 
@@ -111,15 +115,15 @@ def test_a_model_that_openvino_does_not_understand_is_computed_in_32_bits(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr(int8, "_openvino", lambda: SimpleNamespace(convert_model=refuse))
+    monkeypatch.setattr(low_precision, "_openvino", lambda: SimpleNamespace(convert_model=refuse))
     plain = Encoder(MODEL)
     assert "BertModel can't be converted: no such operation" in caplog.text
     np.testing.assert_array_equal(plain.encode(["red mug"]), exact.encode(["red mug"]))
 
 
 def test_a_model_without_a_transformer_is_left_alone() -> None:
-    with pytest.raises(int8.Int8Error, match="no transformer"):
-        int8.compute_in_int8([SimpleNamespace()])
+    with pytest.raises(low_precision.LowPrecisionError, match="no transformer"):
+        low_precision.compute_in_low_precision([SimpleNamespace()])
 
 
 def test_nothing_is_reported_to_the_makers_of_the_library(encoder: Encoder) -> None:
