@@ -6,6 +6,7 @@ holds them equal), in a fraction of the time. Rules with two antecedents are min
 (core/itemsets.py); they count where a basket is what is asked with.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,10 @@ from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, R
 
 TELLING_LIFT = 1.2
 """A rule below this is near what chance would give: it recommends nothing for a basket, and is no reason."""
+
+
+_AT_ONCE = 2
+"""Blocks of pairs that are counted side by side."""
 
 
 class FpGrowthConfig(Config):
@@ -185,18 +190,23 @@ def pair_counts(baskets: Csr, least: int) -> Csr:
     # No pair stands in more baskets than either of its items (Agrawal and Srikant 1994).
     frequent = np.flatnonzero(np.bincount(baskets.indices, minlength=baskets.shape[1]) >= least)
     # int32: float32 counts exactly only up to 2^24 baskets.
-    whole = sparse.csr_array(baskets[:, frequent], dtype=np.int32)
+    whole = sparse.csr_array(_short_indices(baskets)[:, frequent], dtype=np.int32)
     items = sparse.csr_array(whole.T)
-    parts = [np.zeros((3, 0), dtype=np.int32)]
-    for start, end in row_blocks(items, whole):
-        # Pairs with items of earlier blocks were counted there; most are rare, and dropped before the next.
+
+    def count(block: tuple[int, int]) -> IntArray:
+        """Of one block's items: int64[3, p], two items and how often they stand together."""
+        start, end = block
+        # Pairs with items of earlier blocks are counted there; most are rare, and dropped before the next.
         found = items[start:end] @ whole[:, start:]
         kept = np.flatnonzero(found.data >= least)
         one = np.searchsorted(found.indptr, kept, side="right") - 1 + start
         other = found.indices[kept] + start
         once = one < other
-        parts.append(np.stack([frequent[one], frequent[other], found.data[kept]])[:, once])
-    one, other, counts = np.concatenate(parts, axis=1)
+        return np.stack([frequent[one], frequent[other], found.data[kept]])[:, once]
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:  # SciPy multiplies without Python's lock
+        counted = threads.map(count, row_blocks(items, whole, _AT_ONCE))
+        one, other, counts = np.concatenate([np.zeros((3, 0), dtype=np.int64), *counted], axis=1)
     both_ways = np.concatenate([one, other]), np.concatenate([other, one])
     n_items = baskets.shape[1]
     pairs = sparse.csr_array(
@@ -204,6 +214,14 @@ def pair_counts(baskets: Csr, least: int) -> Csr:
     )
     pairs.sort_indices()
     return pairs
+
+
+def _short_indices(matrix: Csr) -> Csr:
+    """The same matrix, its places in 32 bits where they fit: a product takes a fifth less time."""
+    if max(matrix.nnz, *matrix.shape) > np.iinfo(np.int32).max:
+        return matrix
+    places = matrix.indices.astype(np.int32, copy=False), matrix.indptr.astype(np.int32, copy=False)
+    return sparse.csr_array((matrix.data, *places), shape=matrix.shape)
 
 
 def _rules(

@@ -144,8 +144,9 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
     return sparse.vstack(blocks, format="csr")
 
 
-def row_blocks(left: Csr, right: Csr) -> Iterator[tuple[int, int]]:
-    """Spans of rows of left @ right, in order: BLOCK rows each, or those that may hold ENTRIES entries.
+def row_blocks(left: Csr, right: Csr, at_once: int = 1) -> Iterator[tuple[int, int]]:
+    """Spans of rows of left @ right, in order: BLOCK rows each, or those that may hold ENTRIES entries; of so
+    many blocks that are held at once, together.
 
     Whole, the product of a popular catalogue is nearly dense. One user of 100,000 items, a crawler, makes as
     many entries of each of them.
@@ -161,8 +162,8 @@ def row_blocks(left: Csr, right: Csr) -> Iterator[tuple[int, int]]:
     before = np.concatenate([[0.0], np.cumsum(np.minimum(most, right.shape[1]))])
     start = 0
     while start < left.shape[0]:
-        end = int(np.searchsorted(before, before[start] + ENTRIES, side="right")) - 1
-        end = min(max(end, start + 1), start + BLOCK, left.shape[0])
+        end = int(np.searchsorted(before, before[start] + ENTRIES // at_once, side="right")) - 1
+        end = max(start + 1, min(end, start + BLOCK // at_once, left.shape[0]))
         yield start, end
         start = end
 
