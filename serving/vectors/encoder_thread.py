@@ -78,7 +78,7 @@ class LiveEncoder:
         return len(self._waiting)
 
     async def close(self) -> None:
-        """End the thread: a model in this process finishes its batch, for one in another nobody waits."""
+        """End the thread: a model in this process finishes what it was asked, for another nobody waits."""
         for task in (self._drain, self._looking):
             if task is not None:
                 task.cancel()

@@ -196,7 +196,7 @@ def pair_counts(baskets: Csr, least: int) -> Csr:
     def count(block: tuple[int, int]) -> IntArray:
         """Of one block's items: int64[3, p], two items and how often they stand together."""
         start, end = block
-        # Pairs with items of earlier blocks are counted there; most are rare, and dropped before the next.
+        # Pairs with items of earlier blocks are counted there; most are rare, and dropped with the block.
         found = items[start:end] @ whole[:, start:]
         kept = np.flatnonzero(found.data >= least)
         one = np.searchsorted(found.indptr, kept, side="right") - 1 + start

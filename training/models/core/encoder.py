@@ -20,7 +20,10 @@ PACKAGED = frozenset({"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v
 """Names of the model that comes with the environment."""
 
 BATCH_SIZE, BFLOAT16_BATCH_SIZE = 16, 32
-"""Texts encoded together; larger batches were slower on a CPU."""
+"""Texts encoded together, the second where bfloat16 is multiplied; larger batches were slower on a CPU."""
+
+_MOST_THREADS = 8
+"""That encode side by side: each holds a batch, and reads texts under Python's lock."""
 
 
 class EncoderError(TrainingError):
@@ -139,16 +142,14 @@ class Encoder:
         return [len(tokens) for tokens in self._tokens(list(texts), truncation=True)["input_ids"]]
 
     def close(self) -> None:
-        """Begin no more batches: a model in this process finishes those that it has begun."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        """Nothing: a model in this process finishes what it was asked."""
 
 
 def _threads() -> ThreadPoolExecutor | None:
     """As many as torch may use here; None where that is one, as in the service, by its environment."""
     import torch
 
-    count = torch.get_num_threads()
+    count = min(torch.get_num_threads(), _MOST_THREADS)
     return ThreadPoolExecutor(count) if count > 1 else None
 
 
@@ -156,7 +157,7 @@ def _batches(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     """Places of texts with the same length, at most `size` at a time, the longest first.
 
     A text that is filled up to the length of another has its sums in another order, and so another rounding:
-    in few bits that can move a number of its vector by .005. Among its like it has the same vector in any
+    in eight bits that can move a number of its vector by .005. Among its like it has the same vector in any
     company.
     """
     by_length: dict[int, list[int]] = {}

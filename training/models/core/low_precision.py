@@ -54,7 +54,7 @@ def available() -> bool:
 def multiplies_bfloat16() -> bool:
     """Whether this processor has units for products of bfloat16 matrices."""
     try:
-        return " amx_bf16 " in Path("/proc/cpuinfo").read_text()
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
     except OSError:  # no Linux, or one that tells nothing
         return False
 
@@ -168,8 +168,8 @@ def _round_weights(converted: Any) -> None:
 
 
 def _compile(converted: Any, precision: dict[str, Any]) -> Any:
-    """Each call on one thread, as many calls side by side as there are cores: several short products are
-    quicker so than one after the other on all cores.
+    """Each call runs on one thread, and as many run at once as there are cores: quicker than one call at a
+    time on all of them.
     """
     streams = os.cpu_count() or 1
     return (

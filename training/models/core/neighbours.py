@@ -145,8 +145,8 @@ def top_products(left: Csr, right: Csr, count: int, weigh: Weigh | None = None) 
 
 
 def row_blocks(left: Csr, right: Csr, at_once: int = 1) -> Iterator[tuple[int, int]]:
-    """Spans of rows of left @ right, in order: BLOCK rows each, or those that may hold ENTRIES entries; of so
-    many blocks that are held at once, together.
+    """Spans of rows of left @ right, in order. `at_once` of them together have at most BLOCK rows, and at
+    most ENTRIES entries, where a single row does not have more.
 
     Whole, the product of a popular catalogue is nearly dense. One user of 100,000 items, a crawler, makes as
     many entries of each of them.
