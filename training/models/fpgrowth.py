@@ -24,8 +24,6 @@ from training.models.core.types import Csr, DoubleArray, FloatArray, IntArray, R
 
 TELLING_LIFT = 1.2
 """A rule below this is near what chance would give: it recommends nothing for a basket, and is no reason."""
-
-
 _AT_ONCE = 2
 """Blocks of pairs that are counted side by side."""
 

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 PACKAGED = frozenset({"all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"})
 """Names of the model that comes with the environment."""
 
-BATCH_SIZE, BFLOAT16_BATCH_SIZE = 16, 32
-"""Texts encoded together, the second where bfloat16 is multiplied; larger batches were slower on a CPU."""
+BATCH_SIZE = 16
+"""Texts encoded together in 32 bits; larger batches were slower on a CPU."""
 
 _MOST_THREADS = 8
 """That encode side by side: each holds a batch, and reads texts under Python's lock."""
@@ -106,13 +106,11 @@ class Encoder:
         """They encode batches side by side; torch's own model does so within a batch."""
         if low_precision.available():
             try:
-                low_precision.compute_in_low_precision(self._model)
+                self._batch_size = low_precision.compute_in_low_precision(self._model)
             except low_precision.LowPrecisionError as error:
                 logger.warning("Encoding by %s in 32 bits, several times slower: %s", model, error)
             else:
                 self._threads = _threads()
-                if low_precision.multiplies_bfloat16():
-                    self._batch_size = BFLOAT16_BATCH_SIZE
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Vectors of texts, float32[n, dimension], L2-normalised. Safe to call from several threads.
