@@ -24,8 +24,8 @@ from benchmarks.thirty_days.nights import wait
 from benchmarks.thirty_days.world import write_params
 from database.settings import REPOSITORY, Settings, get_settings
 from operations.airflow import AirflowApi
+from operations.platform import DAILY
 
-DAILY = "daily_training"
 MOST_OF_DAG, MOST_OF_UP = 1.25, 2.0
 SMALL = {"gate": {"max_smoke_ms": 5000}}
 """On top of what makes a month quick: a busy machine is no reason to refuse a bundle."""

@@ -72,9 +72,7 @@ def _require_running(api: AirflowApi) -> None:
             f"Start the platform with `make up` (or `make up DETACH=1`), then run `{AGAIN}` again",
         )
     api.sign_in()
-    if api.is_paused(DAILY):
-        remedy = f"Unpause it at {api.address}/dags/{DAILY}"
-        raise StartError(f"{DAILY} is paused in Airflow: its runs would wait", remedy)
+    train.require_unpaused(api, DAILY)
 
 
 def _train(platform: Platform, api: AirflowApi, *, force: bool) -> None:

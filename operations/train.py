@@ -63,21 +63,25 @@ def start_run(api: AirflowApi, dag_id: str, *, force: bool = False, note: str = 
     return api.unfinished_run(dag_id) or api.trigger(dag_id, note, {})
 
 
+def require_unpaused(api: AirflowApi, dag_id: str) -> None:
+    """Raises StartError if a DAG is paused: its runs neither begin nor end."""
+    if api.is_paused(dag_id):
+        remedy = f"Unpause it at {api.address}/dags/{dag_id}"
+        raise StartError(f"{dag_id} is paused in Airflow: its runs would wait", remedy)
+
+
 def finish_running(platform: Platform, api: AirflowApi, dag_id: str) -> None:
     """Follow a run that is under way to its end, whatever that is: what begins later reads what is there now.
 
     It may have read the database before the latest data was there: the run of 03:00, for example, in a shop
     whose files are loaded a minute later.
 
-    Raises StartError if the DAG is paused, as the run would never end, and AbortedError if the start is
-    cancelled.
+    Raises StartError if the DAG is paused, and AbortedError if the start is cancelled.
     """
     run_id = api.running_run(dag_id)
     if run_id is None:
         return
-    if api.is_paused(dag_id):
-        remedy = f"Unpause it at {api.address}/dags/{dag_id}"
-        raise StartError(f"{dag_id} is paused in Airflow in the middle of a run", remedy)
+    require_unpaused(api, dag_id)
     platform.report.line(
         f"{dag_id} is running already ({_link(api, dag_id, run_id)}). It may not have seen the latest data: "
         "following it to its end first"

@@ -9,7 +9,7 @@ from database.settings import REPOSITORY
 from operations.executor import LIBRARIES, PreloadedLocalExecutor
 
 STARTED = """
-import multiprocessing, os, sys, threading
+import multiprocessing, sys, threading
 multiprocessing.set_start_method(sys.argv[1])
 from operations.executor import PreloadedLocalExecutor
 if __name__ == "__main__":
@@ -27,8 +27,12 @@ def started(method: str, airflow_home: str) -> tuple[set[str], list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", STARTED, method],
         cwd=REPOSITORY,
-        env={"PATH": "/usr/bin:/bin", "AIRFLOW_HOME": airflow_home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "AIRFLOW_HOME": airflow_home,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        },
         capture_output=True,
         text=True,
         check=True,

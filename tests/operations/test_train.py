@@ -139,8 +139,9 @@ def run_to_end(api: FakeApi, *, force: bool = False) -> str:
     platform: Any = SimpleNamespace(
         report=Reporter(stream), abort=threading.Event(), place=SimpleNamespace(logs=Path("logs"))
     )
-    train.finish_running(platform, api, "daily")  # type: ignore[arg-type]
-    train.run_to_end(platform, api, "daily", force=force)  # type: ignore[arg-type]
+    airflow: Any = api
+    train.finish_running(platform, airflow, "daily")
+    train.run_to_end(platform, airflow, "daily", force=force)
     return stream.getvalue()
 
 
